@@ -1,0 +1,56 @@
+//! The command line: one file per subcommand, and the old names this executable answers to (`product.md`, Programs).
+
+mod agent;
+mod check;
+mod daemon;
+mod lab;
+mod resource;
+mod standby;
+mod status;
+mod takeover;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A two-node heartbeat daemon that reads /etc/ha.d and speaks the protocol of Linux-HA heartbeat.
+#[derive(Debug, Parser)]
+#[command(name = "latido", version, max_term_width = 100)]
+struct Latido {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the node: heartbeat, takeover, resources
+    Daemon(daemon::Args),
+    /// Read the configuration and print every problem with its remedy
+    Check(check::Args),
+    /// Show nodes, links, and who holds what
+    Status(status::Args),
+    /// Give resource groups to the other node, wait, and say how it went
+    Standby(standby::Args),
+    /// Take resource groups from the other node, wait, and say how it went
+    Takeover(takeover::Args),
+    /// List resource groups
+    Resource(resource::Args),
+    /// Watch two nodes beat, fail and take over on this machine
+    Lab(lab::Args),
+    /// Run a built-in resource agent
+    Agent(agent::Args),
+}
+
+/// Runs what was called: a subcommand, or the program whose name the link has.
+pub fn main() -> ExitCode {
+    match Latido::parse().command {
+        Command::Daemon(args) => daemon::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Standby(args) => standby::run(&args),
+        Command::Takeover(args) => takeover::run(&args),
+        Command::Resource(args) => resource::run(&args),
+        Command::Lab(args) => lab::run(&args),
+        Command::Agent(args) => agent::run(&args),
+    }
+}

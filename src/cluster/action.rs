@@ -1,0 +1,65 @@
+//! Everything a node can ask for. The caller obeys in order.
+
+use std::time::Duration;
+
+use crate::haresources::Invocation;
+use crate::names::{ClientId, JobId, NodeName};
+use crate::wire::{Generation, Message, Sequence};
+
+use super::{Report, Response};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Sign this and put it on every medium, once each. A `status` of ours also makes each ping medium send its echo
+    /// request.
+    Send(Message),
+    /// Run this script and report its end as [`super::Event::Done`]; kill its process group after `limit`.
+    Run {
+        /// To be named in `Done`.
+        job: JobId,
+        /// What to run.
+        invocation: Invocation,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// Announce this group's addresses on the network again (gratuitous ARP): somebody else claimed them meanwhile.
+    Announce {
+        /// The group's key.
+        group: String,
+    },
+    /// Offer this message to `/etc/ha.d/rc.d` (`resources.md` 1.4); nothing waits for it.
+    Notify(Message),
+    /// Answer this client.
+    Reply {
+        /// Whom.
+        client: ClientId,
+        /// What.
+        response: Response,
+    },
+    /// Tell the operator.
+    Report(Report),
+    /// Remember on disk how far we heard this node, so that an old message cannot be replayed after our restart.
+    Remember {
+        /// Whom we heard.
+        node: NodeName,
+        /// Its generation.
+        generation: Generation,
+        /// The last sequence number of its status messages.
+        sequence: Sequence,
+    },
+    /// Leave, or reset the machine. Nothing follows.
+    Exit(ExitReason),
+}
+
+/// Why the daemon ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExitReason {
+    /// In order: every group was released.
+    Stopped,
+    /// A resource could not be stopped: sync and reboot, so that the other node may safely start it.
+    Reboot {
+        /// The resource, as called.
+        resource: String,
+    },
+}

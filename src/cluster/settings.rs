@@ -1,0 +1,103 @@
+//! The few numbers and names the core needs; `config` fills them.
+
+use std::time::Duration;
+
+use crate::names::{MediumId, NodeName};
+
+/// Whether groups go home by themselves when their owner returns (`resources.md` 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoFailback {
+    /// The holder gives the returning node its groups back.
+    On,
+    /// Who has them keeps them.
+    Off,
+    /// The returning node asks with `ip-request`; the default of an `ha.cf` without the directive.
+    Legacy,
+}
+
+/// What happens to a group that cannot start here (`product.md`, `latido.cf`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStartFailure {
+    /// It is offered to the other node at once, and never back and forth.
+    Move,
+    /// It stays down here until somebody acts.
+    Stay,
+}
+
+/// What happens when a resource cannot be stopped (`product.md`, `latido.cf`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStopFailure {
+    /// Sync the disks and reboot this machine.
+    Reboot,
+    /// Leave it to the other node's fencing.
+    Fence,
+    /// The group stays where it is, unmoved, until somebody acts.
+    Block,
+}
+
+/// A medium as the core sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Medium {
+    /// The name of its link.
+    pub id: MediumId,
+    /// The ping node it reaches, for `ping`, `ping6` and `ping_group`; such a medium carries no messages to nodes.
+    pub ping_node: Option<NodeName>,
+}
+
+/// What the core must know of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// This node.
+    pub me: NodeName,
+    /// All normal nodes in the order of `ha.cf`, this one included.
+    pub nodes: Vec<NodeName>,
+    /// The media in the order of `ha.cf`; no two with the same id.
+    pub media: Vec<Medium>,
+    /// Interval of our status messages.
+    pub keepalive: Duration,
+    /// Silence after which a node is dead, as we ask the others to apply it to us.
+    pub deadtime: Duration,
+    /// A longer gap between two status messages is reported.
+    pub warntime: Duration,
+    /// Silence allowed to a node never heard since our start.
+    pub initdead: Duration,
+    /// Silence after which a ping node is dead.
+    pub deadping: Duration,
+    /// How groups go home.
+    pub auto_failback: AutoFailback,
+    /// Added to the number of nodes for `ttl`.
+    pub hopfudge: u32,
+    /// Interval of repeated retransmission requests (`wire.md` 4.3).
+    pub max_rexmit_delay: Duration,
+    /// False with `-M`: no group is ever touched.
+    pub manage_resources: bool,
+    /// Longest time a script may take for `start`, `stop` and `status`.
+    pub script_timeout: ScriptTimeouts,
+    /// What happens to a group that cannot start.
+    pub on_start_failure: OnStartFailure,
+    /// What happens when a resource cannot be stopped.
+    pub on_stop_failure: OnStopFailure,
+    /// Short digest of `haresources`, which our own messages carry so that a difference is noticed.
+    pub resources_digest: String,
+}
+
+/// Longest time a resource script may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScriptTimeouts {
+    /// For `start`.
+    pub start: Duration,
+    /// For `stop`, all retries together.
+    pub stop: Duration,
+    /// For `status`.
+    pub status: Duration,
+}
+
+impl Default for ScriptTimeouts {
+    fn default() -> ScriptTimeouts {
+        ScriptTimeouts {
+            start: Duration::from_secs(120),
+            stop: Duration::from_secs(120),
+            status: Duration::from_secs(30),
+        }
+    }
+}

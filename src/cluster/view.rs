@@ -1,0 +1,108 @@
+//! A read-only picture of the cluster for `latido status`, clients and tests.
+
+use std::time::Duration;
+
+use crate::names::{MediumId, NodeName};
+use crate::time::Mono;
+use crate::wire::Generation;
+
+use super::{AutoFailback, Status};
+
+/// Everything a person may want to know, at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// When it was taken.
+    pub at: Mono,
+    /// This node.
+    pub me: NodeName,
+    /// All nodes, ping nodes too, in the order of `ha.cf`.
+    pub nodes: Vec<NodeView>,
+    /// The groups in the order of `haresources`.
+    pub groups: Vec<GroupView>,
+    /// What `cl_status rscstatus` says: `none`, `local`, `foreign`, `all` or `transition`.
+    pub rscstatus: String,
+    /// Whether nothing is being decided or moved.
+    pub stable: bool,
+    /// Whether we are leaving.
+    pub leaving: bool,
+    /// The configured mode.
+    pub auto_failback: AutoFailback,
+    /// When we last took over groups of a node that died or left, if ever.
+    pub last_takeover: Option<Mono>,
+    /// When anything last changed (a node, a link, a group).
+    pub last_change: Mono,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeView {
+    /// Its name.
+    pub name: NodeName,
+    /// Whether it is this node.
+    pub is_me: bool,
+    /// Whether it is a ping node.
+    pub is_ping: bool,
+    /// What it says of itself, or what we say of it.
+    pub status: Status,
+    /// Age of its last status message, if any was heard in this life.
+    pub last_heard: Option<Duration>,
+    /// Its generation, if known.
+    pub generation: Option<Generation>,
+    /// The silence it asked to be judged by.
+    pub deadtime: Duration,
+    /// Whether it is a Latido.
+    pub is_latido: bool,
+    /// Its links.
+    pub links: Vec<LinkView>,
+}
+
+/// One node on one medium.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkView {
+    /// The medium.
+    pub medium: MediumId,
+    /// Whether it is up.
+    pub up: bool,
+    /// Age of the last message over it.
+    pub last_heard: Option<Duration>,
+    /// Why the medium itself fails, if it does.
+    pub failure: Option<String>,
+}
+
+/// What a group is doing on this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupState {
+    /// Not running here.
+    Free,
+    /// Being started here.
+    Starting,
+    /// Every resource of it was started here.
+    Held,
+    /// Being stopped here.
+    Stopping,
+    /// It could not be started here and is stopped.
+    Failed,
+    /// It could not be stopped here: it may be running, and nobody else may start it.
+    Blocked,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GroupView {
+    /// Its first resource, verbatim.
+    pub key: String,
+    /// Where it belongs.
+    pub owner: NodeName,
+    /// All its resources, verbatim.
+    pub resources: Vec<String>,
+    /// What it does here.
+    pub state: GroupState,
+    /// Since when.
+    pub since: Mono,
+    /// Whether the other node says it holds it.
+    pub held_by_peer: bool,
+    /// The script being run for it now, as called.
+    pub running: Option<String>,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}

@@ -1,0 +1,132 @@
+//! What may be written after `serial`, `bcast`, … (`wire.md` 7, `config.md` 3).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::names::{MediumId, NodeName};
+
+/// One medium, fully described.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediumSpec {
+    /// A null-modem cable.
+    Serial {
+        /// `/dev/ttyS0`
+        device: String,
+        /// Bits per second.
+        baud: u32,
+    },
+    /// UDP broadcast on an interface.
+    Bcast {
+        /// `eth0`
+        interface: String,
+        /// Destination and listening port.
+        port: u16,
+    },
+    /// UDP multicast over IPv4.
+    Mcast {
+        /// `eth0`
+        interface: String,
+        /// 224.0.0.0/4
+        group: Ipv4Addr,
+        /// Destination and listening port.
+        port: u16,
+        /// 0 to 4.
+        ttl: u8,
+        /// Whether our own packets come back.
+        looped: bool,
+    },
+    /// UDP to one address.
+    Ucast {
+        /// `eth0`
+        interface: String,
+        /// As written: an address, or a name resolved when the medium is opened.
+        host: String,
+        /// Destination and listening port.
+        port: u16,
+    },
+    /// UDP multicast over IPv6.
+    Mcast6 {
+        /// `eth0`
+        interface: String,
+        /// `ff…`
+        group: Ipv6Addr,
+        /// Destination and listening port.
+        port: u16,
+        /// 0 to 4; `None` for -1, the kernel's default.
+        hops: Option<u8>,
+        /// Whether our own packets come back.
+        looped: bool,
+    },
+    /// UDP to one IPv6 address.
+    Ucast6 {
+        /// `eth0`
+        interface: String,
+        /// The peer.
+        address: Ipv6Addr,
+        /// Destination and listening port.
+        port: u16,
+    },
+    /// ICMP echo to one host: a ping node of that name. `ping6` when the address is IPv6 or the directive said so.
+    Ping {
+        /// The ping node's name, as written.
+        node: NodeName,
+        /// As written.
+        host: String,
+        /// Whether `ping6` was written.
+        v6: bool,
+    },
+    /// ICMP echo to several hosts that count as one ping node.
+    PingGroup {
+        /// The ping node's name.
+        node: NodeName,
+        /// As written; the node lives while any of them answers.
+        hosts: Vec<String>,
+    },
+}
+
+impl MediumSpec {
+    /// The name of its link: interface, tty path, or ping node.
+    pub fn id(&self) -> MediumId {
+        match self {
+            MediumSpec::Serial { device, .. } => MediumId::new(device.clone()),
+            MediumSpec::Bcast { interface, .. }
+            | MediumSpec::Mcast { interface, .. }
+            | MediumSpec::Ucast { interface, .. }
+            | MediumSpec::Mcast6 { interface, .. }
+            | MediumSpec::Ucast6 { interface, .. } => MediumId::new(interface.clone()),
+            MediumSpec::Ping { node, .. } | MediumSpec::PingGroup { node, .. } => MediumId::new(node.as_str()),
+        }
+    }
+
+    /// The ping node it reaches, if it is a ping medium.
+    pub fn ping_node(&self) -> Option<&NodeName> {
+        match self {
+            MediumSpec::Ping { node, .. } | MediumSpec::PingGroup { node, .. } => Some(node),
+            MediumSpec::Serial { .. }
+            | MediumSpec::Bcast { .. }
+            | MediumSpec::Mcast { .. }
+            | MediumSpec::Ucast { .. }
+            | MediumSpec::Mcast6 { .. }
+            | MediumSpec::Ucast6 { .. } => None,
+        }
+    }
+
+    /// The directive it was written with: `bcast`, `serial`, …
+    pub fn directive(&self) -> &'static str {
+        match self {
+            MediumSpec::Serial { .. } => "serial",
+            MediumSpec::Bcast { .. } => "bcast",
+            MediumSpec::Mcast { .. } => "mcast",
+            MediumSpec::Ucast { .. } => "ucast",
+            MediumSpec::Mcast6 { .. } => "mcast6",
+            MediumSpec::Ucast6 { .. } => "ucast6",
+            MediumSpec::Ping { v6: false, .. } => "ping",
+            MediumSpec::Ping { v6: true, .. } => "ping6",
+            MediumSpec::PingGroup { .. } => "ping_group",
+        }
+    }
+}
+
+/// Reads a literal address; a name is left to the resolver when the medium is opened.
+pub fn literal_address(host: &str) -> Option<IpAddr> {
+    host.parse().ok()
+}

@@ -1,0 +1,7 @@
+//! Resource groups: the file that names them and the order their scripts run in (`config.md` 6, `resources.md` 3.2).
+
+mod agent;
+mod resource;
+
+pub use agent::{Exit, Invocation, Outcome, Verb};
+pub use resource::{Resource, ResourceGroup};

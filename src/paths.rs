@@ -1,0 +1,89 @@
+//! Where everything lies: the original's places, or all of them under one directory (`product.md`, Files). Pure.
+
+use std::path::{Path, PathBuf};
+
+/// The files and directories of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// `/etc/ha.d`
+    pub ha_dir: PathBuf,
+    /// `/etc/init.d`
+    pub init_dir: PathBuf,
+    /// `/var/lib/heartbeat`: `hb_generation`, `hb_uuid`, `fifo`, and our `latido-peers`
+    pub lib_dir: PathBuf,
+    /// `/var/run/heartbeat`: our control socket `latido.sock`, and `rsctmp`
+    pub run_dir: PathBuf,
+    /// `/var/run/heartbeat.pid`
+    pub pid_file: PathBuf,
+    /// `/var/lock`: `LCK..ttyS0`
+    pub lock_dir: PathBuf,
+}
+
+impl Paths {
+    /// The original's places.
+    pub fn system() -> Paths {
+        Paths {
+            ha_dir: "/etc/ha.d".into(),
+            init_dir: "/etc/init.d".into(),
+            lib_dir: "/var/lib/heartbeat".into(),
+            run_dir: "/var/run/heartbeat".into(),
+            pid_file: "/var/run/heartbeat.pid".into(),
+            lock_dir: "/var/lock".into(),
+        }
+    }
+
+    /// Everything below one directory that holds `ha.cf`, for labs and tests; `/etc/ha.d` itself means the system's.
+    pub fn under(dir: &Path) -> Paths {
+        if dir == Path::new("/etc/ha.d") {
+            return Paths::system();
+        }
+        Paths {
+            ha_dir: dir.to_owned(),
+            init_dir: "/etc/init.d".into(),
+            lib_dir: dir.join("var/lib/heartbeat"),
+            run_dir: dir.join("var/run/heartbeat"),
+            pid_file: dir.join("var/run/heartbeat.pid"),
+            lock_dir: dir.join("var/lock"),
+        }
+    }
+
+    /// `ha.cf`
+    pub fn ha_cf(&self) -> PathBuf {
+        self.ha_dir.join("ha.cf")
+    }
+
+    /// `haresources`
+    pub fn haresources(&self) -> PathBuf {
+        self.ha_dir.join("haresources")
+    }
+
+    /// `authkeys`
+    pub fn authkeys(&self) -> PathBuf {
+        self.ha_dir.join("authkeys")
+    }
+
+    /// `latido.cf`
+    pub fn latido_cf(&self) -> PathBuf {
+        self.ha_dir.join("latido.cf")
+    }
+
+    /// `resource.d`
+    pub fn resource_dir(&self) -> PathBuf {
+        self.ha_dir.join("resource.d")
+    }
+
+    /// `rc.d`
+    pub fn rc_dir(&self) -> PathBuf {
+        self.ha_dir.join("rc.d")
+    }
+
+    /// The FIFO scripts write messages into.
+    pub fn fifo(&self) -> PathBuf {
+        self.lib_dir.join("fifo")
+    }
+
+    /// Our own control socket.
+    pub fn control_socket(&self) -> PathBuf {
+        self.run_dir.join("latido.sock")
+    }
+}
