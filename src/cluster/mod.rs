@@ -3,19 +3,39 @@
 //! [`Cluster::handle`] takes the time and one event and returns what to do; [`Cluster::next_deadline`] says when to
 //! call it with [`Event::Tick`]; [`Cluster::view`] shows what is. It opens nothing, waits for nothing, reads no clock.
 //! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `docs/takeover.md` says where it does otherwise and why.
+//!
+//! Reading order: `event`, `action`, this file, `membership` (who lives), `takeover` (who should hold what), `groups`
+//! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`.
 
 mod action;
+mod claims;
 mod event;
+mod groups;
+mod history;
+mod legacy;
+mod membership;
+mod node;
+mod partition;
+mod reconfigure;
 mod report;
 mod request;
+mod retransmit;
+mod send;
+mod sequence;
 mod settings;
+mod shutdown;
+mod standby;
+mod takeover;
+mod timer;
 mod view;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use crate::haresources::ResourceGroup;
-use crate::names::NodeName;
+use crate::names::{MediumId, NodeName};
 use crate::time::{Mono, Now};
-use crate::wire::Generation;
-use crate::wire::Sequence;
+use crate::wire::{Generation, Sequence};
 
 pub use action::{Action, ExitReason};
 pub use event::{Event, MediumCondition};
@@ -23,6 +43,14 @@ pub use report::{Level, Report};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, OnStartFailure, OnStopFailure, ScriptTimeouts, Settings};
 pub use view::{GroupState, GroupView, LinkView, NodeView, View};
+
+use groups::Groups;
+use history::SentHistory;
+use node::Node;
+use shutdown::Leaving;
+use standby::{ClientWait, Standby};
+use takeover::{Peer, Stage};
+use timer::{Timer, TimerTable};
 
 /// What a node says of itself, or what we say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +65,24 @@ pub enum Status {
     Dead,
     /// A ping node that answers.
     Ping,
+}
+
+impl Status {
+    /// The word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Status::Init => "init",
+            Status::Up => "up",
+            Status::Active => "active",
+            Status::Dead => "dead",
+            Status::Ping => "ping",
+        }
+    }
+
+    /// The status a word on the wire means.
+    pub fn from_text(text: &str) -> Option<Status> {
+        [Status::Init, Status::Up, Status::Active, Status::Dead, Status::Ping].into_iter().find(|s| s.as_str() == text)
+    }
 }
 
 /// What a node brings into its life.
@@ -56,49 +102,169 @@ pub struct Birth {
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
+    birth: Birth,
+    now: Now,
+    out: Vec<Action>,
+    timers: TimerTable,
+    // Who lives.
+    local_status: Status,
+    nodes: Vec<Node>,
+    failed_media: BTreeMap<MediumId, String>,
+    seq: Sequence,
+    history: SentHistory,
+    flow_control: bool,
+    reqnodes_sent: u32,
+    judge_from: Mono,
+    told_once: BTreeSet<String>,
+    // Who holds what.
+    groups: Groups,
+    stage: Stage,
+    peer: Peer,
+    needs_failback: bool,
+    standby: Standby,
+    pending_take: Option<Set>,
+    client_wait: Option<ClientWait>,
+    leaving: Option<Leaving>,
+    asked_for: BTreeSet<String>,
+    last_claim: Option<String>,
+    last_takeover: Option<Mono>,
+    last_change: Mono,
+    exited: bool,
 }
 
+/// The names the original gives its own status while it starts (`wire.md` 6.1).
+const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
+
 impl Cluster {
-    /// A node that has just been born; call [`Cluster::handle`] with [`Event::Tick`] at once, it will speak.
-    pub fn start(_settings: Settings, _groups: Vec<ResourceGroup>, _birth: Birth, _now: Now) -> Cluster {
-        todo!()
+    /// A node that has just been born; call [`Cluster::handle`] with [`Event::Tick`] at once and it will speak.
+    pub fn start(settings: Settings, groups: Vec<ResourceGroup>, birth: Birth, now: Now) -> Cluster {
+        let nodes = membership::initial_nodes(&settings, &birth);
+        let mut timers = TimerTable::default();
+        timers.set(Timer::Keepalive, now.mono);
+        for node in &nodes {
+            let patience = if node.is_ping { settings.deadping } else { settings.initdead };
+            timers.set(Timer::Dead(node.name.clone()), now.mono + patience);
+        }
+        let groups = Groups::new(groups, &settings, now.mono);
+        let peer = Peer::new(&nodes, groups.len());
+        Cluster {
+            birth,
+            now,
+            out: Vec::new(),
+            timers,
+            local_status: Status::Init,
+            nodes,
+            failed_media: BTreeMap::new(),
+            seq: Sequence(0),
+            history: SentHistory::default(),
+            flow_control: true,
+            reqnodes_sent: 0,
+            judge_from: now.mono,
+            told_once: BTreeSet::new(),
+            groups,
+            stage: Stage::Joining,
+            peer,
+            needs_failback: false,
+            standby: Standby::Not,
+            pending_take: None,
+            client_wait: None,
+            leaving: None,
+            asked_for: BTreeSet::new(),
+            last_claim: None,
+            last_takeover: None,
+            last_change: now.mono,
+            exited: false,
+            settings,
+        }
     }
 
     /// Takes what happened, returns what to do, in order. Total: nothing makes it panic.
-    pub fn handle(&mut self, _now: Now, _event: Event) -> Vec<Action> {
-        todo!()
+    ///
+    /// `now` must never run backwards; an earlier one counts as the last.
+    pub fn handle(&mut self, now: Now, event: Event) -> Vec<Action> {
+        self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
+        if self.exited {
+            return Vec::new();
+        }
+        match event {
+            Event::Message { medium, at, message } => self.on_message(&medium, at.min(self.now.mono), &message),
+            Event::Local(message) => self.on_local(message),
+            Event::Medium { medium, condition } => self.on_medium(medium, condition),
+            Event::Done { job, outcome } => self.on_script_done(job, &outcome),
+            Event::Request { client, request } => self.on_request(client, request),
+            Event::Reconfigure(fresh) => self.on_reconfigure(fresh.0, fresh.1),
+            Event::Leave => self.on_leave(),
+            Event::Tick => self.on_tick(),
+        }
+        self.settle();
+        self.announce_claim();
+        std::mem::take(&mut self.out)
     }
 
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
     pub fn next_deadline(&self) -> Option<Mono> {
-        todo!()
-    }
-
-    /// How things are.
-    pub fn view(&self, _now: Mono) -> View {
-        todo!()
+        if self.exited { None } else { self.timers.next() }
     }
 
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
-}
 
-impl Status {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Status::Init => "init",
-            Status::Up => "up",
-            Status::Active => "active",
-            Status::Dead => "dead",
-            Status::Ping => "ping",
+    fn on_tick(&mut self) {
+        self.notice_own_stall();
+        while let Some((timer, due)) = self.timers.take_due(self.now.mono) {
+            self.on_timer(timer, due);
+            if self.exited {
+                return;
+            }
         }
     }
 
-    /// The status a word on the wire means.
-    pub fn from_text(text: &str) -> Option<Status> {
-        [Status::Init, Status::Up, Status::Active, Status::Dead, Status::Ping].into_iter().find(|s| s.as_str() == text)
+    fn on_timer(&mut self, timer: Timer, due: Mono) {
+        match timer {
+            Timer::Keepalive => self.beat(due),
+            Timer::Dead(node) => self.on_silence(&node, due),
+            Timer::LinkDead(node, medium) => self.on_link_silence(&node, &medium),
+            Timer::ReqNodes => self.ask_for_nodes(),
+            Timer::Rexmit(node) => self.request_missing(&node),
+            Timer::PeerSilent => self.on_peer_silent(),
+            // They only wake `settle`.
+            Timer::Orphans | Timer::Heal | Timer::Conflict => {}
+            Timer::Standby => self.on_standby_overdue(),
+            Timer::PendingTake => self.pending_take = None,
+            Timer::Client => self.answer_client_late(),
+            Timer::Pause => self.on_pause_over(),
+            Timer::IpRequest => self.request_own_groups(),
+            Timer::Linger => self.exit_now(),
+        }
+    }
+
+    /// When this process did not run for a while, everything that waited was handed over before this tick; still, what
+    /// was lost while we stood still is our fault, so others get a little longer before they are judged (12.2 b).
+    fn notice_own_stall(&mut self) {
+        let Some(due) = self.timers.next() else { return };
+        let late = self.now.mono.since(due);
+        let tolerable = (self.settings.deadtime / 4).max(Duration::from_millis(50));
+        if late > tolerable {
+            let grace = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
+            self.judge_from = self.now.mono + grace;
+            self.report(Report::OwnStall { lost: late });
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        self.out.push(Action::Report(report));
+    }
+
+    /// Reports what could be said a thousand times a second only the first time.
+    fn report_once(&mut self, key: String, report: Report) {
+        if self.told_once.len() < 100 && self.told_once.insert(key) {
+            self.report(report);
+        }
+    }
+
+    fn changed(&mut self) {
+        self.last_change = self.now.mono;
     }
 }

@@ -6,7 +6,7 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::Generation;
 
-use super::{AutoFailback, Status};
+use super::{AutoFailback, Cluster, Status};
 
 /// Everything a person may want to know, at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,4 +105,42 @@ pub struct GroupView {
     pub running: Option<String>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+}
+
+impl Cluster {
+    /// How things are.
+    pub fn view(&self, now: Mono) -> View {
+        let failed = |medium: &MediumId| self.failed_media.get(medium).cloned();
+        let mut nodes: Vec<NodeView> = self.nodes.iter().map(|node| node.view(now, failed)).collect();
+        let here = self.settings.nodes.iter().position(|name| *name == self.settings.me).unwrap_or(0);
+        nodes.insert(here.min(nodes.len()), self.own_view());
+        let stable =
+            self.is_stable() && !self.groups.is_busy() && (!self.nice() || self.is_alone() || self.peer.stable);
+        View {
+            at: now,
+            me: self.settings.me.clone(),
+            nodes,
+            groups: self.groups.view(|index| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed())),
+            rscstatus: if stable { self.own_sides().as_str() } else { "transition" }.to_owned(),
+            stable,
+            leaving: self.leaving.is_some(),
+            auto_failback: self.settings.auto_failback,
+            last_takeover: self.last_takeover,
+            last_change: self.last_change,
+        }
+    }
+
+    fn own_view(&self) -> NodeView {
+        NodeView {
+            name: self.settings.me.clone(),
+            is_me: true,
+            is_ping: false,
+            status: self.local_status,
+            last_heard: None,
+            generation: Some(self.birth.generation),
+            deadtime: self.settings.deadtime,
+            is_latido: true,
+            links: Vec::new(),
+        }
+    }
 }

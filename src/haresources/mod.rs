@@ -1,7 +1,9 @@
 //! Resource groups: the file that names them and the order their scripts run in (`config.md` 6, `resources.md` 3.2).
 
 mod agent;
+mod chain;
 mod resource;
 
 pub use agent::{Exit, Invocation, Outcome, Verb};
+pub use chain::{Chain, Note, Step};
 pub use resource::{Resource, ResourceGroup};

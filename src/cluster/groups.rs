@@ -1,0 +1,435 @@
+//! Making it so: the groups of this node and the one chain of scripts that runs at a time (`resources.md` 3.1, 3.2).
+//!
+//! Groups are started and stopped one after another, in the order they were asked for: users' scripts rely on it.
+
+use std::collections::VecDeque;
+
+use crate::haresources::{Chain, Note, Outcome, ResourceGroup, Step, Verb};
+use crate::names::{JobId, NodeName};
+use crate::time::Mono;
+
+use super::claims::PeerHold;
+use super::timer::Timer;
+use super::{Action, Cluster, ExitReason, GroupState, GroupView, OnStopFailure, Report, Settings};
+
+/// One group on this node.
+#[derive(Debug)]
+struct Group {
+    spec: ResourceGroup,
+    state: GroupState,
+    since: Mono,
+    failure: Option<String>,
+    /// Taken over while the peer was silent: it may run there still.
+    since_partition: bool,
+    /// The peer claims it too and we keep it.
+    contested: bool,
+    /// Its failure was answered by asking the other node to take it; never twice.
+    offered: bool,
+    /// Gone from `haresources`: to be stopped and forgotten.
+    removed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Acquire,
+    Release,
+}
+
+#[derive(Debug)]
+struct Running {
+    index: usize,
+    chain: Chain,
+    job: Option<JobId>,
+    call: String,
+    since: Mono,
+}
+
+/// All groups, what is queued, and what runs.
+#[derive(Debug)]
+pub(super) struct Groups {
+    list: Vec<Group>,
+    queue: VecDeque<(usize, Wish)>,
+    running: Option<Running>,
+    next_job: u64,
+    /// Since when a group of the peer's has been claimed by nobody.
+    pub(super) orphaned_since: Option<Mono>,
+    /// Since when the peer, an original, has claimed what we claim.
+    pub(super) conflict_since: Option<Mono>,
+}
+
+impl Groups {
+    pub(super) fn new(specs: Vec<ResourceGroup>, settings: &Settings, now: Mono) -> Groups {
+        let specs = if settings.manage_resources { specs } else { Vec::new() };
+        let list = specs.into_iter().filter(|spec| !spec.resources.is_empty()).map(|spec| Group::new(spec, now));
+        Groups {
+            list: list.collect(),
+            queue: VecDeque::new(),
+            running: None,
+            next_job: 1,
+            orphaned_since: None,
+            conflict_since: None,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn owner(&self, index: usize) -> &NodeName {
+        &self.list[index].spec.owner
+    }
+
+    pub(super) fn key(&self, index: usize) -> String {
+        self.list[index].spec.key().to_owned()
+    }
+
+    pub(super) fn find(&self, key: &str) -> Option<usize> {
+        self.list.iter().position(|group| group.spec.key() == key)
+    }
+
+    pub(super) fn state(&self, index: usize) -> GroupState {
+        self.list[index].state
+    }
+
+    /// Whether it runs here, is to run here, or has not finished stopping.
+    pub(super) fn is_claimed(&self, index: usize) -> bool {
+        match self.list[index].state {
+            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => true,
+            GroupState::Free | GroupState::Failed => false,
+        }
+    }
+
+    /// Whether anything is being started or stopped, or waits for its turn.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running.is_some() || !self.queue.is_empty()
+    }
+
+    pub(super) fn is_blocked(&self) -> bool {
+        self.list.iter().any(|group| group.state == GroupState::Blocked)
+    }
+
+    pub(super) fn any_free(&self) -> bool {
+        self.list.iter().any(|group| matches!(group.state, GroupState::Free | GroupState::Failed))
+    }
+
+    pub(super) fn holds_any(&self) -> bool {
+        (0..self.len()).any(|index| self.is_claimed(index))
+    }
+
+    /// Whether it is being stopped, or will be when its turn comes.
+    pub(super) fn is_going_down(&self, index: usize) -> bool {
+        let queued = self.queue.contains(&(index, Wish::Release));
+        queued || self.running.as_ref().is_some_and(|running| running.index == index && running.chain.is_going_down())
+    }
+
+    /// Asks for a free group; nothing happens to one in any other state.
+    pub(super) fn want_acquired(&mut self, index: usize) {
+        let group = &mut self.list[index];
+        if group.state == GroupState::Free && !group.removed {
+            group.state = GroupState::Starting;
+            self.queue.push_back((index, Wish::Acquire));
+        }
+    }
+
+    /// Asks for a group to be stopped, whatever it does now.
+    pub(super) fn want_released(&mut self, index: usize) {
+        match self.list[index].state {
+            GroupState::Held => {
+                self.list[index].state = GroupState::Stopping;
+                self.queue.push_back((index, Wish::Release));
+            }
+            GroupState::Starting => {
+                if let Some(at) = self.queue.iter().position(|task| *task == (index, Wish::Acquire)) {
+                    self.queue.remove(at);
+                    self.list[index].state = GroupState::Free;
+                } else if let Some(running) = self.running.as_mut().filter(|running| running.index == index) {
+                    running.chain.abort();
+                    self.list[index].state = GroupState::Stopping;
+                }
+            }
+            GroupState::Free | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => {}
+        }
+    }
+
+    /// One more attempt for what failed: the peer is gone, or an operator asks.
+    pub(super) fn forgive_failures(&mut self) {
+        for group in &mut self.list {
+            if group.state == GroupState::Failed {
+                group.state = GroupState::Free;
+            }
+            group.offered = false;
+        }
+    }
+
+    pub(super) fn forgive(&mut self, index: usize) {
+        if self.list[index].state == GroupState::Failed {
+            self.list[index].state = GroupState::Free;
+        }
+    }
+
+    pub(super) fn unoffered_failure(&self) -> Option<usize> {
+        self.list.iter().position(|group| group.state == GroupState::Failed && !group.offered)
+    }
+
+    pub(super) fn mark_offered(&mut self, index: usize) {
+        self.list[index].offered = true;
+    }
+
+    pub(super) fn mark_partition(&mut self, index: usize) {
+        self.list[index].since_partition = true;
+    }
+
+    pub(super) fn has_partition_mark(&self, index: usize) -> bool {
+        self.list[index].since_partition
+    }
+
+    pub(super) fn clear_partition_mark(&mut self, index: usize) {
+        self.list[index].since_partition = false;
+    }
+
+    pub(super) fn partition_marks(&self) -> Vec<usize> {
+        (0..self.len()).filter(|index| self.list[*index].since_partition).collect()
+    }
+
+    /// The peer has a new life: what it ran ended with the old one, unless it was cut off and is alive.
+    pub(super) fn clear_partition_marks(&mut self, keep: bool) {
+        if !keep {
+            self.list.iter_mut().for_each(|group| group.since_partition = false);
+        }
+    }
+
+    pub(super) fn was_contested(&self, index: usize) -> bool {
+        self.list[index].contested
+    }
+
+    pub(super) fn set_contested(&mut self, index: usize, contested: bool) {
+        self.list[index].contested = contested;
+    }
+
+    /// Our own line of letters (`claims`).
+    pub(super) fn own_holds(&self, stays: bool) -> Vec<PeerHold> {
+        let hold = |group: &Group| match group.state {
+            GroupState::Free => PeerHold::No,
+            GroupState::Failed if stays => PeerHold::FailedStays,
+            GroupState::Failed => PeerHold::Failed,
+            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => {
+                if group.since_partition { PeerHold::SincePartition } else { PeerHold::Yes }
+            }
+        };
+        self.list.iter().map(hold).collect()
+    }
+
+    pub(super) fn view(&self, claimed_by_peer: impl Fn(usize) -> bool) -> Vec<GroupView> {
+        let view = |(index, group): (usize, &Group)| GroupView {
+            key: group.spec.key().to_owned(),
+            owner: group.spec.owner.clone(),
+            resources: group.spec.resources.iter().map(|resource| resource.word.clone()).collect(),
+            state: group.state,
+            since: group.since,
+            held_by_peer: claimed_by_peer(index),
+            running: self.running.as_ref().filter(|running| running.index == index).map(|running| running.call.clone()),
+            failure: group.failure.clone(),
+        };
+        self.list.iter().enumerate().map(view).collect()
+    }
+
+    /// Takes over a reread file: groups keep their state by key; what is gone is stopped and forgotten later. Returns
+    /// for each new index the old one.
+    pub(super) fn replace(&mut self, specs: Vec<ResourceGroup>, now: Mono) -> Vec<Option<usize>> {
+        let mut old: Vec<Option<Group>> = std::mem::take(&mut self.list).into_iter().map(Some).collect();
+        let mut origin = Vec::new();
+        for spec in specs.into_iter().filter(|spec| !spec.resources.is_empty()) {
+            let found = old.iter().position(|group| group.as_ref().is_some_and(|group| group.spec.key() == spec.key()));
+            let mut group = Group::new(spec, now);
+            if let Some(before) = found.and_then(|at| old[at].take()) {
+                group = Group { spec: group.spec, removed: false, ..before };
+            }
+            self.list.push(group);
+            origin.push(found);
+        }
+        for (at, group) in old.into_iter().enumerate() {
+            if let Some(group) = group.filter(|group| !matches!(group.state, GroupState::Free | GroupState::Failed)) {
+                self.list.push(Group { removed: true, ..group });
+                origin.push(Some(at));
+            }
+        }
+        let moved = |index: usize| origin.iter().position(|from| *from == Some(index));
+        self.queue = self.queue.iter().filter_map(|(index, wish)| Some((moved(*index)?, *wish))).collect();
+        if let Some(running) = &mut self.running
+            && let Some(index) = moved(running.index)
+        {
+            running.index = index;
+        }
+        origin
+    }
+
+    /// Asks for every removed group to be stopped.
+    pub(super) fn release_removed(&mut self) {
+        for index in 0..self.len() {
+            if self.list[index].removed {
+                self.want_released(index);
+            }
+        }
+    }
+}
+
+impl Group {
+    fn new(spec: ResourceGroup, now: Mono) -> Group {
+        Group {
+            spec,
+            state: GroupState::Free,
+            since: now,
+            failure: None,
+            since_partition: false,
+            contested: false,
+            offered: false,
+            removed: false,
+        }
+    }
+
+    fn words(&self) -> String {
+        self.spec.resources.iter().map(|resource| resource.word.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Cluster {
+    /// Starts what is next in the queue, if nothing runs.
+    pub(super) fn run_next(&mut self) {
+        while self.groups.running.is_none() {
+            let Some((index, wish)) = self.groups.queue.pop_front() else { return };
+            let group = &self.groups.list[index];
+            let (owner, resources) = (group.spec.owner.clone(), group.words());
+            let (chain, step) = match wish {
+                Wish::Acquire => {
+                    self.report(Report::Acquiring { owner, resources });
+                    Chain::acquire(&self.groups.list[index].spec)
+                }
+                Wish::Release => {
+                    self.report(Report::Releasing { owner, resources });
+                    Chain::release(&self.groups.list[index].spec)
+                }
+            };
+            self.groups.running = Some(Running { index, chain, job: None, call: String::new(), since: self.now.mono });
+            self.follow(step);
+        }
+    }
+
+    /// A script has ended. Answers to runs we no longer wait for are ignored.
+    pub(super) fn on_script_done(&mut self, job: JobId, outcome: &Outcome) {
+        let Some(running) = self.groups.running.as_mut().filter(|running| running.job == Some(job)) else { return };
+        running.job = None;
+        let step = running.chain.on_done(outcome);
+        self.follow(step);
+    }
+
+    pub(super) fn on_pause_over(&mut self) {
+        if let Some(running) = self.groups.running.as_mut() {
+            let step = running.chain.on_pause();
+            self.follow(step);
+        }
+    }
+
+    fn follow(&mut self, step: Step) {
+        self.tell_notes();
+        match step {
+            Step::Run(invocation) => {
+                let limits = self.settings.script_timeout;
+                let limit = match invocation.verb {
+                    Verb::Start => limits.start,
+                    Verb::Stop => limits.stop,
+                    Verb::Status => limits.status,
+                };
+                let job = JobId(self.groups.next_job);
+                self.groups.next_job += 1;
+                if let Some(running) = self.groups.running.as_mut() {
+                    running.job = Some(job);
+                    running.call = invocation.to_string();
+                }
+                if invocation.verb != Verb::Status {
+                    self.report(Report::Running { call: invocation.to_string() });
+                }
+                self.out.push(Action::Run { job, invocation, limit });
+            }
+            Step::Pause(pause) => self.timers.set(Timer::Pause, self.now.mono + pause),
+            Step::Held => self.finish(GroupState::Held, None),
+            Step::Released => self.finish(GroupState::Free, None),
+            Step::Failed { resource, exit } => {
+                self.finish(GroupState::Failed, Some(format!("{resource} start: {exit}")));
+            }
+            Step::StopFailed { resource } => self.on_stop_failed(&resource),
+        }
+    }
+
+    fn tell_notes(&mut self) {
+        let notes = self.groups.running.as_mut().map(|running| running.chain.take_notes()).unwrap_or_default();
+        for note in notes {
+            self.report(match note {
+                Note::ScriptFailed { call, exit } => Report::ScriptFailed { call, ended: exit.to_string() },
+                Note::GivingUp { resource } => Report::GivingUp { resource },
+                Note::RetryingStop { resource } => Report::RetryingStop { resource },
+                Note::NotLsb { resource } => Report::NotLsb { resource },
+            });
+        }
+    }
+
+    fn finish(&mut self, state: GroupState, failure: Option<String>) {
+        let Some(running) = self.groups.running.take() else { return };
+        let (index, took) = (running.index, self.now.mono.since(running.since));
+        let group = self.groups.key(index);
+        match state {
+            GroupState::Held => self.report(Report::GroupHeld { group, took }),
+            GroupState::Failed => {
+                let resource = failure.clone().unwrap_or_default();
+                self.report(Report::GroupFailed { group, resource });
+            }
+            GroupState::Free | GroupState::Starting | GroupState::Stopping | GroupState::Blocked => {
+                self.report(Report::GroupReleased { group, took });
+            }
+        }
+        let entry = &mut self.groups.list[index];
+        entry.state = state;
+        entry.since = self.now.mono;
+        entry.failure = failure;
+        if state == GroupState::Held {
+            entry.offered = false;
+        } else {
+            entry.since_partition = false;
+            entry.contested = false;
+        }
+        self.changed();
+        self.on_group_settled(index);
+        self.forget_removed();
+        self.run_next();
+    }
+
+    fn forget_removed(&mut self) {
+        let gone = |group: &Group| group.removed && matches!(group.state, GroupState::Free | GroupState::Failed);
+        while let Some(index) = self.groups.list.iter().position(gone) {
+            self.groups.list.remove(index);
+            self.peer.holds.remove(index);
+            for task in &mut self.groups.queue {
+                if task.0 > index {
+                    task.0 -= 1;
+                }
+            }
+        }
+    }
+
+    fn on_stop_failed(&mut self, resource: &str) {
+        self.report(Report::StopFailed { resource: resource.to_owned() });
+        if self.settings.on_stop_failure == OnStopFailure::Reboot {
+            self.out.push(Action::Exit(ExitReason::Reboot { resource: resource.to_owned() }));
+            self.exited = true;
+            return;
+        }
+        let Some(running) = self.groups.running.take() else { return };
+        let group = self.groups.key(running.index);
+        let entry = &mut self.groups.list[running.index];
+        entry.state = GroupState::Blocked;
+        entry.since = self.now.mono;
+        entry.failure = Some(format!("{resource} does not stop"));
+        self.report(Report::GroupBlocked { group, resource: resource.to_owned() });
+        self.changed();
+        self.run_next();
+    }
+}

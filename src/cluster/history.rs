@@ -1,0 +1,85 @@
+//! What we sent, for those who ask again (`wire.md` 4.3).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::time::Mono;
+use crate::wire::{Message, Sequence};
+
+/// As many numbered messages as the original keeps.
+const KEPT: usize = 500;
+
+/// Answer to somebody who missed a message.
+#[derive(Debug, PartialEq)]
+pub(super) enum Recall {
+    /// Send this again.
+    Again(Box<Message>),
+    /// It was sent again a moment ago, or never sent: say nothing.
+    Skip,
+    /// It is gone: `seqno too low` or `seqno not found`.
+    Gone(&'static str),
+}
+
+/// The last numbered messages we sent.
+#[derive(Debug, Default)]
+pub(super) struct SentHistory {
+    sent: VecDeque<(Sequence, Message, Option<Mono>)>,
+    newest: Sequence,
+}
+
+impl SentHistory {
+    /// Notes a message just sent.
+    pub(super) fn record(&mut self, sequence: Sequence, message: Message) {
+        self.newest = sequence;
+        self.sent.push_back((sequence, message, None));
+        if self.sent.len() > KEPT {
+            self.sent.pop_front();
+        }
+    }
+
+    /// What to do for somebody who asks for `sequence`; the same one is not sent twice within `pause`.
+    pub(super) fn recall(&mut self, sequence: Sequence, now: Mono, pause: Duration) -> Recall {
+        if sequence > self.newest {
+            return Recall::Skip;
+        }
+        let Some((_, message, resent)) = self.sent.iter_mut().find(|(seq, _, _)| *seq == sequence) else {
+            let too_low = self.sent.front().is_some_and(|(oldest, _, _)| sequence < *oldest);
+            return Recall::Gone(if too_low { "seqno too low" } else { "seqno not found" });
+        };
+        if resent.is_some_and(|at| now.since(at) < pause) {
+            return Recall::Skip;
+        }
+        *resent = Some(now);
+        Recall::Again(Box::new(message.clone()))
+    }
+
+    /// Everybody has these: forget them.
+    pub(super) fn forget_up_to(&mut self, acked: Sequence) {
+        while self.sent.front().is_some_and(|(seq, _, _)| *seq <= acked) {
+            self.sent.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::wire::Kind;
+
+    use super::*;
+
+    #[test]
+    fn a_message_is_sent_again_but_not_twice_in_one_pause_and_a_lost_one_is_admitted() {
+        let mut history = SentHistory::default();
+        for seq in 1..=600 {
+            history.record(Sequence(seq), Message::new(&Kind::Status));
+        }
+        let pause = Duration::from_millis(240);
+        assert!(matches!(history.recall(Sequence(600), Mono::ZERO, pause), Recall::Again(_)));
+        assert_eq!(history.recall(Sequence(600), Mono::ZERO, pause), Recall::Skip);
+        assert!(matches!(history.recall(Sequence(600), Mono::ZERO + pause, pause), Recall::Again(_)));
+        assert_eq!(history.recall(Sequence(100), Mono::ZERO, pause), Recall::Gone("seqno too low"));
+        assert_eq!(history.recall(Sequence(601), Mono::ZERO, pause), Recall::Skip);
+        history.forget_up_to(Sequence(590));
+        assert_eq!(history.recall(Sequence(590), Mono::ZERO, pause), Recall::Gone("seqno too low"));
+    }
+}

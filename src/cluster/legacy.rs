@@ -1,0 +1,81 @@
+//! `auto_failback legacy`: the returning node asks for its own groups with `ip-request` (`resources.md` 2.1, 2.2).
+//!
+//! Nobody says what he holds. We answer such questions in every mode, because the other node may be set so.
+
+use std::time::Duration;
+
+use crate::wire::{Kind, Message, field};
+
+use super::timer::Timer;
+use super::{Cluster, GroupState, Report};
+
+/// An original answers within a second or two; a question may be lost.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
+
+impl Cluster {
+    /// Asks the peer for each group of ours that we do not run.
+    pub(super) fn request_own_groups(&mut self) {
+        if (self.nice() && !self.peer.is_legacy) || self.leaving.is_some() || self.is_alone() {
+            return;
+        }
+        let missing: Vec<usize> = (0..self.groups.len())
+            .filter(|index| self.is_own(*index) && self.groups.state(*index) == GroupState::Free)
+            .collect();
+        for &index in &missing {
+            let request = Message::new(&Kind::IpRequest).with(field::IPADDR, self.groups.key(index));
+            self.send(request);
+        }
+        if !missing.is_empty() {
+            self.timers.set(Timer::IpRequest, self.now.mono + ASK_AGAIN);
+        }
+    }
+
+    pub(super) fn on_ip_message(&mut self, node: usize, kind: &Kind, message: &Message) {
+        if !self.settings.manage_resources || !self.peer.is_node(node) {
+            return;
+        }
+        let Some(index) = message.get(field::IPADDR).and_then(|key| self.groups.find(key)) else { return };
+        if *kind == Kind::IpRequest {
+            self.on_ip_request(index);
+        } else if message.get(field::OK) == Some("OK") && self.is_own(index) && self.leaving.is_none() {
+            self.groups.want_acquired(index);
+        }
+    }
+
+    fn on_ip_request(&mut self, index: usize) {
+        if self.is_own(index) {
+            // Nobody but its home node asks for a group.
+            return;
+        }
+        if let Some(node) = self.peer_name() {
+            self.report(Report::IpRequest { group: self.groups.key(index), node });
+        }
+        match self.groups.state(index) {
+            GroupState::Free | GroupState::Failed => self.send_ip_answer(index, false),
+            GroupState::Held | GroupState::Starting | GroupState::Stopping => {
+                self.asked_for.insert(self.groups.key(index));
+                self.groups.want_released(index);
+                self.answer_ip_request(index);
+            }
+            // It may run here: no answer is the only safe one.
+            GroupState::Blocked => {}
+        }
+    }
+
+    /// A group has gone down: whoever asked for it may start it.
+    pub(super) fn answer_ip_request(&mut self, index: usize) {
+        let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
+        if free && self.asked_for.remove(&self.groups.key(index)) {
+            self.send_ip_answer(index, true);
+        }
+    }
+
+    fn send_ip_answer(&mut self, index: usize, owned: bool) {
+        let Some(peer) = self.peer_name() else { return };
+        let answer = Message::new(&Kind::IpRequestResp)
+            .with(field::IPADDR, self.groups.key(index))
+            .with(field::WEOWN, if owned { "yes" } else { "no" })
+            .with(field::OK, "OK");
+        self.send_to(&peer, answer);
+    }
+}

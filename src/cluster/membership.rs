@@ -1,0 +1,440 @@
+//! Who lives: from a signed message to a node's status, its links and its death (`wire.md` 4.2, 4.5, 6).
+
+use std::time::Duration;
+
+use crate::names::{MediumId, NodeName};
+use crate::time::Mono;
+use crate::wire::{Generation, Kind, Message, Sequence, field};
+
+use super::node::Node;
+use super::sequence::Verdict;
+use super::timer::Timer;
+use super::{Action, Birth, Cluster, MediumCondition, Report, Settings, Status};
+
+/// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
+/// keep us from serving.
+const REQNODES_TRIES: u32 = 5;
+/// A node may not ask to be judged by a longer silence than this.
+const LONGEST_DEAD_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Status numbers between two notes on disk: what an attacker can replay to us after our restart.
+const REMEMBER_EVERY: u64 = 64;
+
+/// All other nodes, never heard.
+pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
+    let carrying: Vec<MediumId> =
+        settings.media.iter().filter(|medium| medium.ping_node.is_none()).map(|medium| medium.id.clone()).collect();
+    let mut nodes: Vec<Node> = Vec::new();
+    for (count, name) in settings.nodes.iter().filter(|name| **name != settings.me).enumerate() {
+        let trigger = (birth.seed >> (count % 8)) % 10;
+        let mut node = Node::new(name.clone(), false, carrying.clone(), settings.initdead, trigger);
+        if let Some((_, generation, sequence)) = birth.remembered.iter().find(|(known, _, _)| known == name) {
+            node.generation = Some(*generation);
+            node.last_status = *sequence;
+            node.remembered = *sequence;
+        }
+        nodes.push(node);
+    }
+    for medium in &settings.media {
+        if let Some(name) = &medium.ping_node {
+            nodes.push(Node::new(name.clone(), true, vec![medium.id.clone()], settings.deadping, 0));
+        }
+    }
+    nodes
+}
+
+impl Cluster {
+    /// A whole, rightly signed message; the order of the checks is that of `wire.md` 4.2.
+    pub(super) fn on_message(&mut self, medium: &MediumId, at: Mono, message: &Message) {
+        let (Some(src), Some(_)) = (message.get(field::SRC), message.hex(field::TS).filter(|ts| *ts != 0)) else {
+            return;
+        };
+        if src.eq_ignore_ascii_case(self.settings.me.as_str()) {
+            return self.on_own_name(medium, message);
+        }
+        let Some(index) = self.nodes.iter().position(|node| node.name.as_str().eq_ignore_ascii_case(src)) else {
+            let node: String = src.chars().take(99).collect();
+            return self.report_once(format!("unknown {node}"), Report::UnknownNode { node });
+        };
+        let kind = message.kind();
+        if self.nodes[index].is_ping {
+            if kind == Kind::NsSt {
+                self.on_ping_answer(index, medium, at);
+            }
+            return;
+        }
+        if !self.generation_is_current(index, &kind, message, at) {
+            return;
+        }
+        if kind.is_unsequenced() {
+            self.life_sign(index, medium, at);
+            if self.is_for_me(message) {
+                self.on_control_message(index, &kind, message);
+            }
+            return;
+        }
+        let Some(sequence) = message.sequence() else { return };
+        let node = &self.nodes[index];
+        if !node.heard && sequence <= node.last_status {
+            // Heard before our restart: a replay of what we know already.
+            return;
+        }
+        if kind == Kind::Status && !self.return_is_believable(index, sequence, message) {
+            return;
+        }
+        let verdict = self.judge_sequence(index, sequence);
+        if verdict == Verdict::Old {
+            return;
+        }
+        self.life_sign(index, medium, at);
+        if verdict != Verdict::Duplicate {
+            self.dispatch(index, &kind, message, at);
+        }
+        self.acknowledge(index);
+    }
+
+    fn dispatch(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) {
+        if *kind == Kind::Status {
+            return self.on_status(index, message, at);
+        }
+        if !self.is_for_me(message) {
+            return;
+        }
+        match kind {
+            Kind::ReqNodes => self.on_reqnodes(index),
+            Kind::RepNodes => self.on_repnodes(index, message),
+            Kind::Starting | Kind::Resource | Kind::AskResources | Kind::HbTakeover | Kind::ShutDone => {
+                // A node we hold dead may not decide anything until its status is accepted (`wire.md` 10.21).
+                if self.peer.is_node(index) && self.nodes[index].is_alive() {
+                    self.on_resource_message(kind, message);
+                }
+            }
+            Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message),
+            Kind::Stonith | Kind::Other(_) => self.out.push(Action::Notify(message.clone())),
+            Kind::Status | Kind::NsSt | Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::IfStat => {}
+        }
+    }
+
+    /// Our own broadcast came back, unless another machine has our name.
+    fn on_own_name(&mut self, medium: &MediumId, message: &Message) {
+        let ours = message.binary(field::SRC_UUID).is_none_or(|uuid| uuid == self.birth.uuid);
+        let past = message.generation().is_some_and(|generation| generation < self.birth.generation);
+        if !ours && !past {
+            self.report_once("own name".into(), Report::NameTaken { medium: medium.clone() });
+        }
+    }
+
+    fn is_for_me(&self, message: &Message) -> bool {
+        match (message.binary(field::DEST_UUID), message.get(field::DEST)) {
+            (Some(uuid), _) => uuid == self.birth.uuid,
+            (None, Some(dest)) => dest.eq_ignore_ascii_case(self.settings.me.as_str()),
+            (None, None) => true,
+        }
+    }
+
+    /// Refuses a past life's messages; notes a new life. Any signed message with a higher generation proves a restart.
+    fn generation_is_current(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) -> bool {
+        let generation = message.generation().unwrap_or_default();
+        let node = &self.nodes[index];
+        match node.generation {
+            Some(known) if generation < known => {
+                let report = Report::Replay { node: node.name.clone(), generation, known };
+                self.report_once(format!("replay {} {}", node.name, generation.0), report);
+                return false;
+            }
+            Some(known) if generation == known => return true,
+            Some(_) if kind.is_unsequenced() => return true,
+            // A new life of a node we hold dead begins with a status (`wire.md` 10.8).
+            _ if node.status == Status::Dead && *kind != Kind::Status => return false,
+            Some(_) | None => {}
+        }
+        if generation == Generation(0) {
+            return *kind == Kind::Status;
+        }
+        self.on_new_life(index, generation, message, at);
+        true
+    }
+
+    fn on_new_life(&mut self, index: usize, generation: Generation, message: &Message, at: Mono) {
+        let node = &mut self.nodes[index];
+        let name = node.name.clone();
+        let restarted = node.heard;
+        let was_dead = node.status == Status::Dead;
+        node.generation = Some(generation);
+        node.last_status = Sequence(0);
+        node.forget_life();
+        self.timers.stop(&Timer::Rexmit(name.clone()));
+        self.remember(index);
+        if restarted {
+            self.report(Report::NodeRestarted { node: name });
+        }
+        if self.peer.is_node(index) {
+            // Somebody who is active when first heard did not start just now: he was cut off and may hold anything.
+            let cut_off = was_dead && message.get(field::ST) == Some(Status::Active.as_str());
+            self.on_peer_new_life(cut_off);
+        }
+        if !was_dead && restarted {
+            // Alive, but it has to find itself first; silence from here on is judged as before.
+            self.nodes[index].status = Status::Init;
+            self.nodes[index].last_status_at = Some(at);
+        }
+    }
+
+    /// A status of the same life from a node we hold dead is a healed partition, or an old message come late.
+    fn return_is_believable(&mut self, index: usize, sequence: Sequence, message: &Message) -> bool {
+        let node = &mut self.nodes[index];
+        if sequence <= node.last_status && node.status == Status::Dead {
+            return false;
+        }
+        if node.status == Status::Dead && message.get(field::ST).and_then(Status::from_text).is_some() {
+            node.track.reset();
+            if node.last_status > Sequence(0) {
+                let name = node.name.clone();
+                self.report(Report::NodeReturned { node: name });
+                if self.peer.is_node(index) {
+                    self.on_peer_returned();
+                }
+            }
+        }
+        true
+    }
+
+    fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> Verdict {
+        let node = &mut self.nodes[index];
+        let verdict = node.track.judge(sequence, self.now.mono);
+        let name = node.name.clone();
+        match verdict {
+            Verdict::Gap(count) => {
+                let last = sequence.0.saturating_sub(count + 1);
+                self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
+                self.schedule_rexmit(&name);
+            }
+            Verdict::LostALot(count) => self.report(Report::LostALot { node: name, count }),
+            Verdict::Recovered(true) => self.report(Report::NoneMissing { node: name }),
+            Verdict::Recovered(false) | Verdict::New | Verdict::Duplicate | Verdict::Old => {}
+        }
+        verdict
+    }
+
+    /// Any kept or duplicate message proves its link (`wire.md` 6.6).
+    fn life_sign(&mut self, index: usize, medium: &MediumId, at: Mono) {
+        let node = &mut self.nodes[index];
+        let (name, dead_after) = (node.name.clone(), node.dead_after);
+        let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
+        link.last_heard = link.last_heard.max(Some(at));
+        let rose = !std::mem::replace(&mut link.up, true);
+        self.timers.set(Timer::LinkDead(name.clone(), medium.clone()), at + dead_after);
+        if rose {
+            self.report(Report::LinkUp { node: name.clone(), medium: medium.clone() });
+            self.notify_link(&name, medium, "up");
+        }
+    }
+
+    fn on_status(&mut self, index: usize, message: &Message, at: Mono) {
+        let Some(status) = message.get(field::ST).and_then(Status::from_text) else { return };
+        let sequence = message.sequence().unwrap_or_default();
+        if sequence <= self.nodes[index].last_status && self.nodes[index].heard {
+            // A retransmitted old status never changes the state (`wire.md` 4.2).
+            return;
+        }
+        if !matches!(status, Status::Init | Status::Up | Status::Active) {
+            return;
+        }
+        self.note_lateness(index, at);
+        let node = &mut self.nodes[index];
+        node.last_status = sequence;
+        node.last_status_at = node.last_status_at.max(Some(at));
+        if let Some(ms) = message.hex(field::DT) {
+            node.dead_after = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
+        }
+        if message.get(field::PROTOCOL).is_none() && node.flow_control {
+            node.flow_control = false;
+            self.flow_control = false;
+            let node = self.nodes[index].name.clone();
+            self.report(Report::FlowControlOff { node });
+        }
+        self.learn_uuid(index, message);
+        self.alive(index, status, at);
+        let node = &self.nodes[index];
+        if sequence.0 >= node.remembered.0 + REMEMBER_EVERY {
+            self.remember(index);
+        }
+    }
+
+    /// A node said something that counts as life: arm its death anew and follow its status.
+    fn alive(&mut self, index: usize, status: Status, at: Mono) {
+        let node = &mut self.nodes[index];
+        node.heard = true;
+        let name = node.name.clone();
+        let (dead_after, is_ping) = (node.dead_after, node.is_ping);
+        let before = std::mem::replace(&mut node.status, status);
+        self.timers.set(Timer::Dead(name.clone()), at + dead_after);
+        if before != status {
+            self.changed();
+            self.report(Report::NodeStatus { node: name.clone(), status });
+            self.notify_status(&name, status, is_ping);
+        }
+        self.check_joined();
+    }
+
+    fn note_lateness(&mut self, index: usize, at: Mono) {
+        let node = &self.nodes[index];
+        let Some(last) = node.last_status_at.filter(|_| node.is_alive()) else { return };
+        let interval = at.since(last);
+        if interval > self.settings.warntime {
+            let node = node.name.clone();
+            self.report(Report::LateHeartbeat { node, interval });
+        }
+    }
+
+    fn learn_uuid(&mut self, index: usize, message: &Message) {
+        let Some(uuid) = message.binary(field::SRC_UUID).filter(|uuid| uuid.len() == 16) else { return };
+        let node = &mut self.nodes[index];
+        if node.uuid.as_deref() == Some(uuid) {
+            return;
+        }
+        if node.uuid.replace(uuid.to_vec()).is_some() {
+            let (node, uuid) = (node.name.clone(), uuid_text(uuid));
+            self.report(Report::UuidChanged { node, uuid });
+        }
+    }
+
+    fn on_ping_answer(&mut self, index: usize, medium: &MediumId, at: Mono) {
+        self.life_sign(index, medium, at);
+        let node = &mut self.nodes[index];
+        node.last_status_at = node.last_status_at.max(Some(at));
+        self.alive(index, Status::Ping, at);
+    }
+
+    /// A node's dead timer rang.
+    pub(super) fn on_silence(&mut self, name: &NodeName, due: Mono) {
+        let Some(index) = self.nodes.iter().position(|node| node.name == *name) else { return };
+        let latest = due + self.nodes[index].dead_after;
+        if self.judge_from > self.now.mono && self.now.mono < latest {
+            self.timers.set(Timer::Dead(name.clone()), self.judge_from.min(latest));
+            return;
+        }
+        let node = &mut self.nodes[index];
+        node.status = Status::Dead;
+        node.forget_life();
+        let since = node.last_status_at.unwrap_or(Mono::ZERO);
+        let is_ping = node.is_ping;
+        self.timers.stop(&Timer::Rexmit(name.clone()));
+        self.changed();
+        self.report(Report::NodeDead { node: name.clone(), silent_for: self.now.mono.since(since) });
+        self.notify_status(name, Status::Dead, is_ping);
+        self.free_acked_history();
+        if self.peer.is_node(index) {
+            self.on_peer_dead();
+        }
+        self.check_joined();
+    }
+
+    pub(super) fn on_link_silence(&mut self, name: &NodeName, medium: &MediumId) {
+        let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name) else { return };
+        let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
+        if std::mem::replace(&mut link.up, false) {
+            self.changed();
+            self.report(Report::LinkDead { node: name.clone(), medium: medium.clone() });
+            self.notify_link(name, medium, "dead");
+        }
+    }
+
+    fn notify_link(&mut self, node: &NodeName, medium: &MediumId, st: &str) {
+        let message = Message::new(&Kind::IfStat)
+            .with(field::NODE, node.as_str())
+            .with(field::IFNAME, medium.as_str())
+            .with(field::ST, st);
+        self.out.push(Action::Notify(message));
+    }
+
+    pub(super) fn on_medium(&mut self, medium: MediumId, condition: MediumCondition) {
+        self.changed();
+        match condition {
+            MediumCondition::Working => {
+                if self.failed_media.remove(&medium).is_some() {
+                    self.report(Report::MediumWorks { medium });
+                }
+            }
+            MediumCondition::Failed(why) => {
+                if self.failed_media.insert(medium.clone(), why.clone()).is_none() {
+                    self.report(Report::MediumFailed { medium, why });
+                }
+            }
+        }
+    }
+
+    /// Once every node was heard or is dead we ask one for the list of nodes, and are active when it answers
+    /// (`wire.md` 6.2). Ping nodes are not waited for: they decide nothing about resources.
+    pub(super) fn check_joined(&mut self) {
+        if self.local_status != Status::Up || self.leaving.is_some() {
+            return;
+        }
+        let others = || self.nodes.iter().filter(|node| !node.is_ping);
+        if others().any(|node| !node.heard && node.status != Status::Dead) {
+            return;
+        }
+        let somebody_alive = others().any(|node| node.is_alive() && node.flow_control);
+        if !somebody_alive || self.reqnodes_sent >= REQNODES_TRIES {
+            self.timers.stop(&Timer::ReqNodes);
+            self.become_active();
+        } else if !self.timers.is_set(&Timer::ReqNodes) {
+            self.ask_for_nodes();
+        }
+    }
+
+    pub(super) fn ask_for_nodes(&mut self) {
+        if self.local_status != Status::Up {
+            return;
+        }
+        if self.reqnodes_sent >= REQNODES_TRIES {
+            return self.check_joined();
+        }
+        let Some(node) = self.nodes.iter().find(|node| !node.is_ping && node.is_alive()) else {
+            return self.check_joined();
+        };
+        let name = node.name.clone();
+        self.reqnodes_sent += 1;
+        self.timers.set(Timer::ReqNodes, self.now.mono + Duration::from_secs(1));
+        self.send_to(&name, Message::new(&Kind::ReqNodes));
+    }
+
+    fn on_reqnodes(&mut self, index: usize) {
+        let list: String = self.settings.nodes.iter().map(|node| format!("{node} ")).collect();
+        let answer = Message::new(&Kind::RepNodes).with(field::NODELIST, list).with(field::DELNODELIST, " ");
+        let name = self.nodes[index].name.clone();
+        self.send_to(&name, answer);
+    }
+
+    fn on_repnodes(&mut self, index: usize, message: &Message) {
+        let list = message.get(field::NODELIST).unwrap_or("");
+        let mut theirs: Vec<&str> = list.split_ascii_whitespace().collect();
+        let mut ours: Vec<&str> = self.settings.nodes.iter().map(NodeName::as_str).collect();
+        theirs.sort_unstable();
+        ours.sort_unstable();
+        if theirs != ours {
+            let (node, list) = (self.nodes[index].name.clone(), theirs.join(" "));
+            self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
+        }
+        if self.local_status == Status::Up {
+            self.timers.stop(&Timer::ReqNodes);
+            self.become_active();
+        }
+    }
+
+    fn become_active(&mut self) {
+        self.report(Report::CommUp);
+        self.set_local_status(Status::Active);
+        self.on_active();
+    }
+
+    pub(super) fn remember(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        let Some(generation) = node.generation else { return };
+        node.remembered = node.last_status;
+        self.out.push(Action::Remember { node: node.name.clone(), generation, sequence: node.last_status });
+    }
+}
+
+fn uuid_text(uuid: &[u8]) -> String {
+    uuid.iter().map(|byte| format!("{byte:02x}")).collect()
+}

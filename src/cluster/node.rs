@@ -1,0 +1,118 @@
+//! One node as seen from here: its status, its life, its links (`wire.md` 4.2, 6).
+
+use std::time::Duration;
+
+use crate::names::{MediumId, NodeName};
+use crate::time::Mono;
+use crate::wire::{Generation, Sequence};
+
+use super::sequence::SeqTrack;
+use super::{LinkView, NodeView, Status};
+
+/// One node as reachable over one medium.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Which medium.
+    pub(super) medium: MediumId,
+    /// Whether anything was heard within the node's dead time.
+    pub(super) up: bool,
+    /// When the last kept or duplicate message came in.
+    pub(super) last_heard: Option<Mono>,
+}
+
+/// One other node, or a ping node.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// Its name.
+    pub(super) name: NodeName,
+    /// Whether it only answers pings.
+    pub(super) is_ping: bool,
+    /// What it says of itself, or `Dead`, which we say.
+    pub(super) status: Status,
+    /// Whether a status of it was accepted in our life.
+    pub(super) heard: bool,
+    /// Known from its messages.
+    pub(super) uuid: Option<Vec<u8>>,
+    /// Of its present life.
+    pub(super) generation: Option<Generation>,
+    /// Of the last status accepted in that generation: an older one never changes the state.
+    pub(super) last_status: Sequence,
+    /// When its last status reached this machine.
+    pub(super) last_status_at: Option<Mono>,
+    /// The silence it wants to be judged by.
+    pub(super) dead_after: Duration,
+    /// Whether it acks (`protocol=1`).
+    pub(super) flow_control: bool,
+    /// Duplicates and holes.
+    pub(super) track: SeqTrack,
+    /// Ack the numbers that end in this digit.
+    pub(super) trigger: u64,
+    /// The highest number of ours it acked.
+    pub(super) acked: Sequence,
+    /// Whether it is a Latido, which says more in its messages.
+    pub(super) is_latido: bool,
+    /// Its links.
+    pub(super) links: Vec<Link>,
+    /// The sequence number last written to disk.
+    pub(super) remembered: Sequence,
+}
+
+impl Node {
+    /// A node not heard yet.
+    pub(super) fn new(name: NodeName, is_ping: bool, media: Vec<MediumId>, dead_after: Duration, trigger: u64) -> Node {
+        let link = |medium| Link { medium, up: false, last_heard: None };
+        Node {
+            name,
+            is_ping,
+            status: Status::Init,
+            heard: false,
+            uuid: None,
+            generation: None,
+            last_status: Sequence(0),
+            last_status_at: None,
+            dead_after,
+            flow_control: true,
+            track: SeqTrack::default(),
+            trigger,
+            acked: Sequence(0),
+            is_latido: false,
+            links: media.into_iter().map(link).collect(),
+            remembered: Sequence(0),
+        }
+    }
+
+    /// Whether messages of it may arrive: heard and not dead.
+    pub(super) fn is_alive(&self) -> bool {
+        self.heard && self.status != Status::Dead
+    }
+
+    /// Forgets the life before a restart or a death.
+    pub(super) fn forget_life(&mut self) {
+        self.track.reset();
+        self.acked = Sequence(0);
+    }
+
+    /// The picture for people.
+    pub(super) fn view(&self, now: Mono, failed: impl Fn(&MediumId) -> Option<String>) -> NodeView {
+        NodeView {
+            name: self.name.clone(),
+            is_me: false,
+            is_ping: self.is_ping,
+            status: self.status,
+            last_heard: self.last_status_at.map(|at| now.since(at)),
+            generation: self.generation,
+            deadtime: self.dead_after,
+            is_latido: self.is_latido,
+            links: self
+                .links
+                .iter()
+                .map(|link| LinkView {
+                    medium: link.medium.clone(),
+                    up: link.up,
+                    last_heard: link.last_heard.map(|at| now.since(at)),
+                    failure: failed(&link.medium),
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! After a partition, or when two nodes claim one group for any other reason: exactly one keeps it (12.2 c).
+//!
+//! The node that took a group over because it held the other dead lets it go; the node that had it before never stops
+//! it and announces its addresses again. If both or neither took it over so, its home node keeps it.
+
+use std::time::Duration;
+
+use crate::wire::{Kind, Message, field};
+
+use super::claims::{LATIDO, PeerHold};
+use super::standby::Standby;
+use super::timer::Timer;
+use super::{Action, Cluster, GroupState, Report, Set};
+
+/// A Latido that came back says at once what it holds; after this it counts as silent.
+const HEAL_PATIENCE: Duration = Duration::from_secs(2);
+/// An original claims before it holds (`resources.md` 12.1, 4): two claims must last this long to be a conflict.
+const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
+/// Pause between two requests to an original to give up what is ours.
+const CONFLICT_RETRY: Duration = Duration::from_secs(30);
+
+impl Cluster {
+    /// Groups we are about to take from a dead node that may in truth be alive: we shall let them go if it returns.
+    pub(super) fn mark_taken_from_dead(&mut self, released: bool) {
+        for index in 0..self.groups.len() {
+            // Of a node that never says what it holds we must assume the worst.
+            let may_run = self.peer.holds[index].may_run() || !self.nice();
+            let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
+            if free && may_run && !released {
+                self.groups.mark_partition(index);
+            }
+        }
+    }
+
+    /// A status of the peer's same life, after we had declared it dead.
+    pub(super) fn on_peer_returned(&mut self) {
+        if !self.settings.manage_resources {
+            return;
+        }
+        self.peer.said = false;
+        self.peer.stable = false;
+        self.peer.returned = true;
+        for index in self.groups.partition_marks() {
+            self.peer.holds[index] = PeerHold::Yes;
+        }
+        self.last_claim = None;
+        if self.peer_is_latido() && self.nice() {
+            self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
+        } else {
+            self.let_partition_groups_go();
+        }
+    }
+
+    /// First heard while active and after we had given it up: it was cut off from the start, and we do not know what it
+    /// is. `starting` makes an original and a Latido alike say what they hold.
+    pub(super) fn on_peer_cut_off(&mut self) {
+        if !self.settings.manage_resources || !self.nice() {
+            return;
+        }
+        self.peer.returned = true;
+        self.peer.holds.fill(PeerHold::Unknown);
+        let detail = self.own_detail().to_text();
+        self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
+        self.last_claim = None;
+        self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
+    }
+
+    fn let_partition_groups_go(&mut self) {
+        self.peer.returned = false;
+        self.timers.stop(&Timer::Heal);
+        for index in self.groups.partition_marks() {
+            self.let_go(index);
+        }
+    }
+
+    fn let_go(&mut self, index: usize) {
+        if self.groups.is_claimed(index) && !self.groups.is_going_down(index) {
+            let group = self.groups.key(index);
+            self.report(Report::PartitionLetGo { group });
+            self.groups.want_released(index);
+        }
+        self.groups.clear_partition_mark(index);
+    }
+
+    /// The peer's claims have just been heard.
+    pub(super) fn on_claims_known(&mut self) {
+        if std::mem::take(&mut self.peer.returned) {
+            self.timers.stop(&Timer::Heal);
+        }
+        for index in 0..self.groups.len() {
+            // It knows of us and does not hold it: ours by right, and our address is the only one.
+            let settled = !self.peer.holds[index].is_claimed();
+            if settled && self.groups.was_contested(index) {
+                self.groups.set_contested(index, false);
+                self.out.push(Action::Announce { group: self.groups.key(index) });
+            }
+            if settled && self.groups.state(index) == GroupState::Held {
+                self.groups.clear_partition_mark(index);
+            }
+        }
+    }
+
+    /// Looks for groups that both nodes claim, and decides.
+    pub(super) fn resolve_conflicts(&mut self) {
+        if self.peer.returned && !self.timers.is_set(&Timer::Heal) {
+            // It was expected to speak and did not.
+            self.let_partition_groups_go();
+        }
+        if !self.nice() || self.is_alone() || !self.peer.said || self.standby != Standby::Not || self.peer.leaving {
+            return self.timers.stop(&Timer::Conflict);
+        }
+        let contested: Vec<usize> = (0..self.groups.len())
+            .filter(|index| {
+                self.peer.holds[*index].is_claimed()
+                    && matches!(self.groups.state(*index), GroupState::Held | GroupState::Starting)
+                    && !self.groups.is_going_down(*index)
+            })
+            .collect();
+        if contested.is_empty() {
+            self.groups.conflict_since = None;
+            return self.timers.stop(&Timer::Conflict);
+        }
+        if self.peer_is_latido() {
+            contested.into_iter().for_each(|index| self.decide_with_latido(index));
+        } else {
+            self.decide_with_original(&contested);
+        }
+    }
+
+    fn decide_with_latido(&mut self, index: usize) {
+        let ours_is_newer = self.groups.has_partition_mark(index);
+        let theirs_is_newer = self.peer.holds[index] == PeerHold::SincePartition;
+        let we_lose = if ours_is_newer == theirs_is_newer { !self.is_own(index) } else { ours_is_newer };
+        if we_lose {
+            self.let_go(index);
+        } else if !self.groups.was_contested(index) {
+            let group = self.groups.key(index);
+            self.groups.set_contested(index, true);
+            self.report(Report::PartitionKept { group });
+        }
+    }
+
+    /// An original has no conflict resolution: what is not ours we let go, what is ours we ask it to give up.
+    fn decide_with_original(&mut self, contested: &[usize]) {
+        let since = *self.groups.conflict_since.get_or_insert(self.now.mono);
+        if self.now.mono.since(since) < CONFLICT_PATIENCE {
+            return self.timers.set_if_unset(Timer::Conflict, since + CONFLICT_PATIENCE);
+        }
+        let mut ask = false;
+        for &index in contested {
+            if self.is_own(index) && !self.groups.has_partition_mark(index) {
+                ask = true;
+                self.groups.set_contested(index, true);
+            } else {
+                self.let_go(index);
+            }
+        }
+        if ask && self.peer.stable && !self.timers.is_set(&Timer::Conflict) {
+            let group = contested.first().map_or_else(String::new, |index| self.groups.key(*index));
+            self.report(Report::BothOwn { group });
+            self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, Set::Local.as_str()));
+            self.timers.set(Timer::Conflict, self.now.mono + CONFLICT_RETRY);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! A reread `ha.cf` and `haresources` (SIGHUP): what can change in a living node changes, nothing is stopped for it.
+
+use crate::haresources::ResourceGroup;
+
+use super::claims::PeerHold;
+use super::{Cluster, Report, Settings};
+
+impl Cluster {
+    /// Takes over times, policies and groups. Names, nodes and media stay: they need a restart, which the caller says.
+    pub(super) fn on_reconfigure(&mut self, settings: Settings, groups: Vec<ResourceGroup>) {
+        if self.leaving.is_some() {
+            return;
+        }
+        let keep = &self.settings;
+        self.settings = Settings {
+            me: keep.me.clone(),
+            nodes: keep.nodes.clone(),
+            media: keep.media.clone(),
+            manage_resources: keep.manage_resources,
+            ..settings
+        };
+        if !self.settings.manage_resources {
+            return;
+        }
+        let count = groups.len();
+        let origin = self.groups.replace(groups, self.now.mono);
+        let before = std::mem::take(&mut self.peer.holds);
+        let sides = self.peer.sides;
+        for (index, from) in origin.into_iter().enumerate() {
+            // The peer said of whole sides what it holds; a group new to us counts with its side.
+            let held = if self.is_own(index) { sides.foreign } else { sides.local };
+            let unknown = if held { PeerHold::Yes } else { PeerHold::No };
+            self.peer.holds.push(from.and_then(|at| before.get(at).copied()).unwrap_or(unknown));
+        }
+        self.groups.forgive_failures();
+        self.groups.release_removed();
+        self.told_once.remove("digest");
+        self.report(Report::Reconfigured { groups: count });
+        self.changed();
+        self.request_own_groups();
+    }
+}

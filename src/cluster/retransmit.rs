@@ -1,0 +1,124 @@
+//! Asking again, answering those who ask, and acknowledging (`wire.md` 4.3, 4.4).
+
+use std::time::Duration;
+
+use crate::names::NodeName;
+use crate::wire::{Kind, Message, Sequence, field};
+
+use super::history::Recall;
+use super::timer::Timer;
+use super::{Action, Cluster, Report, Status};
+
+/// At most so many messages are resent for one request.
+const RESENT_AT_ONCE: u64 = 50;
+
+impl Cluster {
+    pub(super) fn schedule_rexmit(&mut self, name: &NodeName) {
+        let Some(node) = self.nodes.iter().find(|node| node.name == *name) else { return };
+        match node.track.next_request() {
+            Some(at) => self.timers.set(Timer::Rexmit(name.clone()), at),
+            None => self.timers.stop(&Timer::Rexmit(name.clone())),
+        }
+    }
+
+    pub(super) fn request_missing(&mut self, name: &NodeName) {
+        let interval = self.settings.max_rexmit_delay.max(Duration::from_millis(50));
+        let now = self.now.mono;
+        let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name) else { return };
+        if !node.is_alive() {
+            return;
+        }
+        for sequence in node.track.to_request(now, interval) {
+            // Decimal, unlike every other number of the protocol.
+            let request = Message::new(&Kind::Rexmit)
+                .with(field::FIRSTSEQ, sequence.0.to_string())
+                .with(field::LASTSEQ, sequence.0.to_string());
+            self.send_to(name, request);
+        }
+        self.schedule_rexmit(name);
+    }
+
+    /// A message without number that is meant for us.
+    pub(super) fn on_control_message(&mut self, index: usize, kind: &Kind, message: &Message) {
+        match kind {
+            Kind::Ack => self.on_ack(index, message),
+            Kind::Rexmit => self.on_rexmit(index, message),
+            Kind::NakRexmit => {
+                if let Some(seq) = message.hex(field::FIRSTSEQ)
+                    && self.nodes[index].track.give_up(Sequence(seq))
+                {
+                    let node = self.nodes[index].name.clone();
+                    self.schedule_rexmit(&node);
+                    self.report(Report::Irretrievable { node, seq });
+                }
+            }
+            // A later version's; nothing of ours.
+            Kind::Status
+            | Kind::NsSt
+            | Kind::ReqNodes
+            | Kind::RepNodes
+            | Kind::Starting
+            | Kind::Resource
+            | Kind::AskResources
+            | Kind::IpRequest
+            | Kind::IpRequestResp
+            | Kind::Stonith
+            | Kind::ShutDone
+            | Kind::HbTakeover
+            | Kind::IfStat
+            | Kind::Other(_) => {}
+        }
+    }
+
+    fn on_rexmit(&mut self, index: usize, message: &Message) {
+        let (Some(first), Some(last)) = (message.decimal(field::FIRSTSEQ), message.decimal(field::LASTSEQ)) else {
+            return;
+        };
+        let pause = self.settings.max_rexmit_delay.saturating_sub(Duration::from_millis(10));
+        let (name, acked) = (self.nodes[index].name.clone(), self.nodes[index].acked);
+        for seq in first..=last.min(first.saturating_add(RESENT_AT_ONCE - 1)) {
+            if seq <= acked.0 {
+                continue;
+            }
+            match self.history.recall(Sequence(seq), self.now.mono, pause) {
+                Recall::Again(message) => self.out.push(Action::Send(*message)),
+                Recall::Skip => {}
+                Recall::Gone(why) => {
+                    self.report(Report::CannotRexmit { node: name.clone(), seq, why });
+                    let nak =
+                        Message::new(&Kind::NakRexmit).with(field::FIRSTSEQ, format!("{seq:x}")).with(field::INFO, why);
+                    self.send_to(&name, nak);
+                }
+            }
+        }
+    }
+
+    fn on_ack(&mut self, index: usize, message: &Message) {
+        let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
+        if acked <= self.seq {
+            let node = &mut self.nodes[index];
+            node.acked = node.acked.max(acked);
+            self.free_acked_history();
+        }
+    }
+
+    /// Forgets what every living node has.
+    pub(super) fn free_acked_history(&mut self) {
+        let alive = self.nodes.iter().filter(|node| !node.is_ping && node.status != Status::Dead);
+        if let Some(everybody) = alive.map(|node| node.acked).min() {
+            self.history.forget_up_to(everybody);
+        }
+    }
+
+    /// Acknowledges what arrived without holes: a peer that nobody acks stops serving its clients, and a 2.1 aborts.
+    pub(super) fn acknowledge(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        if !node.flow_control {
+            return;
+        }
+        let trigger = node.trigger;
+        let Some(ack) = node.track.ack_due(trigger) else { return };
+        let name = node.name.clone();
+        self.send_to(&name, Message::new(&Kind::Ack).with(field::ACKSEQ, format!("{:x}", ack.0)));
+    }
+}

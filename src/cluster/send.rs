@@ -1,0 +1,104 @@
+//! What we say: control fields, heartbeats, and the answer to who we are (`wire.md` 1.5, 6.1).
+
+use std::time::Duration;
+
+use crate::names::NodeName;
+use crate::time::Mono;
+use crate::wire::{Kind, Message, Value, field};
+
+use super::timer::Timer;
+use super::{Action, Cluster, FIRST_STATUSES, Report, Status};
+
+impl Cluster {
+    /// Adds the control fields and sends a message everywhere. Our own messages are not looped back: whoever sends one
+    /// does at once what the original does when it hears itself.
+    pub(super) fn send(&mut self, mut message: Message) {
+        let kind = message.kind();
+        let dest_uuid = message.get(field::DEST).and_then(|dest| self.uuid_of(dest));
+        if let Some(uuid) = dest_uuid {
+            message.set_value(field::DEST_UUID, Value::Binary(uuid));
+        }
+        message.set(field::SRC, self.settings.me.as_str());
+        message.set_value(field::SRC_UUID, Value::Binary(self.birth.uuid.to_vec()));
+        let numbered = !kind.is_unsequenced();
+        if numbered {
+            self.seq = self.seq.next();
+            message.set(field::SEQ, format!("{:x}", self.seq.0));
+        }
+        message.set(field::HG, format!("{:x}", self.birth.generation.0));
+        message.set(field::TS, format!("{:x}", self.now.wall.0.max(1)));
+        if numbered {
+            // Informational; each byte counts on a serial line, and `n/a` is what the original says without /proc.
+            message.set(field::LD, "n/a");
+        }
+        let ttl = self.settings.hopfudge as usize + self.nodes.len() + 1;
+        message.set(field::TTL, ttl.to_string());
+        if numbered {
+            self.history.record(self.seq, message.clone());
+        }
+        self.out.push(Action::Send(message));
+    }
+
+    /// Sends a message that only one node shall act on.
+    pub(super) fn send_to(&mut self, node: &NodeName, message: Message) {
+        self.send(message.with(field::DEST, node.as_str()));
+    }
+
+    fn uuid_of(&self, name: &str) -> Option<Vec<u8>> {
+        self.nodes.iter().find(|node| node.name.as_str() == name)?.uuid.clone()
+    }
+
+    /// Our heartbeat, on a fixed grid: a beat that comes late does not move the next.
+    pub(super) fn beat(&mut self, due: Mono) {
+        if self.local_status == Status::Init {
+            for status in FIRST_STATUSES {
+                self.set_local_status(status);
+            }
+            self.check_joined();
+        } else {
+            self.send_status();
+        }
+        let next = due + self.settings.keepalive;
+        let next = if next > self.now.mono { next } else { self.now.mono + self.settings.keepalive };
+        self.timers.set(Timer::Keepalive, next);
+    }
+
+    /// Changes what we say of ourselves and says it.
+    pub(super) fn set_local_status(&mut self, status: Status) {
+        self.local_status = status;
+        self.changed();
+        if status != Status::Init {
+            self.report(Report::LocalStatus(status));
+        }
+        self.send_status();
+    }
+
+    fn send_status(&mut self) {
+        let dead_after = millis(self.settings.deadtime);
+        let mut status = Message::new(&Kind::Status)
+            .with(field::ST, self.local_status.as_str())
+            .with(field::DT, format!("{dead_after:x}"));
+        if self.flow_control {
+            status.set(field::PROTOCOL, "1");
+        }
+        self.send(status);
+    }
+
+    /// Offers an event that never travels to the rc.d scripts (`resources.md` 1.4).
+    pub(super) fn notify_status(&mut self, node: &NodeName, status: Status, is_ping: bool) {
+        let mut message = Message::new(&Kind::Status)
+            .with(field::SEQ, "1")
+            .with(field::TS, format!("{:x}", self.now.wall.0))
+            .with(field::SRC, node.as_str())
+            .with(field::ST, status.as_str());
+        if is_ping {
+            message.set(field::INFO, "ping");
+        }
+        self.out.push(Action::Notify(message));
+    }
+}
+
+/// Whole milliseconds, as durations travel.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

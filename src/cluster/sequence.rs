@@ -1,0 +1,171 @@
+//! Duplicates, holes and late messages of one sender, over all its links together (`wire.md` 4.2 step 8, 4.3, 4.4).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::time::Mono;
+use crate::wire::Sequence;
+
+/// Larger holes are given up at once, as 3.0.6 does.
+const MAX_GAP: u64 = 250;
+/// Send order alone makes messages one or two out of order: nobody asks before this (`wire.md` 4.3).
+const FIRST_REQUEST: Duration = Duration::from_millis(50);
+/// A wide hole is asked for in small portions, or it overruns the other side's write queue (`wire.md` 4.3).
+const REQUESTS_AT_ONCE: usize = 20;
+
+/// What a sequence number means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The next one, or the first.
+    New,
+    /// New, and this many before it are missing.
+    Gap(u64),
+    /// New, and too many are missing to ask for.
+    LostALot(u64),
+    /// One that was missing; `true` when it was the last such.
+    Recovered(bool),
+    /// The same as the last: a sign of life of its link, nothing more.
+    Duplicate,
+    /// Long since heard or given up.
+    Old,
+}
+
+/// What was heard of one sender in its present life.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SeqTrack {
+    last: Option<u64>,
+    missing: BTreeMap<u64, Mono>,
+    acked: u64,
+}
+
+impl SeqTrack {
+    /// Forgets everything: the sender restarted, or was dead.
+    pub(super) fn reset(&mut self) {
+        *self = SeqTrack::default();
+    }
+
+    /// Judges a number and takes note of it.
+    pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> Verdict {
+        let seq = sequence.0;
+        let Some(last) = self.last else {
+            self.last = Some(seq);
+            return Verdict::New;
+        };
+        if seq == last {
+            return Verdict::Duplicate;
+        }
+        if seq < last {
+            return match self.missing.remove(&seq) {
+                Some(_) => Verdict::Recovered(self.missing.is_empty()),
+                None => Verdict::Old,
+            };
+        }
+        self.last = Some(seq);
+        match seq - last - 1 {
+            0 => Verdict::New,
+            gap if gap > MAX_GAP || self.missing.len() as u64 + gap > 2 * MAX_GAP => {
+                self.missing.clear();
+                Verdict::LostALot(gap)
+            }
+            gap => {
+                self.missing.extend((last + 1..seq).map(|n| (n, now + FIRST_REQUEST)));
+                Verdict::Gap(gap)
+            }
+        }
+    }
+
+    /// The sender will never resend this one; `true` when it had been missing.
+    pub(super) fn give_up(&mut self, sequence: Sequence) -> bool {
+        self.missing.remove(&sequence.0).is_some()
+    }
+
+    /// The missing numbers to ask for now; each is asked for again after `interval`.
+    pub(super) fn to_request(&mut self, now: Mono, interval: Duration) -> Vec<Sequence> {
+        let due = self.missing.iter_mut().filter(|(_, at)| **at <= now).take(REQUESTS_AT_ONCE);
+        due.map(|(seq, at)| {
+            *at = now + interval;
+            Sequence(*seq)
+        })
+        .collect()
+    }
+
+    /// When to ask next.
+    pub(super) fn next_request(&self) -> Option<Mono> {
+        self.missing.values().min().copied()
+    }
+
+    /// The number to acknowledge now, if one is due: the highest that ends in `trigger` with nothing missing below it.
+    pub(super) fn ack_due(&mut self, trigger: u64) -> Option<Sequence> {
+        let complete = match self.missing.keys().next() {
+            Some(first_missing) => first_missing.saturating_sub(1),
+            None => self.last?,
+        };
+        let ack = complete.checked_sub((complete + 10 - trigger % 10) % 10)?;
+        if ack == 0 || ack <= self.acked {
+            return None;
+        }
+        self.acked = ack;
+        Some(Sequence(ack))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(track: &mut SeqTrack, seq: u64) -> Verdict {
+        track.judge(Sequence(seq), Mono::ZERO)
+    }
+
+    #[test]
+    fn numbers_in_order_are_new_and_the_same_over_a_second_link_is_a_duplicate() {
+        let mut track = SeqTrack::default();
+        assert_eq!(judge(&mut track, 7), Verdict::New);
+        assert_eq!(judge(&mut track, 8), Verdict::New);
+        assert_eq!(judge(&mut track, 8), Verdict::Duplicate);
+        assert_eq!(judge(&mut track, 7), Verdict::Old);
+    }
+
+    #[test]
+    fn a_hole_is_noted_asked_for_and_closed() {
+        let mut track = SeqTrack::default();
+        judge(&mut track, 1);
+        assert_eq!(judge(&mut track, 4), Verdict::Gap(2));
+        assert!(track.to_request(Mono::ZERO, Duration::from_secs(1)).is_empty(), "never before 50 ms");
+        let later = Mono::at(Duration::from_millis(50));
+        assert_eq!(track.to_request(later, Duration::from_secs(1)), [Sequence(2), Sequence(3)]);
+        assert!(track.to_request(later, Duration::from_secs(1)).is_empty(), "not again before the interval");
+        assert_eq!(judge(&mut track, 3), Verdict::Recovered(false));
+        assert_eq!(judge(&mut track, 2), Verdict::Recovered(true));
+        assert_eq!(track.next_request(), None);
+    }
+
+    #[test]
+    fn a_hole_of_250_is_asked_for_and_one_of_251_given_up() {
+        let mut track = SeqTrack::default();
+        judge(&mut track, 1);
+        assert_eq!(judge(&mut track, 252), Verdict::Gap(250));
+        let mut track = SeqTrack::default();
+        judge(&mut track, 1);
+        assert_eq!(judge(&mut track, 253), Verdict::LostALot(251));
+        assert_eq!(track.next_request(), None);
+    }
+
+    #[test]
+    fn one_ack_in_ten_and_none_above_a_hole() {
+        let mut track = SeqTrack::default();
+        let acks: Vec<u64> = (1..=30)
+            .filter_map(|seq| {
+                judge(&mut track, seq);
+                track.ack_due(4).map(|ack| ack.0)
+            })
+            .collect();
+        assert_eq!(acks, [4, 14, 24]);
+        judge(&mut track, 36);
+        assert_eq!(track.ack_due(4), None, "31 to 35 are missing");
+        for seq in 31..=35 {
+            judge(&mut track, seq);
+        }
+        assert_eq!(track.ack_due(4), Some(Sequence(34)));
+    }
+}

@@ -1,0 +1,101 @@
+//! Leaving in order (`resources.md` 5.1).
+//!
+//! ```text
+//! Leave → (a running script ends) → every held group is stopped → shutdone → a moment for late questions → exit
+//! ```
+
+use std::time::Duration;
+
+use crate::wire::{Kind, Message, field};
+
+use super::standby::Standby;
+use super::timer::Timer;
+use super::{Action, Cluster, ExitReason, Report, Status};
+
+/// An original may ask for lost messages; a 2.1 whose questions are never answered may crash (`wire.md` 4.3).
+const LINGER: Duration = Duration::from_secs(2);
+/// A Latido that lost a message asks within 50 ms, and says what it took at once.
+const LINGER_LATIDO: Duration = Duration::from_millis(500);
+
+/// How far the farewell is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// Groups are being stopped.
+    Releasing,
+    /// A group cannot be stopped; the operator was told.
+    Blocked,
+    /// `shutdone` is said.
+    Done,
+}
+
+impl Cluster {
+    pub(super) fn on_leave(&mut self) {
+        match self.leaving {
+            None => self.begin_leaving(),
+            // The second order: he knows what he does.
+            Some(Leaving::Blocked) => self.exit_now(),
+            Some(Leaving::Releasing | Leaving::Done) => self.report(Report::ShutdownUnderway),
+        }
+    }
+
+    fn begin_leaving(&mut self) {
+        self.report(Report::ShutdownBegins);
+        self.leaving = Some(Leaving::Releasing);
+        self.pending_take = None;
+        self.end_client("this node is leaving".into());
+        if self.standby != Standby::Not {
+            self.standby = Standby::Not;
+            self.timers.stop(&Timer::Standby);
+            self.report(Report::StandbyCancelled);
+        }
+        if self.groups.is_busy() {
+            self.report(Report::ShutdownWaits);
+        }
+        for index in 0..self.groups.len() {
+            self.groups.want_released(index);
+        }
+        if self.local_status == Status::Active && self.nice() && self.settings.manage_resources {
+            // Until `shutdone` we hold what we hold: an early "none" would let the peer believe us free (12.2 d).
+            self.send_claim(false, Some("shutdown"));
+        }
+    }
+
+    /// Goes on with the farewell.
+    pub(super) fn serve_leaving(&mut self) {
+        if !matches!(self.leaving, Some(Leaving::Releasing | Leaving::Blocked)) {
+            return;
+        }
+        self.run_next();
+        if self.groups.is_busy() || self.exited {
+            return;
+        }
+        if self.groups.is_blocked() {
+            if self.leaving != Some(Leaving::Blocked) {
+                self.leaving = Some(Leaving::Blocked);
+                self.report(Report::ShutdownBlocked);
+            }
+            return;
+        }
+        self.leaving = Some(Leaving::Done);
+        if self.settings.manage_resources {
+            self.report(Report::AllReleased);
+        }
+        if self.local_status == Status::Active {
+            self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
+        }
+        if self.is_alone() || !self.peer_node().is_some_and(|node| node.heard) {
+            return self.exit_now();
+        }
+        let linger = if self.peer_is_latido() { LINGER_LATIDO } else { LINGER };
+        self.timers.set(Timer::Linger, self.now.mono + linger);
+    }
+
+    pub(super) fn exit_now(&mut self) {
+        for index in 0..self.nodes.len() {
+            self.remember(index);
+        }
+        self.report(Report::ShutdownComplete { me: self.settings.me.clone() });
+        self.out.push(Action::Exit(ExitReason::Stopped));
+        self.exited = true;
+    }
+}

@@ -1,0 +1,479 @@
+//! Hand-overs: standby, takeover on request, and the three-step dialogue behind both (`resources.md` 4, `wire.md` 5.2).
+//!
+//! ```text
+//! giver:  Not ─ask me→ Asked ─other→ Releasing ─all stopped: done→ AwaitingTaker ─done→ Not
+//! taker:  Not ─me: other→ Promised ─done→ Taking ─all started: done→ Not
+//! ```
+//!
+//! `rsc_hold` is in the giver's terms in all four messages. Nothing moves while anything starts or stops (12.2 a); a
+//! request that comes meanwhile is answered when all is quiet, as long as the asker waits.
+
+use std::time::Duration;
+
+use crate::names::{ClientId, NodeName};
+use crate::wire::{Kind, Message, field};
+
+use super::claims::PeerHold;
+use super::timer::Timer;
+use super::{Action, Cluster, GroupState, Report, Request, Response, Set, Status};
+
+/// The original cancels its request when nobody answers for so long; so do we.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// A giver that got our answer begins to release at once; one that did not has forgotten us.
+const RELEASE_BEGINS_WITHIN: Duration = Duration::from_secs(15);
+/// As long as the original allows for each step.
+const STEP_WITHIN: Duration = Duration::from_secs(3600);
+/// After the dialogue the peer says what it holds; a client waits that long for it.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(3);
+
+/// Where a hand-over stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standby {
+    /// None.
+    Not,
+    /// We offered this set and wait for `other`.
+    Asked(Set),
+    /// We are stopping it.
+    Releasing(Set),
+    /// We stopped it; the taker starts it.
+    AwaitingTaker(Set),
+    /// We said that we shall take this set; `true` once the giver has begun to stop it.
+    Promised(Set, bool),
+    /// We are starting it.
+    Taking(Set),
+}
+
+/// A client of ours that waits for the end of a hand-over.
+#[derive(Debug)]
+pub(super) struct ClientWait {
+    client: ClientId,
+    /// The groups that should move.
+    groups: Vec<String>,
+    /// Whether they should come here.
+    to_us: bool,
+    /// The dialogue is over; only the peer's word is missing.
+    over: bool,
+}
+
+impl Cluster {
+    pub(super) fn on_request(&mut self, client: ClientId, request: Request) {
+        if let Some(why) = self.why_no_handover() {
+            return self.refuse(client, why);
+        }
+        if self.client_wait.is_some() {
+            return self.refuse(client, "another hand-over is under way; wait for its end".into());
+        }
+        match request {
+            Request::Standby(set) => self.on_standby_request(client, set),
+            Request::Takeover(set) => self.on_takeover_request(client, set),
+        }
+    }
+
+    fn on_standby_request(&mut self, client: ClientId, set: Set) {
+        let groups = self.keys(|cluster, index| cluster.in_set(index, set) && cluster.groups.is_claimed(index));
+        if groups.is_empty() {
+            return self.refuse(client, format!("this node holds nothing of the set \"{set}\""));
+        }
+        if self.groups.is_busy() || !self.peer.stable {
+            return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
+        }
+        self.client_wait = Some(ClientWait { client, groups, to_us: false, over: false });
+        self.begin_standby(set);
+    }
+
+    fn on_takeover_request(&mut self, client: ClientId, set: Set) {
+        let wanted = |cluster: &Cluster, index: usize| {
+            cluster.in_set(index, set) && matches!(cluster.groups.state(index), GroupState::Free | GroupState::Failed)
+        };
+        let groups = self.keys(wanted);
+        if groups.is_empty() {
+            return self.refuse(client, format!("this node already holds everything of the set \"{set}\""));
+        }
+        for index in 0..self.groups.len() {
+            if wanted(self, index) {
+                self.groups.forgive(index);
+            }
+        }
+        self.client_wait = Some(ClientWait { client, groups, to_us: true, over: false });
+        self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
+        self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()));
+    }
+
+    fn why_no_handover(&self) -> Option<String> {
+        if !self.settings.manage_resources {
+            return Some("this node manages no resources (-M)".into());
+        }
+        if !self.nice() {
+            return Some("auto_failback is set to legacy.  Cannot enter standby.".into());
+        }
+        if self.leaving.is_some() {
+            return Some("this node is leaving; its groups move to the other node anyway".into());
+        }
+        if self.is_alone() {
+            return Some("the other node is not there".into());
+        }
+        let active = self.peer_node().is_some_and(|node| node.status == Status::Active);
+        if !active || !self.peer.said {
+            return Some("the other node is still starting; try again in a moment".into());
+        }
+        (self.standby != Standby::Not).then(|| "a hand-over is under way; wait for its end".into())
+    }
+
+    fn refuse(&mut self, client: ClientId, why: String) {
+        self.out.push(Action::Reply { client, response: Response::Refused(why) });
+    }
+
+    fn keys(&self, wanted: impl Fn(&Cluster, usize) -> bool) -> Vec<String> {
+        (0..self.groups.len()).filter(|index| wanted(self, *index)).map(|index| self.groups.key(index)).collect()
+    }
+
+    /// Whether a group belongs to a set in our own terms.
+    fn in_set(&self, index: usize, set: Set) -> bool {
+        match set {
+            Set::All => true,
+            Set::Local => self.is_own(index),
+            Set::Foreign => !self.is_own(index),
+        }
+    }
+
+    /// Something somebody on this machine wrote into the FIFO.
+    pub(super) fn on_local(&mut self, message: Message) {
+        match message.kind() {
+            Kind::AskResources => self.on_local_ask(&message),
+            Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
+                // An original does not know "failback" here and would move everything (12.2 k).
+                Some(set) => self.send(message.with(field::RSC_HOLD, set.as_str())),
+                None => self.report_bad_set(&message),
+            },
+            // The tools that write these belong to the original's way of moving resources; ours is inside.
+            Kind::Status
+            | Kind::Starting
+            | Kind::Resource
+            | Kind::ShutDone
+            | Kind::Stonith
+            | Kind::IpRequestResp
+            | Kind::NsSt
+            | Kind::Ack
+            | Kind::Rexmit
+            | Kind::NakRexmit
+            | Kind::ReqNodes
+            | Kind::RepNodes
+            | Kind::IfStat => {}
+            Kind::IpRequest => self.send(message),
+            Kind::Other(_) => {
+                self.out.push(Action::Notify(message.clone()));
+                self.send(message);
+            }
+        }
+    }
+
+    fn on_local_ask(&mut self, message: &Message) {
+        if message.get(field::INFO) != Some("me") {
+            return;
+        }
+        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text) else {
+            return self.report_bad_set(message);
+        };
+        if !self.nice() {
+            return self.report(Report::StandbyLegacy);
+        }
+        let node = self.settings.me.clone();
+        if self.standby != Standby::Not {
+            return self.report(Report::StandbyBusy { node });
+        }
+        if let Some(why) = self.why_no_handover() {
+            return self.report(Report::StandbyRefused { why });
+        }
+        if !self.peer.stable || self.groups.is_busy() {
+            let local = self.peer.stable;
+            return self.report(Report::StandbyInFlux { node, local });
+        }
+        self.begin_standby(set);
+    }
+
+    fn report_bad_set(&mut self, message: &Message) {
+        let set: String = message.get(field::RSC_HOLD).unwrap_or("").chars().take(32).collect();
+        self.report(Report::BadSet { set });
+    }
+
+    /// Offers a set to the peer.
+    pub(super) fn begin_standby(&mut self, set: Set) {
+        let node = self.settings.me.clone();
+        self.report(Report::WantsStandby { node, set });
+        self.standby = Standby::Asked(set);
+        self.timers.set(Timer::Standby, self.now.mono + ANSWER_WITHIN);
+        self.send_ask(set, "me");
+    }
+
+    fn send_ask(&mut self, set: Set, info: &str) {
+        self.send(Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.as_str()).with(field::INFO, info));
+    }
+
+    /// The peer's side of the dialogue. Accepted by content, whatever its number: the original sends out of order.
+    pub(super) fn on_ask(&mut self, message: &Message) {
+        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text) else { return };
+        if !self.nice() {
+            return self.report(Report::StandbyLegacy);
+        }
+        match message.get(field::INFO) {
+            Some("me") => self.on_offer(set),
+            Some("other") => self.on_accepted(),
+            Some("done") => self.on_done(message),
+            _ => {}
+        }
+    }
+
+    fn on_offer(&mut self, set: Set) {
+        let Some(node) = self.peer_name() else { return };
+        if self.leaving.is_some() {
+            return;
+        }
+        match self.standby {
+            Standby::Asked(_) if self.we_yield(&node) => self.abandon_own_offer(),
+            Standby::Not => {}
+            Standby::Asked(_)
+            | Standby::Releasing(_)
+            | Standby::AwaitingTaker(_)
+            | Standby::Promised(..)
+            | Standby::Taking(_) => return self.report(Report::StandbyBusy { node }),
+        }
+        self.report(Report::WantsStandby { node, set });
+        self.pending_take = Some(set);
+        // The asker gives up after ten seconds; a later answer would leave us waiting for nothing.
+        self.timers.set(Timer::PendingTake, self.now.mono + ANSWER_WITHIN.mul_f32(0.9));
+    }
+
+    /// Both nodes offered at the same moment: an original never yields, of two Latidos the later in the alphabet does.
+    fn we_yield(&self, peer: &NodeName) -> bool {
+        !self.peer_is_latido() || self.settings.me > *peer
+    }
+
+    fn abandon_own_offer(&mut self) {
+        self.standby = Standby::Not;
+        self.timers.stop(&Timer::Standby);
+        self.end_client("the other node offered its groups at the same moment; try again".into());
+    }
+
+    /// Answers an offer as soon as nothing is being started or stopped.
+    pub(super) fn serve_standby(&mut self) {
+        if let Some(set) = self.pending_take
+            && self.standby == Standby::Not
+            && !self.groups.is_busy()
+        {
+            self.pending_take = None;
+            self.timers.stop(&Timer::PendingTake);
+            self.standby = Standby::Promised(set, false);
+            self.timers.set(Timer::Standby, self.now.mono + RELEASE_BEGINS_WITHIN);
+            self.send_ask(set, "other");
+        }
+        match self.standby {
+            Standby::Releasing(set) => self.serve_release(set),
+            Standby::Taking(set) => self.serve_take(set),
+            Standby::Not | Standby::Asked(_) | Standby::AwaitingTaker(_) | Standby::Promised(..) => {}
+        }
+    }
+
+    pub(super) fn is_giving(&self) -> bool {
+        matches!(self.standby, Standby::Releasing(_))
+    }
+
+    fn on_accepted(&mut self) {
+        let (Standby::Asked(set), Some(node)) = (self.standby, self.peer_name()) else { return };
+        self.report(Report::StandbyAccepted { node, set });
+        self.standby = Standby::Releasing(set);
+        self.timers.set(Timer::Standby, self.now.mono + STEP_WITHIN);
+        // The peer waits for this before anything else; and it must not be told after `done`.
+        for index in 0..self.groups.len() {
+            if self.in_set(index, set) {
+                self.groups.want_released(index);
+            }
+        }
+        self.run_next();
+        if matches!(self.standby, Standby::Releasing(_)) {
+            self.send_claim(false, Some("standby"));
+        }
+    }
+
+    fn serve_release(&mut self, set: Set) {
+        let mut remains = (0..self.groups.len()).filter(|index| self.in_set(*index, set));
+        if remains.any(|index| matches!(self.groups.state(index), GroupState::Starting | GroupState::Stopping)) {
+            return;
+        }
+        if (0..self.groups.len())
+            .any(|index| self.in_set(index, set) && self.groups.state(index) == GroupState::Blocked)
+        {
+            // Saying `done` would have the peer start what may run here.
+            self.standby = Standby::Not;
+            self.timers.stop(&Timer::Standby);
+            return self.end_client("a resource does not stop; nothing was handed over".into());
+        }
+        self.report(Report::ReleaseDone { set });
+        self.standby = Standby::AwaitingTaker(set);
+        self.send_ask(set, "done");
+    }
+
+    fn on_done(&mut self, message: &Message) {
+        match self.standby {
+            Standby::AwaitingTaker(set) => {
+                self.standby = Standby::Not;
+                self.timers.stop(&Timer::Standby);
+                for index in 0..self.groups.len() {
+                    if self.in_set(index, set) && !self.peer.holds[index].is_claimed() {
+                        self.peer.holds[index] = PeerHold::Yes;
+                    }
+                }
+                self.report(Report::OtherCompleted { set });
+                if let Some(wait) = &mut self.client_wait {
+                    wait.over = true;
+                    self.timers.set(Timer::Client, self.now.mono + CONFIRMED_WITHIN);
+                }
+            }
+            Standby::Promised(set, _) => self.begin_taking(set, message),
+            // Out of step, such as what an original says after our `shutdone` (`resources.md` 12.1, 6).
+            Standby::Not | Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
+        }
+    }
+
+    fn begin_taking(&mut self, set: Set, message: &Message) {
+        let Some(node) = self.peer_name() else { return };
+        self.report(Report::StandbyAcquire { node, set });
+        self.standby = Standby::Taking(set);
+        self.timers.set(Timer::Standby, self.now.mono + STEP_WITHIN);
+        // Older claims that come late must not bring the giver's hold back.
+        let sequence = message.sequence().unwrap_or_default().0;
+        self.peer.claims_seq = self.peer.claims_seq.max(sequence);
+        for index in 0..self.groups.len() {
+            if self.in_set(index, set.inverted()) {
+                if !matches!(self.peer.holds[index], PeerHold::Failed | PeerHold::FailedStays) {
+                    self.peer.holds[index] = PeerHold::No;
+                }
+                self.groups.want_acquired(index);
+            }
+        }
+    }
+
+    fn serve_take(&mut self, set: Set) {
+        if self.groups.is_busy() {
+            return;
+        }
+        self.standby = Standby::Not;
+        self.timers.stop(&Timer::Standby);
+        self.report(Report::AcquireDone { set: set.inverted() });
+        self.report(Report::StandbyDone { set });
+        self.send_ask(set, "done");
+        self.answer_taker_client();
+    }
+
+    /// A claim that says `standby`: the giver has begun.
+    pub(super) fn on_giver_releases(&mut self) {
+        if let Standby::Promised(set, false) = self.standby {
+            self.standby = Standby::Promised(set, true);
+            self.timers.set(Timer::Standby, self.now.mono + STEP_WITHIN);
+        }
+    }
+
+    /// A stable giver does not give any more.
+    pub(super) fn on_giver_gave_up_giving(&mut self) {
+        if let Standby::Promised(_, true) = self.standby {
+            self.drop_standby("the other node cancelled the hand-over");
+        }
+    }
+
+    pub(super) fn on_standby_overdue(&mut self) {
+        match self.standby {
+            Standby::Asked(_) => {
+                self.report(Report::StandbyNoReply);
+                self.standby = Standby::Not;
+                self.end_client("the other node did not answer within ten seconds".into());
+            }
+            Standby::Not => {}
+            Standby::Releasing(_) | Standby::AwaitingTaker(_) | Standby::Promised(..) | Standby::Taking(_) => {
+                self.drop_standby("the hand-over took too long");
+            }
+        }
+    }
+
+    fn drop_standby(&mut self, why: &str) {
+        self.standby = Standby::Not;
+        self.timers.stop(&Timer::Standby);
+        self.report(Report::StandbyCancelled);
+        self.end_client(why.to_owned());
+    }
+
+    /// The peer died, left or restarted: no dialogue with it goes on. What is being started or stopped ends by itself,
+    /// and `settle` decides anew.
+    pub(super) fn cancel_standby_with_peer(&mut self) {
+        self.pending_take = None;
+        self.timers.stop(&Timer::PendingTake);
+        if self.standby != Standby::Not {
+            self.drop_standby("the other node went away meanwhile");
+        } else {
+            self.end_client("the other node went away meanwhile".into());
+        }
+    }
+
+    /// The peer's `hb_takeover`: it wants this set, in its terms.
+    pub(super) fn on_takeover_wish(&mut self, message: &Message) {
+        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) else {
+            return self.report_bad_set(message);
+        };
+        let ask =
+            Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.inverted().as_str()).with(field::INFO, "me");
+        self.on_local_ask(&ask);
+    }
+
+    /// A group has just come up, gone down or failed.
+    pub(super) fn on_group_settled(&mut self, index: usize) {
+        self.answer_ip_request(index);
+    }
+
+    fn answer_taker_client(&mut self) {
+        let Some(wait) = self.client_wait.take_if(|wait| wait.to_us) else { return };
+        self.timers.stop(&Timer::Client);
+        let here = |key: &String| self.groups.find(key).is_some_and(|at| self.groups.state(at) == GroupState::Held);
+        let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(here);
+        let response = if missing.is_empty() {
+            Response::Moved { groups }
+        } else {
+            Response::Refused(format!("not held now: {}; the log says why", missing.join(", ")))
+        };
+        self.out.push(Action::Reply { client: wait.client, response });
+    }
+
+    /// The peer's claims have been heard: is what a client asked for true now?
+    pub(super) fn confirm_client(&mut self) {
+        let Some(wait) = self.client_wait.take_if(|wait| wait.over && !wait.to_us) else { return };
+        self.timers.stop(&Timer::Client);
+        let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.holds[at].is_claimed());
+        let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(there);
+        let response = if missing.is_empty() {
+            Response::Moved { groups }
+        } else {
+            Response::Refused(format!("the other node could not start {}", missing.join(", ")))
+        };
+        self.out.push(Action::Reply { client: wait.client, response });
+    }
+
+    pub(super) fn answer_client_late(&mut self) {
+        match &self.client_wait {
+            Some(wait) if wait.over => self.confirm_client(),
+            Some(wait) if wait.to_us && matches!(self.standby, Standby::Promised(..) | Standby::Taking(_)) => {
+                self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
+            }
+            Some(_) => self.end_client("the other node did not offer its groups within ten seconds".into()),
+            None => {}
+        }
+    }
+
+    pub(super) fn end_client(&mut self, why: String) {
+        if let Some(wait) = self.client_wait.take() {
+            self.timers.stop(&Timer::Client);
+            self.refuse(wait.client, why);
+        }
+    }
+}
+
+/// The set of an `hb_takeover`, in the caller's terms, where "failback" means *my own groups, back to me*.
+fn takeover_set(text: &str) -> Option<Set> {
+    if text == "failback" { Some(Set::Local) } else { Set::from_text(text) }
+}
