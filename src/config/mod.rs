@@ -1,15 +1,37 @@
-//! `ha.cf`, `latido.cf`, `haresources` and `authkeys`: read, checked, assembled (`config.md`).
+//! `ha.cf`, `latido.cf`, `haresources` and `authkeys`: read, checked, assembled (`config.md`). Pure.
+//!
+//! All problems are found in one run. What only the machine knows comes in as [`Facts`].
 
+mod access;
+mod check;
+mod cross;
+mod directive;
+mod facts;
+mod ha_cf;
+mod latido_cf;
+pub mod line;
 mod media;
+mod media_lines;
+mod parameters;
+mod print;
+mod scalar;
+pub mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::auth::Keyring;
-use crate::cluster::Settings;
-use crate::diagnostic::Problem;
+use crate::auth::{Keyring, authkeys};
+use crate::cluster::{Medium, Settings};
+use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::ResourceGroup;
+use crate::haresources::parse::{PlacedGroup, parse_with_places};
+use crate::names::NodeName;
 
+pub use access::{ApiRule, Respawn, Stonith};
+pub use directive::{Apply, DIRECTIVES, Directive};
+pub use facts::{Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact};
+pub use ha_cf::HaCf;
+pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf};
 pub use media::{MediumSpec, literal_address};
 
 /// The whole configuration, complete and consistent.
@@ -21,7 +43,7 @@ pub struct Config {
     pub groups: Vec<ResourceGroup>,
     /// The keys.
     pub keyring: Keyring,
-    /// The media in file order.
+    /// The media in file order; exact repetitions are left out.
     pub media: Vec<MediumSpec>,
     /// Where the log goes.
     pub logging: LogTargets,
@@ -33,14 +55,25 @@ pub struct Config {
     pub watchdog: Option<PathBuf>,
     /// `msgfmt netstring`
     pub netstring: bool,
+    /// `log_badpack`: whether malformed packets are logged.
+    pub log_badpack: bool,
     /// `hbgenmethod time`
     pub generation_from_time: bool,
     /// `uuidfrom nodename`
     pub uuid_from_name: bool,
-    /// `env NAME=VALUE`, and every parameter as `HA_<directive>` for scripts, as written (`resources.md` 3.3).
+    /// The name of every parameter with its value as written, computed defaults as `NNNNms`, then `env NAME=VALUE`.
+    /// Scripts see each as `HA_<name>` (`resources.md` 3.3).
     pub parameters: Vec<(String, String)>,
+    /// `env NAME=VALUE` alone.
+    pub env: Vec<(String, String)>,
+    /// `respawn` and `failfast`: kept, not yet obeyed.
+    pub respawn: Vec<Respawn>,
+    /// `apiauth`, without the defaults.
+    pub apiauth: Vec<ApiRule>,
     /// `announce COUNT TIME`
     pub announce: (u32, Duration),
+    /// `latido.cf` whole.
+    pub latido: LatidoCf,
     /// Legal but unwise things found on the way.
     pub warnings: Vec<Problem>,
 }
@@ -60,4 +93,183 @@ pub struct LogTargets {
     pub syslog_format: bool,
     /// `use_logd`: accepted; our messages go to the other targets, or to syslog `daemon` when there is none.
     pub use_logd: bool,
+}
+
+/// The files as read, and what went wrong in reading them.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// `ha.cf`; `None` when it could not be read, which `problems` then says.
+    pub ha_cf: Option<SourceText>,
+    /// `latido.cf`; `None` when there is none.
+    pub latido_cf: Option<SourceText>,
+    /// `haresources`; `None` when it could not be read or is not wanted (`-M`).
+    pub haresources: Option<SourceText>,
+    /// `authkeys`; `None` when it could not be read, which `problems` then says.
+    pub authkeys: Option<SourceText>,
+    /// Complaints about the files themselves: missing, unreadable, open to others.
+    pub problems: Vec<Problem>,
+    /// With `-M`: no group is ever touched, and `haresources` is not read.
+    pub without_resources: bool,
+}
+
+impl Config {
+    /// Puts the files together, or gives every problem found, errors and warnings, in the order of files and lines.
+    pub fn assemble(sources: &Sources, facts: &dyn Facts) -> Result<Config, Vec<Problem>> {
+        let mut problems = sources.problems.clone();
+        let cf = sources.ha_cf.as_ref().map(|source| read_ha_cf(source, facts, &mut problems));
+        let latido = sources.latido_cf.as_ref().map(latido_cf::parse);
+        let latido = latido.map_or_else(LatidoCf::default, |(latido, found)| {
+            problems.extend(found);
+            latido
+        });
+        let keyring = sources.authkeys.as_ref().and_then(|source| {
+            let (keyring, found) = authkeys::parse(source);
+            problems.extend(found);
+            keyring
+        });
+        let nodes = cf.as_ref().map_or(Vec::new(), HaCf::node_names);
+        let groups = sources.haresources.as_ref().map_or(Vec::new(), |source| {
+            let (groups, found) = parse_with_places(source, &nodes);
+            problems.extend(found);
+            problems.extend(check::haresources(&groups, &nodes, &source.name, facts));
+            groups
+        });
+        in_order(&mut problems, sources);
+        match (cf, keyring, facts.node_name()) {
+            (Some(cf), Some(keyring), Some(me)) if !problems.iter().any(Problem::is_error) => {
+                Ok(finished(&cf, latido, keyring, groups, me, !sources.without_resources, problems))
+            }
+            (_, _, me) => {
+                if me.is_none() && !problems.iter().any(Problem::is_error) {
+                    problems.push(Problem::error("ha.cf", "the name of this node is unknown"));
+                }
+                Err(problems)
+            }
+        }
+    }
+
+    /// The effective `ha.cf`; read again it gives the same configuration.
+    pub fn to_text(&self) -> String {
+        print::ha_cf(self)
+    }
+}
+
+fn read_ha_cf(source: &SourceText, facts: &dyn Facts, problems: &mut Vec<Problem>) -> HaCf {
+    let (cf, found) = ha_cf::parse(source, DIRECTIVES, facts);
+    // A medium or node line with an error must not be followed by "there is no medium".
+    let broken = |names: &[&str]| {
+        found.iter().filter(|problem| problem.is_error()).any(|problem| {
+            let line = problem.place.as_ref().and_then(|place| source.text.lines().nth(place.line - 1));
+            line.and_then(|line| line.split_whitespace().next()).is_some_and(|word| names.contains(&word))
+        })
+    };
+    let media_broken = broken(&["serial", "bcast", "udp", "ucast", "mcast", "ucast6", "mcast6"]);
+    problems.extend(found);
+    let cross = cross::check(&cf, &source.name, facts);
+    problems.extend(cross.into_iter().filter(|problem| !(media_broken && cross::is_about_media(problem))));
+    problems.extend(check::ha_cf(&cf, &source.name, facts));
+    cf
+}
+
+/// Sorts by file, then line; what is about a whole file comes after its lines.
+fn in_order(problems: &mut Vec<Problem>, sources: &Sources) {
+    let files = [&sources.ha_cf, &sources.latido_cf, &sources.authkeys, &sources.haresources];
+    let rank = |problem: &Problem| {
+        let file = files.iter().position(|file| file.as_ref().is_some_and(|file| file.name == problem.file));
+        let place = problem.place.as_ref().map_or((usize::MAX, 0), |place| (place.line, place.span.start));
+        (file, place)
+    };
+    problems.sort_by_key(rank);
+    problems.dedup();
+}
+
+fn finished(
+    cf: &HaCf,
+    latido: LatidoCf,
+    keyring: Keyring,
+    groups: Vec<PlacedGroup>,
+    me: NodeName,
+    manage_resources: bool,
+    warnings: Vec<Problem>,
+) -> Config {
+    let groups: Vec<_> = groups.into_iter().map(|placed| placed.group).collect();
+    let media: Vec<_> = cf.media.iter().map(|medium| medium.value.clone()).collect();
+    let path = |name: &str| cf.text(name).map(PathBuf::from);
+    Config {
+        settings: settings(cf, &latido, &groups, &media, me, manage_resources),
+        groups,
+        keyring,
+        media,
+        logging: LogTargets {
+            logfile: path("logfile"),
+            debugfile: path("debugfile"),
+            facility: cf.text("logfacility").filter(|word| *word != "none").map(str::to_owned),
+            debug: cf.debug,
+            syslog_format: cf.flag("syslogmsgfmt", true),
+            use_logd: cf.flag("use_logd", false),
+        },
+        realtime: cf.flag("realtime", true),
+        rtprio: cf.rtprio,
+        watchdog: path("watchdog"),
+        netstring: cf.text("msgfmt") == Some("netstring"),
+        log_badpack: cf.flag("log_badpack", true),
+        generation_from_time: cf.text("hbgenmethod") == Some("time"),
+        uuid_from_name: cf.text("uuidfrom") == Some("nodename"),
+        parameters: parameters::all(cf),
+        env: cf.env.clone(),
+        respawn: cf.respawn.iter().map(|given| given.value.clone()).collect(),
+        apiauth: cf.apiauth.iter().map(|given| given.value.clone()).collect(),
+        announce: latido.announce,
+        latido,
+        warnings,
+    }
+}
+
+fn settings(
+    cf: &HaCf,
+    latido: &LatidoCf,
+    groups: &[ResourceGroup],
+    media: &[MediumSpec],
+    me: NodeName,
+    manage_resources: bool,
+) -> Settings {
+    let mut links: Vec<Medium> = Vec::new();
+    for spec in media {
+        if !links.iter().any(|link| link.id == spec.id()) {
+            links.push(Medium { id: spec.id(), ping_node: spec.ping_node().cloned() });
+        }
+    }
+    Settings {
+        me,
+        nodes: cf.node_names(),
+        media: links,
+        keepalive: cf.keepalive,
+        deadtime: cf.deadtime,
+        warntime: cf.effective_warntime(),
+        initdead: cf.effective_initdead(),
+        deadping: cf.effective_deadping(),
+        auto_failback: cf.auto_failback,
+        hopfudge: u32::from(cf.hopfudge),
+        max_rexmit_delay: cf.max_rexmit_delay,
+        manage_resources,
+        script_timeout: latido.script_timeout,
+        on_start_failure: latido.on_start_failure,
+        on_stop_failure: latido.on_stop_failure,
+        resources_digest: resources_digest(groups),
+    }
+}
+
+/// Eight hexadecimal digits that are the same for files that mean the same, whatever their comments and blanks.
+pub fn resources_digest(groups: &[ResourceGroup]) -> String {
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut digest = crc.digest();
+    for group in groups {
+        digest.update(group.owner.as_str().as_bytes());
+        for resource in &group.resources {
+            digest.update(b" ");
+            digest.update(resource.word.as_bytes());
+        }
+        digest.update(b"\n");
+    }
+    format!("{:08x}", digest.finalize())
 }

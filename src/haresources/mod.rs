@@ -2,6 +2,7 @@
 
 mod agent;
 mod chain;
+pub mod parse;
 mod resource;
 
 pub use agent::{Exit, Invocation, Outcome, Verb};

@@ -1,0 +1,198 @@
+//! Directives about programs and people: `respawn`, `apiauth`, `env`, `stonith` (`config.md` 3, `api.md` 2.3). Pure.
+
+use crate::diagnostic::{Place, Problem};
+
+use super::directive::Directive;
+use super::facts::PathKind;
+use super::ha_cf::{Given, Reader};
+use super::line::{Line, Word};
+
+/// A program kept running beside the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Respawn {
+    /// Whose rights it has.
+    pub user: String,
+    /// Its path and arguments, separated by blanks.
+    pub command: Vec<String>,
+    /// Whether this node is rebooted when it dies (`failfast`).
+    pub failfast: bool,
+}
+
+/// Who may sign on as one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiRule {
+    /// The client's name; `default` stands for all others.
+    pub client: String,
+    /// Users, by name or number.
+    pub uids: Vec<String>,
+    /// Groups, by name or number.
+    pub gids: Vec<String>,
+}
+
+/// A fencing device, kept as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stonith {
+    /// The device type.
+    pub device: String,
+    /// The rest of the line: a configuration file or parameters.
+    pub parameters: String,
+}
+
+fn place(line: &Line<'_>) -> Place {
+    let tail = line.tail().unwrap_or_else(|| line.directive.clone());
+    Place { line: tail.line, span: tail.span }
+}
+
+pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, line: &Line<'_>) {
+    let words = line.words();
+    let [user, path, ..] = words.as_slice() else {
+        let problem = reader.error(&line.directive, format!("{} needs USER and /PATH", directive.name));
+        return reader.push(problem.remedy(format!("for instance: {} root /usr/local/bin/program", directive.name)));
+    };
+    if path.text.rsplit('/').next() == Some("ipfail") {
+        let what = "ipfail is part of Latido: this line is not needed, and ping nodes do not move groups yet";
+        let problem = reader.warning(path, what).remedy("leave the line for a heartbeat on the other node");
+        return reader.push(problem.original(format!("Client child command [{}] is not executable", path.text)));
+    }
+    let problems = respawn_problems(reader, user, path);
+    let usable = problems.is_empty();
+    problems.into_iter().for_each(|problem| reader.push(problem));
+    if usable {
+        let command = words[1..].iter().map(|word| word.text.to_owned()).collect();
+        let value = Respawn { user: user.text.to_owned(), command, failfast: directive.name == "failfast" };
+        reader
+            .push(reader.warning(path, format!("{} is not yet obeyed: {} is not started", directive.name, path.text)));
+        reader.cf.respawn.push(Given { value, place: place(line) });
+    }
+}
+
+fn respawn_problems(reader: &Reader<'_>, user: &Word<'_>, path: &Word<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if reader.facts.user_exists(user.text) == Some(false) {
+        let problem = reader.error(user, format!("user \"{}\" does not exist", user.text));
+        problems.push(problem.original(format!("Invalid uid [{}] specified for client child", user.text)));
+    }
+    if !path.text.starts_with('/') {
+        let problem = reader.error(path, format!("\"{}\" is not a full path", path.text));
+        problems.push(problem.original(format!("Client child command [{}] is not full pathname", path.text)));
+    } else if let Some(fact) = reader.facts.path(path.text).filter(|fact| !fact.executable) {
+        let what = match fact.kind {
+            PathKind::Missing => "does not exist",
+            PathKind::CharDevice | PathKind::Directory | PathKind::File | PathKind::Other => "is not executable",
+        };
+        let problem = reader.error(path, format!("{} {what}", path.text));
+        problems.push(problem.original(format!("Client child command [{}] is not executable", path.text)));
+    }
+    problems
+}
+
+pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+    let words = line.words();
+    let rest = line.tail().map_or("", |tail| tail.text);
+    let syntax = "write apiauth CLIENT [uid=USER,...] [gid=GROUP,...]";
+    let invalid = |problem: Problem| problem.remedy(syntax).original(format!("Invalid apiauth directive [{rest}]"));
+    let Some((client, lists)) = words.split_first() else {
+        return reader.push(invalid(reader.error(&line.directive, "apiauth needs a client's name")));
+    };
+    let duplicate = reader.cf.apiauth.iter().find(|rule| rule.value.client == client.text).map(|rule| rule.place.line);
+    if let Some(earlier) = duplicate {
+        let what = format!("apiauth {} is already given in line {earlier}", client.text);
+        let problem = reader.error(client, what).remedy("keep one of them");
+        let phrase = format!("Duplicate apiauth directive for API client {}: [{rest}]", client.text);
+        return reader.push(problem.original(phrase));
+    }
+    let mut rule = ApiRule { client: client.text.to_owned(), uids: Vec::new(), gids: Vec::new() };
+    let before = reader.problems.len();
+    for word in lists {
+        if let Err(problem) = access_list(reader, word, &mut rule) {
+            reader.push(if problem.original.is_some() { problem.remedy(syntax) } else { invalid(problem) });
+        }
+    }
+    if lists.is_empty() {
+        let problem = reader.error(client, format!("apiauth {} names nobody", client.text)).remedy(syntax);
+        reader.push(problem.original("Missing uid or gid in apiauth"));
+    }
+    if reader.problems.len() == before {
+        reader.cf.apiauth.push(Given { value: rule, place: place(line) });
+    }
+}
+
+fn access_list(reader: &Reader<'_>, word: &Word<'_>, rule: &mut ApiRule) -> Result<(), Problem> {
+    let (kind, names) = word.text.split_once('=').ok_or_else(|| unknown_keyword(reader, word))?;
+    let (list, what) = match kind {
+        "uid" => (&mut rule.uids, "user"),
+        "gid" => (&mut rule.gids, "group"),
+        _ => return Err(unknown_keyword(reader, word)),
+    };
+    if !list.is_empty() {
+        let problem = reader.error(word, format!("a second {kind} list"));
+        return Err(problem.original(format!("Duplicate {kind} list in apiauth")));
+    }
+    for name in names.split(',').filter(|name| !name.is_empty()) {
+        let exists = if kind == "uid" { reader.facts.user_exists(name) } else { reader.facts.group_exists(name) };
+        if exists == Some(false) {
+            let problem = reader.error(word, format!("{what} \"{name}\" does not exist"));
+            let phrase = if kind == "uid" { "Invalid user id name" } else { "Invalid group name" };
+            return Err(problem.original(format!("{phrase} [{name}]")));
+        }
+        list.push(name.to_owned());
+    }
+    if list.is_empty() {
+        let problem = reader.error(word, format!("an empty {kind} list"));
+        return Err(problem.original(format!("Bad {kind} list [{names}]")));
+    }
+    Ok(())
+}
+
+fn unknown_keyword(reader: &Reader<'_>, word: &Word<'_>) -> Problem {
+    reader.error(word, format!("\"{}\" is neither uid=LIST nor gid=LIST", word.text))
+}
+
+pub(super) fn env(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_>) {
+    let (name, value) = word.text.split_once('=').unwrap_or((word.text, ""));
+    if name.is_empty() {
+        let problem = reader.error(word, format!("\"{}\" has no name", word.text)).remedy("write env NAME=VALUE");
+        return reader.push(problem.original(format!("set_env: invalid nvpair({})", word.text)));
+    }
+    if !word.text.contains('=') {
+        let what = format!("env {name} has no value: scripts see an empty HA_{name}");
+        reader.push(reader.warning(word, what).remedy("write env NAME=VALUE, without blanks or commas"));
+    }
+    reader.cf.env.retain(|(earlier, _)| earlier != name);
+    reader.cf.env.push((name.to_owned(), value.to_owned()));
+}
+
+/// Fencing that was asked for and does not happen would be worse than a daemon that does not start.
+fn fencing(reader: &mut Reader<'_>, line: &Line<'_>, device: &Word<'_>, parameters: &[Word<'_>]) {
+    let what = format!("fencing with a \"{}\" device is not in this version", device.text);
+    let remedy = "remove the line to run without fencing; the other node is then taken for dead unfenced";
+    reader.push(reader.error(device, what).remedy(remedy));
+    let parameters: Vec<_> = parameters.iter().map(|word| word.text).collect();
+    let value = Stonith { device: device.text.to_owned(), parameters: parameters.join(" ") };
+    reader.cf.stonith = Some(Given { value, place: place(line) });
+}
+
+pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+    let words = line.words();
+    let Some((device, rest)) = words.split_first() else {
+        let problem = reader.error(&line.directive, "stonith needs TYPE and CONFIGFILE");
+        return reader.push(problem.original("No Stonith type given"));
+    };
+    fencing(reader, line, device, rest);
+}
+
+pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+    let words = line.words();
+    let Some((host, rest)) = words.split_first() else {
+        let problem = reader.error(&line.directive, "stonith_host needs HOST, TYPE and PARAMETERS");
+        return reader.push(problem.original("No Stonith hostname argument given"));
+    };
+    let me = reader.facts.node_name();
+    if host.text != "*" && me.is_none_or(|me| !me.as_str().eq_ignore_ascii_case(host.text)) {
+        return;
+    }
+    let Some((device, parameters)) = rest.split_first() else {
+        return reader.push(reader.error(host, "stonith_host needs a TYPE").original("No Stonith type given"));
+    };
+    fencing(reader, line, device, parameters);
+}

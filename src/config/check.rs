@@ -1,0 +1,253 @@
+//! Legal but unwise (`config.md` 10): what the original starts with, and what its users paid for later. Pure.
+
+use std::net::IpAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::cluster::AutoFailback;
+use crate::diagnostic::{Place, Problem};
+use crate::haresources::Resource;
+use crate::haresources::parse::PlacedGroup;
+use crate::names::NodeName;
+
+use super::facts::{Facts, ScriptFact};
+use super::ha_cf::HaCf;
+use super::media::MediumSpec;
+use super::value::for_people;
+
+/// Warnings about `ha.cf`; `file` is its path.
+pub fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    node_count(cf, file, &mut problems);
+    single_path(cf, file, &mut problems);
+    ucast_to_self(cf, file, facts, &mut problems);
+    ping_nodes(cf, file, &mut problems);
+    times(cf, file, &mut problems);
+    failback(cf, file, &mut problems);
+    logging(cf, file, &mut problems);
+    serial_load(cf, file, &mut problems);
+    problems
+}
+
+fn placed(problem: Problem, place: Option<Place>) -> Problem {
+    Problem { place, ..problem }
+}
+
+fn node_count(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+    let place = cf.nodes.last().map(|node| node.place.clone());
+    match cf.node_names().len() {
+        0 | 2 => {}
+        1 => problems.push(placed(Problem::warning(file, "only one node: nobody can take over"), place)),
+        count => {
+            let problem = Problem::warning(file, format!("{count} nodes: groups are moved between two nodes only"));
+            problems.push(placed(problem.remedy("name the two nodes that share the resources"), place));
+        }
+    }
+}
+
+fn single_path(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+    let mut ids: Vec<_> =
+        cf.media.iter().filter(|medium| medium.value.ping_node().is_none()).map(|medium| medium.value.id()).collect();
+    ids.sort();
+    ids.dedup();
+    if let [only] = ids.as_slice() {
+        let place = cf.media.iter().find(|medium| medium.value.id() == *only).map(|medium| medium.place.clone());
+        let what = format!("{only} is the only path: when it fails, both nodes become active");
+        problems
+            .push(placed(Problem::warning(file, what).remedy("add a second: a serial cable or another card"), place));
+    }
+}
+
+/// Several `ucast` lines let both nodes share one file; only our own address would leave us deaf.
+fn ucast_to_self(cf: &HaCf, file: &str, facts: &dyn Facts, problems: &mut Vec<Problem>) {
+    let Some(interfaces) = facts.interfaces() else { return };
+    let mine: Vec<IpAddr> =
+        interfaces.iter().flat_map(|interface| interface.addresses.iter().map(|(address, _)| *address)).collect();
+    let mut paths = cf.media.iter().filter(|medium| medium.value.ping_node().is_none()).peekable();
+    let first = paths.peek().map(|medium| medium.place.clone());
+    let all_mine = paths.peek().is_some()
+        && paths.all(|medium| match &medium.value {
+            MediumSpec::Ucast { host, .. } => host.parse().is_ok_and(|address| mine.contains(&address)),
+            MediumSpec::Ucast6 { address, .. } => mine.contains(&IpAddr::V6(*address)),
+            MediumSpec::Serial { .. }
+            | MediumSpec::Bcast { .. }
+            | MediumSpec::Mcast { .. }
+            | MediumSpec::Mcast6 { .. }
+            | MediumSpec::Ping { .. }
+            | MediumSpec::PingGroup { .. } => false,
+        });
+    if all_mine {
+        let problem = Problem::error(file, "ucast goes to this host's own address only: the other node hears nothing");
+        problems.push(placed(problem.remedy("name the other node's address"), first));
+    }
+}
+
+fn ping_nodes(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+    for medium in &cf.media {
+        let Some(ping) = medium.value.ping_node() else { continue };
+        if cf.nodes.iter().any(|node| node.value == *ping) {
+            let what = format!("{ping} is a node of the cluster: as a ping host it says nothing about the network");
+            let problem = Problem::warning(file, what).remedy("ping a router or another host outside");
+            problems.push(placed(problem, Some(medium.place.clone())));
+        }
+    }
+}
+
+fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+    let (keepalive, deadtime, warntime) = (cf.keepalive, cf.deadtime, cf.effective_warntime());
+    if deadtime > keepalive * 2 && deadtime < keepalive.saturating_mul(4) {
+        let what = format!(
+            "deadtime {} is less than four times keepalive {}: two or three lost packets count as death",
+            for_people(deadtime),
+            for_people(keepalive)
+        );
+        let place = cf.place("deadtime").or_else(|| cf.place("keepalive"));
+        problems.push(placed(Problem::warning(file, what).remedy("shorten keepalive or lengthen deadtime"), place));
+    }
+    if warntime >= deadtime {
+        let what = format!(
+            "warntime {} is not below deadtime {}: a late heartbeat is never reported",
+            for_people(warntime),
+            for_people(deadtime)
+        );
+        problems.push(placed(Problem::warning(file, what).remedy("half of deadtime"), cf.place("warntime")));
+    } else if cf.warntime.is_some() && warntime <= keepalive {
+        let what = format!(
+            "warntime {} is not above keepalive {}: every heartbeat is reported as late",
+            for_people(warntime),
+            for_people(keepalive)
+        );
+        problems.push(placed(Problem::warning(file, what).remedy("half of deadtime"), cf.place("warntime")));
+    }
+}
+
+fn failback(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+    if cf.auto_failback == AutoFailback::Legacy {
+        let what = match cf.text("auto_failback") {
+            Some(_) => "auto_failback legacy: groups go home by themselves, by the old dialogue",
+            None => "auto_failback is not set: groups go home by themselves, by the old dialogue",
+        };
+        let problem = Problem::warning(file, what).remedy("write auto_failback on or off, the same on both nodes");
+        let problem = problem.original("Deprecated 'legacy' auto_failback option selected.");
+        problems.push(placed(problem, cf.place("auto_failback")));
+    }
+}
+
+fn logging(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+    let targets: Vec<_> =
+        ["logfile", "debugfile", "logfacility"].into_iter().filter(|name| cf.text(name).is_some()).collect();
+    let logd = cf.flags.get("use_logd").copied();
+    if logd == Some(true) && !targets.is_empty() {
+        let original =
+            if targets.contains(&"logfacility") { "logfile/debugfile/logfacility" } else { "logfile/debugfile" };
+        let problem =
+            Problem::warning(file, "use_logd and other log targets: heartbeat follows use_logd, Latido the rest")
+                .remedy("remove use_logd once no heartbeat reads this file")
+                .original(format!("logd is enabled but {original} is still configured in ha.cf"));
+        problems.push(placed(problem, cf.place("use_logd")));
+    }
+    if logd == Some(false) && targets.is_empty() {
+        let problem = Problem::error(file, "no log target: the log is what you need when something fails")
+            .remedy("add logfacility daemon, or logfile /var/log/ha-log")
+            .original("No log entry found in ha.cf and use_logd is set to off");
+        problems.push(placed(problem, cf.place("use_logd")));
+    }
+}
+
+/// A signed status is 205 bytes of ten bits; a serial line needs room for retransmissions (`wire.md` 7).
+fn serial_load(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+    for medium in &cf.media {
+        let MediumSpec::Serial { device, baud } = &medium.value else { continue };
+        let least = Duration::from_millis(2 * 205 * 10 * 1000 / u64::from((*baud).max(1)));
+        if cf.keepalive < least {
+            let what =
+                format!("{device} at {baud} baud is more than half full with keepalive {}", for_people(cf.keepalive));
+            let remedy = format!("keepalive {}ms or longer, or a higher baud", least.as_millis());
+            problems.push(placed(Problem::warning(file, what).remedy(remedy), Some(medium.place.clone())));
+        }
+    }
+}
+
+/// Warnings about the groups; `file` is the path of `haresources`.
+pub fn haresources(groups: &[PlacedGroup], nodes: &[NodeName], file: &str, facts: &dyn Facts) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for placed in groups {
+        for (resource, place) in placed.group.resources.iter().zip(&placed.places) {
+            node_name_as_resource(resource, nodes, file, place, &mut problems);
+            script(resource, file, place, facts, &mut problems);
+            if matches!(resource.agent.as_str(), "IPaddr" | "IPaddr2") {
+                address(resource, file, place, facts, &mut problems);
+            }
+        }
+    }
+    problems
+}
+
+type At = (usize, Range<usize>);
+
+fn warn(file: &str, place: &At, what: String, remedy: &str, problems: &mut Vec<Problem>) {
+    problems.push(Problem::warning(file, what).at(place.0, place.1.clone()).remedy(remedy));
+}
+
+fn node_name_as_resource(resource: &Resource, nodes: &[NodeName], file: &str, place: &At, problems: &mut Vec<Problem>) {
+    if NodeName::new(&resource.word).is_some_and(|name| nodes.contains(&name)) {
+        let what = format!("\"{}\" is a node, and stands here as a resource", resource.word);
+        warn(file, place, what, "each group starts on a line of its own", problems);
+    }
+}
+
+fn script(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, problems: &mut Vec<Problem>) {
+    match facts.resource_script(&resource.agent) {
+        Some(ScriptFact::Missing(looked)) => {
+            let what = format!("no program for \"{}\": the group cannot start on this host", resource.agent);
+            let problem = Problem::warning(file, what).at(place.0, place.1.clone()).remedy(looked);
+            problems.push(problem.original(format!("Cannot locate resource script {}", resource.agent)));
+        }
+        Some(ScriptFact::Unsafe(why)) => {
+            let what = format!("{why}: whoever may do that becomes root");
+            let problem = Problem::error(file, what).at(place.0, place.1.clone());
+            problems.push(problem.remedy("chown root and chmod go-w the path"));
+        }
+        Some(ScriptFact::Found) | None => {}
+    }
+}
+
+/// `ADDR[/MASK[/NIC[:LABEL]][/BROADCAST]]`: what cannot work is said here and not at the takeover.
+fn address(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, problems: &mut Vec<Problem>) {
+    let Some(arg) = resource.args.first() else {
+        return warn(file, place, format!("{} needs an address", resource.agent), "ADDRESS/PREFIX/INTERFACE", problems);
+    };
+    let form = "write ADDRESS/PREFIX/INTERFACE, for instance 10.0.0.5/24/eth0";
+    let mut fields = arg.split('/');
+    let Some(Ok(ip)) = fields.next().map(str::parse::<IpAddr>) else {
+        let what = format!("\"{}\" is not an address", arg.split('/').next().unwrap_or(""));
+        return warn(file, place, what, form, problems);
+    };
+    let mask = fields.next();
+    if let Some(mask) = mask.filter(|mask| !is_mask(mask)) {
+        let what = format!("\"{mask}\" is not a netmask: the address cannot be brought up");
+        let problem = Problem::warning(file, what).at(place.0, place.1.clone()).remedy(form);
+        problems.push(problem.original(format!("Invalid netmask specification [{mask}]")));
+        return;
+    }
+    let nic = fields.next().filter(|field| !field.is_empty() && !field.starts_with(|c: char| c.is_ascii_digit()));
+    let Some(interfaces) = facts.interfaces() else { return };
+    match nic.map(|nic| nic.split(':').next().unwrap_or(nic)) {
+        Some(nic) if !interfaces.iter().any(|interface| interface.name == nic) => {
+            let problem = Problem::warning(file, format!("interface {nic} does not exist on this host"));
+            let problem = problem.at(place.0, place.1.clone()).remedy("both nodes need an interface of this name");
+            problems.push(problem.original(format!("Device \"{nic}\" does not exist.")));
+        }
+        None if !interfaces.iter().any(|interface| interface.reaches(ip)) => {
+            let what = format!("no interface of this host is in the network of {ip}");
+            let remedy = "name prefix and interface: ADDRESS/PREFIX/INTERFACE";
+            let problem = Problem::warning(file, what).at(place.0, place.1.clone()).remedy(remedy);
+            problems.push(problem.original("Unable to find nic or netmask."));
+        }
+        Some(_) | None => {}
+    }
+}
+
+fn is_mask(mask: &str) -> bool {
+    mask.parse::<u8>().is_ok_and(|prefix| prefix <= 32) || mask.parse::<std::net::Ipv4Addr>().is_ok()
+}

@@ -1,0 +1,268 @@
+//! `latido.cf`: what the original has no word for, in the grammar of `ha.cf` (`product.md`, Files). Pure.
+
+use std::time::Duration;
+
+use crate::cluster::{OnStartFailure, OnStopFailure, ScriptTimeouts};
+use crate::diagnostic::{Problem, SourceText};
+
+use super::directive::suggestion_among;
+use super::line::{self, Line, Word};
+use super::value;
+
+/// The directives of `latido.cf`, with what each is for.
+pub const LATIDO_DIRECTIVES: [(&str, &str); 8] = [
+    ("script-timeout", "Longest time a resource script may take: start|stop|status TIME."),
+    ("monitor", "Ask a held resource regularly whether it works: RESOURCE|* TIME [...]."),
+    ("on-start-failure", "What happens to a group that cannot start: move, stay."),
+    ("on-stop-failure", "What happens when a resource cannot be stopped: reboot, fence, block."),
+    ("announce", "How a taken address is announced: COUNT TIME."),
+    ("fence", "A fencing command, with %n for the node."),
+    ("listen", "Status page and metrics: ADDRESS:PORT."),
+    ("notify", "A command run at each change of state."),
+];
+
+/// What `latido.cf` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatidoCf {
+    /// `script-timeout`
+    pub script_timeout: ScriptTimeouts,
+    /// `on-start-failure`
+    pub on_start_failure: OnStartFailure,
+    /// `on-stop-failure`
+    pub on_stop_failure: OnStopFailure,
+    /// `announce`: how many times, and the time between two.
+    pub announce: (u32, Duration),
+    /// `monitor`, `fence`, `listen`, `notify`: kept as written, not yet obeyed.
+    pub later: Vec<(String, String)>,
+}
+
+impl Default for LatidoCf {
+    fn default() -> LatidoCf {
+        LatidoCf {
+            script_timeout: ScriptTimeouts::default(),
+            on_start_failure: OnStartFailure::Move,
+            on_stop_failure: OnStopFailure::Reboot,
+            announce: (5, Duration::from_millis(200)),
+            later: Vec::new(),
+        }
+    }
+}
+
+impl LatidoCf {
+    /// The file that says the same.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let ScriptTimeouts { start, stop, status } = self.script_timeout;
+        for (verb, limit) in [("start", start), ("stop", stop), ("status", status)] {
+            text += &format!("script-timeout {verb} {}\n", value::in_ms(limit));
+        }
+        let on_start = match self.on_start_failure {
+            OnStartFailure::Move => "move",
+            OnStartFailure::Stay => "stay",
+        };
+        let on_stop = match self.on_stop_failure {
+            OnStopFailure::Reboot => "reboot",
+            OnStopFailure::Fence => "fence",
+            OnStopFailure::Block => "block",
+        };
+        text += &format!("on-start-failure {on_start}\non-stop-failure {on_stop}\n");
+        text += &format!("announce {} {}\n", self.announce.0, value::in_ms(self.announce.1));
+        for (name, rest) in &self.later {
+            text += &format!("{name} {rest}\n");
+        }
+        text
+    }
+}
+
+/// Reads the file.
+pub fn parse(source: &SourceText) -> (LatidoCf, Vec<Problem>) {
+    let (lines, mut problems) = line::read(source);
+    let mut latido = LatidoCf::default();
+    for line in &lines {
+        if let Err(problem) = apply(&mut latido, source, line, &mut problems) {
+            problems.push(problem);
+        }
+    }
+    (latido, problems)
+}
+
+fn apply(
+    latido: &mut LatidoCf,
+    source: &SourceText,
+    line: &Line<'_>,
+    warnings: &mut Vec<Problem>,
+) -> Result<(), Problem> {
+    let words = line.words();
+    let needs = |what: &str| {
+        let word = line.tail().unwrap_or_else(|| line.directive.clone());
+        word.error(source, format!("{} needs {what}", line.directive.text))
+    };
+    let most = match (line.directive.text, words.as_slice()) {
+        ("script-timeout", [verb, time, ..]) => {
+            let time = duration(source, time)?;
+            match verb.text {
+                "start" => latido.script_timeout.start = time,
+                "stop" => latido.script_timeout.stop = time,
+                "status" => latido.script_timeout.status = time,
+                _ => return Err(choice(source, verb, "start, stop, status")),
+            }
+            2
+        }
+        ("script-timeout", _) => return Err(needs("start, stop or status, and a time: script-timeout start 120")),
+        ("on-start-failure", [word, ..]) => {
+            latido.on_start_failure = match word.text {
+                "move" => OnStartFailure::Move,
+                "stay" => OnStartFailure::Stay,
+                _ => return Err(choice(source, word, "move, stay")),
+            };
+            1
+        }
+        ("on-start-failure", _) => return Err(needs("move or stay")),
+        ("on-stop-failure", [word, ..]) => {
+            latido.on_stop_failure = match word.text {
+                "reboot" => OnStopFailure::Reboot,
+                "fence" => OnStopFailure::Fence,
+                "block" => OnStopFailure::Block,
+                _ => return Err(choice(source, word, "reboot, fence, block")),
+            };
+            1
+        }
+        ("on-stop-failure", _) => return Err(needs("reboot, fence or block")),
+        ("announce", [count, time, ..]) => {
+            let times = match value::integer(count.text) {
+                (times, true) if (0..=100).contains(&times) => u32::try_from(times).unwrap_or(0),
+                _ => return Err(count.error(source, format!("\"{}\" is not a number from 0 to 100", count.text))),
+            };
+            latido.announce = (times, duration(source, time)?);
+            2
+        }
+        ("announce", _) => return Err(needs("COUNT and TIME: announce 5 200ms")),
+        ("monitor" | "fence" | "listen" | "notify", _) => return later(latido, source, line, &words, warnings),
+        _ => return Err(unknown(source, &line.directive)),
+    };
+    match words.get(most) {
+        Some(word) => {
+            Err(word.error(source, format!("\"{}\" is one word too many", word.text)).remedy("a comment starts with #"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn duration(source: &SourceText, word: &Word<'_>) -> Result<Duration, Problem> {
+    match value::duration(word.text) {
+        Ok(duration) if duration.is_zero() => Err(word.error(source, "the time must be longer than nothing")),
+        Ok(duration) => Ok(duration),
+        Err(flaw) => Err(word.error(source, flaw.what).remedy(flaw.remedy)),
+    }
+}
+
+fn choice(source: &SourceText, word: &Word<'_>, choices: &str) -> Problem {
+    word.error(source, format!("\"{}\" is not known", word.text)).remedy(format!("one of: {choices}"))
+}
+
+fn unknown(source: &SourceText, word: &Word<'_>) -> Problem {
+    let problem = word.error(source, format!("unknown directive \"{}\"", word.text));
+    match suggestion_among(word.text, LATIDO_DIRECTIVES.iter().map(|(name, _)| *name)) {
+        Some(name) => problem.remedy(format!("did you mean \"{name}\"?")),
+        None if super::DIRECTIVES.iter().any(|directive| directive.name == word.text) => {
+            problem.remedy("this directive belongs into ha.cf")
+        }
+        None => problem,
+    }
+}
+
+/// Directives whose feature is not there yet: their form is checked, and nobody is left believing they work.
+fn later(
+    latido: &mut LatidoCf,
+    source: &SourceText,
+    line: &Line<'_>,
+    words: &[Word<'_>],
+    warnings: &mut Vec<Problem>,
+) -> Result<(), Problem> {
+    let name = line.directive.text;
+    match (name, words) {
+        ("monitor", [_, time, rest @ ..]) => {
+            duration(source, time)?;
+            monitor_options(source, rest)?;
+        }
+        ("listen", [address]) if address.text.parse::<std::net::SocketAddr>().is_err() => {
+            let problem = address.error(source, format!("\"{}\" is not ADDRESS:PORT", address.text));
+            return Err(problem.remedy("for instance 127.0.0.1:9694 or [::1]:9694"));
+        }
+        ("listen", [_]) | ("fence" | "notify", [_, ..]) => {}
+        (_, _) => {
+            let needs = match name {
+                "monitor" => "RESOURCE or *, and TIME: monitor * 30",
+                "listen" => "one ADDRESS:PORT",
+                _ => "a command",
+            };
+            return Err(line.directive.error(source, format!("{name} needs {needs}")));
+        }
+    }
+    let tail = line.tail().map_or(String::new(), |tail| tail.text.to_owned());
+    latido.later.push((name.to_owned(), tail));
+    warnings.push(line.directive.warning(source, format!("{name} is understood, and not yet obeyed by this version")));
+    Ok(())
+}
+
+fn monitor_options(source: &SourceText, mut rest: &[Word<'_>]) -> Result<(), Problem> {
+    loop {
+        rest = match rest {
+            [] => return Ok(()),
+            [key, number, more @ ..] if matches!(key.text, "failures" | "restarts") => {
+                if !matches!(value::integer(number.text), (1.., true)) {
+                    return Err(number.error(source, format!("\"{}\" is not a number from 1 up", number.text)));
+                }
+                more
+            }
+            [key, kind, more @ ..] if key.text == "with" => match (kind.text, more) {
+                ("status", more) => more,
+                ("tcp" | "sip", [_, more @ ..]) => more,
+                ("command", [_, ..]) => return Ok(()),
+                _ => return Err(choice(source, kind, "status, tcp HOST:PORT, sip HOST:PORT, command ...")),
+            },
+            [word, ..] => return Err(choice(source, word, "failures N, restarts N, with ...")),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (LatidoCf, Vec<Problem>) {
+        parse(&SourceText::new("latido.cf", text))
+    }
+
+    #[test]
+    fn an_empty_file_is_all_defaults_and_prints_back() {
+        let (latido, problems) = read("# nothing\n");
+        assert!(problems.is_empty());
+        assert_eq!(latido, LatidoCf::default());
+        assert_eq!(read(&latido.to_text()), (latido, vec![]));
+    }
+
+    #[test]
+    fn every_directive_is_read_and_the_later_ones_are_said_to_be_later() {
+        let text = "script-timeout start 2\nscript-timeout stop 3500ms\non-start-failure stay\non-stop-failure block\n\
+                    announce 3 100ms\nmonitor * 30 failures 2 with tcp 127.0.0.1:80\nfence /bin/off %n\n\
+                    listen 127.0.0.1:9694\nnotify /bin/say\n";
+        let (latido, problems) = read(text);
+        assert_eq!(problems.len(), 4);
+        assert!(problems.iter().all(|problem| !problem.is_error()));
+        assert_eq!(latido.script_timeout.stop, Duration::from_millis(3500));
+        assert_eq!(latido.later.len(), 4);
+        assert_eq!(read(&latido.to_text()).0, latido);
+    }
+
+    #[test]
+    fn wrong_lines_are_refused_one_by_one() {
+        let text = "script-timeout begin 2\nscript-timeout start 0\non-start-failure go\nannounce x 1\nannounce 5\n\
+                    monitor *\nmonitor * 3 often\nlisten 80\nnotify\nscript_timeout start 3\ndeadtime 3\n\
+                    on-stop-failure block now\n";
+        let (_, problems) = read(text);
+        let lines: Vec<_> = problems.iter().filter_map(|problem| problem.place.as_ref()).map(|p| p.line).collect();
+        assert_eq!(lines, (1..=12).collect::<Vec<_>>());
+        assert!(problems.iter().all(Problem::is_error));
+    }
+}
