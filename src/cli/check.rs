@@ -17,7 +17,7 @@ use crate::paths::Paths;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example: latido check /etc/ha.d --as node2\n\n\
     Exit status: 0 nothing to say, 1 only warnings, 2 errors: the daemon would not start.")]
-pub struct Args {
+pub(super) struct Args {
     /// Directory with ha.cf, haresources, authkeys and perhaps latido.cf
     #[arg(value_name = "DIR", default_value = "/etc/ha.d")]
     dir: PathBuf,
@@ -42,7 +42,7 @@ fn node_name(word: &str) -> Result<NodeName, String> {
 }
 
 /// Runs it.
-pub fn run(args: &Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     let options = Options { as_node: args.as_node.clone(), ..Options::default() };
     let (sources, result) = read_config::load_with(&Paths::under(&args.dir), &options);
     let problems = match result {

@@ -16,7 +16,7 @@ use super::media::MediumSpec;
 use super::value::for_people;
 
 /// Warnings about `ha.cf`; `file` is its path.
-pub fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
+pub(super) fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
     let mut problems = Vec::new();
     node_count(cf, file, &mut problems);
     single_path(cf, file, &mut problems);
@@ -169,7 +169,7 @@ fn serial_load(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 }
 
 /// Warnings about the groups; `file` is the path of `haresources`.
-pub fn haresources(groups: &[PlacedGroup], nodes: &[NodeName], file: &str, facts: &dyn Facts) -> Vec<Problem> {
+pub(super) fn haresources(groups: &[PlacedGroup], nodes: &[NodeName], file: &str, facts: &dyn Facts) -> Vec<Problem> {
     let mut problems = Vec::new();
     for placed in groups {
         for (resource, place) in placed.group.resources.iter().zip(&placed.places) {

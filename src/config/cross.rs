@@ -10,7 +10,7 @@ use super::ha_cf::HaCf;
 use super::value::for_people;
 
 /// All complaints; `file` is the path of `ha.cf`.
-pub fn check(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
+pub(super) fn check(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
     let mut problems = Vec::new();
     paths(cf, file, &mut problems);
     nodes(cf, file, facts, &mut problems);
@@ -117,6 +117,6 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 }
 
 /// Whether a complaint is that no usable path was found; superfluous where a line that names one is wrong.
-pub fn is_about_media(problem: &Problem) -> bool {
+pub(super) fn is_about_media(problem: &Problem) -> bool {
     problem.original.as_deref() == Some("No heartbeat media defined")
 }

@@ -127,12 +127,12 @@ pub static DIRECTIVES: &[Directive] = &[
 ];
 
 /// The directive somebody most likely meant.
-pub fn suggestion(word: &str, directives: &[Directive]) -> Option<&'static str> {
+pub(super) fn suggestion(word: &str, directives: &[Directive]) -> Option<&'static str> {
     suggestion_among(word, directives.iter().map(|directive| directive.name))
 }
 
 /// The name somebody most likely meant.
-pub fn suggestion_among(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(super) fn suggestion_among(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let word = word.to_lowercase();
     let plain = |name: &str| name.replace(['_', '-'], "");
     let allowed = if word.len() <= 4 { 1 } else { 2 };

@@ -205,7 +205,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads `ha.cf`.
-pub fn parse(source: &SourceText, directives: &'static [Directive], facts: &dyn Facts) -> (HaCf, Vec<Problem>) {
+pub(super) fn parse(source: &SourceText, directives: &'static [Directive], facts: &dyn Facts) -> (HaCf, Vec<Problem>) {
     let (lines, problems) = line::read(source);
     let mut cf = HaCf::default();
     if let Some(port) = facts.udp_port_of("ha-cluster") {

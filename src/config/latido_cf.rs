@@ -75,7 +75,7 @@ impl LatidoCf {
 }
 
 /// Reads the file.
-pub fn parse(source: &SourceText) -> (LatidoCf, Vec<Problem>) {
+pub(super) fn parse(source: &SourceText) -> (LatidoCf, Vec<Problem>) {
     let (lines, mut problems) = line::read(source);
     let mut latido = LatidoCf::default();
     for line in &lines {
