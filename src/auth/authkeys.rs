@@ -42,6 +42,9 @@ const METHOD_LIKE: [&str; 14] = [
 /// Reads `authkeys`. The keyring is there exactly when no problem is an error.
 pub fn parse(source: &SourceText) -> (Option<Keyring>, Vec<Problem>) {
     let mut reader = Reader::new(source);
+    if source.text.contains('\r') && !source.text.contains('\n') {
+        return (None, vec![reader.one_long_line()]);
+    }
     reader.whole_file(source);
     for line in lines::split(&source.text) {
         reader.line(&line);
@@ -57,6 +60,8 @@ struct Reader {
     auth: Option<(Auth, usize)>,
     /// The key whose line came after the `auth N` that names it: the one that signs.
     signing: Option<KeyId>,
+    /// An `auth` line is there but was complained about; that it is missing is not said as well.
+    auth_broken: bool,
     /// Key numbers whose line is there but wrong; not worth a second complaint.
     broken: Vec<i64>,
     problems: Vec<Problem>,
@@ -70,13 +75,22 @@ impl Reader {
             keys: BTreeMap::new(),
             auth: None,
             signing: None,
+            auth_broken: false,
             broken: Vec::new(),
             problems: Vec::new(),
         }
     }
 
+    /// Lines that end in CR alone are one line to the original, whose `auth N` then finds no key.
+    fn one_long_line(&self) -> Problem {
+        let problem = self.error("the lines end in carriage returns only, so the file is one long line");
+        let original = format!("not found in keyfile [{}]", self.printed);
+        problem.remedy("save it with Unix line ends").original(original)
+    }
+
     fn whole_file(&mut self, source: &SourceText) {
         if source.text.starts_with('\u{feff}') {
+            self.auth_broken = true;
             let problem = self.error("the file starts with a byte order mark").at(1, 0..'\u{feff}'.len_utf8());
             self.problems.push(problem.remedy("save it as plain UTF-8").original("Auth line [...] is invalid."));
         }
@@ -107,6 +121,7 @@ impl Reader {
     }
 
     fn bad_auth(&mut self, line: &Line<'_>) {
+        self.auth_broken = true;
         let problem = self.error("this auth line names no key number").at(line.number, line.span.clone());
         let original = format!("Invalid auth line [...] in {}", self.printed);
         self.problems.push(problem.remedy("write \"auth 1\"").original(original));
@@ -128,7 +143,7 @@ impl Reader {
             Ok((id, key)) => self.define(line, entry, id, key),
             Err(problem) => {
                 self.broken.push(entry.number);
-                self.problems.push(problem);
+                self.problems.push(*problem);
             }
         }
     }
@@ -144,7 +159,7 @@ impl Reader {
         }
     }
 
-    fn key(&mut self, line: &Line<'_>, entry: &Entry<'_>) -> Result<(KeyId, Key), Problem> {
+    fn key(&mut self, line: &Line<'_>, entry: &Entry<'_>) -> Result<(KeyId, Key), Box<Problem>> {
         let number = entry.number;
         let id = u8::try_from(number).ok().and_then(KeyId::new).ok_or_else(|| {
             let problem = self.error(format!("key number {number} is out of range"));
@@ -162,8 +177,8 @@ impl Reader {
                 self.warn(line, entry.method.span.clone(), what, "use sha1 and a long random key");
                 ""
             }
-            (None, true) => return Err(self.missing_secret(line, entry, method)),
-            (Some(extra), false) => return Err(self.useless_secret(line, entry, extra)),
+            (None, true) => return Err(self.missing_secret(line, entry, method).into()),
+            (Some(extra), false) => return Err(self.useless_secret(line, entry, extra).into()),
         };
         Ok((id, Key::new(method, secret)))
     }
@@ -205,11 +220,11 @@ impl Reader {
     }
 
     /// What is legal but unwise about a secret; an error only when its bytes were lost on the way here.
-    fn judge_secret(&mut self, line: &Line<'_>, entry: &Entry<'_>, secret: &Word<'_>) -> Result<(), Problem> {
+    fn judge_secret(&mut self, line: &Line<'_>, entry: &Entry<'_>, secret: &Word<'_>) -> Result<(), Box<Problem>> {
         let number = entry.number;
         if secret.text.contains('\u{fffd}') {
             let problem = self.error(format!("the secret of key {number} is not UTF-8"));
-            return Err(problem.at(line.number, secret.span.clone()).remedy("use plain ASCII, on both nodes"));
+            return Err(problem.at(line.number, secret.span.clone()).remedy("use plain ASCII, on both nodes").into());
         }
         if WELL_KNOWN.contains(&secret.text.to_ascii_lowercase().as_str()) {
             let what =
@@ -246,12 +261,19 @@ impl Reader {
     }
 
     fn judge_auth(&mut self) {
-        let Some((auth, number)) = self.auth.take().filter(|(auth, _)| auth.number >= 0) else {
-            let problem = self.error("no auth line says which key signs").remedy("begin the file with \"auth 1\"");
-            let original = format!("Missing auth directive in keyfile [{}]", self.printed);
-            self.problems.push(problem.original(original));
+        let missing = format!("Missing auth directive in keyfile [{}]", self.printed);
+        let Some((auth, number)) = self.auth.take() else {
+            if !self.auth_broken {
+                let problem = self.error("no auth line says which key signs").remedy("begin the file with \"auth 1\"");
+                self.problems.push(problem.original(missing));
+            }
             return;
         };
+        if auth.number < 0 {
+            let problem = self.error("a key number is not negative").at(number, auth.span);
+            self.problems.push(problem.remedy("write \"auth 1\"").original(missing));
+            return;
+        }
         let named = u8::try_from(auth.number).ok().and_then(KeyId::new);
         if self.broken.contains(&auth.number) || (named.is_some() && self.signing == named) {
             return;

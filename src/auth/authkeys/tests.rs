@@ -67,7 +67,7 @@ fn every_broken_line_is_reported_in_one_run() {
     let (ring, problems) = read("auth one\n16 sha1 s3cr3t\n1 sha256 s3cr3t\n2 sha1\n3 crc # none\nnonsense\n4\n");
     assert_eq!(ring, None);
     let lines: Vec<_> = problems.iter().map(|p| p.place.as_ref().map(|place| place.line)).collect();
-    assert_eq!(lines, [Some(1), Some(2), Some(3), Some(4), Some(5), Some(6), Some(7), None]);
+    assert_eq!(lines, [1, 2, 3, 4, 5, 6, 7].map(Some));
     let phrases: Vec<_> = problems.iter().map(|p| p.original.clone().unwrap()).collect();
     assert_eq!(
         phrases,
@@ -79,7 +79,6 @@ fn every_broken_line_is_reported_in_one_run() {
             "Auth method [crc] doesn't use a key",
             "Auth line [...] is invalid.",
             "Auth line [...] is invalid.",
-            "Missing auth directive in keyfile [/etc/ha.d//authkeys]",
         ]
     );
 }
