@@ -56,10 +56,11 @@ struct Reader {
     file: String,
     printed: String,
     keys: BTreeMap<KeyId, (Key, usize)>,
-    /// The last `auth N`.
-    auth: Option<(Auth, usize)>,
-    /// The key whose line came after the `auth N` that names it: the one that signs.
-    signing: Option<KeyId>,
+    /// Every `auth N` and its line.
+    auths: Vec<(Auth, usize)>,
+    /// The key that signs and the line of its `auth N`: a key is chosen when its line comes while the last `auth`
+    /// before it names it, and stays chosen until another one is.
+    signing: Option<(KeyId, usize)>,
     /// An `auth` line is there but was complained about; that it is missing is not said as well.
     auth_broken: bool,
     /// Key numbers whose line is there but wrong; not worth a second complaint.
@@ -73,7 +74,7 @@ impl Reader {
             file: source.name.clone(),
             printed: as_the_original_prints(&source.name),
             keys: BTreeMap::new(),
-            auth: None,
+            auths: Vec::new(),
             signing: None,
             auth_broken: false,
             broken: Vec::new(),
@@ -105,19 +106,11 @@ impl Reader {
         }
         match line.kind() {
             Kind::Blank => {}
-            Kind::Auth(auth) => self.auth(line, auth),
+            Kind::Auth(auth) => self.auths.push((auth, line.number)),
             Kind::BadAuth => self.bad_auth(line),
             Kind::Entry(entry) => self.entry(line, &entry),
             Kind::Unreadable => self.unreadable(line),
         }
-    }
-
-    fn auth(&mut self, line: &Line<'_>, auth: Auth) {
-        if let Some((earlier, number)) = &self.auth {
-            let what = format!("auth {} overrides auth {} from line {number}", auth.number, earlier.number);
-            self.warn(line, auth.span.clone(), what, "keep one auth line, the first line of the file");
-        }
-        self.auth = Some((auth, line.number));
     }
 
     fn bad_auth(&mut self, line: &Line<'_>) {
@@ -154,8 +147,8 @@ impl Reader {
             self.warn(line, entry.number_span.clone(), what, "this later line is used; remove the other");
         }
         self.keys.insert(id, (key, line.number));
-        if self.auth.as_ref().is_some_and(|(auth, _)| auth.number == i64::from(id.number())) {
-            self.signing = Some(id);
+        if let Some((_, chosen_in)) = self.auths.last().filter(|(auth, _)| auth.number == i64::from(id.number())) {
+            self.signing = Some((id, *chosen_in));
         }
     }
 
@@ -256,36 +249,55 @@ impl Reader {
             return (None, self.problems);
         }
         let keys = self.keys.into_iter().map(|(id, (key, _))| (id, key)).collect();
-        let keyring = self.signing.and_then(|id| Keyring::new(keys, id));
+        let keyring = self.signing.and_then(|(id, _)| Keyring::new(keys, id));
         (keyring, self.problems)
     }
 
     fn judge_auth(&mut self) {
-        let missing = format!("Missing auth directive in keyfile [{}]", self.printed);
-        let Some((auth, number)) = self.auth.take() else {
-            if !self.auth_broken {
-                let problem = self.error("no auth line says which key signs").remedy("begin the file with \"auth 1\"");
-                self.problems.push(problem.original(missing));
+        let mut auths = std::mem::take(&mut self.auths);
+        if let Some((id, chosen_in)) = self.signing {
+            for (auth, number) in auths.into_iter().filter(|(_, number)| *number != chosen_in) {
+                let what = format!("this auth line has no effect: key {id} signs, as line {chosen_in} says");
+                let problem = Problem::warning(self.file.clone(), what).at(number, auth.span);
+                self.problems.push(problem.remedy("keep one auth line, the first line of the file"));
             }
             return;
-        };
-        if auth.number < 0 {
-            let problem = self.error("a key number is not negative").at(number, auth.span);
-            self.problems.push(problem.remedy("write \"auth 1\"").original(missing));
+        }
+        match auths.pop() {
+            Some((auth, number)) if auth.number >= 0 => self.chooses_nothing(auth, number),
+            Some((auth, number)) => {
+                let problem = self.error("a key number is not negative").at(number, auth.span);
+                self.problems.push(problem.remedy("write \"auth 1\"").original(self.missing()));
+            }
+            None if self.auth_broken => {}
+            None => {
+                let problem = self.error("no auth line says which key signs").remedy("begin the file with \"auth 1\"");
+                self.problems.push(problem.original(self.missing()));
+            }
+        }
+    }
+
+    fn missing(&self) -> String {
+        format!("Missing auth directive in keyfile [{}]", self.printed)
+    }
+
+    fn chooses_nothing(&mut self, auth: Auth, number: usize) {
+        if self.broken.contains(&auth.number) {
             return;
         }
         let named = u8::try_from(auth.number).ok().and_then(KeyId::new);
-        if self.broken.contains(&auth.number) || (named.is_some() && self.signing == named) {
-            return;
-        }
-        let remedy = match named.and_then(|id| self.keys.get(&id)) {
-            Some((_, key_line)) => format!("move it above line {key_line}"),
-            None if self.keys.is_empty() => format!("add the line \"{} sha1 SECRET\"", auth.number.clamp(1, 15)),
-            None => format!("the file defines {}", join(self.keys.keys())),
-        };
-        let what = match named.filter(|id| self.keys.contains_key(id)) {
-            Some(id) => format!("\"auth {id}\" must come before the line of key {id}"),
-            None => format!("\"auth {}\" names a key the file does not define", auth.number),
+        let (what, remedy) = match named.and_then(|id| Some((id, self.keys.get(&id)?.1))) {
+            Some((id, key_line)) => (
+                format!("\"auth {id}\" must come before the line of key {id}"),
+                format!("move it above line {key_line}"),
+            ),
+            None => {
+                let remedy = match join(self.keys.keys()) {
+                    Some(keys) => format!("the file defines {keys}"),
+                    None => format!("add the line \"{} sha1 SECRET\"", auth.number.clamp(1, 15)),
+                };
+                (format!("\"auth {}\" names a key the file does not define", auth.number), remedy)
+            }
         };
         let original = format!("Auth Key [{}] not found in keyfile [{}]", auth.number, self.printed);
         let problem = self.error(what).at(number, auth.span);
@@ -301,9 +313,15 @@ impl Reader {
     }
 }
 
-fn join<'a>(ids: impl Iterator<Item = &'a KeyId>) -> String {
+/// `key 1` or `keys 1, 2`; `None` when there is none.
+fn join<'a>(ids: impl Iterator<Item = &'a KeyId>) -> Option<String> {
     let ids: Vec<String> = ids.map(ToString::to_string).collect();
-    format!("{} {}", if ids.len() == 1 { "key" } else { "keys" }, ids.join(", "))
+    let noun = match ids.len() {
+        0 => return None,
+        1 => "key",
+        _ => "keys",
+    };
+    Some(format!("{noun} {}", ids.join(", ")))
 }
 
 /// The original joins directory and file with one slash too many, and people grep for that.

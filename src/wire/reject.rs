@@ -123,7 +123,7 @@ impl From<Malformed> for Reject {
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (text, claimed) = match self {
-            Reject::TooLong(bytes) => return write!(f, "{bytes} bytes without an end are no message"),
+            Reject::TooLong(bytes) => return write!(f, "{bytes} bytes or more: longer than any message"),
             Reject::NotAMessage => {
                 return f.write_str("not a heartbeat message; something else uses this port or line");
             }

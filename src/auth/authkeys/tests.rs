@@ -106,13 +106,24 @@ fn what_is_legal_but_unwise_is_a_warning_and_the_file_is_taken() {
         ("auth 1\n1 sha1 my secret key\n", "ignored"),
         ("auth 1\n1 sha1 \"s3cr3t\"\n", "quote"),
         ("auth 1\n1 sha1 #s3cr3t\n", "not a comment"),
-        ("auth 2\nauth 1\n1 sha1 s3cr3t\n", "overrides auth 2 from line 1"),
+        ("auth 2\nauth 1\n1 sha1 s3cr3t\n", "no effect: key 1 signs, as line 2 says"),
+        ("auth 1\n1 sha1 s3cr3t\n2 md5 s3cr3u\nauth 2\n", "no effect: key 1 signs, as line 1 says"),
+        ("auth 1\n1 sha1 s3cr3t\nauth -1\n", "no effect: key 1 signs, as line 1 says"),
     ] {
         let (ring, problems) = read(text);
         assert!(ring.is_some(), "{text:?}");
         assert_eq!(problems.len(), 1, "{text:?}: {problems:?}");
         assert!(!problems[0].is_error() && problems[0].what.contains(word), "{:?}", problems[0]);
     }
+}
+
+#[test]
+fn a_key_stays_chosen_until_another_line_is_chosen() {
+    let keys = "1 sha1 s3cr3t\n2 md5 s3cr3u\n";
+    assert_eq!(signing(&format!("auth 1\n{keys}auth 2\n")), Some(1));
+    assert_eq!(signing(&format!("auth 2\n{keys}auth 1\n")), Some(2));
+    assert_eq!(signing("auth 1\n1 sha1 s3cr3t\nauth 2\n2 md5 s3cr3u\n"), Some(2));
+    assert_eq!(signing("auth 2\n1 sha1 s3cr3t\nauth 1\n2 md5 s3cr3u\n"), None);
 }
 
 #[test]
