@@ -17,6 +17,14 @@ impl SourceText {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> SourceText {
         SourceText { name: name.into(), text: text.into() }
     }
+
+    /// The path as the original prints it: it joins directory and file with one slash too many.
+    pub fn original_name(&self) -> String {
+        match self.name.rsplit_once('/') {
+            Some((dir, name)) => format!("{dir}//{name}"),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// How bad a [`Problem`] is.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::auth::authkeys;
 use crate::config::Sources;
 use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::{Problem, Severity, SourceText};
@@ -44,7 +45,9 @@ fn node_name(word: &str) -> Result<NodeName, String> {
 /// Runs it.
 pub(super) fn run(args: &Args) -> ExitCode {
     let options = Options { as_node: args.as_node.clone(), ..Options::default() };
-    let (sources, result) = read_config::load_with(&Paths::under(&args.dir), &options);
+    let (mut sources, result) = read_config::load_with(&Paths::under(&args.dir), &options);
+    // Lines of authkeys are shown without their secrets; every byte keeps its place.
+    sources.authkeys = sources.authkeys.as_ref().map(authkeys::redact);
     let problems = match result {
         Ok(config) => config.warnings,
         Err(problems) => problems,

@@ -43,6 +43,12 @@ enum Command {
 
 /// Runs what was called: a subcommand, or the program whose name the link has.
 pub fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some((program, rest)) = words.split_first()
+        && program.rsplit('/').next() == Some("ResourceManager")
+    {
+        return resource::resource_manager(program, rest);
+    }
     match Latido::parse().command {
         Command::Daemon(args) => daemon::run(&args),
         Command::Check(args) => check::run(&args),

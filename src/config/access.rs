@@ -60,8 +60,10 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
     if usable {
         let command = words[1..].iter().map(|word| word.text.to_owned()).collect();
         let value = Respawn { user: user.text.to_owned(), command, failfast: directive.name == "failfast" };
-        reader
-            .push(reader.warning(path, format!("{} is not yet obeyed: {} is not started", directive.name, path.text)));
+        reader.push(reader.warning(
+            path,
+            format!("{} is understood, and not yet obeyed: {} is not started", directive.name, path.text),
+        ));
         reader.cf.respawn.push(Given { value, place: place(line) });
     }
 }
@@ -70,6 +72,7 @@ fn respawn_problems(reader: &Reader<'_>, user: &Word<'_>, path: &Word<'_>) -> Ve
     let mut problems = Vec::new();
     if reader.facts.user_exists(user.text) == Some(false) {
         let problem = reader.error(user, format!("user \"{}\" does not exist", user.text));
+        let problem = problem.remedy("create it, or name another");
         problems.push(problem.original(format!("Invalid uid [{}] specified for client child", user.text)));
     }
     if !path.text.starts_with('/') {
@@ -105,7 +108,8 @@ pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Lin
     let before = reader.problems.len();
     for word in lists {
         if let Err(problem) = access_list(reader, word, &mut rule) {
-            reader.push(if problem.original.is_some() { problem.remedy(syntax) } else { invalid(problem) });
+            let problem = if problem.remedy.is_some() { problem } else { problem.remedy(syntax) };
+            reader.push(if problem.original.is_some() { problem } else { invalid(problem) });
         }
     }
     if lists.is_empty() {
@@ -113,6 +117,8 @@ pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Lin
         reader.push(problem.original("Missing uid or gid in apiauth"));
     }
     if reader.problems.len() == before {
+        let what = format!("apiauth is understood, and not yet obeyed: no client signs on as {} yet", client.text);
+        reader.push(reader.warning(client, what));
         reader.cf.apiauth.push(Given { value: rule, place: place(line) });
     }
 }
@@ -132,6 +138,7 @@ fn access_list(reader: &Reader<'_>, word: &Word<'_>, rule: &mut ApiRule) -> Resu
         let exists = if kind == "uid" { reader.facts.user_exists(name) } else { reader.facts.group_exists(name) };
         if exists == Some(false) {
             let problem = reader.error(word, format!("{what} \"{name}\" does not exist"));
+            let problem = problem.remedy("create it, or leave it out of the list");
             let phrase = if kind == "uid" { "Invalid user id name" } else { "Invalid group name" };
             return Err(problem.original(format!("{phrase} [{name}]")));
         }

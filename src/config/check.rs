@@ -122,7 +122,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 }
 
 fn failback(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
-    if cf.auto_failback == AutoFailback::Legacy {
+    if cf.auto_failback == AutoFailback::Legacy && !cf.broken.contains("auto_failback") {
         let what = match cf.text("auto_failback") {
             Some(_) => "auto_failback legacy: groups go home by themselves, by the old dialogue",
             None => "auto_failback is not set: groups go home by themselves, by the old dialogue",
@@ -134,19 +134,20 @@ fn failback(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 }
 
 fn logging(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
-    let targets: Vec<_> =
-        ["logfile", "debugfile", "logfacility"].into_iter().filter(|name| cf.text(name).is_some()).collect();
     let logd = cf.flags.get("use_logd").copied();
-    if logd == Some(true) && !targets.is_empty() {
-        let original =
-            if targets.contains(&"logfacility") { "logfile/debugfile/logfacility" } else { "logfile/debugfile" };
-        let problem =
-            Problem::warning(file, "use_logd and other log targets: heartbeat follows use_logd, Latido the rest")
-                .remedy("remove use_logd once no heartbeat reads this file")
-                .original(format!("logd is enabled but {original} is still configured in ha.cf"));
+    if logd == Some(true) && !cf.has_log_target() {
+        let what = "use_logd is accepted, without effect: Latido needs no logging daemon and writes to syslog itself";
+        problems.push(placed(Problem::warning(file, what), cf.place("use_logd")));
+    }
+    if logd == Some(true) && cf.has_log_target() {
+        let facility = if cf.text("logfacility").is_some() { "/logfacility" } else { "" };
+        let what = "use_logd and other log targets: heartbeat follows use_logd, Latido the rest";
+        let problem = Problem::warning(file, what)
+            .remedy("remove use_logd once no heartbeat reads this file")
+            .original(format!("logd is enabled but logfile/debugfile{facility} is still configured in ha.cf"));
         problems.push(placed(problem, cf.place("use_logd")));
     }
-    if logd == Some(false) && targets.is_empty() {
+    if logd == Some(false) && !cf.has_log_target() && !cf.broken.contains("logfacility") {
         let problem = Problem::error(file, "no log target: the log is what you need when something fails")
             .remedy("add logfacility daemon, or logfile /var/log/ha-log")
             .original("No log entry found in ha.cf and use_logd is set to off");

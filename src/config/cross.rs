@@ -9,10 +9,15 @@ use super::facts::Facts;
 use super::ha_cf::HaCf;
 use super::value::for_people;
 
+/// Directives that make a path; when one of them is wrong, a missing path is no news.
+const MEDIA: [&str; 7] = ["serial", "bcast", "udp", "ucast", "mcast", "ucast6", "mcast6"];
+
 /// All complaints; `file` is the path of `ha.cf`.
 pub(super) fn check(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
     let mut problems = Vec::new();
-    paths(cf, file, &mut problems);
+    if !MEDIA.iter().any(|name| cf.broken.contains(name)) {
+        paths(cf, file, &mut problems);
+    }
     nodes(cf, file, facts, &mut problems);
     times(cf, file, &mut problems);
     problems
@@ -39,6 +44,9 @@ fn paths(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 
 fn nodes(cf: &HaCf, file: &str, facts: &dyn Facts, problems: &mut Vec<Problem>) {
     let names = cf.node_names();
+    if names.is_empty() && cf.broken.contains("node") {
+        return;
+    }
     if names.is_empty() {
         problems.push(
             Problem::error(file, "no nodes")
@@ -90,7 +98,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
             format!("Initial dead time [{}] is smaller than deadtime [{}]", initdead.as_millis(), deadtime.as_millis());
         let problem = Problem::error(file, what).remedy("twice deadtime, or more").original(original);
         problems.push(placed(problem, where_of(["initdead", "deadtime"])));
-    } else if initdead < Duration::from_secs(10) || initdead < deadtime.saturating_mul(2) && cf.initdead.is_some() {
+    } else if initdead < Duration::from_secs(10) || (cf.initdead.is_some() && initdead < deadtime.saturating_mul(2)) {
         let what = format!(
             "initdead {}: if the other machine boots more slowly, this node takes everything and the other one too",
             for_people(initdead)
@@ -114,9 +122,4 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
         let problem = Problem::error(file, what).remedy("deadtime, or more").original(original);
         problems.push(placed(problem, cf.place("deadping")));
     }
-}
-
-/// Whether a complaint is that no usable path was found; superfluous where a line that names one is wrong.
-pub(super) fn is_about_media(problem: &Problem) -> bool {
-    problem.original.as_deref() == Some("No heartbeat media defined")
 }

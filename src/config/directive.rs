@@ -80,7 +80,7 @@ pub static DIRECTIVES: &[Directive] = &[
     each("logfile", None, "Where messages go.", scalar::logfile),
     each("debugfile", None, "Where messages and what scripts print go.", scalar::logfile),
     each("logfacility", None, "Syslog facility, or none.", scalar::logfacility),
-    each("use_logd", None, "Logging daemon of the original.", scalar::use_logd),
+    each("use_logd", None, "Logging daemon of the original.", scalar::flag),
     each("conn_logd_time", Some("60"), "Interval of attempts to reach the logging daemon.", scalar::conn_logd_time),
     each("debug", Some("0"), "Debug level.", scalar::debug),
     each("syslogmsgfmt", Some("true"), "Log lines in syslog form.", scalar::flag),

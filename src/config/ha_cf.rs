@@ -1,6 +1,6 @@
 //! `ha.cf` as read: every line applied, every problem collected (`config.md` 2 and 3). Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cluster::AutoFailback;
@@ -67,6 +67,8 @@ pub struct HaCf {
     pub stonith: Option<Given<Stonith>>,
     /// The yes-or-no directives that were written: name to value.
     pub flags: BTreeMap<&'static str, bool>,
+    /// Directives that somebody tried to give and got wrong: that they are missing need not be said.
+    pub broken: BTreeSet<&'static str>,
 }
 
 impl Default for HaCf {
@@ -93,6 +95,7 @@ impl Default for HaCf {
             env: Vec::new(),
             stonith: None,
             flags: BTreeMap::new(),
+            broken: BTreeSet::new(),
         }
     }
 }
@@ -111,6 +114,11 @@ impl HaCf {
     /// A yes-or-no directive, or what holds without it.
     pub fn flag(&self, directive: &str, default: bool) -> bool {
         self.flags.get(directive).copied().unwrap_or(default)
+    }
+
+    /// Whether `logfile`, `debugfile` or `logfacility` is given.
+    pub fn has_log_target(&self) -> bool {
+        ["logfile", "debugfile", "logfacility"].iter().any(|name| self.text(name).is_some())
     }
 
     /// The nodes' names in file order, each once.
@@ -186,9 +194,11 @@ impl<'a> Reader<'a> {
 
     fn apply(&mut self, directives: &'static [Directive], line: &Line<'_>) {
         let Some(directive) = directives.iter().find(|directive| directive.name == line.directive.text) else {
-            let problem = unknown(self.source, directives, line);
+            let (problem, meant) = unknown(self.source, directives, line);
+            self.cf.broken.extend(meant);
             return self.push(problem);
         };
+        let before = self.problems.len();
         match directive.apply {
             Apply::EachWord(apply) => {
                 let words = line.list();
@@ -200,6 +210,9 @@ impl<'a> Reader<'a> {
                 }
             }
             Apply::WholeLine(apply) => apply(self, directive, line),
+        }
+        if self.problems[before..].iter().any(Problem::is_error) {
+            self.cf.broken.insert(directive.name);
         }
     }
 }
@@ -218,27 +231,26 @@ pub(super) fn parse(source: &SourceText, directives: &'static [Directive], facts
     (reader.cf, reader.problems)
 }
 
-fn unknown(source: &SourceText, directives: &[Directive], line: &Line<'_>) -> Problem {
+/// The complaint about a word that is no directive, and the directive that was probably meant.
+fn unknown(source: &SourceText, directives: &'static [Directive], line: &Line<'_>) -> (Problem, Option<&'static str>) {
     let word = &line.directive;
+    let known = |name: &str| directives.iter().find(|directive| directive.name == name).map(|found| found.name);
     let bare = word.text.split(['=', ':', ',']).next().unwrap_or("");
-    let known = |name: &str| directives.iter().any(|directive| directive.name == name);
-    let problem = if known(&word.text.to_lowercase()) {
-        word.error(source, format!("unknown directive \"{}\": directives are lower case", word.text))
-            .remedy(format!("write \"{}\"", word.text.to_lowercase()))
-    } else if known(bare) && bare.len() < word.text.len() {
-        let value = word.text[bare.len() + 1..].to_owned();
-        let value = if value.is_empty() { line.tail().map_or("…", |tail| tail.text) } else { &value };
-        word.error(source, format!("unknown directive \"{}\"", word.text))
-            .remedy(format!("write \"{bare} {value}\", with white space and no \"=\" or \":\""))
+    let problem = word.error(source, format!("unknown directive \"{}\"", word.text));
+    let (problem, meant) = if let Some(name) = known(&word.text.to_lowercase()) {
+        (problem.remedy(format!("directives are lower case: write \"{name}\"")), Some(name))
+    } else if let Some(name) = known(bare).filter(|_| bare.len() < word.text.len()) {
+        let glued = &word.text[bare.len() + 1..];
+        let value = if glued.is_empty() { line.tail().map_or("...", |tail| tail.text) } else { glued };
+        (problem.remedy(format!("write \"{name} {value}\", with white space and no \"=\" or \":\"")), Some(name))
+    } else if let Some(name) = suggestion(word.text, directives) {
+        (problem.remedy(format!("did you mean \"{name}\"?")), Some(name))
+    } else if word.text.starts_with(|c: char| !c.is_ascii_alphabetic()) {
+        (problem.remedy("a comment starts with #"), None)
     } else {
-        let problem = word.error(source, format!("unknown directive \"{}\"", word.text));
-        match suggestion(word.text, directives) {
-            Some(name) => problem.remedy(format!("did you mean \"{name}\"?")),
-            None if !word.text.is_ascii() => problem.remedy("a comment starts with #"),
-            None => problem,
-        }
+        (problem, None)
     };
-    problem.original(format!("Illegal directive [{}] in {}", word.text, source.name))
+    (problem.original(format!("Illegal directive [{}] in {}", word.text, source.original_name())), meant)
 }
 
 fn empty(source: &SourceText, directive: &Directive, line: &Line<'_>) -> Problem {

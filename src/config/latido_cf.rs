@@ -165,7 +165,7 @@ fn unknown(source: &SourceText, word: &Word<'_>) -> Problem {
     match suggestion_among(word.text, LATIDO_DIRECTIVES.iter().map(|(name, _)| *name)) {
         Some(name) => problem.remedy(format!("did you mean \"{name}\"?")),
         None if super::DIRECTIVES.iter().any(|directive| directive.name == word.text) => {
-            problem.remedy("this directive belongs into ha.cf")
+            problem.remedy("this directive belongs in ha.cf")
         }
         None => problem,
     }

@@ -86,7 +86,7 @@ fn without_bom<'a>(
                 Problem::error(&source.name, "the file starts with a byte order mark")
                     .at(1, 0..3)
                     .remedy("save it as plain UTF-8 or ASCII without a BOM")
-                    .original(format!("Illegal directive [\u{feff}...] in {}", source.name)),
+                    .original(format!("Illegal directive [\u{feff}...] in {}", source.original_name())),
             );
             (rest, 3)
         }

@@ -123,8 +123,11 @@ pub(super) fn ucast(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<
         let problem = reader
             .error(&line.tail().unwrap_or_else(|| line.directive.clone()), "ucast needs INTERFACE and PEER-ADDRESS")
             .remedy("for instance: ucast eth0 192.168.1.2");
-        let nic = words.first().map_or("", |word| word.text);
-        return reader.push(problem.original(format!("ucast: [{nic}] missing target IP address/hostname")));
+        // Without any word the original crashes.
+        return reader.push(match words.first() {
+            Some(nic) => problem.original(format!("ucast: [{}] missing target IP address/hostname", nic.text)),
+            None => problem,
+        });
     };
     surplus(reader, &words, 2);
     let nic_problem = interface(reader, nic, format!("ucast: interface [{}] does not exist", nic.text)).err();
@@ -190,10 +193,13 @@ fn multicast<'w, 'a>(
         let missing = parts.get(words.len()).copied().unwrap_or("LOOP");
         let what = format!("{name} INTERFACE GROUP PORT {hops_name} LOOP: {missing} is missing");
         let problem = reader.error(&line.tail().unwrap_or_else(|| line.directive.clone()), what);
-        let nic = words.first().map_or("", |word| word.text);
         let missing = if missing == "GROUP" { "mcast address".to_owned() } else { missing.to_lowercase() };
         let problem = problem.remedy(format!("for instance: {name} {example}"));
-        reader.push(problem.original(format!("{name} [{nic}] missing {missing}")));
+        // Without any word the original crashes.
+        reader.push(match words.first() {
+            Some(nic) => problem.original(format!("{name} [{}] missing {missing}", nic.text)),
+            None => problem,
+        });
         return None;
     };
     surplus(reader, words, 5);

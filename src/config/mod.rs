@@ -17,7 +17,7 @@ mod print;
 mod scalar;
 pub mod value;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::auth::{Keyring, authkeys};
@@ -156,17 +156,8 @@ impl Config {
 
 fn read_ha_cf(source: &SourceText, facts: &dyn Facts, problems: &mut Vec<Problem>) -> HaCf {
     let (cf, found) = ha_cf::parse(source, DIRECTIVES, facts);
-    // A medium or node line with an error must not be followed by "there is no medium".
-    let broken = |names: &[&str]| {
-        found.iter().filter(|problem| problem.is_error()).any(|problem| {
-            let line = problem.place.as_ref().and_then(|place| source.text.lines().nth(place.line - 1));
-            line.and_then(|line| line.split_whitespace().next()).is_some_and(|word| names.contains(&word))
-        })
-    };
-    let media_broken = broken(&["serial", "bcast", "udp", "ucast", "mcast", "ucast6", "mcast6"]);
     problems.extend(found);
-    let cross = cross::check(&cf, &source.name, facts);
-    problems.extend(cross.into_iter().filter(|problem| !(media_broken && cross::is_about_media(problem))));
+    problems.extend(cross::check(&cf, &source.name, facts));
     problems.extend(check::ha_cf(&cf, &source.name, facts));
     cf
 }
@@ -201,12 +192,12 @@ fn finished(
         keyring,
         media,
         logging: LogTargets {
-            logfile: path("logfile"),
-            debugfile: path("debugfile"),
+            logfile: path("logfile").filter(|path| path != Path::new("/dev/null")),
+            debugfile: path("debugfile").filter(|path| path != Path::new("/dev/null")),
             facility: cf.text("logfacility").filter(|word| *word != "none").map(str::to_owned),
             debug: cf.debug,
             syslog_format: cf.flag("syslogmsgfmt", true),
-            use_logd: cf.flag("use_logd", false),
+            use_logd: cf.flag("use_logd", !cf.has_log_target()),
         },
         realtime: cf.flag("realtime", true),
         rtprio: cf.rtprio,

@@ -41,12 +41,19 @@ pub(super) fn all(cf: &HaCf) -> Vec<(String, String)> {
         ("uuidfrom", "file".to_owned()),
         ("warntime", in_ms(cf.effective_warntime())),
     ];
+    // The original records what it assumes: its logging daemon when nothing says where the log goes, else nowhere.
+    let targets = cf.has_log_target();
+    let assumed = |name: &str| match name {
+        "use_logd" if !targets => Some("yes".to_owned()),
+        "logfile" | "debugfile" if targets => Some("/dev/null".to_owned()),
+        _ => None,
+    };
     let mut names: Vec<&str> = DIRECTIVES.iter().map(|directive| directive.name).collect();
     names.sort_unstable();
     let value = |name: &str| {
         let default = DEFAULTS.iter().find(|(default, _)| *default == name).map(|(_, value)| (*value).to_owned());
         let computed = || computed.iter().find(|(other, _)| *other == name).map(|(_, value)| value.clone());
-        cf.text(name).map(str::to_owned).or(default).or_else(computed)
+        cf.text(name).map(str::to_owned).or(default).or_else(computed).or_else(|| assumed(name))
     };
     let scalars = names.into_iter().filter_map(|name| Some((name.to_owned(), value(name)?)));
     scalars.chain(cf.env.iter().cloned()).collect()

@@ -263,12 +263,6 @@ pub(super) fn pacemaker_flag(reader: &mut Reader<'_>, directive: &'static Direct
     idle_flag(reader, directive, word);
 }
 
-pub(super) fn use_logd(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if boolean(reader, directive, word) == Some(true) {
-        idle(reader, directive, word);
-    }
-}
-
 /// A word we keep.
 pub(super) fn text(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
     reader.record(directive.name, word);
@@ -283,7 +277,7 @@ pub(super) fn idle_text(reader: &mut Reader<'_>, directive: &'static Directive, 
 /// Says that a directive is accepted and changes nothing, and why.
 fn idle(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
     let reason = match directive.name {
-        "use_logd" | "conn_logd_time" => "Latido writes its log itself and needs no logging daemon",
+        "conn_logd_time" => "Latido writes its log itself and needs no logging daemon",
         "compression_threshold" | "traditional_compression" => {
             "compressed messages are read, and ours are always sent uncompressed"
         }
@@ -456,6 +450,6 @@ pub(super) fn refused_medium(reader: &mut Reader<'_>, directive: &'static Direct
     let problem = reader
         .error(word, format!("{} is a medium Latido does not speak", directive.name))
         .remedy("use serial, bcast, mcast or ucast; ping for hosts outside")
-        .original(format!("Illegal directive [{}] in {}", directive.name, reader.source.name));
+        .original(format!("Illegal directive [{}] in {}", directive.name, reader.source.original_name()));
     reader.push(problem);
 }

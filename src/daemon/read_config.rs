@@ -72,6 +72,11 @@ pub fn read_sources(paths: &Paths, options: &Options) -> Sources {
     Sources { ha_cf, latido_cf, haresources, authkeys, problems, without_resources: options.without_resources }
 }
 
+/// `haresources` alone, for programs that only list groups; `None` when it cannot be read.
+pub fn read_haresources(paths: &Paths) -> Option<SourceText> {
+    read(&paths.haresources(), "Cannot open resources file", &mut Vec::new())
+}
+
 fn read(path: &Path, original: &str, problems: &mut Vec<Problem>) -> Option<SourceText> {
     let name = path.display().to_string();
     let bytes = match read_bytes(path) {

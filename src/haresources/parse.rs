@@ -101,6 +101,8 @@ impl<'a> Reader<'a> {
         for line in &lines {
             if inside {
                 self.complain_about_comment(line);
+            } else {
+                self.complain_about_glued_comment(line);
             }
             if let Some(span) = line.behind_backslash.clone() {
                 let what = "something stands behind the continuation backslash: heartbeat does not see a continuation";
@@ -139,7 +141,7 @@ impl<'a> Reader<'a> {
                         Problem::error(&source.name, "the file starts with a byte order mark")
                             .at(1, 0..3)
                             .remedy("save it as plain UTF-8 or ASCII without a BOM")
-                            .original(format!("Bad nodename in {}", source.name)),
+                            .original(format!("Bad nodename in {}", source.original_name())),
                     );
                     (rest, 3)
                 }
@@ -168,6 +170,20 @@ impl<'a> Reader<'a> {
             Problem::warning(&self.source.name, what).remedy("move the comment above the entry, on both nodes")
         };
         self.problems.push(problem.at(line.number, comment));
+    }
+
+    /// The original's daemon takes `alpha#x` for the node's name, and does not start.
+    fn complain_about_glued_comment(&mut self, line: &Physical<'_>) {
+        let first = line.text.trim_start_matches(is_space);
+        let (Some(comment), false) = (line.comment.clone(), first.is_empty() || first.contains(is_space)) else {
+            return;
+        };
+        let what = "a comment glued to the node's name: heartbeat takes it for a part of the name";
+        let problem = Problem::error(&self.source.name, what).at(line.number, comment.clone());
+        let problem = problem.remedy("put a blank before the #, and resources before it");
+        let glued = self.source.text[comment].split(is_space).next().unwrap_or("#");
+        let original = format!("Bad nodename in {} [{first}{glued}]", self.source.original_name());
+        self.problems.push(problem.original(original));
     }
 
     fn append(&mut self, pieces: &mut Vec<Piece>, line: &Physical<'_>, glued: bool) {
@@ -230,7 +246,7 @@ impl<'a> Reader<'a> {
             }
         };
         let problem = Problem::error(&self.source.name, what).at(first.line, first.span.clone()).remedy(remedy);
-        self.problems.push(problem.original(format!("Bad nodename in {} [{word}]", self.source.name)));
+        self.problems.push(problem.original(format!("Bad nodename in {} [{word}]", self.source.original_name())));
     }
 
     fn complain_about_repeated_keys(&mut self) {
