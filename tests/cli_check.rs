@@ -1,5 +1,7 @@
 //! `latido check`, `latido resource list` and `ResourceManager` as programs: what they print and how they exit.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -3,6 +3,8 @@
 //! The files are other people's and are not part of this repository: the test reads them from `../shared/corpus`, or
 //! from the directory that `LATIDO_CORPUS` names, and says so when neither is there.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
