@@ -47,7 +47,11 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
     let words = line.words();
     let [user, path, ..] = words.as_slice() else {
         let problem = reader.error(&line.directive, format!("{} needs USER and /PATH", directive.name));
-        return reader.push(problem.remedy(format!("for instance: {} root /usr/local/bin/program", directive.name)));
+        let problem = problem.remedy(format!("for instance: {} root /usr/local/bin/program", directive.name));
+        return reader.push(problem.original(match words.first() {
+            None => "Invalid uid [] specified for client child",
+            Some(_) => "Client child command [] is not full pathname",
+        }));
     };
     if path.text.rsplit('/').next() == Some("ipfail") {
         let what = "ipfail is part of Latido: this line is not needed, and ping nodes do not move groups yet";
@@ -113,10 +117,12 @@ pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Lin
         }
     }
     if lists.is_empty() {
-        let problem = reader.error(client, format!("apiauth {} names nobody", client.text)).remedy(syntax);
-        reader.push(problem.original("Missing uid or gid in apiauth"));
+        reader.push(invalid(reader.error(client, format!("apiauth {} names nobody", client.text))));
     }
     if reader.problems.len() == before {
+        if rule.uids.is_empty() && rule.gids.is_empty() {
+            reader.push(reader.warning(client, format!("apiauth {} lets nobody in", client.text)).remedy(syntax));
+        }
         let what = format!("apiauth is understood, and not yet obeyed: no client signs on as {} yet", client.text);
         reader.push(reader.warning(client, what));
         reader.cf.apiauth.push(Given { value: rule, place: place(line) });
@@ -143,10 +149,6 @@ fn access_list(reader: &Reader<'_>, word: &Word<'_>, rule: &mut ApiRule) -> Resu
             return Err(problem.original(format!("{phrase} [{name}]")));
         }
         list.push(name.to_owned());
-    }
-    if list.is_empty() {
-        let problem = reader.error(word, format!("an empty {kind} list"));
-        return Err(problem.original(format!("Bad {kind} list [{names}]")));
     }
     Ok(())
 }

@@ -116,9 +116,9 @@ impl HaCf {
         self.flags.get(directive).copied().unwrap_or(default)
     }
 
-    /// Whether `logfile`, `debugfile` or `logfacility` is given.
+    /// Whether `logfile`, `debugfile` or `logfacility` is given; the facility `none` is no target.
     pub fn has_log_target(&self) -> bool {
-        ["logfile", "debugfile", "logfacility"].iter().any(|name| self.text(name).is_some())
+        ["logfile", "debugfile", "logfacility"].iter().any(|name| self.text(name).is_some_and(|word| word != "none"))
     }
 
     /// The nodes' names in file order, each once.

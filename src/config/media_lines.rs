@@ -273,7 +273,10 @@ pub(super) fn ucast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line
     let [nic, host, ..] = words.as_slice() else {
         let word = line.tail().unwrap_or_else(|| line.directive.clone());
         let problem = reader.error(&word, "ucast6 needs INTERFACE and PEER-ADDRESS");
-        return reader.push(problem.original("ucast6 statement without device"));
+        return reader.push(problem.original(match words.first() {
+            None => "ucast6 statement without device".to_owned(),
+            Some(nic) => format!("ucast6 [{}] missing ucast6 address", nic.text),
+        }));
     };
     surplus(reader, &words, 2);
     let original = format!("ucast6 device [{}] is invalid or not set up properly", nic.text);

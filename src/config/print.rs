@@ -27,7 +27,7 @@ pub(super) fn ha_cf(config: &Config) -> String {
     for rule in &config.apiauth {
         let mut value = rule.client.clone();
         for (key, list) in [("uid", &rule.uids), ("gid", &rule.gids)] {
-            if !list.is_empty() {
+            if !list.is_empty() || (key == "uid" && rule.gids.is_empty()) {
                 let _ = write!(value, " {key}={}", list.join(","));
             }
         }

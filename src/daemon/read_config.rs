@@ -19,8 +19,7 @@ use crate::paths::Paths;
 const LONGEST_FILE: u64 = 4 << 20;
 
 /// Agents that need no script.
-const BUILT_IN: [&str; 9] =
-    ["IPaddr", "IPaddr2", "IPv6addr", "SendArp", "IPsrcaddr", "Filesystem", "drbddisk", "MailTo", "Delay"];
+const BUILT_IN: [&str; 1] = ["IPaddr"];
 
 /// Where units of systemd are, the administrator's first.
 const UNIT_DIRS: [&str; 4] =
