@@ -1,1 +1,115 @@
-//! To be written.
+//! The few calls into the C library that no safe crate wraps; the only file with `unsafe`.
+//!
+//! Each function is a thin, safe door: it decides nothing and keeps nothing.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::size_of;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use socket2::SockAddr;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Puts the calling thread under `SCHED_RR` at `priority` (1 to 99). Children it forks start as ordinary processes, so
+/// that a resource script never runs at our priority.
+///
+/// # Errors
+/// `EPERM` without `CAP_SYS_NICE`, `EINVAL` for a priority out of range.
+pub fn set_realtime(priority: i32) -> io::Result<()> {
+    let param = libc::sched_param { sched_priority: priority };
+    // SAFETY: `param` outlives the call, which only reads it; pid 0 is the calling thread.
+    check(unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const param) })
+}
+
+/// The link-layer address to bind an `AF_PACKET` socket to, or to send to: interface `index`, `protocol` as in
+/// `libc::ETH_P_ARP`, and the hardware address (empty for binding; at most 8 bytes are used).
+///
+/// # Errors
+/// None in practice.
+pub fn packet_address(index: u32, protocol: u16, hardware: &[u8]) -> io::Result<SockAddr> {
+    let length = hardware.len().min(8);
+    // SAFETY: the storage given is zeroed, aligned and large enough for any socket address; exactly the bytes of a
+    // `sockaddr_ll` are filled in and their length reported.
+    let (_, address) = unsafe {
+        SockAddr::try_init(|storage, len| {
+            let ll = &mut *storage.cast::<libc::sockaddr_ll>();
+            ll.sll_family = libc::AF_PACKET.cast_unsigned().try_into().unwrap_or_default();
+            ll.sll_protocol = protocol.to_be();
+            ll.sll_ifindex = index.cast_signed();
+            ll.sll_halen = length.try_into().unwrap_or_default();
+            ll.sll_addr[..length].copy_from_slice(&hardware[..length]);
+            *len = size_of::<libc::sockaddr_ll>().try_into().unwrap_or_default();
+            Ok(())
+        })
+    }?;
+    Ok(address)
+}
+
+/// The descriptor of a file whose type offers only the raw number.
+pub fn borrow_fd<T: AsRawFd>(file: &T) -> BorrowedFd<'_> {
+    // SAFETY: `file` owns the descriptor and is borrowed for as long as the result lives.
+    unsafe { BorrowedFd::borrow_raw(file.as_raw_fd()) }
+}
+
+/// Lets the tokio runtime around us watch a non-blocking file.
+///
+/// # Errors
+/// When the kernel cannot watch such a file.
+pub fn watch<T: AsFd + AsRawFd>(file: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    // SAFETY: by the contract of `AsFd` the descriptor is open as long as `file` lives, which the result now owns; the
+    // types watched here (sockets, ttys) never exchange theirs.
+    unsafe { AsyncFd::register_with_interest(file, interest) }.map_err(io::Error::from)
+}
+
+/// Lets only packets of ICMP type `kind` into a raw IPv4 ICMP socket.
+///
+/// # Errors
+/// As `setsockopt`.
+pub fn accept_only_icmp(socket: BorrowedFd<'_>, kind: u8) -> io::Result<()> {
+    // linux/icmp.h; the value is a mask of the types to throw away, of which only the first 32 can be named.
+    const ICMP_FILTER: libc::c_int = 1;
+    let blocked: u32 = !(1_u32.checked_shl(kind.into()).unwrap_or(0));
+    set_option(socket, libc::SOL_RAW, ICMP_FILTER, &blocked)
+}
+
+/// Lets only packets of ICMPv6 type `kind` into a raw ICMPv6 socket.
+///
+/// # Errors
+/// As `setsockopt`.
+pub fn accept_only_icmp6(socket: BorrowedFd<'_>, kind: u8) -> io::Result<()> {
+    // RFC 3542: 256 bits, a one throws the type away.
+    const ICMP6_FILTER: libc::c_int = 1;
+    let mut blocked = [u32::MAX; 8];
+    blocked[usize::from(kind >> 5)] &= !(1 << (kind & 31));
+    set_option(socket, libc::SOL_ICMPV6, ICMP6_FILTER, &blocked)
+}
+
+/// `setsockopt` with a plain value: integers and arrays of them only.
+fn set_option<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
+    let length = size_of::<T>().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the pointer and length describe `value`, which the kernel copies before the call returns.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length) })
+}
+
+/// Turns the C library's -1 into its error.
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_address_has_the_size_and_family_of_a_sockaddr_ll() {
+        let address = packet_address(7, 0x0806, &[0xff; 6]).unwrap();
+        assert_eq!(i32::from(address.family()), libc::AF_PACKET);
+        assert_eq!(usize::try_from(address.len()).unwrap(), size_of::<libc::sockaddr_ll>());
+    }
+
+    #[test]
+    fn a_realtime_priority_out_of_range_is_an_error() {
+        assert!(set_realtime(1000).is_err());
+    }
+}

@@ -1,1 +1,177 @@
-//! To be written.
+//! The media: serial lines, UDP over IPv4 and IPv6, ICMP echo (`wire.md` 1.4 and 7).
+//!
+//! Carries bytes and says when they arrived; knows nothing of messages. Everything lives on the daemon's one thread and
+//! nothing ever waits: a medium that does not take what is sent loses it, and a medium that floods is read in turn with
+//! the others.
+//!
+//! [`Links`] owns all media of a node. What a medium is before it is opened is a plan: names are resolved once, when the
+//! daemon starts, so that reopening never asks a resolver.
+
+mod datagram;
+mod interface;
+mod links;
+mod lock;
+mod memory;
+mod out_queue;
+mod ping;
+mod plan;
+mod serial;
+mod udp;
+
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::task::{Context, Poll};
+
+use crate::clock::Clock;
+use crate::time::Mono;
+
+pub use links::{Counters, LinkEvent, Links};
+pub use memory::{Fault, Memory, memory_pair};
+
+use memory::Memory as MemoryEnd;
+use ping::Ping;
+use serial::Serial;
+use udp::Udp;
+
+/// A medium that is open.
+#[derive(Debug)]
+enum OpenLink {
+    Serial(Serial),
+    Udp(Udp),
+    Ping(Ping),
+    Memory(MemoryEnd),
+}
+
+/// Where in the buffer what was received lies, and when it arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Received {
+    range: Range<usize>,
+    at: Mono,
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+enum Sent {
+    /// On its way, or in the queue of a serial line; this many older frames were dropped for it.
+    Taken { dropped: u64 },
+    /// The medium works, but has no room for it.
+    NoRoom,
+    /// The medium does not work.
+    Failed(io::Error),
+}
+
+impl OpenLink {
+    fn poll(&mut self, cx: &mut Context<'_>, clock: &Clock, buffer: &mut [u8]) -> Poll<io::Result<Received>> {
+        match self {
+            OpenLink::Serial(serial) => serial.poll(cx, buffer).map_ok(Received::from),
+            OpenLink::Udp(udp) => udp.poll(cx, buffer).map_ok(|got| (got.length, got.at).into()),
+            OpenLink::Ping(ping) => ping.poll(cx, buffer).map_ok(Received::from),
+            OpenLink::Memory(memory) => memory.poll(cx, clock, buffer).map_ok(Received::from),
+        }
+    }
+
+    fn try_receive(&mut self, clock: &Clock, buffer: &mut [u8]) -> io::Result<Received> {
+        match self {
+            OpenLink::Serial(serial) => serial.try_receive(buffer).map(Received::from),
+            OpenLink::Udp(udp) => udp.try_receive(buffer).map(|got| (got.length, got.at).into()),
+            OpenLink::Ping(ping) => ping.try_receive(buffer).map(Received::from),
+            OpenLink::Memory(memory) => memory.try_receive(clock, buffer).map(Received::from),
+        }
+    }
+
+    fn try_send(&mut self, frame: &[u8]) -> Sent {
+        let result = match self {
+            OpenLink::Serial(serial) => serial.try_send(frame),
+            OpenLink::Udp(udp) => udp.try_send(frame).map(|()| 0),
+            OpenLink::Ping(ping) => ping.try_send(frame).map(|()| 0),
+            OpenLink::Memory(memory) => memory.try_send(frame).map(|()| 0),
+        };
+        match result {
+            Ok(dropped) => Sent::Taken { dropped },
+            Err(error) if is_no_room(&error) => Sent::NoRoom,
+            Err(error) => Sent::Failed(error),
+        }
+    }
+
+    /// Whether bytes come in crumbs without borders.
+    fn is_stream(&self) -> bool {
+        matches!(self, OpenLink::Serial(_))
+    }
+
+    /// Whether it works as soon as it is open. A socket opens on a network that cannot be reached: it works when
+    /// something could be sent.
+    fn works_when_open(&self) -> bool {
+        match self {
+            OpenLink::Serial(_) | OpenLink::Memory(_) => true,
+            OpenLink::Udp(_) | OpenLink::Ping(_) => false,
+        }
+    }
+
+    /// Whether opening it again would give another medium.
+    fn is_outdated(&self) -> bool {
+        match self {
+            OpenLink::Udp(udp) => udp.is_outdated(),
+            OpenLink::Serial(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => false,
+        }
+    }
+
+    /// Bytes that have not left this machine yet.
+    fn waiting(&self) -> usize {
+        match self {
+            OpenLink::Serial(serial) => serial.waiting(),
+            OpenLink::Udp(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => 0,
+        }
+    }
+}
+
+impl From<(usize, Mono)> for Received {
+    fn from((length, at): (usize, Mono)) -> Received {
+        Received { range: 0..length, at }
+    }
+}
+
+impl From<ping::Echo> for Received {
+    fn from(echo: ping::Echo) -> Received {
+        Received { range: echo.start..echo.end, at: echo.at }
+    }
+}
+
+/// A full queue below us, or a frame larger than a packet may be.
+fn is_no_room(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    error.kind() == io::ErrorKind::WouldBlock
+        || [libc::ENOBUFS, libc::ENOMEM, libc::EMSGSIZE].into_iter().any(|full| code == Some(full))
+}
+
+/// Why a medium could not be opened at start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkError {
+    /// The directive: `bcast`, `serial`, …
+    pub directive: &'static str,
+    /// What it was written with: interface, device or host.
+    pub name: String,
+    /// What was found.
+    pub why: String,
+    /// What would do.
+    pub remedy: Option<&'static str>,
+}
+
+impl LinkError {
+    /// The phrase the original logs.
+    pub fn original(&self) -> String {
+        format!("make_io_childpair: cannot open {} {}", self.directive, self.name)
+    }
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot open {} {}: {}", self.directive, self.name, self.why)?;
+        if let Some(remedy) = self.remedy {
+            write!(f, " ({remedy})")?;
+        }
+        write!(f, " [{}]", self.original())
+    }
+}
+
+impl std::error::Error for LinkError {}

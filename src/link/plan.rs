@@ -1,0 +1,181 @@
+//! A medium before it is opened: its line of `ha.cf` with every name resolved.
+//!
+//! Resolving may take long and is done once, before the daemon becomes urgent; opening a plan is quick, and is done
+//! again whenever a medium failed.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
+use std::path::Path;
+
+use crate::clock::Clock;
+use crate::config::MediumSpec;
+
+use super::memory::Memory;
+use super::ping::PingPlan;
+use super::serial::SerialPlan;
+use super::udp::{Peer, UdpPlan};
+use super::{LinkError, OpenLink};
+
+/// What is needed to open a medium, now and again.
+#[derive(Clone, Debug)]
+pub(super) enum Plan {
+    Serial(SerialPlan),
+    Udp(UdpPlan),
+    Ping(PingPlan),
+    Memory(Memory),
+}
+
+impl Plan {
+    /// Resolves what `spec` names. Hosts of a ping group that cannot be resolved are left out and told to `notes`.
+    pub(super) fn new(spec: &MediumSpec, lock_dir: &Path, notes: &mut Vec<String>) -> io::Result<Plan> {
+        let udp = |interface: &str, port, peer| Plan::Udp(UdpPlan { interface: interface.to_owned(), port, peer });
+        Ok(match spec {
+            MediumSpec::Serial { device, baud } => {
+                Plan::Serial(SerialPlan { device: device.clone(), baud: *baud, lock_dir: lock_dir.to_owned() })
+            }
+            MediumSpec::Bcast { interface, port } => udp(interface, *port, Peer::Broadcast),
+            MediumSpec::Mcast { interface, group, port, ttl, looped } => {
+                udp(interface, *port, Peer::Multicast { group: *group, ttl: *ttl, looped: *looped })
+            }
+            MediumSpec::Ucast { interface, host, port } => udp(interface, *port, Peer::Unicast(resolve_v4(host)?)),
+            MediumSpec::Mcast6 { interface, group, port, hops, looped } => {
+                udp(interface, *port, Peer::Multicast6 { group: *group, hops: *hops, looped: *looped })
+            }
+            MediumSpec::Ucast6 { interface, address, port } => udp(interface, *port, Peer::Unicast6(*address)),
+            MediumSpec::Ping { host, v6, .. } => ping(vec![resolve(host, *v6)?]),
+            MediumSpec::PingGroup { hosts, .. } => ping(resolve_some(hosts, notes)?),
+        })
+    }
+
+    /// Opens the medium; needs a tokio runtime around it.
+    pub(super) fn open(&self, clock: &Clock) -> io::Result<OpenLink> {
+        match self {
+            Plan::Serial(plan) => plan.open(clock).map(OpenLink::Serial),
+            Plan::Udp(plan) => plan.open(clock).map(OpenLink::Udp),
+            Plan::Ping(plan) => plan.open(clock).map(OpenLink::Ping),
+            Plan::Memory(memory) => memory.check().map(|()| OpenLink::Memory(memory.clone())),
+        }
+    }
+}
+
+/// What an administrator is told when `spec` cannot be opened.
+pub(super) fn complaint(spec: &MediumSpec, error: &io::Error) -> LinkError {
+    let name = match spec {
+        MediumSpec::Ucast { interface, host, .. } => format!("{interface} {host}"),
+        MediumSpec::Ucast6 { interface, address, .. } => format!("{interface} {address}"),
+        MediumSpec::Mcast { interface, group, .. } => format!("{interface} {group}"),
+        MediumSpec::Mcast6 { interface, group, .. } => format!("{interface} {group}"),
+        MediumSpec::Serial { .. }
+        | MediumSpec::Bcast { .. }
+        | MediumSpec::Ping { .. }
+        | MediumSpec::PingGroup { .. } => spec.id().to_string(),
+    };
+    LinkError { directive: spec.directive(), name, why: error.to_string(), remedy: remedy(spec, error) }
+}
+
+fn remedy(spec: &MediumSpec, error: &io::Error) -> Option<&'static str> {
+    let serial = matches!(spec, MediumSpec::Serial { .. });
+    let ping = spec.ping_node().is_some();
+    let table = [
+        (io::ErrorKind::NotFound, serial, "see which lines there are with: ls -l /dev/ttyS* /dev/ttyUSB*"),
+        (io::ErrorKind::NotFound, ping, "write its address, or mend /etc/hosts"),
+        (io::ErrorKind::NotFound, true, "see which interfaces there are with: ip link"),
+        (io::ErrorKind::PermissionDenied, serial, "run as root, or let this user open the device"),
+        (io::ErrorKind::PermissionDenied, true, "run as root, or grant CAP_NET_RAW and CAP_NET_BIND_SERVICE"),
+        (io::ErrorKind::ResourceBusy, serial, "stop that program or use another line"),
+        (io::ErrorKind::AddrInUse, true, "see who has the port with: ss -lunp"),
+        (io::ErrorKind::AddrNotAvailable, true, "see its addresses with: ip addr"),
+    ];
+    table.into_iter().find(|(kind, applies, _)| error.kind() == *kind && *applies).map(|(_, _, remedy)| remedy)
+}
+
+fn ping(hosts: Vec<IpAddr>) -> Plan {
+    // The low half of the pid, as the original: other nodes on this machine ping with other numbers.
+    let id = u16::try_from(std::process::id() & 0xffff).unwrap_or_default();
+    Plan::Ping(PingPlan { hosts, id })
+}
+
+fn resolve_some(hosts: &[String], notes: &mut Vec<String>) -> io::Result<Vec<IpAddr>> {
+    let mut found = Vec::new();
+    let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no hosts are named");
+    for host in hosts {
+        match resolve(host, false) {
+            Ok(address) => found.push(address),
+            Err(error) => {
+                notes.push(error.to_string());
+                failure = error;
+            }
+        }
+    }
+    if found.is_empty() { Err(failure) } else { Ok(found) }
+}
+
+fn resolve_v4(host: &str) -> io::Result<Ipv4Addr> {
+    if let Ok(IpAddr::V6(_)) = host.parse() {
+        let why = format!("{host} is an IPv6 address; write ucast6");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    lookup(host)?
+        .into_iter()
+        .find_map(|address| match address {
+            IpAddr::V4(v4) => Some(v4),
+            IpAddr::V6(_) => None,
+        })
+        .ok_or_else(|| unknown(host, "it has no IPv4 address"))
+}
+
+fn resolve(host: &str, v6: bool) -> io::Result<IpAddr> {
+    let found = lookup(host)?;
+    let preferred = found.iter().find(|address| address.is_ipv6() == v6);
+    let any = found.first().filter(|_| !v6);
+    preferred.or(any).copied().ok_or_else(|| unknown(host, "it has no IPv6 address"))
+}
+
+fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    let found = (host, 0).to_socket_addrs().map_err(|error| unknown(host, &error.to_string()))?;
+    Ok(found.map(|address| address.ip()).collect())
+}
+
+fn unknown(host: &str, why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("unknown host: {host}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_needs_no_resolver() {
+        assert_eq!(resolve_v4("10.0.0.2").unwrap(), Ipv4Addr::new(10, 0, 0, 2));
+        assert_eq!(resolve("fe80::1", false).unwrap(), "fe80::1".parse::<IpAddr>().unwrap());
+    }
+
+    #[test]
+    fn an_address_of_the_wrong_family_is_refused() {
+        assert!(resolve_v4("fe80::1").unwrap_err().to_string().contains("ucast6"));
+        assert!(resolve("10.0.0.1", true).is_err());
+    }
+
+    #[test]
+    fn a_group_lives_on_the_hosts_that_can_be_resolved() {
+        let mut notes = Vec::new();
+        let hosts = ["10.0.0.1".to_owned(), "no such host".to_owned()];
+        assert_eq!(resolve_some(&hosts, &mut notes).unwrap().len(), 1);
+        assert!(notes[0].starts_with("unknown host: no such host"), "{notes:?}");
+        assert!(resolve_some(&hosts[1..], &mut notes).is_err());
+    }
+
+    #[test]
+    fn a_complaint_says_what_on_what_why_and_what_would_do() {
+        let spec = MediumSpec::Bcast { interface: "eth9".into(), port: 694 };
+        let error = io::Error::new(io::ErrorKind::NotFound, "no such network interface");
+        assert_eq!(
+            complaint(&spec, &error).to_string(),
+            "cannot open bcast eth9: no such network interface (see which interfaces there are with: ip link) \
+             [make_io_childpair: cannot open bcast eth9]"
+        );
+    }
+}

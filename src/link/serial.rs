@@ -1,0 +1,189 @@
+//! A null-modem cable (`wire.md` 7).
+//!
+//! Nothing here ever waits: what the line does not take is queued, what does not fit the queue is dropped, oldest first.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::path::PathBuf;
+use std::task::{Context, Poll, ready};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::termios::{
+    ControlFlags, FlushArg, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, tcflush, tcgetattr,
+    tcsetattr,
+};
+use nix::unistd::{read, write};
+use serialport::{FlowControl, SerialPort, TTYPort};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::clock::Clock;
+use crate::sys;
+use crate::time::Mono;
+
+use super::lock::{self, LineLock};
+use super::out_queue::OutQueue;
+
+/// The queue holds what the line carries in this time, within bounds: older heartbeats are not worth sending.
+const QUEUE_SECONDS: usize = 2;
+/// Room for the burst of a node that becomes active (`wire.md` 7: 1.5 kB), however slow the line.
+const QUEUE_LEAST: usize = 2048;
+const QUEUE_MOST: usize = 8192;
+
+/// A serial medium before it is opened.
+#[derive(Clone, Debug)]
+pub(super) struct SerialPlan {
+    pub(super) device: String,
+    pub(super) baud: u32,
+    pub(super) lock_dir: PathBuf,
+}
+
+/// An open serial line.
+#[derive(Debug)]
+pub(super) struct Serial {
+    port: AsyncFd<Port>,
+    queue: OutQueue,
+    clock: Clock,
+    // Dropped after the port: whoever finds no lock must find the line free.
+    _lock: LineLock,
+}
+
+/// The port as tokio watches it.
+#[derive(Debug)]
+struct Port(TTYPort);
+
+impl AsRawFd for Port {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl AsFd for Port {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        sys::borrow_fd(&self.0)
+    }
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        // The kernel would otherwise wait up to half a minute for a silent far end to take what is left.
+        let _ = tcflush(&*self, FlushArg::TCIOFLUSH);
+    }
+}
+
+impl SerialPlan {
+    /// Locks, opens and configures the line.
+    pub(super) fn open(&self, clock: &Clock) -> io::Result<Serial> {
+        let lock = lock::take(&self.device, &self.lock_dir)?;
+        let port = serialport::new(&self.device, self.baud).flow_control(FlowControl::Hardware).open_native()?;
+        let port = Port(port);
+        configure(&port)?;
+        // Tells the far end that a new conversation begins. A pty knows no breaks, and 3 ms is more than enough for a
+        // receiver at 9600 baud; the C library's tcsendbreak would hold us for a quarter of a second.
+        if port.0.set_break().is_ok() {
+            let _ = nix::poll::poll(&mut [], 3_u8);
+            let _ = port.0.clear_break();
+        }
+        let _ = tcflush(&port, FlushArg::TCIOFLUSH);
+        let bytes_a_second = usize::try_from(self.baud / 10).unwrap_or(QUEUE_MOST);
+        let limit = (bytes_a_second * QUEUE_SECONDS).clamp(QUEUE_LEAST, QUEUE_MOST);
+        let port = sys::watch(port, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(Serial { port, queue: OutQueue::new(limit), clock: *clock, _lock: lock })
+    }
+}
+
+impl Serial {
+    /// Writes what the line takes, then waits for bytes.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, Mono)>> {
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            let mut ready = ready!(self.port.poll_read_ready(cx))?;
+            match ready.try_io(|port| read_some(port.get_ref(), buffer)) {
+                Ok(result) => return Poll::Ready(result.map(|count| (count, self.clock.mono()))),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// Takes bytes if some are there; `WouldBlock` if not.
+    pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Mono)> {
+        read_some(self.port.get_ref(), buffer).map(|count| (count, self.clock.mono()))
+    }
+
+    /// Queues a frame and writes what the line takes at once; answers how many frames were dropped for it.
+    pub(super) fn try_send(&mut self, frame: &[u8]) -> io::Result<u64> {
+        let lost = self.queue.push(frame);
+        self.write_some()?;
+        Ok(lost)
+    }
+
+    /// Bytes that have not left this machine yet, as far as the driver tells.
+    pub(super) fn waiting(&self) -> usize {
+        let driver = self.port.get_ref().0.bytes_to_write().unwrap_or(0);
+        self.queue.waiting() + usize::try_from(driver).unwrap_or(0)
+    }
+
+    /// Writes as long as the line takes bytes; ready when the queue is empty.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.queue.is_empty() {
+            let mut ready = ready!(self.port.poll_write_ready(cx))?;
+            let queue = &mut self.queue;
+            match ready.try_io(|port| write_front(port.get_ref(), queue)) {
+                Ok(result) => result?,
+                Err(_would_block) => {}
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn write_some(&mut self) -> io::Result<()> {
+        while !self.queue.is_empty() {
+            match write_front(self.port.get_ref(), &mut self.queue) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                result => result?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Raw, eight bits on the wire but seven in the text: what the original sets, so that a neighbour finds the line as it
+/// always was.
+fn configure(port: &Port) -> io::Result<()> {
+    let mut termios = tcgetattr(port)?;
+    termios.input_flags &= !(InputFlags::IGNBRK
+        | InputFlags::IUCLC
+        | InputFlags::IXANY
+        | InputFlags::IXOFF
+        | InputFlags::IXON
+        | InputFlags::ICRNL
+        | InputFlags::INLCR
+        | InputFlags::PARMRK);
+    termios.input_flags |= InputFlags::INPCK | InputFlags::ISTRIP | InputFlags::IGNCR | InputFlags::BRKINT;
+    termios.output_flags &= !OutputFlags::OPOST;
+    termios.control_flags |= ControlFlags::CS8 | ControlFlags::CREAD | ControlFlags::CLOCAL;
+    termios.local_flags &= !(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG | LocalFlags::IEXTEN);
+    termios.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
+    termios.control_chars[SpecialCharacterIndices::VTIME as usize] = 1;
+    tcsetattr(port, SetArg::TCSANOW, &termios)?;
+    let flags = OFlag::from_bits_retain(fcntl(port, FcntlArg::F_GETFL)?);
+    fcntl(port, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Reads what is there; the end of the line is an error, because it stays readable for ever.
+fn read_some(port: &Port, buffer: &mut [u8]) -> io::Result<usize> {
+    match read(port, buffer)? {
+        0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the line hung up")),
+        count => Ok(count),
+    }
+}
+
+fn write_front(port: &Port, queue: &mut OutQueue) -> io::Result<()> {
+    let Some(front) = queue.front() else { return Ok(()) };
+    let count = write(port, front)?;
+    queue.advance(count);
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The UDP media: broadcast, multicast and unicast, over IPv4 and IPv6 (`wire.md` 7).
+//!
+//! Carries bytes; looks at nothing inside and at no source address. Like the original, each medium has a socket that
+//! listens on the port and another, with a port of its own choosing, that sends.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::task::{Context, Poll};
+
+use nix::sys::socket::{setsockopt, sockopt::DontRoute};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+
+use crate::clock::Clock;
+
+use super::datagram::{Datagram, Inbox};
+use super::interface::{self, Interface};
+
+/// Type of service `IPTOS_LOWDELAY`, which the original asks for on `ucast`.
+const LOW_DELAY: u32 = 0x10;
+
+/// Where a UDP medium sends to, names already resolved.
+#[derive(Clone, Debug)]
+pub(super) enum Peer {
+    Broadcast,
+    Multicast { group: Ipv4Addr, ttl: u8, looped: bool },
+    Unicast(Ipv4Addr),
+    Multicast6 { group: Ipv6Addr, hops: Option<u8>, looped: bool },
+    Unicast6(Ipv6Addr),
+}
+
+/// A UDP medium before it is opened; opening it never asks a resolver.
+#[derive(Clone, Debug)]
+pub(super) struct UdpPlan {
+    pub(super) interface: String,
+    pub(super) port: u16,
+    pub(super) peer: Peer,
+}
+
+/// An open UDP medium.
+#[derive(Debug)]
+pub(super) struct Udp {
+    inbox: Inbox,
+    outbox: Socket,
+    to: SockAddr,
+    name: String,
+    seen: Interface,
+}
+
+impl UdpPlan {
+    /// Opens both sockets on the interface as it is now.
+    pub(super) fn open(&self, clock: &Clock) -> io::Result<Udp> {
+        let seen = interface::look_up(&self.interface)?;
+        let (outbox, to) = self.sender(&seen)?;
+        let inbox = Inbox::new(self.listener(&seen)?, clock)?;
+        Ok(Udp { inbox, outbox, to: to.into(), name: self.interface.clone(), seen })
+    }
+
+    fn sender(&self, on: &Interface) -> io::Result<(Socket, SocketAddr)> {
+        let socket = udp(self.domain())?;
+        // Nobody reads this socket: what is sent to it must not take memory.
+        socket.set_recv_buffer_size(0)?;
+        let to = match &self.peer {
+            Peer::Broadcast => {
+                let to = on.broadcast.ok_or_else(|| other("the interface has no IPv4 broadcast address"))?;
+                socket.set_broadcast(true)?;
+                setsockopt(&socket, DontRoute, &true)?;
+                socket.bind_device(Some(self.interface.as_bytes()))?;
+                SocketAddr::V4(SocketAddrV4::new(to, self.port))
+            }
+            Peer::Multicast { group, ttl, looped } => {
+                socket.set_multicast_if_v4(&address(on)?)?;
+                socket.set_multicast_ttl_v4((*ttl).into())?;
+                socket.set_multicast_loop_v4(*looped)?;
+                SocketAddr::V4(SocketAddrV4::new(*group, self.port))
+            }
+            Peer::Unicast(to) => {
+                socket.set_tos_v4(LOW_DELAY)?;
+                socket.bind_device(Some(self.interface.as_bytes()))?;
+                SocketAddr::V4(SocketAddrV4::new(*to, self.port))
+            }
+            Peer::Multicast6 { group, hops, looped } => {
+                socket.set_multicast_if_v6(on.index)?;
+                if let Some(hops) = hops {
+                    socket.set_multicast_hops_v6((*hops).into())?;
+                }
+                socket.set_multicast_loop_v6(*looped)?;
+                SocketAddr::V6(SocketAddrV6::new(*group, self.port, 0, on.index))
+            }
+            Peer::Unicast6(to) => {
+                socket.set_tclass_v6(LOW_DELAY)?;
+                socket.bind_device(Some(self.interface.as_bytes()))?;
+                SocketAddr::V6(SocketAddrV6::new(*to, self.port, 0, scope(*to, on)))
+            }
+        };
+        Ok((socket, to))
+    }
+
+    fn listener(&self, on: &Interface) -> io::Result<Socket> {
+        let socket = udp(self.domain())?;
+        socket.set_reuse_address(true)?;
+        let (any4, any6) = (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
+        let bind_to = match &self.peer {
+            Peer::Broadcast => {
+                socket.bind_device(Some(self.interface.as_bytes()))?;
+                SocketAddr::V4(SocketAddrV4::new(any4, self.port))
+            }
+            Peer::Unicast(_) => {
+                socket.set_reuse_port(true)?;
+                socket.bind_device(Some(self.interface.as_bytes()))?;
+                SocketAddr::V4(SocketAddrV4::new(any4, self.port))
+            }
+            Peer::Multicast { group, .. } => {
+                // Only what came in on our own interface: with the kernel's default, a second interface that joined
+                // the same group would keep this link looking alive after its cable was cut.
+                socket.set_multicast_all_v4(false)?;
+                socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(on.index))?;
+                SocketAddr::V4(SocketAddrV4::new(*group, self.port))
+            }
+            Peer::Unicast6(_) => {
+                socket.set_reuse_port(true)?;
+                socket.bind_device(Some(self.interface.as_bytes()))?;
+                SocketAddr::V6(SocketAddrV6::new(any6, self.port, 0, 0))
+            }
+            Peer::Multicast6 { group, .. } => {
+                // IPv6 does not compare the interface of a membership, hence the binding to the device.
+                socket.bind_device(Some(self.interface.as_bytes()))?;
+                socket.join_multicast_v6(group, on.index)?;
+                SocketAddr::V6(SocketAddrV6::new(*group, self.port, 0, on.index))
+            }
+        };
+        socket.bind(&bind_to.into())?;
+        Ok(socket)
+    }
+
+    fn domain(&self) -> Domain {
+        match self.peer {
+            Peer::Broadcast | Peer::Multicast { .. } | Peer::Unicast(_) => Domain::IPV4,
+            Peer::Multicast6 { .. } | Peer::Unicast6(_) => Domain::IPV6,
+        }
+    }
+}
+
+impl Udp {
+    /// Waits for a datagram.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Datagram>> {
+        self.inbox.poll(cx, buffer)
+    }
+
+    /// Takes a datagram if one is there.
+    pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<Datagram> {
+        self.inbox.try_receive(buffer)
+    }
+
+    /// Sends one datagram, or does not.
+    pub(super) fn try_send(&self, frame: &[u8]) -> io::Result<()> {
+        self.outbox.send_to(frame, &self.to).map(drop)
+    }
+
+    /// Whether the interface is not what it was when the sockets were opened.
+    pub(super) fn is_outdated(&self) -> bool {
+        interface::look_up(&self.name).is_ok_and(|now| now != self.seen)
+    }
+}
+
+fn udp(domain: Domain) -> io::Result<Socket> {
+    let socket = Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
+    if domain == Domain::IPV6 {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
+}
+
+fn address(on: &Interface) -> io::Result<Ipv4Addr> {
+    on.address.ok_or_else(|| other("the interface has no IPv4 address"))
+}
+
+/// Link-local addresses mean nothing without an interface.
+fn scope(to: Ipv6Addr, on: &Interface) -> u32 {
+    if to.is_unicast_link_local() { on.index } else { 0 }
+}
+
+fn other(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::AddrNotAvailable, why)
+}
