@@ -112,10 +112,6 @@ impl Groups {
         self.list.iter().any(|group| matches!(group.state, GroupState::Free | GroupState::Failed))
     }
 
-    pub(super) fn holds_any(&self) -> bool {
-        (0..self.len()).any(|index| self.is_claimed(index))
-    }
-
     /// Whether it is being stopped, or will be when its turn comes.
     pub(super) fn is_going_down(&self, index: usize) -> bool {
         let queued = self.queue.contains(&(index, Wish::Release));

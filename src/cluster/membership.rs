@@ -272,6 +272,9 @@ impl Cluster {
             self.changed();
             self.report(Report::NodeStatus { node: name.clone(), status });
             self.notify_status(&name, status, is_ping);
+            if status == Status::Active && self.peer.is_node(index) {
+                self.on_peer_active();
+            }
         }
         self.check_joined();
     }

@@ -23,8 +23,8 @@ impl Cluster {
     /// Groups we are about to take from a dead node that may in truth be alive: we shall let them go if it returns.
     pub(super) fn mark_taken_from_dead(&mut self, released: bool) {
         for index in 0..self.groups.len() {
-            // Of a node that never says what it holds we must assume the worst.
-            let may_run = self.peer.holds[index].may_run() || !self.nice();
+            // Nobody says what he holds in legacy mode, but there every group runs at home.
+            let may_run = if self.nice() { self.peer.holds[index].may_run() } else { !self.is_own(index) };
             let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
             if free && may_run && !released {
                 self.groups.mark_partition(index);
@@ -45,7 +45,8 @@ impl Cluster {
         }
         self.last_claim = None;
         if self.peer_is_latido() && self.nice() {
-            self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
+            // What it said while it was dead to us was not heard: `starting` makes it say it again.
+            self.ask_what_it_holds();
         } else {
             self.let_partition_groups_go();
         }
@@ -54,15 +55,35 @@ impl Cluster {
     /// First heard while active and after we had given it up: it was cut off from the start, and we do not know what it
     /// is. `starting` makes an original and a Latido alike say what they hold.
     pub(super) fn on_peer_cut_off(&mut self) {
-        if !self.settings.manage_resources || !self.nice() {
+        if !self.settings.manage_resources {
             return;
+        }
+        if !self.nice() {
+            return self.let_partition_groups_go();
         }
         self.peer.returned = true;
         self.peer.holds.fill(PeerHold::Unknown);
+        self.last_claim = None;
+        self.ask_what_it_holds();
+    }
+
+    fn ask_what_it_holds(&mut self) {
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
-        self.last_claim = None;
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
+    }
+
+    /// In legacy mode a node that is active gets its own groups, whether it asks for them or never lost them.
+    pub(super) fn on_peer_active(&mut self) {
+        if self.nice() || !self.settings.manage_resources {
+            return;
+        }
+        for index in 0..self.groups.len() {
+            if !self.is_own(index) {
+                self.groups.want_released(index);
+            }
+        }
+        self.request_own_groups();
     }
 
     fn let_partition_groups_go(&mut self) {
@@ -71,6 +92,7 @@ impl Cluster {
         for index in self.groups.partition_marks() {
             self.let_go(index);
         }
+        self.request_own_groups();
     }
 
     fn let_go(&mut self, index: usize) {

@@ -204,13 +204,15 @@ impl Cluster {
         self.peer.stable = false;
         self.peer.left = false;
         self.peer.leaving = false;
-        if let Some(detail) = self.matching_detail(message) {
-            self.peer.holds = detail;
-            self.peer.said = true;
-            self.peer.claims_seq = message.sequence().unwrap_or_default().0;
-        }
         if !self.nice() {
             return;
+        }
+        let sequence = message.sequence().unwrap_or_default().0;
+        if let Some(detail) = self.matching_detail(message).filter(|_| sequence > self.peer.claims_seq) {
+            self.peer.holds = detail;
+            self.peer.said = true;
+            self.peer.claims_seq = sequence;
+            self.on_claims_known();
         }
         if self.stage == Stage::Joining {
             self.peer.waits_for_answer = true;
@@ -363,7 +365,7 @@ impl Cluster {
     /// The peer has restarted, or is heard for the first time.
     pub(super) fn on_peer_new_life(&mut self, cut_off: bool) {
         self.peer.forget_words();
-        self.groups.clear_partition_marks(cut_off);
+        self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
         if let Some(index) = self.peer.index {
             self.nodes[index].is_latido = false;

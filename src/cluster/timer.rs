@@ -79,11 +79,6 @@ impl TimerTable {
         self.due.remove(&timer);
         Some((timer, at))
     }
-
-    /// Stops every timer that `unwanted` names.
-    pub(super) fn stop_all(&mut self, unwanted: impl Fn(&Timer) -> bool) {
-        self.due.retain(|timer, _| !unwanted(timer));
-    }
 }
 
 #[cfg(test)]
