@@ -16,6 +16,8 @@ use super::{Action, Birth, Cluster, MediumCondition, Report, Settings, Status};
 const REQNODES_TRIES: u32 = 5;
 /// A node may not ask to be judged by a longer silence than this.
 const LONGEST_DEAD_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// After a loss, for so many deadtimes, we beat faster (`send`).
+const LOSSY_FOR: u32 = 10;
 /// Status numbers between two notes on disk: what an attacker can replay to us after our restart.
 const REMEMBER_EVERY: u64 = 64;
 
@@ -89,7 +91,21 @@ impl Cluster {
         if verdict != Verdict::Duplicate {
             self.dispatch(index, &kind, message, at);
         }
+        if matches!(verdict, Verdict::New | Verdict::Gap(_)) {
+            self.proof_of_life(index, at);
+        }
         self.acknowledge(index);
+    }
+
+    /// Every new numbered message proves that its sender lives, not only a status: when many are lost, each counts.
+    /// One heard before, or without a number, proves nothing: anybody can say it again.
+    fn proof_of_life(&mut self, index: usize, at: Mono) {
+        let node = &mut self.nodes[index];
+        if node.is_alive() && node.last_status_at.is_some() {
+            node.last_heard = node.last_heard.max(Some(at));
+            let until = node.last_heard.unwrap_or(at) + node.dead_after;
+            self.timers.set(Timer::Dead(node.name.clone()), until);
+        }
     }
 
     fn dispatch(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) {
@@ -204,6 +220,7 @@ impl Cluster {
         let name = node.name.clone();
         match verdict {
             Verdict::Gap(count) => {
+                self.lossy_until = self.now.mono + self.settings.deadtime * LOSSY_FOR;
                 let last = sequence.0.saturating_sub(count + 1);
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
@@ -266,8 +283,10 @@ impl Cluster {
         node.heard = true;
         let name = node.name.clone();
         let (dead_after, is_ping) = (node.dead_after, node.is_ping);
+        node.last_heard = node.last_heard.max(Some(at));
+        let heard_at = node.last_heard.unwrap_or(at);
         let before = std::mem::replace(&mut node.status, status);
-        self.timers.set(Timer::Dead(name.clone()), at + dead_after);
+        self.timers.set(Timer::Dead(name.clone()), heard_at + dead_after);
         if before != status {
             self.changed();
             self.report(Report::NodeStatus { node: name.clone(), status });
@@ -283,9 +302,12 @@ impl Cluster {
         let node = &self.nodes[index];
         let Some(last) = node.last_status_at.filter(|_| node.is_alive()) else { return };
         let interval = at.since(last);
+        let node_name = node.name.clone();
+        if interval > self.settings.keepalive * 3 / 2 {
+            self.lossy_until = self.now.mono + self.settings.deadtime * LOSSY_FOR;
+        }
         if interval > self.settings.warntime {
-            let node = node.name.clone();
-            self.report(Report::LateHeartbeat { node, interval });
+            self.report(Report::LateHeartbeat { node: node_name, interval });
         }
     }
 
@@ -319,7 +341,7 @@ impl Cluster {
         let node = &mut self.nodes[index];
         node.status = Status::Dead;
         node.forget_life();
-        let since = node.last_status_at.unwrap_or(Mono::ZERO);
+        let since = node.last_heard.unwrap_or(Mono::ZERO);
         let is_ping = node.is_ping;
         self.timers.stop(&Timer::Rexmit(name.clone()));
         self.changed();

@@ -115,6 +115,7 @@ pub struct Cluster {
     flow_control: bool,
     reqnodes_sent: u32,
     judge_from: Mono,
+    lossy_until: Mono,
     told_once: BTreeSet<String>,
     // Who holds what.
     groups: Groups,
@@ -160,6 +161,7 @@ impl Cluster {
             flow_control: true,
             reqnodes_sent: 0,
             judge_from: now.mono,
+            lossy_until: Mono::ZERO,
             told_once: BTreeSet::new(),
             groups,
             stage: Stage::Joining,

@@ -39,6 +39,8 @@ pub(super) struct Node {
     pub(super) last_status: Sequence,
     /// When its last status reached this machine.
     pub(super) last_status_at: Option<Mono>,
+    /// When anything that proves its life reached this machine.
+    pub(super) last_heard: Option<Mono>,
     /// The silence it wants to be judged by.
     pub(super) dead_after: Duration,
     /// Whether it acks (`protocol=1`).
@@ -70,6 +72,7 @@ impl Node {
             generation: None,
             last_status: Sequence(0),
             last_status_at: None,
+            last_heard: None,
             dead_after,
             flow_control: true,
             track: SeqTrack::default(),
@@ -99,7 +102,7 @@ impl Node {
             is_me: false,
             is_ping: self.is_ping,
             status: self.status,
-            last_heard: self.last_status_at.map(|at| now.since(at)),
+            last_heard: self.last_heard.map(|at| now.since(at)),
             generation: self.generation,
             deadtime: self.dead_after,
             is_latido: self.is_latido,

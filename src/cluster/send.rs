@@ -58,9 +58,23 @@ impl Cluster {
         } else {
             self.send_status();
         }
-        let next = due + self.settings.keepalive;
-        let next = if next > self.now.mono { next } else { self.now.mono + self.settings.keepalive };
+        let interval = self.beat_interval();
+        let next = due + interval;
+        let next = if next > self.now.mono { next } else { self.now.mono + interval };
         self.timers.set(Timer::Keepalive, next);
+    }
+
+    /// `keepalive`; a third of it while packets get lost, so that a lossy cable does not pass for a dead node. Cables
+    /// are seldom lossy in one direction only: what we miss of the peer, the peer misses of us.
+    fn beat_interval(&self) -> Duration {
+        let keepalive = self.settings.keepalive;
+        if self.now.mono >= self.lossy_until {
+            return keepalive;
+        }
+        // A serial line carries some nine heartbeats a second and must keep room for other messages.
+        let serial = self.settings.media.iter().any(|medium| medium.id.as_str().starts_with('/'));
+        let floor = Duration::from_millis(if serial { 400 } else { 20 });
+        (keepalive / 3).max(floor).min(keepalive)
     }
 
     /// Changes what we say of ourselves and says it.
