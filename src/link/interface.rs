@@ -20,16 +20,18 @@ pub(super) struct Interface {
     pub(super) broadcast: Option<Ipv4Addr>,
 }
 
-/// Looks `name` up; `NotFound` when there is no such interface.
+/// Looks `name` up, without its addresses; `NotFound` when there is no such interface.
 pub(super) fn look_up(name: &str) -> io::Result<Interface> {
     let index = nix::net::if_::if_nametoindex(name)
         .map_err(|_| io::Error::new(io::ErrorKind::NotFound, "no such network interface"))?;
-    let mut found = Interface { index, address: None, broadcast: None };
+    Ok(Interface { index, address: None, broadcast: None })
+}
+
+/// Looks `name` up, with its first IPv4 address.
+pub(super) fn look_up_with_address(name: &str) -> io::Result<Interface> {
+    let mut found = look_up(name)?;
     // An alias such as `eth0:0` lists its address under its own name, so the first match is the interface's main one.
-    for entry in getifaddrs()? {
-        if entry.interface_name != name {
-            continue;
-        }
+    for entry in getifaddrs()?.filter(|entry| entry.interface_name == name) {
         let Some(address) = ipv4(entry.address.as_ref()) else { continue };
         found.address = Some(address);
         found.broadcast = broadcast(address, ipv4(entry.netmask.as_ref()), ipv4(entry.broadcast.as_ref()));

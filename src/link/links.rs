@@ -18,7 +18,8 @@ use crate::time::Mono;
 use super::datagram::LARGEST;
 use super::memory::Memory;
 use super::plan::{self, Plan};
-use super::{LinkError, OpenLink, Received, Sent};
+use super::watch::Watcher;
+use super::{Ground, LinkError, OpenLink, Received, Sent};
 
 /// How long a medium that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -77,6 +78,8 @@ pub struct Links {
     /// Whose turn it is to be looked at first.
     turn: usize,
     drain_until: Mono,
+    /// Tells when to look at the interfaces again; `None` in tests that have none.
+    watcher: Option<Watcher>,
     notes: Vec<String>,
 }
 
@@ -104,6 +107,8 @@ impl Links {
     /// # Errors
     /// Everything that could not be opened.
     pub fn open_all(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> Result<Links, Vec<LinkError>> {
+        // Before the media, so that no change in between goes unnoticed. Without it a medium is looked at when it fails.
+        let watcher = Watcher::open().ok();
         let (mut slots, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for spec in specs {
             let plan = Plan::new(spec, lock_dir, &mut notes);
@@ -112,16 +117,16 @@ impl Links {
                 Err(error) => errors.push(plan::complaint(spec, &error)),
             }
         }
-        if errors.is_empty() { Ok(Links::new(slots, notes, clock)) } else { Err(errors) }
+        if errors.is_empty() { Ok(Links::new(slots, watcher, notes, clock)) } else { Err(errors) }
     }
 
     /// Media inside this process, for tests.
     pub fn in_memory(ends: Vec<(MediumId, Memory)>, clock: &Clock) -> Links {
         let slot = |(id, end): (_, Memory)| Slot::new(id, None, Plan::Memory(end.clone()), OpenLink::Memory(end));
-        Links::new(ends.into_iter().map(slot).collect(), Vec::new(), clock)
+        Links::new(ends.into_iter().map(slot).collect(), None, Vec::new(), clock)
     }
 
-    fn new(slots: Vec<Slot>, notes: Vec<String>, clock: &Clock) -> Links {
+    fn new(slots: Vec<Slot>, watcher: Option<Watcher>, notes: Vec<String>, clock: &Clock) -> Links {
         Links {
             slots,
             clock: *clock,
@@ -130,6 +135,7 @@ impl Links {
             untold: VecDeque::new(),
             turn: 0,
             drain_until: Mono::ZERO,
+            watcher,
             notes,
         }
     }
@@ -176,6 +182,9 @@ impl Links {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<LinkEvent> {
+        if self.watcher.as_mut().is_some_and(|watcher| watcher.poll(cx).is_ready()) {
+            self.examine_all();
+        }
         if let Some(event) = self.untold.pop_front() {
             return Poll::Ready(event);
         }
@@ -306,22 +315,48 @@ impl Links {
     pub fn retry(&mut self) {
         let now = self.clock.mono();
         for link in 0..self.slots.len() {
-            let slot = &mut self.slots[link];
-            let Some(trouble) = slot.trouble.as_mut().filter(|trouble| trouble.retry_at <= now) else { continue };
-            trouble.retry_at = now + RETRY;
-            if slot.open.as_ref().is_some_and(|open| !open.is_outdated()) {
-                continue;
+            if self.slots[link].trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= now) {
+                self.examine(link);
             }
-            match slot.plan.open(&self.clock) {
-                Ok(open) => {
-                    let works = open.works_when_open();
-                    slot.open = Some(open);
-                    if works {
-                        self.restore(link);
-                    }
+        }
+    }
+
+    fn examine_all(&mut self) {
+        for link in 0..self.slots.len() {
+            if matches!(self.slots[link].plan, Plan::Udp(_)) {
+                self.examine(link);
+            }
+        }
+    }
+
+    /// Opens a medium that is closed, or whose interface is not what it was.
+    fn examine(&mut self, link: usize) {
+        let slot = &mut self.slots[link];
+        match slot.open.as_ref().map(OpenLink::ground) {
+            Some(Ground::Same) => {}
+            Some(Ground::Gone) => {
+                slot.open = None;
+                self.fail(link, "the interface is gone".to_owned());
+            }
+            None | Some(Ground::Changed) => self.open(link),
+        }
+        if let Some(trouble) = &mut self.slots[link].trouble {
+            trouble.retry_at = self.clock.mono() + RETRY;
+        }
+    }
+
+    fn open(&mut self, link: usize) {
+        let slot = &mut self.slots[link];
+        match slot.plan.open(&self.clock) {
+            Ok(open) => {
+                let works = open.works_when_open();
+                slot.open = Some(open);
+                if works {
+                    self.restore(link);
                 }
-                Err(error) => log::debug!("{} stays closed: {error}", slot.id),
             }
+            // What is open stays so: an interface that lost its address may still hear.
+            Err(error) => log::debug!("{} cannot be opened: {error}", slot.id),
         }
     }
 

@@ -17,6 +17,7 @@ mod ping;
 mod plan;
 mod serial;
 mod udp;
+mod watch;
 
 use std::fmt;
 use std::io;
@@ -59,6 +60,16 @@ enum Sent {
     NoRoom,
     /// The medium does not work.
     Failed(io::Error),
+}
+
+/// An interface compared with what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ground {
+    Same,
+    /// Another interface of the same name, or other addresses.
+    Changed,
+    /// No interface of that name.
+    Gone,
 }
 
 impl OpenLink {
@@ -108,11 +119,11 @@ impl OpenLink {
         }
     }
 
-    /// Whether opening it again would give another medium.
-    fn is_outdated(&self) -> bool {
+    /// What became of the interface below it since it was opened.
+    fn ground(&self) -> Ground {
         match self {
-            OpenLink::Udp(udp) => udp.is_outdated(),
-            OpenLink::Serial(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => false,
+            OpenLink::Udp(udp) => udp.ground(),
+            OpenLink::Serial(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => Ground::Same,
         }
     }
 

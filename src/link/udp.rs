@@ -12,6 +12,7 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type}
 
 use crate::clock::Clock;
 
+use super::Ground;
 use super::datagram::{Datagram, Inbox};
 use super::interface::{self, Interface};
 
@@ -42,17 +43,33 @@ pub(super) struct Udp {
     inbox: Inbox,
     outbox: Socket,
     to: SockAddr,
-    name: String,
+    plan: UdpPlan,
     seen: Interface,
 }
 
 impl UdpPlan {
     /// Opens both sockets on the interface as it is now.
     pub(super) fn open(&self, clock: &Clock) -> io::Result<Udp> {
-        let seen = interface::look_up(&self.interface)?;
+        let seen = self.look()?;
         let (outbox, to) = self.sender(&seen)?;
         let inbox = Inbox::new(self.listener(&seen)?, clock)?;
-        Ok(Udp { inbox, outbox, to: to.into(), name: self.interface.clone(), seen })
+        Ok(Udp { inbox, outbox, to: to.into(), plan: self.clone(), seen })
+    }
+
+    /// The interface as it is now, as far as this medium depends on it: an address that comes and goes with a resource
+    /// must not make us open what is open.
+    fn look(&self) -> io::Result<Interface> {
+        match self.peer {
+            Peer::Broadcast => {
+                let found = interface::look_up_with_address(&self.interface)?;
+                Ok(Interface { address: None, ..found })
+            }
+            Peer::Multicast { .. } => {
+                let found = interface::look_up_with_address(&self.interface)?;
+                Ok(Interface { broadcast: None, ..found })
+            }
+            Peer::Unicast(_) | Peer::Multicast6 { .. } | Peer::Unicast6(_) => interface::look_up(&self.interface),
+        }
     }
 
     fn sender(&self, on: &Interface) -> io::Result<(Socket, SocketAddr)> {
@@ -156,9 +173,15 @@ impl Udp {
         self.outbox.send_to(frame, &self.to).map(drop)
     }
 
-    /// Whether the interface is not what it was when the sockets were opened.
-    pub(super) fn is_outdated(&self) -> bool {
-        interface::look_up(&self.name).is_ok_and(|now| now != self.seen)
+    /// What became of the interface since the sockets were opened.
+    pub(super) fn ground(&self) -> Ground {
+        match self.plan.look() {
+            Ok(now) if now == self.seen => Ground::Same,
+            Ok(_) => Ground::Changed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ground::Gone,
+            // Not being able to look says nothing about the interface.
+            Err(_) => Ground::Same,
+        }
     }
 }
 
