@@ -1,0 +1,154 @@
+//! What goes over the switch, read by a reader of its own: it shares no code with what it watches.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::net::if_::if_nametoindex;
+use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::{LinkAddr, recvfrom};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::clock::epoch;
+use super::network::Switch;
+
+/// `PACKET_OUTGOING` of the kernel: the copy of a frame on its way out of a port.
+const OUTGOING: u8 = 4;
+
+/// One message seen entering the switch.
+#[derive(Clone, Debug)]
+pub(crate) struct Heard {
+    /// Seconds since 1970.
+    pub(crate) at: f64,
+    pub(crate) node: String,
+    pub(crate) fields: BTreeMap<String, String>,
+}
+
+impl Heard {
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Reads everything that enters the switch until it is dropped.
+pub(crate) struct Tap {
+    heard: Arc<Mutex<Vec<Heard>>>,
+    end: Arc<AtomicBool>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Tap {
+    pub(crate) fn new(switch: &Switch) -> Tap {
+        let (heard, end) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (into, ends, namespace) = (Arc::clone(&heard), Arc::clone(&end), switch.namespace());
+        let reader = std::thread::spawn(move || {
+            setns(&namespace, CloneFlags::CLONE_NEWNET).expect("this thread may enter a network of ours");
+            read(&into, &ends);
+        });
+        Tap { heard, end, reader: Some(reader) }
+    }
+
+    /// Everything heard so far, oldest first.
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When the statuses of a node were seen.
+    pub(crate) fn beats(&self, node: &str) -> Vec<f64> {
+        self.heard()
+            .iter()
+            .filter(|heard| heard.node == node && heard.get("t") == "status")
+            .map(|heard| heard.at)
+            .collect()
+    }
+
+    /// The dialogue without heartbeats and acks, one message a line.
+    pub(crate) fn talk(&self) -> String {
+        let mut text = String::new();
+        let mut last: BTreeMap<String, String> = BTreeMap::new();
+        for heard in self.heard() {
+            let kind = heard.get("t");
+            let shown: Vec<String> = heard
+                .fields
+                .iter()
+                .filter(|(name, _)| {
+                    !["t", "src", "srcuuid", "destuuid", "ts", "ld", "ttl", "auth", "protocol"].contains(&name.as_str())
+                })
+                .filter(|(name, _)| kind != "status" || ["st", "dt", "hg"].contains(&name.as_str()))
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            let line = format!("{:8} {kind} {}", heard.node, shown.join(" "));
+            let again = kind == "status" && last.insert(heard.node.clone(), line.clone()).as_ref() == Some(&line);
+            if !again && kind != "NS_ackmsg" {
+                let _ = writeln!(text, "{:.3} {line}", heard.at);
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
+    // All Ethernet protocols; the number stands in network order.
+    let everything = Protocol::from(i32::from(0x0003_u16.to_be()));
+    let socket = Socket::new(Domain::PACKET, Type::RAW, Some(everything)).expect("a packet socket");
+    socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a read timeout");
+    let bridges = ["br0", "br1"].map(|name| if_nametoindex(name).unwrap_or(0) as usize);
+    let mut frame = vec![0; 65536];
+    while !end.load(Ordering::Relaxed) {
+        let Ok((n, Some(from))) = recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut frame) else {
+            continue;
+        };
+        if from.pkttype() == OUTGOING || bridges.contains(&from.ifindex()) {
+            continue;
+        }
+        if let Some(fields) = payload(&frame[..n]).and_then(message) {
+            let node = fields.get("src").cloned().unwrap_or_default();
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(Heard { at: epoch(), node, fields });
+        }
+    }
+}
+
+/// The data of an IPv4 UDP frame.
+fn payload(frame: &[u8]) -> Option<&[u8]> {
+    let ip = frame.strip_prefix(frame.get(..14)?)?;
+    let header = usize::from(ip.first()? & 0x0f) * 4;
+    let udp = frame[12..14] == [0x08, 0x00] && *ip.get(9)? == 17;
+    udp.then(|| ip.get(header + 8..)).flatten()
+}
+
+/// The fields of a message in either form, unchecked; text only, a binary value is shown as it is.
+fn message(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
+    if let Some(body) = bytes.strip_prefix(b">>>\n") {
+        let text = String::from_utf8_lossy(body);
+        return Some(text.lines().take_while(|line| *line != "<<<").filter_map(field).collect());
+    }
+    let mut rest = bytes.strip_prefix(b"###\n")?;
+    let mut fields = BTreeMap::new();
+    while !rest.starts_with(b"%%%\n") {
+        let colon = rest.iter().position(|byte| *byte == b':')?;
+        let length: usize = std::str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+        let value = rest.get(colon + 1..colon + 1 + length)?;
+        rest = rest.get(colon + 2 + length..)?;
+        let (name, value) = field(&String::from_utf8_lossy(value.get(3..)?))?;
+        fields.entry(name).or_insert(value);
+    }
+    Some(fields)
+}
+
+fn field(line: &str) -> Option<(String, String)> {
+    let (name, value) = line.split_once('=')?;
+    Some((name.trim_start_matches("(1)").to_owned(), value.to_owned()))
+}
