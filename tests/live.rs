@@ -9,11 +9,13 @@
 mod real;
 #[path = "live/runner.rs"]
 mod runner;
+#[path = "live/scenarios.rs"]
+mod scenarios;
 #[path = "live/support/mod.rs"]
 mod support;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[real::TESTS])
+    runner::run(&[real::TESTS, real::STUDIES])
 }

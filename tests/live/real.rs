@@ -1,46 +1,52 @@
 //! Two real nodes: the laboratory must show what `resources.md` 10 says they do, and we learn what they log when all is well.
 
 use super::runner::{Pace, Test};
-use super::support::{Kind, Medium, Pair, Plan};
+use super::scenarios;
+use super::support::{Failback, Kind, Medium, Method, Pair, Plan};
 use crate::tests;
 
 /// The tests of this file.
-pub(crate) const TESTS: &[Test] =
-    tests!(true, Pace::Together, [two_real_nodes_start_lose_one_and_take_it_back, two_real_nodes_stand_by_and_stop]);
+pub(crate) const TESTS: &[Test] = tests!(
+    true,
+    Pace::Together,
+    [two_real_nodes_live_their_life_over_a_network_and_a_serial_line, two_real_nodes_split_and_heal,]
+);
+
+/// What of them only serves to know the original better: not in the ordinary run.
+pub(crate) const STUDIES: &[Test] =
+    tests!(true, Pace::Long, [study_real_off, study_real_legacy, study_real_cables, study_real_quick_restart,]);
 
 fn plan() -> Plan {
     Plan::new(Kind::Real, Kind::Real)
 }
 
-/// `resources.md` 10 (a), (d), (f).
-fn two_real_nodes_start_lose_one_and_take_it_back() {
-    let mut pair = Pair::new(&plan().over(&[Medium::Bcast(0), Medium::Serial]));
-    pair.start_both();
-    pair.settle(&["ra", "rb"], &["rc", "rd"], 20.0);
-    pair.both_active(5.0);
-    pair.cut_ethernet(0, true);
-    pair.nothing_moves_for(3.0);
-    pair.cut_ethernet(0, false);
-    pair.power_off("alpha");
-    pair.settle(&[], &["ra", "rb", "rc", "rd"], 8.0);
-    pair.power_on("alpha");
-    pair.host("alpha").start();
-    pair.settle(&["ra", "rb"], &["rc", "rd"], 15.0);
-    pair.assert_never_double();
+fn two_real_nodes_live_their_life_over_a_network_and_a_serial_line() {
+    scenarios::a_life(&plan().over(&[Medium::Bcast(0), Medium::Serial]));
+}
+
+fn two_real_nodes_split_and_heal() {
+    scenarios::partition(&plan());
+}
+
+fn study_real_off() {
+    let plan = plan().failback(Failback::Off).signed(Method::Crc);
+    let mut pair = scenarios::cold_start(&plan);
+    scenarios::power_off_and_return(&mut pair, &plan, 0);
     pair.assert_real_content();
 }
 
-/// `resources.md` 10 (g), (e).
-fn two_real_nodes_stand_by_and_stop() {
-    let pair = Pair::running(&plan());
-    pair.both_active(5.0);
-    pair.host("alpha").run(&pair.host("alpha").program("hb_standby"));
-    pair.settle(&[], &["ra", "rb", "rc", "rd"], 8.0);
-    pair.host("alpha").run(&format!("{} local", pair.host("alpha").program("hb_takeover")));
-    pair.settle(&["ra", "rb"], &["rc", "rd"], 8.0);
-    let status = pair.host("beta").stop().wait().expect("-k ends");
-    assert!(status.success());
-    pair.settle(&["ra", "rb", "rc", "rd"], &[], 8.0);
-    pair.assert_never_double();
+fn study_real_legacy() {
+    let plan = plan().failback(Failback::Legacy).signed(Method::Md5).over(&[Medium::Mcast(0)]);
+    let mut pair = scenarios::cold_start(&plan);
+    scenarios::power_off_and_return(&mut pair, &plan, 0);
     pair.assert_real_content();
+}
+
+fn study_real_cables() {
+    let plan = plan().over(&[Medium::Ucast(0), Medium::Serial]);
+    scenarios::one_cable_at_a_time(&plan, &[|pair, cut| pair.cut_ethernet(0, cut), Pair::cut_serial]);
+}
+
+fn study_real_quick_restart() {
+    scenarios::quick_restart(&plan(), 0);
 }

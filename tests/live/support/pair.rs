@@ -161,6 +161,20 @@ impl Pair {
         }
     }
 
+    /// Waits until a node has settled what it holds, by its own account (legacy nodes never track that: `none`).
+    pub(crate) fn stable(&self, name: &str, limit: f64) {
+        let host = self.host(name);
+        wait_until(&format!("{name} to be stable"), limit, || match host.kind {
+            Kind::Real => {
+                let output = host.run("cl_status rscstatus");
+                output.status.success() && String::from_utf8_lossy(&output.stdout).trim() != "transition"
+            }
+            Kind::Latido => settled(&String::from_utf8_lossy(
+                &host.run(&format!("{} status --json", host.program("latido"))).stdout,
+            )),
+        });
+    }
+
     /// Waits for a line of a host's log, looking only at what is after `from` bytes.
     pub(crate) fn await_log(&self, name: &str, from: usize, needle: &str, limit: f64) {
         let what = format!("{needle:?} in the log of {name}");
@@ -219,6 +233,12 @@ pub(crate) fn node_status(json: &str, node: &str) -> Option<String> {
     let nodes = value.get("nodes")?.as_array()?;
     let found = nodes.iter().find(|entry| entry.get("name").and_then(|name| name.as_str()) == Some(node))?;
     Some(found.get("status")?.as_str()?.to_owned())
+}
+
+/// Has the Latido whose `latido status --json` this is nothing left to do? FIXME: the field's name.
+fn settled(json: &str) -> bool {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap_or_default();
+    value.get("stable").and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
 /// Complaints real pairs make in the same situations, collected from runs of two real nodes.

@@ -1,0 +1,169 @@
+//! What is done to a pair, whoever its nodes are: the same steps for two real nodes, a mixed pair and two Latidos.
+//! What must come of it is in `resources.md` 10 and in `docs/takeover.md`; where kinds differ, the step says how.
+
+use nix::sys::signal::Signal;
+
+use super::support::clock::epoch;
+use super::support::pair::NAMES;
+use super::support::{Failback, Kind, Pair, Plan, record};
+
+/// Groups at home.
+const HOME: [&[&str]; 2] = [&["ra", "rb"], &["rc", "rd"]];
+const ALL: &[&str] = &["ra", "rb", "rc", "rd"];
+const NONE: &[&str] = &[];
+
+/// How long a real node may need for anything but a cold start or a partition; a Latido needs a fraction.
+const SOON: f64 = 8.0;
+
+/// Cold start of both, a hand-over there and back from either side, power-off and return of either, and a graceful
+/// stop at the end: what happens to a pair in its life, each step after the last.
+pub(crate) fn a_life(plan: &Plan) {
+    let mut pair = cold_start(plan);
+    for n in [0, 1] {
+        give_and_take_back(&pair, n);
+    }
+    for n in [0, 1] {
+        power_off_and_return(&mut pair, plan, n);
+    }
+    stop_and_start(&pair, 1);
+    pair.assert_never_double();
+    pair.assert_real_content();
+}
+
+/// Both daemons in the same second; both groups at home, both nodes active in the eyes of both.
+pub(crate) fn cold_start(plan: &Plan) -> Pair {
+    let pair = Pair::running(plan);
+    pair.both_active(SOON);
+    pair.assert_never_double();
+    pair
+}
+
+/// `hb_standby` on one, then `hb_takeover local` on the same.
+pub(crate) fn give_and_take_back(pair: &Pair, n: usize) {
+    let host = pair.host(NAMES[n]);
+    // A real node refuses a request while the last one is still being settled.
+    stable(pair);
+    host.run(&host.program("hb_standby"));
+    settle_at(pair, 1 - n, SOON);
+    stable(pair);
+    host.run(&format!("{} local", host.program("hb_takeover")));
+    pair.settle(HOME[0], HOME[1], SOON);
+    stable(pair);
+}
+
+/// Power-off of one and its return, after which failback decides.
+pub(crate) fn power_off_and_return(pair: &mut Pair, plan: &Plan, n: usize) {
+    let name = NAMES[n];
+    pair.power_off(name);
+    settle_at(pair, 1 - n, SOON);
+    stable_at(pair, 1 - n);
+    pair.power_on(name);
+    pair.host(name).start();
+    if plan.failback == Failback::Off {
+        pair.both_active(SOON);
+        stable(pair);
+        pair.nothing_moves_for(1.0);
+    } else {
+        pair.settle(HOME[0], HOME[1], SOON);
+        pair.both_active(SOON);
+        stable(pair);
+    }
+}
+
+/// `heartbeat -k` on one: the other has everything before the command returns; then it comes back.
+pub(crate) fn stop_and_start(pair: &Pair, n: usize) {
+    let host = pair.host(NAMES[n]);
+    let mut stopping = host.stop();
+    settle_at(pair, 1 - n, SOON);
+    assert!(stopping.wait().is_ok_and(|status| status.success()), "heartbeat -k on {}", host.name);
+    assert_eq!(host.daemon(), None, "heartbeat -k returned before the daemon was gone");
+    pair.nothing_moves_for(2.0);
+    host.start();
+    pair.settle(HOME[0], HOME[1], SOON);
+    pair.both_active(SOON);
+}
+
+/// One of the plan's two media is cut, then the other: nothing moves, nobody dies.
+pub(crate) fn one_cable_at_a_time(plan: &Plan, cables: &[fn(&Pair, bool)]) {
+    let pair = cold_start(plan);
+    for cut in cables {
+        cut(&pair, true);
+        pair.nothing_moves_for(f64::from(plan.deadtime_ms) / 1000.0 + 1.5);
+        pair.both_active(0.5);
+        cut(&pair, false);
+        pair.nothing_moves_for(1.0);
+    }
+    pair.assert_real_content();
+}
+
+/// All cables are cut until both have everything, then mended: one owner again, and no Latido stopped what was its own.
+/// Returns the seconds from the mending to one owner.
+pub(crate) fn partition(plan: &Plan) -> f64 {
+    let pair = cold_start(plan);
+    let from = epoch();
+    pair.cut_all(true);
+    pair.settle(ALL, ALL, SOON);
+    stable_at(&pair, 0);
+    stable_at(&pair, 1);
+    pair.take_doubles();
+    let mended = epoch();
+    pair.cut_all(false);
+    pair.settle(HOME[0], HOME[1], 45.0);
+    let took = epoch() - mended;
+    pair.both_active(SOON);
+    for (n, own) in HOME.iter().enumerate().filter(|(n, _)| plan.kinds[*n] == Kind::Latido) {
+        let calls = record::counted(&pair.host(NAMES[n]).dir, from);
+        for resource in *own {
+            assert!(!calls.contains_key(&format!("{resource} stop")), "{} stopped its own: {calls:?}", NAMES[n]);
+        }
+    }
+    pair.nothing_moves_for(3.0);
+    pair.assert_never_double();
+    pair.assert_real_content();
+    took
+}
+
+/// A restart that keeps the resources: a real node's `-r` after a change of ha.cf; a Latido's reload, and its process
+/// killed and started again within deadtime. Nothing moves, nobody is declared dead.
+pub(crate) fn quick_restart(plan: &Plan, n: usize) {
+    let pair = cold_start(plan);
+    let (host, other) = (pair.host(NAMES[n]), pair.host(NAMES[1 - n]));
+    // Past the five seconds in which a starting node announces a longer deadtime.
+    pair.nothing_moves_for(5.0);
+    let (log, other_log) = (host.log().len(), other.log().len());
+    host.run("touch /etc/ha.d/ha.cf");
+    let output = host.run(&format!("{} -r", host.program("heartbeat")));
+    assert!(output.status.success(), "heartbeat -r: {output:?}");
+    if host.kind == Kind::Real {
+        pair.await_log(host.name, log, "Local status now set to: 'active'", SOON);
+    }
+    pair.nothing_moves_for(2.0);
+    if host.kind == Kind::Latido {
+        host.signal(Signal::SIGKILL);
+        host.start();
+        pair.nothing_moves_for(2.0);
+    }
+    pair.both_active(SOON);
+    let said = other.log().split_off(other_log);
+    assert!(!said.contains("is dead"), "{} declared {} dead: {said}", other.name, host.name);
+    // What is left must still work.
+    give_and_take_back(&pair, n);
+    pair.assert_never_double();
+    pair.assert_real_content();
+}
+
+/// Everything is at that node.
+fn settle_at(pair: &Pair, n: usize, limit: f64) -> f64 {
+    if n == 0 { pair.settle(ALL, NONE, limit) } else { pair.settle(NONE, ALL, limit) }
+}
+
+/// Both nodes have finished what they were doing.
+fn stable(pair: &Pair) {
+    stable_at(pair, 0);
+    stable_at(pair, 1);
+}
+
+/// That node has finished what it was doing, by its own account.
+fn stable_at(pair: &Pair, n: usize) {
+    pair.stable(NAMES[n], SOON);
+}
