@@ -5,6 +5,12 @@
 //! pairs. What is missing is said and the tests that need it are left out, unless `LATIDO_LIVE=required`.
 //! The tests wait far more than they work, so several run at a time; `LATIDO_LIVE_JOBS` says how many.
 
+#[path = "live/hostile.rs"]
+mod hostile;
+#[path = "live/mixed.rs"]
+mod mixed;
+#[path = "live/ours.rs"]
+mod ours;
 #[path = "live/real.rs"]
 mod real;
 #[path = "live/runner.rs"]
@@ -17,5 +23,5 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[real::TESTS, real::STUDIES])
+    runner::run(&[mixed::TESTS, real::TESTS, real::STUDIES, ours::TESTS, ours::MEASURED, hostile::TESTS])
 }

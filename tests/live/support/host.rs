@@ -20,8 +20,8 @@ set -e
 dir=$1 port=$2
 hostname "$3"
 mount -t tmpfs -o mode=755 host /run
-mkdir -p /run/lock /run/heartbeat/ccm /run/heartbeat/crm /run/heartbeat/dopd
-chmod 1777 /run/lock
+mkdir -p /run/lock /run/resource-agents /run/heartbeat/ccm /run/heartbeat/crm /run/heartbeat/dopd
+chmod 1777 /run/lock /run/resource-agents
 chown -R hacluster:haclient /run/heartbeat 2>/dev/null || true
 mount --bind "$dir/ha.d" /etc/ha.d
 mount --bind "$dir/lib" /var/lib/heartbeat
@@ -127,6 +127,11 @@ impl Host {
     /// The number of its first process; panics when it is off.
     pub(crate) fn init(&self) -> u32 {
         self.running.as_ref().unwrap_or_else(|| panic!("{} is switched off", self.name)).init
+    }
+
+    /// Is it switched off?
+    pub(crate) fn is_off(&self) -> bool {
+        self.running.is_none()
     }
 
     /// Runs a shell command in it.

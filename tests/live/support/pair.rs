@@ -164,15 +164,27 @@ impl Pair {
     /// Waits until a node has settled what it holds, by its own account (legacy nodes never track that: `none`).
     pub(crate) fn stable(&self, name: &str, limit: f64) {
         let host = self.host(name);
-        wait_until(&format!("{name} to be stable"), limit, || match host.kind {
+        wait_until(&format!("{} to be stable", host.name), limit, || self.is_stable(name));
+    }
+
+    /// Is it so now?
+    pub(crate) fn is_stable(&self, name: &str) -> bool {
+        let host = self.host(name);
+        match host.kind {
             Kind::Real => {
                 let output = host.run("cl_status rscstatus");
                 output.status.success() && String::from_utf8_lossy(&output.stdout).trim() != "transition"
             }
-            Kind::Latido => settled(&String::from_utf8_lossy(
-                &host.run(&format!("{} status --json", host.program("latido"))).stdout,
-            )),
-        });
+            Kind::Latido => {
+                let output = host.run(&format!("{} status --json", host.program("latido")));
+                settled(&String::from_utf8_lossy(&output.stdout))
+            }
+        }
+    }
+
+    /// Is that host switched off?
+    pub(crate) fn is_off(&self, name: &str) -> bool {
+        self.host(name).is_off()
     }
 
     /// Waits for a line of a host's log, looking only at what is after `from` bytes.

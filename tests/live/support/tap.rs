@@ -26,6 +26,8 @@ pub(crate) struct Heard {
     pub(crate) at: f64,
     pub(crate) node: String,
     pub(crate) fields: BTreeMap<String, String>,
+    /// The whole datagram.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Heard {
@@ -114,9 +116,15 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
         if from.pkttype() == OUTGOING || bridges.contains(&from.ifindex()) {
             continue;
         }
-        if let Some(fields) = payload(&frame[..n]).and_then(message) {
+        let bytes = payload(&frame[..n]).unwrap_or_default();
+        if let Some(fields) = message(bytes) {
             let node = fields.get("src").cloned().unwrap_or_default();
-            heard.lock().unwrap_or_else(PoisonError::into_inner).push(Heard { at: epoch(), node, fields });
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(Heard {
+                at: epoch(),
+                node,
+                fields,
+                bytes: bytes.to_vec(),
+            });
         }
     }
 }

@@ -1,0 +1,66 @@
+//! Takeover, hand-over, failback, stop, cold start and healing: heartbeat 3.0.6 beside Latido, in one run, with the same
+//! resource group (a recorder, one address, a recorder), as `peers.md` measures them. Prints a table and writes it into
+//! `docs/performance.md` between its markers.
+//!
+//! `cargo bench --bench takeover [-- N] [--only latido|heartbeat] [--idle] [--no-write]`; N runs of each, 10 if not said.
+//! Needs root, `unshare`, `nsenter`, `ip`, and Debian's package `heartbeat` for the comparison.
+//!
+//! The same executable is the stand-in resource and the echo server of the hosts: a shell would take longer to start
+//! than what is measured here.
+
+#[path = "takeover/day.rs"]
+mod day;
+#[path = "takeover/echo.rs"]
+mod echo;
+#[path = "takeover/idle.rs"]
+mod idle;
+#[path = "takeover/probe.rs"]
+mod probe;
+#[path = "takeover/recorder.rs"]
+mod recorder;
+#[path = "../tests/live/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the live tests use the rest")]
+mod support;
+#[path = "takeover/table.rs"]
+mod table;
+
+use std::process::ExitCode;
+
+use support::Kind;
+use table::Figures;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    if words[0].contains("/resource.d/") {
+        return recorder::run(&words);
+    }
+    if words.get(1).is_some_and(|word| word == "echo") {
+        return echo::run(&words[2]);
+    }
+    bench(&words[1..])
+}
+
+fn bench(words: &[String]) -> ExitCode {
+    let asked = |word: &str| words.iter().any(|said| said == word);
+    let runs = words.iter().find_map(|word| word.parse().ok()).unwrap_or(10);
+    let mut kinds = vec![Kind::Latido];
+    if !support::host::real_heartbeat().as_os_str().is_empty() {
+        kinds.insert(0, Kind::Real);
+    }
+    if let Some(only) = words.iter().position(|word| word == "--only").and_then(|at| words.get(at + 1)) {
+        kinds.retain(|kind| table::name(*kind) == only);
+    }
+    let mut figures = Figures::default();
+    for kind in kinds {
+        if !asked("--idle") {
+            day::measure(kind, runs, &mut figures);
+        }
+        idle::measure(kind, &mut figures);
+    }
+    let text = figures.table(runs);
+    support::shell::print(&text);
+    if !asked("--no-write") && !asked("--idle") {
+        table::write(&text);
+    }
+    ExitCode::SUCCESS
+}
