@@ -7,6 +7,8 @@
 
 #[path = "live/hostile.rs"]
 mod hostile;
+#[path = "live/long.rs"]
+mod long;
 #[path = "live/mixed.rs"]
 mod mixed;
 #[path = "live/ours.rs"]
@@ -18,10 +20,11 @@ mod runner;
 #[path = "live/scenarios.rs"]
 mod scenarios;
 #[path = "live/support/mod.rs"]
+#[allow(dead_code, reason = "the bench uses the rest")]
 mod support;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[mixed::TESTS, real::TESTS, real::STUDIES, ours::TESTS, ours::MEASURED, hostile::TESTS])
+    runner::run(&[mixed::TESTS, real::TESTS, real::STUDIES, ours::TESTS, ours::MEASURED, hostile::TESTS, long::TESTS])
 }
