@@ -26,5 +26,5 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[mixed::TESTS, real::TESTS, real::STUDIES, ours::TESTS, ours::MEASURED, hostile::TESTS, long::TESTS])
+    runner::run(&[mixed::TESTS, real::TESTS, ours::TESTS, ours::MEASURED, hostile::TESTS, long::TESTS])
 }

@@ -52,9 +52,11 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The quick settings of the spec's traces: keepalive 200 ms, deadtime 1 s, initdead 10 s, `bcast eth0`, sha1.
+    /// With `LATIDO_LIVE_STUDY` set a real node stands in for each Latido: what it does then is what is normal.
     pub(crate) fn new(alpha: Kind, beta: Kind) -> Plan {
+        let study = std::env::var_os("LATIDO_LIVE_STUDY").is_some();
         Plan {
-            kinds: [alpha, beta],
+            kinds: if study { [Kind::Real; 2] } else { [alpha, beta] },
             media: vec![Medium::Bcast(0)],
             method: Method::Sha1,
             failback: Failback::On,
