@@ -204,7 +204,7 @@ impl Host {
 
     fn write_programs(&self) {
         for name in ["latido", "heartbeat", "hb_standby", "hb_takeover", "ResourceManager"] {
-            symlink(env!("CARGO_BIN_EXE_latido"), self.dir.join("bin").join(name)).expect("a link of our own");
+            symlink(latido(), self.dir.join("bin").join(name)).expect("a link of our own");
         }
     }
 
@@ -225,6 +225,11 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.power_off();
     }
+}
+
+/// The executable under test: this build's, or the one `LATIDO_LIVE_PROGRAM` names.
+pub(crate) fn latido() -> PathBuf {
+    std::env::var_os("LATIDO_LIVE_PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_latido")), PathBuf::from)
 }
 
 /// Where Debian puts the original, if it is installed.
