@@ -44,6 +44,7 @@ impl Cluster {
             self.peer.holds[index] = PeerHold::Yes;
         }
         self.last_claim = None;
+        self.live_before_we_claim();
         if self.peer_is_latido() && self.nice() {
             // What it said while it was dead to us was not heard: `starting` makes it say it again.
             self.ask_what_it_holds();
@@ -64,7 +65,14 @@ impl Cluster {
         self.peer.returned = true;
         self.peer.holds.fill(PeerHold::Unknown);
         self.last_claim = None;
+        self.live_before_we_claim();
         self.ask_what_it_holds();
+    }
+
+    /// An original that hears a claim from a node it still holds dead, and its heartbeat after that, declares it dead a
+    /// second time and takes everything (12.2 b): it must hear that we live first.
+    fn live_before_we_claim(&mut self) {
+        self.send_status();
     }
 
     fn ask_what_it_holds(&mut self) {

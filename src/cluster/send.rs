@@ -87,7 +87,8 @@ impl Cluster {
         self.send_status();
     }
 
-    fn send_status(&mut self) {
+    /// Says that we live, now.
+    pub(super) fn send_status(&mut self) {
         let dead_after = millis(self.settings.deadtime);
         let mut status = Message::new(&Kind::Status)
             .with(field::ST, self.local_status.as_str())
