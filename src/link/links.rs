@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How much one medium is read in one drain, at most: more than its buffer can have held at the beginning.
 const DRAIN_MOST: usize = 16_384;
 
+/// How many events are told before the runtime gets to ask the kernel for news.
+const BREATH: u32 = 16;
+
 /// Something that happened on a medium, named by its place in the order of `ha.cf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkEvent {
@@ -77,6 +80,8 @@ pub struct Links {
     untold: VecDeque<LinkEvent>,
     /// Whose turn it is to be looked at first.
     turn: usize,
+    /// Events since the runtime was last made to ask the kernel for news.
+    since_breath: u32,
     drain_until: Mono,
     /// Tells when to look at the interfaces again; `None` in tests that have none.
     watcher: Option<Watcher>,
@@ -134,6 +139,7 @@ impl Links {
             received: 0..0,
             untold: VecDeque::new(),
             turn: 0,
+            since_breath: 0,
             drain_until: Mono::ZERO,
             watcher,
             notes,
@@ -178,6 +184,13 @@ impl Links {
     /// Waits for the next event; media that have something to say are heard in turn, one piece each. Writes on meanwhile
     /// what waits for a serial line. May be dropped at any time without losing anything.
     pub async fn next(&mut self) -> LinkEvent {
+        self.since_breath += 1;
+        if self.since_breath >= BREATH {
+            // Who always has something to read never asks the kernel what else there is: a flood on one medium would
+            // make us deaf on the others.
+            self.since_breath = 0;
+            tokio::task::yield_now().await;
+        }
         poll_fn(|cx| self.poll_next(cx)).await
     }
 

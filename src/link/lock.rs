@@ -3,14 +3,20 @@
 //! Held as long as the line is open, unlike the original, which lets go at once. It protects from programs that do not
 //! know the kernel's own exclusive mode; a dead owner's lock is removed.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+
+/// The locks of this process. A lock file with our pid that is not among them is left from an earlier process that had
+/// the same pid, which is common where pids begin at 1.
+static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// A lock that is ours; dropping it removes the file.
 #[derive(Debug)]
@@ -30,11 +36,18 @@ pub(super) fn take(device: &str, directory: &Path) -> io::Result<LineLock> {
     let result = link(&draft, &path, pid);
     // Best effort: a draft left behind locks nothing.
     let _ = fs::remove_file(&draft);
-    result.map(|()| LineLock { path, pid })
+    result?;
+    held().insert(path.clone());
+    Ok(LineLock { path, pid })
+}
+
+fn held() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for LineLock {
     fn drop(&mut self) {
+        held().remove(&self.path);
         if owner(&self.path) == Some(self.pid) {
             // Nobody is left to tell; a lock that stays is stale and is removed by whoever comes next.
             let _ = fs::remove_file(&self.path);
@@ -60,7 +73,8 @@ fn link(draft: &Path, path: &Path, pid: u32) -> io::Result<()> {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
             result => return result,
         }
-        if let Some(holder) = owner(path).filter(|holder| *holder != pid && is_alive(*holder)) {
+        let holds = |holder: &u32| if *holder == pid { held().contains(path) } else { is_alive(*holder) };
+        if let Some(holder) = owner(path).filter(holds) {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, in_use(path, holder)));
         }
         fs::remove_file(path)?;
@@ -130,6 +144,16 @@ mod tests {
             assert_eq!(owner(&path), Some(std::process::id()));
             drop(lock);
         }
+    }
+
+    #[test]
+    fn our_own_lock_is_respected_but_not_one_left_by_an_earlier_process_of_our_pid() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("LCK..ttyS0"), format!("{:>10}\n", std::process::id())).unwrap();
+        let lock = take("/dev/ttyS0", dir.path()).unwrap();
+        assert_eq!(take("/dev/ttyS0", dir.path()).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        drop(lock);
+        take("/dev/ttyS0", dir.path()).unwrap();
     }
 
     #[test]

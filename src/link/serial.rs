@@ -13,7 +13,7 @@ use nix::sys::termios::{
     tcsetattr,
 };
 use nix::unistd::{read, write};
-use serialport::{FlowControl, SerialPort, TTYPort};
+use serialport::{ErrorKind, FlowControl, SerialPort, TTYPort};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -75,8 +75,13 @@ impl SerialPlan {
     /// Locks, opens and configures the line.
     pub(super) fn open(&self, clock: &Clock) -> io::Result<Serial> {
         let lock = lock::take(&self.device, &self.lock_dir)?;
-        let port = serialport::new(&self.device, self.baud).flow_control(FlowControl::Hardware).open_native()?;
-        let port = Port(port);
+        let port = serialport::new(&self.device, self.baud).flow_control(FlowControl::Hardware).open_native();
+        let mut port = Port(port.map_err(|error| explain(&error))?);
+        if self.device.starts_with("/dev/pts/") {
+            // A pty stays exclusive when its user is killed, and would then refuse us for ever in a lab without root.
+            // The file lock, which remains, goes with its owner.
+            port.0.set_exclusive(false).map_err(|error| explain(&error))?;
+        }
         configure(&port)?;
         // Tells the far end that a new conversation begins. A pty knows no breaks, and 3 ms is more than enough for a
         // receiver at 9600 baud; the C library's tcsendbreak would hold us for a quarter of a second.
@@ -147,6 +152,20 @@ impl Serial {
         }
         Ok(())
     }
+}
+
+/// Tells a line in use from one that does not exist, which the crate calls the same.
+fn explain(error: &serialport::Error) -> io::Error {
+    let taken = error.description.contains("exclusive lock") || error.description.contains("busy");
+    let kind = match error.kind {
+        ErrorKind::NoDevice if taken => io::ErrorKind::ResourceBusy,
+        ErrorKind::NoDevice => io::ErrorKind::NotFound,
+        ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
+        ErrorKind::Io(kind) => kind,
+        ErrorKind::Unknown => io::ErrorKind::Other,
+    };
+    let why = if taken { "another program has it open exclusively" } else { error.description.as_str() };
+    io::Error::new(kind, why)
 }
 
 /// Raw, eight bits on the wire but seven in the text: what the original sets, so that a neighbour finds the line as it

@@ -192,7 +192,11 @@ fn a_line_open_twice_is_refused() {
         let plug = Plug::new();
         let _first = open(&[&plug], locks.path(), &clock);
         let errors = Links::open_all(&[plug.spec()], locks.path(), &clock).unwrap_err();
-        assert!(errors[0].to_string().contains("exclusive"), "{}", errors[0]);
+        assert!(errors[0].to_string().contains("in use by pid"), "{}", errors[0]);
+        // A program that knows no lock files still meets the kernel's exclusive mode.
+        let other_locks = tempfile::tempdir().unwrap();
+        let errors = Links::open_all(&[plug.spec()], other_locks.path(), &clock).unwrap_err();
+        assert!(errors[0].to_string().contains("exclusively"), "{}", errors[0]);
     });
 }
 

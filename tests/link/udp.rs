@@ -271,19 +271,22 @@ fn a_flood_on_one_medium_does_not_delay_another() {
                     }
                     event = flooded.next() => {
                         let LinkEvent::Bytes { link, at, .. } = event else { panic!("{event:?}") };
+                        let read_at = clock.mono();
                         if link == 0 {
                             floods += 1;
+                            // Slower than the flood, so that this medium always has something to say.
+                            while clock.mono().since(read_at) < Duration::from_micros(60) {}
                         } else {
-                            delays.push(clock.mono().since(at));
+                            delays.push(read_at.since(at));
                         }
                     }
                 }
             }
             delays.sort();
             let (median, count) = (delays[delays.len() / 2], delays.len());
-            assert!(floods > 20_000, "only {floods} packets of the flood were read");
+            assert!(floods > 5_000, "only {floods} packets of the flood were read");
             assert!(count > 150, "{count} beats of 200 were heard");
-            assert!(median < Duration::from_millis(2), "a beat waited {median:?} to be read");
+            assert!(median < Duration::from_millis(3), "a beat waited {median:?} to be read");
         });
         flooding.store(false, Ordering::Relaxed);
         let sent = flooder.join().unwrap();
