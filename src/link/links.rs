@@ -27,6 +27,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How much one medium is read in one drain, at most: more than its buffer can have held at the beginning.
 const DRAIN_MOST: usize = 16_384;
 
+/// The same for a stream, in pieces of up to 4 kB.
+const DRAIN_STREAM: usize = 64;
+
 /// How many events are told before the runtime gets to ask the kernel for news.
 const BREATH: u32 = 16;
 
@@ -216,7 +219,7 @@ impl Links {
     pub fn begin_drain(&mut self) {
         self.drain_until = self.clock.mono();
         for slot in &mut self.slots {
-            slot.drain_left = DRAIN_MOST;
+            slot.drain_left = if matches!(slot.plan, Plan::Serial(_)) { DRAIN_STREAM } else { DRAIN_MOST };
         }
     }
 
@@ -387,7 +390,8 @@ impl Links {
         }
     }
 
-    /// Waits until what was sent has left this machine, at most `limit`: the last words of a node that leaves.
+    /// Waits until what was sent has left this machine, at most `limit`: the last words of a node that leaves. What is
+    /// received meanwhile is thrown away, and so is, when the media are dropped, what still waits for a serial line.
     pub async fn flush(&mut self, limit: Duration) {
         let deadline = self.clock.mono() + limit;
         while self.slots.iter().any(Slot::is_writing) && self.clock.mono() < deadline {

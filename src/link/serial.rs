@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::task::{Context, Poll, ready};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{fstat, major};
 use nix::sys::termios::{
     ControlFlags, FlushArg, InputFlags, LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, tcflush, tcgetattr,
     tcsetattr,
@@ -77,7 +78,7 @@ impl SerialPlan {
         let lock = lock::take(&self.device, &self.lock_dir)?;
         let port = serialport::new(&self.device, self.baud).flow_control(FlowControl::Hardware).open_native();
         let mut port = Port(port.map_err(|error| explain(&error))?);
-        if self.device.starts_with("/dev/pts/") {
+        if is_pty(&port)? {
             // A pty stays exclusive when its user is killed, and would then refuse us for ever in a lab without root.
             // The file lock, which remains, goes with its owner.
             port.0.set_exclusive(false).map_err(|error| explain(&error))?;
@@ -152,6 +153,11 @@ impl Serial {
         }
         Ok(())
     }
+}
+
+/// Whether the line is a pseudo-terminal, whatever its name (devices.txt: Unix98 slaves have majors 136 to 143).
+fn is_pty(port: &Port) -> io::Result<bool> {
+    Ok((136..=143).contains(&major(fstat(port)?.st_rdev)))
 }
 
 /// Tells a line in use from one that does not exist, which the crate calls the same.

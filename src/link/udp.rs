@@ -19,6 +19,9 @@ use super::interface::{self, Interface};
 /// Type of service `IPTOS_LOWDELAY`, which the original asks for on `ucast`.
 const LOW_DELAY: u32 = 0x10;
 
+/// `TC_PRIO_INTERACTIVE`: the first band of the kernel's queues; not visible on the wire.
+const INTERACTIVE: u32 = 6;
+
 /// Where a UDP medium sends to, names already resolved.
 #[derive(Clone, Debug)]
 pub(super) enum Peer {
@@ -76,6 +79,8 @@ impl UdpPlan {
         let socket = udp(self.domain())?;
         // Nobody reads this socket: what is sent to it must not take memory.
         socket.set_recv_buffer_size(0)?;
+        // A heartbeat overtakes what the disks copy to each other over the same interface.
+        socket.set_priority(INTERACTIVE)?;
         let to = match &self.peer {
             Peer::Broadcast => {
                 let to = on.broadcast.ok_or_else(|| other("the interface has no IPv4 broadcast address"))?;
