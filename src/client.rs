@@ -1,1 +1,226 @@
-//! To be written.
+//! The client's end of our control socket, and the words spoken over it: one JSON object a line, each way.
+//!
+//! The document of `status` is versioned: fields may be added within a version, never changed or removed.
+
+use std::fmt;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What may be asked: `{"ask":"status"}`, `{"ask":"standby","set":"all"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "lowercase")]
+pub enum Ask {
+    /// How things are.
+    Status,
+    /// Give groups to the other node; answered when it is over.
+    Standby {
+        /// `all`, `local`, `foreign` or `failback`.
+        set: String,
+    },
+    /// Take groups from the other node; answered when it is over.
+    Takeover {
+        /// `all`, `local`, `foreign` or `failback`.
+        set: String,
+    },
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// To [`Ask::Status`].
+    Status(Box<Status>),
+    /// The keys of the groups that moved.
+    Moved(Vec<String>),
+    /// Why not, or why only in part.
+    Refused(String),
+}
+
+/// Everything `latido status` shows. Durations are in milliseconds and count back from the answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of this document: 1.
+    pub version: u32,
+    /// The daemon's program version.
+    pub program: String,
+    /// Its process id.
+    pub pid: u32,
+    /// How long it has run.
+    pub up_for_ms: u64,
+    /// This node's name.
+    pub me: String,
+    /// All nodes, ping nodes too, in the order of `ha.cf`.
+    pub nodes: Vec<Node>,
+    /// All groups, in the order of `haresources`.
+    pub groups: Vec<Group>,
+    /// `none`, `local`, `foreign`, `all` or `transition`.
+    pub rscstatus: String,
+    /// Whether nothing is being decided or moved.
+    pub stable: bool,
+    /// Whether the daemon is leaving.
+    pub leaving: bool,
+    /// `on`, `off` or `legacy`.
+    pub auto_failback: String,
+    /// When groups of a node that died or left were last taken over; absent when never.
+    pub last_takeover_ms: Option<u64>,
+    /// When anything last changed.
+    pub last_change_ms: u64,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Whether it is this one.
+    pub here: bool,
+    /// Whether it is a ping node.
+    pub ping: bool,
+    /// `init`, `up`, `active`, `dead` or `ping`.
+    pub status: String,
+    /// Age of its last heartbeat; absent when none was heard in this life.
+    pub last_heard_ms: Option<u64>,
+    /// Its generation, if known.
+    pub generation: Option<u64>,
+    /// After how long a silence it is dead.
+    pub deadtime_ms: u64,
+    /// Whether it runs Latido.
+    pub latido: bool,
+    /// One for each medium.
+    pub links: Vec<Link>,
+}
+
+/// One node over one medium.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// `eth0`, `/dev/ttyS0`, a ping host.
+    pub medium: String,
+    /// Whether it is up.
+    pub up: bool,
+    /// Age of the last message over it.
+    pub last_heard_ms: Option<u64>,
+    /// Why the medium fails, if it does.
+    pub failure: Option<String>,
+}
+
+/// One resource group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its first resource.
+    pub key: String,
+    /// The node it belongs to.
+    pub owner: String,
+    /// All its resources as written in `haresources`.
+    pub resources: Vec<String>,
+    /// Here: `free`, `starting`, `held`, `stopping`, `failed` or `blocked`.
+    pub state: String,
+    /// Since when it is in that state.
+    pub for_ms: u64,
+    /// Whether the other node says it holds it.
+    pub held_by_peer: bool,
+    /// The script being run for it, if any.
+    pub running: Option<String>,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum ClientError {
+    /// Nobody listens at the socket.
+    NotRunning(PathBuf),
+    /// The socket does not let us.
+    NotAllowed(PathBuf),
+    /// No answer in time.
+    TimedOut,
+    /// Anything else.
+    Broken(String),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientError::NotRunning(path) => {
+                write!(f, "no daemon answers at {}: latido is not running here", path.display())
+            }
+            ClientError::NotAllowed(path) => {
+                write!(f, "not allowed to open {}: become root or a member of group haclient", path.display())
+            }
+            ClientError::TimedOut => f.write_str("the daemon did not answer in time"),
+            ClientError::Broken(why) => write!(f, "talking to the daemon failed: {why}"),
+        }
+    }
+}
+
+/// A connection to the daemon.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects to the control socket at `path`.
+    ///
+    /// # Errors
+    /// When nobody listens there or we may not.
+    pub fn connect(path: &Path) -> Result<Client, ClientError> {
+        match UnixStream::connect(path) {
+            Ok(stream) => Ok(Client { stream: BufReader::new(stream) }),
+            Err(error) => Err(match error.kind() {
+                io::ErrorKind::PermissionDenied => ClientError::NotAllowed(path.to_owned()),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning(path.to_owned()),
+                _ => ClientError::Broken(format!("{}: {error}", path.display())),
+            }),
+        }
+    }
+
+    /// Asks and waits for the answer, at most this long.
+    ///
+    /// # Errors
+    /// When there is no answer in time, or none that can be read.
+    pub fn ask(&mut self, ask: &Ask, timeout: Duration) -> Result<Answer, ClientError> {
+        let line = serde_json::to_string(ask).map_err(|error| ClientError::Broken(error.to_string()))?;
+        let timeout = timeout.max(Duration::from_millis(1));
+        let stream = self.stream.get_mut();
+        stream.set_read_timeout(Some(timeout)).map_err(from_io)?;
+        stream.write_all(format!("{line}\n").as_bytes()).map_err(from_io)?;
+        let mut answer = String::new();
+        if self.stream.read_line(&mut answer).map_err(from_io)? == 0 {
+            return Err(ClientError::Broken("it closed the connection".to_owned()));
+        }
+        serde_json::from_str(&answer).map_err(|error| ClientError::Broken(error.to_string()))
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
+fn from_io(error: io::Error) -> ClientError {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::TimedOut,
+        _ => ClientError::Broken(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_and_answers_have_the_documented_spelling() {
+        let spelled = |ask: &Ask| serde_json::to_string(ask).unwrap();
+        assert_eq!(spelled(&Ask::Status), r#"{"ask":"status"}"#);
+        assert_eq!(spelled(&Ask::Standby { set: "all".into() }), r#"{"ask":"standby","set":"all"}"#);
+        let answer = serde_json::to_string(&Answer::Refused("no".into())).unwrap();
+        assert_eq!(answer, r#"{"refused":"no"}"#);
+    }
+
+    #[test]
+    fn a_daemon_that_is_not_there_is_named_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Client::connect(&dir.path().join("latido.sock")).unwrap_err();
+        assert!(matches!(error, ClientError::NotRunning(_)), "{error}");
+    }
+}

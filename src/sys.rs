@@ -113,3 +113,49 @@ mod tests {
         assert!(set_realtime(1000).is_err());
     }
 }
+
+/// A moment as the clock on the wall shows it, in the machine's time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Full year.
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 60.
+    pub second: u8,
+}
+
+/// Converts seconds since 1970 to local time.
+pub fn local_time(seconds: u64) -> LocalTime {
+    let seconds = libc::time_t::try_from(seconds).unwrap_or(0);
+    // SAFETY: all fields of `tm` are integers and a pointer; zero is valid for each.
+    let mut tm: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to live local values; a failure leaves `tm` zeroed, which is harmless.
+    unsafe { libc::localtime_r(&raw const seconds, &raw mut tm) };
+    let small = |value: libc::c_int| u8::try_from(value).unwrap_or(0);
+    LocalTime {
+        year: tm.tm_year.saturating_add(1900),
+        month: small(tm.tm_mon.saturating_add(1)),
+        day: small(tm.tm_mday),
+        hour: small(tm.tm_hour),
+        minute: small(tm.tm_min),
+        second: small(tm.tm_sec),
+    }
+}
+
+/// Keeps every page in memory from its first use on.
+///
+/// Only touched pages: locking whole mappings would fault in the entire executable and stack for nothing.
+///
+/// # Errors
+/// `EPERM` or `ENOMEM` where the limit of locked memory is too small, `EINVAL` before Linux 4.4.
+pub fn lock_touched_memory() -> io::Result<()> {
+    // SAFETY: takes no pointers.
+    check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) })
+}

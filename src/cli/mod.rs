@@ -3,15 +3,22 @@
 mod agent;
 mod check;
 mod daemon;
+mod handover;
+mod heartbeat;
 mod lab;
 mod resource;
 mod standby;
 mod status;
 mod takeover;
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+use crate::paths::Paths;
 
 /// A two-node heartbeat daemon that reads /etc/ha.d and speaks the protocol of Linux-HA heartbeat.
 #[derive(Debug, Parser)]
@@ -44,10 +51,13 @@ enum Command {
 /// Runs what was called: a subcommand, or the program whose name the link has.
 pub fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    if let Some((program, rest)) = words.split_first()
-        && program.rsplit('/').next() == Some("ResourceManager")
-    {
-        return resource::resource_manager(program, rest);
+    if let Some((program, rest)) = words.split_first() {
+        match program.rsplit('/').next() {
+            Some("ResourceManager") => return resource::resource_manager(program, rest),
+            Some("heartbeat") => return heartbeat::heartbeat(rest),
+            Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, rest),
+            _ => {}
+        }
     }
     match Latido::parse().command {
         Command::Daemon(args) => daemon::run(&args),
@@ -59,4 +69,20 @@ pub fn main() -> ExitCode {
         Command::Lab(args) => lab::run(&args),
         Command::Agent(args) => agent::run(&args),
     }
+}
+
+/// The node the old programs mean: `HA_DIR`, or the system's.
+fn paths_from_environment() -> Paths {
+    std::env::var_os("HA_DIR").map_or_else(Paths::system, |dir| Paths::under(Path::new(&dir)))
+}
+
+/// Prints a line; a reader that went away is not our affair.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Between two looks at another process, which offers no event to a program that is not its parent.
+fn pause(time: Duration) {
+    #[allow(clippy::disallowed_methods, reason = "the end of a process that is not our child cannot be awaited")]
+    std::thread::sleep(time);
 }

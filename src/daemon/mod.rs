@@ -1,3 +1,21 @@
-//! To be written.
+//! The daemon: one process, one thread, around the pure core (`config.md` 1, 7, 8).
+//!
+//! [`run`] reads the configuration, opens what a node needs and hands over to [`driver`], which waits for whatever
+//! happens next, tells the core, and carries out what it asks for.
 
+mod child;
+mod control;
+mod driver;
+mod environment;
+mod fifo;
+mod files;
+mod logging;
+mod lookup;
+mod perform;
+pub mod pidfile;
 pub mod read_config;
+mod realtime;
+mod signals;
+mod start;
+
+pub use start::{Options, run, signal_ready};

@@ -1,0 +1,191 @@
+//! The old name `heartbeat`: same options, words and exit codes (`config.md` 7, `resources.md` 5.2).
+
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::config::DIRECTIVES;
+use crate::daemon::pidfile::{Running, is_alive, running};
+use crate::daemon::{Options, read_config, run as run_daemon};
+use crate::paths::Paths;
+
+use super::{pause, print};
+
+const USAGE: &str = "Usage: heartbeat [-dDkMrRsvWlVf] [-C Current-resource-state]";
+
+#[derive(Debug, Default)]
+struct Flags {
+    seen: String,
+    debug: u8,
+}
+
+impl Flags {
+    fn has(&self, flag: char) -> bool {
+        self.seen.contains(flag)
+    }
+}
+
+/// Behaves as `heartbeat` does with these words.
+pub(super) fn heartbeat(words: &[String]) -> ExitCode {
+    let Some(flags) = read_flags(words) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let paths = super::paths_from_environment();
+    if flags.has('V') {
+        print(&format!("3.0.6 (latido {})", env!("CARGO_PKG_VERSION")));
+        return ExitCode::SUCCESS;
+    }
+    if flags.has('D') {
+        DIRECTIVES.iter().for_each(|directive| print(&format!("{:<24} {}", directive.name, directive.default)));
+        return ExitCode::SUCCESS;
+    }
+    if flags.has('s') {
+        return tell_status(&paths);
+    }
+    if flags.has('k') {
+        return stop(&paths);
+    }
+    if flags.has('r')
+        && let Running::Yes(pid) = running(&paths.pid_file)
+    {
+        return reload(&paths, pid);
+    }
+    start(paths, &flags)
+}
+
+fn read_flags(words: &[String]) -> Option<Flags> {
+    let mut flags = Flags::default();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        // Other words are ignored, as they ever were.
+        let Some(letters) = word.strip_prefix('-') else { continue };
+        for letter in letters.chars() {
+            match letter {
+                'd' => flags.debug = flags.debug.saturating_add(1),
+                'C' => {
+                    words.next()?;
+                    flags.seen.push('C');
+                }
+                'D' | 'k' | 'M' | 'r' | 'R' | 's' | 'v' | 'W' | 'l' | 'V' | 'f' => flags.seen.push(letter),
+                _ => return None,
+            }
+        }
+    }
+    let bad = flags.has('C') && !flags.has('R') || flags.has('r') && flags.has('R');
+    (!bad).then_some(flags)
+}
+
+fn tell_status(paths: &Paths) -> ExitCode {
+    match running(&paths.pid_file) {
+        Running::Yes(pid) => {
+            let uname = nix::sys::utsname::uname().map(|name| name.nodename().to_string_lossy().into_owned());
+            let uname = uname.unwrap_or_default();
+            let node = read_config::host_name(&paths.ha_dir).map_or_else(|| uname.clone(), |name| name.to_string());
+            print(&format!("heartbeat OK [pid {pid} et al] is running on {uname} [{node}]..."));
+            ExitCode::SUCCESS
+        }
+        gone @ (Running::No | Running::Stale) => {
+            print("heartbeat is stopped. No process");
+            ExitCode::from(if gone == Running::No { 3 } else { 1 })
+        }
+    }
+}
+
+fn stop(paths: &Paths) -> ExitCode {
+    let Running::Yes(pid) = running(&paths.pid_file) else {
+        eprintln!("INFO: Heartbeat already stopped.");
+        return ExitCode::SUCCESS;
+    };
+    if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM) {
+        eprintln!("ERROR: Could not kill pid {pid}: {error}");
+        return ExitCode::from(if error == nix::errno::Errno::EPERM { 4 } else { 1 });
+    }
+    while is_alive(pid) {
+        pause(Duration::from_millis(20));
+    }
+    ExitCode::SUCCESS
+}
+
+fn reload(paths: &Paths, pid: i32) -> ExitCode {
+    if let Err(problems) = read_config::load(paths, None) {
+        problems.iter().for_each(|problem| eprintln!("{problem}"));
+        eprintln!("info: Config errors: Heartbeat pid {pid} NOT restarted");
+        return ExitCode::FAILURE;
+    }
+    eprintln!("info: Signalling heartbeat pid {pid} to reread config files");
+    match kill(Pid::from_raw(pid), Signal::SIGHUP) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ERROR: Could not signal pid {pid}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(paths: Paths, flags: &Flags) -> ExitCode {
+    if flags.has('v') {
+        match read_config::load(&paths, None) {
+            Ok(config) => print(&config.to_text()),
+            Err(problems) => problems.iter().for_each(|problem| eprintln!("{problem}")),
+        }
+    }
+    if flags.has('f') {
+        return run_daemon(&Options {
+            paths,
+            without_resources: flags.has('M'),
+            without_realtime: flags.has('l'),
+            debug: flags.debug,
+            to_terminal: true,
+        });
+    }
+    start_in_background(&paths, flags)
+}
+
+/// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
+fn start_in_background(paths: &Paths, flags: &Flags) -> ExitCode {
+    if let Err(problems) = read_config::load(paths, None) {
+        problems.iter().for_each(|problem| eprintln!("{problem}"));
+        eprintln!("ERROR: Configuration error, heartbeat not started.");
+        return ExitCode::from(6);
+    }
+    if let Running::Yes(pid) = running(&paths.pid_file) {
+        eprintln!("info: heartbeat: already running [pid {pid}].");
+        return ExitCode::SUCCESS;
+    }
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("daemon").arg("-d").arg(&paths.ha_dir).arg("--foreground");
+    if flags.has('M') {
+        command.arg("-M");
+    }
+    if flags.has('l') {
+        command.arg("-l");
+    }
+    command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match command.process_group(0).spawn() {
+        Ok(mut child) => await_running(paths, &mut child),
+        Err(error) => {
+            eprintln!("ERROR: cannot start the daemon: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn await_running(paths: &Paths, child: &mut std::process::Child) -> ExitCode {
+    for _ in 0..1500 {
+        if let Ok(Some(status)) = child.try_wait() {
+            eprintln!("ERROR: heartbeat not started; its log says why.");
+            return ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+        }
+        if paths.control_socket().exists() && matches!(running(&paths.pid_file), Running::Yes(_)) {
+            return ExitCode::SUCCESS;
+        }
+        pause(Duration::from_millis(20));
+    }
+    eprintln!("ERROR: heartbeat did not come up within 30 s; its log says why.");
+    ExitCode::FAILURE
+}

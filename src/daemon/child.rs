@@ -1,0 +1,242 @@
+//! Running scripts (`resources.md` 3.2, 3.3): in a process group of their own, with a time limit, without a descriptor
+//! of ours. What a script does is its own affair; how it ended becomes an [`Ended`].
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{self, PipeReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Child;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::haresources::{Exit, Outcome};
+use crate::names::JobId;
+
+use super::environment::Environment;
+
+/// Most of a script's words we keep.
+const MOST_SAID: usize = 65_536;
+/// Between the request to end and the end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Absolute path.
+    pub program: OsString,
+    /// What it sees as its own name, when that differs.
+    pub name: Option<OsString>,
+    /// The rest.
+    pub arguments: Vec<OsString>,
+}
+
+/// What a script's standard output is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The debug log.
+    Log,
+    /// Kept, up to 64 kB: it decides (`status`).
+    Kept,
+}
+
+/// A child that ended.
+#[derive(Debug, PartialEq)]
+pub enum Ended {
+    /// A resource script.
+    Resource(JobId, Outcome),
+    /// A notification script, with the type of the message it was for.
+    Notification(String, Exit),
+}
+
+/// The children that run now.
+#[derive(Debug, Default)]
+pub struct Children {
+    tasks: JoinSet<Ended>,
+}
+
+impl Children {
+    /// Starts a script; its end comes out of [`Children::next`], made into what `ended` says.
+    ///
+    /// # Errors
+    /// When it cannot be run at all.
+    pub fn start(
+        &mut self,
+        call: &Call,
+        output: Output,
+        limit: Duration,
+        environment: &Environment,
+        ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
+    ) -> io::Result<()> {
+        let (child, said) = spawn(call, output, environment)?;
+        self.tasks.spawn(async move { ended(supervise(child, said, limit).await) });
+        Ok(())
+    }
+
+    /// The next child that ends; never, while none runs. Cancel safe.
+    pub async fn next(&mut self) -> Ended {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(ended)) => return ended,
+                // A task of ours neither panics nor is aborted.
+                Some(Err(_)) => {}
+                None => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    /// Whether none runs.
+    pub fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+}
+
+fn spawn(call: &Call, output: Output, environment: &Environment) -> io::Result<(Child, Option<Words>)> {
+    match spawn_program(call, output, environment) {
+        // A script without a `#!` line: a shell runs it, as the original's shell did.
+        Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
+            let arguments = [&call.program].into_iter().chain(&call.arguments).cloned().collect();
+            spawn_program(&Call { program: "/bin/sh".into(), name: None, arguments }, output, environment)
+        }
+        result => result,
+    }
+}
+
+/// Everything here keeps `std` on its `posix_spawn` path: our memory is neither copied nor counted twice.
+fn spawn_program(call: &Call, output: Output, environment: &Environment) -> io::Result<(Child, Option<Words>)> {
+    let log = open_log(environment.debuglog.as_deref())?;
+    let mut command = Command::new(&call.program);
+    command
+        .args(&call.arguments)
+        .env_clear()
+        .envs(environment.variables())
+        .current_dir(&environment.directory)
+        .stdin(Stdio::null())
+        .stderr(log.try_clone()?)
+        .process_group(0);
+    if let Some(name) = &call.name {
+        command.arg0(name);
+    }
+    let words = match output {
+        Output::Log => {
+            command.stdout(log);
+            None
+        }
+        Output::Kept => {
+            let (reader, writer) = io::pipe()?;
+            command.stdout(writer);
+            Some(Words::new(reader)?)
+        }
+    };
+    Ok((tokio::process::Command::from(command).spawn()?, words))
+}
+
+fn open_log(path: Option<&Path>) -> io::Result<File> {
+    let append = |path: &Path| OpenOptions::new().append(true).create(true).mode(0o644).open(path);
+    match path.map(append) {
+        Some(Ok(file)) => Ok(file),
+        // A log that cannot be written must not keep a service down.
+        Some(Err(_)) | None => OpenOptions::new().write(true).open("/dev/null"),
+    }
+}
+
+/// What a script prints, collected while it runs so that it never waits for us.
+struct Words {
+    pipe: AsyncFd<PipeReader>,
+    kept: Vec<u8>,
+}
+
+impl Words {
+    fn new(pipe: PipeReader) -> io::Result<Words> {
+        fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Words { pipe: AsyncFd::new(pipe)?, kept: Vec::new() })
+    }
+
+    /// Reads until nobody holds the writing end any more; a daemon started by the script may hold it for ever.
+    async fn read_on(&mut self) {
+        loop {
+            let Ok(mut ready) = self.pipe.readable().await else { return };
+            let mut chunk = [0; 4096];
+            match ready.try_io(|pipe| pipe.get_ref().read(&mut chunk)) {
+                Ok(Ok(0) | Err(_)) => return,
+                Ok(Ok(read)) => keep(&mut self.kept, &chunk[..read]),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// What the script had printed when it ended.
+    fn finish(mut self) -> String {
+        let mut chunk = [0; 4096];
+        // The pipe holds no more than this; a writer that is still busy must not keep us.
+        for _ in 0..16 {
+            match self.pipe.get_ref().read(&mut chunk) {
+                Ok(0) | Err(_) => break,
+                Ok(read) => keep(&mut self.kept, &chunk[..read]),
+            }
+        }
+        String::from_utf8_lossy(&self.kept).into_owned()
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
+    let room = MOST_SAID.saturating_sub(kept.len());
+    kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
+}
+
+async fn supervise(mut child: Child, mut words: Option<Words>, limit: Duration) -> Outcome {
+    let exit = match timeout(limit, wait(&mut child, words.as_mut())).await {
+        Ok(Ok(status)) => exit_of(status),
+        Ok(Err(error)) => Exit::NotFound(format!("its end could not be awaited: {error}")),
+        Err(_) => {
+            end_group(&mut child).await;
+            Exit::TimedOut
+        }
+    };
+    Outcome { exit, said: words.map(Words::finish).unwrap_or_default() }
+}
+
+async fn wait(child: &mut Child, words: Option<&mut Words>) -> io::Result<ExitStatus> {
+    let Some(words) = words else { return child.wait().await };
+    tokio::select! {
+        status = child.wait() => status,
+        () = async { words.read_on().await; std::future::pending().await } => unreachable!("pending never ends"),
+    }
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Code(1),
+    }
+}
+
+/// Asks the script and all it started to end, then ends them: also when the script itself has gone already.
+async fn end_group(child: &mut Child) {
+    let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw) else { return };
+    let _ = killpg(group, Signal::SIGTERM);
+    let everybody_gone = async {
+        let _ = child.wait().await;
+        while killpg(group, None).is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    if timeout(GRACE, everybody_gone).await.is_err() {
+        let _ = killpg(group, Signal::SIGKILL);
+        // Something in the kernel may hold it still; the resource counts as failed either way.
+        let _ = timeout(GRACE, child.wait()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Our control socket: `latido status`, `standby` and `takeover` ask here, one JSON object a line (see `client.rs`).
+//!
+//! Nothing a client does can delay the loop: each connection is a task of its own, their number, their lines and their
+//! time are bounded, and who does not read its answer is dropped.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::client::{Answer, Ask};
+use crate::names::ClientId;
+
+const MOST_CLIENTS: usize = 32;
+const LONGEST_LINE: u64 = 4096;
+/// How long a client may take to ask, and to read its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A question that waits for its answer.
+#[derive(Debug)]
+pub struct Question {
+    /// Whom to answer.
+    pub client: ClientId,
+    /// What it asks.
+    pub ask: Ask,
+}
+
+/// The listening socket; removed when dropped.
+#[derive(Debug)]
+pub struct Control {
+    path: PathBuf,
+    questions: mpsc::Receiver<(Ask, oneshot::Sender<Answer>)>,
+    waiting: BTreeMap<ClientId, oneshot::Sender<Answer>>,
+    next: u64,
+    listener: JoinHandle<()>,
+}
+
+impl Control {
+    /// Listens at `path`, for root and the group `haclient`.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub fn open(path: &Path) -> io::Result<Control> {
+        // Who runs here was settled by the pid file: what lies there is a leftover.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        if let Ok(Some(group)) = nix::unistd::Group::from_name("haclient") {
+            // Without the privilege only the owner can ask, which is right for a lab.
+            let _ = std::os::unix::fs::chown(path, None, Some(group.gid.as_raw()));
+        }
+        fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        let (sender, questions) = mpsc::channel(MOST_CLIENTS);
+        let listener = tokio::spawn(listen(listener, sender));
+        Ok(Control { path: path.to_owned(), questions, waiting: BTreeMap::new(), next: 0, listener })
+    }
+
+    /// The next question; cancel safe.
+    pub async fn next(&mut self) -> Question {
+        loop {
+            let Some((ask, answer_to)) = self.questions.recv().await else {
+                // The listening task never ends before we do.
+                std::future::pending::<()>().await;
+                continue;
+            };
+            self.waiting.retain(|_, sender| !sender.is_closed());
+            self.next += 1;
+            let client = ClientId(self.next);
+            self.waiting.insert(client, answer_to);
+            return Question { client, ask };
+        }
+    }
+
+    /// Answers; a client that went away meanwhile is forgotten.
+    pub fn answer(&mut self, client: ClientId, answer: Answer) {
+        if let Some(sender) = self.waiting.remove(&client) {
+            let _ = sender.send(answer);
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.listener.abort();
+        // A socket that stays is removed by the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn listen(listener: UnixListener, questions: mpsc::Sender<(Ask, oneshot::Sender<Answer>)>) {
+    let places = Arc::new(Semaphore::new(MOST_CLIENTS));
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // No place left: the client sees the connection closed.
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                let questions = questions.clone();
+                tokio::spawn(async move {
+                    serve(stream, questions).await;
+                    drop(place);
+                });
+            }
+            // Out of descriptors: the next attempt may find one.
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+async fn serve(stream: UnixStream, questions: mpsc::Sender<(Ask, oneshot::Sender<Answer>)>) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut line = Vec::new();
+        let mut limited = (&mut stream).take(LONGEST_LINE);
+        match timeout(PATIENCE, limited.read_until(b'\n', &mut line)).await {
+            Ok(Ok(read)) if read > 0 && line.ends_with(b"\n") => {}
+            Ok(_) | Err(_) => return,
+        }
+        let answer = match serde_json::from_slice::<Ask>(&line) {
+            Ok(ask) => {
+                let (sender, answer) = oneshot::channel();
+                if questions.send((ask, sender)).await.is_err() {
+                    return;
+                }
+                let Ok(answer) = answer.await else { return };
+                answer
+            }
+            Err(error) => Answer::Refused(format!("not a question: {error}")),
+        };
+        let Ok(mut line) = serde_json::to_vec(&answer) else { return };
+        line.push(b'\n');
+        match timeout(PATIENCE, stream.get_mut().write_all(&line)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn ask(path: &Path, line: &[u8]) -> String {
+        let mut stream = UnixStream::connect(path).await.unwrap();
+        stream.write_all(line).await.unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).await.unwrap();
+        answer
+    }
+
+    fn socket() -> (tempfile::TempDir, PathBuf, Control) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("latido.sock");
+        let control = Control::open(&path).unwrap();
+        (dir, path, control)
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_on_its_own_connection() {
+        let (_dir, path, mut control) = socket();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        let client = tokio::spawn({
+            let path = path.clone();
+            async move { ask(&path, b"{\"ask\":\"standby\",\"set\":\"all\"}\n").await }
+        });
+        let question = control.next().await;
+        assert_eq!(question.ask, Ask::Standby { set: "all".into() });
+        control.answer(question.client, Answer::Moved(vec!["10.0.0.10".into()]));
+        assert_eq!(client.await.unwrap(), "{\"moved\":[\"10.0.0.10\"]}\n");
+        drop(control);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn rubbish_is_refused_and_an_endless_line_is_cut() {
+        let (_dir, path, control) = socket();
+        assert!(ask(&path, b"{\"ask\":\"reboot\"}\n").await.starts_with("{\"refused\":\"not a question"));
+        assert_eq!(ask(&path, &[b'x'; 5000]).await, "");
+        drop(control);
+    }
+
+    #[tokio::test]
+    async fn more_clients_than_there_are_places_are_turned_away() {
+        let (_dir, path, mut control) = socket();
+        let mut idle = Vec::new();
+        for _ in 0..MOST_CLIENTS {
+            idle.push(UnixStream::connect(&path).await.unwrap());
+        }
+        // A place is taken when the connection is accepted, in order.
+        assert_eq!(ask(&path, b"{\"ask\":\"status\"}\n").await, "");
+        idle[0].write_all(b"{\"ask\":\"status\"}\n").await.unwrap();
+        assert_eq!(control.next().await.ask, Ask::Status);
+    }
+}

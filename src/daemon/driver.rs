@@ -1,0 +1,268 @@
+//! The loop: wait for the next event or deadline, tell the core, carry out what it asks for.
+//!
+//! When a deadline has passed, what had arrived by then is handed over first, and no more than that, so that neither a
+//! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md`, rules of the core).
+
+use std::collections::VecDeque;
+use std::io;
+use std::process::ExitCode;
+
+use crate::agent::Net;
+use crate::clock::Clock;
+use crate::cluster::{Cluster, Event, MediumCondition, Report};
+use crate::config::Config;
+use crate::link::{LinkEvent, Links};
+use crate::names::MediumId;
+use crate::time::Mono;
+use crate::wire::{Intake, parse_fifo};
+
+use super::child::{Children, Ended};
+use super::control::Control;
+use super::environment::Environment;
+use super::fifo::Fifo;
+use super::files::Remembered;
+use super::logging::{Log, Sparing};
+use super::lookup::Places;
+use super::perform::Notifications;
+use super::read_config::{self, Options as ReadOptions};
+use super::signals::{Signal, Signals};
+use super::start::{Options, signal_ready};
+
+/// A running node and everything it touches.
+pub(super) struct Driver {
+    pub(super) options: Options,
+    pub(super) config: Config,
+    pub(super) clock: Clock,
+    pub(super) log: Log,
+    pub(super) links: Links,
+    pub(super) intake: Intake,
+    pub(super) cluster: Cluster,
+    pub(super) children: Children,
+    pub(super) environment: Environment,
+    pub(super) places: Places,
+    pub(super) net: Option<Net>,
+    pub(super) control: Control,
+    pub(super) remembered: Remembered,
+    pub(super) notifications: Notifications,
+    /// Events that carrying out an action caused at once.
+    pub(super) soon: VecDeque<Event>,
+    pub(super) exit: Option<ExitCode>,
+    sparing: Sparing,
+    fifo: Fifo,
+    signals: Signals,
+}
+
+/// Why the loop woke.
+enum Woken {
+    Deadline,
+    Link(LinkEvent),
+    Child(Ended),
+    Fifo(String),
+    Control(super::control::Question),
+    Signal(Signal),
+}
+
+impl Driver {
+    /// Opens what is left to open; must be called inside the runtime.
+    pub(super) fn new(
+        options: Options,
+        config: Config,
+        clock: Clock,
+        log: Log,
+        links: Links,
+        intake: Intake,
+        cluster: Cluster,
+    ) -> io::Result<Driver> {
+        let paths = &options.paths;
+        let net = Net::open(config.announce).inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}"))).ok();
+        Ok(Driver {
+            environment: Environment::new(paths, &config, std::env::vars_os()),
+            places: Places::new(paths),
+            control: Control::open(&paths.control_socket())?,
+            fifo: Fifo::open(&paths.fifo())?,
+            signals: Signals::listen()?,
+            remembered: Remembered::read(paths),
+            children: Children::default(),
+            notifications: Notifications::default(),
+            soon: VecDeque::new(),
+            exit: None,
+            sparing: Sparing::default(),
+            net,
+            options,
+            config,
+            clock,
+            log,
+            links,
+            intake,
+            cluster,
+        })
+    }
+
+    /// Runs until the core says that it is over.
+    pub(super) async fn run(mut self) -> ExitCode {
+        signal_ready();
+        self.tell(Event::Tick);
+        loop {
+            if let Some(code) = self.exit {
+                self.links.flush(std::time::Duration::from_millis(300)).await;
+                return code;
+            }
+            let woken = self.wait().await;
+            self.react(woken);
+        }
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let deadline = self.next_deadline();
+        tokio::select! {
+            // The deadline first: whatever floods in may not hold up our own heartbeat.
+            biased;
+            () = sleep_until(&self.clock, deadline) => Woken::Deadline,
+            ended = self.children.next() => Woken::Child(ended),
+            signal = self.signals.next() => Woken::Signal(signal),
+            question = self.control.next() => Woken::Control(question),
+            text = self.fifo.next() => Woken::Fifo(text),
+            event = self.links.next() => Woken::Link(event),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        let repeat = self.net.as_ref().and_then(Net::next_repeat);
+        [self.cluster.next_deadline(), self.links.next_retry(), repeat].into_iter().flatten().min()
+    }
+
+    fn react(&mut self, woken: Woken) {
+        match woken {
+            Woken::Deadline => self.on_deadline(),
+            Woken::Link(event) => self.on_link(event),
+            Woken::Child(Ended::Resource(job, outcome)) => self.tell(Event::Done { job, outcome }),
+            Woken::Child(Ended::Notification(kind, exit)) => self.on_notified(&kind, &exit),
+            Woken::Fifo(text) => self.on_fifo(&text),
+            Woken::Control(question) => self.on_question(question),
+            Woken::Signal(signal) => self.on_signal(signal),
+        }
+    }
+
+    fn on_deadline(&mut self) {
+        self.links.begin_drain();
+        while let Some(event) = self.links.try_next() {
+            self.on_link(event);
+        }
+        let now = self.clock.mono();
+        if self.links.next_retry().is_some_and(|at| at <= now) {
+            self.links.retry();
+        }
+        if let Some(net) = &mut self.net {
+            net.repeat(now);
+        }
+        if self.cluster.next_deadline().is_some_and(|at| at <= now) {
+            self.tell(Event::Tick);
+        }
+    }
+
+    fn on_link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Bytes { link, at, stream } => self.on_bytes(link, at, stream),
+            LinkEvent::Failed { link, reason } => {
+                let medium = self.links.id(link).clone();
+                self.tell(Event::Medium { medium, condition: MediumCondition::Failed(reason) });
+            }
+            LinkEvent::Restored { link } => {
+                let medium = self.links.id(link).clone();
+                self.intake.hung_up(&medium);
+                self.tell(Event::Medium { medium, condition: MediumCondition::Working });
+            }
+        }
+    }
+
+    fn on_bytes(&mut self, link: usize, at: Mono, stream: bool) {
+        let medium = self.links.id(link).clone();
+        for result in self.intake.take(&medium, stream, self.links.bytes()) {
+            match result {
+                Ok(message) => self.tell(Event::Message { medium: medium.clone(), at, message }),
+                Err(reject) => self.on_reject(&medium, &reject.to_string(), reject.cause().as_str()),
+            }
+        }
+    }
+
+    fn on_reject(&mut self, medium: &MediumId, text: &str, cause: &str) {
+        let now = self.clock.mono();
+        if !self.config.log_badpack {
+            return;
+        }
+        if let Some(phrase) = self.sparing.phrase(now, &format!("{medium} {cause}"), &format!("{medium}: {text}")) {
+            self.log.warn(phrase);
+        }
+    }
+
+    fn on_fifo(&mut self, text: &str) {
+        for message in parse_fifo(text.as_bytes()).into_iter().flatten() {
+            self.tell(Event::Local(message));
+        }
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Leave => {
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                self.tell(Event::Leave);
+            }
+            Signal::Reload => self.reload(),
+            Signal::Louder | Signal::Quieter => {
+                let level = self.log.change_debug(signal == Signal::Louder);
+                self.log.info(format!("debug now set to {level} [pid {}]", std::process::id()));
+            }
+        }
+    }
+
+    /// SIGHUP: all files anew; a fault in any of them leaves everything as it was.
+    fn reload(&mut self) {
+        self.log.reopen();
+        let read = ReadOptions {
+            without_resources: self.options.without_resources,
+            without_resolver: true,
+            ..ReadOptions::default()
+        };
+        match read_config::load_with(&self.options.paths, &read).1 {
+            Err(problems) => {
+                problems.iter().for_each(|problem| self.log.error(problem.to_string()));
+                self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
+            }
+            Ok(config) => {
+                self.log.info("Rereading authentication file.");
+                config.warnings.iter().for_each(|warning| self.log.warn(warning.to_string()));
+                if config.media != self.config.media || config.settings.nodes != self.config.settings.nodes {
+                    self.log.warn("ha.cf names other media or nodes than before: that takes effect at the next start.");
+                }
+                self.intake.set_keyring(config.keyring.clone());
+                let fresh = (config.settings.clone(), config.groups.clone());
+                let media = std::mem::take(&mut self.config.media);
+                self.config = Config { media, ..config };
+                self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os());
+                self.tell(Event::Reconfigure(Box::new(fresh)));
+            }
+        }
+    }
+
+    /// Tells the core, obeys it, and goes on with whatever that caused at once.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.soon.push_back(event);
+        while let Some(event) = self.soon.pop_front() {
+            log::trace!("{event:?}");
+            for action in self.cluster.handle(self.clock.now(), event) {
+                self.perform(action);
+            }
+        }
+    }
+
+    pub(super) fn write_report(&self, report: &Report) {
+        self.log.write(report.level(), report.to_string());
+    }
+}
+
+async fn sleep_until(clock: &Clock, at: Option<Mono>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
+        None => std::future::pending().await,
+    }
+}

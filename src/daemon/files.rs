@@ -1,0 +1,303 @@
+//! The small files a node keeps between lives: generation, uuid, and how far each peer was heard (`config.md` 8,
+//! `wire.md` 4.1 and 4.7). Every change is on disk before the daemon goes on; a crash leaves the old or the new file.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::names::NodeName;
+use crate::paths::Paths;
+use crate::time::Wall;
+use crate::wire::{Generation, Sequence};
+
+/// A generation and where it came from, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextGeneration {
+    /// To be used in this life; already on disk.
+    pub generation: Generation,
+    /// What an operator should know: a lost or broken file.
+    pub remark: Option<String>,
+}
+
+/// Makes the directories a node writes into; an existing one is left as it is.
+///
+/// # Errors
+/// The path and the reason of the first directory that cannot be made.
+pub fn make_directories(paths: &Paths) -> io::Result<()> {
+    let cores = working_directory(paths);
+    for dir in [&paths.lib_dir, &cores, &paths.run_dir, &paths.lock_dir, &paths.run_dir.join("rsctmp")] {
+        make_directory(dir)?;
+    }
+    if let Some(dir) = paths.pid_file.parent() {
+        make_directory(dir)?;
+    }
+    let mode = Permissions::from_mode(0o1755);
+    fs::set_permissions(paths.run_dir.join("rsctmp"), mode)
+}
+
+/// Where scripts and core dumps find themselves (`resources.md` 3.3).
+pub fn working_directory(paths: &Paths) -> PathBuf {
+    paths.lib_dir.join("cores/root")
+}
+
+fn make_directory(dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(|error| naming(dir, &error))
+}
+
+/// Counts the generation up and writes it down.
+///
+/// A missing or empty file starts at `now` + 1, far above any count; a broken one too, where the original would fall
+/// back to 1 and be taken for a replay.
+///
+/// # Errors
+/// When the file cannot be read or written: without it the peer would refuse us after the next start.
+pub fn next_generation(paths: &Paths, now: Wall) -> io::Result<NextGeneration> {
+    let path = paths.lib_dir.join("hb_generation");
+    let fresh = Generation(now.0.saturating_add(1));
+    let (generation, remark) = match read_generation(&path)? {
+        Stored::Count(count) => (Generation(count.saturating_add(1)), None),
+        Stored::Missing => (fresh, Some(format!("No Previous generation - starting at {}", fresh.0))),
+        Stored::Broken => {
+            let path = path.display();
+            (fresh, Some(format!("BROKEN previous generation in {path} - starting at {}", fresh.0)))
+        }
+    };
+    replace(&path, format!("{:>15}\n", generation.0).as_bytes(), 0o644)?;
+    Ok(NextGeneration { generation, remark })
+}
+
+enum Stored {
+    Count(u64),
+    Missing,
+    Broken,
+}
+
+fn read_generation(path: &Path) -> io::Result<Stored> {
+    let text = match read_bounded(path, 64) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
+        Err(error) => return Err(naming(path, &error)),
+    };
+    Ok(match text.parse() {
+        Ok(count) => Stored::Count(count),
+        Err(_) if text.is_empty() => Stored::Missing,
+        Err(_) => Stored::Broken,
+    })
+}
+
+/// Reads this node's uuid, or makes one; `true` when it is new.
+///
+/// # Errors
+/// When the file can neither be read nor written.
+pub fn node_uuid(paths: &Paths) -> io::Result<([u8; 16], bool)> {
+    let path = paths.lib_dir.join("hb_uuid");
+    match read_bounded(&path, 17).map(<[u8; 16]>::try_from) {
+        Ok(Ok(uuid)) if uuid != [0; 16] => return Ok((uuid, false)),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(naming(&path, &error)),
+    }
+    let uuid = random_uuid()?;
+    replace(&path, &uuid, 0o644)?;
+    Ok((uuid, true))
+}
+
+/// The uuid of `uuidfrom nodename`: the name's first 15 bytes, then zeroes.
+pub fn uuid_from_name(name: &NodeName) -> [u8; 16] {
+    let mut uuid = [0; 16];
+    for (to, from) in uuid.iter_mut().take(15).zip(name.as_str().bytes()) {
+        *to = from;
+    }
+    uuid
+}
+
+fn random_uuid() -> io::Result<[u8; 16]> {
+    let mut uuid = random_bytes::<16>()?;
+    uuid[6] = (uuid[6] & 0x0f) | 0x40;
+    uuid[8] = (uuid[8] & 0x3f) | 0x80;
+    Ok(uuid)
+}
+
+/// A number nobody can guess, for the core's delays.
+///
+/// # Errors
+/// When `/dev/urandom` cannot be read.
+pub fn random_seed() -> io::Result<u64> {
+    random_bytes::<8>().map(u64::from_ne_bytes)
+}
+
+fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// How far each peer was heard, as kept in `latido-peers`: one line `NAME GENERATION SEQUENCE` each.
+#[derive(Debug)]
+pub struct Remembered {
+    path: PathBuf,
+    peers: Vec<(NodeName, Generation, Sequence)>,
+}
+
+impl Remembered {
+    /// Reads the file; a missing one is empty, and lines that make no sense are left out.
+    pub fn read(paths: &Paths) -> Remembered {
+        let path = paths.lib_dir.join("latido-peers");
+        let text = read_bounded(&path, 65_536).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        Remembered { path, peers: text.unwrap_or_default().lines().filter_map(parse_peer).collect() }
+    }
+
+    /// What is known.
+    pub fn peers(&self) -> &[(NodeName, Generation, Sequence)] {
+        &self.peers
+    }
+
+    /// Writes down how far a peer was heard.
+    ///
+    /// # Errors
+    /// When the file cannot be replaced; what is remembered in memory is right all the same.
+    pub fn remember(&mut self, node: &NodeName, generation: Generation, sequence: Sequence) -> io::Result<()> {
+        let entry = (node.clone(), generation, sequence);
+        match self.peers.iter_mut().find(|(name, ..)| name == node) {
+            Some(known) if *known == entry => return Ok(()),
+            Some(known) => *known = entry,
+            None => self.peers.push(entry),
+        }
+        let lines: Vec<String> = self.peers.iter().map(|(n, g, s)| format!("{n} {} {}\n", g.0, s.0)).collect();
+        replace_unsynced(&self.path, lines.concat().as_bytes(), 0o644)
+    }
+}
+
+fn parse_peer(line: &str) -> Option<(NodeName, Generation, Sequence)> {
+    let mut words = line.split_whitespace();
+    let name = NodeName::new(words.next()?)?;
+    let generation = words.next()?.parse().ok().map(Generation)?;
+    let sequence = words.next()?.parse().ok().map(Sequence)?;
+    words.next().is_none().then_some((name, generation, sequence))
+}
+
+/// Replaces a file so that a crash leaves either the old or the new one, and waits until it is on disk.
+///
+/// # Errors
+/// The path and the reason.
+pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_beside(path, bytes, mode, true)?;
+    // The rename itself lives in the directory.
+    match path.parent() {
+        Some(dir) => File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| naming(path, &error)),
+        None => Ok(()),
+    }
+}
+
+/// Like [`replace`] but does not wait for the disk: the loop that beats must not.
+fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_beside(path, bytes, mode, false)
+}
+
+fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let write = || {
+        // A leftover of a crash may be anything, a link included.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(bytes)?;
+        if sync {
+            file.sync_all()?;
+        }
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| naming(path, &error))
+}
+
+fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn naming(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> (tempfile::TempDir, Paths) {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        make_directories(&paths).unwrap();
+        (dir, paths)
+    }
+
+    #[test]
+    fn the_generation_is_counted_up_in_sixteen_bytes() {
+        let (_dir, paths) = node();
+        let file = paths.lib_dir.join("hb_generation");
+        fs::write(&file, "             41\n").unwrap();
+        let next = next_generation(&paths, Wall(1_000_000)).unwrap();
+        assert_eq!(next, NextGeneration { generation: Generation(42), remark: None });
+        assert_eq!(fs::read(&file).unwrap(), b"             42\n");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    fn a_missing_generation_starts_above_any_count() {
+        let (_dir, paths) = node();
+        let next = next_generation(&paths, Wall(1_700_000_000)).unwrap();
+        assert_eq!(next.generation, Generation(1_700_000_001));
+        assert_eq!(next.remark.as_deref(), Some("No Previous generation - starting at 1700000001"));
+        assert_eq!(next_generation(&paths, Wall(5)).unwrap().generation, Generation(1_700_000_002));
+    }
+
+    #[test]
+    fn a_broken_generation_never_falls_back_to_one() {
+        let (_dir, paths) = node();
+        fs::write(paths.lib_dir.join("hb_generation"), "rubbish\n").unwrap();
+        let next = next_generation(&paths, Wall(1_700_000_000)).unwrap();
+        assert_eq!(next.generation, Generation(1_700_000_001));
+        assert!(next.remark.unwrap().starts_with("BROKEN previous generation"));
+    }
+
+    #[test]
+    fn what_a_crash_left_beside_the_file_does_no_harm() {
+        let (_dir, paths) = node();
+        fs::write(paths.lib_dir.join("hb_generation"), "              7\n").unwrap();
+        fs::write(paths.lib_dir.join("hb_generation.new"), "    9").unwrap();
+        assert_eq!(next_generation(&paths, Wall(1)).unwrap().generation, Generation(8));
+    }
+
+    #[test]
+    fn the_uuid_is_made_once() {
+        let (_dir, paths) = node();
+        let (first, new) = node_uuid(&paths).unwrap();
+        assert!(new);
+        assert_eq!(node_uuid(&paths).unwrap(), (first, false));
+        assert_eq!(fs::read(paths.lib_dir.join("hb_uuid")).unwrap(), first);
+    }
+
+    #[test]
+    fn what_was_heard_survives_a_restart() {
+        let (_dir, paths) = node();
+        let beta = NodeName::new("beta").unwrap();
+        let mut heard = Remembered::read(&paths);
+        assert!(heard.peers().is_empty());
+        heard.remember(&beta, Generation(3), Sequence(10)).unwrap();
+        heard.remember(&beta, Generation(3), Sequence(30)).unwrap();
+        assert_eq!(Remembered::read(&paths).peers(), [(beta, Generation(3), Sequence(30))]);
+    }
+
+    #[test]
+    fn a_damaged_line_of_the_peers_is_left_out() {
+        let (_dir, paths) = node();
+        fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\n").unwrap();
+        assert_eq!(Remembered::read(&paths).peers(), [(NodeName::new("gamma").unwrap(), Generation(4), Sequence(5))]);
+    }
+}

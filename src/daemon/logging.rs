@@ -1,0 +1,486 @@
+//! Where log lines go and how they look (`config.md` 1): logfile, debugfile, syslog, standard error, the journal.
+//!
+//! Never waits: a syslog that does not read loses the line. Never prints control characters that came from outside.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::cluster::Level;
+use crate::config::LogTargets;
+use crate::sys;
+use crate::time::{Mono, Wall};
+
+/// The name before the pid in each line.
+const ENTITY: &str = "heartbeat";
+
+/// What standard error is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// A person reads it: full lines.
+    Person,
+    /// The journal reads it: `<N>text`.
+    Journal,
+    /// Nobody.
+    Nobody,
+}
+
+impl Terminal {
+    /// The journal when systemd says so, else a person.
+    pub fn detect() -> Terminal {
+        if std::env::var_os("JOURNAL_STREAM").is_some() { Terminal::Journal } else { Terminal::Person }
+    }
+}
+
+/// The log; clones write to the same places.
+#[derive(Clone)]
+pub struct Log(Arc<Shared>);
+
+struct Shared {
+    clock: Clock,
+    sinks: Mutex<Sinks>,
+}
+
+struct Sinks {
+    node: String,
+    terminal: Terminal,
+    syslog_format: bool,
+    logfile: Option<Target>,
+    debugfile: Option<Target>,
+    syslog: Option<Syslog>,
+    debug: u8,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Log")
+    }
+}
+
+impl Log {
+    /// A log that knows only standard error yet.
+    pub fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
+        let sinks = Sinks {
+            node: host_name(),
+            terminal,
+            syslog_format: true,
+            logfile: None,
+            debugfile: None,
+            syslog: None,
+            debug,
+        };
+        Log(Arc::new(Shared { clock, sinks: Mutex::new(sinks) }))
+    }
+
+    /// Also takes what the `log` macros say anywhere in this program; only the first log of a process can.
+    pub fn serve_macros(&self) {
+        if log::set_boxed_logger(Box::new(self.clone())).is_ok() {
+            self.follow_debug_level();
+        }
+    }
+
+    /// Sends lines where the configuration says from now on.
+    ///
+    /// Returns a sentence for each file that cannot be written.
+    pub fn direct(&self, node: &str, targets: &LogTargets) -> Vec<String> {
+        let mut sinks = self.sinks();
+        node.clone_into(&mut sinks.node);
+        sinks.syslog_format = targets.syslog_format;
+        sinks.debug = sinks.debug.max(targets.debug);
+        let mut refusals = Vec::new();
+        sinks.logfile = targets.logfile.as_deref().map(|path| Target::open(path, &mut refusals));
+        sinks.debugfile = targets.debugfile.as_deref().map(|path| Target::open(path, &mut refusals));
+        let nowhere = sinks.logfile.is_none() && sinks.debugfile.is_none();
+        let facility = targets.facility.as_deref().or((nowhere || targets.use_logd).then_some("daemon"));
+        sinks.syslog = facility.and_then(facility_number).map(Syslog::open);
+        drop(sinks);
+        self.follow_debug_level();
+        refusals
+    }
+
+    /// Opens the files anew, for those who rotate logs.
+    pub fn reopen(&self) {
+        let mut sinks = self.sinks();
+        for target in sinks.targets() {
+            target.file = open_append(&target.path).ok();
+        }
+    }
+
+    /// Stops writing to standard error.
+    pub fn leave_terminal(&self) {
+        self.sinks().terminal = Terminal::Nobody;
+    }
+
+    /// Makes debugging louder or quieter by one; returns the new level.
+    pub fn change_debug(&self, louder: bool) -> u8 {
+        let mut sinks = self.sinks();
+        sinks.debug = if louder { sinks.debug.saturating_add(1) } else { sinks.debug.saturating_sub(1) };
+        let debug = sinks.debug;
+        drop(sinks);
+        self.follow_debug_level();
+        debug
+    }
+
+    /// The debug level: 0 is quiet.
+    pub fn debug_level(&self) -> u8 {
+        self.sinks().debug
+    }
+
+    /// Writes one line everywhere it belongs.
+    pub fn write(&self, level: Level, text: impl AsRef<str>) {
+        let wall = self.0.clock.now().wall;
+        self.sinks().write(wall, level, &printable(text.as_ref()));
+    }
+
+    /// `info:`
+    pub fn info(&self, text: impl AsRef<str>) {
+        self.write(Level::Info, text);
+    }
+
+    /// `WARN:`
+    pub fn warn(&self, text: impl AsRef<str>) {
+        self.write(Level::Warn, text);
+    }
+
+    /// `ERROR:`
+    pub fn error(&self, text: impl AsRef<str>) {
+        self.write(Level::Error, text);
+    }
+
+    fn follow_debug_level(&self) {
+        log::set_max_level(match self.debug_level() {
+            0 => log::LevelFilter::Info,
+            1 => log::LevelFilter::Debug,
+            _ => log::LevelFilter::Trace,
+        });
+    }
+
+    fn sinks(&self) -> MutexGuard<'_, Sinks> {
+        // A panic aborts the process in a release build; in tests the sinks are still whole.
+        self.0.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().starts_with("latido") && metadata.level() <= log::max_level()
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let level = match record.level() {
+            log::Level::Error => Level::Error,
+            log::Level::Warn => Level::Warn,
+            log::Level::Info => Level::Info,
+            log::Level::Debug | log::Level::Trace => Level::Debug,
+        };
+        self.write(level, record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
+impl Sinks {
+    fn targets(&mut self) -> impl Iterator<Item = &mut Target> {
+        self.logfile.iter_mut().chain(self.debugfile.iter_mut())
+    }
+
+    fn write(&mut self, wall: Wall, level: Level, text: &str) {
+        if level == Level::Debug && self.debug == 0 {
+            return;
+        }
+        let line = self.line(wall, level, text);
+        if let (Some(target), true) = (&mut self.logfile, level != Level::Debug) {
+            target.append(&line);
+        }
+        if let Some(target) = &mut self.debugfile {
+            target.append(&line);
+        }
+        if let Some(syslog) = &mut self.syslog {
+            syslog.send(wall, level, text);
+        }
+        match self.terminal {
+            Terminal::Person => _ = std::io::stderr().write_all(line.as_bytes()),
+            Terminal::Journal => {
+                _ = std::io::stderr().write_all(format!("<{}>{text}\n", severity(level)).as_bytes());
+            }
+            Terminal::Nobody => {}
+        }
+    }
+
+    fn line(&self, wall: Wall, level: Level, text: &str) -> String {
+        let t = sys::local_time(wall.0);
+        let (pid, word) = (std::process::id(), level.as_str());
+        if self.syslog_format {
+            let node = &self.node;
+            return format!("{} {node} {ENTITY}: [{pid}]: {word}: {text}\n", syslog_time(wall));
+        }
+        format!(
+            "{ENTITY}[{pid}]: {:04}/{:02}/{:02}_{:02}:{:02}:{:02} {word}: {text}\n",
+            t.year, t.month, t.day, t.hour, t.minute, t.second
+        )
+    }
+}
+
+/// A file lines are appended to; a line that cannot be written is lost, as with the original.
+struct Target {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Target {
+    fn open(path: &Path, refusals: &mut Vec<String>) -> Target {
+        let file = open_append(path);
+        if let Err(error) = &file {
+            refusals.push(format!("cannot write the log {}: {error}", path.display()));
+        }
+        Target { path: path.to_owned(), file: file.ok() }
+    }
+
+    fn append(&mut self, line: &str) {
+        if let Some(file) = &mut self.file {
+            // A full disk must not stop the heartbeat.
+            let _ = file.write_all(line.as_bytes());
+        }
+    }
+}
+
+fn open_append(path: &Path) -> std::io::Result<File> {
+    // Non-blocking, so that a log that turns out to be a FIFO nobody reads does not hold us.
+    OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+struct Syslog {
+    facility: u8,
+    socket: Option<UnixDatagram>,
+}
+
+impl Syslog {
+    fn open(facility: u8) -> Syslog {
+        Syslog { facility, socket: connect_syslog() }
+    }
+
+    fn send(&mut self, wall: Wall, level: Level, text: &str) {
+        let priority = self.facility * 8 + severity(level);
+        let (time, pid, word) = (syslog_time(wall), std::process::id(), level.as_str());
+        let line = format!("<{priority}>{time} {ENTITY}: [{pid}]: {word}: {text}");
+        let sent = self.socket.as_ref().is_some_and(|socket| match socket.send(line.as_bytes()) {
+            Ok(_) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+        });
+        if !sent {
+            // The syslog daemon was restarted, or is not there yet.
+            self.socket = connect_syslog();
+            if let Some(socket) = &self.socket {
+                let _ = socket.send(line.as_bytes());
+            }
+        }
+    }
+}
+
+fn connect_syslog() -> Option<UnixDatagram> {
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.set_nonblocking(true).ok()?;
+    socket.connect("/dev/log").ok()?;
+    Some(socket)
+}
+
+/// The syslog severity, which is also the journal's.
+const fn severity(level: Level) -> u8 {
+    match level {
+        Level::Crit => 2,
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug => 7,
+    }
+}
+
+fn facility_number(word: &str) -> Option<u8> {
+    const NAMES: [&str; 12] =
+        ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"];
+    let local = word.strip_prefix("local").and_then(|n| n.parse::<u8>().ok()).filter(|n| *n < 8);
+    local.map(|n| n + 16).or_else(|| NAMES.iter().position(|name| *name == word).and_then(|at| u8::try_from(at).ok()))
+}
+
+fn syslog_time(wall: Wall) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let t = sys::local_time(wall.0);
+    let month = MONTHS.get(usize::from(t.month).wrapping_sub(1)).unwrap_or(&"Jan");
+    format!("{month} {:02} {:02}:{:02}:{:02}", t.day, t.hour, t.minute, t.second)
+}
+
+/// The text on one line: what is not printable is shown by its number, so that nobody outside can forge a line.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\t' {
+            let _ = write!(out, "\\x{:02x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
+}
+
+/// Lets each cause speak once a second and counts the rest: rubbish from the network must not fill a disk.
+#[derive(Debug, Default)]
+pub struct Sparing {
+    causes: BTreeMap<String, Repeats>,
+}
+
+#[derive(Debug)]
+struct Repeats {
+    spoken: Mono,
+    unspoken: u64,
+}
+
+impl Sparing {
+    const INTERVAL: Duration = Duration::from_secs(1);
+    /// Causes are named by our own code, yet some carry a name from outside.
+    const MOST: usize = 256;
+
+    /// Whether this cause may speak now; if so, how many times it was silent since it last did.
+    pub fn admit(&mut self, now: Mono, cause: &str) -> Option<u64> {
+        if let Some(repeats) = self.causes.get_mut(cause) {
+            if now.since(repeats.spoken) < Self::INTERVAL {
+                repeats.unspoken += 1;
+                return None;
+            }
+            repeats.spoken = now;
+            return Some(std::mem::take(&mut repeats.unspoken));
+        }
+        if self.causes.len() >= Self::MOST {
+            self.causes.clear();
+        }
+        self.causes.insert(cause.to_owned(), Repeats { spoken: now, unspoken: 0 });
+        Some(0)
+    }
+
+    /// The sentence with the count of its silent repetitions, or nothing while it is to be silent.
+    pub fn phrase(&mut self, now: Mono, cause: &str, text: &str) -> Option<String> {
+        self.admit(now, cause).map(|unspoken| match unspoken {
+            0 => text.to_owned(),
+            n => format!("{text} ({n} more like this before)"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn targets(dir: &Path) -> LogTargets {
+        LogTargets {
+            logfile: Some(dir.join("ha-log")),
+            debugfile: Some(dir.join("ha-debug")),
+            facility: None,
+            debug: 0,
+            syslog_format: true,
+            use_logd: false,
+        }
+    }
+
+    fn quiet_log() -> Log {
+        Log::start(Clock::start(), Terminal::Nobody, 0)
+    }
+
+    fn read(dir: &Path, name: &str) -> String {
+        std::fs::read_to_string(dir.join(name)).unwrap()
+    }
+
+    #[test]
+    fn a_line_looks_as_the_original_wrote_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = quiet_log();
+        assert!(log.direct("alpha", &targets(dir.path())).is_empty());
+        log.error("text");
+        let line = read(dir.path(), "ha-log");
+        assert!(line.ends_with(&format!(" alpha heartbeat: [{}]: ERROR: text\n", std::process::id())), "{line}");
+        assert_eq!(line.as_bytes()[3], b' ');
+        assert_eq!(line, read(dir.path(), "ha-debug"));
+    }
+
+    #[test]
+    fn the_form_of_2_1_is_kept_for_those_who_ask() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = quiet_log();
+        log.direct("alpha", &LogTargets { syslog_format: false, ..targets(dir.path()) });
+        log.warn("text");
+        let line = read(dir.path(), "ha-log");
+        assert!(line.starts_with(&format!("heartbeat[{}]: 2", std::process::id())), "{line}");
+        assert!(line.ends_with(" WARN: text\n"), "{line}");
+    }
+
+    #[test]
+    fn debug_lines_go_to_the_debug_file_alone_and_only_when_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = quiet_log();
+        log.direct("alpha", &targets(dir.path()));
+        log.write(Level::Debug, "one");
+        log.change_debug(true);
+        log.write(Level::Debug, "two");
+        assert_eq!(read(dir.path(), "ha-log"), "");
+        let debug = read(dir.path(), "ha-debug");
+        assert!(!debug.contains("one") && debug.contains("two"), "{debug}");
+    }
+
+    #[test]
+    fn a_rotated_log_is_written_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = quiet_log();
+        log.direct("alpha", &targets(dir.path()));
+        std::fs::rename(dir.path().join("ha-log"), dir.path().join("ha-log.1")).unwrap();
+        log.reopen();
+        log.info("after");
+        assert!(read(dir.path(), "ha-log").contains("after"));
+        assert_eq!(read(dir.path(), "ha-log.1"), "");
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("missing/ha-log");
+        let refusals = quiet_log().direct("alpha", &LogTargets { logfile: Some(path), ..targets(dir.path()) });
+        assert_eq!(refusals.len(), 1);
+        assert!(refusals[0].contains("missing/ha-log: No such file"), "{refusals:?}");
+    }
+
+    #[test]
+    fn nobody_outside_can_forge_a_line() {
+        assert_eq!(printable("a\nNov 20 b\u{1b}[0m"), "a\\x0aNov 20 b\\x1b[0m");
+    }
+
+    #[test]
+    fn facilities_have_their_numbers() {
+        assert_eq!(["local0", "local7", "daemon", "kern"].map(facility_number), [Some(16), Some(23), Some(3), Some(0)]);
+        assert_eq!(["none", "local8", "LOCAL0", ""].map(facility_number), [None; 4]);
+    }
+
+    #[test]
+    fn a_repeated_cause_speaks_once_a_second_and_counts() {
+        let mut sparing = Sparing::default();
+        let at = |ms| Mono::at(Duration::from_millis(ms));
+        assert_eq!(sparing.phrase(at(0), "x", "bad"), Some("bad".to_owned()));
+        assert_eq!(sparing.phrase(at(500), "x", "bad"), None);
+        assert_eq!(sparing.phrase(at(600), "y", "other"), Some("other".to_owned()));
+        assert_eq!(sparing.phrase(at(1000), "x", "bad"), Some("bad (1 more like this before)".to_owned()));
+        for n in 0..1000 {
+            sparing.admit(at(2000), &n.to_string());
+        }
+        assert!(sparing.causes.len() <= Sparing::MOST);
+    }
+}

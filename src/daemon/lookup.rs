@@ -1,0 +1,221 @@
+//! Finding what a word of `haresources` means (`resources.md` 3.2, `product.md` Resources and Security): a script in
+//! `resource.d`, in `/etc/init.d`, a systemd unit, one of our own agents. Looked up anew at each call.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::paths::Paths;
+
+const UNIT_DIRS: [&str; 5] = [
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+
+/// What a name means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// This script.
+    Script(PathBuf),
+    /// This unit of systemd.
+    Unit(String),
+    /// Our own agent of that name: the link in `resource.d` leads to this program, or there is no script.
+    Ours,
+}
+
+/// Where scripts are looked for.
+#[derive(Clone, Debug)]
+pub struct Places {
+    resource_dir: PathBuf,
+    init_dir: PathBuf,
+    rc_dir: PathBuf,
+    /// Device and inode of this program.
+    myself: Option<(u64, u64)>,
+    systemd: bool,
+}
+
+impl Places {
+    /// The places of this node.
+    pub fn new(paths: &Paths) -> Places {
+        Places {
+            resource_dir: paths.resource_dir(),
+            init_dir: paths.init_dir.clone(),
+            rc_dir: paths.rc_dir(),
+            myself: fs::metadata("/proc/self/exe").ok().map(|meta| (meta.dev(), meta.ino())),
+            systemd: Path::new("/run/systemd/system").is_dir(),
+        }
+    }
+
+    /// Finds what runs the resource agent `name`.
+    ///
+    /// # Errors
+    /// A sentence: where we looked, or which path others may write.
+    pub fn find(&self, name: &str) -> Result<Found, String> {
+        if !is_plain(name) {
+            return Err(format!("Cannot locate resource script {name}: not a file name"));
+        }
+        for dir in [&self.resource_dir, &self.init_dir] {
+            let path = dir.join(name);
+            if let Some(meta) = executable(&path) {
+                if self.myself == Some((meta.dev(), meta.ino())) {
+                    return Ok(Found::Ours);
+                }
+                refuse_writable(&path)?;
+                return Ok(Found::Script(path));
+            }
+        }
+        let unit = format!("{name}.service");
+        if self.systemd && UNIT_DIRS.iter().any(|dir| Path::new(dir).join(&unit).exists()) {
+            return Ok(Found::Unit(unit));
+        }
+        Ok(Found::Ours)
+    }
+
+    /// The sentence for a name nothing was found for.
+    pub fn nothing(&self, name: &str) -> String {
+        let (resources, init) = (self.resource_dir.display(), self.init_dir.display());
+        format!("Cannot locate resource script {name}: no executable file in {resources} or {init}, and no unit")
+    }
+
+    /// The notification script for messages of type `name`, if there is one.
+    ///
+    /// # Errors
+    /// Which path others may write.
+    pub fn notification(&self, name: &str) -> Result<Option<PathBuf>, String> {
+        if !is_plain(name) {
+            return Ok(None);
+        }
+        let path = self.rc_dir.join(name);
+        if executable(&path).is_none() {
+            return Ok(None);
+        }
+        refuse_writable(&path)?;
+        Ok(Some(path))
+    }
+}
+
+/// Whether a word can only mean a file of that name.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
+}
+
+fn executable(path: &Path) -> Option<Metadata> {
+    fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Refuses what somebody other than root, or the user we run as, may replace: we are about to run it.
+///
+/// # Errors
+/// A sentence that names the path.
+pub fn refuse_writable(path: &Path) -> Result<(), String> {
+    let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
+    let target = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
+    let ancestors = dir.iter().flat_map(|dir| dir.ancestors()).chain(target.ancestors());
+    for place in ancestors {
+        let meta = fs::metadata(place).map_err(|error| format!("{}: {error}", place.display()))?;
+        if let Some(who) = others_who_may_write(&meta) {
+            return Err(format!(
+                "{} will not be run: {} may be written by {who} (chown root, chmod go-w)",
+                path.display(),
+                place.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn others_who_may_write(meta: &Metadata) -> Option<String> {
+    let me = nix::unistd::geteuid().as_raw();
+    if meta.uid() != 0 && meta.uid() != me {
+        return Some(format!("user {}", meta.uid()));
+    }
+    // In a sticky directory such as /tmp only the owner may replace an entry, and that is checked below it.
+    let sticky = meta.is_dir() && meta.mode() & 0o1000 != 0;
+    match meta.mode() {
+        _ if sticky => None,
+        mode if mode & 0o002 != 0 => Some("everybody".to_owned()),
+        mode if mode & 0o020 != 0 && meta.gid() != 0 => Some(format!("group {}", meta.gid())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+
+    use super::*;
+
+    fn node() -> (tempfile::TempDir, Places) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut paths = Paths::under(dir.path());
+        paths.init_dir = dir.path().join("init.d");
+        for made in [paths.resource_dir(), paths.rc_dir(), paths.init_dir.clone()] {
+            fs::create_dir(made).unwrap();
+        }
+        let places = Places { systemd: false, ..Places::new(&paths) };
+        (dir, places)
+    }
+
+    fn script(path: &Path, mode: u32) {
+        fs::write(path, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn resource_d_comes_before_init_d() {
+        let (dir, places) = node();
+        script(&dir.path().join("init.d/web"), 0o755);
+        assert_eq!(places.find("web"), Ok(Found::Script(dir.path().join("init.d/web"))));
+        script(&dir.path().join("resource.d/web"), 0o755);
+        assert_eq!(places.find("web"), Ok(Found::Script(dir.path().join("resource.d/web"))));
+    }
+
+    #[test]
+    fn what_cannot_be_executed_and_what_is_no_file_is_passed_over() {
+        let (dir, places) = node();
+        script(&dir.path().join("resource.d/web"), 0o644);
+        fs::create_dir(dir.path().join("init.d/web")).unwrap();
+        assert_eq!(places.find("web"), Ok(Found::Ours));
+    }
+
+    #[test]
+    fn a_link_to_this_program_means_our_own_agent() {
+        let (dir, places) = node();
+        let me = std::env::current_exe().unwrap();
+        std::os::unix::fs::symlink(me, dir.path().join("resource.d/IPaddr")).unwrap();
+        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
+    }
+
+    #[test]
+    fn a_script_or_directory_others_may_write_is_refused_by_name() {
+        let (dir, places) = node();
+        script(&dir.path().join("resource.d/web"), 0o757);
+        assert!(places.find("web").unwrap_err().contains("resource.d/web may be written by everybody"));
+        script(&dir.path().join("resource.d/web"), 0o755);
+        fs::set_permissions(dir.path().join("resource.d"), Permissions::from_mode(0o777)).unwrap();
+        assert!(places.find("web").unwrap_err().contains("resource.d may be written by everybody"));
+    }
+
+    #[test]
+    fn a_link_is_judged_by_where_it_leads() {
+        let (dir, places) = node();
+        let open = dir.path().join("open");
+        fs::create_dir(&open).unwrap();
+        script(&open.join("real"), 0o755);
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::symlink(open.join("real"), dir.path().join("resource.d/web")).unwrap();
+        assert!(places.find("web").unwrap_err().contains("/open may be written by everybody"));
+    }
+
+    #[test]
+    fn a_name_that_leads_out_of_the_directory_is_no_name() {
+        let (_dir, places) = node();
+        for name in ["../web", "/bin/true", "", ".", "..", ".hidden"] {
+            assert!(places.find(name).is_err(), "{name}");
+            assert_eq!(places.notification(name), Ok(None), "{name}");
+        }
+    }
+}

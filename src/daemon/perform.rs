@@ -1,0 +1,299 @@
+//! Carrying out what the core asks for: one function for each kind of action.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::client::{self, Answer, Ask};
+use crate::cluster::{Action, AutoFailback, Event, ExitReason, GroupState, Request, Response, Set, View};
+use crate::haresources::{Exit, Invocation, Outcome, Verb};
+use crate::names::{ClientId, JobId};
+use crate::paths::Paths;
+use crate::wire::{Form, Kind, Message, Value, field, seal, seal_ping};
+
+use super::child::{Call, Ended, Output};
+use super::control::Question;
+use super::driver::Driver;
+use super::lookup::Found;
+
+/// A notification script that takes longer is ended: the next one waits for it.
+const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
+/// More waiting notifications than this help nobody.
+const MOST_NOTIFICATIONS: usize = 200;
+
+/// Messages offered to `rc.d`, one script at a time, in order (`resources.md` 1.4).
+#[derive(Debug, Default)]
+pub(super) struct Notifications {
+    waiting: VecDeque<(Message, PathBuf)>,
+    running: bool,
+    told: bool,
+}
+
+impl Driver {
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send(message) => self.send(&message),
+            Action::Run { job, invocation, limit } => self.run_script(job, &invocation, limit),
+            Action::Announce { group } => self.announce(&group),
+            Action::Notify(message) => self.notify(message),
+            Action::Reply { client, response } => self.reply(client, response),
+            Action::Report(report) => self.write_report(&report),
+            Action::Remember { node, generation, sequence } => {
+                if let Err(error) = self.remembered.remember(&node, generation, sequence) {
+                    log::debug!("{error}");
+                }
+            }
+            Action::Exit(reason) => self.leave(&reason),
+        }
+    }
+
+    fn send(&mut self, message: &Message) {
+        log::trace!("send {message}");
+        let keys = &self.config.keyring;
+        let form = Form::for_datagrams(self.config.netstring);
+        self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic));
+        if message.kind() == Kind::Status {
+            let wall = self.clock.now().wall;
+            self.links.ping_all(|node| seal_ping(node, wall, "ping", keys, form));
+        }
+    }
+
+    fn run_script(&mut self, job: JobId, invocation: &Invocation, limit: Duration) {
+        let name = &invocation.resource.agent;
+        let failure = match self.places.find(name) {
+            Ok(Found::Script(program)) => {
+                let mut arguments: Vec<_> = invocation.resource.args.iter().map(Into::into).collect();
+                arguments.push(invocation.verb.as_str().into());
+                let call = Call { program: program.into_os_string(), name: None, arguments };
+                self.start_child(job, &call, invocation.verb, limit, false)
+            }
+            Ok(Found::Unit(unit)) => {
+                let verb = if invocation.verb == Verb::Status { "is-active" } else { invocation.verb.as_str() };
+                let arguments = vec![verb.into(), unit.into()];
+                let call = Call { program: "/usr/bin/systemctl".into(), name: None, arguments };
+                self.start_child(job, &call, invocation.verb, limit, true)
+            }
+            Ok(Found::Ours) => {
+                let now = self.clock.mono();
+                match self.net.as_mut().and_then(|net| net.run(invocation, now)) {
+                    Some(outcome) => {
+                        if !outcome.succeeded() && invocation.verb != Verb::Status {
+                            self.log.error(format!("{invocation}: {}", outcome.said));
+                        }
+                        self.soon.push_back(Event::Done { job, outcome });
+                        None
+                    }
+                    None => Some(self.places.nothing(name)),
+                }
+            }
+            Err(why) => Some(why),
+        };
+        if let Some(why) = failure {
+            self.log.error(&why);
+            let outcome = Outcome { exit: Exit::NotFound(why), said: String::new() };
+            self.soon.push_back(Event::Done { job, outcome });
+        }
+    }
+
+    /// A unit is judged by the exit code of `systemctl`, not by the log lines it prints.
+    fn start_child(&mut self, job: JobId, call: &Call, verb: Verb, limit: Duration, unit: bool) -> Option<String> {
+        let output = if verb == Verb::Status { Output::Kept } else { Output::Log };
+        let ended = move |mut outcome: Outcome| {
+            if unit && verb == Verb::Status {
+                outcome.said = if outcome.succeeded() { "running" } else { "stopped" }.to_owned();
+            }
+            Ended::Resource(job, outcome)
+        };
+        let result = self.children.start(call, output, limit, &self.environment, ended);
+        result.err().map(|error| format!("cannot run {}: {error}", call.program.to_string_lossy()))
+    }
+
+    fn announce(&mut self, key: &str) {
+        let now = self.clock.mono();
+        let group = self.config.groups.iter().find(|group| group.key() == key);
+        if let (Some(group), Some(net)) = (group, &mut self.net) {
+            group.resources.iter().for_each(|resource| net.announce(resource, now));
+        }
+    }
+
+    fn notify(&mut self, message: Message) {
+        let kind = message.kind();
+        let program = match self.places.notification(kind.as_str()) {
+            Ok(Some(program)) => program,
+            Ok(None) => return,
+            Err(why) => return self.log.error(why),
+        };
+        if kind == Kind::Status && is_takeover_script(&program) {
+            if !std::mem::replace(&mut self.notifications.told, true) {
+                let program = program.display();
+                self.log.info(format!(
+                    "{program} is the original's own takeover script: not run, this daemon takes over itself"
+                ));
+            }
+            return;
+        }
+        if self.notifications.waiting.len() < MOST_NOTIFICATIONS {
+            self.notifications.waiting.push_back((message, program));
+        }
+        self.run_next_notification();
+    }
+
+    fn run_next_notification(&mut self) {
+        while !self.notifications.running {
+            let Some((message, program)) = self.notifications.waiting.pop_front() else { return };
+            let kind = message.kind().as_str().to_owned();
+            let mut environment = self.environment.clone();
+            for (name, value) in message.fields() {
+                if let Value::Text(text) = value
+                    && name != field::AUTH
+                {
+                    environment.set(&format!("HA_{name}"), text);
+                }
+            }
+            if self.config.settings.auto_failback != AutoFailback::Legacy {
+                environment.set("HA_NICEFAILBACK", "yes");
+            }
+            let call = Call { program: program.into_os_string(), name: None, arguments: vec![kind.clone().into()] };
+            let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
+            match self.children.start(&call, Output::Log, NOTIFY_LIMIT, &environment, ended) {
+                Ok(()) => self.notifications.running = true,
+                Err(error) => self.log.error(format!("cannot run {}: {error}", call.program.to_string_lossy())),
+            }
+        }
+    }
+
+    pub(super) fn on_notified(&mut self, kind: &str, exit: &Exit) {
+        if *exit != Exit::Code(0) {
+            self.log.info(format!("rc.d/{kind}: {exit}"));
+        }
+        self.notifications.running = false;
+        self.run_next_notification();
+    }
+
+    pub(super) fn on_question(&mut self, question: Question) {
+        let request = match &question.ask {
+            Ask::Status => {
+                let status = self.status();
+                return self.control.answer(question.client, Answer::Status(Box::new(status)));
+            }
+            Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
+            // "failback" of a takeover: my own groups, back to me.
+            Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
+            Ask::Takeover { set } => Set::from_text(set).map(Request::Takeover),
+        };
+        match request {
+            Some(request) => self.tell(Event::Request { client: question.client, request }),
+            None => {
+                let why = "no such set: say all, local, foreign or failback".to_owned();
+                self.control.answer(question.client, Answer::Refused(why));
+            }
+        }
+    }
+
+    fn reply(&mut self, client: ClientId, response: Response) {
+        let answer = match response {
+            Response::Moved { groups } => Answer::Moved(groups),
+            Response::Refused(why) => Answer::Refused(why),
+        };
+        self.control.answer(client, answer);
+    }
+
+    fn leave(&mut self, reason: &ExitReason) {
+        match reason {
+            ExitReason::Stopped => self.exit = Some(ExitCode::SUCCESS),
+            ExitReason::Reboot { resource } => {
+                self.log
+                    .write(crate::cluster::Level::Crit, format!("{resource} does not stop: rebooting this machine"));
+                self.exit = Some(ExitCode::FAILURE);
+                // A lab or a test that lives under another directory shares the machine with others.
+                if self.options.paths == Paths::system() {
+                    nix::unistd::sync();
+                    let _ = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
+                }
+            }
+        }
+    }
+
+    fn status(&self) -> client::Status {
+        let now = self.clock.mono();
+        let view = self.cluster.view(now);
+        let ms = |at: crate::time::Mono| millis(now.since(at));
+        client::Status {
+            version: 1,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            up_for_ms: millis(now.elapsed()),
+            me: view.me.to_string(),
+            nodes: nodes(&view),
+            groups: view
+                .groups
+                .iter()
+                .map(|group| client::Group {
+                    key: group.key.clone(),
+                    owner: group.owner.to_string(),
+                    resources: group.resources.clone(),
+                    state: group_state(group.state).to_owned(),
+                    for_ms: ms(group.since),
+                    held_by_peer: group.held_by_peer,
+                    running: group.running.clone(),
+                    failure: group.failure.clone(),
+                })
+                .collect(),
+            rscstatus: view.rscstatus.clone(),
+            stable: view.stable,
+            leaving: view.leaving,
+            auto_failback: match view.auto_failback {
+                AutoFailback::On => "on",
+                AutoFailback::Off => "off",
+                AutoFailback::Legacy => "legacy",
+            }
+            .to_owned(),
+            last_takeover_ms: view.last_takeover.map(ms),
+            last_change_ms: ms(view.last_change),
+        }
+    }
+}
+
+fn nodes(view: &View) -> Vec<client::Node> {
+    let link = |link: &crate::cluster::LinkView| client::Link {
+        medium: link.medium.to_string(),
+        up: link.up,
+        last_heard_ms: link.last_heard.map(millis),
+        failure: link.failure.clone(),
+    };
+    view.nodes
+        .iter()
+        .map(|node| client::Node {
+            name: node.name.to_string(),
+            here: node.is_me,
+            ping: node.is_ping,
+            status: node.status.as_str().to_owned(),
+            last_heard_ms: node.last_heard.map(millis),
+            generation: node.generation.map(|generation| generation.0),
+            deadtime_ms: millis(node.deadtime),
+            latido: node.is_latido,
+            links: node.links.iter().map(link).collect(),
+        })
+        .collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+const fn group_state(state: GroupState) -> &'static str {
+    match state {
+        GroupState::Free => "free",
+        GroupState::Starting => "starting",
+        GroupState::Held => "held",
+        GroupState::Stopping => "stopping",
+        GroupState::Failed => "failed",
+        GroupState::Blocked => "blocked",
+    }
+}
+
+/// The original's `rc.d/status` moves groups by itself; beside this daemon that would start them twice.
+fn is_takeover_script(program: &std::path::Path) -> bool {
+    std::fs::read(program).is_ok_and(|text| text.windows(9).any(|word| word == b"mach_down"))
+}

@@ -1,0 +1,56 @@
+//! Signals as the daemon understands them (`config.md` 7): TERM and INT leave, HUP rereads, USR1 and USR2 change the
+//! debug level.
+
+use std::io;
+
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+/// What the operator wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Release everything and end.
+    Leave,
+    /// Reread the configuration, open the logs anew.
+    Reload,
+    /// More debugging.
+    Louder,
+    /// Less debugging.
+    Quieter,
+}
+
+/// All the signals we listen to.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Stream,
+    interrupt: Stream,
+    hangup: Stream,
+    user1: Stream,
+    user2: Stream,
+}
+
+impl Signals {
+    /// Starts to listen; must be called inside the runtime.
+    ///
+    /// # Errors
+    /// When a handler cannot be set.
+    pub fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    /// The next one; cancel safe.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Leave,
+            _ = self.interrupt.recv() => Signal::Leave,
+            _ = self.hangup.recv() => Signal::Reload,
+            _ = self.user1.recv() => Signal::Louder,
+            _ = self.user2.recv() => Signal::Quieter,
+        }
+    }
+}
