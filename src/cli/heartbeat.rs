@@ -41,7 +41,9 @@ pub(super) fn heartbeat(words: &[String]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if flags.has('D') {
-        DIRECTIVES.iter().for_each(|directive| print(&format!("{:<24} {}", directive.name, directive.default)));
+        DIRECTIVES
+            .iter()
+            .for_each(|directive| print(&format!("{:<24} {}", directive.name, directive.default.unwrap_or("-"))));
         return ExitCode::SUCCESS;
     }
     if flags.has('s') {
