@@ -158,7 +158,7 @@ struct Words {
 impl Words {
     fn new(pipe: PipeReader) -> io::Result<Words> {
         fcntl(pipe.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Words { pipe: AsyncFd::new(pipe)?, kept: Vec::new() })
+        Ok(Words { pipe: crate::sys::watch(pipe, tokio::io::Interest::READABLE)?, kept: Vec::new() })
     }
 
     /// Reads until nobody holds the writing end any more; a daemon started by the script may hold it for ever.

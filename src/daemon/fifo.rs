@@ -35,7 +35,7 @@ impl Fifo {
         }
         // Opened for writing too: there is always a writer, so the end of one script is not an end of file for us.
         let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        Ok(Fifo { file: AsyncFd::new(file)?, text: Vec::new() })
+        Ok(Fifo { file: crate::sys::watch(file, tokio::io::Interest::READABLE)?, text: Vec::new() })
     }
 
     /// The next message's text, from `>>>` to `<<<`; cancel safe. Whatever stands between messages is dropped.
