@@ -85,6 +85,14 @@ pub fn accept_only_icmp6(socket: BorrowedFd<'_>, kind: u8) -> io::Result<()> {
     set_option(socket, libc::SOL_ICMPV6, ICMP6_FILTER, &blocked)
 }
 
+/// Sets a whole-number option of an `AF_PACKET` socket, such as `libc::PACKET_VNET_HDR`.
+///
+/// # Errors
+/// As `setsockopt`.
+pub fn set_packet_option(socket: BorrowedFd<'_>, name: i32, value: i32) -> io::Result<()> {
+    set_option(socket, libc::SOL_PACKET, name, &value)
+}
+
 /// `setsockopt` with a plain value: integers and arrays of them only.
 fn set_option<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c_int, value: &T) -> io::Result<()> {
     let length = size_of::<T>().try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
