@@ -167,6 +167,7 @@ impl Client {
     ///
     /// # Errors
     /// When nobody listens there or we may not.
+    #[allow(clippy::wildcard_enum_match_arm, reason = "std's error kinds are without end")]
     pub fn connect(path: &Path) -> Result<Client, ClientError> {
         match UnixStream::connect(path) {
             Ok(stream) => Ok(Client { stream: BufReader::new(stream) }),
@@ -196,7 +197,7 @@ impl Client {
     }
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "the shape map_err wants")]
+#[allow(clippy::needless_pass_by_value, clippy::wildcard_enum_match_arm, reason = "the shape map_err wants")]
 fn from_io(error: io::Error) -> ClientError {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::TimedOut,

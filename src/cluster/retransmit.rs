@@ -28,7 +28,7 @@ impl Cluster {
         if !node.is_alive() {
             return;
         }
-        for sequence in node.track.to_request(now, interval) {
+        for sequence in node.track.requests_due(now, interval) {
             // Decimal, unlike every other number of the protocol.
             let request = Message::new(&Kind::Rexmit)
                 .with(field::FIRSTSEQ, sequence.0.to_string())

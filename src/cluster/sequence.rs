@@ -80,7 +80,7 @@ impl SeqTrack {
     }
 
     /// The missing numbers to ask for now; each is asked for again after `interval`.
-    pub(super) fn to_request(&mut self, now: Mono, interval: Duration) -> Vec<Sequence> {
+    pub(super) fn requests_due(&mut self, now: Mono, interval: Duration) -> Vec<Sequence> {
         let due = self.missing.iter_mut().filter(|(_, at)| **at <= now).take(REQUESTS_AT_ONCE);
         due.map(|(seq, at)| {
             *at = now + interval;
@@ -131,10 +131,10 @@ mod tests {
         let mut track = SeqTrack::default();
         judge(&mut track, 1);
         assert_eq!(judge(&mut track, 4), Verdict::Gap(2));
-        assert!(track.to_request(Mono::ZERO, Duration::from_secs(1)).is_empty(), "never before 50 ms");
+        assert!(track.requests_due(Mono::ZERO, Duration::from_secs(1)).is_empty(), "never before 50 ms");
         let later = Mono::at(Duration::from_millis(50));
-        assert_eq!(track.to_request(later, Duration::from_secs(1)), [Sequence(2), Sequence(3)]);
-        assert!(track.to_request(later, Duration::from_secs(1)).is_empty(), "not again before the interval");
+        assert_eq!(track.requests_due(later, Duration::from_secs(1)), [Sequence(2), Sequence(3)]);
+        assert!(track.requests_due(later, Duration::from_secs(1)).is_empty(), "not again before the interval");
         assert_eq!(judge(&mut track, 3), Verdict::Recovered(false));
         assert_eq!(judge(&mut track, 2), Verdict::Recovered(true));
         assert_eq!(track.next_request(), None);

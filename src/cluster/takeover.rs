@@ -183,7 +183,18 @@ impl Cluster {
             Kind::AskResources => self.on_ask(message),
             Kind::HbTakeover => self.on_takeover_wish(message),
             Kind::ShutDone => self.on_peer_left(),
-            _ => {}
+            Kind::Status
+            | Kind::NsSt
+            | Kind::Ack
+            | Kind::Rexmit
+            | Kind::NakRexmit
+            | Kind::ReqNodes
+            | Kind::RepNodes
+            | Kind::IpRequest
+            | Kind::IpRequestResp
+            | Kind::Stonith
+            | Kind::IfStat
+            | Kind::Other(_) => {}
         }
     }
 

@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(2);
 
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
+pub(super) struct Call {
     /// Absolute path.
     pub program: OsString,
     /// What it sees as its own name, when that differs.
@@ -42,7 +42,7 @@ pub struct Call {
 
 /// What a script's standard output is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Output {
+pub(super) enum Output {
     /// The debug log.
     Log,
     /// Kept, up to 64 kB: it decides (`status`).
@@ -51,7 +51,7 @@ pub enum Output {
 
 /// A child that ended.
 #[derive(Debug, PartialEq)]
-pub enum Ended {
+pub(super) enum Ended {
     /// A resource script.
     Resource(JobId, Outcome),
     /// A notification script, with the type of the message it was for.
@@ -60,7 +60,7 @@ pub enum Ended {
 
 /// The children that run now.
 #[derive(Debug, Default)]
-pub struct Children {
+pub(super) struct Children {
     tasks: JoinSet<Ended>,
 }
 
@@ -69,7 +69,7 @@ impl Children {
     ///
     /// # Errors
     /// When it cannot be run at all.
-    pub fn start(
+    pub(super) fn start(
         &mut self,
         call: &Call,
         output: Output,
@@ -83,7 +83,7 @@ impl Children {
     }
 
     /// The next child that ends; never, while none runs. Cancel safe.
-    pub async fn next(&mut self) -> Ended {
+    pub(super) async fn next(&mut self) -> Ended {
         loop {
             match self.tasks.join_next().await {
                 Some(Ok(ended)) => return ended,
@@ -92,11 +92,6 @@ impl Children {
                 None => std::future::pending::<()>().await,
             }
         }
-    }
-
-    /// Whether none runs.
-    pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
     }
 }
 

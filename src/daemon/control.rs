@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A question that waits for its answer.
 #[derive(Debug)]
-pub struct Question {
+pub(super) struct Question {
     /// Whom to answer.
     pub client: ClientId,
     /// What it asks.
@@ -36,7 +36,7 @@ pub struct Question {
 
 /// The listening socket; removed when dropped.
 #[derive(Debug)]
-pub struct Control {
+pub(super) struct Control {
     path: PathBuf,
     questions: mpsc::Receiver<(Ask, oneshot::Sender<Answer>)>,
     waiting: BTreeMap<ClientId, oneshot::Sender<Answer>>,
@@ -49,7 +49,7 @@ impl Control {
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub fn open(path: &Path) -> io::Result<Control> {
+    pub(super) fn open(path: &Path) -> io::Result<Control> {
         // Who runs here was settled by the pid file: what lies there is a leftover.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -67,7 +67,7 @@ impl Control {
     }
 
     /// The next question; cancel safe.
-    pub async fn next(&mut self) -> Question {
+    pub(super) async fn next(&mut self) -> Question {
         loop {
             let Some((ask, answer_to)) = self.questions.recv().await else {
                 // The listening task never ends before we do.
@@ -83,7 +83,7 @@ impl Control {
     }
 
     /// Answers; a client that went away meanwhile is forgotten.
-    pub fn answer(&mut self, client: ClientId, answer: Answer) {
+    pub(super) fn answer(&mut self, client: ClientId, answer: Answer) {
         if let Some(sender) = self.waiting.remove(&client) {
             let _ = sender.send(answer);
         }

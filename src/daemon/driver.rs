@@ -262,7 +262,7 @@ impl Driver {
 
 async fn sleep_until(clock: &Clock, at: Option<Mono>) {
     match at {
-        Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
+        Some(at) => tokio::time::sleep_until(clock.instant(at)).await,
         None => std::future::pending().await,
     }
 }

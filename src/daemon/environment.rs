@@ -29,7 +29,7 @@ const OURS: [&str; 10] = [
 
 /// Variables and directory for scripts, made once for each reading of the configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Environment {
+pub(super) struct Environment {
     /// In the order they are set; no name twice.
     variables: Vec<(OsString, OsString)>,
     /// The working directory.
@@ -40,7 +40,11 @@ pub struct Environment {
 
 impl Environment {
     /// The environment for this configuration on top of the one we were started with.
-    pub fn new(paths: &Paths, config: &Config, inherited: impl Iterator<Item = (OsString, OsString)>) -> Environment {
+    pub(super) fn new(
+        paths: &Paths,
+        config: &Config,
+        inherited: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Environment {
         let mut environment = Environment {
             variables: inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours)).collect(),
             directory: existing(files::working_directory(paths)),
@@ -96,7 +100,7 @@ impl Environment {
     }
 
     /// Sets a variable, replacing one of that name.
-    pub fn set(&mut self, name: &str, value: impl Into<OsString>) {
+    pub(super) fn set(&mut self, name: &str, value: impl Into<OsString>) {
         let value = value.into();
         // A variable can hold neither; such a value came from a file or from outside and is left out.
         if name.is_empty() || name.contains(['=', '\0']) || value.as_encoded_bytes().contains(&0) {
@@ -109,12 +113,12 @@ impl Environment {
     }
 
     /// The value of a variable.
-    pub fn get(&self, name: &str) -> Option<OsString> {
+    pub(super) fn get(&self, name: &str) -> Option<OsString> {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
     /// All variables.
-    pub fn variables(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.variables.iter().map(|(name, value)| (name, value))
     }
 }

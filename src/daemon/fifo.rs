@@ -12,7 +12,7 @@ const LONGEST: usize = 65_536;
 
 /// The reading end.
 #[derive(Debug)]
-pub struct Fifo {
+pub(super) struct Fifo {
     file: AsyncFd<File>,
     text: Vec<u8>,
 }
@@ -22,7 +22,7 @@ impl Fifo {
     ///
     /// # Errors
     /// When it can be neither made nor opened.
-    pub fn open(path: &Path) -> io::Result<Fifo> {
+    pub(super) fn open(path: &Path) -> io::Result<Fifo> {
         let usable = fs::symlink_metadata(path).is_ok_and(|meta| {
             meta.file_type().is_fifo() && meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o077 == 0
         });
@@ -39,7 +39,7 @@ impl Fifo {
     }
 
     /// The next message's text, from `>>>` to `<<<`; cancel safe. Whatever stands between messages is dropped.
-    pub async fn next(&mut self) -> String {
+    pub(super) async fn next(&mut self) -> String {
         loop {
             if let Some(message) = self.take_message() {
                 return message;
@@ -50,9 +50,8 @@ impl Fifo {
                 std::future::pending::<()>().await;
                 continue;
             };
-            match ready.try_io(|file| file.get_ref().read(&mut chunk)) {
-                Ok(Ok(read)) => self.text.extend_from_slice(&chunk[..read]),
-                Ok(Err(_)) | Err(_) => {}
+            if let Ok(Ok(read)) = ready.try_io(|file| file.get_ref().read(&mut chunk)) {
+                self.text.extend_from_slice(&chunk[..read]);
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::wire::{Generation, Sequence};
 
 /// A generation and where it came from, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NextGeneration {
+pub(super) struct NextGeneration {
     /// To be used in this life; already on disk.
     pub generation: Generation,
     /// What an operator should know: a lost or broken file.
@@ -24,7 +24,7 @@ pub struct NextGeneration {
 ///
 /// # Errors
 /// The path and the reason of the first directory that cannot be made.
-pub fn make_directories(paths: &Paths) -> io::Result<()> {
+pub(super) fn make_directories(paths: &Paths) -> io::Result<()> {
     let cores = working_directory(paths);
     for dir in [&paths.lib_dir, &cores, &paths.run_dir, &paths.lock_dir, &paths.run_dir.join("rsctmp")] {
         make_directory(dir)?;
@@ -37,7 +37,7 @@ pub fn make_directories(paths: &Paths) -> io::Result<()> {
 }
 
 /// Where scripts and core dumps find themselves (`resources.md` 3.3).
-pub fn working_directory(paths: &Paths) -> PathBuf {
+pub(super) fn working_directory(paths: &Paths) -> PathBuf {
     paths.lib_dir.join("cores/root")
 }
 
@@ -55,7 +55,7 @@ fn make_directory(dir: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// When the file cannot be read or written: without it the peer would refuse us after the next start.
-pub fn next_generation(paths: &Paths, now: Wall) -> io::Result<NextGeneration> {
+pub(super) fn next_generation(paths: &Paths, now: Wall) -> io::Result<NextGeneration> {
     let path = paths.lib_dir.join("hb_generation");
     let fresh = Generation(now.0.saturating_add(1));
     let (generation, remark) = match read_generation(&path)? {
@@ -93,7 +93,7 @@ fn read_generation(path: &Path) -> io::Result<Stored> {
 ///
 /// # Errors
 /// When the file can neither be read nor written.
-pub fn node_uuid(paths: &Paths) -> io::Result<([u8; 16], bool)> {
+pub(super) fn node_uuid(paths: &Paths) -> io::Result<([u8; 16], bool)> {
     let path = paths.lib_dir.join("hb_uuid");
     match read_bounded(&path, 17).map(<[u8; 16]>::try_from) {
         Ok(Ok(uuid)) if uuid != [0; 16] => return Ok((uuid, false)),
@@ -107,7 +107,7 @@ pub fn node_uuid(paths: &Paths) -> io::Result<([u8; 16], bool)> {
 }
 
 /// The uuid of `uuidfrom nodename`: the name's first 15 bytes, then zeroes.
-pub fn uuid_from_name(name: &NodeName) -> [u8; 16] {
+pub(super) fn uuid_from_name(name: &NodeName) -> [u8; 16] {
     let mut uuid = [0; 16];
     for (to, from) in uuid.iter_mut().take(15).zip(name.as_str().bytes()) {
         *to = from;
@@ -126,7 +126,7 @@ fn random_uuid() -> io::Result<[u8; 16]> {
 ///
 /// # Errors
 /// When `/dev/urandom` cannot be read.
-pub fn random_seed() -> io::Result<u64> {
+pub(super) fn random_seed() -> io::Result<u64> {
     random_bytes::<8>().map(u64::from_ne_bytes)
 }
 
@@ -138,21 +138,21 @@ fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
 
 /// How far each peer was heard, as kept in `latido-peers`: one line `NAME GENERATION SEQUENCE` each.
 #[derive(Debug)]
-pub struct Remembered {
+pub(super) struct Remembered {
     path: PathBuf,
     peers: Vec<(NodeName, Generation, Sequence)>,
 }
 
 impl Remembered {
     /// Reads the file; a missing one is empty, and lines that make no sense are left out.
-    pub fn read(paths: &Paths) -> Remembered {
+    pub(super) fn read(paths: &Paths) -> Remembered {
         let path = paths.lib_dir.join("latido-peers");
         let text = read_bounded(&path, 65_536).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Remembered { path, peers: text.unwrap_or_default().lines().filter_map(parse_peer).collect() }
     }
 
     /// What is known.
-    pub fn peers(&self) -> &[(NodeName, Generation, Sequence)] {
+    pub(super) fn peers(&self) -> &[(NodeName, Generation, Sequence)] {
         &self.peers
     }
 
@@ -160,7 +160,7 @@ impl Remembered {
     ///
     /// # Errors
     /// When the file cannot be replaced; what is remembered in memory is right all the same.
-    pub fn remember(&mut self, node: &NodeName, generation: Generation, sequence: Sequence) -> io::Result<()> {
+    pub(super) fn remember(&mut self, node: &NodeName, generation: Generation, sequence: Sequence) -> io::Result<()> {
         let entry = (node.clone(), generation, sequence);
         match self.peers.iter_mut().find(|(name, ..)| name == node) {
             Some(known) if *known == entry => return Ok(()),

@@ -23,7 +23,7 @@ const ENTITY: &str = "heartbeat";
 
 /// What standard error is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Terminal {
+pub(super) enum Terminal {
     /// A person reads it: full lines.
     Person,
     /// The journal reads it: `<N>text`.
@@ -34,14 +34,14 @@ pub enum Terminal {
 
 impl Terminal {
     /// The journal when systemd says so, else a person.
-    pub fn detect() -> Terminal {
+    pub(super) fn detect() -> Terminal {
         if std::env::var_os("JOURNAL_STREAM").is_some() { Terminal::Journal } else { Terminal::Person }
     }
 }
 
 /// The log; clones write to the same places.
 #[derive(Clone)]
-pub struct Log(Arc<Shared>);
+pub(super) struct Log(Arc<Shared>);
 
 struct Shared {
     clock: Clock,
@@ -66,7 +66,7 @@ impl std::fmt::Debug for Log {
 
 impl Log {
     /// A log that knows only standard error yet.
-    pub fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
+    pub(super) fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
         let sinks = Sinks {
             node: host_name(),
             terminal,
@@ -80,7 +80,7 @@ impl Log {
     }
 
     /// Also takes what the `log` macros say anywhere in this program; only the first log of a process can.
-    pub fn serve_macros(&self) {
+    pub(super) fn serve_macros(&self) {
         if log::set_boxed_logger(Box::new(self.clone())).is_ok() {
             self.follow_debug_level();
         }
@@ -89,7 +89,7 @@ impl Log {
     /// Sends lines where the configuration says from now on.
     ///
     /// Returns a sentence for each file that cannot be written.
-    pub fn direct(&self, node: &str, targets: &LogTargets) -> Vec<String> {
+    pub(super) fn direct(&self, node: &str, targets: &LogTargets) -> Vec<String> {
         let mut sinks = self.sinks();
         node.clone_into(&mut sinks.node);
         sinks.syslog_format = targets.syslog_format;
@@ -106,20 +106,15 @@ impl Log {
     }
 
     /// Opens the files anew, for those who rotate logs.
-    pub fn reopen(&self) {
+    pub(super) fn reopen(&self) {
         let mut sinks = self.sinks();
         for target in sinks.targets() {
             target.file = open_append(&target.path).ok();
         }
     }
 
-    /// Stops writing to standard error.
-    pub fn leave_terminal(&self) {
-        self.sinks().terminal = Terminal::Nobody;
-    }
-
     /// Makes debugging louder or quieter by one; returns the new level.
-    pub fn change_debug(&self, louder: bool) -> u8 {
+    pub(super) fn change_debug(&self, louder: bool) -> u8 {
         let mut sinks = self.sinks();
         sinks.debug = if louder { sinks.debug.saturating_add(1) } else { sinks.debug.saturating_sub(1) };
         let debug = sinks.debug;
@@ -129,28 +124,28 @@ impl Log {
     }
 
     /// The debug level: 0 is quiet.
-    pub fn debug_level(&self) -> u8 {
+    pub(super) fn debug_level(&self) -> u8 {
         self.sinks().debug
     }
 
     /// Writes one line everywhere it belongs.
-    pub fn write(&self, level: Level, text: impl AsRef<str>) {
+    pub(super) fn write(&self, level: Level, text: impl AsRef<str>) {
         let wall = self.0.clock.now().wall;
         self.sinks().write(wall, level, &printable(text.as_ref()));
     }
 
     /// `info:`
-    pub fn info(&self, text: impl AsRef<str>) {
+    pub(super) fn info(&self, text: impl AsRef<str>) {
         self.write(Level::Info, text);
     }
 
     /// `WARN:`
-    pub fn warn(&self, text: impl AsRef<str>) {
+    pub(super) fn warn(&self, text: impl AsRef<str>) {
         self.write(Level::Warn, text);
     }
 
     /// `ERROR:`
-    pub fn error(&self, text: impl AsRef<str>) {
+    pub(super) fn error(&self, text: impl AsRef<str>) {
         self.write(Level::Error, text);
     }
 
@@ -338,7 +333,7 @@ fn host_name() -> String {
 
 /// Lets each cause speak once a second and counts the rest: rubbish from the network must not fill a disk.
 #[derive(Debug, Default)]
-pub struct Sparing {
+pub(super) struct Sparing {
     causes: BTreeMap<String, Repeats>,
 }
 
@@ -354,7 +349,7 @@ impl Sparing {
     const MOST: usize = 256;
 
     /// Whether this cause may speak now; if so, how many times it was silent since it last did.
-    pub fn admit(&mut self, now: Mono, cause: &str) -> Option<u64> {
+    pub(super) fn admit(&mut self, now: Mono, cause: &str) -> Option<u64> {
         if let Some(repeats) = self.causes.get_mut(cause) {
             if now.since(repeats.spoken) < Self::INTERVAL {
                 repeats.unspoken += 1;
@@ -371,7 +366,7 @@ impl Sparing {
     }
 
     /// The sentence with the count of its silent repetitions, or nothing while it is to be silent.
-    pub fn phrase(&mut self, now: Mono, cause: &str, text: &str) -> Option<String> {
+    pub(super) fn phrase(&mut self, now: Mono, cause: &str, text: &str) -> Option<String> {
         self.admit(now, cause).map(|unspoken| match unspoken {
             0 => text.to_owned(),
             n => format!("{text} ({n} more like this before)"),

@@ -17,7 +17,7 @@ const UNIT_DIRS: [&str; 5] = [
 
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub(super) enum Found {
     /// This script.
     Script(PathBuf),
     /// This unit of systemd.
@@ -28,7 +28,7 @@ pub enum Found {
 
 /// Where scripts are looked for.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub(super) struct Places {
     resource_dir: PathBuf,
     init_dir: PathBuf,
     rc_dir: PathBuf,
@@ -39,7 +39,7 @@ pub struct Places {
 
 impl Places {
     /// The places of this node.
-    pub fn new(paths: &Paths) -> Places {
+    pub(super) fn new(paths: &Paths) -> Places {
         Places {
             resource_dir: paths.resource_dir(),
             init_dir: paths.init_dir.clone(),
@@ -53,7 +53,7 @@ impl Places {
     ///
     /// # Errors
     /// A sentence: where we looked, or which path others may write.
-    pub fn find(&self, name: &str) -> Result<Found, String> {
+    pub(super) fn find(&self, name: &str) -> Result<Found, String> {
         if !is_plain(name) {
             return Err(format!("Cannot locate resource script {name}: not a file name"));
         }
@@ -75,7 +75,7 @@ impl Places {
     }
 
     /// The sentence for a name nothing was found for.
-    pub fn nothing(&self, name: &str) -> String {
+    pub(super) fn nothing(&self, name: &str) -> String {
         let (resources, init) = (self.resource_dir.display(), self.init_dir.display());
         format!("Cannot locate resource script {name}: no executable file in {resources} or {init}, and no unit")
     }
@@ -84,7 +84,7 @@ impl Places {
     ///
     /// # Errors
     /// Which path others may write.
-    pub fn notification(&self, name: &str) -> Result<Option<PathBuf>, String> {
+    pub(super) fn notification(&self, name: &str) -> Result<Option<PathBuf>, String> {
         if !is_plain(name) {
             return Ok(None);
         }
@@ -110,7 +110,7 @@ fn executable(path: &Path) -> Option<Metadata> {
 ///
 /// # Errors
 /// A sentence that names the path.
-pub fn refuse_writable(path: &Path) -> Result<(), String> {
+pub(super) fn refuse_writable(path: &Path) -> Result<(), String> {
     let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
     let target = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
     let ancestors = dir.iter().flat_map(|dir| dir.ancestors()).chain(target.ancestors());

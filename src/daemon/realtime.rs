@@ -6,7 +6,7 @@ use crate::sys;
 const MIDDLE_PRIORITY: u8 = 50;
 
 /// Asks for both; returns a sentence for each refusal.
-pub fn become_realtime(priority: Option<u8>) -> Vec<String> {
+pub(super) fn become_realtime(priority: Option<u8>) -> Vec<String> {
     let priority = priority.unwrap_or(MIDDLE_PRIORITY);
     let mut refusals = Vec::new();
     if let Err(error) = sys::set_realtime(i32::from(priority)) {

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 /// What the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(super) enum Signal {
     /// Release everything and end.
     Leave,
     /// Reread the configuration, open the logs anew.
@@ -20,7 +20,7 @@ pub enum Signal {
 
 /// All the signals we listen to.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     terminate: Stream,
     interrupt: Stream,
     hangup: Stream,
@@ -33,7 +33,7 @@ impl Signals {
     ///
     /// # Errors
     /// When a handler cannot be set.
-    pub fn listen() -> io::Result<Signals> {
+    pub(super) fn listen() -> io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -44,7 +44,7 @@ impl Signals {
     }
 
     /// The next one; cancel safe.
-    pub async fn next(&mut self) -> Signal {
+    pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Leave,
             _ = self.interrupt.recv() => Signal::Leave,

@@ -38,7 +38,7 @@ pub struct Options {
 pub fn run(options: &Options) -> ExitCode {
     let clock = Clock::start();
     let terminal = if options.to_terminal { Terminal::detect() } else { Terminal::Nobody };
-    let log = Log::start(clock.clone(), terminal, options.debug);
+    let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();
     let read = ReadOptions { without_resources: options.without_resources, ..ReadOptions::default() };
     let config = match read_config::load_with(&options.paths, &read).1 {
@@ -102,7 +102,7 @@ fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log) -> Resu
     }
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, clock.now());
     let intake = Intake::new(config.keyring.clone());
-    let driver = Driver::new(options.clone(), config.clone(), clock.clone(), log.clone(), links, intake, cluster)
+    let driver = Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, intake, cluster)
         .map_err(|error| format!("cannot start: {error}"))?;
     Ok((driver, pid_file))
 }

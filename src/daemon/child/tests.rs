@@ -156,5 +156,4 @@ async fn what_is_not_there_cannot_be_started() {
     let mut children = Children::default();
     let ended = |outcome| Ended::Resource(JobId(1), outcome);
     assert!(children.start(&call, Output::Log, limit, &stage.environment, ended).is_err());
-    assert!(children.is_empty());
 }

@@ -21,7 +21,7 @@ fn play((mut chain, mut step): (Chain, Step), mut answer: impl FnMut(&str) -> Ou
                 chain.on_done(&answer(&invocation.to_string()))
             }
             Step::Pause(_) => chain.on_pause(),
-            end => return (calls, end),
+            end @ (Step::Held | Step::Released | Step::Failed { .. } | Step::StopFailed { .. }) => return (calls, end),
         };
     }
     panic!("the chain does not end: {calls:?}");

@@ -1,0 +1,94 @@
+//! The house: who may import whom, and which files may touch the machine. Fails naming file, line and rule.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room, and what of ours it may name. The rooms above `clock` are pure.
+const ROOMS: [(&str, &[&str]); 12] = [
+    ("names", &[]),
+    ("time", &[]),
+    ("paths", &[]),
+    ("diagnostic", &[]),
+    ("auth", &["diagnostic"]),
+    ("wire", &["auth", "names", "time"]),
+    ("haresources", &["diagnostic", "names"]),
+    ("cluster", &["wire", "haresources", "names", "time"]),
+    ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
+    ("clock", &["time"]),
+    ("netlink", &["sys"]),
+    ("agent", &["names", "haresources", "netlink", "sys", "time"]),
+];
+const PURE: [&str; 9] = ["names", "time", "paths", "diagnostic", "auth", "wire", "haresources", "cluster", "config"];
+const IO: [&str; 9] =
+    ["std::fs", "std::process", "std::thread", "std::env", "tokio::", "nix::", "serialport::", "clap::", "libc::"];
+
+fn sources(room: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut open = vec![root.join(room), root.join(format!("{room}.rs"))];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    assert!(!found.is_empty(), "no sources of {room}");
+    found
+}
+
+/// The lines of a file outside its tests, with their numbers.
+fn lines(path: &Path) -> Vec<(usize, String)> {
+    if path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests") {
+        return Vec::new();
+    }
+    let text = fs::read_to_string(path).unwrap();
+    let body = text.split("#[cfg(test)]").next().unwrap_or("").to_owned();
+    let code = |line: &str| !line.trim_start().starts_with("//");
+    body.lines().enumerate().filter(|(_, line)| code(line)).map(|(at, line)| (at + 1, line.to_owned())).collect()
+}
+
+#[test]
+fn nobody_imports_upward() {
+    for (room, allowed) in ROOMS {
+        for path in sources(room) {
+            for (number, line) in lines(&path) {
+                for part in line.split("crate::").skip(1) {
+                    let named: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                    let known = ROOMS.iter().any(|(known, _)| *known == named)
+                        || ["link", "daemon", "lab", "cli", "client", "sys", "simulate"].contains(&named.as_str());
+                    let fine = named == room || allowed.contains(&named.as_str()) || !known;
+                    assert!(fine, "{}:{number}: `{room}` may not import `{named}`", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn pure_rooms_name_no_library_that_touches_the_machine() {
+    for room in PURE {
+        for path in sources(room) {
+            for (number, line) in lines(&path) {
+                for io in IO {
+                    assert!(!line.contains(io), "{}:{number}: a pure file names `{io}`", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_lives_in_one_file() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut open = vec![root];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if !path.ends_with("sys.rs") {
+            for (number, line) in lines(&path) {
+                assert!(!line.contains("unsafe {"), "{}:{number}: `unsafe` outside src/sys.rs", path.display());
+            }
+        }
+    }
+}
