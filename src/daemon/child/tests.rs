@@ -38,7 +38,7 @@ impl Stage {
         children.start(&call, output, limit, &self.environment, ended).unwrap();
         match children.next().await {
             Ended::Resource(JobId(7), outcome) => outcome,
-            other => panic!("{other:?}"),
+            other @ (Ended::Resource(..) | Ended::Notification(..)) => panic!("{other:?}"),
         }
     }
 
