@@ -1,5 +1,7 @@
 //! The house: who may import whom, and which files may touch the machine. Fails naming file, line and rule.
 
+#![allow(clippy::unwrap_used, reason = "a test: a file that cannot be read is its failure")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +31,7 @@ fn sources(room: &str) -> Vec<PathBuf> {
     while let Some(path) = open.pop() {
         if path.is_dir() {
             open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.exists() && path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }

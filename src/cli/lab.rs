@@ -8,7 +8,7 @@ use crate::lab;
 
 /// Options of `latido lab`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The part this process plays in a lab that another process started
     #[arg(long, hide = true)]
     inner: Option<lab::Part>,
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 /// Runs it: 0 when everything went as expected, 1 when something did not, 2 when this machine allows no lab.
-pub fn run(args: &Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     match args.inner {
         Some(part) => lab::run_part(part, &args.words),
         None => ExitCode::FAILURE,
