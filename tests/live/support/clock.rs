@@ -23,9 +23,9 @@ pub(crate) fn pass(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Seconds as a duration.
+/// Seconds as a duration; none when they are over.
 pub(crate) fn secs(seconds: f64) -> Duration {
-    Duration::from_secs_f64(seconds)
+    Duration::from_secs_f64(seconds.max(0.0))
 }
 
 /// Waits until `found` gives something; panics with `what` when it does not within `limit` seconds.
