@@ -1,1 +1,376 @@
-//! To be written.
+//! Two cores, one virtual clock, wires that can be cut: an hour of a cluster's life in milliseconds, the same each time.
+//!
+//! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
+
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::cluster::{
+    Action, AutoFailback, Birth, Cluster, Event, ExitReason, Medium, OnStartFailure, OnStopFailure, Request, Response,
+    ScriptTimeouts, Settings,
+};
+use crate::haresources::{Invocation, Resource, ResourceGroup, Verb};
+use crate::names::{ClientId, JobId, MediumId, NodeName};
+use crate::time::{Mono, Now, Wall};
+use crate::wire::{Generation, Kind, Message};
+
+pub use script::{Behaviour, Scripts};
+
+/// The nodes' names.
+pub const NAMES: [&str; 2] = ["alpha", "beta"];
+/// The media's names; the second is slow, as a serial line is.
+pub const MEDIA: [&str; 2] = ["eth0", "/dev/ttyS0"];
+const SERIAL_DELAY: Duration = Duration::from_millis(110);
+const UDP_DELAY: Duration = Duration::from_micros(200);
+
+/// Settings of an ordinary pair: keepalive 1 s, deadtime 5 s, initdead 12 s, one network and one serial line.
+pub fn settings(me: &str) -> Option<Settings> {
+    let medium = |name: &&str| Medium { id: MediumId::new(*name), ping_node: None };
+    Some(Settings {
+        me: NodeName::new(me)?,
+        nodes: NAMES.iter().filter_map(|name| NodeName::new(name)).collect(),
+        media: MEDIA.iter().map(medium).collect(),
+        keepalive: Duration::from_secs(1),
+        deadtime: Duration::from_secs(5),
+        warntime: Duration::from_millis(2500),
+        initdead: Duration::from_secs(12),
+        deadping: Duration::from_secs(5),
+        auto_failback: AutoFailback::On,
+        hopfudge: 1,
+        max_rexmit_delay: Duration::from_millis(250),
+        manage_resources: true,
+        script_timeout: ScriptTimeouts {
+            start: Duration::from_secs(10),
+            stop: Duration::from_secs(10),
+            status: Duration::from_secs(5),
+        },
+        on_start_failure: OnStartFailure::Move,
+        on_stop_failure: OnStopFailure::Reboot,
+        resources_digest: "simulated".into(),
+    })
+}
+
+/// The groups of lines such as `alpha drbddisk::r0 IPaddr::10.0.0.10`; lines without a node are left out.
+pub fn groups(text: &str) -> Vec<ResourceGroup> {
+    let group = |(at, line): (usize, &str)| {
+        let mut words = line.split_whitespace();
+        let owner = NodeName::new(words.next()?)?;
+        Some(ResourceGroup { owner, resources: words.map(Resource::from_word).collect(), line: at + 1 })
+    };
+    text.lines().enumerate().filter_map(group).collect()
+}
+
+#[derive(Debug)]
+struct Host {
+    cluster: Option<Cluster>,
+    life: u64,
+    stalled_until: Mono,
+    /// What really runs, by the resource's word.
+    running: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    node: usize,
+    /// Things of a past life are dropped, except messages, which are for whoever is there.
+    life: u64,
+    event: Event,
+    effect: Option<(String, Verb)>,
+}
+
+/// A pair of nodes and their wires.
+#[derive(Debug)]
+pub struct Pair {
+    settings: [Settings; 2],
+    groups: Vec<ResourceGroup>,
+    hosts: [Host; 2],
+    now: Mono,
+    generation: u64,
+    queue: BTreeMap<(Mono, u64), Pending>,
+    count: u64,
+    seed: u64,
+    /// Media that carry nothing, by their place in [`MEDIA`].
+    pub cut: [bool; 2],
+    /// Per cent of messages lost on each medium.
+    pub loss: u64,
+    /// How scripts behave.
+    pub scripts: Scripts,
+    transcript: Vec<String>,
+    replies: Vec<(usize, Response)>,
+    doubles: Vec<(Mono, String)>,
+    doubled: bool,
+}
+
+impl Pair {
+    /// Two nodes that are switched off; `edit` may change both nodes' settings. `None` never happens with [`NAMES`].
+    pub fn new(haresources: &str, seed: u64, edit: impl Fn(&mut Settings)) -> Option<Pair> {
+        let mut both = [settings(NAMES[0])?, settings(NAMES[1])?];
+        both.iter_mut().for_each(edit);
+        let host = || Host { cluster: None, life: 0, stalled_until: Mono::ZERO, running: BTreeSet::new() };
+        Some(Pair {
+            settings: both,
+            groups: groups(haresources),
+            hosts: [host(), host()],
+            now: Mono::ZERO,
+            generation: 100,
+            queue: BTreeMap::new(),
+            count: 0,
+            seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            cut: [false; 2],
+            loss: 0,
+            scripts: Scripts::default(),
+            transcript: Vec::new(),
+            replies: Vec::new(),
+            doubles: Vec::new(),
+            doubled: false,
+        })
+    }
+
+    /// A number below `limit`, from the seed.
+    pub fn random(&mut self, limit: u64) -> u64 {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        self.seed % limit.max(1)
+    }
+
+    /// The virtual time.
+    pub fn now(&self) -> Mono {
+        self.now
+    }
+
+    /// Switches a node on, with the next generation; nothing happens to one that is on.
+    pub fn start(&mut self, node: usize) {
+        if self.hosts[node].cluster.is_some() {
+            return;
+        }
+        self.generation += 1;
+        self.hosts[node].life += 1;
+        self.note(node, "(start)");
+        let birth = Birth {
+            generation: Generation(self.generation),
+            uuid: [u8::try_from(node + 1).unwrap_or(9); 16],
+            seed: self.generation.wrapping_mul(77),
+            remembered: Vec::new(),
+        };
+        let cluster = Cluster::start(self.settings[node].clone(), self.groups.clone(), birth, self.moment());
+        self.hosts[node].cluster = Some(cluster);
+        self.tell(node, Event::Tick);
+    }
+
+    /// Takes a node's power: everything on it is gone.
+    pub fn power_off(&mut self, node: usize) {
+        self.note(node, "(power off)");
+        let host = &mut self.hosts[node];
+        host.cluster = None;
+        host.life += 1;
+        host.stalled_until = Mono::ZERO;
+        host.running.clear();
+    }
+
+    /// Holds a node's daemon still; what reaches it waits.
+    pub fn stall(&mut self, node: usize, time: Duration) {
+        self.note(node, &format!("(stalled for {} ms)", time.as_millis()));
+        self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(self.now + time);
+    }
+
+    /// The moment from which no node stands still any more.
+    pub fn awake_from(&self) -> Mono {
+        self.hosts.iter().map(|host| host.stalled_until).max().unwrap_or(Mono::ZERO).max(self.now)
+    }
+
+    /// Whether a node is on.
+    pub fn is_on(&self, node: usize) -> bool {
+        self.hosts[node].cluster.is_some()
+    }
+
+    /// The operator asks a node to leave.
+    pub fn leave(&mut self, node: usize) {
+        self.tell(node, Event::Leave);
+    }
+
+    /// A client asks a node for a hand-over.
+    pub fn request(&mut self, node: usize, request: Request) {
+        self.tell(node, Event::Request { client: ClientId(1), request });
+    }
+
+    /// What clients were answered, taken once.
+    pub fn take_replies(&mut self) -> Vec<(usize, Response)> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// What really runs on a node, by the words of `haresources`.
+    pub fn running(&self, node: usize) -> Vec<String> {
+        self.hosts[node].running.iter().cloned().collect()
+    }
+
+    /// A node's core, while it is on.
+    pub fn cluster(&self, node: usize) -> Option<&Cluster> {
+        self.hosts[node].cluster.as_ref()
+    }
+
+    /// When something began to run on both nodes, and what.
+    pub fn doubles(&self) -> &[(Mono, String)] {
+        &self.doubles
+    }
+
+    /// Whether anything runs on both nodes now.
+    pub fn is_doubled(&self) -> bool {
+        self.hosts[0].running.intersection(&self.hosts[1].running).next().is_some()
+    }
+
+    /// Everything said and done, without the heartbeats.
+    pub fn transcript(&self) -> String {
+        self.transcript.join("\n")
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.step(end) {}
+        self.now = end;
+    }
+
+    /// Lets time pass until `done`, at most `bound`; whether it came true.
+    pub fn run_until(&mut self, bound: Duration, done: impl Fn(&Pair) -> bool) -> bool {
+        let end = self.now + bound;
+        while !done(self) {
+            if !self.step(end) {
+                self.now = end;
+                return done(self);
+            }
+        }
+        true
+    }
+
+    /// The next thing that happens, if it is not after `end`.
+    fn step(&mut self, end: Mono) -> bool {
+        let deadline = |node: usize| {
+            let host = &self.hosts[node];
+            Some((host.cluster.as_ref()?.next_deadline()?.max(host.stalled_until), node))
+        };
+        let tick = (0..2).filter_map(deadline).min();
+        let arrival =
+            |(key, pending): (&(Mono, u64), &Pending)| (key.0.max(self.hosts[pending.node].stalled_until), *key);
+        let event = self.queue.iter().map(arrival).min();
+        match (event, tick) {
+            // What has arrived is handed over before the tick: the driver does the same.
+            (Some((at, key)), tick) if at <= end && tick.is_none_or(|(due, _)| at <= due) => {
+                self.now = self.now.max(at);
+                self.deliver(key);
+                true
+            }
+            (_, Some((due, node))) if due <= end => {
+                self.now = self.now.max(due);
+                self.tell(node, Event::Tick);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn deliver(&mut self, key: (Mono, u64)) {
+        let Some(pending) = self.queue.remove(&key) else { return };
+        let same_life = pending.life == self.hosts[pending.node].life;
+        if let (true, Some((word, Verb::Stop))) = (same_life, &pending.effect) {
+            self.hosts[pending.node].running.remove(word);
+        }
+        if same_life || matches!(pending.event, Event::Message { .. }) {
+            self.tell(pending.node, pending.event);
+        }
+    }
+
+    fn tell(&mut self, node: usize, event: Event) {
+        let now = self.moment();
+        let is_tick = event == Event::Tick;
+        let Some(cluster) = self.hosts[node].cluster.as_mut() else { return };
+        let actions = cluster.handle(now, event);
+        if is_tick {
+            assert!(cluster.next_deadline().is_none_or(|at| at > now.mono), "a deadline in the past after a tick");
+        }
+        actions.into_iter().for_each(|action| self.perform(node, action));
+        let doubled = self.is_doubled();
+        if doubled && !self.doubled {
+            let both =
+                self.hosts[0].running.intersection(&self.hosts[1].running).cloned().collect::<Vec<_>>().join(" ");
+            self.doubles.push((self.now, both));
+        }
+        self.doubled = doubled;
+    }
+
+    fn perform(&mut self, node: usize, action: Action) {
+        match action {
+            Action::Send(message) => self.transmit(node, &message),
+            Action::Run { job, invocation, limit } => self.run_script(node, job, &invocation, limit),
+            Action::Announce { group } => self.note(node, &format!("announce {group}")),
+            Action::Reply { response, .. } => {
+                self.note(node, &format!("reply   {response:?}"));
+                self.replies.push((node, response));
+            }
+            Action::Report(report) => self.note(node, &format!("report  {}: {report}", report.level().as_str())),
+            Action::Exit(ExitReason::Stopped) => {
+                self.hosts[node].cluster = None;
+                self.hosts[node].life += 1;
+                self.note(node, "(left)");
+            }
+            Action::Exit(ExitReason::Reboot { .. }) => self.power_off(node),
+            Action::Notify(_) | Action::Remember { .. } => {}
+        }
+    }
+
+    fn transmit(&mut self, node: usize, message: &Message) {
+        if message.kind() != Kind::Status {
+            self.note(node, &format!("send    {}", essence(message)));
+        }
+        for medium in 0..MEDIA.len() {
+            if self.cut[medium] || self.random(100) < self.loss {
+                continue;
+            }
+            // A lossy network also delays, overtakes and repeats.
+            let jitter = if self.loss > 0 { 40_000 } else { 1_000 };
+            let base = if medium == 0 { UDP_DELAY } else { SERIAL_DELAY };
+            let copies = if self.loss > 0 && self.random(10) == 0 { 2 } else { 1 };
+            for _ in 0..copies {
+                let at = self.now + base + Duration::from_micros(self.random(jitter));
+                let event = Event::Message { medium: MediumId::new(MEDIA[medium]), at, message: message.clone() };
+                self.later(at, 1 - node, event, None);
+            }
+        }
+    }
+
+    fn run_script(&mut self, node: usize, job: JobId, invocation: &Invocation, limit: Duration) {
+        self.note(node, &format!("run     {invocation}"));
+        let word = invocation.resource.word.clone();
+        let runs = self.hosts[node].running.contains(&word);
+        let pause = Duration::from_micros(self.random(20_000));
+        let (took, outcome) = self.scripts.play(node, invocation, runs, limit, pause);
+        let worked = outcome.succeeded();
+        if invocation.verb == Verb::Start && worked {
+            self.hosts[node].running.insert(word.clone());
+        }
+        let effect = worked.then_some((word, invocation.verb));
+        self.later(self.now + took, node, Event::Done { job, outcome }, effect);
+    }
+
+    fn later(&mut self, at: Mono, node: usize, event: Event, effect: Option<(String, Verb)>) {
+        self.count += 1;
+        let life = self.hosts[node].life;
+        self.queue.insert((at, self.count), Pending { node, life, event, effect });
+    }
+
+    fn moment(&self) -> Now {
+        Now { mono: self.now, wall: Wall(1_700_000_000 + self.now.elapsed().as_secs()) }
+    }
+
+    fn note(&mut self, node: usize, text: &str) {
+        self.transcript.push(format!("{:9.3}  {:<6} {text}", self.now.elapsed().as_secs_f64(), NAMES[node]));
+    }
+}
+
+/// A message without its control fields.
+fn essence(message: &Message) -> String {
+    let text = message.to_string();
+    text.split(" src=").next().unwrap_or("").to_owned()
+}
