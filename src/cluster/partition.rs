@@ -104,12 +104,15 @@ impl Cluster {
     }
 
     fn let_go(&mut self, index: usize) {
-        if self.groups.is_claimed(index) && !self.groups.is_going_down(index) {
+        if !self.groups.is_claimed(index) {
+            return self.groups.clear_partition_mark(index);
+        }
+        // The mark stays until it is down: without it the peer would see two claims of equal right, and let go as well.
+        if !self.groups.is_going_down(index) {
             let group = self.groups.key(index);
             self.report(Report::PartitionLetGo { group });
             self.groups.want_released(index);
         }
-        self.groups.clear_partition_mark(index);
     }
 
     /// The peer's claims have just been heard.

@@ -152,9 +152,10 @@ mod tests {
 
     async fn ask(path: &Path, line: &[u8]) -> String {
         let mut stream = UnixStream::connect(path).await.unwrap();
-        stream.write_all(line).await.unwrap();
         let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer).await.unwrap();
+        // Who is turned away may find the connection closed at any of these.
+        let _ = stream.write_all(line).await;
+        let _ = BufReader::new(stream).read_line(&mut answer).await;
         answer
     }
 

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::diagnostic::Problem;
 use crate::link::Links;
 use crate::paths::Paths;
+use crate::sys;
 use crate::wire::{Generation, Intake};
 
 use super::driver::Driver;
@@ -37,6 +38,8 @@ pub struct Options {
 /// Runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for anything else.
 pub fn run(options: &Options) -> ExitCode {
     let clock = Clock::start();
+    // A refusal only means that a parent's descriptors may reach the scripts, as ever.
+    let _ = sys::keep_descriptors_from_children();
     let terminal = if options.to_terminal { Terminal::detect() } else { Terminal::Nobody };
     let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();

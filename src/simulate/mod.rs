@@ -324,7 +324,7 @@ impl Pair {
         if message.kind() != Kind::Status {
             self.note(node, &format!("send    {}", essence(message)));
         }
-        for medium in 0..MEDIA.len() {
+        for (medium, name) in MEDIA.iter().enumerate() {
             if self.cut[medium] || self.random(100) < self.loss {
                 continue;
             }
@@ -334,7 +334,7 @@ impl Pair {
             let copies = if self.loss > 0 && self.random(10) == 0 { 2 } else { 1 };
             for _ in 0..copies {
                 let at = self.now + base + Duration::from_micros(self.random(jitter));
-                let event = Event::Message { medium: MediumId::new(MEDIA[medium]), at, message: message.clone() };
+                let event = Event::Message { medium: MediumId::new(*name), at, message: message.clone() };
                 self.later(at, 1 - node, event, None);
             }
         }
