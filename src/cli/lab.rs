@@ -22,6 +22,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     match args.inner {
         Some(part) => lab::run_part(part, &args.words),
-        None => ExitCode::FAILURE,
+        None => {
+            eprintln!("latido lab: the scenarios are not in this version yet; only its hosts and cables are");
+            ExitCode::FAILURE
+        }
     }
 }
