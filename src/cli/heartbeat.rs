@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::config::DIRECTIVES;
-use crate::daemon::pidfile::{Running, is_alive, running};
+use crate::daemon::pidfile::{Running, is_alive, running, surely_running};
 use crate::daemon::{Options, read_config, run as run_daemon};
 use crate::paths::Paths;
 
@@ -155,7 +155,7 @@ fn start_in_background(paths: &Paths, flags: &Flags) -> ExitCode {
         eprintln!("ERROR: Configuration error, heartbeat not started.");
         return ExitCode::from(6);
     }
-    if let Running::Yes(pid) = running(&paths.pid_file) {
+    if let Running::Yes(pid) = surely_running(&paths.pid_file) {
         eprintln!("info: heartbeat: already running [pid {pid}].");
         return ExitCode::SUCCESS;
     }

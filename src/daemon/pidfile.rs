@@ -26,6 +26,20 @@ pub fn running(path: &Path) -> Running {
     }
 }
 
+/// Looks who runs, and looks again for half a second: a daemon that was just killed may take a moment to be gone, and
+/// whoever restarts it means it.
+pub fn surely_running(path: &Path) -> Running {
+    for _ in 0..25 {
+        match running(path) {
+            Running::Yes(_) => {}
+            gone @ (Running::No | Running::Stale) => return gone,
+        }
+        #[allow(clippy::disallowed_methods, reason = "the end of a process that is not our child cannot be awaited")]
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    running(path)
+}
+
 /// Whether this process exists and is not merely waiting to be buried.
 pub fn is_alive(pid: i32) -> bool {
     match nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) {

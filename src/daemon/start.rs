@@ -52,7 +52,7 @@ pub fn run(options: &Options) -> ExitCode {
         log.warn(refusal);
     }
     config.warnings.iter().for_each(|warning| log.warn(warning.to_string()));
-    if let Running::Yes(pid) = pidfile::running(&options.paths.pid_file) {
+    if let Running::Yes(pid) = pidfile::surely_running(&options.paths.pid_file) {
         log.info(format!("heartbeat: already running [pid {pid}]."));
         return ExitCode::SUCCESS;
     }
