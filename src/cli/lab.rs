@@ -2,29 +2,66 @@
 //!
 //! Only the command line; what it starts is in `crate::lab`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::lab;
+use crate::lab::{self, Scenario};
 
 /// Options of `latido lab`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  latido lab                          two hosts, everything that can happen to them, a table at the end
+  latido lab --scenario power-off     only that
+  latido lab --config /etc/ha.d       your own files; recorders stand in for your scripts
+  latido lab --shell                  pull the cables yourself
+
+Needs no package and, where user namespaces are allowed, no root. Nothing is left behind.
+Exit code: 0 all as it should be, 1 something was not, 2 no lab on this machine or with these files.")]
 pub(super) struct Args {
+    /// Play with the ha.cf, haresources and authkeys of this directory instead of the lab's own pair
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Play only this; may be given several times
+    #[arg(long, value_name = "NAME")]
+    scenario: Vec<Scenario>,
+    /// So many times faster than ha.cf says; 1 plays it as it is (default: until deadtime is a second)
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    speed: Option<f64>,
+    /// Run your own resource scripts, as root of this machine: they mount, they start services
+    #[arg(long, requires = "config")]
+    real_scripts: bool,
+    /// A prompt: cut cables, kill nodes, hand over by hand
+    #[arg(long, conflicts_with_all = ["scenario", "json"])]
+    shell: bool,
+    /// One JSON object a line, the table last
+    #[arg(long)]
+    json: bool,
+
     /// The part this process plays in a lab that another process started
     #[arg(long, hide = true)]
     inner: Option<lab::Part>,
-
     /// What that part needs to know
     #[arg(last = true, hide = true)]
     words: Vec<String>,
 }
 
-/// Runs it: 0 when everything went as expected, 1 when something did not, 2 when this machine allows no lab.
+/// Runs it: 0 when everything went as expected, 1 when something did not, 2 when there can be no lab.
 pub(super) fn run(args: &Args) -> ExitCode {
     match args.inner {
+        None => lab::run(),
+        Some(lab::Part::Bench) => lab::run_on_the_bench(&lab::Options {
+            config: args.config.clone(),
+            scenarios: args.scenario.clone(),
+            speed: args.speed,
+            real_scripts: args.real_scripts,
+            shell: args.shell,
+            json: args.json,
+        }),
         Some(part) => lab::run_part(part, &args.words),
-        None => {
-            eprintln!("latido lab: the scenarios are not in this version yet; only its hosts and cables are");
-            ExitCode::FAILURE
-        }
     }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && (1.0..=1000.0).contains(factor));
+    factor.ok_or_else(|| "a number from 1 to 1000".to_owned())
 }

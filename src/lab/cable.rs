@@ -23,6 +23,7 @@ use nix::unistd::{read, write};
 
 use super::wake::Wake;
 use crate::clock::Clock;
+use crate::sys;
 use crate::time::Mono;
 
 /// A cable between two serial ports; its thread ends on drop.
@@ -154,6 +155,7 @@ impl Pump {
     }
 
     fn run(mut self, shared: &Shared) {
+        let _ = sys::set_realtime(2);
         let clock = Clock::start();
         loop {
             let cut = {

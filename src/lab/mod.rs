@@ -7,20 +7,40 @@
 pub mod bench;
 pub mod cable;
 pub mod client;
+mod files;
 pub mod host;
 mod init;
 mod interface;
+mod machine;
 pub mod namespaces;
+mod pair;
+mod plan;
+mod play;
+mod scenario;
+mod shell;
+mod story;
 pub mod switch;
 pub mod timeline;
 mod wake;
 pub mod witness;
+mod world;
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
+
+use files::Files;
+use pair::Pair;
+use plan::Plan;
+use play::Play;
+use timeline::{Printer, Style};
+
+pub use scenario::Scenario;
 
 /// The parts the executable plays besides the lab itself; each is a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
+    /// The lab, once on its bench.
+    Bench,
     /// Runs a command on a bench and exits as it does.
     Run,
     /// The same, once inside.
@@ -35,6 +55,7 @@ pub enum Part {
 pub fn run_part(part: Part, words: &[String]) -> ExitCode {
     let first = words.first().map_or("", String::as_str);
     let done = match part {
+        Part::Bench => return run_on_the_bench(&Options::default()),
         Part::Run => return run_on_bench(words),
         Part::Settled => return run_settled(words),
         Part::Init => init::run(first),
@@ -73,6 +94,112 @@ fn run_settled(words: &[String]) -> ExitCode {
             ExitCode::from(127)
         }
     }
+}
+
+/// How the lab is to be run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The user's own files; `None` for the lab's own pair.
+    pub config: Option<PathBuf>,
+    /// What to play; empty for everything.
+    pub scenarios: Vec<Scenario>,
+    /// How many times faster than written; `None` for what is bearable.
+    pub speed: Option<f64>,
+    /// Whether the user's own resource scripts run.
+    pub real_scripts: bool,
+    /// Whether a person plays.
+    pub shell: bool,
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+/// Runs the lab on a bench of its own: starts this program again there with the same arguments and waits for it.
+pub fn run() -> ExitCode {
+    let mut command = Command::new(machine::PROGRAM);
+    command.args(std::env::args_os().skip(1)).args(["--inner", "bench"]);
+    match namespaces::run_inside(command) {
+        Ok(status) => code_of(status),
+        Err(missing) => refuse(&missing),
+    }
+}
+
+/// Runs the lab, once on the bench.
+pub fn run_on_the_bench(options: &Options) -> ExitCode {
+    match prepare(options).and_then(|(plan, agents)| {
+        namespaces::settle().map_err(|missing| (NOT_HERE, missing.to_string()))?;
+        let pair = Pair::build(plan, &agents)
+            .map_err(|error| (NOT_HERE, format!("the pair cannot be built on this machine: {error}")))?;
+        Ok(Play::new(pair, Printer { style: Style::for_stdout(options.json) }))
+    }) {
+        Ok(mut play) => perform(&mut play, options),
+        Err((code, text)) => {
+            complain(&text);
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Reads the files and the scripts; afterwards nothing of the user's directory is needed.
+#[allow(clippy::type_complexity, reason = "a plan and its files, or an exit code and a sentence; used once")]
+fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, String)> {
+    let files = match &options.config {
+        Some(directory) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
+        None => Files::own(),
+    };
+    let plan = Plan::new(files, options.speed, options.real_scripts).map_err(|problems| {
+        let hint = "the files are not good enough for a lab (`latido check DIR` shows each problem in its place):";
+        (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
+    })?;
+    let agents = match &options.config {
+        Some(directory) if options.real_scripts => files::read_scripts(directory),
+        _ => plan.recorded.iter().map(|agent| (agent.clone(), files::recorder(agent))).collect(),
+    };
+    Ok((plan, agents))
+}
+
+/// Plays what was asked for and prints the table.
+fn perform(play: &mut Play, options: &Options) -> ExitCode {
+    introduce(play);
+    if options.shell {
+        return shell::run(play);
+    }
+    let scenarios = if options.scenarios.is_empty() { &scenario::ALL[..] } else { &options.scenarios[..] };
+    for scenario in scenarios {
+        if scenario.play(play).is_err() && play.pair_is_lost() {
+            break;
+        }
+    }
+    // What the last scenario waited for may still be on its way to the time line.
+    play.run_for(pair::ASKS_EVERY * 10);
+    play.printer.table(&play.rows, &play.wrong, play.pair.plan.speed);
+    if play.wrong.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    complain(&format!("not everything went as it should:\n  {}", play.wrong.join("\n  ")));
+    ExitCode::FAILURE
+}
+
+/// Says what stands on the bench.
+fn introduce(play: &mut Play) {
+    let plan = &play.pair.plan;
+    let settings = &plan.config.settings;
+    let cables = plan.interfaces.iter().cloned();
+    let serial = plan.serial.iter().map(|(device, baud)| format!("{device} (null-modem, {baud} baud)"));
+    let wires = cables.chain(serial).collect::<Vec<_>>().join(", ");
+    let mut lines = vec![
+        format!("hosts {}; {wires}", plan.nodes.join(", ")),
+        format!("keepalive {}, deadtime {}", story::ms(settings.keepalive), story::ms(settings.deadtime)),
+    ];
+    let services = plan.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if !services.is_empty() {
+        lines.push(format!("a client asks {services} every {} ms", pair::ASKS_EVERY.as_millis()));
+    }
+    if !plan.recorded.is_empty() {
+        let names = plan.recorded.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        lines.push(format!("recorders stand in for {names}"));
+    }
+    lines.extend(plan.files.notices.clone());
+    lines.iter().for_each(|line| play.note(line));
 }
 
 fn refuse(missing: &namespaces::Missing) -> ExitCode {

@@ -1,11 +1,14 @@
-//! What happens in the lab, as it happens.
+//! What happens in the lab, as it happens, and the table at the end: as text, in colours on a terminal, or as JSON.
 
+use std::io::{self, IsTerminal, Write};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::time::Mono;
+use serde::Serialize;
 
+use super::story::{Entry, Tone, ms};
 use super::witness::Said;
+use crate::time::Mono;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,4 +39,223 @@ pub enum What {
         /// For how long nobody did; `None` the first time.
         outage: Option<Duration>,
     },
+    /// The lab does something to the pair.
+    Deed(String),
+    /// The lab says something.
+    Note(String),
+    /// Something is not as it should be.
+    Wrong(String),
+    /// A person typed a line.
+    Typed(String),
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) event: String,
+    /// What the client saw; `None` where it has nothing to ask.
+    pub(super) outage: Option<Duration>,
+    /// Instead of a duration, where that would mislead.
+    pub(super) remark: Option<&'static str>,
+    pub(super) decided_by: String,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    Colours,
+    Json,
+}
+
+impl Style {
+    /// Colours on a terminal that did not say no.
+    pub(super) fn for_stdout(json: bool) -> Style {
+        let dumb =
+            std::env::var_os("NO_COLOR").is_some() || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        match (json, io::stdout().is_terminal() && !dumb) {
+            (true, _) => Style::Json,
+            (false, true) => Style::Colours,
+            (false, false) => Style::Plain,
+        }
+    }
+}
+
+/// Prints the time line and the table to standard output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Printer {
+    pub(super) style: Style,
+}
+
+impl Printer {
+    /// One line.
+    pub(super) fn entry(self, entry: &Entry) {
+        write_out(&self.render(entry));
+    }
+
+    /// The table, after a run of which all expectations were met or not.
+    pub(super) fn table(self, rows: &[Row], wrong: &[String], speed: f64) {
+        match self.style {
+            Style::Json => write_out(&json_table(rows, wrong, speed)),
+            Style::Plain | Style::Colours => write_out(&text_table(rows)),
+        }
+    }
+
+    fn render(self, entry: &Entry) -> String {
+        let seconds = entry.at.elapsed().as_secs_f64();
+        match self.style {
+            Style::Json => {
+                let line =
+                    JsonEntry { at: rounded(seconds), who: &entry.who, event: &entry.what, detail: &entry.detail };
+                format!("{}\n", serde_json::to_string(&line).unwrap_or_default())
+            }
+            Style::Plain => {
+                let text = format!("{seconds:8.3}  {:<9} {:<38} {}", entry.who, entry.what, entry.detail);
+                format!("{}\n", text.trim_end())
+            }
+            Style::Colours => {
+                let (on, off) = (colour(entry.tone), "\u{1b}[0m");
+                let what = format!("{:<38}", entry.what);
+                format!(
+                    "\u{1b}[2m{seconds:8.3}{off}  {:<9} {on}{what}{off} \u{1b}[2m{}{off}\n",
+                    entry.who, entry.detail
+                )
+            }
+        }
+    }
+}
+
+/// Somebody who does not read any more ends the lab elsewhere, not here.
+fn write_out(text: &str) {
+    let mut out = io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+const fn colour(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Deed => "\u{1b}[1;36m",
+        Tone::Good => "\u{1b}[32m",
+        Tone::Bad => "\u{1b}[33m",
+        Tone::Plain => "",
+        Tone::Wrong => "\u{1b}[1;31m",
+    }
+}
+
+fn text_table(rows: &[Row]) -> String {
+    let heads = ["event", "outage at the client", "what decided it"];
+    let cells: Vec<[String; 3]> =
+        rows.iter().map(|row| [row.event.clone(), outage_in_words(row), row.decided_by.clone()]).collect();
+    let width = |column: usize| {
+        let longest = cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        longest.max(heads[column].len())
+    };
+    let (first, second) = (width(0), width(1));
+    let mut text = format!("\n  {:first$}   {:second$}   {}\n", heads[0], heads[1], heads[2]);
+    for [event, outage, decided_by] in &cells {
+        let line = format!("  {event:first$}   {outage:second$}   {decided_by}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn outage_in_words(row: &Row) -> String {
+    match (row.remark, row.outage) {
+        (Some(remark), _) => remark.to_owned(),
+        (None, Some(outage)) => ms(outage),
+        (None, None) => "–".to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    at: f64,
+    who: &'a str,
+    event: &'a str,
+    detail: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonTable<'a> {
+    passed: bool,
+    wrong: &'a [String],
+    speed: f64,
+    table: Vec<JsonRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    event: &'a str,
+    outage_ms: Option<f64>,
+    remark: Option<&'a str>,
+    decided_by: &'a str,
+}
+
+fn json_table(rows: &[Row], wrong: &[String], speed: f64) -> String {
+    let table = rows
+        .iter()
+        .map(|row| JsonRow {
+            event: &row.event,
+            outage_ms: row.outage.map(|outage| rounded(outage.as_secs_f64() * 1000.0)),
+            remark: row.remark,
+            decided_by: &row.decided_by,
+        })
+        .collect();
+    let table = JsonTable { passed: wrong.is_empty(), wrong, speed, table };
+    format!("{}\n", serde_json::to_string(&table).unwrap_or_default())
+}
+
+/// To a thousandth.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Row> {
+        let row = |event: &str, outage: Option<u64>, remark, decided_by: &str| Row {
+            event: event.into(),
+            outage: outage.map(Duration::from_millis),
+            remark,
+            decided_by: decided_by.into(),
+        };
+        vec![
+            row("power-off of the owner", Some(507), None, "silence of 501 ms"),
+            row("network cable pulled", Some(1200), Some("(client cut off too)"), "no resource moved"),
+            row("cold start", None, None, ""),
+        ]
+    }
+
+    #[test]
+    fn the_table_lines_up() {
+        let expected = "
+  event                    outage at the client   what decided it
+  power-off of the owner   507 ms                 silence of 501 ms
+  network cable pulled     (client cut off too)   no resource moved
+  cold start               –
+";
+        assert_eq!(text_table(&rows()), expected);
+    }
+
+    #[test]
+    fn the_json_table_says_whether_all_went_well() {
+        let text = json_table(&rows(), &["x".to_owned()], 1.0);
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&value["passed"], &value["table"][0]["outage_ms"]), (&false.into(), &507.0.into()));
+    }
+
+    #[test]
+    fn a_line_without_detail_ends_where_its_text_ends() {
+        let entry = Entry {
+            at: Mono::at(Duration::from_millis(6000)),
+            who: "alpha".into(),
+            what: "active".into(),
+            detail: String::new(),
+            tone: Tone::Good,
+        };
+        assert_eq!(Printer { style: Style::Plain }.render(&entry), "   6.000  alpha     active\n");
+        assert!(Printer { style: Style::Colours }.render(&entry).contains("\u{1b}[32mactive"));
+    }
 }

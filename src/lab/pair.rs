@@ -1,0 +1,249 @@
+//! The pair on the bench: two machines, the client, the cables, and every switch a scenario or a person may turn.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use nix::mount::{MsFlags, mount};
+use nix::sys::signal::Signal;
+
+use super::bench::{Bench, Cable};
+use super::cable::NullModem;
+use super::client::Client;
+use super::host::Host;
+use super::machine::{DISKS, HA_DIR, Machine, PROGRAM, Teller, write_disk};
+use super::plan::Plan;
+use super::switch::{CableFaults, Faults};
+use super::timeline::{Happening, What};
+use crate::client::{Answer, Ask, Client as Control, Status};
+use crate::clock::Clock;
+use crate::paths::Paths;
+use crate::time::Mono;
+
+/// Everything on the bench.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) plan: Plan,
+    bench: Bench,
+    machines: [Option<Machine>; 2],
+    serial: Vec<(String, NullModem)>,
+    client: Client,
+    client_host: Host,
+    client_cables: Vec<Cable>,
+    teller: Teller,
+    happenings: Receiver<Happening>,
+}
+
+/// How often the client asks.
+pub(super) const ASKS_EVERY: Duration = Duration::from_millis(5);
+
+impl Pair {
+    /// Builds it, both machines switched on, no daemon started. `agents` are the resource scripts by name.
+    pub(super) fn build(plan: Plan, agents: &[(String, String)]) -> io::Result<Pair> {
+        let clock = Clock::start();
+        let (to, happenings) = channel();
+        let teller = Teller { clock, to };
+        mount(Some("tmpfs"), DISKS, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))?;
+        for (node, ha_cf) in plan.nodes.iter().zip(&plan.ha_cf) {
+            write_disk(node, &plan.texts(ha_cf), agents)?;
+        }
+        let mut bench = Bench::new(Path::new(PROGRAM))?;
+        let serial = plan
+            .serial
+            .iter()
+            .map(|(device, baud)| Ok((device.clone(), NullModem::lay(*baud)?)))
+            .collect::<io::Result<Vec<_>>>()?;
+        let client_host = bench.boot("client")?;
+        let mut client_cables = Vec::new();
+        for interface in &plan.interfaces {
+            let here = plan.networks.iter().filter(|network| network.interface == *interface);
+            let addresses: Vec<(Ipv4Addr, u8)> =
+                here.flat_map(|network| network.client.iter().map(|address| (*address, network.prefix))).collect();
+            client_cables.push(bench.connect(&client_host, interface, interface, 9, &addresses)?);
+        }
+        let client = Client::start(client_host.network(), &plan.services, ASKS_EVERY, teller.clock, teller.to.clone())?;
+        let machines = [None, None];
+        let mut pair = Pair { plan, bench, machines, serial, client, client_host, client_cables, teller, happenings };
+        for node in [0, 1] {
+            pair.power_on(node)?;
+        }
+        Ok(pair)
+    }
+
+    /// The bench's time.
+    pub(super) fn now(&self) -> Mono {
+        self.teller.clock.mono()
+    }
+
+    /// What the client knows.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Waits for the next happening, at most until `deadline`.
+    pub(super) fn next_happening(&mut self, deadline: Mono) -> Option<Happening> {
+        let happening = match self.happenings.recv_timeout(deadline.since(self.now())) {
+            Ok(happening) => happening,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        };
+        if let (What::Ended(_), Some(node)) = (&happening.what, self.plan.node(&happening.host))
+            && let Some(machine) = &mut self.machines[node]
+        {
+            machine.daemon_ended();
+        }
+        Some(happening)
+    }
+
+    /// Whether this is the last word of a machine that was switched off meanwhile.
+    pub(super) fn is_past(&self, happening: &Happening) -> bool {
+        self.plan.node(&happening.host).is_some_and(|node| !self.is_on(node))
+    }
+
+    /// Something the lab itself does or is told, for the time line.
+    #[allow(dead_code, reason = "for the shell and for tests")]
+    pub(super) fn tell(&self, host: &str, what: What) {
+        self.teller.tell(host, what);
+    }
+
+    /// A way for others to do so.
+    pub(super) fn teller(&self) -> Teller {
+        self.teller.clone()
+    }
+
+    /// Switches a machine on: hardware, disk, network, witness; the daemon is started apart.
+    pub(super) fn power_on(&mut self, node: usize) -> io::Result<()> {
+        let ports: Vec<(String, PathBuf)> =
+            self.serial.iter().map(|(device, cable)| (device.clone(), cable.port(node).to_owned())).collect();
+        let host = self.bench.boot(&self.plan.nodes[node])?;
+        let mut machine = Machine::furnish(host, &ports, &self.teller)?;
+        for interface in &self.plan.interfaces {
+            let here = self.plan.networks.iter().filter(|network| network.interface == *interface);
+            let addresses: Vec<(Ipv4Addr, u8)> = here.map(|network| (network.nodes[node], network.prefix)).collect();
+            let number = u8::try_from(node + 1).unwrap_or(u8::MAX);
+            let cable = self.bench.connect(&machine.host, interface, interface, number, &addresses)?;
+            machine.cables.insert(interface.clone(), cable);
+        }
+        self.machines[node] = Some(machine);
+        Ok(())
+    }
+
+    /// Switches it off: cables dead and every process killed in the same instant.
+    pub(super) fn power_off(&mut self, node: usize) {
+        let Some(mut machine) = self.machines[node].take() else { return };
+        for cable in machine.cables.values() {
+            self.bench.set_faults(cable, both_ways(Faults { cut: true, ..Faults::default() }));
+        }
+        // Killing takes a moment, in which nobody shall hear a last word over the serial line either.
+        let mended: Vec<&NullModem> =
+            self.serial.iter().map(|(_, cable)| cable).filter(|cable| !cable.is_cut()).collect();
+        mended.iter().for_each(|cable| cable.set_cut(true));
+        machine.host.power_off();
+        let cables = std::mem::take(&mut machine.cables);
+        drop(machine);
+        mended.iter().for_each(|cable| cable.set_cut(false));
+        cables.into_values().for_each(|cable| self.bench.remove(cable));
+    }
+
+    /// Starts the daemon.
+    pub(super) fn start(&mut self, node: usize) -> io::Result<()> {
+        match &mut self.machines[node] {
+            Some(machine) => machine.start_daemon(&self.teller),
+            None => Err(io::Error::other("it is switched off")),
+        }
+    }
+
+    /// Whether the machine is switched on.
+    pub(super) fn is_on(&self, node: usize) -> bool {
+        self.machines[node].is_some()
+    }
+
+    /// Whether the daemon runs.
+    pub(super) fn runs(&self, node: usize) -> bool {
+        self.machines[node].as_ref().is_some_and(Machine::has_daemon)
+    }
+
+    /// Sends the daemon a signal.
+    pub(super) fn signal(&self, node: usize, signal: Signal) -> io::Result<()> {
+        match &self.machines[node] {
+            Some(machine) => machine.signal(signal),
+            None => Err(io::Error::other("it is switched off")),
+        }
+    }
+
+    /// Cuts or mends a medium at a node; a null-modem cable has one state for both.
+    pub(super) fn set_cut(&self, node: usize, medium: &str, cut: bool) -> io::Result<()> {
+        if let Some(cable) = self.null_modem(medium) {
+            cable.set_cut(cut);
+            return Ok(());
+        }
+        self.change_faults(node, medium, |faults| faults.cut = cut)
+    }
+
+    /// Changes what the network cable of a node does, both ways.
+    pub(super) fn change_faults(&self, node: usize, interface: &str, change: impl Fn(&mut Faults)) -> io::Result<()> {
+        let Some(machine) = &self.machines[node] else { return Err(io::Error::other("it is switched off")) };
+        let Some(cable) = machine.cables.get(interface) else {
+            return Err(io::Error::other(format!("there is no cable {interface}")));
+        };
+        let mut faults = self.bench.faults(cable);
+        change(&mut faults.sending);
+        change(&mut faults.hearing);
+        self.bench.set_faults(cable, faults);
+        Ok(())
+    }
+
+    /// Whether a medium is cut at a node.
+    pub(super) fn is_cut(&self, node: usize, medium: &str) -> bool {
+        if let Some(cable) = self.null_modem(medium) {
+            return cable.is_cut();
+        }
+        let cable = self.machines[node].as_ref().and_then(|machine| machine.cables.get(medium));
+        cable.is_some_and(|cable| self.bench.faults(cable).sending.cut)
+    }
+
+    /// The null-modem cable at this device.
+    pub(super) fn null_modem(&self, device: &str) -> Option<&NullModem> {
+        self.serial.iter().find(|(name, _)| name == device).map(|(_, cable)| cable)
+    }
+
+    /// Asks a daemon something over its control socket.
+    ///
+    /// # Errors
+    /// A sentence: it does not run, or does not answer in time.
+    pub(super) fn ask(&self, node: usize, ask: &Ask, timeout: Duration) -> Result<Answer, String> {
+        let Some(machine) = &self.machines[node] else { return Err("it is switched off".to_owned()) };
+        let socket = Paths::under(Path::new(HA_DIR)).control_socket();
+        let connected = machine.host.run(|| Control::connect(&socket)).map_err(|error| error.to_string())?;
+        let mut control = connected.map_err(|error| error.to_string())?;
+        control.ask(ask, timeout).map_err(|error| error.to_string())
+    }
+
+    /// How a node sees things; `None` while it does not answer.
+    pub(super) fn status(&self, node: usize) -> Option<Status> {
+        if !self.runs(node) {
+            return None;
+        }
+        match self.ask(node, &Ask::Status, Duration::from_secs(1)) {
+            Ok(Answer::Status(status)) => Some(*status),
+            Ok(Answer::Moved(_) | Answer::Refused(_)) | Err(_) => None,
+        }
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        for node in [0, 1] {
+            self.power_off(node);
+        }
+        for cable in std::mem::take(&mut self.client_cables) {
+            self.bench.remove(cable);
+        }
+        self.client_host.power_off();
+    }
+}
+
+fn both_ways(faults: Faults) -> CableFaults {
+    CableFaults { sending: faults, hearing: faults }
+}

@@ -1,0 +1,412 @@
+//! What the lab has to build for a configuration: hosts, networks, addresses, serial lines. Pure.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use crate::config::{Config, MediumSpec};
+use crate::haresources::{Resource, ResourceGroup};
+
+use super::files::{Files, by_line, scale};
+
+/// Everything to build.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    /// The two nodes' names, in the order of `ha.cf`.
+    pub(super) nodes: [String; 2],
+    /// The interfaces, each a network of its own.
+    pub(super) interfaces: Vec<String>,
+    /// The networks and who has which address in them.
+    pub(super) networks: Vec<Network>,
+    /// The null-modem cables: device on both nodes, and the line's speed in the lab.
+    pub(super) serial: Vec<(String, u32)>,
+    /// The media over which nodes hear each other: interfaces and devices, in the order of `ha.cf`.
+    pub(super) media: Vec<String>,
+    /// What the client asks.
+    pub(super) services: Vec<Ipv4Addr>,
+    /// Resource scripts to be replaced by recorders.
+    pub(super) recorded: BTreeSet<String>,
+    /// Each node's `ha.cf`.
+    pub(super) ha_cf: [String; 2],
+    /// The other files, the same on both.
+    pub(super) files: Files,
+    /// The configuration as played.
+    pub(super) config: Config,
+    /// By how much it is faster than what the user wrote.
+    pub(super) speed: f64,
+}
+
+/// A network on an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Network {
+    pub(super) interface: String,
+    pub(super) prefix: u8,
+    /// Of the two nodes, in their order.
+    pub(super) nodes: [Ipv4Addr; 2],
+    /// Of the client: its own, then those of the ping hosts it plays.
+    pub(super) client: Vec<Ipv4Addr>,
+}
+
+/// The resource agents the daemon needs no script for.
+const BUILT_IN: [&str; 2] = ["IPaddr", "IPaddr2"];
+/// A lab that plays a longer deadtime bores.
+const LONGEST_DEADTIME: f64 = 1.0;
+/// And one with a shorter keepalive measures the machine.
+const SHORTEST_KEEPALIVE: f64 = 0.05;
+/// No faster serial port was built into a PC.
+const FASTEST_LINE: u32 = 460_800;
+
+impl Plan {
+    /// Plans the lab for these files, `speed` times faster (or as fast as is bearable when not given).
+    ///
+    /// # Errors
+    /// Sentences for the user: what is wrong with the files, or what the lab cannot play.
+    pub(super) fn new(mut files: Files, speed: Option<f64>, real_scripts: bool) -> Result<Plan, Vec<String>> {
+        let node = files.first_node().ok_or_else(|| vec!["ha.cf names no node".to_owned()])?;
+        let config = |files: &Files| {
+            files.config(&node).map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<String>>())
+        };
+        if !real_scripts {
+            files.keep_inside();
+        }
+        files.keep_logs_inside();
+        let written: Config = config(&files)?;
+        let speed = speed.unwrap_or_else(|| bearable_speed(&written)).max(1.0);
+        if speed > 1.0 {
+            files.hurry(&written, speed);
+            files.notices.push(format!(
+                "played {speed:.0} times faster than written: keepalive {} instead of {}, deadtime {} instead of {} \
+                 (--speed 1 plays it as it is)",
+                seconds(scale(written.settings.keepalive, speed)),
+                seconds(written.settings.keepalive),
+                seconds(scale(written.settings.deadtime, speed)),
+                seconds(written.settings.deadtime),
+            ));
+        }
+        let config = config(&files)?;
+        let nodes = two_nodes(&config)?;
+        let mut plan = Plan {
+            nodes,
+            interfaces: interfaces(&config),
+            networks: Vec::new(),
+            serial: serial_lines(&config, speed),
+            media: media(&config),
+            services: Vec::new(),
+            recorded: if real_scripts { BTreeSet::new() } else { scripts(&config.groups) },
+            ha_cf: [files.ha_cf.clone(), files.ha_cf.clone()],
+            files,
+            config,
+            speed,
+        };
+        plan.number_hosts();
+        plan.point_ucasts();
+        Ok(plan)
+    }
+
+    /// Chooses networks and addresses.
+    fn number_hosts(&mut self) {
+        let first_interface = self.interfaces.first().cloned().unwrap_or_else(|| "eth0".to_owned());
+        let services: Vec<Service> = services(&self.config.groups, &first_interface);
+        self.services = services.iter().map(|service| service.address).collect();
+        let mut wanted: Vec<(String, Ipv4Addr, u8)> =
+            services.iter().map(|service| (service.interface.clone(), service.address, service.prefix)).collect();
+        wanted.extend(ucasts(&self.config).into_iter().map(|(interface, address)| (interface, address, 24)));
+        for (number, interface) in (1..).zip(&self.interfaces) {
+            if !wanted.iter().any(|(name, _, _)| name == interface) {
+                wanted.push((interface.clone(), Ipv4Addr::new(10, 9, number, 0), 24));
+            }
+        }
+        let pinged: Vec<Ipv4Addr> = pinged(&self.config);
+        let mut taken: BTreeSet<Ipv4Addr> = self.services.iter().chain(&pinged).copied().collect();
+        let ucasts = ucasts(&self.config);
+        taken.extend(ucasts.iter().map(|(_, address)| *address));
+        for (interface, address, prefix) in wanted {
+            if self.networks.iter().any(|known| known.interface == interface && known.holds(address)) {
+                continue;
+            }
+            let here: Vec<Ipv4Addr> = ucasts
+                .iter()
+                .filter(|(name, other)| *name == interface && same_network(*other, address, prefix))
+                .map(|(_, address)| *address)
+                .collect();
+            let mut free = |preferred: u32| free_address(address, prefix, preferred, &mut taken);
+            let nodes = match here[..] {
+                [] => [free(1), free(2)],
+                // A file of the old kind, which names only the other node.
+                [second] => [free(1), second],
+                [first, second, ..] => [first, second],
+            };
+            let own = free(9);
+            let played = pinged.iter().filter(|host| same_network(**host, address, prefix)).copied();
+            let client = std::iter::once(own).chain(played).collect();
+            self.networks.push(Network { interface, prefix, nodes, client });
+        }
+    }
+
+    /// Makes each node's `ucast` lines lead to the other, whatever name or single address is written there.
+    fn point_ucasts(&mut self) {
+        for (me, other) in [(0, 1), (1, 0)] {
+            let networks = &self.networks;
+            self.ha_cf[me] = by_line(&self.ha_cf[me], |line, words| {
+                let ["ucast", interface, host] = words else { return line.to_owned() };
+                let host: Option<Ipv4Addr> = host.parse().ok();
+                let here = || networks.iter().filter(|network| network.interface == *interface);
+                let of_host = here().find(|network| host.is_some_and(|host| network.holds(host)));
+                match of_host.or_else(|| here().next()) {
+                    Some(network) if host != Some(network.nodes[other]) => {
+                        format!("ucast {interface} {}", network.nodes[other])
+                    }
+                    _ => line.to_owned(),
+                }
+            });
+        }
+    }
+
+    /// Which of the two has this name.
+    pub(super) fn node(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| node == name)
+    }
+
+    /// A node's files by name, with its `ha.cf`.
+    pub(super) fn texts<'a>(&'a self, ha_cf: &'a str) -> Vec<(&'static str, &'a str)> {
+        let mut texts =
+            vec![("ha.cf", ha_cf), ("haresources", &self.files.haresources), ("authkeys", &self.files.authkeys)];
+        texts.extend(self.files.latido_cf.as_deref().map(|text| ("latido.cf", text)));
+        texts
+    }
+
+    /// The node that owns the first group, or the first node; and the other.
+    pub(super) fn owner(&self) -> usize {
+        let owner = self.config.groups.first().map(|group| group.owner.as_str());
+        self.nodes.iter().position(|node| Some(node.as_str()) == owner).unwrap_or(0)
+    }
+}
+
+impl Network {
+    fn holds(&self, address: Ipv4Addr) -> bool {
+        same_network(self.nodes[0], address, self.prefix)
+    }
+}
+
+fn seconds(time: std::time::Duration) -> String {
+    if time.as_millis() < 1000 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs_f64()) }
+}
+
+/// So fast that the deadtime is bearable and the keepalive is not too short.
+fn bearable_speed(config: &Config) -> f64 {
+    let deadtime = config.settings.deadtime.as_secs_f64() / LONGEST_DEADTIME;
+    let keepalive = config.settings.keepalive.as_secs_f64() / SHORTEST_KEEPALIVE;
+    deadtime.min(keepalive).max(1.0)
+}
+
+fn two_nodes(config: &Config) -> Result<[String; 2], Vec<String>> {
+    let names: Vec<String> = config.settings.nodes.iter().map(|node| node.as_str().to_owned()).collect();
+    let count = names.len();
+    names.try_into().map_err(|_| vec![format!("ha.cf names {count} node(s): the lab plays pairs")])
+}
+
+/// Of media and of addresses, in order of appearance.
+fn interfaces(config: &Config) -> Vec<String> {
+    let mut names = Vec::new();
+    let of_media = config.media.iter().filter_map(|medium| medium_interface(medium));
+    let of_groups = config.groups.iter().flat_map(|group| &group.resources).filter_map(|resource| nic(resource));
+    for name in of_media.chain(of_groups) {
+        // An alias is the interface it stands on.
+        let name = name.split(':').next().unwrap_or(name).to_owned();
+        if name != "lo" && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        names.push("eth0".to_owned());
+    }
+    names
+}
+
+fn medium_interface(medium: &MediumSpec) -> Option<&str> {
+    match medium {
+        MediumSpec::Bcast { interface, .. }
+        | MediumSpec::Mcast { interface, .. }
+        | MediumSpec::Ucast { interface, .. }
+        | MediumSpec::Mcast6 { interface, .. }
+        | MediumSpec::Ucast6 { interface, .. } => Some(interface),
+        MediumSpec::Serial { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => None,
+    }
+}
+
+fn media(config: &Config) -> Vec<String> {
+    let beating = config.settings.media.iter().filter(|medium| medium.ping_node.is_none());
+    beating.map(|medium| medium.id.as_str().to_owned()).collect()
+}
+
+fn serial_lines(config: &Config, speed: f64) -> Vec<(String, u32)> {
+    let lines = config.media.iter().filter_map(|medium| match medium {
+        MediumSpec::Serial { device, baud } => Some((device.clone(), faster_line(*baud, speed))),
+        MediumSpec::Bcast { .. }
+        | MediumSpec::Mcast { .. }
+        | MediumSpec::Ucast { .. }
+        | MediumSpec::Mcast6 { .. }
+        | MediumSpec::Ucast6 { .. }
+        | MediumSpec::Ping { .. }
+        | MediumSpec::PingGroup { .. } => None,
+    });
+    lines.collect()
+}
+
+/// Heartbeats come `speed` times as often; the cable must keep up.
+fn faster_line(baud: u32, speed: f64) -> u32 {
+    let wanted = f64::from(baud) * speed;
+    if wanted >= f64::from(FASTEST_LINE) {
+        return FASTEST_LINE.max(baud);
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 460800")]
+    let baud = wanted as u32;
+    baud
+}
+
+fn ucasts(config: &Config) -> Vec<(String, Ipv4Addr)> {
+    let all = config.media.iter().filter_map(|medium| {
+        if let MediumSpec::Ucast { interface, host, .. } = medium {
+            return host.parse().ok().map(|address| (interface.clone(), address));
+        }
+        None
+    });
+    all.collect()
+}
+
+fn pinged(config: &Config) -> Vec<Ipv4Addr> {
+    let mut hosts = Vec::new();
+    for medium in &config.media {
+        if let MediumSpec::Ping { host, .. } = medium {
+            hosts.push(host.clone());
+        }
+        if let MediumSpec::PingGroup { hosts: members, .. } = medium {
+            hosts.extend(members.clone());
+        }
+    }
+    hosts.iter().filter_map(|host| host.parse().ok()).collect()
+}
+
+/// An address that a group brings up.
+struct Service {
+    address: Ipv4Addr,
+    prefix: u8,
+    interface: String,
+}
+
+fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<Service> {
+    let resources = groups.iter().flat_map(|group| &group.resources);
+    resources
+        .filter(|resource| is_address(resource))
+        .filter_map(|resource| service(resource, first_interface))
+        .collect()
+}
+
+fn is_address(resource: &Resource) -> bool {
+    BUILT_IN.contains(&resource.agent.as_str())
+}
+
+/// `IP[/BITS[/NIC[/BCAST] or /BCAST]]` (`resources.md` 9).
+fn service(resource: &Resource, first_interface: &str) -> Option<Service> {
+    let mut parts = resource.args.first()?.split('/');
+    let address = parts.next()?.parse().ok()?;
+    let prefix = parts.next().and_then(|bits| bits.parse().ok()).filter(|bits| (1..=32).contains(bits));
+    let interface = nic(resource).unwrap_or(first_interface).split(':').next().unwrap_or(first_interface).to_owned();
+    Some(Service { address, prefix: prefix.unwrap_or(24), interface })
+}
+
+fn nic(resource: &Resource) -> Option<&str> {
+    let is_nic = |part: &&str| part.parse::<Ipv4Addr>().is_err() && part.parse::<u8>().is_err() && !part.is_empty();
+    let address = resource.args.first().filter(|_| is_address(resource))?;
+    address.split('/').skip(1).find(is_nic)
+}
+
+fn scripts(groups: &[ResourceGroup]) -> BTreeSet<String> {
+    let resources = groups.iter().flat_map(|group| &group.resources);
+    resources.filter(|resource| !is_address(resource)).map(|resource| resource.agent.clone()).collect()
+}
+
+fn same_network(one: Ipv4Addr, other: Ipv4Addr, prefix: u8) -> bool {
+    let differing = (one.to_bits() ^ other.to_bits()).leading_zeros();
+    differing >= u32::from(prefix)
+}
+
+/// An address near `preferred` in the network that nobody has yet; takes it.
+fn free_address(network: Ipv4Addr, prefix: u8, preferred: u32, taken: &mut BTreeSet<Ipv4Addr>) -> Ipv4Addr {
+    let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+    let base = network.to_bits() & !hosts;
+    let numbers = (preferred..hosts).chain(1..preferred.min(hosts)).take(1024);
+    let mut free = numbers.map(|number| Ipv4Addr::from(base | number)).filter(|address| !taken.contains(address));
+    let address = free.next().unwrap_or(network);
+    taken.insert(address);
+    address
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(ha_cf: &str, haresources: &str, speed: Option<f64>) -> Plan {
+        let ha_cf = format!("logfacility none\nnode alpha\nnode beta\nauto_failback on\n{ha_cf}");
+        let files = Files { ha_cf, haresources: haresources.to_owned(), ..Files::own() };
+        Plan::new(files, speed, false).unwrap()
+    }
+
+    fn ip(text: &str) -> Ipv4Addr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hosts_get_addresses_in_the_network_of_the_service() {
+        let plan = plan("bcast eth0\n", "alpha 192.168.1.13/24/eth0/192.168.1.255 drbddisk::r0 asterisk\n", None);
+        let nodes = [ip("192.168.1.1"), ip("192.168.1.2")];
+        let client = vec![ip("192.168.1.9")];
+        assert_eq!(plan.networks, [Network { interface: "eth0".into(), prefix: 24, nodes, client }]);
+        assert_eq!(plan.services, [ip("192.168.1.13")]);
+        assert_eq!(plan.recorded.iter().map(String::as_str).collect::<Vec<_>>(), ["asterisk", "drbddisk"]);
+    }
+
+    #[test]
+    fn addresses_written_in_the_files_are_kept_free_or_given_to_whom_they_belong() {
+        let text = "ucast eth1 10.0.0.1\nucast eth1 10.0.0.7\nbcast eth0\nping 192.168.1.1\n";
+        let plan = plan(text, "beta IPaddr::192.168.1.2/24\n", None);
+        let of = |address: &str| plan.networks.iter().find(|network| network.holds(ip(address))).unwrap();
+        assert_eq!(of("10.0.0.1").nodes, [ip("10.0.0.1"), ip("10.0.0.7")]);
+        assert_eq!((&plan.interfaces[..], plan.owner()), (&["eth1".to_owned(), "eth0".to_owned()][..], 1));
+        // An address without an interface stands on the first one; the ping host is played by the client.
+        let service = of("192.168.1.2");
+        assert_eq!((service.interface.as_str(), service.nodes), ("eth1", [ip("192.168.1.3"), ip("192.168.1.4")]));
+        assert_eq!(service.client, [ip("192.168.1.9"), ip("192.168.1.1")]);
+    }
+
+    #[test]
+    fn a_single_ucast_line_is_turned_round_for_the_other_node() {
+        let plan = plan("ucast eth1 10.0.0.2\n", "alpha service\n", None);
+        assert_eq!(plan.networks[0].nodes, [ip("10.0.0.1"), ip("10.0.0.2")]);
+        assert!(plan.ha_cf[0].contains("\nucast eth1 10.0.0.2\n"));
+        assert!(plan.ha_cf[1].contains("\nucast eth1 10.0.0.1\n"));
+    }
+
+    #[test]
+    fn long_times_are_played_faster_and_the_cable_keeps_up() {
+        let text = "keepalive 2\ndeadtime 30\nwarntime 10\ninitdead 120\nbaud 9600\nserial /dev/ttyS0\nbcast eth0\n";
+        let plan = plan(text, "alpha service\n", None);
+        assert_eq!(plan.config.settings.deadtime.as_millis(), 1000);
+        assert_eq!(plan.serial, [("/dev/ttyS0".to_owned(), 288_000)]);
+        assert_eq!(plan.files.notices.len(), 1);
+        assert_eq!(plan.media, ["/dev/ttyS0", "eth0"]);
+    }
+
+    #[test]
+    fn at_speed_one_nothing_is_changed() {
+        let plan = plan("keepalive 2\ndeadtime 30\nbcast eth0\n", "alpha service\n", Some(1.0));
+        assert_eq!(plan.config.settings.deadtime.as_secs(), 30);
+        assert!(plan.files.notices.is_empty());
+    }
+
+    #[test]
+    fn every_problem_of_the_files_is_told() {
+        let files = Files { ha_cf: "node alpha\nnode beta\nkeepalive soon\nbcast\n".into(), ..Files::own() };
+        let told = Plan::new(files, None, false).unwrap_err();
+        assert!(told.len() >= 2, "{told:?}");
+    }
+}

@@ -1,0 +1,433 @@
+//! The scenarios: what is done to the pair, what must come of it, and what the table says about it.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::play::{Failed, Play};
+use super::story::ms;
+use super::timeline::What;
+use crate::client::{Answer, Ask};
+use crate::cluster::AutoFailback;
+use crate::time::Mono;
+
+/// A scenario by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// Both daemons start together
+    ColdStart,
+    /// Every medium carries heartbeats
+    Heartbeats,
+    /// Each cable is pulled while another one still beats
+    Cable,
+    /// The owner of the first group loses power
+    PowerOff,
+    /// It returns
+    Return,
+    /// Groups are handed over on request
+    HandOver,
+    /// The owner's daemon is stopped in order
+    Stop,
+    /// All cables are cut and mended
+    Partition,
+}
+
+/// All of them, in the order in which they tell a story.
+pub(super) const ALL: [Scenario; 8] = [
+    Scenario::ColdStart,
+    Scenario::Heartbeats,
+    Scenario::Cable,
+    Scenario::PowerOff,
+    Scenario::Return,
+    Scenario::HandOver,
+    Scenario::Stop,
+    Scenario::Partition,
+];
+
+impl Scenario {
+    /// Plays it, after whatever must come before it.
+    pub(super) fn play(self, play: &mut Play) -> Result<(), Failed> {
+        match self {
+            Scenario::ColdStart => cold_start(play),
+            Scenario::Heartbeats => heartbeats(play),
+            Scenario::Cable => cable(play),
+            Scenario::PowerOff => power_off(play),
+            Scenario::Return => owner_returns(play),
+            Scenario::HandOver => hand_over(play),
+            Scenario::Stop => stop(play),
+            Scenario::Partition => partition(play),
+        }
+    }
+}
+
+fn cold_start(play: &mut Play) -> Result<(), Failed> {
+    for node in [0, 1] {
+        if !play.pair.is_on(node) || play.pair.runs(node) {
+            play.power_off(node);
+            power_on_machine(play, node)?;
+        }
+    }
+    let begin = play.deed("both daemons start");
+    play.start(0)?;
+    play.start(1)?;
+    let bound = play.bound();
+    play.until("every group on its own node", bound, |play| play.settled(|group| play.owner_of(group)))?;
+    let up = [0, 1].into_iter().filter_map(|node| play.last_gain(node, begin)).max().unwrap_or(begin);
+    let decided = if play.has_groups() {
+        format!("all groups up {} after the start", ms(up.since(begin)))
+    } else {
+        "there are no groups".to_owned()
+    };
+    play.row_without("cold start of both", Some("(nothing ran before)"), decided);
+    Ok(())
+}
+
+fn heartbeats(play: &mut Play) -> Result<(), Failed> {
+    home(play)?;
+    let bound = play.bound();
+    play.until("heartbeats over every medium", bound, Play::all_links_up)?;
+    let begin = play.deed("nothing is done for a while");
+    let settings = play.pair.plan.config.settings.clone();
+    play.run_for((settings.keepalive * 10).max(settings.deadtime * 2));
+    if let Err(seen) = play.all_links_up() {
+        play.complain(format!("expected: heartbeats over every medium; seen: {seen}"));
+    }
+    let ages = play.pair.plan.media.clone().into_iter().map(|medium| {
+        let age = [0, 1].into_iter().filter_map(|node| link_age(play, node, &medium)).max().unwrap_or_default();
+        format!("{medium} beat {age} ms ago")
+    });
+    let heard = ages.collect::<Vec<_>>().join(", ");
+    play.note(&heard);
+    if play.world.moved_since(begin) {
+        play.complain("resources moved while nothing was done".to_owned());
+    }
+    play.row("heartbeats on every medium", begin, heard);
+    Ok(())
+}
+
+fn link_age(play: &Play, node: usize, medium: &str) -> Option<u64> {
+    let status = play.pair.status(node)?;
+    let other = status.nodes.iter().find(|other| other.name == play.name(1 - node))?;
+    other.links.iter().find(|link| link.medium == medium)?.last_heard_ms
+}
+
+fn cable(play: &mut Play) -> Result<(), Failed> {
+    home(play)?;
+    let media = play.pair.plan.media.clone();
+    if media.len() < 2 {
+        let why = format!("{} is the only medium: pulling it divides the pair", media.join(""));
+        play.note(&why);
+        play.row_without("cable pulled", Some("(not played)"), why);
+        return Ok(());
+    }
+    for medium in media {
+        pull(play, &medium)?;
+    }
+    Ok(())
+}
+
+fn pull(play: &mut Play, medium: &str) -> Result<(), Failed> {
+    let bound = play.bound();
+    play.until("heartbeats over every medium", bound, Play::all_links_up)?;
+    let (owner, serial) = (play.pair.plan.owner(), play.pair.null_modem(medium).is_some());
+    let name = play.name(owner).to_owned();
+    let begin = if serial {
+        play.deed(&format!("pull the null-modem cable {medium}"))
+    } else {
+        play.deed(&format!("pull the network cable {medium} of {name}"))
+    };
+    play.set_cut(owner, &[medium.to_owned()], true);
+    let dead = |node: usize| move |play: &Play| link_is(play, node, medium, false);
+    play.until("the link dead on one side", bound, dead(0))?;
+    play.until("the link dead on the other side", bound, dead(1))?;
+    let deadtime = play.pair.plan.config.settings.deadtime;
+    play.run_for(deadtime * 2);
+    let stayed = !play.world.moved_since(begin);
+    if !stayed {
+        play.complain(format!("resources moved because {medium} was pulled, though another medium still beat"));
+    }
+    let others: Vec<&String> = play.pair.plan.media.iter().filter(|other| *other != medium).collect();
+    let still = others.iter().map(|other| other.as_str()).collect::<Vec<_>>().join(", ");
+    let decided = format!("{still} still beat: {}", if stayed { "no resource moved" } else { "yet resources moved" });
+    if serial {
+        play.row(&format!("null-modem cable pulled ({medium})"), begin, decided);
+    } else {
+        play.row_without(&format!("network cable pulled ({medium})"), Some("(client cut off too)"), decided);
+    }
+    play.deed(&format!("plug {medium} in again"));
+    play.set_cut(owner, &[medium.to_owned()], false);
+    play.until("heartbeats over every medium again", bound, Play::all_links_up)?;
+    play.until("every group where it was", bound, |play| play.settled(|group| play.owner_of(group)))?;
+    Ok(())
+}
+
+fn link_is(play: &Play, node: usize, medium: &str, up: bool) -> Result<(), String> {
+    let status = play.pair.status(node).ok_or("no answer")?;
+    let other = status.nodes.iter().find(|other| other.name == play.name(1 - node)).ok_or("no such node")?;
+    let link = other.links.iter().find(|link| link.medium == medium).ok_or(format!("no link {medium}"))?;
+    if link.up == up { Ok(()) } else { Err(format!("{} sees {medium} {}", play.name(node), state(link.up))) }
+}
+
+const fn state(up: bool) -> &'static str {
+    if up { "up" } else { "dead" }
+}
+
+fn power_off(play: &mut Play) -> Result<(), Failed> {
+    home(play)?;
+    let owner = play.pair.plan.owner();
+    let name = play.name(owner).to_owned();
+    let begin = play.deed(&format!("power-off {name}"));
+    play.power_off(owner);
+    let bound = play.bound();
+    play.until("every group on the survivor", bound, |play| play.settled(|_| 1 - owner))?;
+    let decided = takeover_in_words(play, 1 - owner, begin);
+    play.row("power-off of the owner", begin, decided);
+    play.run_for(play.pair.plan.config.settings.deadtime);
+    Ok(())
+}
+
+/// Where the time of a takeover went.
+fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> String {
+    let start = format!("node {}: is dead", play.name(1 - survivor));
+    let Some((dead, text)) = play.logged(survivor, begin, &start) else { return "no death was declared".to_owned() };
+    let silence = text.split_once("silent for ").and_then(|(_, rest)| rest.split_once(" on")).map_or("?", |(it, _)| it);
+    let deadtime = ms(play.pair.plan.config.settings.deadtime);
+    let scripts = play.last_gain(survivor, begin).unwrap_or(dead).since(dead);
+    format!("silence of {silence} (deadtime {deadtime}), then {} until all runs", ms(scripts))
+}
+
+fn owner_returns(play: &mut Play) -> Result<(), Failed> {
+    let owner = play.pair.plan.owner();
+    if play.pair.is_on(owner) || !play.pair.runs(1 - owner) {
+        power_off(play)?;
+        play.rows.pop();
+    }
+    let name = play.name(owner).to_owned();
+    let mode = play.auto_failback();
+    let begin = play.deed(&format!("{name} is switched on again"));
+    power_on_machine(play, owner)?;
+    let started = play.now();
+    play.start(owner)?;
+    let bound = play.bound();
+    let goes_home = mode != AutoFailback::Off;
+    let expected = if goes_home { "every group on its own node" } else { "every group where it is" };
+    play.until(expected, bound, |play| {
+        both_active(play)?;
+        play.settled(|group| if goes_home { play.owner_of(group) } else { 1 - owner })
+    })?;
+    // A returning node might still change its mind.
+    let keepalive = play.pair.plan.config.settings.keepalive;
+    play.run_for(keepalive * 5);
+    let settled = play.settled(|group| if goes_home { play.owner_of(group) } else { 1 - owner });
+    if let Err(seen) = settled {
+        play.complain(format!("expected: {expected}; seen a little later: {seen}"));
+    }
+    let word = match mode {
+        AutoFailback::On => "auto_failback on",
+        AutoFailback::Off => "auto_failback off: nothing moves",
+        AutoFailback::Legacy => "auto_failback legacy",
+    };
+    let gained = play.last_gain(owner, started).filter(|_| goes_home);
+    let decided = match gained {
+        Some(at) => format!("{word}, {} after its daemon started", ms(at.since(started))),
+        None => word.to_owned(),
+    };
+    play.row("return of the owner", begin, decided);
+    Ok(())
+}
+
+fn both_active(play: &Play) -> Result<(), String> {
+    for node in [0, 1] {
+        let status = play.pair.status(node).ok_or(format!("{} does not answer", play.name(node)))?;
+        if let Some(other) = status.nodes.iter().find(|other| other.status != "active" && !other.ping) {
+            return Err(format!("{} sees {} as {}", play.name(node), other.name, other.status));
+        }
+    }
+    Ok(())
+}
+
+fn hand_over(play: &mut Play) -> Result<(), Failed> {
+    home(play)?;
+    if play.auto_failback() == AutoFailback::Legacy {
+        play.row_without("hand-over", Some("(not played)"), "auto_failback legacy knows no standby".to_owned());
+        return Ok(());
+    }
+    let owner = play.pair.plan.owner();
+    let begin = play.deed(&format!("latido standby on {}", play.name(owner)));
+    move_groups(play, owner, &Ask::Standby { set: "all".to_owned() })?;
+    let bound = play.bound();
+    play.until("every group on the other node", bound, |play| play.settled(|_| 1 - owner))?;
+    let moved = play.last_gain(1 - owner, begin).unwrap_or(begin).since(begin);
+    play.row("hand-over (latido standby)", begin, format!("on request, all moved after {}", ms(moved)));
+    let back = play.deed(&format!("latido takeover local on {}", play.name(owner)));
+    move_groups(play, owner, &Ask::Takeover { set: "local".to_owned() })?;
+    let foreign_home = |play: &Play, group: &_| if play.owner_of(group) == owner { owner } else { 1 - owner };
+    play.until("its own groups home again", bound, |play| play.settled(|group| foreign_home(play, group)))?;
+    let moved = play.last_gain(owner, back).unwrap_or(back).since(back);
+    play.row("hand-over back (latido takeover)", back, format!("on request, all moved after {}", ms(moved)));
+    Ok(())
+}
+
+/// Asks for groups to move, and prints what happens meanwhile.
+fn move_groups(play: &mut Play, node: usize, ask: &Ask) -> Result<(), Failed> {
+    let answer = play.pair.ask(node, ask, Duration::from_secs(30));
+    match answer {
+        Ok(Answer::Moved(_)) => Ok(()),
+        Ok(Answer::Refused(why)) => Err(play.complain(format!("refused: {why}"))),
+        Ok(Answer::Status(_)) => Err(play.complain("an answer to another question".to_owned())),
+        Err(why) => Err(play.complain(why)),
+    }
+}
+
+fn stop(play: &mut Play) -> Result<(), Failed> {
+    home(play)?;
+    let owner = play.pair.plan.owner();
+    let name = play.name(owner).to_owned();
+    let begin = play.deed(&format!("stop the daemon on {name}"));
+    play.stop(owner, Signal::SIGTERM)?;
+    let bound = play.bound();
+    play.until("every group on the other node", bound, |play| play.settled_but(owner))?;
+    let moved = play.last_gain(1 - owner, begin).unwrap_or(begin).since(begin);
+    play.until("the daemon's end", bound, |play| {
+        if play.pair.runs(owner) { Err("it still runs".to_owned()) } else { Ok(()) }
+    })?;
+    let ended = play.now().since(begin);
+    let code = play.world.since(begin).find_map(|happening| match happening.what {
+        What::Ended(code) if happening.host == name => Some(code),
+        _ => None,
+    });
+    if code != Some(Some(0)) {
+        play.complain("expected: the daemon ends with exit code 0".to_owned());
+    }
+    play.row(
+        "graceful stop of the owner",
+        begin,
+        format!("it said goodbye; all moved after {}, gone after {}", ms(moved), ms(ended)),
+    );
+    Ok(())
+}
+
+fn partition(play: &mut Play) -> Result<(), Failed> {
+    home(play)?;
+    let owner = play.pair.plan.owner();
+    let media = play.pair.plan.media.clone();
+    let name = play.name(owner).to_owned();
+    let begin = play.deed(&format!("cut every cable of {name}: {}", media.join(", ")));
+    play.set_cut(owner, &media, true);
+    let bound = play.bound();
+    for node in [0, 1] {
+        play.until("each node alone with all groups", bound, |play| holds_all(play, node))?;
+    }
+    let survivor = takeover_in_words(play, 1 - owner, begin);
+    play.until("the client served by the other node", bound, |play| served_by(play, 1 - owner))?;
+    play.row("partition: all cables cut", begin, survivor);
+    play.run_for(play.pair.plan.config.settings.deadtime);
+    let healed = play.deed("mend every cable");
+    play.set_cut(owner, &media, false);
+    play.until("one node for each group again", bound, |play| {
+        if play.world.anything_twice() { Err("something still runs on both nodes".to_owned()) } else { Ok(()) }
+    })?;
+    play.world.set_divided(false);
+    play.until("every group back where it was", bound, |play| play.settled(|group| play.owner_of(group)))?;
+    let one = play.world.both_until().map(|at| at.since(healed));
+    let kept = kept_in_words(play, owner, healed);
+    let decided = match one {
+        Some(time) => format!("one owner after {}; {kept}", ms(time)),
+        None => kept,
+    };
+    play.row("partition healed", healed, decided);
+    Ok(())
+}
+
+/// Whether the node that had the groups all along stopped any.
+fn kept_in_words(play: &Play, owner: usize, since: Mono) -> String {
+    let name = play.name(owner);
+    let stopped = play.world.since(since).any(|happening| {
+        happening.host == name
+            && matches!(&happening.what, What::Witness(super::witness::Said::Called(call)) if call.ends_with(" stop"))
+    });
+    if stopped { format!("{name} restarted its groups") } else { format!("{name} never stopped its groups") }
+}
+
+fn holds_all(play: &Play, node: usize) -> Result<(), String> {
+    let status = play.pair.status(node).ok_or(format!("{} does not answer", play.name(node)))?;
+    match status.groups.iter().find(|group| group.state != "held") {
+        Some(group) => Err(format!("{} is {} on {}", group.key, group.state, play.name(node))),
+        None if status.stable => Ok(()),
+        None => Err(format!("{} is still deciding", play.name(node))),
+    }
+}
+
+fn served_by(play: &Play, node: usize) -> Result<(), String> {
+    for address in &play.pair.plan.services {
+        let by = play.pair.client().last_answer(*address).map(|(by, _)| by);
+        if by.as_deref() != Some(play.name(node)) {
+            return Err(format!("{address} is answered by {}", by.as_deref().unwrap_or("nobody")));
+        }
+    }
+    Ok(())
+}
+
+/// Both nodes up, all cables whole, every group on its own node: where most scenarios begin.
+fn home(play: &mut Play) -> Result<(), Failed> {
+    let mut fresh = true;
+    for node in [0, 1] {
+        fresh &= !play.pair.runs(node);
+    }
+    if fresh {
+        cold_start(play)?;
+        play.rows.pop();
+        return Ok(());
+    }
+    for node in [0, 1] {
+        if !play.pair.is_on(node) {
+            let name = play.name(node).to_owned();
+            play.deed(&format!("{name} is switched on again"));
+            play.power_on(node)?;
+        } else if !play.pair.runs(node) {
+            let name = play.name(node).to_owned();
+            play.deed(&format!("the daemon on {name} is started again"));
+            play.start(node)?;
+        }
+    }
+    let bound = play.bound();
+    play.until("both nodes active", bound, both_active)?;
+    play.until("both nodes stable", bound, both_stable)?;
+    for node in [0, 1] {
+        let away = play.auto_failback() == AutoFailback::Off && owns_groups_elsewhere(play, node);
+        if away {
+            let name = play.name(node).to_owned();
+            play.deed(&format!("latido takeover local on {name}"));
+            move_groups(play, node, &Ask::Takeover { set: "local".to_owned() })?;
+        }
+    }
+    play.until("every group on its own node", bound, |play| play.settled(|group| play.owner_of(group)))?;
+    Ok(())
+}
+
+fn both_stable(play: &Play) -> Result<(), String> {
+    for node in [0, 1] {
+        if !play.pair.status(node).is_some_and(|status| status.stable) {
+            return Err(format!("{} is still deciding", play.name(node)));
+        }
+    }
+    Ok(())
+}
+
+fn owns_groups_elsewhere(play: &Play, node: usize) -> bool {
+    let name = play.name(node);
+    play.pair
+        .status(node)
+        .is_some_and(|status| status.groups.iter().any(|group| group.owner == name && group.state != "held"))
+}
+
+/// Switches the machine on, without its daemon.
+fn power_on_machine(play: &mut Play, node: usize) -> Result<(), Failed> {
+    if let Err(error) = play.pair.power_on(node) {
+        let name = play.name(node).to_owned();
+        return Err(play.complain(format!("{name} cannot be switched on: {error}")));
+    }
+    Ok(())
+}
