@@ -1,6 +1,6 @@
 //! The daemon: one process, one thread, around the pure core (`config.md` 1, 7, 8).
 //!
-//! [`run`] reads the configuration, opens what a node needs and hands over to [`driver`], which waits for whatever
+//! [`run`] reads the configuration, opens what a node needs and hands over to `driver`, which waits for whatever
 //! happens next, tells the core, and carries out what it asks for.
 
 mod child;
