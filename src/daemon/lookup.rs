@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::paths::Paths;
 
+use super::read_config::trusted_owner;
+
 const UNIT_DIRS: [&str; 5] = [
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -128,8 +130,7 @@ pub(super) fn refuse_writable(path: &Path) -> Result<(), String> {
 }
 
 fn others_who_may_write(meta: &Metadata) -> Option<String> {
-    let me = nix::unistd::geteuid().as_raw();
-    if meta.uid() != 0 && meta.uid() != me {
+    if !trusted_owner(meta.uid()) {
         return Some(format!("user {}", meta.uid()));
     }
     // In a sticky directory such as /tmp only the owner may replace an entry, and that is checked below it.

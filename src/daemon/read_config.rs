@@ -141,7 +141,7 @@ fn key_file_mode(path: &Path) -> Vec<Problem> {
 }
 
 /// Root, ourselves, and inside a user namespace whoever has no name there: the host's root, for one.
-fn trusted_owner(uid: u32) -> bool {
+pub(super) fn trusted_owner(uid: u32) -> bool {
     const NOBODY_HERE: u32 = 65534;
     uid == 0 || uid == nix::unistd::geteuid().as_raw() || (uid == NOBODY_HERE && in_user_namespace())
 }

@@ -165,7 +165,7 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
     }
     let scenarios = if options.scenarios.is_empty() { &scenario::ALL[..] } else { &options.scenarios[..] };
     for scenario in scenarios {
-        if scenario.play(play).is_err() && play.pair_is_lost() {
+        if scenario.play(play).is_err() && play.lost {
             break;
         }
     }

@@ -12,7 +12,8 @@ use nix::sys::signal::Signal;
 use super::bench::{Bench, Cable};
 use super::cable::NullModem;
 use super::client::Client;
-use super::host::Host;
+use super::host::{Host, in_network};
+use super::interface;
 use super::machine::{DISKS, HA_DIR, Machine, PROGRAM, Teller, write_disk};
 use super::plan::Plan;
 use super::switch::{CableFaults, Faults};
@@ -59,8 +60,11 @@ impl Pair {
         let mut client_cables = Vec::new();
         for interface in &plan.interfaces {
             let here = plan.networks.iter().filter(|network| network.interface == *interface);
-            let addresses: Vec<(Ipv4Addr, u8)> =
+            let mut addresses: Vec<(Ipv4Addr, u8)> =
                 here.flat_map(|network| network.client.iter().map(|address| (*address, network.prefix))).collect();
+            if client_cables.is_empty() {
+                addresses.extend(plan.far.iter().map(|address| (*address, 32)));
+            }
             client_cables.push(bench.connect(&client_host, interface, interface, 9, &addresses)?);
         }
         let client = Client::start(client_host.network(), &plan.services, ASKS_EVERY, teller.clock, teller.to.clone())?;
@@ -101,12 +105,6 @@ impl Pair {
         self.plan.node(&happening.host).is_some_and(|node| !self.is_on(node))
     }
 
-    /// Something the lab itself does or is told, for the time line.
-    #[allow(dead_code, reason = "for the shell and for tests")]
-    pub(super) fn tell(&self, host: &str, what: What) {
-        self.teller.tell(host, what);
-    }
-
     /// A way for others to do so.
     pub(super) fn teller(&self) -> Teller {
         self.teller.clone()
@@ -124,6 +122,10 @@ impl Pair {
             let number = u8::try_from(node + 1).unwrap_or(u8::MAX);
             let cable = self.bench.connect(&machine.host, interface, interface, number, &addresses)?;
             machine.cables.insert(interface.clone(), cable);
+        }
+        let way_out = self.plan.networks.first().and_then(|network| network.client.first());
+        if let Some(gateway) = way_out.filter(|_| !self.plan.far.is_empty()) {
+            in_network(machine.host.network(), || interface::add_default_route(*gateway))??;
         }
         self.machines[node] = Some(machine);
         Ok(())

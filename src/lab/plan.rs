@@ -21,6 +21,8 @@ pub(super) struct Plan {
     pub(super) serial: Vec<(String, u32)>,
     /// The media over which nodes hear each other: interfaces and devices, in the order of `ha.cf`.
     pub(super) media: Vec<String>,
+    /// Ping hosts in none of these networks: the client plays them too, and is the way there.
+    pub(super) far: Vec<Ipv4Addr>,
     /// What the client asks.
     pub(super) services: Vec<Ipv4Addr>,
     /// Resource scripts to be replaced by recorders.
@@ -90,6 +92,7 @@ impl Plan {
             networks: Vec::new(),
             serial: serial_lines(&config, speed),
             media: media(&config),
+            far: Vec::new(),
             services: Vec::new(),
             recorded: if real_scripts { BTreeSet::new() } else { scripts(&config.groups) },
             ha_cf: [files.ha_cf.clone(), files.ha_cf.clone()],
@@ -140,6 +143,8 @@ impl Plan {
             let client = std::iter::once(own).chain(played).collect();
             self.networks.push(Network { interface, prefix, nodes, client });
         }
+        self.far =
+            pinged.into_iter().filter(|host| !self.networks.iter().any(|network| network.holds(*host))).collect();
     }
 
     /// Makes each node's `ucast` lines lead to the other, whatever name or single address is written there.
@@ -376,6 +381,14 @@ mod tests {
         let service = of("192.168.1.2");
         assert_eq!((service.interface.as_str(), service.nodes), ("eth1", [ip("192.168.1.3"), ip("192.168.1.4")]));
         assert_eq!(service.client, [ip("192.168.1.9"), ip("192.168.1.1")]);
+        assert!(plan.far.is_empty());
+    }
+
+    #[test]
+    fn ping_hosts_far_away_are_played_too() {
+        let plan = plan("bcast eth0\nping 8.8.8.8\nping_group outside 9.9.9.9 10.9.1.77\n", "alpha service\n", None);
+        assert_eq!(plan.far, [ip("8.8.8.8"), ip("9.9.9.9")]);
+        assert_eq!(plan.networks[0].client, [ip("10.9.1.9"), ip("10.9.1.77")]);
     }
 
     #[test]

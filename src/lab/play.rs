@@ -25,6 +25,8 @@ pub(super) struct Play {
     pub(super) rows: Vec<Row>,
     /// Expectations that were not met.
     pub(super) wrong: Vec<String>,
+    /// Whether not even a healthy pair could be had, so that there is no use in going on.
+    pub(super) lost: bool,
 }
 
 /// An expectation was not met; it is on the time line already.
@@ -39,7 +41,7 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Play {
     pub(super) fn new(pair: Pair, printer: Printer) -> Play {
         let world = World::new(&pair.plan.services);
-        Play { pair, world, printer, rows: Vec::new(), wrong: Vec::new() }
+        Play { pair, world, printer, rows: Vec::new(), wrong: Vec::new(), lost: false }
     }
 
     pub(super) fn now(&self) -> Mono {
@@ -294,17 +296,22 @@ impl Play {
         }
     }
 
+    /// Mends every cable that a scenario which failed left cut.
+    pub(super) fn mend_everything(&mut self) {
+        let media = self.pair.plan.media.clone();
+        for node in [0, 1] {
+            let cut: Vec<String> = media.iter().filter(|medium| self.pair.is_cut(node, medium)).cloned().collect();
+            self.set_cut(node, &cut, false);
+        }
+        self.world.set_divided(false);
+    }
+
     /// Asks a daemon to end.
     pub(super) fn stop(&mut self, node: usize, signal: Signal) -> Result<(), Failed> {
         self.pair.signal(node, signal).map_err(|error| {
             let name = self.name(node).to_owned();
             self.complain(format!("the daemon on {name} cannot be signalled: {error}"))
         })
-    }
-
-    /// Whether there is no use in going on: not even a healthy pair can be had.
-    pub(super) fn pair_is_lost(&self) -> bool {
-        self.wrong.len() > 20 || [0, 1].iter().all(|node| !self.pair.runs(*node))
     }
 
     /// When a node logged the first line since then whose text begins so.

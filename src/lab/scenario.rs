@@ -63,6 +63,7 @@ impl Scenario {
 }
 
 fn cold_start(play: &mut Play) -> Result<(), Failed> {
+    play.lost = true;
     for node in [0, 1] {
         if !play.pair.is_on(node) || play.pair.runs(node) {
             play.power_off(node);
@@ -81,6 +82,7 @@ fn cold_start(play: &mut Play) -> Result<(), Failed> {
         "there are no groups".to_owned()
     };
     play.row_without("cold start of both", Some("(nothing ran before)"), decided);
+    play.lost = false;
     Ok(())
 }
 
@@ -372,6 +374,7 @@ fn served_by(play: &Play, node: usize) -> Result<(), String> {
 
 /// Both nodes up, all cables whole, every group on its own node: where most scenarios begin.
 fn home(play: &mut Play) -> Result<(), Failed> {
+    play.lost = true;
     let mut fresh = true;
     for node in [0, 1] {
         fresh &= !play.pair.runs(node);
@@ -381,6 +384,7 @@ fn home(play: &mut Play) -> Result<(), Failed> {
         play.rows.pop();
         return Ok(());
     }
+    play.mend_everything();
     for node in [0, 1] {
         if !play.pair.is_on(node) {
             let name = play.name(node).to_owned();
@@ -404,6 +408,7 @@ fn home(play: &mut Play) -> Result<(), Failed> {
         }
     }
     play.until("every group on its own node", bound, |play| play.settled(|group| play.owner_of(group)))?;
+    play.lost = false;
     Ok(())
 }
 
