@@ -25,7 +25,7 @@ struct Schedule {
     /// From when on at least one medium has worked and nobody has stood still.
     fine_since: Option<Mono>,
     complaint: Option<String>,
-    /// A script may hang: groups move one after another, so one that hangs holds up the others until its limit.
+    /// A start may hang: its own group cannot be let go before its limit.
     may_hang: bool,
 }
 
@@ -56,7 +56,7 @@ impl Schedule {
     }
 
     fn healed_within(&self) -> Duration {
-        if self.may_hang { HEALED_WITHIN + 2 * SCRIPT_LIMIT } else { HEALED_WITHIN }
+        if self.may_hang { HEALED_WITHIN + SCRIPT_LIMIT } else { HEALED_WITHIN }
     }
 
     fn trouble(&mut self) {

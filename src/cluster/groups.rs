@@ -1,6 +1,8 @@
-//! Making it so: the groups of this node and the one chain of scripts that runs at a time (`resources.md` 3.1, 3.2).
+//! Making it so: the groups of this node and the chains of scripts that run for them (`resources.md` 3.1, 3.2).
 //!
-//! Groups are started and stopped one after another, in the order they were asked for: users' scripts rely on it.
+//! Groups are started one after another, and stopped one after another, in the order they were asked for: users' scripts
+//! rely on it. No stop waits for a start, and what must go because the peer runs it too waits for nothing at all: a script
+//! that hangs delays nobody else's.
 
 use std::collections::VecDeque;
 
@@ -33,11 +35,22 @@ struct Group {
 enum Wish {
     Acquire,
     Release,
+    /// Stop it at once, whatever else is being stopped: the peer runs it too.
+    LetGo,
+}
+
+impl Wish {
+    const fn is_downward(self) -> bool {
+        matches!(self, Wish::Release | Wish::LetGo)
+    }
 }
 
 #[derive(Debug)]
 struct Running {
+    /// Never used twice, for its pauses.
+    lane: u64,
     index: usize,
+    wish: Wish,
     chain: Chain,
     job: Option<JobId>,
     call: String,
@@ -49,7 +62,8 @@ struct Running {
 pub(super) struct Groups {
     list: Vec<Group>,
     queue: VecDeque<(usize, Wish)>,
-    running: Option<Running>,
+    running: Vec<Running>,
+    next_lane: u64,
     next_job: u64,
     /// Since when a group of the peer's has been claimed by nobody.
     pub(super) orphaned_since: Option<Mono>,
@@ -64,7 +78,8 @@ impl Groups {
         Groups {
             list: list.collect(),
             queue: VecDeque::new(),
-            running: None,
+            running: Vec::new(),
+            next_lane: 1,
             next_job: 1,
             orphaned_since: None,
             conflict_since: None,
@@ -101,7 +116,7 @@ impl Groups {
 
     /// Whether anything is being started or stopped, or waits for its turn.
     pub(super) fn is_busy(&self) -> bool {
-        self.running.is_some() || !self.queue.is_empty()
+        !self.running.is_empty() || !self.queue.is_empty()
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -114,8 +129,8 @@ impl Groups {
 
     /// Whether it is being stopped, or will be when its turn comes.
     pub(super) fn is_going_down(&self, index: usize) -> bool {
-        let queued = self.queue.contains(&(index, Wish::Release));
-        queued || self.running.as_ref().is_some_and(|running| running.index == index && running.chain.is_going_down())
+        let queued = self.queue.iter().any(|(at, wish)| *at == index && wish.is_downward());
+        queued || self.running.iter().any(|running| running.index == index && running.chain.is_going_down())
     }
 
     /// Asks for a free group; nothing happens to one in any other state.
@@ -129,21 +144,35 @@ impl Groups {
 
     /// Asks for a group to be stopped, whatever it does now.
     pub(super) fn want_released(&mut self, index: usize) {
+        self.want_down(index, Wish::Release);
+    }
+
+    /// Asks for a group to be stopped before and beside all others.
+    pub(super) fn want_let_go(&mut self, index: usize) {
+        self.want_down(index, Wish::LetGo);
+    }
+
+    fn want_down(&mut self, index: usize, wish: Wish) {
         match self.list[index].state {
             GroupState::Held => {
                 self.list[index].state = GroupState::Stopping;
-                self.queue.push_back((index, Wish::Release));
+                self.queue.push_back((index, wish));
             }
             GroupState::Starting => {
                 if let Some(at) = self.queue.iter().position(|task| *task == (index, Wish::Acquire)) {
                     self.queue.remove(at);
                     self.list[index].state = GroupState::Free;
-                } else if let Some(running) = self.running.as_mut().filter(|running| running.index == index) {
+                } else if let Some(running) = self.running.iter_mut().find(|running| running.index == index) {
                     running.chain.abort();
                     self.list[index].state = GroupState::Stopping;
                 }
             }
-            GroupState::Free | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => {}
+            GroupState::Stopping => {
+                if let Some(task) = self.queue.iter_mut().find(|task| **task == (index, Wish::Release)) {
+                    task.1 = wish;
+                }
+            }
+            GroupState::Free | GroupState::Failed | GroupState::Blocked => {}
         }
     }
 
@@ -223,7 +252,7 @@ impl Groups {
             state: group.state,
             since: group.since,
             held_by_peer: claimed_by_peer(index),
-            running: self.running.as_ref().filter(|running| running.index == index).map(|running| running.call.clone()),
+            running: self.running.iter().find(|running| running.index == index).map(|running| running.call.clone()),
             failure: group.failure.clone(),
         };
         self.list.iter().enumerate().map(view).collect()
@@ -251,12 +280,32 @@ impl Groups {
         }
         let moved = |index: usize| origin.iter().position(|from| *from == Some(index));
         self.queue = self.queue.iter().filter_map(|(index, wish)| Some((moved(*index)?, *wish))).collect();
-        if let Some(running) = &mut self.running
-            && let Some(index) = moved(running.index)
-        {
-            running.index = index;
+        for running in &mut self.running {
+            // What runs is in none of the states that are forgotten.
+            running.index = moved(running.index).unwrap_or(running.index);
         }
         origin
+    }
+
+    /// The first task in the queue that need not wait: starts wait for starts, stops for stops, letting go for nothing.
+    fn take_next(&mut self) -> Option<(usize, Wish)> {
+        let up = self.running.iter().any(|running| running.wish == Wish::Acquire);
+        let down = self.running.iter().any(|running| running.wish == Wish::Release);
+        let at = self.queue.iter().position(|(_, wish)| match wish {
+            Wish::Acquire => !up,
+            Wish::Release => !down,
+            Wish::LetGo => true,
+        })?;
+        self.queue.remove(at)
+    }
+
+    fn lane(&mut self, lane: u64) -> Option<&mut Running> {
+        self.running.iter_mut().find(|running| running.lane == lane)
+    }
+
+    fn end_lane(&mut self, lane: u64) -> Option<Running> {
+        let at = self.running.iter().position(|running| running.lane == lane)?;
+        Some(self.running.remove(at))
     }
 
     /// Asks for every removed group to be stopped.
@@ -289,44 +338,41 @@ impl Group {
 }
 
 impl Cluster {
-    /// Starts what is next in the queue, if nothing runs.
+    /// Starts whatever in the queue need not wait.
     pub(super) fn run_next(&mut self) {
-        while self.groups.running.is_none() {
-            let Some((index, wish)) = self.groups.queue.pop_front() else { return };
+        while let Some((index, wish)) = self.groups.take_next() {
             let group = &self.groups.list[index];
             let (owner, resources) = (group.spec.owner.clone(), group.words());
-            let (chain, step) = match wish {
-                Wish::Acquire => {
-                    self.report(Report::Acquiring { owner, resources });
-                    Chain::acquire(&self.groups.list[index].spec)
-                }
-                Wish::Release => {
-                    self.report(Report::Releasing { owner, resources });
-                    Chain::release(&self.groups.list[index].spec)
-                }
+            let (report, (chain, step)) = match wish {
+                Wish::Acquire => (Report::Acquiring { owner, resources }, Chain::acquire(&group.spec)),
+                Wish::Release | Wish::LetGo => (Report::Releasing { owner, resources }, Chain::release(&group.spec)),
             };
-            self.groups.running = Some(Running { index, chain, job: None, call: String::new(), since: self.now.mono });
-            self.follow(step);
+            self.report(report);
+            let lane = self.groups.next_lane;
+            self.groups.next_lane += 1;
+            let running = Running { lane, index, wish, chain, job: None, call: String::new(), since: self.now.mono };
+            self.groups.running.push(running);
+            self.follow(lane, step);
         }
     }
 
     /// A script has ended. Answers to runs we no longer wait for are ignored.
     pub(super) fn on_script_done(&mut self, job: JobId, outcome: &Outcome) {
-        let Some(running) = self.groups.running.as_mut().filter(|running| running.job == Some(job)) else { return };
+        let Some(running) = self.groups.running.iter_mut().find(|running| running.job == Some(job)) else { return };
         running.job = None;
-        let step = running.chain.on_done(outcome);
-        self.follow(step);
+        let (lane, step) = (running.lane, running.chain.on_done(outcome));
+        self.follow(lane, step);
     }
 
-    pub(super) fn on_pause_over(&mut self) {
-        if let Some(running) = self.groups.running.as_mut() {
+    pub(super) fn on_pause_over(&mut self, lane: u64) {
+        if let Some(running) = self.groups.lane(lane) {
             let step = running.chain.on_pause();
-            self.follow(step);
+            self.follow(lane, step);
         }
     }
 
-    fn follow(&mut self, step: Step) {
-        self.tell_notes();
+    fn follow(&mut self, lane: u64, step: Step) {
+        self.tell_notes(lane);
         match step {
             Step::Run(invocation) => {
                 let limits = self.settings.script_timeout;
@@ -337,7 +383,7 @@ impl Cluster {
                 };
                 let job = JobId(self.groups.next_job);
                 self.groups.next_job += 1;
-                if let Some(running) = self.groups.running.as_mut() {
+                if let Some(running) = self.groups.lane(lane) {
                     running.job = Some(job);
                     running.call = invocation.to_string();
                 }
@@ -346,18 +392,18 @@ impl Cluster {
                 }
                 self.out.push(Action::Run { job, invocation, limit });
             }
-            Step::Pause(pause) => self.timers.set(Timer::Pause, self.now.mono + pause),
-            Step::Held => self.finish(GroupState::Held, None),
-            Step::Released => self.finish(GroupState::Free, None),
+            Step::Pause(pause) => self.timers.set(Timer::Pause(lane), self.now.mono + pause),
+            Step::Held => self.finish(lane, GroupState::Held, None),
+            Step::Released => self.finish(lane, GroupState::Free, None),
             Step::Failed { resource, exit } => {
-                self.finish(GroupState::Failed, Some(format!("{resource} start: {exit}")));
+                self.finish(lane, GroupState::Failed, Some(format!("{resource} start: {exit}")));
             }
-            Step::StopFailed { resource } => self.on_stop_failed(&resource),
+            Step::StopFailed { resource } => self.on_stop_failed(lane, &resource),
         }
     }
 
-    fn tell_notes(&mut self) {
-        let notes = self.groups.running.as_mut().map(|running| running.chain.take_notes()).unwrap_or_default();
+    fn tell_notes(&mut self, lane: u64) {
+        let notes = self.groups.lane(lane).map(|running| running.chain.take_notes()).unwrap_or_default();
         for note in notes {
             self.report(match note {
                 Note::ScriptFailed { call, exit } => Report::ScriptFailed { call, ended: exit.to_string() },
@@ -368,8 +414,8 @@ impl Cluster {
         }
     }
 
-    fn finish(&mut self, state: GroupState, failure: Option<String>) {
-        let Some(running) = self.groups.running.take() else { return };
+    fn finish(&mut self, lane: u64, state: GroupState, failure: Option<String>) {
+        let Some(running) = self.groups.end_lane(lane) else { return };
         let (index, took) = (running.index, self.now.mono.since(running.since));
         let group = self.groups.key(index);
         match state {
@@ -403,22 +449,20 @@ impl Cluster {
         while let Some(index) = self.groups.list.iter().position(gone) {
             self.groups.list.remove(index);
             self.peer.holds.remove(index);
-            for task in &mut self.groups.queue {
-                if task.0 > index {
-                    task.0 -= 1;
-                }
-            }
+            let queued = self.groups.queue.iter_mut().map(|task| &mut task.0);
+            let running = self.groups.running.iter_mut().map(|running| &mut running.index);
+            queued.chain(running).filter(|at| **at > index).for_each(|at| *at -= 1);
         }
     }
 
-    fn on_stop_failed(&mut self, resource: &str) {
+    fn on_stop_failed(&mut self, lane: u64, resource: &str) {
         self.report(Report::StopFailed { resource: resource.to_owned() });
         if self.settings.on_stop_failure == OnStopFailure::Reboot {
             self.out.push(Action::Exit(ExitReason::Reboot { resource: resource.to_owned() }));
             self.exited = true;
             return;
         }
-        let Some(running) = self.groups.running.take() else { return };
+        let Some(running) = self.groups.end_lane(lane) else { return };
         let group = self.groups.key(running.index);
         let entry = &mut self.groups.list[running.index];
         entry.state = GroupState::Blocked;

@@ -236,7 +236,7 @@ impl Cluster {
             Timer::Standby => self.on_standby_overdue(),
             Timer::PendingTake => self.pending_take = None,
             Timer::Client => self.answer_client_late(),
-            Timer::Pause => self.on_pause_over(),
+            Timer::Pause(lane) => self.on_pause_over(lane),
             Timer::IpRequest => self.request_own_groups(),
             Timer::Linger => self.exit_now(),
         }

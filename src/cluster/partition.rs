@@ -111,7 +111,7 @@ impl Cluster {
         if !self.groups.is_going_down(index) {
             let group = self.groups.key(index);
             self.report(Report::PartitionLetGo { group });
-            self.groups.want_released(index);
+            self.groups.want_let_go(index);
         }
     }
 

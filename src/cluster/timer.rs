@@ -28,8 +28,8 @@ pub(super) enum Timer {
     PendingTake,
     /// A client waits for the outcome of its takeover or hand-over.
     Client,
-    /// The pause of the running chain is over.
-    Pause,
+    /// The pause of this chain is over.
+    Pause(u64),
     /// After the partition the peer has not said what it holds.
     Heal,
     /// Two owners for a moment: is it still so?
