@@ -60,14 +60,15 @@ impl Schedule {
     }
 
     fn trouble(&mut self) {
-        let connected = self.pair.cut != [true, true];
-        self.fine_since = connected.then(|| self.pair.awake_from());
+        // Without fencing nobody can help what a dead daemon leaves running.
+        let fine = self.pair.cut != [true, true] && !self.pair.is_haunted();
+        self.fine_since = fine.then(|| self.pair.awake_from());
     }
 
     fn one_fault(&mut self) {
         let node = self.pair.random(2) as usize;
         let set = [Set::All, Set::Local, Set::Foreign][self.pair.random(3) as usize];
-        match self.pair.random(14) {
+        match self.pair.random(17) {
             0 => self.pair.power_off(node),
             1 => self.pair.start(node),
             2 => self.pair.cut = [true, true],
@@ -89,6 +90,14 @@ impl Schedule {
                 self.pair.scripts.misbehave(node, word, Verb::Start, behaviour);
             }
             12 => self.pair.scripts.mend(),
+            13 | 14 => {
+                self.pair.crash(node);
+                let gone = Duration::from_millis(self.pair.random(9_000));
+                self.trouble();
+                self.pass(gone);
+                self.pair.start(node);
+            }
+            15 => self.pair.crash(node),
             _ => {
                 self.pair.power_off(node);
                 let gone = Duration::from_millis(self.pair.random(4_000));
@@ -126,6 +135,7 @@ impl Schedule {
         self.trouble();
         self.pass(Duration::from_secs(15));
         (0..2).for_each(|node| self.pair.start(node));
+        self.trouble();
         self.pass(Duration::from_secs(60));
     }
 

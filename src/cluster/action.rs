@@ -6,7 +6,7 @@ use crate::haresources::Invocation;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::wire::{Generation, Message, Sequence};
 
-use super::{Report, Response};
+use super::{Kept, Report, Response};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,10 @@ pub enum Action {
         /// The last sequence number of its status messages.
         sequence: Sequence,
     },
+    /// Keep this where our successor finds it if we die now, before anything else is done.
+    Keep(Kept),
+    /// Nothing is to be said, and yet the loop goes on: tell the watchdog.
+    Alive,
     /// Leave, or reset the machine. Nothing follows.
     Exit(ExitReason),
 }
@@ -57,6 +61,8 @@ pub enum Action {
 pub enum ExitReason {
     /// In order: every group was released.
     Stopped,
+    /// To be followed by the same or a newer program, which finds everything as it is.
+    Upgrade,
     /// A resource could not be stopped: sync and reboot, so that the other node may safely start it.
     Reboot {
         /// The resource, as called.

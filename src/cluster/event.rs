@@ -47,6 +47,8 @@ pub enum Event {
     Reconfigure(Box<(Settings, Vec<ResourceGroup>)>),
     /// The operator asks the daemon to leave.
     Leave,
+    /// The program is to be exchanged while everything it holds stays as it is.
+    Upgrade,
     /// Time passed, and everything that had arrived was handed over: act on what is due. The only event that lets
     /// timers fire.
     Tick,

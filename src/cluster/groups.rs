@@ -6,13 +6,13 @@
 
 use std::collections::VecDeque;
 
-use crate::haresources::{Chain, Note, Outcome, ResourceGroup, Step, Verb};
+use crate::haresources::{Chain, Note, Outcome, Resource, ResourceGroup, Step, Verb};
 use crate::names::{JobId, NodeName};
 use crate::time::Mono;
 
 use super::claims::PeerHold;
 use super::timer::Timer;
-use super::{Action, Cluster, ExitReason, GroupState, GroupView, OnStopFailure, Report, Settings};
+use super::{Action, Cluster, ExitReason, GroupState, GroupView, KeptGroup, OnStopFailure, Report, Settings};
 
 /// One group on this node.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ struct Group {
     offered: bool,
     /// Gone from `haresources`: to be stopped and forgotten.
     removed: bool,
+    /// As a predecessor started it, to be stopped so.
+    leftover: Option<ResourceGroup>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,8 @@ enum Wish {
     Release,
     /// Stop it at once, whatever else is being stopped: the peer runs it too.
     LetGo,
+    /// It ran before our own death: see that it still does.
+    Check,
 }
 
 impl Wish {
@@ -155,6 +159,7 @@ impl Groups {
     fn want_down(&mut self, index: usize, wish: Wish) {
         match self.list[index].state {
             GroupState::Held => {
+                self.queue.retain(|task| *task != (index, Wish::Check));
                 self.list[index].state = GroupState::Stopping;
                 self.queue.push_back((index, wish));
             }
@@ -291,10 +296,13 @@ impl Groups {
     fn take_next(&mut self) -> Option<(usize, Wish)> {
         let up = self.running.iter().any(|running| running.wish == Wish::Acquire);
         let down = self.running.iter().any(|running| running.wish == Wish::Release);
-        let at = self.queue.iter().position(|(_, wish)| match wish {
-            Wish::Acquire => !up,
-            Wish::Release => !down,
-            Wish::LetGo => true,
+        let at = self.queue.iter().position(|(index, wish)| {
+            let free = !self.running.iter().any(|running| running.index == *index);
+            match wish {
+                Wish::Acquire => free && !up,
+                Wish::Release => free && !down,
+                Wish::LetGo | Wish::Check => free,
+            }
         })?;
         self.queue.remove(at)
     }
@@ -306,6 +314,71 @@ impl Groups {
     fn end_lane(&mut self, lane: u64) -> Option<Running> {
         let at = self.running.iter().position(|running| running.lane == lane)?;
         Some(self.running.remove(at))
+    }
+
+    /// A number no job has had.
+    pub(super) fn next_job(&mut self) -> JobId {
+        self.next_job += 1;
+        JobId(self.next_job - 1)
+    }
+
+    /// Every resource of every group that is free, with the group's key.
+    pub(super) fn all_resources(&self) -> Vec<(String, Resource)> {
+        let free = self.list.iter().filter(|group| group.state == GroupState::Free);
+        free.flat_map(|group| group.spec.resources.iter().map(|r| (group.spec.key().to_owned(), r.clone()))).collect()
+    }
+
+    /// What a successor must know.
+    pub(super) fn to_keep(&self) -> Vec<KeptGroup> {
+        self.list.iter().filter(|group| group.state != GroupState::Free).map(Group::to_keep).collect()
+    }
+
+    /// Whether a successor would be told the same.
+    pub(super) fn are_kept_as(&self, kept: &[KeptGroup]) -> bool {
+        let mut held = self.list.iter().filter(|group| group.state != GroupState::Free);
+        kept.iter().all(|kept| held.next().is_some_and(|group| group.is_kept_as(kept))) && held.next().is_none()
+    }
+
+    /// Goes on where a predecessor died; a group that is gone from the file is only there to be stopped.
+    pub(super) fn adopt(&mut self, kept: &[KeptGroup], now: Mono) {
+        for old in kept {
+            let Some(index) = self.known_or_removed(old, now) else { continue };
+            let group = &mut self.list[index];
+            group.state = old.state;
+            group.since_partition = old.since_partition;
+            group.offered = old.offered;
+            group.failure.clone_from(&old.failure);
+            match old.state {
+                GroupState::Held => self.queue.push_back((index, Wish::Check)),
+                GroupState::Starting => self.queue.push_back((index, Wish::Acquire)),
+                GroupState::Stopping => self.queue.push_back((index, Wish::Release)),
+                GroupState::Free | GroupState::Failed | GroupState::Blocked => {}
+            }
+        }
+    }
+
+    /// Stops whatever a predecessor may have left running.
+    pub(super) fn clean(&mut self, kept: &[KeptGroup], now: Mono) {
+        for old in kept.iter().filter(|old| old.state != GroupState::Failed) {
+            if let Some(index) = self.known_or_removed(old, now) {
+                // As it was started: the file may say something else by now.
+                self.list[index].leftover = Some(old.spec());
+                self.list[index].state = GroupState::Stopping;
+                self.queue.push_back((index, Wish::Release));
+            }
+        }
+    }
+
+    fn known_or_removed(&mut self, old: &KeptGroup, now: Mono) -> Option<usize> {
+        let spec = old.spec();
+        if spec.resources.is_empty() {
+            return None;
+        }
+        if let Some(index) = self.find(spec.key()) {
+            return Some(index);
+        }
+        self.list.push(Group { removed: true, ..Group::new(spec, now) });
+        Some(self.list.len() - 1)
     }
 
     /// Asks for every removed group to be stopped.
@@ -329,7 +402,30 @@ impl Group {
             contested: false,
             offered: false,
             removed: false,
+            leftover: None,
         }
+    }
+
+    fn to_keep(&self) -> KeptGroup {
+        KeptGroup {
+            owner: self.spec.owner.clone(),
+            words: self.spec.resources.iter().map(|resource| resource.word.clone()).collect(),
+            state: self.state,
+            since_partition: self.since_partition,
+            offered: self.offered,
+            failure: self.failure.clone(),
+        }
+    }
+
+    /// As `to_keep`, without making anything.
+    fn is_kept_as(&self, kept: &KeptGroup) -> bool {
+        let words = self.spec.resources.iter().map(|resource| resource.word.as_str());
+        self.state == kept.state
+            && self.since_partition == kept.since_partition
+            && self.offered == kept.offered
+            && self.failure == kept.failure
+            && self.spec.owner == kept.owner
+            && words.eq(kept.words.iter().map(String::as_str))
     }
 
     fn words(&self) -> String {
@@ -345,7 +441,11 @@ impl Cluster {
             let (owner, resources) = (group.spec.owner.clone(), group.words());
             let (report, (chain, step)) = match wish {
                 Wish::Acquire => (Report::Acquiring { owner, resources }, Chain::acquire(&group.spec)),
-                Wish::Release | Wish::LetGo => (Report::Releasing { owner, resources }, Chain::release(&group.spec)),
+                Wish::Check => (Report::Checking { owner, resources }, Chain::acquire(&group.spec)),
+                Wish::Release | Wish::LetGo => (
+                    Report::Releasing { owner, resources },
+                    Chain::release(group.leftover.as_ref().unwrap_or(&group.spec)),
+                ),
             };
             self.report(report);
             let lane = self.groups.next_lane;
@@ -358,6 +458,9 @@ impl Cluster {
 
     /// A script has ended. Answers to runs we no longer wait for are ignored.
     pub(super) fn on_script_done(&mut self, job: JobId, outcome: &Outcome) {
+        if self.on_idle_check(job, outcome) {
+            return;
+        }
         let Some(running) = self.groups.running.iter_mut().find(|running| running.job == Some(job)) else { return };
         running.job = None;
         let (lane, step) = (running.lane, running.chain.on_done(outcome));
@@ -381,8 +484,7 @@ impl Cluster {
                     Verb::Stop => limits.stop,
                     Verb::Status => limits.status,
                 };
-                let job = JobId(self.groups.next_job);
-                self.groups.next_job += 1;
+                let job = self.groups.next_job();
                 if let Some(running) = self.groups.lane(lane) {
                     running.job = Some(job);
                     running.call = invocation.to_string();
@@ -418,7 +520,12 @@ impl Cluster {
         let Some(running) = self.groups.end_lane(lane) else { return };
         let (index, took) = (running.index, self.now.mono.since(running.since));
         let group = self.groups.key(index);
+        if running.wish == Wish::Check && self.groups.list[index].state == GroupState::Stopping {
+            // It was asked to go meanwhile, and goes now.
+            return self.run_next();
+        }
         match state {
+            GroupState::Held if running.wish == Wish::Check => self.report(Report::Adopted { group }),
             GroupState::Held => self.report(Report::GroupHeld { group, took }),
             GroupState::Failed => {
                 let resource = failure.clone().unwrap_or_default();
@@ -432,6 +539,7 @@ impl Cluster {
         entry.state = state;
         entry.since = self.now.mono;
         entry.failure = failure;
+        entry.leftover = None;
         if state == GroupState::Held {
             entry.offered = false;
         } else {

@@ -8,6 +8,7 @@
 //! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`.
 
 mod action;
+mod adopt;
 mod claims;
 mod event;
 mod groups;
@@ -38,12 +39,14 @@ use crate::time::{Mono, Now};
 use crate::wire::{Generation, Sequence};
 
 pub use action::{Action, ExitReason};
+pub use adopt::{Kept, KeptGroup, Past};
 pub use event::{Event, MediumCondition};
 pub use report::{Level, Report};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, OnStartFailure, OnStopFailure, ScriptTimeouts, Settings};
 pub use view::{GroupState, GroupView, LinkView, NodeView, View};
 
+use adopt::{Cleaning, IdleCheck};
 use groups::Groups;
 use history::SentHistory;
 use node::Node;
@@ -96,6 +99,8 @@ pub struct Birth {
     pub seed: u64,
     /// How far each node was heard before our restart, as [`Action::Remember`] said it.
     pub remembered: Vec<(NodeName, Generation, Sequence)>,
+    /// What was before.
+    pub past: Past,
 }
 
 /// One node's whole knowledge and will.
@@ -130,6 +135,13 @@ pub struct Cluster {
     last_claim: Option<String>,
     last_takeover: Option<Mono>,
     last_change: Mono,
+    // Our own death (`adopt`).
+    cleaning: Option<Cleaning>,
+    adopted: bool,
+    leaves_again: bool,
+    upgrading: bool,
+    idle_checks: Vec<IdleCheck>,
+    last_kept: Option<Kept>,
     exited: bool,
 }
 
@@ -138,7 +150,8 @@ const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
 
 impl Cluster {
     /// A node that has just been born; call [`Cluster::handle`] with [`Event::Tick`] at once and it will speak.
-    pub fn start(settings: Settings, groups: Vec<ResourceGroup>, birth: Birth, now: Now) -> Cluster {
+    pub fn start(settings: Settings, groups: Vec<ResourceGroup>, mut birth: Birth, now: Now) -> Cluster {
+        let past = std::mem::take(&mut birth.past);
         let nodes = membership::initial_nodes(&settings, &birth);
         let mut timers = TimerTable::default();
         timers.set(Timer::Keepalive, now.mono);
@@ -148,7 +161,7 @@ impl Cluster {
         }
         let groups = Groups::new(groups, &settings, now.mono);
         let peer = Peer::new(&nodes, groups.len());
-        Cluster {
+        let mut cluster = Cluster {
             birth,
             now,
             out: Vec::new(),
@@ -175,9 +188,17 @@ impl Cluster {
             last_claim: None,
             last_takeover: None,
             last_change: now.mono,
+            cleaning: None,
+            adopted: false,
+            leaves_again: false,
+            upgrading: false,
+            idle_checks: Vec::new(),
+            last_kept: None,
             exited: false,
             settings,
-        }
+        };
+        cluster.take_up(past);
+        cluster
     }
 
     /// Takes what happened, returns what to do, in order. Total: nothing makes it panic.
@@ -188,6 +209,18 @@ impl Cluster {
         if self.exited {
             return Vec::new();
         }
+        if self.cleaning.is_some() {
+            self.handle_while_cleaning(event);
+        } else {
+            self.handle_event(event);
+        }
+        self.settle();
+        self.announce_claim();
+        self.keep_what_changed();
+        std::mem::take(&mut self.out)
+    }
+
+    fn handle_event(&mut self, event: Event) {
         match event {
             Event::Message { medium, at, message } => self.on_message(&medium, at.min(self.now.mono), &message),
             Event::Local(message) => self.on_local(message),
@@ -196,11 +229,9 @@ impl Cluster {
             Event::Request { client, request } => self.on_request(client, request),
             Event::Reconfigure(fresh) => self.on_reconfigure(fresh.0, fresh.1),
             Event::Leave => self.on_leave(),
+            Event::Upgrade => self.on_upgrade(),
             Event::Tick => self.on_tick(),
         }
-        self.settle();
-        self.announce_claim();
-        std::mem::take(&mut self.out)
     }
 
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
@@ -225,6 +256,7 @@ impl Cluster {
 
     fn on_timer(&mut self, timer: Timer, due: Mono) {
         match timer {
+            Timer::Keepalive if self.cleaning.is_some() => self.beat_silently(),
             Timer::Keepalive => self.beat(due),
             Timer::Dead(node) => self.on_silence(&node, due),
             Timer::LinkDead(node, medium) => self.on_link_silence(&node, &medium),

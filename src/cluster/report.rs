@@ -116,6 +116,13 @@ pub enum Report {
     ShutdownComplete { me: NodeName },
     Reconfigured { groups: usize },
     IpRequest { group: String, node: NodeName },
+    Adopting { groups: String },
+    Checking { owner: NodeName, resources: String },
+    Adopted { group: String },
+    StoppingLeftovers { groups: String, leaving: bool },
+    LeftoversStopped,
+    RunsAlready { resource: String, agent: String, group: String },
+    Upgrading,
 }
 
 impl Report {
@@ -123,7 +130,11 @@ impl Report {
     pub fn level(&self) -> Level {
         use Report as R;
         match self {
-            R::NodeReturned { .. } | R::StopFailed { .. } | R::GivingUp { .. } | R::GroupBlocked { .. } => Level::Crit,
+            R::NodeReturned { .. }
+            | R::StopFailed { .. }
+            | R::GivingUp { .. }
+            | R::RunsAlready { .. }
+            | R::GroupBlocked { .. } => Level::Crit,
             R::ScriptFailed { .. }
             | R::GroupFailed { .. }
             | R::BadSet { .. }
@@ -135,6 +146,7 @@ impl Report {
             | R::MediumFailed { .. }
             | R::ShutdownBlocked => Level::Error,
             R::NodeDead { .. }
+            | R::StoppingLeftovers { .. }
             | R::NoStonith
             | R::LateHeartbeat { .. }
             | R::OwnStall { .. }
@@ -191,6 +203,11 @@ impl Report {
             | R::AllReleased
             | R::ShutdownComplete { .. }
             | R::Reconfigured { .. }
+            | R::Adopting { .. }
+            | R::Checking { .. }
+            | R::Adopted { .. }
+            | R::LeftoversStopped
+            | R::Upgrading
             | R::IpRequest { .. } => Level::Info,
         }
     }
@@ -327,6 +344,26 @@ impl fmt::Display for Report {
             R::AllReleased => write!(f, "All HA resources relinquished."),
             R::ShutdownComplete { me } => write!(f, "{me} Heartbeat shutdown complete."),
             R::Reconfigured { groups } => write!(f, "haresources reread: {groups} resource group(s)"),
+            R::Adopting { groups } if groups.is_empty() => write!(f, "back in time; nothing was held"),
+            R::Adopting { groups } => write!(f, "back in time: holding what ran already ({groups}), nothing moves"),
+            R::Checking { owner, resources } => write!(f, "Checking resource group: {owner} {resources}"),
+            R::Adopted { group } => write!(f, "resource group {group} runs as before"),
+            R::StoppingLeftovers { groups, leaving: false } => write!(
+                f,
+                "the other node may have taken over meanwhile: stopping what was left running ({groups}) before this \
+                 node speaks"
+            ),
+            R::StoppingLeftovers { groups, leaving: true } => {
+                write!(f, "stopping what was left running ({groups}), then leaving")
+            }
+            R::LeftoversStopped => write!(f, "nothing is left running"),
+            R::RunsAlready { resource, agent, group } => write!(
+                f,
+                "CRITICAL: Resource {resource} is active, and should not be! Nothing of group {group} may run before \
+                 this daemon starts it: the other node may run it too. Stop it with `{resource} stop`, and see that \
+                 nothing starts {agent} at boot (`systemctl disable`, rc links)"
+            ),
+            R::Upgrading => write!(f, "exchanging the program: resources stay as they are"),
             R::IpRequest { group, node } => write!(f, "{node} asks for resource group {group}"),
         }
     }

@@ -89,7 +89,12 @@ impl Cluster {
 
     /// Says that we live, now.
     pub(super) fn send_status(&mut self) {
-        let dead_after = millis(self.settings.deadtime);
+        self.send_status_with(self.settings.deadtime);
+    }
+
+    /// The same, with another patience than usual asked of the others.
+    pub(super) fn send_status_with(&mut self, deadtime: Duration) {
+        let dead_after = millis(deadtime);
         let mut status = Message::new(&Kind::Status)
             .with(field::ST, self.local_status.as_str())
             .with(field::DT, format!("{dead_after:x}"));

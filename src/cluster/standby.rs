@@ -273,6 +273,10 @@ impl Cluster {
         }
     }
 
+    pub(super) fn is_handing_over(&self) -> bool {
+        self.standby != Standby::Not
+    }
+
     pub(super) fn is_giving(&self) -> bool {
         matches!(self.standby, Standby::Releasing(_))
     }

@@ -392,8 +392,14 @@ impl Cluster {
 
     /// Begins whatever is missing. Called after every event; does nothing most of the time.
     pub(super) fn settle(&mut self) {
+        if self.serve_cleaning() {
+            return;
+        }
+        self.serve_adopted();
         self.serve_leaving();
-        if self.leaving.is_some() || self.stage != Stage::Settled || !self.settings.manage_resources {
+        self.serve_upgrade();
+        let undecided = self.stage != Stage::Settled || self.exited;
+        if self.leaving.is_some() || undecided || !self.settings.manage_resources {
             return;
         }
         self.resolve_conflicts();

@@ -44,6 +44,7 @@ impl Driver {
                     log::debug!("{error}");
                 }
             }
+            Action::Keep(_) | Action::Alive => {}
             Action::Exit(reason) => self.leave(&reason),
         }
     }
@@ -201,7 +202,7 @@ impl Driver {
 
     fn leave(&mut self, reason: &ExitReason) {
         match reason {
-            ExitReason::Stopped => self.exit = Some(ExitCode::SUCCESS),
+            ExitReason::Stopped | ExitReason::Upgrade => self.exit = Some(ExitCode::SUCCESS),
             ExitReason::Reboot { resource } => {
                 self.log
                     .write(crate::cluster::Level::Crit, format!("{resource} does not stop: rebooting this machine"));

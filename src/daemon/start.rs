@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::clock::Clock;
-use crate::cluster::{Birth, Cluster};
+use crate::cluster::{Birth, Cluster, Past};
 use crate::config::Config;
 use crate::diagnostic::Problem;
 use crate::link::Links;
@@ -129,7 +129,7 @@ fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log) -> std::io::R
         uuid
     };
     let remembered = files::Remembered::read(paths).peers().to_vec();
-    Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered })
+    Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered, past: Past::Fresh })
 }
 
 /// Tells systemd, if it waits, that the node runs.

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cluster::{
-    Action, AutoFailback, Birth, Cluster, Event, ExitReason, Medium, OnStartFailure, OnStopFailure, Request, Response,
-    ScriptTimeouts, Settings,
+    Action, AutoFailback, Birth, Cluster, Event, ExitReason, Kept, Medium, OnStartFailure, OnStopFailure, Past,
+    Request, Response, ScriptTimeouts, Settings,
 };
 use crate::haresources::{Invocation, Resource, ResourceGroup, Verb};
 use crate::names::{ClientId, JobId, MediumId, NodeName};
 use crate::time::{Mono, Now, Wall};
-use crate::wire::{Generation, Kind, Message};
+use crate::wire::{Generation, Kind, Message, field};
 
 pub use script::{Behaviour, Scripts};
 
@@ -69,6 +69,12 @@ struct Host {
     stalled_until: Mono,
     /// What really runs, by the resource's word.
     running: BTreeSet<String>,
+    /// What its daemon wrote down for a successor.
+    kept: Option<Kept>,
+    /// When it last said that it lives, and how long a silence it asked for.
+    said: (Mono, Duration),
+    /// Until then a script of a dead daemon is at work.
+    orphans_until: Mono,
 }
 
 #[derive(Debug)]
@@ -78,6 +84,10 @@ struct Pending {
     life: u64,
     event: Event,
     effect: Option<(String, Verb)>,
+    /// Nobody waits for its end, but it ends.
+    orphan: bool,
+    /// A script that waits for such an end.
+    run: Option<(JobId, Invocation, Duration)>,
 }
 
 /// A pair of nodes and their wires.
@@ -108,7 +118,15 @@ impl Pair {
     pub fn new(haresources: &str, seed: u64, edit: impl Fn(&mut Settings)) -> Option<Pair> {
         let mut both = [settings(NAMES[0])?, settings(NAMES[1])?];
         both.iter_mut().for_each(edit);
-        let host = || Host { cluster: None, life: 0, stalled_until: Mono::ZERO, running: BTreeSet::new() };
+        let host = || Host {
+            cluster: None,
+            life: 0,
+            stalled_until: Mono::ZERO,
+            running: BTreeSet::new(),
+            kept: None,
+            said: (Mono::ZERO, Duration::ZERO),
+            orphans_until: Mono::ZERO,
+        };
         Some(Pair {
             settings: both,
             groups: groups(haresources),
@@ -148,12 +166,30 @@ impl Pair {
         }
         self.generation += 1;
         self.hosts[node].life += 1;
-        self.note(node, "(start)");
+        let host = &self.hosts[node];
+        let past = host
+            .kept
+            .clone()
+            .filter(|kept| kept.claims_anything() || kept.leaving)
+            .map_or(Past::Fresh, |kept| Past::judge(kept, self.now.since(host.said.0), host.said.1, false));
+        self.start_after(node, past);
+    }
+
+    /// Switches a node on that knows this of its past.
+    pub fn start_after(&mut self, node: usize, past: Past) {
+        let how = match past {
+            Past::Fresh => "(start)",
+            Past::Crashed(_) => "(start in time)",
+            Past::Late(_) => "(start too late)",
+            Past::Hopeless(_) => "(start to give up)",
+        };
+        self.note(node, how);
         let birth = Birth {
             generation: Generation(self.generation),
             uuid: [u8::try_from(node + 1).unwrap_or(9); 16],
             seed: self.generation.wrapping_mul(77),
             remembered: Vec::new(),
+            past,
         };
         let cluster = Cluster::start(self.settings[node].clone(), self.groups.clone(), birth, self.moment());
         self.hosts[node].cluster = Some(cluster);
@@ -168,6 +204,38 @@ impl Pair {
         host.life += 1;
         host.stalled_until = Mono::ZERO;
         host.running.clear();
+        host.kept = None;
+        host.orphans_until = Mono::ZERO;
+    }
+
+    /// Kills a node's daemon; what it started goes on, its notes stay.
+    pub fn crash(&mut self, node: usize) {
+        self.note(node, "(crash)");
+        let host = &mut self.hosts[node];
+        host.cluster = None;
+        for (key, pending) in &mut self.queue {
+            if pending.node == node && pending.life == host.life && matches!(pending.event, Event::Done { .. }) {
+                pending.orphan = true;
+                host.orphans_until = host.orphans_until.max(key.0);
+            }
+        }
+        host.life += 1;
+        host.stalled_until = Mono::ZERO;
+    }
+
+    /// What a node's daemon has written down for its successor.
+    pub fn kept(&self, node: usize) -> Option<Kept> {
+        self.hosts[node].kept.clone()
+    }
+
+    /// Something starts a resource behind our back.
+    pub fn runs_by_itself(&mut self, node: usize, word: &str) {
+        self.hosts[node].running.insert(word.to_owned());
+    }
+
+    /// Asks a node's daemon to make room for its successor.
+    pub fn upgrade(&mut self, node: usize) {
+        self.tell(node, Event::Upgrade);
     }
 
     /// Holds a node's daemon still; what reaches it waits.
@@ -219,6 +287,11 @@ impl Pair {
     /// Whether anything runs on both nodes now.
     pub fn is_doubled(&self) -> bool {
         self.hosts[0].running.intersection(&self.hosts[1].running).next().is_some()
+    }
+
+    /// Whether something runs on a node without a daemon.
+    pub fn is_haunted(&self) -> bool {
+        self.hosts.iter().any(|host| host.cluster.is_none() && !host.running.is_empty())
     }
 
     /// Everything said and done, without the heartbeats.
@@ -274,8 +347,14 @@ impl Pair {
     fn deliver(&mut self, key: (Mono, u64)) {
         let Some(pending) = self.queue.remove(&key) else { return };
         let same_life = pending.life == self.hosts[pending.node].life;
-        if let (true, Some((word, Verb::Stop))) = (same_life, &pending.effect) {
+        if let (true, Some((word, Verb::Stop))) = (same_life || pending.orphan, &pending.effect) {
             self.hosts[pending.node].running.remove(word);
+        }
+        if let Some((job, invocation, limit)) = pending.run {
+            if same_life {
+                self.run_script(pending.node, job, &invocation, limit);
+            }
+            return;
         }
         if same_life || matches!(pending.event, Event::Message { .. }) {
             self.tell(pending.node, pending.event);
@@ -310,18 +389,24 @@ impl Pair {
                 self.replies.push((node, response));
             }
             Action::Report(report) => self.note(node, &format!("report  {}: {report}", report.level().as_str())),
-            Action::Exit(ExitReason::Stopped) => {
-                self.hosts[node].cluster = None;
-                self.hosts[node].life += 1;
+            Action::Exit(reason @ (ExitReason::Stopped | ExitReason::Upgrade)) => {
+                let host = &mut self.hosts[node];
+                host.cluster = None;
+                host.life += 1;
+                host.kept.take_if(|kept| reason == ExitReason::Stopped && !kept.claims_anything());
                 self.note(node, "(left)");
             }
+            Action::Keep(kept) => self.hosts[node].kept = Some(kept),
             Action::Exit(ExitReason::Reboot { .. }) => self.power_off(node),
-            Action::Notify(_) | Action::Remember { .. } => {}
+            Action::Notify(_) | Action::Remember { .. } | Action::Alive => {}
         }
     }
 
     fn transmit(&mut self, node: usize, message: &Message) {
-        if message.kind() != Kind::Status {
+        if message.kind() == Kind::Status {
+            let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
+            self.hosts[node].said = (self.now, patience);
+        } else {
             self.note(node, &format!("send    {}", essence(message)));
         }
         for (medium, name) in MEDIA.iter().enumerate() {
@@ -341,6 +426,14 @@ impl Pair {
     }
 
     fn run_script(&mut self, node: usize, job: JobId, invocation: &Invocation, limit: Duration) {
+        if self.hosts[node].orphans_until > self.now {
+            let at = self.hosts[node].orphans_until;
+            let (life, run) = (self.hosts[node].life, Some((job, invocation.clone(), limit)));
+            self.count += 1;
+            let waits = Pending { node, life, event: Event::Tick, effect: None, orphan: false, run };
+            self.queue.insert((at, self.count), waits);
+            return;
+        }
         self.note(node, &format!("run     {invocation}"));
         let word = invocation.resource.word.clone();
         let runs = self.hosts[node].running.contains(&word);
@@ -357,7 +450,7 @@ impl Pair {
     fn later(&mut self, at: Mono, node: usize, event: Event, effect: Option<(String, Verb)>) {
         self.count += 1;
         let life = self.hosts[node].life;
-        self.queue.insert((at, self.count), Pending { node, life, event, effect });
+        self.queue.insert((at, self.count), Pending { node, life, event, effect, orphan: false, run: None });
     }
 
     fn moment(&self) -> Now {
