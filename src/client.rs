@@ -21,6 +21,11 @@ pub enum Ask {
         /// `all`, `local`, `foreign` or `failback`.
         set: String,
     },
+    /// Forget that a group failed here; answered at once.
+    Retry {
+        /// The group's first resource, or any of its resources.
+        group: String,
+    },
     /// Take groups from the other node; answered when it is over.
     Takeover {
         /// `all`, `local`, `foreign` or `failback`.
@@ -59,6 +64,8 @@ pub struct Status {
     pub groups: Vec<Group>,
     /// `none`, `local`, `foreign`, `all` or `transition`.
     pub rscstatus: String,
+    /// What a takeover waits for, in a sentence; absent when it waits for nothing.
+    pub waiting_for: Option<String>,
     /// Whether nothing is being decided or moved.
     pub stable: bool,
     /// Whether the daemon is leaving.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use latido::cluster::{AutoFailback, GroupState, Request, Set};
+use latido::cluster::{AutoFailback, GroupState, Monitor, Probe, Request, Set};
 use latido::haresources::Verb;
 use latido::simulate::{Behaviour, NAMES, Pair};
 use latido::time::Mono;
@@ -25,6 +25,10 @@ struct Schedule {
     /// From when on at least one medium has worked and nobody has stood still.
     fine_since: Option<Mono>,
     complaint: Option<String>,
+    /// A dead node is fenced before anything of it is started.
+    fenced: bool,
+    /// Every resource is asked regularly whether it works.
+    watched: bool,
     /// A start may hang: its own group cannot be let go before its limit.
     may_hang: bool,
 }
@@ -32,8 +36,28 @@ struct Schedule {
 impl Schedule {
     fn new(seed: u64) -> Schedule {
         let mode = [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy][(seed % 3) as usize];
-        let pair = Pair::new(GROUPS, seed, |settings| settings.auto_failback = mode).unwrap();
-        Schedule { pair, fine_since: Some(Mono::ZERO), complaint: None, may_hang: false }
+        let watched = Monitor {
+            resource: "*".into(),
+            every: Duration::from_secs(2),
+            failures: 1 + (seed % 2) as u32,
+            restarts: (seed % 4) as u32,
+            with: Probe::Status,
+        };
+        let mut pair = Pair::new(GROUPS, seed, |settings| {
+            settings.auto_failback = mode;
+            settings.fences = if seed.is_multiple_of(5) { vec!["first".into(), "second".into()] } else { Vec::new() };
+            settings.monitors = if seed.is_multiple_of(7) { vec![watched.clone()] } else { Vec::new() };
+        })
+        .unwrap();
+        pair.fence_failures = (seed % 3) as u32;
+        Schedule {
+            pair,
+            fenced: seed.is_multiple_of(5),
+            watched: seed.is_multiple_of(7),
+            fine_since: Some(Mono::ZERO),
+            complaint: None,
+            may_hang: false,
+        }
     }
 
     /// Lets time pass and watches: whatever runs twice must be explained by a fault a moment ago.
@@ -48,6 +72,9 @@ impl Schedule {
             }
             let now = self.pair.now();
             let since = *doubled_since.get_or_insert(now);
+            if self.fenced {
+                self.complaint = Some("on both nodes, although a silent one is fenced".to_owned());
+            }
             let Some(fine) = self.fine_since else { continue };
             if now.since(fine) > KNOWN_WITHIN && now.since(since.max(fine)) > self.healed_within() {
                 self.complaint = Some(format!("on both nodes since {since}, although all was well from {fine}"));
@@ -68,7 +95,7 @@ impl Schedule {
     fn one_fault(&mut self) {
         let node = self.pair.random(2) as usize;
         let set = [Set::All, Set::Local, Set::Foreign][self.pair.random(3) as usize];
-        match self.pair.random(17) {
+        match self.pair.random(19) {
             0 => self.pair.power_off(node),
             1 => self.pair.start(node),
             2 => self.pair.cut = [true, true],
@@ -98,6 +125,12 @@ impl Schedule {
                 self.pair.start(node);
             }
             15 => self.pair.crash(node),
+            // What nobody watches may be dead for ever.
+            16 if self.watched => {
+                let word = WORDS[self.pair.random(3) as usize];
+                self.pair.service_dies(node, word);
+            }
+            17 => self.pair.fence_failures = self.pair.random(9) as u32,
             _ => {
                 self.pair.power_off(node);
                 let gone = Duration::from_millis(self.pair.random(4_000));

@@ -6,7 +6,7 @@ use crate::haresources::Invocation;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::wire::{Generation, Message, Sequence};
 
-use super::{Kept, Report, Response};
+use super::{Kept, Probe, Report, Response};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,40 @@ pub enum Action {
         invocation: Invocation,
         /// How long it may take.
         limit: Duration,
+    },
+    /// Ask whether a service works and report it as [`super::Event::Done`], exit 0 for well, within `limit`.
+    Probe {
+        /// To be named in `Done`.
+        job: JobId,
+        /// How; never [`Probe::Status`], which is a `Run`.
+        probe: Probe,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// Make sure this node is off, with the device of that number in [`super::Settings::fences`]; `Done` tells how it went.
+    Fence {
+        /// To be named in `Done`.
+        job: JobId,
+        /// Which device.
+        device: usize,
+        /// Whom.
+        node: NodeName,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// Ask that device whether it would work.
+    CheckFence {
+        /// To be named in `Done`.
+        job: JobId,
+        /// Which device.
+        device: usize,
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// End what runs for this job; its `Done` is no longer waited for.
+    Cancel {
+        /// Which run.
+        job: JobId,
     },
     /// Announce this group's addresses on the network again (gratuitous ARP): somebody else claimed them meanwhile.
     Announce {
@@ -63,6 +97,11 @@ pub enum ExitReason {
     Stopped,
     /// To be followed by the same or a newer program, which finds everything as it is.
     Upgrade,
+    /// A resource could not be stopped: fall silent without a farewell, so that the other node fences this one.
+    ToBeFenced {
+        /// The resource, as called.
+        resource: String,
+    },
     /// A resource could not be stopped: sync and reboot, so that the other node may safely start it.
     Reboot {
         /// The resource, as called.

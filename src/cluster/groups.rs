@@ -11,8 +11,11 @@ use crate::names::{JobId, NodeName};
 use crate::time::Mono;
 
 use super::claims::PeerHold;
+use super::monitor::CALM;
 use super::timer::Timer;
-use super::{Action, Cluster, ExitReason, GroupState, GroupView, KeptGroup, OnStopFailure, Report, Settings};
+use super::{
+    Action, Cluster, ExitReason, GroupState, GroupView, KeptGroup, OnStartFailure, OnStopFailure, Report, Settings,
+};
 
 /// One group on this node.
 #[derive(Debug)]
@@ -41,11 +44,15 @@ enum Wish {
     LetGo,
     /// It ran before our own death: see that it still does.
     Check,
+    /// Stop it: it does not work here.
+    GiveUp,
+    /// Stop and start it from this resource to its end.
+    Restart(usize),
 }
 
 impl Wish {
     const fn is_downward(self) -> bool {
-        matches!(self, Wish::Release | Wish::LetGo)
+        matches!(self, Wish::Release | Wish::LetGo | Wish::GiveUp)
     }
 }
 
@@ -164,9 +171,14 @@ impl Groups {
                 self.queue.push_back((index, wish));
             }
             GroupState::Starting => {
-                if let Some(at) = self.queue.iter().position(|task| *task == (index, Wish::Acquire)) {
-                    self.queue.remove(at);
-                    self.list[index].state = GroupState::Free;
+                let queued = |task: &(usize, Wish)| task.0 == index && !task.1.is_downward();
+                if let Some(at) = self.queue.iter().position(queued) {
+                    // What waits for a restart runs.
+                    let runs = self.queue.remove(at).is_some_and(|task| task.1 != Wish::Acquire);
+                    self.list[index].state = if runs { GroupState::Stopping } else { GroupState::Free };
+                    if runs {
+                        self.queue.push_back((index, wish));
+                    }
                 } else if let Some(running) = self.running.iter_mut().find(|running| running.index == index) {
                     running.chain.abort();
                     self.list[index].state = GroupState::Stopping;
@@ -179,6 +191,39 @@ impl Groups {
             }
             GroupState::Free | GroupState::Failed | GroupState::Blocked => {}
         }
+    }
+
+    /// Asks for a held group to be stopped because it does not work here.
+    pub(super) fn want_given_up(&mut self, index: usize, why: String) {
+        if self.list[index].state == GroupState::Held {
+            self.want_down(index, Wish::GiveUp);
+            self.list[index].failure = Some(why);
+        }
+    }
+
+    /// Asks for a held group to be stopped and started from this resource to its end.
+    pub(super) fn want_restarted(&mut self, index: usize, from: usize) {
+        if self.list[index].state == GroupState::Held {
+            self.list[index].state = GroupState::Starting;
+            self.queue.push_back((index, Wish::Restart(from)));
+        }
+    }
+
+    /// Asks for a blocked group to be stopped once more.
+    pub(super) fn want_unblocked(&mut self, index: usize) {
+        if self.list[index].state == GroupState::Blocked {
+            self.list[index].state = GroupState::Held;
+            self.want_down(index, Wish::Release);
+        }
+    }
+
+    pub(super) fn resources(&self, index: usize) -> &[Resource] {
+        &self.list[index].spec.resources
+    }
+
+    /// Since when it has been in its state.
+    pub(super) fn held_since(&self, index: usize) -> Mono {
+        self.list[index].since
     }
 
     /// One more attempt for what failed: the peer is gone, or an operator asks.
@@ -294,14 +339,15 @@ impl Groups {
 
     /// The first task in the queue that need not wait: starts wait for starts, stops for stops, letting go for nothing.
     fn take_next(&mut self) -> Option<(usize, Wish)> {
-        let up = self.running.iter().any(|running| running.wish == Wish::Acquire);
-        let down = self.running.iter().any(|running| running.wish == Wish::Release);
+        let runs = |wish: fn(Wish) -> bool| self.running.iter().any(|running| wish(running.wish));
+        let up = runs(|wish| matches!(wish, Wish::Acquire | Wish::Restart(_)));
+        let down = runs(|wish| matches!(wish, Wish::Release | Wish::GiveUp));
         let at = self.queue.iter().position(|(index, wish)| {
             let free = !self.running.iter().any(|running| running.index == *index);
-            match wish {
-                Wish::Acquire => free && !up,
-                Wish::Release => free && !down,
-                Wish::LetGo | Wish::Check => free,
+            free && match wish {
+                Wish::Acquire | Wish::Restart(_) => !up,
+                Wish::Release | Wish::GiveUp => !down,
+                Wish::LetGo | Wish::Check => true,
             }
         })?;
         self.queue.remove(at)
@@ -440,14 +486,16 @@ impl Cluster {
             let group = &self.groups.list[index];
             let (owner, resources) = (group.spec.owner.clone(), group.words());
             let (report, (chain, step)) = match wish {
-                Wish::Acquire => (Report::Acquiring { owner, resources }, Chain::acquire(&group.spec)),
-                Wish::Check => (Report::Checking { owner, resources }, Chain::acquire(&group.spec)),
-                Wish::Release | Wish::LetGo => (
-                    Report::Releasing { owner, resources },
+                Wish::Acquire => (Some(Report::Acquiring { owner, resources }), Chain::acquire(&group.spec)),
+                // Said by whoever asked for it.
+                Wish::Restart(from) => (None, Chain::restart(&group.spec, from)),
+                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::acquire(&group.spec)),
+                Wish::Release | Wish::LetGo | Wish::GiveUp => (
+                    Some(Report::Releasing { owner, resources }),
                     Chain::release(group.leftover.as_ref().unwrap_or(&group.spec)),
                 ),
             };
-            self.report(report);
+            report.into_iter().for_each(|report| self.report(report));
             let lane = self.groups.next_lane;
             self.groups.next_lane += 1;
             let running = Running { lane, index, wish, chain, job: None, call: String::new(), since: self.now.mono };
@@ -496,7 +544,16 @@ impl Cluster {
             }
             Step::Pause(pause) => self.timers.set(Timer::Pause(lane), self.now.mono + pause),
             Step::Held => self.finish(lane, GroupState::Held, None),
-            Step::Released => self.finish(lane, GroupState::Free, None),
+            Step::Released => {
+                let gave_up = self.groups.lane(lane).filter(|running| running.wish == Wish::GiveUp).map(|r| r.index);
+                match gave_up {
+                    Some(index) => {
+                        let why = self.groups.list[index].failure.clone();
+                        self.finish(lane, GroupState::Failed, why);
+                    }
+                    None => self.finish(lane, GroupState::Free, None),
+                }
+            }
             Step::Failed { resource, exit } => {
                 self.finish(lane, GroupState::Failed, Some(format!("{resource} start: {exit}")));
             }
@@ -527,6 +584,7 @@ impl Cluster {
         match state {
             GroupState::Held if running.wish == Wish::Check => self.report(Report::Adopted { group }),
             GroupState::Held => self.report(Report::GroupHeld { group, took }),
+            GroupState::Failed if running.wish == Wish::GiveUp => self.report(Report::GroupReleased { group, took }),
             GroupState::Failed => {
                 let resource = failure.clone().unwrap_or_default();
                 self.report(Report::GroupFailed { group, resource });
@@ -534,6 +592,9 @@ impl Cluster {
             GroupState::Free | GroupState::Starting | GroupState::Stopping | GroupState::Blocked => {
                 self.report(Report::GroupReleased { group, took });
             }
+        }
+        if state == GroupState::Failed {
+            self.timers.set(Timer::Forget(self.groups.key(index)), self.now.mono + CALM);
         }
         let entry = &mut self.groups.list[index];
         entry.state = state;
@@ -547,15 +608,58 @@ impl Cluster {
             entry.contested = false;
         }
         self.changed();
+        self.watch_group(index);
         self.on_group_settled(index);
         self.forget_removed();
         self.run_next();
     }
 
+    /// A group that failed everywhere is tried again after a while; its home node first.
+    pub(super) fn forget_failure(&mut self, key: &str) {
+        let Some(index) = self.groups.find(key) else { return };
+        if self.groups.state(index) != GroupState::Failed || self.settings.on_start_failure == OnStartFailure::Stay {
+            return;
+        }
+        let nobody = self.is_alone() || self.peer.holds.get(index) == Some(&PeerHold::Failed);
+        let patience = if self.is_own(index) { CALM } else { CALM + CALM / 10 };
+        let ripe = self.groups.list[index].since + patience;
+        if nobody && self.now.mono >= ripe {
+            self.report(Report::FailureForgotten { group: key.to_owned() });
+            self.groups.forgive(index);
+        } else {
+            let next = if ripe > self.now.mono { ripe } else { self.now.mono + CALM / 10 };
+            self.timers.set(Timer::Forget(key.to_owned()), next);
+        }
+    }
+
+    /// An operator has mended something: a failed group may start again, a blocked one is stopped once more.
+    pub(super) fn retry_group(&mut self, key: &str) -> Result<(), String> {
+        let known = || (0..self.groups.len()).map(|index| self.groups.key(index)).collect::<Vec<_>>().join(", ");
+        let named = |group: &Group| group.spec.key() == key || group.spec.resources.iter().any(|r| r.word == key);
+        let Some(index) = self.groups.list.iter().position(named) else {
+            return Err(format!("there is no resource group \"{key}\"; there are: {}", known()));
+        };
+        match self.groups.state(index) {
+            GroupState::Failed => {
+                self.groups.forgive(index);
+                self.groups.list[index].failure = None;
+                self.monitors.forget(&self.groups.key(index));
+                self.report(Report::FailureForgotten { group: self.groups.key(index) });
+            }
+            GroupState::Blocked => self.groups.want_unblocked(index),
+            GroupState::Free | GroupState::Held | GroupState::Starting | GroupState::Stopping => {
+                return Err(format!("{key} has not failed here: nothing to retry"));
+            }
+        }
+        self.changed();
+        Ok(())
+    }
+
     fn forget_removed(&mut self) {
         let gone = |group: &Group| group.removed && matches!(group.state, GroupState::Free | GroupState::Failed);
         while let Some(index) = self.groups.list.iter().position(gone) {
-            self.groups.list.remove(index);
+            let group = self.groups.list.remove(index);
+            self.monitors.forget(group.spec.key());
             self.peer.holds.remove(index);
             let queued = self.groups.queue.iter_mut().map(|task| &mut task.0);
             let running = self.groups.running.iter_mut().map(|running| &mut running.index);
@@ -565,8 +669,17 @@ impl Cluster {
 
     fn on_stop_failed(&mut self, lane: u64, resource: &str) {
         self.report(Report::StopFailed { resource: resource.to_owned() });
-        if self.settings.on_stop_failure == OnStopFailure::Reboot {
-            self.out.push(Action::Exit(ExitReason::Reboot { resource: resource.to_owned() }));
+        let resource_name = resource.to_owned();
+        let exit = match self.settings.on_stop_failure {
+            OnStopFailure::Reboot => Some(ExitReason::Reboot { resource: resource_name }),
+            // Falling silent helps only where silence is answered by fencing.
+            OnStopFailure::Fence if self.must_fence() && !self.is_alone() => {
+                Some(ExitReason::ToBeFenced { resource: resource_name })
+            }
+            OnStopFailure::Fence | OnStopFailure::Block => None,
+        };
+        if let Some(reason) = exit {
+            self.out.push(Action::Exit(reason));
             self.exited = true;
             return;
         }

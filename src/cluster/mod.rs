@@ -11,10 +11,12 @@ mod action;
 mod adopt;
 mod claims;
 mod event;
+mod fence;
 mod groups;
 mod history;
 mod legacy;
 mod membership;
+mod monitor;
 mod node;
 mod partition;
 mod reconfigure;
@@ -33,8 +35,8 @@ mod view;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::haresources::ResourceGroup;
-use crate::names::{MediumId, NodeName};
+use crate::haresources::{Outcome, ResourceGroup};
+use crate::names::{JobId, MediumId, NodeName};
 use crate::time::{Mono, Now};
 use crate::wire::{Generation, Sequence};
 
@@ -43,12 +45,14 @@ pub use adopt::{Kept, KeptGroup, Past};
 pub use event::{Event, MediumCondition};
 pub use report::{Level, Report};
 pub use request::{Request, Response, Set};
-pub use settings::{AutoFailback, Medium, OnStartFailure, OnStopFailure, ScriptTimeouts, Settings};
+pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
 pub use view::{GroupState, GroupView, LinkView, NodeView, View};
 
 use adopt::{Cleaning, IdleCheck};
+use fence::{DeviceChecks, Fencing};
 use groups::Groups;
 use history::SentHistory;
+use monitor::Monitors;
 use node::Node;
 use shutdown::Leaving;
 use standby::{ClientWait, Standby};
@@ -131,6 +135,10 @@ pub struct Cluster {
     pending_take: Option<Set>,
     client_wait: Option<ClientWait>,
     leaving: Option<Leaving>,
+    fencing: Option<Fencing>,
+    checks: DeviceChecks,
+    broken_devices: BTreeSet<String>,
+    monitors: Monitors,
     asked_for: BTreeSet<String>,
     last_claim: Option<String>,
     last_takeover: Option<Mono>,
@@ -184,6 +192,10 @@ impl Cluster {
             pending_take: None,
             client_wait: None,
             leaving: None,
+            fencing: None,
+            checks: DeviceChecks::default(),
+            broken_devices: BTreeSet::new(),
+            monitors: Monitors::default(),
             asked_for: BTreeSet::new(),
             last_claim: None,
             last_takeover: None,
@@ -225,7 +237,7 @@ impl Cluster {
             Event::Message { medium, at, message } => self.on_message(&medium, at.min(self.now.mono), &message),
             Event::Local(message) => self.on_local(message),
             Event::Medium { medium, condition } => self.on_medium(medium, condition),
-            Event::Done { job, outcome } => self.on_script_done(job, &outcome),
+            Event::Done { job, outcome } => self.on_done_job(job, &outcome),
             Event::Request { client, request } => self.on_request(client, request),
             Event::Reconfigure(fresh) => self.on_reconfigure(fresh.0, fresh.1),
             Event::Leave => self.on_leave(),
@@ -254,6 +266,12 @@ impl Cluster {
         }
     }
 
+    fn on_done_job(&mut self, job: JobId, outcome: &Outcome) {
+        if !self.on_fence_done(job, outcome) && !self.on_probe_done(job, outcome) {
+            self.on_script_done(job, outcome);
+        }
+    }
+
     fn on_timer(&mut self, timer: Timer, due: Mono) {
         match timer {
             Timer::Keepalive if self.cleaning.is_some() => self.beat_silently(),
@@ -271,6 +289,10 @@ impl Cluster {
             Timer::Pause(lane) => self.on_pause_over(lane),
             Timer::IpRequest => self.request_own_groups(),
             Timer::Linger => self.exit_now(),
+            Timer::Fence => self.on_fence_pause_over(),
+            Timer::FenceCheck => self.check_devices(),
+            Timer::Forget(group) => self.forget_failure(&group),
+            Timer::Monitor(group, resource) => self.on_monitor_due(group, resource),
         }
     }
 

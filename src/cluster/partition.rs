@@ -34,6 +34,7 @@ impl Cluster {
 
     /// A status of the peer's same life, after we had declared it dead.
     pub(super) fn on_peer_returned(&mut self) {
+        self.stop_fencing();
         if !self.settings.manage_resources {
             return;
         }

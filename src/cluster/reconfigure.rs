@@ -37,6 +37,7 @@ impl Cluster {
         self.told_once.remove("digest");
         self.report(Report::Reconfigured { groups: count });
         self.changed();
+        self.watch_all();
         self.request_own_groups();
     }
 }

@@ -123,6 +123,19 @@ pub enum Report {
     LeftoversStopped,
     RunsAlready { resource: String, agent: String, group: String },
     Upgrading,
+    Resetting { node: NodeName, device: String },
+    NodeReset { node: NodeName },
+    NotReset { node: NodeName, device: String, why: String },
+    FencingRetries { node: NodeName },
+    FencingCancelled { node: NodeName },
+    FenceDeviceBroken { device: String, why: String },
+    FenceDeviceWorks { device: String },
+    ResourceSick { resource: String, said: String, failures: u32 },
+    Restarting { resource: String, count: u32 },
+    ResourceStays { group: String },
+    GroupGivenUp { group: String, resource: String, restarts: u32 },
+    RunsHereToo { resource: String },
+    FailureForgotten { group: String },
 }
 
 impl Report {
@@ -143,6 +156,12 @@ impl Report {
             | R::ResourcesDiffer { .. }
             | R::NotLsb { .. }
             | R::LostALot { .. }
+            | R::NotReset { .. }
+            | R::FencingRetries { .. }
+            | R::FenceDeviceBroken { .. }
+            | R::ResourceSick { .. }
+            | R::GroupGivenUp { .. }
+            | R::RunsHereToo { .. }
             | R::MediumFailed { .. }
             | R::ShutdownBlocked => Level::Error,
             R::NodeDead { .. }
@@ -164,6 +183,9 @@ impl Report {
             | R::Orphan { .. }
             | R::ShutdownWaits
             | R::Irretrievable { .. }
+            | R::FencingCancelled { .. }
+            | R::Restarting { .. }
+            | R::ResourceStays { .. }
             | R::NodeRestarted { .. } => Level::Warn,
             R::CannotRexmit { .. } => Level::Debug,
             R::LocalStatus(_)
@@ -208,6 +230,10 @@ impl Report {
             | R::Adopted { .. }
             | R::LeftoversStopped
             | R::Upgrading
+            | R::Resetting { .. }
+            | R::NodeReset { .. }
+            | R::FenceDeviceWorks { .. }
+            | R::FailureForgotten { .. }
             | R::IpRequest { .. } => Level::Info,
         }
     }
@@ -364,6 +390,43 @@ impl fmt::Display for Report {
                  nothing starts {agent} at boot (`systemctl disable`, rc links)"
             ),
             R::Upgrading => write!(f, "exchanging the program: resources stay as they are"),
+            R::Resetting { node, device } => write!(f, "Resetting node {node} with [{device}]"),
+            R::NodeReset { node } => write!(f, "node {node} now reset."),
+            R::NotReset { node, device, why } => write!(f, "Host {node} not reset! [{device}]: {why}"),
+            R::FencingRetries { node } => {
+                write!(f, "STONITH of {node} failed.  Retrying... Nothing of {node} is taken over before it works.")
+            }
+            R::FencingCancelled { node } => {
+                write!(f, "{node} is not fenced any more: it was heard, or this node leaves")
+            }
+            R::FenceDeviceBroken { device, why } => write!(
+                f,
+                "STONITH device {device} not operational! ({why}) This may mean that the STONITH device has failed!"
+            ),
+            R::FenceDeviceWorks { device } => write!(f, "STONITH device {device} works again"),
+            R::ResourceSick { resource, said, failures } => {
+                write!(f, "{resource} does not work: {said} (failure {failures} in a row)")
+            }
+            R::Restarting { resource, count } => {
+                write!(f, "restarting {resource} and what follows it in its group (restart {count})")
+            }
+            R::ResourceStays { group } => {
+                write!(
+                    f,
+                    "resource group {group} stays here although it fails: the other node is not there or gave it up"
+                )
+            }
+            R::GroupGivenUp { group, resource, restarts } => write!(
+                f,
+                "resource group {group} is handed over: {resource} died again after {restarts} restart(s). \
+                 When it is mended: latido resource retry {group}"
+            ),
+            R::RunsHereToo { resource } => write!(
+                f,
+                "{resource} runs on this node although the other node holds its group. Stop it, and see who started it \
+                 (is it enabled at boot?)"
+            ),
+            R::FailureForgotten { group } => write!(f, "resource group {group}: its failure here is forgotten"),
             R::IpRequest { group, node } => write!(f, "{node} asks for resource group {group}"),
         }
     }

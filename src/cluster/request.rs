@@ -57,6 +57,8 @@ impl fmt::Display for Set {
 pub enum Request {
     /// Give these groups to the other node; answered with [`Response::Moved`] or [`Response::Refused`] when it is over.
     Standby(Set),
+    /// Forget that this group (its key, or one of its resources) failed here; answered at once.
+    Retry(String),
     /// Take groups from the other node; the set is in *our* terms: `Local` means our own groups come home.
     Takeover(Set),
 }

@@ -77,8 +77,40 @@ pub struct Settings {
     pub on_start_failure: OnStartFailure,
     /// What happens when a resource cannot be stopped.
     pub on_stop_failure: OnStopFailure,
+    /// The fencing devices in the order they are tried, as the log names them; none: a dead node is not fenced.
+    pub fences: Vec<String>,
+    /// What is asked regularly whether it works.
+    pub monitors: Vec<Monitor>,
     /// Short digest of `haresources`, which our own messages carry so that a difference is noticed.
     pub resources_digest: String,
+}
+
+/// One `monitor` line of `latido.cf`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Monitor {
+    /// A resource as written in `haresources`, or the name of its script, or `*` for all.
+    pub resource: String,
+    /// Between two questions.
+    pub every: Duration,
+    /// That many failures in a row count as dead; 1 or more.
+    pub failures: u32,
+    /// That many restarts in place before the group is handed over; 0 for none.
+    pub restarts: u32,
+    /// How it is asked.
+    pub with: Probe,
+}
+
+/// How a resource is asked whether it works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Its script's `status`.
+    Status,
+    /// A connection to HOST:PORT.
+    Tcp(String),
+    /// A SIP `OPTIONS` request over UDP to HOST:PORT; any answer will do.
+    Sip(String),
+    /// A program that exits with 0.
+    Command(Vec<String>),
 }
 
 /// Longest time a resource script may take.

@@ -42,6 +42,7 @@ impl Cluster {
         self.report(Report::ShutdownBegins);
         self.leaving = Some(Leaving::Releasing);
         self.pending_take = None;
+        self.stop_fencing();
         self.end_client("this node is leaving".into());
         if self.standby != Standby::Not {
             self.standby = Standby::Not;

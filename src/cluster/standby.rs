@@ -57,6 +57,12 @@ pub(super) struct ClientWait {
 
 impl Cluster {
     pub(super) fn on_request(&mut self, client: ClientId, request: Request) {
+        if let Request::Retry(group) = &request {
+            return match self.retry_group(group) {
+                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![] } }),
+                Err(why) => self.refuse(client, why),
+            };
+        }
         if let Some(why) = self.why_no_handover() {
             return self.refuse(client, why);
         }
@@ -66,6 +72,7 @@ impl Cluster {
         match request {
             Request::Standby(set) => self.on_standby_request(client, set),
             Request::Takeover(set) => self.on_takeover_request(client, set),
+            Request::Retry(_) => {}
         }
     }
 

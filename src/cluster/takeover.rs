@@ -127,6 +127,8 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
+        self.check_devices();
+        self.watch_all();
         if self.is_alone() {
             return self.settle_down();
         }
@@ -318,30 +320,35 @@ impl Cluster {
             return;
         }
         let released = had_left || !may_run && self.peer.said;
-        self.send(
-            Message::new(&Kind::Stonith)
-                .with(field::NODE, node.as_str())
-                .with(field::RESULT, if released { "unneeded" } else { "n_stnth" }),
-        );
+        if !released && self.must_fence() && self.leaving.is_none() {
+            self.peer.forget_words();
+            return self.begin_fencing(node);
+        }
+        self.send_stonith(&node, if released { "unneeded" } else { "n_stnth" });
         if self.leaving.is_some() {
             self.peer.holds_nothing();
             self.report(Report::TakeoverCancelled);
             return;
         }
-        self.needs_failback = true;
         if released {
             self.report(Report::DeadNodeGaveUp { node: node.clone() });
         } else {
             self.report(Report::NoStonith);
         }
-        self.mark_taken_from_dead(released);
+        self.take_over_from_dead(&node, released);
+    }
+
+    /// The dead node runs nothing any more: `certain` when it said so or was fenced.
+    pub(super) fn take_over_from_dead(&mut self, node: &NodeName, certain: bool) {
+        self.needs_failback = true;
+        self.mark_taken_from_dead(certain);
         self.peer.forget_words();
         self.peer.holds_nothing();
         self.groups.forgive_failures();
         if self.stage == Stage::Asking {
             self.settle_down();
         }
-        self.announce_takeover(&node);
+        self.announce_takeover(node);
     }
 
     /// The peer has stopped everything and leaves (`resources.md` 5.1).
@@ -375,6 +382,7 @@ impl Cluster {
 
     /// The peer has restarted, or is heard for the first time.
     pub(super) fn on_peer_new_life(&mut self, cut_off: bool) {
+        self.stop_fencing();
         self.peer.forget_words();
         self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
@@ -404,7 +412,9 @@ impl Cluster {
         }
         self.resolve_conflicts();
         self.serve_standby();
-        if self.is_alone() {
+        if self.is_fencing() {
+            // Whatever may run on the dead node is not started; what it does not hold is here already.
+        } else if self.is_alone() {
             self.acquire_everything();
         } else if self.nice() && self.standby == Standby::Not && self.peer.said {
             self.acquire_unclaimed();

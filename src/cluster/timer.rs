@@ -36,6 +36,14 @@ pub(super) enum Timer {
     Conflict,
     /// Ask again with `ip-request`.
     IpRequest,
+    /// Try the fencing devices again.
+    Fence,
+    /// Ask the fencing devices whether they would work.
+    FenceCheck,
+    /// A failure of this group was long ago.
+    Forget(String),
+    /// Ask this resource of this group whether it works.
+    Monitor(String, usize),
     /// The last moments after `shutdone` are over.
     Linger,
 }

@@ -23,6 +23,8 @@ pub struct View {
     pub rscstatus: String,
     /// Whether nothing is being decided or moved.
     pub stable: bool,
+    /// What a takeover waits for, in a sentence, if it does.
+    pub waiting_for: Option<String>,
     /// Whether we are leaving.
     pub leaving: bool,
     /// The configured mode.
@@ -123,6 +125,7 @@ impl Cluster {
             groups: self.groups.view(|index| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed())),
             rscstatus: if stable { self.own_sides().as_str() } else { "transition" }.to_owned(),
             stable,
+            waiting_for: self.fencing_text(),
             leaving: self.leaving.is_some(),
             auto_failback: self.settings.auto_failback,
             last_takeover: self.last_takeover,

@@ -29,13 +29,35 @@ pub struct ApiRule {
     pub gids: Vec<String>,
 }
 
-/// A fencing device, kept as written.
+/// A fencing device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stonith {
-    /// The device type.
-    pub device: String,
-    /// The rest of the line: a configuration file or parameters.
-    pub parameters: String,
+pub enum Fence {
+    /// `stonith TYPE FILE`: a plugin of cluster-glue with its parameters in a file.
+    File {
+        /// The plugin.
+        device: String,
+        /// Its configuration file.
+        file: String,
+    },
+    /// `stonith_host HOST TYPE PARAMETERS`
+    Parameters {
+        /// The plugin.
+        device: String,
+        /// As the plugin wants them.
+        parameters: String,
+    },
+    /// `fence COMMAND` of `latido.cf`: `%n` stands for the node; exit 0 means that it is off.
+    Command(Vec<String>),
+}
+
+impl Fence {
+    /// How the log calls it. Parameters may be passwords: they are not part of it.
+    pub fn name(&self) -> String {
+        match self {
+            Fence::File { device, .. } | Fence::Parameters { device, .. } => device.clone(),
+            Fence::Command(words) => words.first().cloned().unwrap_or_default(),
+        }
+    }
 }
 
 fn place(line: &Line<'_>) -> Place {
@@ -171,23 +193,21 @@ pub(super) fn env(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_
     reader.cf.env.push((name.to_owned(), value.to_owned()));
 }
 
-/// Fencing that was asked for and does not happen would be worse than a daemon that does not start.
-fn fencing(reader: &mut Reader<'_>, line: &Line<'_>, device: &Word<'_>, parameters: &[Word<'_>]) {
-    let what = format!("fencing with a \"{}\" device is not in this version", device.text);
-    let remedy = "remove the line to run without fencing; the other node is then taken for dead unfenced";
-    reader.push(reader.error(device, what).remedy(remedy));
-    let parameters: Vec<_> = parameters.iter().map(|word| word.text).collect();
-    let value = Stonith { device: device.text.to_owned(), parameters: parameters.join(" ") };
-    reader.cf.stonith = Some(Given { value, place: place(line) });
+fn fencing(reader: &mut Reader<'_>, line: &Line<'_>, value: Fence) {
+    reader.cf.fences.push(Given { value, place: place(line) });
 }
 
 pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
     let words = line.words();
-    let Some((device, rest)) = words.split_first() else {
+    let [device, rest @ ..] = words.as_slice() else {
         let problem = reader.error(&line.directive, "stonith needs TYPE and CONFIGFILE");
         return reader.push(problem.original("No Stonith type given"));
     };
-    fencing(reader, line, device, rest);
+    let Some(file) = rest.first() else {
+        let problem = reader.error(device, "stonith needs a CONFIGFILE with the parameters of the device");
+        return reader.push(problem.remedy("or write them here: stonith_host * TYPE PARAMETERS"));
+    };
+    fencing(reader, line, Fence::File { device: device.text.to_owned(), file: file.text.to_owned() });
 }
 
 pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
@@ -203,5 +223,6 @@ pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line:
     let Some((device, parameters)) = rest.split_first() else {
         return reader.push(reader.error(host, "stonith_host needs a TYPE").original("No Stonith type given"));
     };
-    fencing(reader, line, device, parameters);
+    let parameters = parameters.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
+    fencing(reader, line, Fence::Parameters { device: device.text.to_owned(), parameters });
 }

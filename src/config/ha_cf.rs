@@ -7,7 +7,7 @@ use crate::cluster::AutoFailback;
 use crate::diagnostic::{Place, Problem, SourceText};
 use crate::names::NodeName;
 
-use super::access::{ApiRule, Respawn, Stonith};
+use super::access::{ApiRule, Fence, Respawn};
 use super::directive::{Apply, Directive, suggestion};
 use super::facts::Facts;
 use super::line::{self, Line, Word};
@@ -63,8 +63,8 @@ pub struct HaCf {
     pub apiauth: Vec<Given<ApiRule>>,
     /// `env`
     pub env: Vec<(String, String)>,
-    /// `stonith` and `stonith_host`: the last that concerns this node.
-    pub stonith: Option<Given<Stonith>>,
+    /// `stonith` and `stonith_host`: those that concern this node, in the order they are tried.
+    pub fences: Vec<Given<Fence>>,
     /// The yes-or-no directives that were written: name to value.
     pub flags: BTreeMap<&'static str, bool>,
     /// Directives that somebody tried to give and got wrong: that they are missing need not be said.
@@ -93,7 +93,7 @@ impl Default for HaCf {
             respawn: Vec::new(),
             apiauth: Vec::new(),
             env: Vec::new(),
-            stonith: None,
+            fences: Vec::new(),
             flags: BTreeMap::new(),
             broken: BTreeSet::new(),
         }

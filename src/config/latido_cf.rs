@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{OnStartFailure, OnStopFailure, ScriptTimeouts};
+use crate::cluster::{Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts};
 use crate::diagnostic::{Problem, SourceText};
 
 use super::directive::suggestion_among;
@@ -32,7 +32,13 @@ pub struct LatidoCf {
     pub on_stop_failure: OnStopFailure,
     /// `announce`: how many times, and the time between two.
     pub announce: (u32, Duration),
-    /// `monitor`, `fence`, `listen`, `notify`: kept as written, not yet obeyed.
+    /// `monitor`, in the order of the file.
+    pub monitors: Vec<Monitor>,
+    /// `fence`: commands in the order they are tried.
+    pub fences: Vec<Vec<String>>,
+    /// `notify`: the command, the last line wins.
+    pub notify: Option<Vec<String>>,
+    /// `listen`: kept as written, not yet obeyed.
     pub later: Vec<(String, String)>,
 }
 
@@ -43,6 +49,9 @@ impl Default for LatidoCf {
             on_start_failure: OnStartFailure::Move,
             on_stop_failure: OnStopFailure::Reboot,
             announce: (5, Duration::from_millis(200)),
+            monitors: Vec::new(),
+            fences: Vec::new(),
+            notify: None,
             later: Vec::new(),
         }
     }
@@ -67,11 +76,29 @@ impl LatidoCf {
         };
         text += &format!("on-start-failure {on_start}\non-stop-failure {on_stop}\n");
         text += &format!("announce {} {}\n", self.announce.0, value::in_ms(self.announce.1));
+        for monitor in &self.monitors {
+            text += &monitor_text(monitor);
+        }
+        let commands = self.fences.iter().map(|words| ("fence", words));
+        for (name, words) in commands.chain(self.notify.iter().map(|words| ("notify", words))) {
+            text += &format!("{name} {}\n", words.join(" "));
+        }
         for (name, rest) in &self.later {
             text += &format!("{name} {rest}\n");
         }
         text
     }
+}
+
+fn monitor_text(monitor: &Monitor) -> String {
+    let with = match &monitor.with {
+        Probe::Status => "status".to_owned(),
+        Probe::Tcp(target) => format!("tcp {target}"),
+        Probe::Sip(target) => format!("sip {target}"),
+        Probe::Command(words) => format!("command {}", words.join(" ")),
+    };
+    let Monitor { resource, every, failures, restarts, .. } = monitor;
+    format!("monitor {resource} {} failures {failures} restarts {restarts} with {with}\n", value::in_ms(*every))
 }
 
 /// Reads the file.
@@ -137,7 +164,29 @@ fn apply(
             2
         }
         ("announce", _) => return Err(needs("COUNT and TIME: announce 5 200ms")),
-        ("monitor" | "fence" | "listen" | "notify", _) => return later(latido, source, line, &words, warnings),
+        ("monitor", [resource, time, options @ ..]) => {
+            let every = duration(source, time)?;
+            let resource = resource.text.to_owned();
+            let plain = Monitor { resource, every, failures: 1, restarts: 3, with: Probe::Status };
+            latido.monitors.push(monitor(source, options, plain)?);
+            return Ok(());
+        }
+        ("monitor", _) => return Err(needs("RESOURCE or *, and TIME: monitor * 30")),
+        (name @ ("fence" | "notify"), [program, ..]) => {
+            if !program.text.starts_with('/') {
+                let problem = program.error(source, format!("\"{}\" is not a full path", program.text));
+                return Err(problem.remedy(format!("for instance: {name} /usr/local/sbin/{}", program.text)));
+            }
+            let command = words.iter().map(|word| word.text.to_owned()).collect();
+            if name == "fence" {
+                latido.fences.push(command);
+            } else {
+                latido.notify = Some(command);
+            }
+            return Ok(());
+        }
+        ("fence" | "notify", _) => return Err(needs("a command")),
+        ("listen", _) => return later(latido, source, line, &words, warnings),
         _ => return Err(unknown(source, &line.directive)),
     };
     match words.get(most) {
@@ -171,7 +220,7 @@ fn unknown(source: &SourceText, word: &Word<'_>) -> Problem {
     }
 }
 
-/// Directives whose feature is not there yet: their form is checked, and nobody is left believing they work.
+/// A directive whose feature is not there yet: its form is checked, and nobody is left believing that it works.
 fn later(
     latido: &mut LatidoCf,
     source: &SourceText,
@@ -180,49 +229,70 @@ fn later(
     warnings: &mut Vec<Problem>,
 ) -> Result<(), Problem> {
     let name = line.directive.text;
-    match (name, words) {
-        ("monitor", [_, time, rest @ ..]) => {
-            duration(source, time)?;
-            monitor_options(source, rest)?;
-        }
-        ("listen", [address]) if address.text.parse::<std::net::SocketAddr>().is_err() => {
-            let problem = address.error(source, format!("\"{}\" is not ADDRESS:PORT", address.text));
-            return Err(problem.remedy("for instance 127.0.0.1:9694 or [::1]:9694"));
-        }
-        ("listen", [_]) | ("fence" | "notify", [_, ..]) => {}
-        (_, _) => {
-            let needs = match name {
-                "monitor" => "RESOURCE or *, and TIME: monitor * 30",
-                "listen" => "one ADDRESS:PORT",
-                _ => "a command",
-            };
-            return Err(line.directive.error(source, format!("{name} needs {needs}")));
-        }
+    let [address] = words else {
+        return Err(line.directive.error(source, format!("{name} needs one ADDRESS:PORT")));
+    };
+    if address.text.parse::<std::net::SocketAddr>().is_err() {
+        let problem = address.error(source, format!("\"{}\" is not ADDRESS:PORT", address.text));
+        return Err(problem.remedy("for instance 127.0.0.1:9694 or [::1]:9694"));
     }
-    let tail = line.tail().map_or(String::new(), |tail| tail.text.to_owned());
-    latido.later.push((name.to_owned(), tail));
+    latido.later.push((name.to_owned(), address.text.to_owned()));
     warnings.push(line.directive.warning(source, format!("{name} is understood, and not yet obeyed by this version")));
     Ok(())
 }
 
-fn monitor_options(source: &SourceText, mut rest: &[Word<'_>]) -> Result<(), Problem> {
+fn monitor(source: &SourceText, mut rest: &[Word<'_>], mut monitor: Monitor) -> Result<Monitor, Problem> {
     loop {
         rest = match rest {
-            [] => return Ok(()),
+            [] => return Ok(monitor),
             [key, number, more @ ..] if matches!(key.text, "failures" | "restarts") => {
-                if !matches!(value::integer(number.text), (1.., true)) {
-                    return Err(number.error(source, format!("\"{}\" is not a number from 1 up", number.text)));
+                let least = i64::from(key.text == "failures");
+                let count = match value::integer(number.text) {
+                    (count, true) if count >= least => u32::try_from(count).ok(),
+                    _ => None,
+                };
+                let Some(count) = count else {
+                    return Err(number.error(source, format!("\"{}\" is not a number from {least} up", number.text)));
+                };
+                if key.text == "failures" {
+                    monitor.failures = count;
+                } else {
+                    monitor.restarts = count;
                 }
                 more
             }
             [key, kind, more @ ..] if key.text == "with" => match (kind.text, more) {
-                ("status", more) => more,
-                ("tcp" | "sip", [_, more @ ..]) => more,
-                ("command", [_, ..]) => return Ok(()),
+                ("status", more) => {
+                    monitor.with = Probe::Status;
+                    more
+                }
+                ("tcp" | "sip", [target, more @ ..]) => {
+                    let target = service(source, target)?;
+                    monitor.with = if kind.text == "tcp" { Probe::Tcp(target) } else { Probe::Sip(target) };
+                    more
+                }
+                ("command", [program, ..]) => {
+                    if !program.text.starts_with('/') {
+                        return Err(program.error(source, format!("\"{}\" is not a full path", program.text)));
+                    }
+                    monitor.with = Probe::Command(more.iter().map(|word| word.text.to_owned()).collect());
+                    return Ok(monitor);
+                }
                 _ => return Err(choice(source, kind, "status, tcp HOST:PORT, sip HOST:PORT, command ...")),
             },
             [word, ..] => return Err(choice(source, word, "failures N, restarts N, with ...")),
         };
+    }
+}
+
+fn service(source: &SourceText, word: &Word<'_>) -> Result<String, Problem> {
+    let port = word.text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(word.text.to_owned()),
+        _ => {
+            let problem = word.error(source, format!("\"{}\" is not HOST:PORT", word.text));
+            Err(problem.remedy("for instance 127.0.0.1:5060; the service's own address moves with it"))
+        }
     }
 }
 
@@ -243,15 +313,17 @@ mod tests {
     }
 
     #[test]
-    fn every_directive_is_read_and_the_later_ones_are_said_to_be_later() {
+    fn every_directive_is_read_and_the_later_one_is_said_to_be_later() {
         let text = "script-timeout start 2\nscript-timeout stop 3500ms\non-start-failure stay\non-stop-failure block\n\
                     announce 3 100ms\nmonitor * 30 failures 2 with tcp 127.0.0.1:80\nfence /bin/off %n\n\
                     listen 127.0.0.1:9694\nnotify /bin/say\n";
         let (latido, problems) = read(text);
-        assert_eq!(problems.len(), 4);
+        assert_eq!(problems.len(), 1);
         assert!(problems.iter().all(|problem| !problem.is_error()));
         assert_eq!(latido.script_timeout.stop, Duration::from_millis(3500));
-        assert_eq!(latido.later.len(), 4);
+        assert_eq!(latido.later.len(), 1);
+        assert_eq!(latido.monitors.len(), 1);
+        assert_eq!(latido.fences, [["/bin/off", "%n"]]);
         assert_eq!(read(&latido.to_text()).0, latido);
     }
 

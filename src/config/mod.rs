@@ -27,7 +27,7 @@ use crate::haresources::ResourceGroup;
 use crate::haresources::parse::{PlacedGroup, parse_with_places};
 use crate::names::NodeName;
 
-pub use access::{ApiRule, Respawn, Stonith};
+pub use access::{ApiRule, Fence, Respawn};
 pub use directive::{Apply, DIRECTIVES, Directive};
 pub use facts::{Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact};
 pub use ha_cf::HaCf;
@@ -70,6 +70,8 @@ pub struct Config {
     pub respawn: Vec<Respawn>,
     /// `apiauth`, without the defaults.
     pub apiauth: Vec<ApiRule>,
+    /// The fencing devices of `ha.cf`, then those of `latido.cf`, in the order they are tried.
+    pub fences: Vec<Fence>,
     /// `announce COUNT TIME`
     pub announce: (u32, Duration),
     /// `latido.cf` whole.
@@ -210,10 +212,16 @@ fn finished(
         env: cf.env.clone(),
         respawn: cf.respawn.iter().map(|given| given.value.clone()).collect(),
         apiauth: cf.apiauth.iter().map(|given| given.value.clone()).collect(),
+        fences: fences(cf, &latido),
         announce: latido.announce,
         latido,
         warnings,
     }
+}
+
+fn fences(cf: &HaCf, latido: &LatidoCf) -> Vec<Fence> {
+    let of_ha_cf = cf.fences.iter().map(|given| given.value.clone());
+    of_ha_cf.chain(latido.fences.iter().cloned().map(Fence::Command)).collect()
 }
 
 fn settings(
@@ -246,6 +254,8 @@ fn settings(
         script_timeout: latido.script_timeout,
         on_start_failure: latido.on_start_failure,
         on_stop_failure: latido.on_stop_failure,
+        fences: fences(cf, latido).iter().map(Fence::name).collect(),
+        monitors: latido.monitors.clone(),
         resources_digest: resources_digest(groups),
     }
 }

@@ -1,6 +1,7 @@
 //! Running scripts (`resources.md` 3.2, 3.3): in a process group of their own, with a time limit, without a descriptor
 //! of ours. What a script does is its own affair; how it ended becomes an [`Ended`].
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, Read};
@@ -16,6 +17,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -62,6 +64,7 @@ pub(super) enum Ended {
 #[derive(Debug, Default)]
 pub(super) struct Children {
     tasks: JoinSet<Ended>,
+    cancels: BTreeMap<JobId, oneshot::Sender<()>>,
 }
 
 impl Children {
@@ -78,8 +81,47 @@ impl Children {
         ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
     ) -> io::Result<()> {
         let (child, said) = spawn(call, output, environment)?;
-        self.tasks.spawn(async move { ended(supervise(child, said, limit).await) });
+        self.tasks.spawn(async move { ended(supervise(child, said, limit, std::future::pending()).await) });
         Ok(())
+    }
+
+    /// As [`Children::start`], for a job that [`Children::cancel`] may end.
+    ///
+    /// # Errors
+    /// When it cannot be run at all.
+    pub(super) fn start_job(
+        &mut self,
+        job: JobId,
+        call: &Call,
+        output: Output,
+        limit: Duration,
+        environment: &Environment,
+        ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
+    ) -> io::Result<()> {
+        let (child, said) = spawn(call, output, environment)?;
+        let (cancel, cancelled) = oneshot::channel();
+        self.cancels.retain(|_, sender| !sender.is_closed());
+        self.cancels.insert(job, cancel);
+        let cancelled = async move {
+            if cancelled.await.is_err() {
+                // Nobody can cancel it any more.
+                std::future::pending::<()>().await;
+            }
+        };
+        self.tasks.spawn(async move { ended(supervise(child, said, limit, cancelled).await) });
+        Ok(())
+    }
+
+    /// Ends what runs for a job, as at its time limit; nothing happens when it has ended.
+    pub(super) fn cancel(&mut self, job: JobId) {
+        if let Some(cancel) = self.cancels.remove(&job) {
+            let _ = cancel.send(());
+        }
+    }
+
+    /// Something of ours that is no script and ends like one.
+    pub(super) fn spawn(&mut self, ending: impl Future<Output = Ended> + Send + 'static) {
+        self.tasks.spawn(ending);
     }
 
     /// The next child that ends; never, while none runs. Cancel safe.
@@ -188,11 +230,20 @@ fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
     kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
 }
 
-async fn supervise(mut child: Child, mut words: Option<Words>, limit: Duration) -> Outcome {
-    let exit = match timeout(limit, wait(&mut child, words.as_mut())).await {
-        Ok(Ok(status)) => exit_of(status),
-        Ok(Err(error)) => Exit::NotFound(format!("its end could not be awaited: {error}")),
-        Err(_) => {
+async fn supervise(
+    mut child: Child,
+    mut words: Option<Words>,
+    limit: Duration,
+    cancelled: impl Future<Output = ()> + Send,
+) -> Outcome {
+    let ended = tokio::select! {
+        ended = timeout(limit, wait(&mut child, words.as_mut())) => ended.ok(),
+        () = cancelled => None,
+    };
+    let exit = match ended {
+        Some(Ok(status)) => exit_of(status),
+        Some(Err(error)) => Exit::NotFound(format!("its end could not be awaited: {error}")),
+        None => {
             end_group(&mut child).await;
             Exit::TimedOut
         }

@@ -36,6 +36,10 @@ impl Driver {
             Action::Send(message) => self.send(&message),
             Action::Run { job, invocation, limit } => self.run_script(job, &invocation, limit),
             Action::Announce { group } => self.announce(&group),
+            Action::Probe { job, probe, limit } => self.probe(job, probe, limit),
+            Action::Fence { job, device, node, limit } => self.fence(job, device, &node, limit),
+            Action::CheckFence { job, device, limit } => self.check_fence(job, device, limit),
+            Action::Cancel { job } => self.children.cancel(job),
             Action::Notify(message) => self.notify(message),
             Action::Reply { client, response } => self.reply(client, response),
             Action::Report(report) => self.write_report(&report),
@@ -178,6 +182,7 @@ impl Driver {
                 let status = self.status();
                 return self.control.answer(question.client, Answer::Status(Box::new(status)));
             }
+            Ask::Retry { group } => Some(Request::Retry(group.clone())),
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
             // "failback" of a takeover: my own groups, back to me.
             Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
@@ -203,6 +208,13 @@ impl Driver {
     fn leave(&mut self, reason: &ExitReason) {
         match reason {
             ExitReason::Stopped | ExitReason::Upgrade => self.exit = Some(ExitCode::SUCCESS),
+            ExitReason::ToBeFenced { resource } => {
+                self.log.write(
+                    crate::cluster::Level::Crit,
+                    format!("{resource} does not stop: falling silent, so that the other node fences this machine"),
+                );
+                self.exit = Some(ExitCode::FAILURE);
+            }
             ExitReason::Reboot { resource } => {
                 self.log
                     .write(crate::cluster::Level::Crit, format!("{resource} does not stop: rebooting this machine"));
@@ -242,6 +254,7 @@ impl Driver {
                 })
                 .collect(),
             rscstatus: view.rscstatus.clone(),
+            waiting_for: view.waiting_for.clone(),
             stable: view.stable,
             leaving: view.leaving,
             auto_failback: match view.auto_failback {

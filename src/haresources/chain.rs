@@ -3,6 +3,7 @@
 //! ```text
 //! acquire:  status ─running→ next ; else start ─ok→ next … → Held
 //!                                         └fails→ release what was reached, right to left → Failed
+//! restart:  release down to the sick one, then acquire from there
 //! release:  stop ─ok→ next to the left … → Released
 //!             └fails→ again each second, 10 times; then status ─running→ StopFailed ; else next
 //! ```
@@ -88,6 +89,8 @@ pub struct Chain {
     resources: Vec<Resource>,
     at: usize,
     phase: Phase,
+    /// A restart stops nothing left of this.
+    floor: Option<usize>,
     aborted: bool,
     failed: Option<(String, Exit)>,
     notes: Vec<Note>,
@@ -108,9 +111,17 @@ impl Chain {
         (chain, step)
     }
 
+    /// Begins to stop a running group down to this resource, and to bring it up again from there.
+    pub fn restart(group: &ResourceGroup, from: usize) -> (Chain, Step) {
+        let mut chain = Chain::new(group, group.resources.len());
+        chain.floor = Some(from.min(group.resources.len()));
+        let step = chain.stop_next();
+        (chain, step)
+    }
+
     fn new(group: &ResourceGroup, at: usize) -> Chain {
         let resources = group.resources.clone();
-        Chain { resources, at, phase: Phase::Checking, aborted: false, failed: None, notes: Vec::new() }
+        Chain { resources, at, phase: Phase::Checking, floor: None, aborted: false, failed: None, notes: Vec::new() }
     }
 
     /// The group is no longer wanted: after the running script everything reached is stopped, and the chain ends with
@@ -121,7 +132,7 @@ impl Chain {
 
     /// Whether it has turned, or is about to turn, downward.
     pub fn is_going_down(&self) -> bool {
-        self.aborted || matches!(self.phase, Phase::Stopping { .. } | Phase::Doubting)
+        self.aborted || self.floor.is_none() && matches!(self.phase, Phase::Stopping { .. } | Phase::Doubting)
     }
 
     /// What happened on the way, for the log; taken once.
@@ -196,12 +207,17 @@ impl Chain {
         self.notes.push(Note::ScriptFailed { call, exit: outcome.exit.clone() });
         self.notes.push(Note::GivingUp { resource: self.current().word.clone() });
         self.failed = Some((self.current().to_string(), outcome.exit.clone()));
+        self.floor = None;
         // The one that failed may be half up: it is stopped as well.
         self.at += 1;
         self.stop_next()
     }
 
     fn stop_next(&mut self) -> Step {
+        if !self.aborted && self.floor == Some(self.at) {
+            self.floor = None;
+            return self.check_next();
+        }
         if self.at == 0 {
             return self.end();
         }

@@ -11,7 +11,7 @@ use crate::cluster::{
     Action, AutoFailback, Birth, Cluster, Event, ExitReason, Kept, Medium, OnStartFailure, OnStopFailure, Past,
     Request, Response, ScriptTimeouts, Settings,
 };
-use crate::haresources::{Invocation, Resource, ResourceGroup, Verb};
+use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::names::{ClientId, JobId, MediumId, NodeName};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::{Generation, Kind, Message, field};
@@ -48,6 +48,8 @@ pub fn settings(me: &str) -> Option<Settings> {
         },
         on_start_failure: OnStartFailure::Move,
         on_stop_failure: OnStopFailure::Reboot,
+        fences: Vec::new(),
+        monitors: Vec::new(),
         resources_digest: "simulated".into(),
     })
 }
@@ -88,6 +90,8 @@ struct Pending {
     orphan: bool,
     /// A script that waits for such an end.
     run: Option<(JobId, Invocation, Duration)>,
+    /// The end of a fencing that works.
+    shoots: bool,
 }
 
 /// A pair of nodes and their wires.
@@ -107,6 +111,10 @@ pub struct Pair {
     pub loss: u64,
     /// How scripts behave.
     pub scripts: Scripts,
+    /// How many more times a fencing device fails before it works.
+    pub fence_failures: u32,
+    /// How long a fencing device takes.
+    pub fence_takes: Duration,
     transcript: Vec<String>,
     replies: Vec<(usize, Response)>,
     doubles: Vec<(Mono, String)>,
@@ -139,6 +147,8 @@ impl Pair {
             cut: [false; 2],
             loss: 0,
             scripts: Scripts::default(),
+            fence_failures: 0,
+            fence_takes: Duration::from_secs(2),
             transcript: Vec::new(),
             replies: Vec::new(),
             doubles: Vec::new(),
@@ -236,6 +246,18 @@ impl Pair {
     /// Asks a node's daemon to make room for its successor.
     pub fn upgrade(&mut self, node: usize) {
         self.tell(node, Event::Upgrade);
+    }
+
+    /// A service dies by itself.
+    pub fn service_dies(&mut self, node: usize, word: &str) {
+        self.note(node, &format!("({word} dies)"));
+        self.hosts[node].running.remove(word);
+    }
+
+    /// Somebody starts a service behind the cluster's back.
+    pub fn service_comes_up(&mut self, node: usize, word: &str) {
+        self.note(node, &format!("({word} comes up)"));
+        self.hosts[node].running.insert(word.to_owned());
     }
 
     /// Holds a node's daemon still; what reaches it waits.
@@ -356,6 +378,9 @@ impl Pair {
             }
             return;
         }
+        if (same_life || pending.orphan) && pending.shoots {
+            self.power_off(1 - pending.node);
+        }
         if same_life || matches!(pending.event, Event::Message { .. }) {
             self.tell(pending.node, pending.event);
         }
@@ -396,6 +421,28 @@ impl Pair {
                 host.kept.take_if(|kept| reason == ExitReason::Stopped && !kept.claims_anything());
                 self.note(node, "(left)");
             }
+            Action::Fence { job, device, node: victim, .. } => {
+                self.note(node, &format!("fence   {victim} with device {device}"));
+                let works = self.fence_failures == 0;
+                self.fence_failures = self.fence_failures.saturating_sub(1);
+                let outcome = Outcome::code(if works { 0 } else { 1 });
+                let key = self.later(self.now + self.fence_takes, node, Event::Done { job, outcome }, None);
+                if let Some(pending) = self.queue.get_mut(&key) {
+                    pending.shoots = works;
+                }
+            }
+            Action::CheckFence { job, .. } | Action::Probe { job, .. } => {
+                self.later(self.now, node, Event::Done { job, outcome: Outcome::code(0) }, None);
+            }
+            Action::Cancel { job } => {
+                self.note(node, "cancel");
+                self.queue.retain(|_, pending| !matches!(pending.event, Event::Done { job: done, .. } if done == job));
+            }
+            Action::Exit(ExitReason::ToBeFenced { .. }) => {
+                self.hosts[node].cluster = None;
+                self.hosts[node].life += 1;
+                self.note(node, "(fell silent)");
+            }
             Action::Keep(kept) => self.hosts[node].kept = Some(kept),
             Action::Exit(ExitReason::Reboot { .. }) => self.power_off(node),
             Action::Notify(_) | Action::Remember { .. } | Action::Alive => {}
@@ -430,7 +477,7 @@ impl Pair {
             let at = self.hosts[node].orphans_until;
             let (life, run) = (self.hosts[node].life, Some((job, invocation.clone(), limit)));
             self.count += 1;
-            let waits = Pending { node, life, event: Event::Tick, effect: None, orphan: false, run };
+            let waits = Pending { node, life, event: Event::Tick, effect: None, orphan: false, run, shoots: false };
             self.queue.insert((at, self.count), waits);
             return;
         }
@@ -447,10 +494,12 @@ impl Pair {
         self.later(self.now + took, node, Event::Done { job, outcome }, effect);
     }
 
-    fn later(&mut self, at: Mono, node: usize, event: Event, effect: Option<(String, Verb)>) {
+    fn later(&mut self, at: Mono, node: usize, event: Event, effect: Option<(String, Verb)>) -> (Mono, u64) {
         self.count += 1;
         let life = self.hosts[node].life;
-        self.queue.insert((at, self.count), Pending { node, life, event, effect, orphan: false, run: None });
+        let pending = Pending { node, life, event, effect, orphan: false, run: None, shoots: false };
+        self.queue.insert((at, self.count), pending);
+        (at, self.count)
     }
 
     fn moment(&self) -> Now {

@@ -1,0 +1,198 @@
+//! Health of what runs here (`latido.cf`, `monitor`): asked regularly, restarted in place, handed over in the end.
+//!
+//! ```text
+//! held ─fails N times─▶ restart from there to the end of the group ─again, after R restarts─▶ given up: the other node
+//! ```
+//!
+//! No ping-pong: a group the other node gave up as well stays and is restarted here, and the operator is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::haresources::{Invocation, Outcome, Verb};
+use crate::names::JobId;
+use crate::time::Mono;
+
+use super::claims::PeerHold;
+use super::settings::{Monitor, Probe};
+use super::timer::Timer;
+use super::{Action, Cluster, GroupState, Report};
+
+/// After so long without a failure earlier restarts no longer count.
+pub(super) const CALM: Duration = Duration::from_secs(600);
+/// What is not held is asked less often: it only ever leads to a warning.
+const ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
+
+/// What is known of one watched resource.
+#[derive(Debug, Default)]
+struct Health {
+    failures: u32,
+    restarts: u32,
+    last_restart: Option<Mono>,
+    /// The warning that it runs although the group is not held here was given.
+    told_stray: bool,
+}
+
+/// All that is watched.
+#[derive(Debug, Default)]
+pub(super) struct Monitors {
+    probes: BTreeMap<JobId, (String, usize)>,
+    health: BTreeMap<(String, usize), Health>,
+}
+
+impl Monitors {
+    pub(super) fn forget(&mut self, group: &str) {
+        self.probes.retain(|_, (key, _)| key != group);
+        self.health.retain(|(key, _), _| key != group);
+    }
+}
+
+impl Cluster {
+    /// Begins to watch every watched resource; groups come and go with SIGHUP.
+    pub(super) fn watch_all(&mut self) {
+        for index in 0..self.groups.len() {
+            self.watch_group(index);
+        }
+    }
+
+    /// A group has just changed hands, or come up: its resources are asked from now on.
+    pub(super) fn watch_group(&mut self, index: usize) {
+        let key = self.groups.key(index);
+        for at in 0..self.groups.resources(index).len() {
+            let timer = Timer::Monitor(key.clone(), at);
+            match self.monitor_of(index, at) {
+                Some(monitor) => {
+                    let every = self.asked_every(index, monitor);
+                    self.timers.set(timer, self.now.mono + every);
+                }
+                None => self.timers.stop(&timer),
+            }
+        }
+    }
+
+    fn asked_every(&self, index: usize, monitor: &Monitor) -> Duration {
+        if self.groups.state(index) == GroupState::Held { monitor.every } else { monitor.every.max(ELSEWHERE_EVERY) }
+    }
+
+    /// The first line that names it; `*` is for all that no line names.
+    fn monitor_of(&self, index: usize, at: usize) -> Option<&Monitor> {
+        let resource = self.groups.resources(index).get(at)?;
+        let named = |monitor: &&Monitor| monitor.resource == resource.word || monitor.resource == resource.agent;
+        let all = || self.settings.monitors.iter().find(|monitor| monitor.resource == "*");
+        self.settings.monitors.iter().find(named).or_else(all)
+    }
+
+    pub(super) fn on_monitor_due(&mut self, key: String, at: usize) {
+        let Some(index) = self.groups.find(&key) else { return };
+        let Some(monitor) = self.monitor_of(index, at).cloned() else { return };
+        let every = self.asked_every(index, &monitor);
+        self.timers.set(Timer::Monitor(key.clone(), at), self.now.mono + every);
+        let elsewhere = match self.groups.state(index) {
+            GroupState::Held => false,
+            GroupState::Free => true,
+            GroupState::Starting | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => return,
+        };
+        let asked_already = self.monitors.probes.values().any(|probe| *probe == (key.clone(), at));
+        if asked_already || self.leaving.is_some() {
+            return;
+        }
+        let job = self.groups.next_job();
+        let Some(resource) = self.groups.resources(index).get(at).cloned() else { return };
+        self.monitors.probes.insert(job, (key, at));
+        let limit = self.settings.script_timeout.status;
+        self.out.push(match monitor.with {
+            // Whether a service answers somewhere says nothing about where it runs: the script is asked.
+            Probe::Status => Action::Run { job, invocation: Invocation { resource, verb: Verb::Status }, limit },
+            _ if elsewhere => Action::Run { job, invocation: Invocation { resource, verb: Verb::Status }, limit },
+            probe @ (Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_)) => {
+                Action::Probe { job, probe, limit: limit.min(monitor.every) }
+            }
+        });
+    }
+
+    /// A probe has ended; false when this job is none of ours.
+    pub(super) fn on_probe_done(&mut self, job: JobId, outcome: &Outcome) -> bool {
+        let Some((key, at)) = self.monitors.probes.remove(&job) else { return false };
+        let Some(index) = self.groups.find(&key) else { return true };
+        let Some(monitor) = self.monitor_of(index, at).cloned() else { return true };
+        match self.groups.state(index) {
+            GroupState::Held => {
+                let well = match monitor.with {
+                    Probe::Status => outcome.says_running(),
+                    Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_) => outcome.succeeded(),
+                };
+                self.judge(index, at, &monitor, well, outcome);
+            }
+            GroupState::Free => self.judge_stray(index, at, outcome.says_running()),
+            // Asked before it moved: the answer is about something else.
+            GroupState::Starting | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => {}
+        }
+        true
+    }
+
+    fn judge(&mut self, index: usize, at: usize, monitor: &Monitor, well: bool, outcome: &Outcome) {
+        let (now, key) = (self.now.mono, self.groups.key(index));
+        let health = self.monitors.health.entry((key.clone(), at)).or_default();
+        if health.last_restart.is_some_and(|last| now.since(last) >= CALM) {
+            (health.restarts, health.last_restart) = (0, None);
+        }
+        if well {
+            health.failures = 0;
+            return;
+        }
+        health.failures += 1;
+        let (failures, restarts) = (health.failures, health.restarts);
+        let resource = self.groups.resources(index)[at].to_string();
+        let said = if outcome.said.trim().is_empty() { outcome.exit.to_string() } else { outcome.said.trim().into() };
+        self.report(Report::ResourceSick {
+            resource: resource.clone(),
+            said: said.chars().take(120).collect(),
+            failures,
+        });
+        if failures < monitor.failures || self.standby != super::standby::Standby::Not {
+            return;
+        }
+        if restarts < monitor.restarts {
+            return self.restart_from(index, at, resource);
+        }
+        if self.is_alone() || self.peer_gave_up(index) {
+            self.report(Report::ResourceStays { group: key });
+            return self.restart_from(index, at, resource);
+        }
+        self.monitors.forget(&key);
+        self.report(Report::GroupGivenUp { group: key, resource: resource.clone(), restarts });
+        self.groups.want_given_up(index, format!("{resource} died {} times", restarts + 1));
+    }
+
+    /// Handing it back to the node that gave it up a short while ago would be ping-pong.
+    fn peer_gave_up(&self, index: usize) -> bool {
+        match self.peer.holds.get(index) {
+            Some(PeerHold::FailedStays) => true,
+            Some(PeerHold::Failed) => self.now.mono.since(self.groups.held_since(index)) < CALM,
+            Some(PeerHold::Unknown | PeerHold::No | PeerHold::Yes | PeerHold::SincePartition) | None => false,
+        }
+    }
+
+    fn restart_from(&mut self, index: usize, at: usize, resource: String) {
+        let now = self.now.mono;
+        let health = self.monitors.health.entry((self.groups.key(index), at)).or_default();
+        health.failures = 0;
+        health.restarts += 1;
+        health.last_restart = Some(now);
+        let count = health.restarts;
+        self.report(Report::Restarting { resource, count });
+        self.groups.want_restarted(index, at);
+    }
+
+    fn judge_stray(&mut self, index: usize, at: usize, runs: bool) {
+        let key = self.groups.key(index);
+        let elsewhere = self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed());
+        let health = self.monitors.health.entry((key, at)).or_default();
+        let stray = runs && elsewhere;
+        if stray && !health.told_stray {
+            let resource = self.groups.resources(index)[at].to_string();
+            self.report(Report::RunsHereToo { resource });
+        }
+        self.monitors.health.entry((self.groups.key(index), at)).or_default().told_stray = stray;
+    }
+}
