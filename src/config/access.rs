@@ -29,6 +29,10 @@ pub struct ApiRule {
     pub gids: Vec<String>,
 }
 
+/// Where cluster-glue puts its program, and distributions put it.
+pub const STONITH_PROGRAMS: [&str; 3] = ["/usr/sbin/stonith", "/sbin/stonith", "/usr/lib/heartbeat/stonith"];
+const PLUGINS: &str = "/usr/lib/stonith/plugins";
+
 /// A fencing device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fence {
@@ -193,8 +197,32 @@ pub(super) fn env(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_
     reader.cf.env.push((name.to_owned(), value.to_owned()));
 }
 
-fn fencing(reader: &mut Reader<'_>, line: &Line<'_>, value: Fence) {
+/// Fencing that was asked for and cannot happen would be worse than a daemon that does not start.
+fn fencing(reader: &mut Reader<'_>, line: &Line<'_>, device: &Word<'_>, value: Fence) {
+    if let Some(problem) = device_problem(reader, device) {
+        reader.push(problem);
+    }
     reader.cf.fences.push(Given { value, place: place(line) });
+}
+
+fn device_problem(reader: &Reader<'_>, device: &Word<'_>) -> Option<Problem> {
+    let kind = |path: &str| reader.facts.path(path).map(|fact| fact.kind);
+    if STONITH_PROGRAMS.iter().all(|path| kind(path) == Some(PathKind::Missing)) {
+        let problem = reader.error(device, "there is no program stonith on this machine to fence with");
+        let problem = problem.remedy("install cluster-glue, or write fence COMMAND in latido.cf");
+        return Some(problem.original(format!("Invalid Stonith type [{}]", device.text)));
+    }
+    let file = match device.text.split_once('/') {
+        Some((family, _)) if family != "external" => return None,
+        Some(_) => format!("{PLUGINS}/{}", device.text),
+        None => format!("{PLUGINS}/stonith2/{}.so", device.text),
+    };
+    // Elsewhere they may lie in another place.
+    if kind(PLUGINS) != Some(PathKind::Directory) || kind(&file) != Some(PathKind::Missing) {
+        return None;
+    }
+    let problem = reader.error(device, format!("there is no fencing plugin \"{}\"", device.text));
+    Some(problem.remedy("stonith -L lists them").original(format!("Invalid Stonith type [{}]", device.text)))
 }
 
 pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
@@ -207,7 +235,11 @@ pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Lin
         let problem = reader.error(device, "stonith needs a CONFIGFILE with the parameters of the device");
         return reader.push(problem.remedy("or write them here: stonith_host * TYPE PARAMETERS"));
     };
-    fencing(reader, line, Fence::File { device: device.text.to_owned(), file: file.text.to_owned() });
+    if reader.facts.path(file.text).is_some_and(|fact| fact.kind == PathKind::Missing) {
+        let problem = reader.error(file, format!("{} does not exist", file.text));
+        return reader.push(problem.original(format!("Invalid Stonith configuration parameter [{}]", file.text)));
+    }
+    fencing(reader, line, device, Fence::File { device: device.text.to_owned(), file: file.text.to_owned() });
 }
 
 pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
@@ -224,5 +256,5 @@ pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line:
         return reader.push(reader.error(host, "stonith_host needs a TYPE").original("No Stonith type given"));
     };
     let parameters = parameters.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
-    fencing(reader, line, Fence::Parameters { device: device.text.to_owned(), parameters });
+    fencing(reader, line, device, Fence::Parameters { device: device.text.to_owned(), parameters });
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::Fence;
+use crate::config::{Fence, STONITH_PROGRAMS};
 use crate::haresources::{Exit, Outcome};
 use crate::names::{JobId, NodeName};
 
@@ -16,8 +16,6 @@ use super::child::{Call, Ended, Output};
 use super::driver::Driver;
 use super::files::random_seed;
 use super::lookup::refuse_writable;
-
-const STONITH: [&str; 3] = ["/usr/sbin/stonith", "/sbin/stonith", "/usr/lib/heartbeat/stonith"];
 
 impl Driver {
     /// Makes sure that a node is off.
@@ -66,7 +64,7 @@ impl Driver {
                 (device, private.0.clone(), Some(private))
             }
         };
-        let program = STONITH.iter().map(Path::new).find(|path| path.exists());
+        let program = STONITH_PROGRAMS.iter().map(Path::new).find(|path| path.exists());
         let program = program.ok_or("there is no program stonith: install cluster-glue, or use fence COMMAND")?;
         let mut arguments = vec!["-t".into(), kind.into(), "-F".into(), file.into_os_string()];
         match node {
