@@ -32,6 +32,11 @@ impl Clock {
         Mono::at(self.start.elapsed())
     }
 
+    /// Time since 1970, for what people read.
+    pub fn since_1970(&self) -> Duration {
+        wall_clock()
+    }
+
     /// For `tokio::time::sleep_until`.
     pub fn instant(&self, at: Mono) -> Instant {
         self.start.checked_add(at.elapsed()).unwrap_or_else(|| self.start + Duration::from_secs(86_400 * 365))

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod config;
 pub mod diagnostic;
 pub mod haresources;
+pub mod journal;
 pub mod names;
 pub mod paths;
 pub mod time;

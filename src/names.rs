@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// A node's name as `uname -n` gives it: lower case, never empty, at most 99 bytes (`wire.md` 1.4).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
 pub struct NodeName(String);
 
 impl NodeName {
@@ -34,7 +35,8 @@ impl fmt::Debug for NodeName {
 /// A medium by the name of its link: an interface (`eth0`), a tty path, or a ping host (`wire.md` 6.6).
 ///
 /// Two `ucast` lines on one interface are two sockets but one link, hence one `MediumId`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(transparent)]
 pub struct MediumId(String);
 
 impl MediumId {

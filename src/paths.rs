@@ -82,6 +82,11 @@ impl Paths {
         self.lib_dir.join("fifo")
     }
 
+    /// What happened, for `latido events` and `latido why`.
+    pub fn journal(&self) -> PathBuf {
+        self.lib_dir.join("latido-events")
+    }
+
     /// Our own control socket.
     pub fn control_socket(&self) -> PathBuf {
         self.run_dir.join("latido.sock")

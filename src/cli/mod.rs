@@ -3,6 +3,7 @@
 mod agent;
 mod check;
 mod daemon;
+mod events;
 mod handover;
 mod heartbeat;
 mod lab;
@@ -10,6 +11,7 @@ mod resource;
 mod standby;
 mod status;
 mod takeover;
+mod why;
 
 use std::io::Write;
 use std::path::Path;
@@ -42,6 +44,10 @@ enum Command {
     Takeover(takeover::Args),
     /// List resource groups
     Resource(resource::Args),
+    /// Say why groups last moved, with the evidence and every script's time
+    Why(why::Args),
+    /// Print what happened, newest last
+    Events(events::Args),
     /// Watch two nodes beat, fail and take over on this machine
     Lab(lab::Args),
     /// Run a built-in resource agent
@@ -66,6 +72,8 @@ pub fn main() -> ExitCode {
         Command::Standby(args) => standby::run(&args),
         Command::Takeover(args) => takeover::run(&args),
         Command::Resource(args) => resource::run(&args),
+        Command::Why(args) => why::run(&args),
+        Command::Events(args) => events::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Agent(args) => agent::run(&args),
     }

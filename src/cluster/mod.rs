@@ -60,7 +60,8 @@ use takeover::{Peer, Stage};
 use timer::{Timer, TimerTable};
 
 /// What a node says of itself, or what we say of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Just started, or never heard.
     Init,
@@ -249,6 +250,11 @@ impl Cluster {
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
     pub fn next_deadline(&self) -> Option<Mono> {
         if self.exited { None } else { self.timers.next() }
+    }
+
+    /// Whether anything is being started or stopped, or waits for its turn.
+    pub fn is_moving(&self) -> bool {
+        self.groups.is_busy()
     }
 
     /// The settings in force.

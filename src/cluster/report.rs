@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use crate::names::{MediumId, NodeName};
 use crate::wire::Generation;
 
@@ -39,106 +41,360 @@ impl Level {
     }
 }
 
-/// One thing an operator is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One thing an operator is told. Its serde form is `{"node-dead":{"node":"alpha","silent_for":512.0}}`, times in ms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant is the sentence `Display` gives it")]
 pub enum Report {
     LocalStatus(Status),
     CommUp,
-    LinkUp { node: NodeName, medium: MediumId },
-    LinkDead { node: NodeName, medium: MediumId },
-    MediumFailed { medium: MediumId, why: String },
-    MediumWorks { medium: MediumId },
-    NodeStatus { node: NodeName, status: Status },
-    NodeRestarted { node: NodeName },
-    NodeDead { node: NodeName, silent_for: Duration },
-    NodeReturned { node: NodeName },
-    DeadNodeGaveUp { node: NodeName },
+    LinkUp {
+        node: NodeName,
+        medium: MediumId,
+    },
+    LinkDead {
+        node: NodeName,
+        medium: MediumId,
+    },
+    MediumFailed {
+        medium: MediumId,
+        why: String,
+    },
+    MediumWorks {
+        medium: MediumId,
+    },
+    NodeStatus {
+        node: NodeName,
+        status: Status,
+    },
+    NodeRestarted {
+        node: NodeName,
+    },
+    NodeDead {
+        node: NodeName,
+        #[serde(serialize_with = "in_ms")]
+        silent_for: Duration,
+    },
+    NodeReturned {
+        node: NodeName,
+    },
+    DeadNodeGaveUp {
+        node: NodeName,
+    },
     NoStonith,
-    LateHeartbeat { node: NodeName, interval: Duration },
-    OwnStall { lost: Duration },
-    LostPackets { node: NodeName, count: u64, last: u64, seq: u64 },
-    LostALot { node: NodeName, count: u64 },
-    NoneMissing { node: NodeName },
-    Irretrievable { node: NodeName, seq: u64 },
-    CannotRexmit { node: NodeName, seq: u64, why: &'static str },
-    Replay { node: NodeName, generation: Generation, known: Generation },
-    UnknownNode { node: String },
-    NameTaken { medium: MediumId },
-    FlowControlOff { node: NodeName },
-    UuidChanged { node: NodeName, uuid: String },
-    NodeListDiffers { node: NodeName, list: String },
-    ResourcesDiffer { node: NodeName },
-    PeerIsLegacy { node: NodeName },
+    LateHeartbeat {
+        node: NodeName,
+        #[serde(serialize_with = "in_ms")]
+        interval: Duration,
+    },
+    OwnStall {
+        #[serde(serialize_with = "in_ms")]
+        lost: Duration,
+    },
+    LostPackets {
+        node: NodeName,
+        count: u64,
+        last: u64,
+        seq: u64,
+    },
+    LostALot {
+        node: NodeName,
+        count: u64,
+    },
+    NoneMissing {
+        node: NodeName,
+    },
+    Irretrievable {
+        node: NodeName,
+        seq: u64,
+    },
+    CannotRexmit {
+        node: NodeName,
+        seq: u64,
+        why: &'static str,
+    },
+    Replay {
+        node: NodeName,
+        generation: Generation,
+        known: Generation,
+    },
+    UnknownNode {
+        node: String,
+    },
+    NameTaken {
+        medium: MediumId,
+    },
+    FlowControlOff {
+        node: NodeName,
+    },
+    UuidChanged {
+        node: NodeName,
+        uuid: String,
+    },
+    NodeListDiffers {
+        node: NodeName,
+        list: String,
+    },
+    ResourcesDiffer {
+        node: NodeName,
+    },
+    PeerIsLegacy {
+        node: NodeName,
+    },
     RemoteComplete,
     LocalComplete,
-    TakingOverFrom { node: NodeName },
-    ShutdownNotice { node: NodeName },
+    TakingOverFrom {
+        node: NodeName,
+    },
+    ShutdownNotice {
+        node: NodeName,
+    },
     TakeoverCancelled,
-    Acquiring { owner: NodeName, resources: String },
-    Releasing { owner: NodeName, resources: String },
-    GroupHeld { group: String, took: Duration },
-    GroupReleased { group: String, took: Duration },
-    Running { call: String },
-    ScriptFailed { call: String, ended: String },
-    GivingUp { resource: String },
-    GroupFailed { group: String, resource: String },
-    RetryingStop { resource: String },
-    NotLsb { resource: String },
-    StopFailed { resource: String },
-    GroupBlocked { group: String, resource: String },
-    TakeoverComplete { node: NodeName },
-    WantsStandby { node: NodeName, set: Set },
-    StandbyAccepted { node: NodeName, set: Set },
-    StandbyAcquire { node: NodeName, set: Set },
-    ReleaseDone { set: Set },
-    AcquireDone { set: Set },
-    StandbyDone { set: Set },
-    OtherCompleted { set: Set },
+    Acquiring {
+        owner: NodeName,
+        resources: String,
+    },
+    Releasing {
+        owner: NodeName,
+        resources: String,
+    },
+    GroupHeld {
+        group: String,
+        #[serde(serialize_with = "in_ms")]
+        took: Duration,
+    },
+    GroupReleased {
+        group: String,
+        #[serde(serialize_with = "in_ms")]
+        took: Duration,
+    },
+    Running {
+        call: String,
+    },
+    ScriptFailed {
+        call: String,
+        ended: String,
+    },
+    GivingUp {
+        resource: String,
+    },
+    GroupFailed {
+        group: String,
+        resource: String,
+    },
+    RetryingStop {
+        resource: String,
+    },
+    NotLsb {
+        resource: String,
+    },
+    StopFailed {
+        resource: String,
+    },
+    GroupBlocked {
+        group: String,
+        resource: String,
+    },
+    TakeoverComplete {
+        node: NodeName,
+    },
+    WantsStandby {
+        node: NodeName,
+        set: Set,
+    },
+    StandbyAccepted {
+        node: NodeName,
+        set: Set,
+    },
+    StandbyAcquire {
+        node: NodeName,
+        set: Set,
+    },
+    ReleaseDone {
+        set: Set,
+    },
+    AcquireDone {
+        set: Set,
+    },
+    StandbyDone {
+        set: Set,
+    },
+    OtherCompleted {
+        set: Set,
+    },
     StandbyNoReply,
     StandbyCancelled,
-    StandbyBusy { node: NodeName },
-    StandbyInFlux { node: NodeName, local: bool },
+    StandbyBusy {
+        node: NodeName,
+    },
+    StandbyInFlux {
+        node: NodeName,
+        local: bool,
+    },
     StandbyLegacy,
-    StandbyRefused { why: String },
-    BadSet { set: String },
-    FailbackBegins { node: NodeName },
-    PartitionKept { group: String },
-    PartitionLetGo { group: String },
-    BothOwn { group: String },
-    Orphan { group: String, owner: NodeName },
+    StandbyRefused {
+        why: String,
+    },
+    BadSet {
+        set: String,
+    },
+    FailbackBegins {
+        node: NodeName,
+    },
+    PartitionKept {
+        group: String,
+    },
+    PartitionLetGo {
+        group: String,
+    },
+    BothOwn {
+        group: String,
+    },
+    Orphan {
+        group: String,
+        owner: NodeName,
+    },
     ShutdownBegins,
     ShutdownUnderway,
     ShutdownWaits,
     ShutdownBlocked,
     AllReleased,
-    ShutdownComplete { me: NodeName },
-    Reconfigured { groups: usize },
-    IpRequest { group: String, node: NodeName },
-    Adopting { groups: String },
-    Checking { owner: NodeName, resources: String },
-    Adopted { group: String },
-    StoppingLeftovers { groups: String, leaving: bool },
+    ShutdownComplete {
+        me: NodeName,
+    },
+    Reconfigured {
+        groups: usize,
+    },
+    IpRequest {
+        group: String,
+        node: NodeName,
+    },
+    Adopting {
+        groups: String,
+    },
+    Checking {
+        owner: NodeName,
+        resources: String,
+    },
+    Adopted {
+        group: String,
+    },
+    StoppingLeftovers {
+        groups: String,
+        leaving: bool,
+    },
     LeftoversStopped,
-    RunsAlready { resource: String, agent: String, group: String },
+    RunsAlready {
+        resource: String,
+        agent: String,
+        group: String,
+    },
     Upgrading,
-    Resetting { node: NodeName, device: String },
-    NodeReset { node: NodeName },
-    NotReset { node: NodeName, device: String, why: String },
-    FencingRetries { node: NodeName },
-    FencingCancelled { node: NodeName },
-    FenceDeviceBroken { device: String, why: String },
-    FenceDeviceWorks { device: String },
-    ResourceSick { resource: String, said: String, failures: u32 },
-    Restarting { resource: String, count: u32 },
-    ResourceStays { group: String },
-    GroupGivenUp { group: String, resource: String, restarts: u32 },
-    RunsHereToo { resource: String },
-    FailureForgotten { group: String },
+    Resetting {
+        node: NodeName,
+        device: String,
+    },
+    NodeReset {
+        node: NodeName,
+    },
+    NotReset {
+        node: NodeName,
+        device: String,
+        why: String,
+    },
+    FencingRetries {
+        node: NodeName,
+    },
+    FencingCancelled {
+        node: NodeName,
+    },
+    FenceDeviceBroken {
+        device: String,
+        why: String,
+    },
+    FenceDeviceWorks {
+        device: String,
+    },
+    ResourceSick {
+        resource: String,
+        said: String,
+        failures: u32,
+    },
+    Restarting {
+        resource: String,
+        count: u32,
+    },
+    ResourceStays {
+        group: String,
+    },
+    GroupGivenUp {
+        group: String,
+        resource: String,
+        restarts: u32,
+    },
+    RunsHereToo {
+        resource: String,
+    },
+    FailureForgotten {
+        group: String,
+    },
+}
+
+fn in_ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((duration.as_secs_f64() * 1_000_000.0).round() / 1000.0)
 }
 
 impl Report {
+    /// Whether a node, a link, a group or a device is not what it was: what `notify` tells.
+    pub fn is_change(&self) -> bool {
+        use Report as R;
+        matches!(
+            self,
+            R::LocalStatus(_)
+                | R::LinkUp { .. }
+                | R::LinkDead { .. }
+                | R::MediumFailed { .. }
+                | R::MediumWorks { .. }
+                | R::NodeStatus { .. }
+                | R::NodeRestarted { .. }
+                | R::NodeDead { .. }
+                | R::NodeReturned { .. }
+                | R::TakingOverFrom { .. }
+                | R::ShutdownNotice { .. }
+                | R::ShutdownBegins
+                | R::ShutdownComplete { .. }
+                | R::GroupHeld { .. }
+                | R::GroupReleased { .. }
+                | R::GroupFailed { .. }
+                | R::GroupBlocked { .. }
+                | R::GroupGivenUp { .. }
+                | R::Restarting { .. }
+                | R::PartitionKept { .. }
+                | R::PartitionLetGo { .. }
+                | R::NodeReset { .. }
+                | R::FencingRetries { .. }
+                | R::FencingCancelled { .. }
+                | R::FenceDeviceBroken { .. }
+                | R::FenceDeviceWorks { .. }
+                | R::Adopted { .. }
+                | R::StoppingLeftovers { .. }
+        )
+    }
+
+    /// Whether what is known at that moment should be kept with it, for `latido why`.
+    pub fn needs_evidence(&self) -> bool {
+        matches!(
+            self,
+            Report::NodeDead { .. }
+                | Report::ShutdownNotice { .. }
+                | Report::FailbackBegins { .. }
+                | Report::WantsStandby { .. }
+                | Report::GroupGivenUp { .. }
+                | Report::NodeReturned { .. }
+        )
+    }
+
     /// How loud.
     pub fn level(&self) -> Level {
         use Report as R;

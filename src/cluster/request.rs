@@ -4,7 +4,8 @@
 use std::fmt;
 
 /// Which groups move, in the terms of the node that gives them up (`resources.md` 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Set {
     /// Every group.
     All,

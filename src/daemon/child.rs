@@ -56,6 +56,8 @@ pub(super) enum Output {
 pub(super) enum Ended {
     /// A resource script.
     Resource(JobId, Outcome),
+    /// The `notify` command, with the number of what it was told.
+    Notice(u64, Exit),
     /// A notification script, with the type of the message it was for.
     Notification(String, Exit),
 }

@@ -32,13 +32,23 @@ pub(super) struct Question {
     pub client: ClientId,
     /// What it asks.
     pub ask: Ask,
+    /// Who it is, for the journal.
+    pub by: String,
+}
+
+/// A question on its way to the loop.
+#[derive(Debug)]
+struct Asked {
+    ask: Ask,
+    by: String,
+    answer_to: oneshot::Sender<Answer>,
 }
 
 /// The listening socket; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Control {
     path: PathBuf,
-    questions: mpsc::Receiver<(Ask, oneshot::Sender<Answer>)>,
+    questions: mpsc::Receiver<Asked>,
     waiting: BTreeMap<ClientId, oneshot::Sender<Answer>>,
     next: u64,
     listener: JoinHandle<()>,
@@ -69,7 +79,7 @@ impl Control {
     /// The next question; cancel safe.
     pub(super) async fn next(&mut self) -> Question {
         loop {
-            let Some((ask, answer_to)) = self.questions.recv().await else {
+            let Some(Asked { ask, by, answer_to }) = self.questions.recv().await else {
                 // The listening task never ends before we do.
                 std::future::pending::<()>().await;
                 continue;
@@ -78,7 +88,7 @@ impl Control {
             self.next += 1;
             let client = ClientId(self.next);
             self.waiting.insert(client, answer_to);
-            return Question { client, ask };
+            return Question { client, ask, by };
         }
     }
 
@@ -98,7 +108,7 @@ impl Drop for Control {
     }
 }
 
-async fn listen(listener: UnixListener, questions: mpsc::Sender<(Ask, oneshot::Sender<Answer>)>) {
+async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
     let places = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
         match listener.accept().await {
@@ -117,7 +127,8 @@ async fn listen(listener: UnixListener, questions: mpsc::Sender<(Ask, oneshot::S
     }
 }
 
-async fn serve(stream: UnixStream, questions: mpsc::Sender<(Ask, oneshot::Sender<Answer>)>) {
+async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) {
+    let by = who(&stream);
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -128,8 +139,8 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<(Ask, oneshot::Sender
         }
         let answer = match serde_json::from_slice::<Ask>(&line) {
             Ok(ask) => {
-                let (sender, answer) = oneshot::channel();
-                if questions.send((ask, sender)).await.is_err() {
+                let (answer_to, answer) = oneshot::channel();
+                if questions.send(Asked { ask, by: by.clone(), answer_to }).await.is_err() {
                     return;
                 }
                 let Ok(answer) = answer.await else { return };
@@ -144,6 +155,13 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<(Ask, oneshot::Sender
             Ok(Err(_)) | Err(_) => return,
         }
     }
+}
+
+/// The kernel vouches for these; names would have to be asked for, perhaps over the network.
+fn who(stream: &UnixStream) -> String {
+    let Ok(who) = stream.peer_cred() else { return "somebody".to_owned() };
+    let user = if who.uid() == 0 { "root".to_owned() } else { format!("user {}", who.uid()) };
+    who.pid().map_or(user.clone(), |pid| format!("{user} (pid {pid})"))
 }
 
 #[cfg(test)]

@@ -3,26 +3,31 @@
 //! When a deadline has passed, what had arrived by then is handed over first, and no more than that, so that neither a
 //! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md`, rules of the core).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::agent::Net;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Event, MediumCondition, Report};
+use crate::cluster::{Cluster, Event, MediumCondition, Report, Status};
 use crate::config::Config;
+use crate::haresources::Outcome;
+use crate::journal::{Entry, Evidence, LinkEvidence};
 use crate::link::{LinkEvent, Links};
-use crate::names::MediumId;
+use crate::names::{JobId, MediumId};
 use crate::time::Mono;
-use crate::wire::{Intake, parse_fifo};
+use crate::wire::{Intake, Kind, field, parse_fifo};
 
 use super::child::{Children, Ended};
 use super::control::Control;
 use super::environment::Environment;
 use super::fifo::Fifo;
 use super::files::Remembered;
+use super::journal::{self, Journal};
 use super::logging::{Log, Sparing};
 use super::lookup::Places;
+use super::notices::Notices;
 use super::perform::Notifications;
 use super::read_config::{self, Options as ReadOptions};
 use super::signals::{Signal, Signals};
@@ -44,6 +49,11 @@ pub(super) struct Driver {
     pub(super) control: Control,
     pub(super) remembered: Remembered,
     pub(super) notifications: Notifications,
+    pub(super) notices: Notices,
+    journal: Journal,
+    /// Scripts that run for the cluster, and since when.
+    pub(super) runs: BTreeMap<JobId, (String, Mono)>,
+    lateness: Lateness,
     /// Events that carrying out an action caused at once.
     pub(super) soon: VecDeque<Event>,
     pub(super) exit: Option<ExitCode>,
@@ -84,6 +94,10 @@ impl Driver {
             remembered: Remembered::read(paths),
             children: Children::default(),
             notifications: Notifications::default(),
+            notices: Notices::default(),
+            journal: Journal::open(&paths.journal()),
+            runs: BTreeMap::new(),
+            lateness: Lateness::default(),
             soon: VecDeque::new(),
             exit: None,
             sparing: Sparing::default(),
@@ -136,6 +150,7 @@ impl Driver {
             Woken::Deadline => self.on_deadline(),
             Woken::Link(event) => self.on_link(event),
             Woken::Child(Ended::Resource(job, outcome)) => self.tell(Event::Done { job, outcome }),
+            Woken::Child(Ended::Notice(number, exit)) => self.on_told(number, &exit),
             Woken::Child(Ended::Notification(kind, exit)) => self.on_notified(&kind, &exit),
             Woken::Fifo(text) => self.on_fifo(&text),
             Woken::Control(question) => self.on_question(question),
@@ -155,7 +170,8 @@ impl Driver {
         if let Some(net) = &mut self.net {
             net.repeat(now);
         }
-        if self.cluster.next_deadline().is_some_and(|at| at <= now) {
+        if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
+            self.lateness.note(now, now.since(due));
             self.tell(Event::Tick);
         }
     }
@@ -197,6 +213,11 @@ impl Driver {
 
     fn on_fifo(&mut self, text: &str) {
         for message in parse_fifo(text.as_bytes()).into_iter().flatten() {
+            if matches!(message.kind(), Kind::AskResources | Kind::HbTakeover) {
+                let set = message.get(field::RSC_HOLD).unwrap_or("all").chars().take(32).collect::<String>();
+                let what = if message.kind() == Kind::HbTakeover { "hb_takeover" } else { "hb_standby" };
+                self.keep_request("a program on this machine", &format!("{what} {set}"));
+            }
             self.tell(Event::Local(message));
         }
     }
@@ -249,14 +270,106 @@ impl Driver {
         self.soon.push_back(event);
         while let Some(event) = self.soon.pop_front() {
             log::trace!("{event:?}");
+            if let Event::Done { job, outcome } = &event {
+                self.on_run_ended(*job, outcome);
+            }
             for action in self.cluster.handle(self.clock.now(), event) {
                 self.perform(action);
             }
         }
     }
 
-    pub(super) fn write_report(&self, report: &Report) {
-        self.log.write(report.level(), report.to_string());
+    pub(super) fn write_report(&mut self, report: &Report) {
+        let text = report.to_string();
+        self.log.write(report.level(), &text);
+        let (event, data) = journal::particulars(serde_json::to_value(report).unwrap_or_default());
+        let evidence = report.needs_evidence().then(|| self.evidence());
+        let entry = self.entry(report.level().as_str(), event, text, data, evidence);
+        self.keep(&entry);
+        if report.is_change() {
+            self.notice(&entry);
+        }
+    }
+
+    /// Somebody asks for something that moves groups.
+    pub(super) fn keep_request(&mut self, by: &str, what: &str) {
+        let data = serde_json::json!({ "by": by, "what": what });
+        let evidence = Some(self.evidence());
+        let entry = self.entry("info", "asked".to_owned(), format!("{by} asks for: {what}"), data, evidence);
+        self.keep(&entry);
+    }
+
+    fn on_run_ended(&mut self, job: JobId, outcome: &Outcome) {
+        let Some((call, since)) = self.runs.remove(&job) else { return };
+        let took = journal::ms(self.clock.mono().since(since));
+        let ended = outcome.exit.to_string();
+        let text = format!("{call}: {ended} after {took:.1} ms");
+        let data = serde_json::json!({ "call": call, "ms": took, "ended": ended });
+        let entry = self.entry("info", "script".to_owned(), text, data, None);
+        self.keep(&entry);
+    }
+
+    fn entry(
+        &self,
+        level: &str,
+        event: String,
+        text: String,
+        data: serde_json::Value,
+        evidence: Option<Evidence>,
+    ) -> Entry {
+        let (t, node) = (self.clock.since_1970().as_secs_f64(), self.config.settings.me.to_string());
+        Entry { t, node, level: level.to_owned(), event, text, data, evidence }
+    }
+
+    fn keep(&mut self, entry: &Entry) {
+        if let Err(why) = self.journal.write(entry) {
+            self.log.error(why);
+        }
+    }
+
+    fn evidence(&self) -> Evidence {
+        let now = self.clock.mono();
+        let view = self.cluster.view(now);
+        let others = || view.nodes.iter().filter(|node| !node.is_me);
+        let links = others().filter(|node| !node.is_ping).flat_map(|node| {
+            node.links.iter().map(|link| LinkEvidence {
+                node: node.name.to_string(),
+                medium: link.medium.to_string(),
+                up: link.up,
+                last_heard_ms: link.last_heard.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+            })
+        });
+        let pings: Vec<bool> = others().filter(|node| node.is_ping).map(|node| node.status == Status::Ping).collect();
+        Evidence {
+            links: links.collect(),
+            loop_late_ms: journal::ms(self.lateness.worst(now)),
+            ping_nodes: (!pings.is_empty()).then(|| (pings.iter().filter(|up| **up).count(), pings.len())),
+        }
+    }
+}
+
+/// How late we came to our own deadlines, in the last minute or two.
+#[derive(Debug, Default)]
+struct Lateness {
+    since: Mono,
+    now: Duration,
+    before: Duration,
+}
+
+impl Lateness {
+    const SPAN: Duration = Duration::from_secs(60);
+
+    fn note(&mut self, now: Mono, late: Duration) {
+        if now.since(self.since) > Self::SPAN {
+            let stale = now.since(self.since) > 2 * Self::SPAN;
+            self.before = if stale { Duration::ZERO } else { self.now };
+            (self.since, self.now) = (now, Duration::ZERO);
+        }
+        self.now = self.now.max(late);
+    }
+
+    fn worst(&self, now: Mono) -> Duration {
+        if now.since(self.since) > 2 * Self::SPAN { Duration::ZERO } else { self.now.max(self.before) }
     }
 }
 

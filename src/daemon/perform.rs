@@ -34,7 +34,13 @@ impl Driver {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Send(message) => self.send(&message),
-            Action::Run { job, invocation, limit } => self.run_script(job, &invocation, limit),
+            Action::Run { job, invocation, limit } => {
+                // What is asked again and again while nothing moves is no part of any story.
+                if invocation.verb != Verb::Status || self.cluster.is_moving() {
+                    self.runs.insert(job, (invocation.to_string(), self.clock.mono()));
+                }
+                self.run_script(job, &invocation, limit);
+            }
             Action::Announce { group } => self.announce(&group),
             Action::Probe { job, probe, limit } => self.probe(job, probe, limit),
             Action::Fence { job, device, node, limit } => self.fence(job, device, &node, limit),
@@ -188,6 +194,12 @@ impl Driver {
             Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
             Ask::Takeover { set } => Set::from_text(set).map(Request::Takeover),
         };
+        match &question.ask {
+            Ask::Status => {}
+            Ask::Retry { group } => self.keep_request(&question.by, &format!("retry {group}")),
+            Ask::Standby { set } => self.keep_request(&question.by, &format!("standby {set}")),
+            Ask::Takeover { set } => self.keep_request(&question.by, &format!("takeover {set}")),
+        }
         match request {
             Some(request) => self.tell(Event::Request { client: question.client, request }),
             None => {

@@ -45,7 +45,7 @@ impl Stage {
         }
         match children.next().await {
             Ended::Resource(JobId(7), outcome) => outcome,
-            other @ (Ended::Resource(..) | Ended::Notification(..)) => panic!("{other:?}"),
+            other @ (Ended::Resource(..) | Ended::Notice(..) | Ended::Notification(..)) => panic!("{other:?}"),
         }
     }
 

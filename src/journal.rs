@@ -1,0 +1,290 @@
+//! What happened, one JSON object a line, as the daemon keeps it on disk; and the last transition explained from it. Pure.
+//!
+//! `latido events` prints the lines, `latido why` reads the story out of them.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One thing that happened.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Seconds since 1970.
+    pub t: f64,
+    /// The node that wrote it.
+    pub node: String,
+    /// As in the log: `info`, `WARN`, `ERROR`, `CRIT`.
+    pub level: String,
+    /// What kind of thing, such as `node-dead` or `script`.
+    pub event: String,
+    /// As the log says it.
+    pub text: String,
+    /// Its particulars; durations are in milliseconds.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+    /// What was known at that moment, for those events that begin a transition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What was known when a transition began.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Each node over each medium.
+    pub links: Vec<LinkEvidence>,
+    /// The longest time this program came too late to a deadline of its own, in the minute before.
+    pub loop_late_ms: f64,
+    /// How many of the ping nodes answered.
+    pub ping_nodes: Option<(usize, usize)>,
+}
+
+/// One node over one medium.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LinkEvidence {
+    /// The node.
+    pub node: String,
+    /// The medium.
+    pub medium: String,
+    /// Whether it was up.
+    pub up: bool,
+    /// When it was last heard over it; absent for never.
+    pub last_heard_ms: Option<u64>,
+}
+
+/// Reads a line; `None` for one that was cut off when the machine died.
+pub fn parse(line: &str) -> Option<Entry> {
+    serde_json::from_str(line).ok()
+}
+
+/// A transition and what it consists of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Story {
+    /// One sentence: what moved, and why.
+    pub cause: String,
+    /// The event that began it.
+    pub began: Entry,
+    /// Everything until the last group was where it belongs.
+    pub steps: Vec<Entry>,
+}
+
+/// Longer than this between two steps, and they do not belong together: the original's scripts pause for no longer.
+const APART: f64 = 15.0;
+
+/// The last transition that began at or before `at` (seconds since 1970).
+pub fn last_transition(entries: &[Entry], at: f64) -> Option<Story> {
+    let moves = |entry: &&Entry| MOVES.contains(&entry.event.as_str());
+    let before: Vec<&Entry> = entries.iter().filter(|entry| entry.t <= at).collect();
+    let last = before.iter().rposition(moves).or_else(|| before.iter().rposition(|entry| is_cause(entry)))?;
+    let mut first = last;
+    for at in (0..last).rev() {
+        if before[first].t - before[at].t > APART {
+            break;
+        }
+        if is_part(before[at]) || is_cause(before[at]) {
+            first = at;
+        }
+    }
+    // What still went on after the moment asked for belongs to it.
+    let end = entries.iter().rposition(|entry| entry.t <= before[last].t + APART && is_part(entry)).unwrap_or(last);
+    let run: Vec<&Entry> = entries.iter().filter(|entry| entry.t >= before[first].t).collect();
+    let until = entries[end.max(last)].t;
+    let causes: Vec<&Entry> = run.iter().copied().filter(|entry| is_cause(entry) && entry.t <= until).collect();
+    // The latest transition, if several follow each other closely: from the last cause that something was done for.
+    let began = causes.iter().rev().find(|cause| done_for(&run, cause, until)).or(causes.first()).copied();
+    let began = began.unwrap_or(before[first]);
+    let steps: Vec<Entry> = entries
+        .iter()
+        .filter(|entry| entry.t >= began.t && entry.t <= until && (is_part(entry) || is_cause(entry)))
+        .cloned()
+        .collect();
+    Some(Story { cause: sentence(began, &steps), began: began.clone(), steps })
+}
+
+/// Whether groups moved after this cause and before the next one of its rank.
+fn done_for(run: &[&Entry], cause: &Entry, until: f64) -> bool {
+    rank(cause) > 0 && run.iter().any(|entry| entry.t >= cause.t && entry.t <= until && is_part(entry))
+}
+
+/// Events that are groups changing hands.
+const MOVES: [&str; 6] = ["group-held", "group-released", "group-failed", "group-blocked", "adopted", "partition-kept"];
+
+fn is_part(entry: &Entry) -> bool {
+    const MORE: [&str; 8] = [
+        "script",
+        "acquiring",
+        "releasing",
+        "script-failed",
+        "giving-up",
+        "retrying-stop",
+        "stop-failed",
+        "partition-let-go",
+    ];
+    MOVES.contains(&entry.event.as_str()) || MORE.contains(&entry.event.as_str())
+}
+
+/// What can set groups moving; 0 for what only comes along.
+fn rank(entry: &Entry) -> u8 {
+    match entry.event.as_str() {
+        "node-dead" | "shutdown-notice" | "node-reset" | "failback-begins" | "asked" | "group-given-up"
+        | "shutdown-begins" | "partition-let-go" | "resource-sick" | "adopting" | "stopping-leftovers" | "orphan"
+        | "ip-request" | "failure-forgotten" | "reconfigured" => 2,
+        "wants-standby" | "local-complete" => 1,
+        _ => 0,
+    }
+}
+
+fn is_cause(entry: &Entry) -> bool {
+    rank(entry) > 0
+}
+
+fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
+    entry.data.get(name).and_then(Value::as_str).unwrap_or("?")
+}
+
+fn millis(entry: &Entry, name: &str) -> String {
+    let ms = entry.data.get(name).and_then(Value::as_f64).unwrap_or(0.0);
+    if ms < 10_000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1000.0) }
+}
+
+fn sentence(began: &Entry, steps: &[Entry]) -> String {
+    let me = &began.node;
+    let held: Vec<&str> =
+        steps.iter().filter(|entry| entry.event == "group-held").map(|entry| field(entry, "group")).collect();
+    let released = steps.iter().filter(|entry| entry.event == "group-released").count();
+    let what = match (held.len(), released) {
+        (0, 0) => format!("nothing moved on {me}"),
+        (0, n) => format!("{me} released {n} group{}", plural(n)),
+        (1, _) => format!("{me} took {}", held[0]),
+        (n, _) => format!("{me} took {n} groups"),
+    };
+    let why = match began.event.as_str() {
+        "node-dead" => {
+            format!("{} was dead: silent for {} on every link", field(began, "node"), millis(began, "silent_for"))
+        }
+        "node-reset" => format!("{} was dead and has been fenced", field(began, "node")),
+        "shutdown-notice" => format!("{} left in order", field(began, "node")),
+        "failback-begins" => format!("{} is back, and auto_failback is on", field(began, "node")),
+        "asked" => format!("{} asked for: {}", field(began, "by"), field(began, "what")),
+        "wants-standby" => format!("{} gave its {} resources away", field(began, "node"), field(began, "set")),
+        "shutdown-begins" => "this node was told to stop".to_owned(),
+        "group-given-up" | "resource-sick" => format!("{} does not work", field(began, "resource")),
+        "partition-let-go" => "the partition was over, and the other node had it before".to_owned(),
+        "adopting" => "the daemon died and was back in time".to_owned(),
+        "stopping-leftovers" => "the daemon had died and was not back in time".to_owned(),
+        "local-complete" => "this node started".to_owned(),
+        _ => began.text.clone(),
+    };
+    format!("{what} because {why}")
+}
+
+const fn plural(n: usize) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+/// The story for a person, `time` telling when things happened.
+pub fn tell(story: &Story, time: impl Fn(f64) -> String) -> String {
+    let mut text = format!("{}  {}\n", time(story.began.t), story.cause);
+    let evidence = story.steps.iter().find_map(|step| step.evidence.as_ref()).or(story.began.evidence.as_ref());
+    if let Some(evidence) = evidence {
+        text += "evidence\n";
+        for link in &evidence.links {
+            let heard = link.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("last heard {ms} ms before"));
+            let _ = writeln!(
+                text,
+                "  {:<14} {:<12} {heard}{}",
+                link.medium,
+                link.node,
+                if link.up { "" } else { ", dead" }
+            );
+        }
+        if let Some((answered, all)) = evidence.ping_nodes {
+            let _ = writeln!(text, "  {:<14} {answered} of {all} answered", "ping nodes");
+        }
+        let _ = writeln!(
+            text,
+            "  {:<14} at most {:.1} ms late in the minute before",
+            "this program", evidence.loop_late_ms
+        );
+    }
+    text += "what was done\n";
+    for step in &story.steps {
+        let after = (step.t - story.began.t) * 1000.0;
+        let _ = writeln!(text, "  {:>10} {}", offset(after), line_of(step));
+    }
+    text
+}
+
+fn offset(ms: f64) -> String {
+    if ms < 10_000.0 { format!("+{ms:.1} ms") } else { format!("+{:.1} s", ms / 1000.0) }
+}
+
+fn line_of(step: &Entry) -> String {
+    if step.event != "script" {
+        return step.text.clone();
+    }
+    let ms = step.data.get("ms").and_then(Value::as_f64).unwrap_or(0.0);
+    format!("{:<44} {ms:>8.1} ms  {}", field(step, "call"), field(step, "ended"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(t: f64, event: &str, data: Value) -> Entry {
+        Entry {
+            t,
+            node: "beta".into(),
+            level: "info".into(),
+            event: event.into(),
+            text: event.into(),
+            data,
+            evidence: None,
+        }
+    }
+
+    fn takeover(t: f64) -> Vec<Entry> {
+        vec![
+            entry(t, "node-dead", json!({"node": "alpha", "silent_for": 512.0})),
+            entry(t + 0.001, "acquiring", json!({})),
+            entry(t + 0.002, "script", json!({"call": "IPaddr 10.0.0.10 start", "ms": 1.25, "ended": "exit 0"})),
+            entry(t + 0.003, "group-held", json!({"group": "10.0.0.10", "took": 2.0})),
+        ]
+    }
+
+    #[test]
+    fn a_takeover_is_explained_by_the_silence_before_it_and_every_script_is_timed() {
+        let mut entries =
+            vec![entry(10.0, "local-complete", json!({})), entry(10.1, "group-held", json!({"group": "x"}))];
+        entries.extend(takeover(100.0));
+        entries.push(entry(200.0, "link-up", json!({})));
+        let story = last_transition(&entries, f64::MAX).unwrap();
+        assert_eq!(story.cause, "beta took 10.0.0.10 because alpha was dead: silent for 512 ms on every link");
+        let text = tell(&story, |t| format!("{t}"));
+        assert!(text.starts_with("100  beta took"), "{text}");
+        assert!(text.contains("IPaddr 10.0.0.10 start") && text.contains("1.2 ms  exit 0"), "{text}");
+        assert!(!text.contains("+0.0 ms local-complete"));
+    }
+
+    #[test]
+    fn an_earlier_transition_can_be_asked_for() {
+        let mut entries = takeover(100.0);
+        entries.push(entry(300.0, "failback-begins", json!({"node": "alpha"})));
+        entries.push(entry(300.1, "group-released", json!({"group": "10.0.0.10"})));
+        let now = last_transition(&entries, f64::MAX).unwrap();
+        assert_eq!(now.cause, "beta released 1 group because alpha is back, and auto_failback is on");
+        let then = last_transition(&entries, 150.0).unwrap();
+        assert!(then.cause.contains("alpha was dead"), "{}", then.cause);
+        assert_eq!(last_transition(&entries, 5.0), None);
+    }
+
+    #[test]
+    fn lines_survive_the_disk_and_a_torn_one_is_left_out() {
+        let entry = takeover(1.5).remove(0);
+        let line = serde_json::to_string(&entry).unwrap();
+        assert_eq!(parse(&line), Some(entry));
+        assert_eq!(parse(&line[..line.len() / 2]), None);
+    }
+}
