@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -208,6 +209,15 @@ impl Pair {
     /// The null-modem cable at this device.
     pub(super) fn null_modem(&self, device: &str) -> Option<&NullModem> {
         self.serial.iter().find(|(name, _)| name == device).map(|(_, cable)| cable)
+    }
+
+    /// Runs a command of this program on a node, which must be on, and gives what it printed.
+    pub(super) fn run(&self, node: usize, words: &[&str]) -> io::Result<String> {
+        let machine = self.machines[node].as_ref().ok_or_else(|| io::Error::other("it is off"))?;
+        let mut command = Command::new(PROGRAM);
+        command.args(words).env("HA_DIR", HA_DIR).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = machine.host.spawn(&mut command)?.wait_with_output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
     }
 
     /// Asks a daemon something over its control socket.

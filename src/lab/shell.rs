@@ -25,6 +25,7 @@ const HELP: &str = "\
   stall NODE / wake NODE kill -STOP and -CONT to the daemon
   standby NODE [SET]     latido standby there: all, local, foreign
   takeover NODE [SET]    latido takeover there
+  run NODE COMMAND...    a command of latido there: run beta why, run beta status, run alpha events
   quit                   everything vanishes";
 
 /// Serves a person until they quit.
@@ -126,6 +127,11 @@ fn obey(play: &mut Play, words: &[&str]) -> Result<(), String> {
         ["takeover", node, ref set @ ..] => {
             let set = set.first().unwrap_or(&"all").to_string();
             ask(play, node, &Ask::Takeover { set })?;
+        }
+        ["run", node, ref command @ ..] if !command.is_empty() => {
+            let node = find(play, node)?;
+            let said = play.pair.run(node, command).map_err(|error| error.to_string())?;
+            say(play, said.trim_end());
         }
         _ => return Err("not understood; `help` shows what is".to_owned()),
     }
