@@ -54,6 +54,9 @@ pub struct Status {
     pub program: String,
     /// Its process id.
     pub pid: u32,
+    /// The process that does the work, a child of that one.
+    #[serde(default)]
+    pub core: u32,
     /// How long it has run.
     pub up_for_ms: u64,
     /// This node's name.

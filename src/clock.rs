@@ -57,6 +57,11 @@ impl Clock {
     }
 }
 
+/// Time since this machine was started, its sleep included: the same for every process, and for our successor.
+pub fn since_boot() -> Duration {
+    nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+}
+
 /// `age` before `now`, or the start.
 fn before(now: Mono, age: Duration) -> Mono {
     Mono::at(now.elapsed().saturating_sub(age))

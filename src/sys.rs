@@ -100,6 +100,72 @@ fn set_option<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length) })
 }
 
+/// What [`fork`] returns in each of the two processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forked {
+    /// In the old one: the new one's pid.
+    Parent(i32),
+    /// In the new one.
+    Child,
+}
+
+/// Makes a copy of this process, which must have no other thread: the copy would wait for their locks for ever.
+///
+/// # Errors
+/// As `fork`.
+pub fn fork() -> io::Result<Forked> {
+    // SAFETY: without other threads nothing in the copy is in an inconsistent state.
+    let pid = unsafe { libc::fork() };
+    check(pid)?;
+    Ok(if pid == 0 { Forked::Child } else { Forked::Parent(pid) })
+}
+
+/// Gives what is not used at the moment back to the kernel.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes no pointers.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Sets how long a watchdog device waits before it resets the machine; returns what the device made of it, in seconds.
+///
+/// # Errors
+/// As `ioctl`: not a watchdog, or a time it cannot measure.
+pub fn set_watchdog_timeout(device: BorrowedFd<'_>, seconds: i32) -> io::Result<i32> {
+    // linux/watchdog.h: _IOWR('W', 6, int)
+    const WDIOC_SETTIMEOUT: libc::c_ulong = 0xc004_5706;
+    let mut seconds: libc::c_int = seconds;
+    // SAFETY: the request reads and writes one `int`, which outlives the call.
+    check(unsafe { libc::ioctl(device.as_raw_fd(), WDIOC_SETTIMEOUT, &raw mut seconds) })?;
+    Ok(seconds)
+}
+
+/// Has a program started under another user, as a client of ours (`api.md` 5.1): supplementary groups, the signals
+/// clients ignore, and a `SIGTERM` when we die.
+pub fn start_as(command: &mut std::process::Command, uid: u32, gid: u32, groups: Vec<u32>) {
+    use std::os::unix::process::CommandExt as _;
+    let become_user = move || {
+        // SAFETY: async-signal-safe calls only, on values made before the fork.
+        unsafe {
+            let same = uid == libc::geteuid() && gid == libc::getegid();
+            if !same || uid == 0 {
+                check(libc::setgroups(groups.len(), groups.as_ptr()))
+                    .or_else(|e| if same { Ok(()) } else { Err(e) })?;
+                check(libc::setgid(gid))?;
+                check(libc::setuid(uid))?;
+            }
+            for signal in [libc::SIGINT, libc::SIGPIPE, libc::SIGALRM, libc::SIGTTIN, libc::SIGTTOU] {
+                libc::signal(signal, libc::SIG_IGN);
+            }
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM))
+        }
+    };
+    // SAFETY: the closure only makes system calls (above).
+    unsafe { command.pre_exec(become_user) };
+}
+
 /// Turns the C library's -1 into its error.
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }

@@ -2,9 +2,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::client::{Answer, Ask, Client};
+use crate::daemon::pidfile::{Running, running};
 use crate::daemon::{Options, run as run_daemon};
 use crate::paths::Paths;
+
+/// Between two looks, and how many of them make half a minute.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const PATIENCE: u32 = 1500;
 
 /// Options of `latido daemon`.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,6 +31,12 @@ pub(super) struct Args {
     /// No real-time priority, no locked memory
     #[arg(short = 'l', long)]
     no_realtime: bool,
+    /// Exchange the program of the running daemon for the one installed now; nothing moves
+    #[arg(long)]
+    upgrade: bool,
+    /// Supervise a daemon that lost its supervisor (it calls this itself)
+    #[arg(long, value_name = "PID", hide = true)]
+    watch_over: Option<i32>,
     /// More debugging; repeatable
     #[arg(long, action = clap::ArgAction::Count)]
     debug: u8,
@@ -28,11 +44,48 @@ pub(super) struct Args {
 
 /// Runs the node until it is told to leave.
 pub(super) fn run(args: &Args) -> ExitCode {
+    let paths = Paths::under(&args.dir);
+    if args.upgrade {
+        return upgrade(&paths);
+    }
     run_daemon(&Options {
-        paths: Paths::under(&args.dir),
+        paths,
         without_resources: args.no_resources,
         without_realtime: args.no_realtime,
         debug: args.debug,
         to_terminal: true,
+        watch_over: args.watch_over,
     })
+}
+
+/// Asks the running daemon to make room, and waits until its successor, the program that is installed now, has taken up.
+fn upgrade(paths: &Paths) -> ExitCode {
+    let Running::Yes(pid) = running(&paths.pid_file) else {
+        eprintln!("No daemon runs here; `latido daemon` starts one.");
+        return ExitCode::FAILURE;
+    };
+    let before = core_of(paths);
+    if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGURG) {
+        eprintln!("cannot signal the daemon (pid {pid}): {error}");
+        return ExitCode::FAILURE;
+    }
+    for _ in 0..PATIENCE {
+        super::pause(LOOK_EVERY);
+        let now = core_of(paths);
+        if now.is_some() && now != before {
+            super::print(&format!("the daemon (pid {pid}) runs the program installed now; nothing moved"));
+            return ExitCode::SUCCESS;
+        }
+    }
+    eprintln!("the daemon (pid {pid}) did not exchange its program within 30 s: it waits until nothing is being moved");
+    ExitCode::FAILURE
+}
+
+/// The process that does the work.
+fn core_of(paths: &Paths) -> Option<u32> {
+    let mut client = Client::connect(&paths.control_socket()).ok()?;
+    match client.ask(&Ask::Status, Duration::from_secs(1)) {
+        Ok(Answer::Status(status)) => Some(status.core),
+        Ok(_) | Err(_) => None,
+    }
 }

@@ -143,6 +143,7 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
             without_realtime: flags.has('l'),
             debug: flags.debug,
             to_terminal: true,
+            watch_over: None,
         });
     }
     start_in_background(&paths, flags)
@@ -155,7 +156,7 @@ fn start_in_background(paths: &Paths, flags: &Flags) -> ExitCode {
         eprintln!("ERROR: Configuration error, heartbeat not started.");
         return ExitCode::from(6);
     }
-    if let Running::Yes(pid) = surely_running(&paths.pid_file) {
+    if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
         eprintln!("info: heartbeat: already running [pid {pid}].");
         return ExitCode::SUCCESS;
     }

@@ -4,6 +4,8 @@
 //! rely on it. No stop waits for a start, and what must go because the peer runs it too waits for nothing at all: a script
 //! that hangs delays nobody else's.
 
+mod keep;
+
 use std::collections::VecDeque;
 
 use crate::haresources::{Chain, Note, Outcome, Resource, ResourceGroup, Step, Verb};
@@ -13,9 +15,7 @@ use crate::time::Mono;
 use super::claims::PeerHold;
 use super::monitor::CALM;
 use super::timer::Timer;
-use super::{
-    Action, Cluster, ExitReason, GroupState, GroupView, KeptGroup, OnStartFailure, OnStopFailure, Report, Settings,
-};
+use super::{Action, Cluster, ExitReason, GroupState, GroupView, OnStartFailure, OnStopFailure, Report, Settings};
 
 /// One group on this node.
 #[derive(Debug)]
@@ -374,59 +374,6 @@ impl Groups {
         free.flat_map(|group| group.spec.resources.iter().map(|r| (group.spec.key().to_owned(), r.clone()))).collect()
     }
 
-    /// What a successor must know.
-    pub(super) fn to_keep(&self) -> Vec<KeptGroup> {
-        self.list.iter().filter(|group| group.state != GroupState::Free).map(Group::to_keep).collect()
-    }
-
-    /// Whether a successor would be told the same.
-    pub(super) fn are_kept_as(&self, kept: &[KeptGroup]) -> bool {
-        let mut held = self.list.iter().filter(|group| group.state != GroupState::Free);
-        kept.iter().all(|kept| held.next().is_some_and(|group| group.is_kept_as(kept))) && held.next().is_none()
-    }
-
-    /// Goes on where a predecessor died; a group that is gone from the file is only there to be stopped.
-    pub(super) fn adopt(&mut self, kept: &[KeptGroup], now: Mono) {
-        for old in kept {
-            let Some(index) = self.known_or_removed(old, now) else { continue };
-            let group = &mut self.list[index];
-            group.state = old.state;
-            group.since_partition = old.since_partition;
-            group.offered = old.offered;
-            group.failure.clone_from(&old.failure);
-            match old.state {
-                GroupState::Held => self.queue.push_back((index, Wish::Check)),
-                GroupState::Starting => self.queue.push_back((index, Wish::Acquire)),
-                GroupState::Stopping => self.queue.push_back((index, Wish::Release)),
-                GroupState::Free | GroupState::Failed | GroupState::Blocked => {}
-            }
-        }
-    }
-
-    /// Stops whatever a predecessor may have left running.
-    pub(super) fn clean(&mut self, kept: &[KeptGroup], now: Mono) {
-        for old in kept.iter().filter(|old| old.state != GroupState::Failed) {
-            if let Some(index) = self.known_or_removed(old, now) {
-                // As it was started: the file may say something else by now.
-                self.list[index].leftover = Some(old.spec());
-                self.list[index].state = GroupState::Stopping;
-                self.queue.push_back((index, Wish::Release));
-            }
-        }
-    }
-
-    fn known_or_removed(&mut self, old: &KeptGroup, now: Mono) -> Option<usize> {
-        let spec = old.spec();
-        if spec.resources.is_empty() {
-            return None;
-        }
-        if let Some(index) = self.find(spec.key()) {
-            return Some(index);
-        }
-        self.list.push(Group { removed: true, ..Group::new(spec, now) });
-        Some(self.list.len() - 1)
-    }
-
     /// Asks for every removed group to be stopped.
     pub(super) fn release_removed(&mut self) {
         for index in 0..self.len() {
@@ -450,28 +397,6 @@ impl Group {
             removed: false,
             leftover: None,
         }
-    }
-
-    fn to_keep(&self) -> KeptGroup {
-        KeptGroup {
-            owner: self.spec.owner.clone(),
-            words: self.spec.resources.iter().map(|resource| resource.word.clone()).collect(),
-            state: self.state,
-            since_partition: self.since_partition,
-            offered: self.offered,
-            failure: self.failure.clone(),
-        }
-    }
-
-    /// As `to_keep`, without making anything.
-    fn is_kept_as(&self, kept: &KeptGroup) -> bool {
-        let words = self.spec.resources.iter().map(|resource| resource.word.as_str());
-        self.state == kept.state
-            && self.since_partition == kept.since_partition
-            && self.offered == kept.offered
-            && self.failure == kept.failure
-            && self.spec.owner == kept.owner
-            && words.eq(kept.words.iter().map(String::as_str))
     }
 
     fn words(&self) -> String {

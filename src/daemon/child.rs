@@ -70,7 +70,7 @@ pub(super) struct Children {
 }
 
 impl Children {
-    /// Starts a script; its end comes out of [`Children::next`], made into what `ended` says.
+    /// Starts a script and returns its pid; its end comes out of [`Children::next`], made into what `ended` says.
     ///
     /// # Errors
     /// When it cannot be run at all.
@@ -81,10 +81,11 @@ impl Children {
         limit: Duration,
         environment: &Environment,
         ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
-    ) -> io::Result<()> {
+    ) -> io::Result<u32> {
         let (child, said) = spawn(call, output, environment)?;
+        let pid = child.id().unwrap_or(0);
         self.tasks.spawn(async move { ended(supervise(child, said, limit, std::future::pending()).await) });
-        Ok(())
+        Ok(pid)
     }
 
     /// As [`Children::start`], for a job that [`Children::cancel`] may end.
@@ -99,8 +100,9 @@ impl Children {
         limit: Duration,
         environment: &Environment,
         ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
-    ) -> io::Result<()> {
+    ) -> io::Result<u32> {
         let (child, said) = spawn(call, output, environment)?;
+        let pid = child.id().unwrap_or(0);
         let (cancel, cancelled) = oneshot::channel();
         self.cancels.retain(|_, sender| !sender.is_closed());
         self.cancels.insert(job, cancel);
@@ -111,7 +113,7 @@ impl Children {
             }
         };
         self.tasks.spawn(async move { ended(supervise(child, said, limit, cancelled).await) });
-        Ok(())
+        Ok(pid)
     }
 
     /// Ends what runs for a job, as at its time limit; nothing happens when it has ended.

@@ -5,33 +5,36 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::agent::Net;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Event, MediumCondition, Report, Status};
 use crate::config::Config;
-use crate::haresources::Outcome;
+use crate::haresources::{Invocation, Outcome};
 use crate::journal::{Entry, Evidence, LinkEvidence};
 use crate::link::{LinkEvent, Links};
 use crate::names::{JobId, MediumId};
 use crate::time::Mono;
 use crate::wire::{Intake, Kind, field, parse_fifo};
 
+use super::adopt::Orphans;
 use super::child::{Children, Ended};
 use super::control::Control;
 use super::environment::Environment;
 use super::fifo::Fifo;
 use super::files::Remembered;
+use super::guardian::{ENDS, Guardian, READY, STOPPING, UPGRADE};
 use super::journal::{self, Journal};
 use super::logging::{Log, Sparing};
 use super::lookup::Places;
 use super::notices::Notices;
 use super::perform::Notifications;
+use super::pidfile::PidFile;
 use super::read_config::{self, Options as ReadOptions};
 use super::signals::{Signal, Signals};
-use super::start::{Options, signal_ready};
+use super::start::Options;
+use super::state::StateFile;
 
 /// A running node and everything it touches.
 pub(super) struct Driver {
@@ -56,7 +59,11 @@ pub(super) struct Driver {
     lateness: Lateness,
     /// Events that carrying out an action caused at once.
     pub(super) soon: VecDeque<Event>,
-    pub(super) exit: Option<ExitCode>,
+    pub(super) exit: Option<u8>,
+    pub(super) guardian: Guardian,
+    pid_file: Option<PidFile>,
+    pub(super) orphans: Orphans,
+    pub(super) state: StateFile,
     sparing: Sparing,
     fifo: Fifo,
     signals: Signals,
@@ -70,6 +77,8 @@ enum Woken {
     Fifo(String),
     Control(super::control::Question),
     Signal(Signal),
+    OrphansGone(Vec<(JobId, Invocation, Duration)>),
+    GuardianGone,
 }
 
 impl Driver {
@@ -82,7 +91,9 @@ impl Driver {
         links: Links,
         intake: Intake,
         cluster: Cluster,
+        inherited: (PidFile, Guardian, Orphans, StateFile),
     ) -> io::Result<Driver> {
+        let (pid_file, guardian, orphans, state) = inherited;
         let paths = &options.paths;
         let net = Net::open(config.announce).inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}"))).ok();
         Ok(Driver {
@@ -100,6 +111,10 @@ impl Driver {
             lateness: Lateness::default(),
             soon: VecDeque::new(),
             exit: None,
+            guardian,
+            pid_file: Some(pid_file),
+            orphans,
+            state,
             sparing: Sparing::default(),
             net,
             options,
@@ -113,12 +128,21 @@ impl Driver {
     }
 
     /// Runs until the core says that it is over.
-    pub(super) async fn run(mut self) -> ExitCode {
-        signal_ready();
+    pub(super) async fn run(mut self) -> u8 {
+        let orphans = self.orphans.watch();
+        if orphans > 0 {
+            self.log
+                .info(format!("{orphans} process(es) of the daemon before are still at work: waiting for their end"));
+        }
         self.tell(Event::Tick);
+        self.guardian.say(&[READY]);
         loop {
             if let Some(code) = self.exit {
-                self.links.flush(std::time::Duration::from_millis(300)).await;
+                self.links.flush(Duration::from_millis(300)).await;
+                if code == UPGRADE {
+                    self.pid_file.take().into_iter().for_each(PidFile::leave);
+                }
+                self.guardian.say(&[ENDS, code]);
                 return code;
             }
             let woken = self.wait().await;
@@ -134,6 +158,8 @@ impl Driver {
             () = sleep_until(&self.clock, deadline) => Woken::Deadline,
             ended = self.children.next() => Woken::Child(ended),
             signal = self.signals.next() => Woken::Signal(signal),
+            () = self.guardian.gone() => Woken::GuardianGone,
+            runs = self.orphans.gone() => Woken::OrphansGone(runs),
             question = self.control.next() => Woken::Control(question),
             text = self.fifo.next() => Woken::Fifo(text),
             event = self.links.next() => Woken::Link(event),
@@ -142,19 +168,27 @@ impl Driver {
 
     fn next_deadline(&self) -> Option<Mono> {
         let repeat = self.net.as_ref().and_then(Net::next_repeat);
-        [self.cluster.next_deadline(), self.links.next_retry(), repeat].into_iter().flatten().min()
+        [self.cluster.next_deadline(), self.links.next_retry(), repeat, self.guardian.next_attempt()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn react(&mut self, woken: Woken) {
         match woken {
             Woken::Deadline => self.on_deadline(),
             Woken::Link(event) => self.on_link(event),
-            Woken::Child(Ended::Resource(job, outcome)) => self.tell(Event::Done { job, outcome }),
+            Woken::Child(Ended::Resource(job, outcome)) => {
+                self.state.job_ended(job);
+                self.tell(Event::Done { job, outcome });
+            }
             Woken::Child(Ended::Notice(number, exit)) => self.on_told(number, &exit),
             Woken::Child(Ended::Notification(kind, exit)) => self.on_notified(&kind, &exit),
             Woken::Fifo(text) => self.on_fifo(&text),
             Woken::Control(question) => self.on_question(question),
             Woken::Signal(signal) => self.on_signal(signal),
+            Woken::OrphansGone(runs) => self.on_orphans_gone(runs),
+            Woken::GuardianGone => self.on_guardian_gone(),
         }
     }
 
@@ -173,6 +207,35 @@ impl Driver {
         if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
             self.lateness.note(now, now.since(due));
             self.tell(Event::Tick);
+        }
+        if self.guardian.next_attempt().is_some_and(|at| at <= now) {
+            self.get_a_guardian();
+        }
+    }
+
+    fn on_orphans_gone(&mut self, runs: Vec<(JobId, Invocation, Duration)>) {
+        for (job, invocation, limit) in runs {
+            self.run_script(job, &invocation, limit);
+        }
+        self.hear_what_that_caused();
+    }
+
+    fn on_guardian_gone(&mut self) {
+        self.log.error("The supervisor died. This daemon goes on and starts another.");
+        self.get_a_guardian();
+    }
+
+    fn get_a_guardian(&mut self) {
+        let now = self.clock.mono();
+        let written = self.guardian.replace(&self.options, now).and_then(|()| {
+            let pid = self.guardian.pid();
+            self.pid_file.take().into_iter().for_each(PidFile::leave);
+            self.pid_file = Some(PidFile::write(&self.options.paths.pid_file, pid)?);
+            Ok(pid)
+        });
+        match written {
+            Ok(pid) => self.log.info(format!("supervised by pid {pid} from now on")),
+            Err(error) => self.log.error(format!("no supervisor: {error}; if this daemon dies nobody starts it again")),
         }
     }
 
@@ -225,10 +288,11 @@ impl Driver {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::Leave => {
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+                self.guardian.say(&[STOPPING]);
                 self.tell(Event::Leave);
             }
             Signal::Reload => self.reload(),
+            Signal::Upgrade => self.tell(Event::Upgrade),
             Signal::Louder | Signal::Quieter => {
                 let level = self.log.change_debug(signal == Signal::Louder);
                 self.log.info(format!("debug now set to {level} [pid {}]", std::process::id()));
@@ -268,6 +332,10 @@ impl Driver {
     /// Tells the core, obeys it, and goes on with whatever that caused at once.
     pub(super) fn tell(&mut self, event: Event) {
         self.soon.push_back(event);
+        self.hear_what_that_caused();
+    }
+
+    fn hear_what_that_caused(&mut self) {
         while let Some(event) = self.soon.pop_front() {
             log::trace!("{event:?}");
             if let Event::Done { job, outcome } = &event {

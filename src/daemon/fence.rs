@@ -40,7 +40,7 @@ impl Driver {
                 Ended::Resource(job, outcome)
             };
             let result = self.children.start_job(job, &call, Output::Log, limit, &self.environment, ended);
-            result.map_err(|error| format!("cannot run {program}: {error}"))
+            result.map(drop).map_err(|error| format!("cannot run {program}: {error}"))
         });
         if let Err(why) = started {
             self.log.error(&why);

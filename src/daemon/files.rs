@@ -194,7 +194,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 }
 
 /// Like [`replace`] but does not wait for the disk: the loop that beats must not.
-fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+pub(super) fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_beside(path, bytes, mode, false)
 }
 
@@ -216,7 +216,7 @@ fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<
     write().map_err(|error| naming(path, &error))
 }
 
-fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -1,8 +1,9 @@
 //! The daemon: one process, one thread, around the pure core (`config.md` 1, 7, 8).
 //!
-//! [`run`] reads the configuration, opens what a node needs and hands over to `driver`, which waits for whatever
-//! happens next, tells the core, and carries out what it asks for.
+//! [`run`] becomes the supervisor and forks; the child reads the configuration, opens what a node needs and hands over
+//! to `driver`, which waits for whatever happens next, tells the core, and carries out what it asks for.
 
+mod adopt;
 mod child;
 mod control;
 mod driver;
@@ -10,6 +11,7 @@ mod environment;
 mod fence;
 mod fifo;
 mod files;
+mod guardian;
 pub(crate) mod journal;
 mod logging;
 mod lookup;
@@ -21,5 +23,8 @@ pub mod read_config;
 mod realtime;
 mod signals;
 mod start;
+mod state;
+mod supervisor;
 
-pub use start::{Options, run, signal_ready};
+pub use start::Options;
+pub use supervisor::run;

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::client::{self, Answer, Ask};
+use crate::clock::since_boot;
 use crate::cluster::{Action, AutoFailback, Event, ExitReason, GroupState, Request, Response, Set, View};
 use crate::haresources::{Exit, Invocation, Outcome, Verb};
 use crate::names::{ClientId, JobId};
@@ -15,6 +15,7 @@ use crate::wire::{Form, Kind, Message, Value, field, seal, seal_ping};
 use super::child::{Call, Ended, Output};
 use super::control::Question;
 use super::driver::Driver;
+use super::guardian;
 use super::lookup::Found;
 
 /// A notification script that takes longer is ended: the next one waits for it.
@@ -54,7 +55,11 @@ impl Driver {
                     log::debug!("{error}");
                 }
             }
-            Action::Keep(_) | Action::Alive => {}
+            Action::Keep(kept) => {
+                let kept = self.state.keep(kept);
+                self.complain(kept);
+            }
+            Action::Alive => {}
             Action::Exit(reason) => self.leave(&reason),
         }
     }
@@ -65,12 +70,17 @@ impl Driver {
         let form = Form::for_datagrams(self.config.netstring);
         self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic));
         if message.kind() == Kind::Status {
+            let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
+            self.state.alive(since_boot(), patience);
             let wall = self.clock.now().wall;
             self.links.ping_all(|node| seal_ping(node, wall, "ping", keys, form));
         }
     }
 
-    fn run_script(&mut self, job: JobId, invocation: &Invocation, limit: Duration) {
+    pub(super) fn run_script(&mut self, job: JobId, invocation: &Invocation, limit: Duration) {
+        if self.orphans.any() {
+            return self.orphans.hold_back(job, invocation.clone(), limit);
+        }
         let name = &invocation.resource.agent;
         let failure = match self.places.find(name) {
             Ok(Found::Script(program)) => {
@@ -116,8 +126,21 @@ impl Driver {
             }
             Ended::Resource(job, outcome)
         };
-        let result = self.children.start(call, output, limit, &self.environment, ended);
-        result.err().map(|error| format!("cannot run {}: {error}", call.program.to_string_lossy()))
+        match self.children.start(call, output, limit, &self.environment, ended) {
+            Ok(pid) => {
+                let written = self.state.job_started(job, pid, since_boot() + limit);
+                self.complain(written);
+                None
+            }
+            Err(error) => Some(format!("cannot run {}: {error}", call.program.to_string_lossy())),
+        }
+    }
+
+    /// What could not be written is said once (`state`).
+    fn complain(&self, written: Result<(), String>) {
+        if let Err(why) = written {
+            self.log.error(why);
+        }
     }
 
     fn announce(&mut self, key: &str) {
@@ -168,7 +191,7 @@ impl Driver {
             let call = Call { program: program.into_os_string(), name: None, arguments: vec![kind.clone().into()] };
             let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
             match self.children.start(&call, Output::Log, NOTIFY_LIMIT, &environment, ended) {
-                Ok(()) => self.notifications.running = true,
+                Ok(_) => self.notifications.running = true,
                 Err(error) => self.log.error(format!("cannot run {}: {error}", call.program.to_string_lossy())),
             }
         }
@@ -219,18 +242,22 @@ impl Driver {
 
     fn leave(&mut self, reason: &ExitReason) {
         match reason {
-            ExitReason::Stopped | ExitReason::Upgrade => self.exit = Some(ExitCode::SUCCESS),
+            ExitReason::Stopped => {
+                self.state.close();
+                self.exit = Some(0);
+            }
+            ExitReason::Upgrade => self.exit = Some(guardian::UPGRADE),
             ExitReason::ToBeFenced { resource } => {
                 self.log.write(
                     crate::cluster::Level::Crit,
                     format!("{resource} does not stop: falling silent, so that the other node fences this machine"),
                 );
-                self.exit = Some(ExitCode::FAILURE);
+                self.exit = Some(1);
             }
             ExitReason::Reboot { resource } => {
                 self.log
                     .write(crate::cluster::Level::Crit, format!("{resource} does not stop: rebooting this machine"));
-                self.exit = Some(ExitCode::FAILURE);
+                self.exit = Some(1);
                 // A lab or a test that lives under another directory shares the machine with others.
                 if self.options.paths == Paths::system() {
                     nix::unistd::sync();
@@ -247,7 +274,8 @@ impl Driver {
         client::Status {
             version: 1,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
+            pid: self.guardian.pid(),
+            core: std::process::id(),
             up_for_ms: millis(now.elapsed()),
             me: view.me.to_string(),
             nodes: nodes(&view),

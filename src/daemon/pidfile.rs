@@ -28,9 +28,13 @@ pub fn running(path: &Path) -> Running {
 
 /// Looks who runs, and looks again for half a second: a daemon that was just killed may take a moment to be gone, and
 /// whoever restarts it means it.
-pub fn surely_running(path: &Path) -> Running {
+///
+/// `but` is the pid that stands for the caller itself.
+pub fn surely_running(path: &Path, but: Option<u32>) -> Running {
+    let ourselves = |pid: i32| but.is_some_and(|but| u32::try_from(pid) == Ok(but));
     for _ in 0..25 {
         match running(path) {
+            Running::Yes(pid) if ourselves(pid) => return Running::Stale,
             Running::Yes(_) => {}
             gone @ (Running::No | Running::Stale) => return gone,
         }
@@ -61,14 +65,18 @@ pub struct PidFile {
 }
 
 impl PidFile {
-    /// Writes the pid of this process, right-aligned in ten columns.
+    /// Writes the pid that stands for this daemon, right-aligned in ten columns.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(path: &Path) -> io::Result<PidFile> {
-        let pid = std::process::id();
+    pub fn write(path: &Path, pid: u32) -> io::Result<PidFile> {
         files::replace(path, format!("{pid:>10}\n").as_bytes(), 0o644)?;
         Ok(PidFile { path: path.to_owned(), pid })
+    }
+
+    /// Leaves it where it is, for a successor.
+    pub fn leave(mut self) {
+        self.pid = 0;
     }
 }
 
@@ -90,7 +98,7 @@ mod tests {
     fn the_pid_stands_right_aligned_in_eleven_bytes_and_goes_with_us() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heartbeat.pid");
-        let file = PidFile::write(&path).unwrap();
+        let file = PidFile::write(&path, std::process::id()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{:>10}\n", std::process::id()));
         assert_eq!(running(&path), Running::Yes(i32::try_from(std::process::id()).unwrap()));
         drop(file);
@@ -111,7 +119,7 @@ mod tests {
     fn a_pid_file_somebody_else_wrote_meanwhile_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heartbeat.pid");
-        let file = PidFile::write(&path).unwrap();
+        let file = PidFile::write(&path, std::process::id()).unwrap();
         fs::write(&path, "         1\n").unwrap();
         drop(file);
         assert_eq!(running(&path), Running::Yes(1));

@@ -49,7 +49,7 @@ impl Driver {
         let call = Call { program: program.into(), name: None, arguments: rest.iter().map(Into::into).collect() };
         let ended = move |outcome| Ended::Resource(job, outcome);
         let result = self.children.start_job(job, &call, Output::Kept, limit, &self.environment, ended);
-        result.map_err(|error| format!("cannot run {program}: {error}"))
+        result.map(drop).map_err(|error| format!("cannot run {program}: {error}"))
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::io;
 
+use nix::sys::signal::SigSet;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
+
+use super::supervisor::PASSED_ON;
 
 /// What the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(super) enum Signal {
     Louder,
     /// Less debugging.
     Quieter,
+    /// Make room for the next program.
+    Upgrade,
 }
 
 /// All the signals we listen to.
@@ -26,6 +31,7 @@ pub(super) struct Signals {
     hangup: Stream,
     user1: Stream,
     user2: Stream,
+    urgent: Stream,
 }
 
 impl Signals {
@@ -34,13 +40,17 @@ impl Signals {
     /// # Errors
     /// When a handler cannot be set.
     pub(super) fn listen() -> io::Result<Signals> {
-        Ok(Signals {
+        let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
-        })
+            urgent: signal(SignalKind::from_raw(libc::SIGURG))?,
+        };
+        // The supervisor holds them back until somebody listens.
+        PASSED_ON.into_iter().collect::<SigSet>().thread_unblock()?;
+        Ok(signals)
     }
 
     /// The next one; cancel safe.
@@ -51,6 +61,7 @@ impl Signals {
             _ = self.hangup.recv() => Signal::Reload,
             _ = self.user1.recv() => Signal::Louder,
             _ = self.user2.recv() => Signal::Quieter,
+            _ = self.urgent.recv() => Signal::Upgrade,
         }
     }
 }

@@ -1,8 +1,6 @@
 //! From files to a running loop: the order of a start, and what each failure says (`config.md` 1).
 
-use std::process::ExitCode;
-
-use crate::clock::Clock;
+use crate::clock::{Clock, since_boot};
 use crate::cluster::{Birth, Cluster, Past};
 use crate::config::Config;
 use crate::diagnostic::Problem;
@@ -11,7 +9,9 @@ use crate::paths::Paths;
 use crate::sys;
 use crate::wire::{Generation, Intake};
 
+use super::adopt::Inheritance;
 use super::driver::Driver;
+use super::guardian::{Cradle, Guardian, last_word};
 use super::logging::{Log, Terminal};
 use super::pidfile::{PidFile, Running};
 use super::read_config::Options as ReadOptions;
@@ -33,10 +33,22 @@ pub struct Options {
     pub debug: u8,
     /// Log to standard error as well.
     pub to_terminal: bool,
+    /// Supervise this running daemon, whose line is our standard input, instead of starting one.
+    pub watch_over: Option<i32>,
 }
 
-/// Runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for anything else.
-pub fn run(options: &Options) -> ExitCode {
+/// The child's life: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
+/// anything else; 75 asks the supervisor for the next program.
+pub(super) fn run_core(options: &Options, cradle: Cradle) -> u8 {
+    let line = cradle.line.try_clone();
+    let code = live(options, cradle);
+    if let Ok(line) = line {
+        last_word(&line, code);
+    }
+    code
+}
+
+fn live(options: &Options, cradle: Cradle) -> u8 {
     let clock = Clock::start();
     // A refusal only means that a parent's descriptors may reach the scripts, as ever.
     let _ = sys::keep_descriptors_from_children();
@@ -52,27 +64,42 @@ pub fn run(options: &Options) -> ExitCode {
         log.warn(refusal);
     }
     config.warnings.iter().for_each(|warning| log.warn(warning.to_string()));
-    if let Running::Yes(pid) = pidfile::surely_running(&options.paths.pid_file) {
+    if let Running::Yes(pid) = pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)) {
         log.info(format!("heartbeat: already running [pid {pid}]."));
-        return ExitCode::SUCCESS;
+        // A service manager that lost its way to the daemon finds it again.
+        let pid = u32::try_from(pid).unwrap_or_default();
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::MainPid(pid), sd_notify::NotifyState::Ready]);
+        return 0;
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&log, &format!("cannot start the event loop: {error}")),
     };
     runtime.block_on(async {
-        match prepare(options, &config, &clock, &log) {
-            Ok((driver, pid_file)) => {
-                let code = driver.run().await;
-                drop(pid_file);
-                code
-            }
+        match prepare(options, &config, &clock, &log, cradle) {
+            Ok(driver) => driver.run().await,
             Err(why) => fail(&log, &why),
         }
     })
 }
 
-fn refuse(log: &Log, problems: &[Problem]) -> ExitCode {
+/// Says what became of the one before.
+fn mourn(log: &Log, cradle: &Cradle) {
+    let Some(how) = &cradle.before else { return };
+    if cradle.hopeless {
+        let deaths = cradle.deaths;
+        log.error(format!(
+            "Core heartbeat process died ({how})! It has died {deaths} time(s) within the last minute: giving up. What \
+             it left running is stopped now, and the other node takes over. Start it again when the cause is found"
+        ));
+    } else if cradle.deaths > 0 {
+        log.error(format!("Core heartbeat process died ({how})! Restarting. Nothing is stopped for it."));
+    } else {
+        log.error(how);
+    }
+}
+
+fn refuse(log: &Log, problems: &[Problem]) -> u8 {
     for problem in problems {
         if problem.is_error() {
             log.error(problem.to_string());
@@ -81,15 +108,15 @@ fn refuse(log: &Log, problems: &[Problem]) -> ExitCode {
         }
     }
     log.error("Configuration error, heartbeat not started.");
-    ExitCode::from(NOT_CONFIGURED)
+    NOT_CONFIGURED
 }
 
-fn fail(log: &Log, why: &str) -> ExitCode {
+fn fail(log: &Log, why: &str) -> u8 {
     log.error(why);
-    ExitCode::FAILURE
+    1
 }
 
-fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log) -> Result<(Driver, PidFile), String> {
+fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: Cradle) -> Result<Driver, String> {
     let paths = &options.paths;
     files::make_directories(paths).map_err(|error| error.to_string())?;
     log.info("**************************");
@@ -98,19 +125,23 @@ fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log) -> Resu
         errors.iter().for_each(|error| log.error(error.original()));
         errors.first().map_or_else(String::new, ToString::to_string)
     })?;
-    let birth = birth(paths, config, clock, log).map_err(|error| error.to_string())?;
-    let pid_file = PidFile::write(&paths.pid_file).map_err(|error| error.to_string())?;
+    let alone = config.settings.nodes.len() < 2;
+    mourn(log, &cradle);
+    let Inheritance { past, orphans, file } = Inheritance::take(&paths.run_dir, since_boot(), alone, cradle.hopeless);
+    let birth = birth(paths, config, clock, log, past).map_err(|error| error.to_string())?;
+    let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
+    let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
     if config.realtime && !options.without_realtime {
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
     }
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, clock.now());
     let intake = Intake::new(config.keyring.clone());
-    let driver = Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, intake, cluster)
-        .map_err(|error| format!("cannot start: {error}"))?;
-    Ok((driver, pid_file))
+    let inherited = (pid_file, guardian, orphans, file);
+    Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, intake, cluster, inherited)
+        .map_err(|error| format!("cannot start: {error}"))
 }
 
-fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log) -> std::io::Result<Birth> {
+fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log, past: Past) -> std::io::Result<Birth> {
     let now = clock.now().wall;
     let generation = if config.generation_from_time {
         Generation(now.0)
@@ -129,10 +160,5 @@ fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log) -> std::io::R
         uuid
     };
     let remembered = files::Remembered::read(paths).peers().to_vec();
-    Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered, past: Past::Fresh })
-}
-
-/// Tells systemd, if it waits, that the node runs.
-pub fn signal_ready() {
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered, past })
 }

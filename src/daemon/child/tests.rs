@@ -38,7 +38,7 @@ impl Stage {
         // A test that forks just now may hold our script open for writing for a moment ("text file busy").
         for attempt in 0.. {
             match children.start(&call, output, limit, &self.environment, ended) {
-                Ok(()) => break,
+                Ok(_) => break,
                 Err(error) => assert!(attempt < 100, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

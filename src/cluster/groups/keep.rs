@@ -1,0 +1,85 @@
+//! The groups of a dead predecessor (`adopt`): what is written down of them, and how it is taken up again.
+
+use crate::time::Mono;
+
+use super::super::{GroupState, KeptGroup};
+use super::{Group, Groups, Wish};
+
+impl Groups {
+    /// What a successor must know.
+    pub(in crate::cluster) fn to_keep(&self) -> Vec<KeptGroup> {
+        self.list.iter().filter(|group| group.state != GroupState::Free).map(Group::to_keep).collect()
+    }
+
+    /// Whether a successor would be told the same.
+    pub(in crate::cluster) fn are_kept_as(&self, kept: &[KeptGroup]) -> bool {
+        let mut held = self.list.iter().filter(|group| group.state != GroupState::Free);
+        kept.iter().all(|kept| held.next().is_some_and(|group| group.is_kept_as(kept))) && held.next().is_none()
+    }
+
+    /// Goes on where a predecessor died; a group that is gone from the file is only there to be stopped.
+    pub(in crate::cluster) fn adopt(&mut self, kept: &[KeptGroup], now: Mono) {
+        for old in kept {
+            let Some(index) = self.known_or_removed(old, now) else { continue };
+            let group = &mut self.list[index];
+            group.state = old.state;
+            group.since_partition = old.since_partition;
+            group.offered = old.offered;
+            group.failure.clone_from(&old.failure);
+            match old.state {
+                GroupState::Held => self.queue.push_back((index, Wish::Check)),
+                GroupState::Starting => self.queue.push_back((index, Wish::Acquire)),
+                GroupState::Stopping => self.queue.push_back((index, Wish::Release)),
+                GroupState::Free | GroupState::Failed | GroupState::Blocked => {}
+            }
+        }
+    }
+
+    /// Stops whatever a predecessor may have left running.
+    pub(in crate::cluster) fn clean(&mut self, kept: &[KeptGroup], now: Mono) {
+        for old in kept.iter().filter(|old| old.state != GroupState::Failed) {
+            if let Some(index) = self.known_or_removed(old, now) {
+                // As it was started: the file may say something else by now.
+                self.list[index].leftover = Some(old.spec());
+                self.list[index].state = GroupState::Stopping;
+                self.queue.push_back((index, Wish::Release));
+            }
+        }
+    }
+
+    fn known_or_removed(&mut self, old: &KeptGroup, now: Mono) -> Option<usize> {
+        let spec = old.spec();
+        if spec.resources.is_empty() {
+            return None;
+        }
+        if let Some(index) = self.find(spec.key()) {
+            return Some(index);
+        }
+        self.list.push(Group { removed: true, ..Group::new(spec, now) });
+        Some(self.list.len() - 1)
+    }
+}
+
+impl Group {
+    fn to_keep(&self) -> KeptGroup {
+        KeptGroup {
+            owner: self.spec.owner.clone(),
+            words: self.spec.resources.iter().map(|resource| resource.word.clone()).collect(),
+            state: self.state,
+            since_partition: self.since_partition,
+            offered: self.offered,
+            failure: self.failure.clone(),
+        }
+    }
+
+    /// As `to_keep`, without making anything.
+    fn is_kept_as(&self, kept: &KeptGroup) -> bool {
+        let words = self.spec.resources.iter().map(|resource| resource.word.as_str());
+        self.state == kept.state
+            && self.since_partition == kept.since_partition
+            && self.offered == kept.offered
+            && self.failure == kept.failure
+            && self.spec.owner == kept.owner
+            && words.eq(kept.words.iter().map(String::as_str))
+    }
+}

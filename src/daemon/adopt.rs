@@ -1,0 +1,220 @@
+//! What a predecessor on this machine left: judged here, handed to the core as its past (`cluster::Past`). Its scripts
+//! that are still at work are waited for, its `respawn` programs ended, before anything is started in their place.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::cluster::Past;
+use crate::haresources::Invocation;
+use crate::names::JobId;
+
+use super::state::{Process, State, StateFile, boot};
+
+/// Between the request to end and the end.
+const GRACE: Duration = Duration::from_secs(2);
+/// Nobody tells us of the end of a process that is not our child.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Inheritance {
+    /// For the core.
+    pub past: Past,
+    /// Its processes that still run.
+    pub orphans: Orphans,
+    /// The file, to be written on.
+    pub file: StateFile,
+}
+
+impl Inheritance {
+    /// Reads what was left. `alone`: the cluster has no other node; `hopeless`: we are only here to clean up.
+    pub(super) fn take(run_dir: &Path, now: Duration, alone: bool, hopeless: bool) -> Inheritance {
+        let state = StateFile::read(run_dir).filter(|state| state.boot == boot()).unwrap_or_default();
+        let file = StateFile::new(run_dir, state.alive, state.patience);
+        let orphans = Orphans::of(&state, now);
+        Inheritance { past: judge(state, now, alone, hopeless), orphans, file }
+    }
+}
+
+fn judge(state: State, now: Duration, alone: bool, hopeless: bool) -> Past {
+    if hopeless {
+        return Past::Hopeless(state.kept);
+    }
+    if !state.kept.claims_anything() && !state.kept.leaving && state.kept.groups.is_empty() {
+        return Past::Fresh;
+    }
+    // A clock that ran backwards says nothing about how long we were silent.
+    let silent_for = now.checked_sub(state.alive).unwrap_or(Duration::MAX);
+    Past::judge(state.kept, silent_for, state.patience, alone)
+}
+
+/// Processes of a dead predecessor, and what waits for their end.
+#[derive(Debug, Default)]
+pub(super) struct Orphans {
+    found: Vec<(Process, Duration)>,
+    tasks: JoinSet<()>,
+    waiting: VecDeque<(JobId, Invocation, Duration)>,
+}
+
+impl Orphans {
+    fn of(state: &State, now: Duration) -> Orphans {
+        let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
+        let clients = state.clients.iter().map(|process| (*process, Duration::ZERO));
+        let found = jobs.chain(clients).filter(|(process, _)| process.is_alive()).collect();
+        Orphans { found, tasks: JoinSet::new(), waiting: VecDeque::new() }
+    }
+
+    /// Begins to wait for them; must be called inside the runtime. Returns how many there are.
+    pub(super) fn watch(&mut self) -> usize {
+        for (process, patience) in std::mem::take(&mut self.found) {
+            self.tasks.spawn(see_off(process, patience));
+        }
+        self.tasks.len()
+    }
+
+    /// Whether any is left.
+    pub(super) fn any(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
+    /// This run comes when all are gone.
+    pub(super) fn hold_back(&mut self, job: JobId, invocation: Invocation, limit: Duration) {
+        self.waiting.push_back((job, invocation, limit));
+    }
+
+    /// Returns when all are gone, with what waited for it; never, if there were none. Cancel safe.
+    pub(super) async fn gone(&mut self) -> Vec<(JobId, Invocation, Duration)> {
+        if self.tasks.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        while self.tasks.join_next().await.is_some() {}
+        self.waiting.drain(..).collect()
+    }
+}
+
+/// Lets a process end by itself for as long as it had, then ends it and all it started.
+async fn see_off(process: Process, patience: Duration) {
+    if ended_within(process, patience).await {
+        return;
+    }
+    let group = Pid::from_raw(process.pid);
+    let _ = killpg(group, Signal::SIGTERM);
+    if !ended_within(process, GRACE).await {
+        let _ = killpg(group, Signal::SIGKILL);
+        // Something in the kernel may hold it still; what it worked on is asked next.
+        ended_within(process, GRACE).await;
+    }
+}
+
+async fn ended_within(process: Process, time: Duration) -> bool {
+    let looks = u32::try_from(time.as_millis() / LOOK_EVERY.as_millis()).unwrap_or(u32::MAX);
+    for _ in 0..looks {
+        if !process.is_alive() {
+            return true;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    !process.is_alive()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command};
+
+    use crate::cluster::{GroupState, Kept, KeptGroup};
+    use crate::names::NodeName;
+
+    use super::*;
+
+    fn kept() -> Kept {
+        let group = KeptGroup {
+            owner: NodeName::new("alpha").unwrap(),
+            words: vec!["ra".into()],
+            state: GroupState::Held,
+            since_partition: false,
+            offered: false,
+            failure: None,
+        };
+        Kept { groups: vec![group], ..Kept::default() }
+    }
+
+    /// A state file written `alive` seconds after boot, of this boot, asking for two seconds.
+    fn left(alive: u64) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = StateFile::new(dir.path(), Duration::from_secs(alive), Duration::from_secs(2));
+        file.keep(kept()).unwrap();
+        dir
+    }
+
+    fn past(dir: &Path, now: u64) -> Past {
+        Inheritance::take(dir, Duration::from_secs(now), false, false).past
+    }
+
+    #[test]
+    fn the_silence_since_the_last_heartbeat_decides() {
+        let dir = left(100);
+        assert_eq!(past(dir.path(), 101), Past::Crashed(kept()));
+        assert_eq!(past(dir.path(), 102), Past::Late(kept()));
+        // Nobody else could have taken anything.
+        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(500), true, false).past, Past::Crashed(kept()));
+        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(101), false, true).past, Past::Hopeless(kept()));
+        assert_eq!(past(dir.path(), 99), Past::Late(kept()), "a clock that ran backwards vouches for nothing");
+    }
+
+    #[test]
+    fn another_boot_of_the_machine_is_no_crash() {
+        let dir = left(100);
+        let path = StateFile::path(dir.path());
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("boot ", "boot 0")).unwrap();
+        assert_eq!(past(dir.path(), 101), Past::Fresh);
+    }
+
+    #[test]
+    fn a_file_others_can_write_is_not_believed() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = left(100);
+        std::fs::set_permissions(StateFile::path(dir.path()), std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(past(dir.path(), 101), Past::Fresh);
+    }
+
+    fn sleeper(script: &str) -> (Child, Process) {
+        let child = Command::new("/bin/sh").args(["-c", script]).process_group(0).spawn().unwrap();
+        let process = Process::running(child.id()).unwrap();
+        (child, process)
+    }
+
+    #[tokio::test]
+    async fn a_script_at_work_is_waited_for_and_one_that_exceeds_its_time_is_ended() {
+        let (mut quick, quick_process) = sleeper("sleep 0.1");
+        let (mut slow, slow_process) = sleeper("sleep 60");
+        let state = State {
+            jobs: vec![(quick_process, Duration::from_secs(60)), (slow_process, Duration::from_millis(200))],
+            ..State::default()
+        };
+        let mut orphans = Orphans::of(&state, Duration::ZERO);
+        assert_eq!(orphans.watch(), 2);
+        orphans.gone().await;
+        assert!(!orphans.any());
+        assert!(quick.wait().unwrap().success());
+        assert!(!slow.wait().unwrap().success());
+    }
+
+    #[tokio::test]
+    async fn a_number_that_somebody_else_has_by_now_is_left_alone() {
+        let (mut child, process) = sleeper("sleep 60");
+        let state = State { clients: vec![Process { start: process.start + 1, ..process }], ..State::default() };
+        let mut orphans = Orphans::of(&state, Duration::ZERO);
+        assert_eq!(orphans.watch(), 0);
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,125 @@
+//! The child's side of `supervisor`: says how things are, notices when the parent is gone and gets itself another one.
+
+use std::io::{self, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, Interest};
+use tokio::process::{Child, Command};
+
+use crate::time::Mono;
+
+use super::start::Options;
+
+/// Everything is open and the loop runs.
+pub(super) const READY: u8 = b'R';
+/// Groups are being released.
+pub(super) const STOPPING: u8 = b'S';
+/// What follows is the exit code; then the end is no crash.
+pub(super) const ENDS: u8 = b'E';
+/// The exit code that asks for the next program.
+pub(super) const UPGRADE: u8 = 75;
+
+/// Between two attempts to get a parent.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What a child knows of its birth.
+#[derive(Debug)]
+pub(super) struct Cradle {
+    /// Its end of the line.
+    pub line: UnixStream,
+    /// The parent's pid, which stands in the pid file.
+    pub supervisor: u32,
+    /// How the one before ended, if that was not in order.
+    pub before: Option<String>,
+    /// How many died within the last minute.
+    pub deaths: usize,
+    /// This one is only to clean up.
+    pub hopeless: bool,
+}
+
+/// How `latido daemon` is called to run as these options say.
+pub(super) fn arguments(options: &Options) -> Vec<std::ffi::OsString> {
+    let mut words = vec!["daemon".into(), "--foreground".into(), "-d".into(), options.paths.ha_dir.clone().into()];
+    words.extend(options.without_resources.then(|| "-M".into()));
+    words.extend(options.without_realtime.then(|| "-l".into()));
+    words.extend((0..options.debug).map(|_| "--debug".into()));
+    words
+}
+
+/// The parent, as its child sees it.
+#[derive(Debug)]
+pub(super) struct Guardian {
+    /// `None` while there is no parent.
+    line: Option<tokio::net::UnixStream>,
+    pid: u32,
+    next_attempt: Mono,
+    /// One we got ourselves is our child, and is to be buried by us.
+    own: Option<Child>,
+}
+
+impl Guardian {
+    /// Takes over the line; must be called inside the runtime.
+    ///
+    /// # Errors
+    /// When the runtime cannot watch it.
+    pub(super) fn new(line: UnixStream, pid: u32) -> io::Result<Guardian> {
+        line.set_nonblocking(true)?;
+        let line = Some(tokio::net::UnixStream::from_std(line)?);
+        Ok(Guardian { line, pid, next_attempt: Mono::ZERO, own: None })
+    }
+
+    /// Whose number stands for this daemon: what `heartbeat -k` signals.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Says one word; a parent that is gone is noticed elsewhere.
+    pub(super) fn say(&self, words: &[u8]) {
+        if let Some(line) = &self.line {
+            // Twenty bytes in a life: they always fit.
+            let _ = line.try_io(Interest::WRITABLE, || line.try_write(words));
+        }
+    }
+
+    /// Returns when the parent has gone; never, while there is none. Cancel safe.
+    pub(super) async fn gone(&mut self) {
+        let Some(line) = &mut self.line else { return std::future::pending().await };
+        let mut nothing = [0; 16];
+        while !matches!(line.read(&mut nothing).await, Ok(0) | Err(_)) {}
+        self.line = None;
+    }
+
+    /// When [`Guardian::replace`] wants to be called.
+    pub(super) fn next_attempt(&self) -> Option<Mono> {
+        self.line.is_none().then_some(self.next_attempt)
+    }
+
+    /// Starts another parent, which is our child and watches over us all the same.
+    ///
+    /// # Errors
+    /// When it cannot be run; the next attempt is due in a second.
+    pub(super) fn replace(&mut self, options: &Options, now: Mono) -> io::Result<()> {
+        self.next_attempt = now + AGAIN_AFTER;
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("latido").args(arguments(options)).arg("--watch-over").arg(std::process::id().to_string());
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
+        let child = command.spawn()?;
+        self.pid = child.id().unwrap_or(self.pid);
+        self.line = Some(tokio::net::UnixStream::from_std(ours)?);
+        // The one before, if it was ours, is buried when it is dropped.
+        self.own = Some(child);
+        self.say(&[READY]);
+        Ok(())
+    }
+}
+
+/// The last word of a life that ends in order, when there is no runtime any more.
+pub(super) fn last_word(line: &UnixStream, code: u8) {
+    let mut line = line;
+    let _ = line.write_all(&[ENDS, code]);
+}

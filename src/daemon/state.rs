@@ -1,0 +1,293 @@
+//! What a running daemon leaves for its successor (`resources.md` 5.3, 12.2 n): `latido-state` in the run directory.
+//!
+//! A text of lines, replaced as a whole before each step it describes; only the moment we were last heard is written in
+//! place, with each heartbeat. It need not survive the machine: what ran ends with it, and the boot it names is gone.
+//!
+//! ```text
+//! alive          123456789       2000     last status sent, ms since boot; the silence asked for, ms
+//! latido 1
+//! boot 9f2c…-… 37                          boot id, start of the first process
+//! leaving | failback
+//! group held - alpha drbddisk::r0 IPaddr::10.0.0.10
+//! why Filesystem start: exit 1
+//! job 4711 8231456 123500000               pid, its start in clock ticks, when its time is over
+//! client 4712 8231500
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cluster::{GroupState, Kept, KeptGroup};
+use crate::names::{JobId, NodeName};
+
+use super::files;
+
+/// Longest file we read; far above what any `haresources` can cause.
+const LONGEST: u64 = 1 << 20;
+
+/// A process that cannot be confused with a later one of the same number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    /// Its number, and that of its process group.
+    pub pid: i32,
+    /// When it was started, in clock ticks since boot.
+    pub start: u64,
+}
+
+impl Process {
+    /// A process that runs now; `None` when it is gone already.
+    pub(super) fn running(pid: u32) -> Option<Process> {
+        let pid = i32::try_from(pid).ok()?;
+        Some(Process { pid, start: start_of(pid)? })
+    }
+
+    /// Whether it still runs, and is not merely waiting to be buried.
+    pub(super) fn is_alive(self) -> bool {
+        start_of(self.pid) == Some(self.start) && super::pidfile::is_alive(self.pid)
+    }
+}
+
+/// Field 22 of `/proc/PID/stat`.
+fn start_of(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// This run of this machine: another boot, or another container, is another.
+pub(super) fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    format!("{} {}", id.trim(), start_of(1).unwrap_or(0))
+}
+
+/// All that is written down.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// When we last said that we live, since boot.
+    pub alive: Duration,
+    /// The silence we asked for then.
+    pub patience: Duration,
+    /// Of which boot.
+    pub boot: String,
+    /// The core's part.
+    pub kept: Kept,
+    /// Scripts at work, and when their time is over, since boot.
+    pub jobs: Vec<(Process, Duration)>,
+    /// Programs of `respawn`.
+    pub clients: Vec<Process>,
+}
+
+impl State {
+    fn first_line(&self) -> String {
+        format!("alive {:>18} {:>10}\n", self.alive.as_millis(), self.patience.as_millis())
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = self.first_line();
+        let _ = writeln!(text, "latido 1\nboot {}", self.boot);
+        for (set, word) in [(self.kept.leaving, "leaving"), (self.kept.needs_failback, "failback")] {
+            if set {
+                let _ = writeln!(text, "{word}");
+            }
+        }
+        for group in &self.kept.groups {
+            let marks = match (group.since_partition, group.offered) {
+                (false, false) => "-",
+                (true, false) => "p",
+                (false, true) => "o",
+                (true, true) => "po",
+            };
+            let _ = writeln!(text, "group {} {marks} {} {}", word_of(group.state), group.owner, group.words.join(" "));
+            if let Some(why) = &group.failure {
+                let _ = writeln!(text, "why {}", why.replace('\n', " "));
+            }
+        }
+        for (Process { pid, start }, until) in &self.jobs {
+            let _ = writeln!(text, "job {pid} {start} {}", until.as_millis());
+        }
+        for Process { pid, start } in &self.clients {
+            let _ = writeln!(text, "client {pid} {start}");
+        }
+        text
+    }
+
+    /// Reads it back; `None` when it is not ours or of another version.
+    pub(super) fn from_text(text: &str) -> Option<State> {
+        let mut lines = text.lines();
+        let mut alive = lines.next()?.strip_prefix("alive ")?.split_ascii_whitespace();
+        let mut state = State { alive: millis(alive.next()?)?, patience: millis(alive.next()?)?, ..State::default() };
+        if lines.next()? != "latido 1" {
+            return None;
+        }
+        for line in lines {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "boot" => rest.clone_into(&mut state.boot),
+                "leaving" => state.kept.leaving = true,
+                "failback" => state.kept.needs_failback = true,
+                "group" => state.kept.groups.push(group(rest)?),
+                "why" => state.kept.groups.last_mut()?.failure = Some(rest.to_owned()),
+                "job" => {
+                    let (process, until) = rest.rsplit_once(' ')?;
+                    state.jobs.push((process_of(process)?, millis(until)?));
+                }
+                "client" => state.clients.push(process_of(rest)?),
+                _ => return None,
+            }
+        }
+        Some(state)
+    }
+}
+
+fn millis(word: &str) -> Option<Duration> {
+    word.parse().ok().map(Duration::from_millis)
+}
+
+fn process_of(text: &str) -> Option<Process> {
+    let (pid, start) = text.split_once(' ')?;
+    // 1 and what is below it would mean somebody else, or everybody.
+    let pid = pid.parse().ok().filter(|pid| *pid > 1)?;
+    Some(Process { pid, start: start.parse().ok()? })
+}
+
+const WORDS: [(GroupState, &str); 6] = [
+    (GroupState::Free, "free"),
+    (GroupState::Starting, "starting"),
+    (GroupState::Held, "held"),
+    (GroupState::Stopping, "stopping"),
+    (GroupState::Failed, "failed"),
+    (GroupState::Blocked, "blocked"),
+];
+
+fn word_of(state: GroupState) -> &'static str {
+    WORDS.iter().find(|(known, _)| *known == state).map_or("blocked", |(_, word)| word)
+}
+
+fn group(text: &str) -> Option<KeptGroup> {
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let (state, marks, owner) = (words.next()?, words.next()?, words.next()?);
+    Some(KeptGroup {
+        state: WORDS.iter().find(|(_, word)| *word == state)?.0,
+        since_partition: marks.contains('p'),
+        offered: marks.contains('o'),
+        owner: NodeName::new(owner)?,
+        words: words.map(str::to_owned).collect(),
+        failure: None,
+    })
+}
+
+/// The file, and what it says now.
+#[derive(Debug)]
+pub(super) struct StateFile {
+    path: PathBuf,
+    state: State,
+    jobs: BTreeMap<JobId, (Process, Duration)>,
+    file: Option<File>,
+    told: bool,
+}
+
+impl StateFile {
+    /// Where it lies.
+    pub(super) fn path(run_dir: &Path) -> PathBuf {
+        run_dir.join("latido-state")
+    }
+
+    /// Goes on from what a predecessor left; nothing is written before the first [`StateFile::keep`].
+    pub(super) fn new(run_dir: &Path, alive: Duration, patience: Duration) -> StateFile {
+        let state = State { boot: boot(), alive, patience, ..State::default() };
+        StateFile { path: StateFile::path(run_dir), state, jobs: BTreeMap::new(), file: None, told: false }
+    }
+
+    /// What a predecessor left, of whatever boot; `None` when there is nothing that makes sense.
+    pub(super) fn read(run_dir: &Path) -> Option<State> {
+        let path = StateFile::path(run_dir);
+        let meta = fs::symlink_metadata(&path).ok()?;
+        if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 || !meta.is_file() {
+            // It has us run scripts and end processes: nobody else may write it.
+            return None;
+        }
+        let bytes = files::read_bounded(&path, LONGEST).ok()?;
+        State::from_text(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// Writes down the core's part.
+    ///
+    /// # Errors
+    /// A sentence for the log, once until it works again: our own death would not be survived.
+    pub(super) fn keep(&mut self, kept: Kept) -> Result<(), String> {
+        self.state.kept = kept;
+        self.write()
+    }
+
+    /// A script has been started and is to end `until` then, since boot.
+    ///
+    /// # Errors
+    /// As [`StateFile::keep`].
+    pub(super) fn job_started(&mut self, job: JobId, pid: u32, until: Duration) -> Result<(), String> {
+        let Some(process) = Process::running(pid) else { return Ok(()) };
+        self.jobs.insert(job, (process, until));
+        self.write()
+    }
+
+    /// It has ended; who reads of it before the next change finds no such process.
+    pub(super) fn job_ended(&mut self, job: JobId) {
+        self.jobs.remove(&job);
+    }
+
+    /// These programs run beside us.
+    ///
+    /// # Errors
+    /// As [`StateFile::keep`].
+    pub(super) fn clients(&mut self, clients: Vec<Process>) -> Result<(), String> {
+        self.state.clients = clients;
+        self.write()
+    }
+
+    /// We said that we live, and asked for this patience.
+    pub(super) fn alive(&mut self, since_boot: Duration, patience: Duration) {
+        (self.state.alive, self.state.patience) = (since_boot, patience);
+        if let Some(file) = &self.file {
+            // A failure shows at the next change; an older moment only makes a successor more careful.
+            let _ = file.write_all_at(self.state.first_line().as_bytes(), 0);
+        }
+    }
+
+    /// At the end: what nobody has to know is removed.
+    pub(super) fn close(&mut self) {
+        if !self.state.kept.claims_anything() {
+            // Whoever finds it still finds that nothing was held.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+
+    fn write(&mut self) -> Result<(), String> {
+        self.state.jobs = self.jobs.values().copied().collect();
+        let written = files::replace_unsynced(&self.path, self.state.to_text().as_bytes(), 0o600)
+            .and_then(|()| fs::OpenOptions::new().write(true).open(&self.path));
+        match written {
+            Ok(file) => {
+                self.file = Some(file);
+                self.told = false;
+                Ok(())
+            }
+            Err(error) => {
+                self.file = None;
+                // What is not true any more is worse than nothing.
+                let _ = fs::remove_file(&self.path);
+                if std::mem::replace(&mut self.told, true) { Ok(()) } else { Err(self.sentence(&error)) }
+            }
+        }
+    }
+
+    fn sentence(&self, error: &io::Error) -> String {
+        let path = self.path.display();
+        format!("cannot write {path}: {error}; if this daemon dies now, what it runs is not adopted. Free some space")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use std::os::unix::fs::MetadataExt;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn kept() -> Kept {
+    let group = |state, words: &[&str], failure: Option<&str>| KeptGroup {
+        owner: NodeName::new("alpha").unwrap(),
+        words: words.iter().map(|word| (*word).to_owned()).collect(),
+        state,
+        since_partition: state == GroupState::Held,
+        offered: state == GroupState::Failed,
+        failure: failure.map(str::to_owned),
+    };
+    let groups = vec![
+        group(GroupState::Held, &["drbddisk::r0", "IPaddr::10.0.0.10/24/eth0"], None),
+        group(GroupState::Failed, &["asterisk"], Some("asterisk start: exit 1")),
+        group(GroupState::Stopping, &["rc"], None),
+    ];
+    Kept { groups, leaving: true, needs_failback: true }
+}
+
+#[test]
+fn everything_written_down_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = StateFile::new(dir.path(), Duration::from_millis(77), Duration::from_secs(2));
+    file.keep(kept()).unwrap();
+    file.job_started(JobId(1), std::process::id(), Duration::from_secs(9)).unwrap();
+    file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
+    let state = StateFile::read(dir.path()).unwrap();
+    assert_eq!((state.alive, state.patience), (Duration::from_millis(77), Duration::from_secs(2)));
+    assert_eq!((state.kept, state.boot), (kept(), boot()));
+    assert_eq!(state.jobs, [(Process::running(std::process::id()).unwrap(), Duration::from_secs(9))]);
+    assert_eq!(state.clients, [Process { pid: 4711, start: 12 }]);
+}
+
+#[test]
+fn a_heartbeat_is_noted_in_place_and_changes_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    file.keep(kept()).unwrap();
+    let path = StateFile::path(dir.path());
+    let before = fs::metadata(&path).unwrap();
+    file.alive(Duration::from_secs(123_456), Duration::from_secs(30));
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!((before.ino(), before.len()), (after.ino(), after.len()));
+    let state = StateFile::read(dir.path()).unwrap();
+    assert_eq!((state.alive, state.patience), (Duration::from_secs(123_456), Duration::from_secs(30)));
+    assert_eq!(state.kept, kept());
+}
+
+#[test]
+fn a_file_nobody_needs_goes_and_one_that_names_a_blocked_group_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    file.keep(kept()).unwrap();
+    file.close();
+    assert!(StateFile::path(dir.path()).exists());
+    file.keep(Kept::default()).unwrap();
+    file.close();
+    assert!(!StateFile::path(dir.path()).exists());
+}
+
+#[test]
+fn a_full_disk_is_told_once_and_leaves_no_old_news_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    file.keep(kept()).unwrap();
+    fs::remove_dir_all(dir.path()).unwrap();
+    let why = file.keep(Kept::default()).unwrap_err();
+    assert!(why.contains("latido-state") && why.contains("is not adopted"), "{why}");
+    file.keep(kept()).unwrap();
+    fs::create_dir(dir.path()).unwrap();
+    file.keep(kept()).unwrap();
+    assert_eq!(StateFile::read(dir.path()).unwrap().kept, kept());
+}
+
+#[test]
+fn a_process_is_known_by_its_start_not_by_its_number() {
+    let me = Process::running(std::process::id()).unwrap();
+    assert!(me.is_alive());
+    assert!(!Process { start: me.start + 1, ..me }.is_alive());
+    assert_eq!(Process::running(u32::MAX), None);
+}
+
+#[test]
+fn numbers_that_would_mean_everybody_are_refused() {
+    for line in ["job -1 5 5", "job 0 5 5", "job 1 5 5", "client -4711 5"] {
+        assert_eq!(State::from_text(&format!("alive 1 1\nlatido 1\n{line}\n")), None, "{line}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(alive|latido 1|group|why|job|client|boot|held|[ -~]|\n){0,80}") {
+        let _ = State::from_text(&text);
+    }
+
+    #[test]
+    fn what_it_writes_it_reads(alive in 0u64..1 << 50, patience in 0u64..86_400_000, pid in 2i32..i32::MAX, start: u64) {
+        let state = State {
+            alive: Duration::from_millis(alive),
+            patience: Duration::from_millis(patience),
+            boot: "b 1".into(),
+            kept: kept(),
+            jobs: vec![(Process { pid, start }, Duration::from_millis(alive))],
+            clients: vec![Process { pid, start }],
+        };
+        prop_assert_eq!(State::from_text(&state.to_text()), Some(state));
+    }
+}

@@ -1,0 +1,313 @@
+//! The parent of the daemon that does the work (`product.md`, `kill -9` of the daemon): it waits for its child, passes
+//! signals on, and starts another within milliseconds when that one dies. It opens nothing, reads no configuration and
+//! knows nothing of clusters, so that there is nothing in it to fail.
+//!
+//! The two share a socket pair: the child says when it is ready and how it means to end, and either sees the other's
+//! death as the end of the stream. A child that ends without a word has crashed.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::clock::Clock;
+use crate::sys::{self, Forked};
+use crate::time::Mono;
+
+use super::guardian::{Cradle, ENDS, READY, STOPPING, UPGRADE, arguments};
+use super::start::{Options, run_core};
+use super::{pidfile, realtime};
+
+/// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
+const TOO_MANY: usize = 20;
+const A_WHILE: Duration = Duration::from_secs(60);
+/// So many children in a row that died before they were ready.
+const STILLBORN: u32 = 5;
+
+/// What we pass on. `SIGURG` means *make room for the next program*: whoever does not know that ignores it.
+pub(super) const PASSED_ON: [Signal; 6] =
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGURG];
+
+/// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
+/// original: 0, 6 not configured, 1 for anything else.
+pub fn run(options: &Options) -> ExitCode {
+    match Supervisor::new(options).and_then(Supervisor::watch) {
+        Ok(End::Code(code)) => ExitCode::from(code),
+        Ok(End::Core(cradle)) => ExitCode::from(run_core(options, *cradle)),
+        Err(error) => {
+            eprintln!("ERROR: the supervisor cannot work: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How a process comes out of here.
+enum End {
+    /// The old one: all is over.
+    Code(u8),
+    /// The new one: it does the work.
+    Core(Box<Cradle>),
+}
+
+/// When children died.
+#[derive(Debug, Default)]
+struct Deaths {
+    at: VecDeque<Mono>,
+    stillborn: u32,
+}
+
+impl Deaths {
+    /// One more; `true` when it was one too many.
+    fn count(&mut self, now: Mono, was_ready: bool) -> bool {
+        self.at.push_back(now);
+        self.at.retain(|at| now.since(*at) < A_WHILE);
+        self.stillborn = if was_ready { 0 } else { self.stillborn + 1 };
+        self.at.len() >= TOO_MANY || self.stillborn >= STILLBORN
+    }
+}
+
+struct Supervisor<'a> {
+    options: &'a Options,
+    program: PathBuf,
+    clock: Clock,
+    signals: SignalFd,
+    oom_score: String,
+    deaths: Deaths,
+    child: i32,
+    is_ours: bool,
+    line: UnixStream,
+    said: Vec<u8>,
+    ready: bool,
+}
+
+impl<'a> Supervisor<'a> {
+    fn new(options: &'a Options) -> io::Result<Supervisor<'a>> {
+        let mask: SigSet = PASSED_ON.into_iter().collect();
+        mask.thread_block()?;
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        // Replaced by a package manager, our name would end in this.
+        let program = std::env::current_exe()?.to_string_lossy().trim_end_matches(" (deleted)").into();
+        let (child, line) = match options.watch_over {
+            // The child, our parent, gave us its end of the line as standard input.
+            Some(pid) => (pid, UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?)),
+            None => (0, UnixStream::pair()?.0),
+        };
+        let supervisor = Supervisor {
+            options,
+            program,
+            clock: Clock::start(),
+            signals,
+            oom_score: fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default(),
+            deaths: Deaths::default(),
+            child,
+            is_ours: false,
+            line,
+            said: Vec::new(),
+            ready: options.watch_over.is_some(),
+        };
+        supervisor.make_hard_to_kill();
+        Ok(supervisor)
+    }
+
+    /// Whoever cannot be killed for want of memory and cannot be swapped out is there when it is needed.
+    fn make_hard_to_kill(&self) {
+        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+        if !self.options.without_realtime {
+            // It sleeps all its life: what it is refused costs milliseconds when it wakes.
+            let _ = realtime::become_realtime(None);
+        }
+    }
+
+    fn watch(mut self) -> io::Result<End> {
+        if self.options.watch_over.is_none()
+            && let Some(cradle) = self.give_birth(None, false)?
+        {
+            return Ok(End::Core(cradle));
+        }
+        loop {
+            self.wait()?;
+            self.pass_signals_on();
+            if self.listen() {
+                continue;
+            }
+            let how = self.bury();
+            match self.last_word() {
+                Some(UPGRADE) => {
+                    let error = self.become_the_next_program();
+                    if let Some(cradle) = self.give_birth(Some(error), false)? {
+                        return Ok(End::Core(cradle));
+                    }
+                }
+                Some(code) => return Ok(End::Code(code)),
+                None => {
+                    let hopeless = self.deaths.count(self.clock.mono(), self.ready);
+                    if let Some(cradle) = self.give_birth(Some(how), hopeless)? {
+                        return Ok(End::Core(cradle));
+                    }
+                    if hopeless {
+                        self.await_the_end();
+                        return Ok(End::Code(1));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes a child; returns, in the child, what it has to know.
+    fn give_birth(&mut self, before: Option<String>, hopeless: bool) -> io::Result<Option<Box<Cradle>>> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let supervisor = std::process::id();
+        match sys::fork()? {
+            Forked::Parent(pid) => {
+                (self.line, self.child, self.is_ours) = (ours, pid, true);
+                self.said.clear();
+                self.ready = false;
+                sys::trim_memory();
+                Ok(None)
+            }
+            Forked::Child => {
+                let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
+                // What a terminal sends to everybody in front of it is to arrive once, through the parent.
+                let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
+                let deaths = self.deaths.at.len();
+                Ok(Some(Box::new(Cradle { line: theirs, supervisor, before, deaths, hopeless })))
+            }
+        }
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        match poll(&mut [readable(self.signals.as_fd()), readable(self.line.as_fd())], PollTimeout::NONE) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn pass_signals_on(&self) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+            if let Ok(signal) = Signal::try_from(number) {
+                // A child that died this moment is noticed next, and its successor is asked again by whoever asked.
+                let _ = kill(Pid::from_raw(self.child), signal);
+            }
+        }
+    }
+
+    /// Hears what the child says; `false` when it is gone.
+    fn listen(&mut self) -> bool {
+        let readable = PollFd::new(self.line.as_fd(), PollFlags::POLLIN);
+        if !matches!(poll(&mut [readable], PollTimeout::ZERO), Ok(1)) {
+            return true;
+        }
+        let mut words = [0; 16];
+        let read = match self.line.read(&mut words) {
+            Ok(0) => return false,
+            Ok(read) => read,
+            Err(error) => return error.kind() == io::ErrorKind::Interrupted,
+        };
+        for &word in &words[..read] {
+            self.said.push(word);
+            if self.last_word().is_none() && self.said.last() != Some(&ENDS) {
+                self.heed(word);
+            }
+        }
+        true
+    }
+
+    fn heed(&mut self, word: u8) {
+        use sd_notify::NotifyState::{MainPid, Ready, Stopping};
+        match word {
+            READY => {
+                self.ready = true;
+                let _ = sd_notify::notify(&[MainPid(std::process::id()), Ready]);
+            }
+            STOPPING => {
+                let _ = sd_notify::notify(&[Stopping]);
+            }
+            _ => {}
+        }
+    }
+
+    /// The exit code it announced before it ended.
+    fn last_word(&self) -> Option<u8> {
+        let at = self.said.iter().position(|word| *word == ENDS)?;
+        self.said.get(at + 1).copied()
+    }
+
+    /// Waits until it is gone, and says how it went.
+    fn bury(&mut self) -> String {
+        let pid = Pid::from_raw(self.child);
+        if !self.is_ours {
+            // It closed everything already; the rest takes no time.
+            for _ in 0..1000 {
+                if !pidfile::is_alive(self.child) {
+                    break;
+                }
+                let _ = poll(&mut [], 1u8);
+            }
+            return "ended without a word".to_owned();
+        }
+        loop {
+            match waitpid(pid, None) {
+                Ok(WaitStatus::Exited(_, code)) => return format!("exit {code}"),
+                Ok(WaitStatus::Signaled(_, signal, _)) => return format!("killed by {signal}"),
+                Err(nix::errno::Errno::EINTR) | Ok(_) => {}
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    fn await_the_end(&mut self) {
+        while self.wait().is_ok() {
+            self.pass_signals_on();
+            if !self.listen() {
+                self.bury();
+                return;
+            }
+        }
+    }
+
+    /// Exchanges the program of this process for what lies in its place now. Returns only when that fails.
+    fn become_the_next_program(&self) -> String {
+        let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
+        let error = Command::new(&self.program).arg0("latido").args(arguments(self.options)).exec();
+        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+        format!("cannot run {}: {error}; the old program goes on", self.program.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_deaths_in_a_minute_are_borne_and_twenty_are_not() {
+        let mut deaths = Deaths::default();
+        let at = |seconds| Mono::at(Duration::from_secs(seconds));
+        assert!((0..10).all(|n| !deaths.count(at(n), true)));
+        assert!((10..19).all(|n| !deaths.count(at(n), true)));
+        assert!(deaths.count(at(19), true));
+        let mut deaths = Deaths::default();
+        assert!((0..100).all(|n| !deaths.count(at(n * 4), true)));
+    }
+
+    #[test]
+    fn children_that_are_never_ready_are_given_up_sooner() {
+        let mut deaths = Deaths::default();
+        assert!((0..4).all(|_| !deaths.count(Mono::ZERO, false)));
+        assert!(!deaths.count(Mono::ZERO, true));
+        assert!((0..4).all(|_| !deaths.count(Mono::ZERO, false)));
+        assert!(deaths.count(Mono::ZERO, false));
+    }
+}
