@@ -22,9 +22,22 @@ mod scenarios;
 #[path = "live/support/mod.rs"]
 #[allow(dead_code, reason = "the bench uses the rest")]
 mod support;
+#[path = "live/survive.rs"]
+mod survive;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[mixed::TESTS, real::TESTS, ours::TESTS, ours::MEASURED, hostile::TESTS, long::TESTS])
+    runner::run(&[
+        mixed::TESTS,
+        real::TESTS,
+        ours::TESTS,
+        ours::MEASURED,
+        hostile::TESTS,
+        long::TESTS,
+        survive::MIXED,
+        survive::MIXED_TOGETHER,
+        survive::TESTS,
+        survive::TOGETHER,
+    ])
 }

@@ -107,10 +107,17 @@ impl Machine {
         self.daemon = None;
     }
 
-    /// Sends the daemon a signal.
+    /// Sends the daemon a signal; what stops or wakes it does so to its core as well, which the supervisor leaves alone.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         let daemon = self.daemon.and_then(|pid| i32::try_from(pid).ok());
         let Some(pid) = daemon else { return Err(io::Error::other("no daemon runs there")) };
+        if matches!(signal, Signal::SIGSTOP | Signal::SIGCONT) {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            for child in children.split_ascii_whitespace().filter_map(|word| word.parse().ok()) {
+                // A core that dies this moment needs no signal.
+                let _ = kill(Pid::from_raw(child), signal);
+            }
+        }
         Ok(kill(Pid::from_raw(pid), signal)?)
     }
 }

@@ -4,6 +4,7 @@
 use nix::sys::signal::Signal;
 
 use super::support::clock::{epoch, pass, secs, wait_until};
+use super::support::host::Host;
 use super::support::pair::NAMES;
 use super::support::{Failback, Kind, Pair, Plan, record};
 
@@ -137,12 +138,12 @@ pub(crate) fn stopped_and_woken(plan: &Plan) -> f64 {
     pair.nothing_moves_for(5.0);
     let logs = NAMES.map(|name| pair.host(name).log().len());
     let slept = epoch();
-    pair.host("alpha").signal(Signal::SIGSTOP);
+    let sleepers = pair.host("alpha").signal(Signal::SIGSTOP);
     wait_until("beta to take over", SOON, || pair.host("beta").held() == ALL);
     pass(secs(f64::from(plan.deadtime_ms) * 3.0 / 1000.0 - (epoch() - slept)));
     pair.take_doubles();
     let woken = epoch();
-    pair.host("alpha").signal(Signal::SIGCONT);
+    Host::send(&sleepers, Signal::SIGCONT);
     wait_until("one owner", 10.0, || one_owner(&pair));
     let took = epoch() - woken;
     if plan.kinds[1] == Kind::Real {
@@ -180,9 +181,10 @@ pub(crate) fn quick_restart(plan: &Plan, n: usize) {
     }
     pair.nothing_moves_for(2.0);
     if host.kind == Kind::Latido {
-        host.signal(Signal::SIGKILL);
-        host.start();
+        let core = host.core().expect("a core");
+        Host::send(&[core], Signal::SIGKILL);
         pair.nothing_moves_for(2.0);
+        assert_ne!(host.core(), Some(core));
     }
     pair.both_active(SOON);
     let said = other.log().split_off(other_log);

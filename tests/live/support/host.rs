@@ -169,6 +169,17 @@ impl Host {
     /// The daemon's main process, seen from outside.
     pub(crate) fn daemon(&self) -> Option<u32> {
         let inside: u32 = String::from_utf8_lossy(&self.run("cat /run/heartbeat.pid").stdout).trim().parse().ok()?;
+        self.outside(inside)
+    }
+
+    /// The process that does the work under a Latido's supervisor, seen from outside.
+    pub(crate) fn core(&self) -> Option<u32> {
+        let output = self.run(&format!("{} status --json", self.program("latido")));
+        let status: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
+        self.outside(u32::try_from(status.get("core")?.as_u64()?).ok()?)
+    }
+
+    fn outside(&self, inside: u32) -> Option<u32> {
         let output = shell::clean("sh").args(["-c", "grep -l . /proc/[0-9]*/status"]).output().ok()?;
         let own = fs::read_link(format!("/proc/{}/ns/pid", self.init())).ok()?;
         String::from_utf8_lossy(&output.stdout).lines().find_map(|path| {
@@ -180,10 +191,21 @@ impl Host {
         })
     }
 
-    /// Sends the daemon's main process a signal.
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.daemon().unwrap_or_else(|| panic!("no daemon on {}", self.name));
-        kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), signal).expect("the daemon can be signalled");
+    /// Sends the daemon a signal: its main process, and a Latido's core before it. Returns whom it was sent to, for
+    /// [`Host::send`]: who is stopped answers no questions.
+    pub(crate) fn signal(&self, signal: Signal) -> Vec<u32> {
+        let core = if self.kind == Kind::Latido { self.core() } else { None };
+        let daemon = self.daemon().unwrap_or_else(|| panic!("no daemon on {}", self.name));
+        let pids: Vec<u32> = core.into_iter().chain([daemon]).collect();
+        Host::send(&pids, signal);
+        pids
+    }
+
+    /// Sends these processes a signal.
+    pub(crate) fn send(pids: &[u32], signal: Signal) {
+        for pid in pids {
+            kill(Pid::from_raw(i32::try_from(*pid).expect("a pid")), signal).expect("our daemon can be signalled");
+        }
     }
 
     /// The log so far.
