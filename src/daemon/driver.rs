@@ -89,11 +89,11 @@ impl Driver {
         clock: Clock,
         log: Log,
         links: Links,
-        intake: Intake,
         cluster: Cluster,
         inherited: (PidFile, Guardian, Orphans, StateFile),
     ) -> io::Result<Driver> {
         let (pid_file, guardian, orphans, state) = inherited;
+        let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
         let net = Net::open(config.announce).inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}"))).ok();
         Ok(Driver {

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, Interest};
+use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
 use crate::time::Mono;
@@ -54,6 +54,8 @@ pub(super) fn arguments(options: &Options) -> Vec<std::ffi::OsString> {
 pub(super) struct Guardian {
     /// `None` while there is no parent.
     line: Option<tokio::net::UnixStream>,
+    /// The same line, written to without asking the runtime whether it may be.
+    mouth: UnixStream,
     pid: u32,
     next_attempt: Mono,
     /// One we got ourselves is our child, and is to be buried by us.
@@ -67,8 +69,9 @@ impl Guardian {
     /// When the runtime cannot watch it.
     pub(super) fn new(line: UnixStream, pid: u32) -> io::Result<Guardian> {
         line.set_nonblocking(true)?;
+        let mouth = line.try_clone()?;
         let line = Some(tokio::net::UnixStream::from_std(line)?);
-        Ok(Guardian { line, pid, next_attempt: Mono::ZERO, own: None })
+        Ok(Guardian { line, mouth, pid, next_attempt: Mono::ZERO, own: None })
     }
 
     /// Whose number stands for this daemon: what `heartbeat -k` signals.
@@ -78,10 +81,8 @@ impl Guardian {
 
     /// Says one word; a parent that is gone is noticed elsewhere.
     pub(super) fn say(&self, words: &[u8]) {
-        if let Some(line) = &self.line {
-            // Twenty bytes in a life: they always fit.
-            let _ = line.try_io(Interest::WRITABLE, || line.try_write(words));
-        }
+        // A few bytes in a life: they always fit.
+        let _ = (&self.mouth).write_all(words);
     }
 
     /// Returns when the parent has gone; never, while there is none. Cancel safe.
@@ -110,6 +111,7 @@ impl Guardian {
         command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
         let child = command.spawn()?;
         self.pid = child.id().unwrap_or(self.pid);
+        self.mouth = ours.try_clone()?;
         self.line = Some(tokio::net::UnixStream::from_std(ours)?);
         // The one before, if it was ours, is buried when it is dropped.
         self.own = Some(child);

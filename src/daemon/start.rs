@@ -7,7 +7,7 @@ use crate::diagnostic::Problem;
 use crate::link::Links;
 use crate::paths::Paths;
 use crate::sys;
-use crate::wire::{Generation, Intake};
+use crate::wire::Generation;
 
 use super::adopt::Inheritance;
 use super::driver::Driver;
@@ -135,9 +135,8 @@ fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle:
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
     }
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, clock.now());
-    let intake = Intake::new(config.keyring.clone());
     let inherited = (pid_file, guardian, orphans, file);
-    Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, intake, cluster, inherited)
+    Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
         .map_err(|error| format!("cannot start: {error}"))
 }
 

@@ -242,6 +242,7 @@ impl StateFile {
     ///
     /// # Errors
     /// As [`StateFile::keep`].
+    #[allow(dead_code, reason = "its caller comes with respawn")]
     pub(super) fn clients(&mut self, clients: Vec<Process>) -> Result<(), String> {
         self.state.clients = clients;
         self.write()

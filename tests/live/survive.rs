@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use super::runner::{Pace, Test};
 use super::scenarios;
 use super::support::Kind::{Latido, Real};
-use super::support::clock::{epoch, pass, secs, wait_until};
+use super::support::clock::{epoch, pass, secs, wait_for, wait_until};
 use super::support::host::Host;
 use super::support::{Pair, Plan, record, shell};
 use crate::tests;
@@ -244,13 +244,11 @@ fn a_core_killed_during_a_takeover_finishes_it_and_starts_nothing_twice() {
 fn a_core_that_dies_again_and_again_is_given_up_and_leaves_nothing_running() {
     let pair = scenarios::cold_start(&plan(Latido));
     let alpha = pair.host("alpha");
-    let supervisor = alpha.daemon().expect("a supervisor");
-    let children = format!("/proc/{supervisor}/task/{supervisor}/children");
-    let core = || -> Option<u32> { std::fs::read_to_string(&children).ok()?.split_whitespace().next()?.parse().ok() };
     for _ in 0..20 {
-        let pid = core().expect("a core");
+        let pid = wait_for("a core", 5.0, || alpha.core());
         Host::send(&[pid], Signal::SIGKILL);
-        wait_until("the next", 5.0, || core() != Some(pid));
+        let given_up = || alpha.log().contains("giving up");
+        wait_until("the next", 5.0, || given_up() || alpha.core().is_some_and(|next| next != pid));
     }
     wait_until("the daemon to give up", 10.0, || alpha.daemon().is_none() && alpha.held().is_empty());
     let log = alpha.log();
