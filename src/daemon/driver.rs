@@ -19,6 +19,7 @@ use crate::time::Mono;
 use crate::wire::{Intake, Kind, field, parse_fifo};
 
 use super::adopt::Orphans;
+use super::alarm::Alarm;
 use super::child::{Children, Ended};
 use super::control::Control;
 use super::environment::Environment;
@@ -57,6 +58,7 @@ pub(super) struct Driver {
     /// Scripts that run for the cluster, and since when.
     pub(super) runs: BTreeMap<JobId, (String, Mono)>,
     lateness: Lateness,
+    alarm: Alarm,
     /// Events that carrying out an action caused at once.
     pub(super) soon: VecDeque<Event>,
     pub(super) exit: Option<u8>,
@@ -109,6 +111,7 @@ impl Driver {
             journal: Journal::open(&paths.journal()),
             runs: BTreeMap::new(),
             lateness: Lateness::default(),
+            alarm: Alarm::new()?,
             soon: VecDeque::new(),
             exit: None,
             guardian,
@@ -155,7 +158,7 @@ impl Driver {
         tokio::select! {
             // The deadline first: whatever floods in may not hold up our own heartbeat.
             biased;
-            () = sleep_until(&self.clock, deadline) => Woken::Deadline,
+            () = self.alarm.reach(&self.clock, deadline) => Woken::Deadline,
             ended = self.children.next() => Woken::Child(ended),
             signal = self.signals.next() => Woken::Signal(signal),
             () = self.guardian.gone() => Woken::GuardianGone,
@@ -441,9 +444,3 @@ impl Lateness {
     }
 }
 
-async fn sleep_until(clock: &Clock, at: Option<Mono>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(clock.instant(at)).await,
-        None => std::future::pending().await,
-    }
-}

@@ -4,6 +4,7 @@
 //! to `driver`, which waits for whatever happens next, tells the core, and carries out what it asks for.
 
 mod adopt;
+mod alarm;
 mod child;
 mod control;
 mod driver;

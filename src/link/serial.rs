@@ -5,7 +5,9 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{fstat, major};
@@ -17,6 +19,7 @@ use nix::unistd::{read, write};
 use serialport::{ErrorKind, FlowControl, SerialPort, TTYPort};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Sleep, sleep};
 
 use crate::clock::Clock;
 use crate::sys;
@@ -30,6 +33,11 @@ const QUEUE_SECONDS: usize = 2;
 /// Room for the burst of a node that becomes active (`wire.md` 7: 1.5 kB), however slow the line.
 const QUEUE_LEAST: usize = 2048;
 const QUEUE_MOST: usize = 8192;
+
+/// How much of a message is worth waking up for, and for how long it may wait at most for the rest.
+const CRUMB_BYTES: u32 = 64;
+const CRUMBS_LEAST: Duration = Duration::from_millis(1);
+const CRUMBS_MOST: Duration = Duration::from_millis(20);
 
 /// A serial medium before it is opened.
 #[derive(Clone, Debug)]
@@ -45,6 +53,9 @@ pub(super) struct Serial {
     port: AsyncFd<Port>,
     queue: OutQueue,
     clock: Clock,
+    /// After a crumb the line is left alone for so long: a message comes in a dozen of them.
+    crumbs: Duration,
+    rest: Option<Pin<Box<Sleep>>>,
     // Dropped after the port: whoever finds no lock must find the line free.
     _lock: LineLock,
 }
@@ -94,7 +105,9 @@ impl SerialPlan {
         let bytes_a_second = usize::try_from(self.baud / 10).unwrap_or(QUEUE_MOST);
         let limit = (bytes_a_second * QUEUE_SECONDS).clamp(QUEUE_LEAST, QUEUE_MOST);
         let port = sys::watch(port, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Serial { port, queue: OutQueue::new(limit), clock: *clock, _lock: lock })
+        let crumbs = CRUMB_BYTES * Duration::from_secs(10) / self.baud.max(1);
+        let crumbs = crumbs.clamp(CRUMBS_LEAST, CRUMBS_MOST);
+        Ok(Serial { port, queue: OutQueue::new(limit), clock: *clock, crumbs, rest: None, _lock: lock })
     }
 }
 
@@ -104,10 +117,19 @@ impl Serial {
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {
             return Poll::Ready(Err(error));
         }
+        if let Some(rest) = &mut self.rest {
+            ready!(rest.as_mut().poll(cx));
+            self.rest = None;
+        }
         loop {
             let mut ready = ready!(self.port.poll_read_ready(cx))?;
             match ready.try_io(|port| read_some(port.get_ref(), buffer)) {
-                Ok(result) => return Poll::Ready(result.map(|count| (count, self.clock.mono()))),
+                Ok(result) => {
+                    if result.is_ok() {
+                        self.rest = Some(Box::pin(sleep(self.crumbs)));
+                    }
+                    return Poll::Ready(result.map(|count| (count, self.clock.mono())));
+                }
                 Err(_would_block) => {}
             }
         }

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::task::{Context, Poll};
 
 use nix::sys::socket::{setsockopt, sockopt::DontRoute};
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
 
 use crate::clock::Clock;
 
@@ -124,6 +124,8 @@ impl UdpPlan {
         let bind_to = match &self.peer {
             Peer::Broadcast => {
                 socket.bind_device(Some(self.interface.as_bytes()))?;
+                // A kernel without it only costs us the reading of our own voice.
+                let _ = deafen_to_ourselves(&socket);
                 SocketAddr::V4(SocketAddrV4::new(any4, self.port))
             }
             Peer::Unicast(_) => {
@@ -205,6 +207,23 @@ fn address(on: &Interface) -> io::Result<Ipv4Addr> {
 /// Link-local addresses mean nothing without an interface.
 fn scope(to: Ipv6Addr, on: &Interface) -> u32 {
     if to.is_unicast_link_local() { on.index } else { 0 }
+}
+
+/// Refuses the copies of our own broadcasts that the kernel hands back to every listener of this machine: each would
+/// wake us for nothing. Somebody else's message is never one, whatever address it claims to come from.
+fn deafen_to_ourselves(socket: &Socket) -> io::Result<()> {
+    // linux/filter.h: the ancillary word at SKF_AD_OFF + SKF_AD_PKTTYPE; linux/if_packet.h: PACKET_LOOPBACK.
+    const PACKET_TYPE: u32 = (-0x1000_i32 + 4).cast_unsigned();
+    const LOOPED_BACK: u32 = 5;
+    const LOAD_WORD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    socket.attach_filter(&[
+        SockFilter::new(LOAD_WORD, 0, 0, PACKET_TYPE),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, LOOPED_BACK),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
 }
 
 fn other(why: &'static str) -> io::Error {
