@@ -443,4 +443,3 @@ impl Lateness {
         if now.since(self.since) > 2 * Self::SPAN { Duration::ZERO } else { self.now.max(self.before) }
     }
 }
-
