@@ -507,7 +507,11 @@ impl Cluster {
             return self.run_next();
         }
         match state {
-            GroupState::Held if running.wish == Wish::Check => self.report(Report::Adopted { group }),
+            GroupState::Held if running.wish == Wish::Check => {
+                // Whoever announced its addresses died before the last time was over.
+                self.out.push(Action::Announce { group: group.clone() });
+                self.report(Report::Adopted { group });
+            }
             GroupState::Held => self.report(Report::GroupHeld { group, took }),
             GroupState::Failed if running.wish == Wish::GiveUp => self.report(Report::GroupReleased { group, took }),
             GroupState::Failed => {

@@ -257,6 +257,11 @@ impl Cluster {
         self.groups.is_busy()
     }
 
+    /// Whether this node has joined: everybody was heard or is dead.
+    pub fn is_active(&self) -> bool {
+        self.local_status == Status::Active && !self.exited
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Place, Problem};
 
 use super::directive::Directive;
-use super::facts::PathKind;
+use super::facts::{PathFact, PathKind};
 use super::ha_cf::{Given, Reader};
 use super::line::{Line, Word};
 
@@ -79,10 +79,11 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
             Some(_) => "Client child command [] is not full pathname",
         }));
     };
-    if path.text.rsplit('/').next() == Some("ipfail") {
-        let what = "ipfail is part of Latido: this line is not needed, and ping nodes do not move groups yet";
-        let problem = reader.warning(path, what).remedy("leave the line for a heartbeat on the other node");
-        return reader.push(problem.original(format!("Client child command [{}] is not executable", path.text)));
+    if is_ours(reader, path) && reader.facts.user_exists(user.text) == Some(false) {
+        // Old files always carry such a line: no reason not to start.
+        let what = format!("user \"{}\" does not exist: {} is not started", user.text, path.text);
+        let problem = reader.warning(user, what).remedy("create it, as the heartbeat package does");
+        return reader.push(problem.original(format!("Invalid uid [{}] specified for client child", user.text)));
     }
     let problems = respawn_problems(reader, user, path);
     let usable = problems.is_empty();
@@ -90,10 +91,6 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
     if usable {
         let command = words[1..].iter().map(|word| word.text.to_owned()).collect();
         let value = Respawn { user: user.text.to_owned(), command, failfast: directive.name == "failfast" };
-        reader.push(reader.warning(
-            path,
-            format!("{} is understood, and not yet obeyed: {} is not started", directive.name, path.text),
-        ));
         reader.cf.respawn.push(Given { value, place: place(line) });
     }
 }
@@ -108,15 +105,37 @@ fn respawn_problems(reader: &Reader<'_>, user: &Word<'_>, path: &Word<'_>) -> Ve
     if !path.text.starts_with('/') {
         let problem = reader.error(path, format!("\"{}\" is not a full path", path.text));
         problems.push(problem.original(format!("Client child command [{}] is not full pathname", path.text)));
-    } else if let Some(fact) = reader.facts.path(path.text).filter(|fact| !fact.executable) {
+    } else if let Some(fact) = reader.facts.path(path.text) {
+        problems.extend(program_problem(reader, path, &fact));
+    }
+    problems
+}
+
+/// Programs of the original that are part of this one, wherever its package had them.
+const OURS: [&str; 2] = ["ipfail", "dopd"];
+
+/// Whether this names such a program where none is.
+fn is_ours(reader: &Reader<'_>, path: &Word<'_>) -> bool {
+    let ours = path.text.rsplit('/').next().is_some_and(|name| OURS.contains(&name));
+    ours && reader.facts.path(path.text).is_some_and(|fact| fact.kind == PathKind::Missing)
+}
+
+fn program_problem(reader: &Reader<'_>, path: &Word<'_>, fact: &PathFact) -> Option<Problem> {
+    if !fact.executable {
+        if is_ours(reader, path) {
+            return None;
+        }
         let what = match fact.kind {
             PathKind::Missing => "does not exist",
             PathKind::CharDevice | PathKind::Directory | PathKind::File | PathKind::Other => "is not executable",
         };
         let problem = reader.error(path, format!("{} {what}", path.text));
-        problems.push(problem.original(format!("Client child command [{}] is not executable", path.text)));
+        return Some(problem.original(format!("Client child command [{}] is not executable", path.text)));
     }
-    problems
+    // Whoever can change the program has the rights of its user, and at `failfast` those of a reset button.
+    let why = fact.writable_by_others.as_ref()?;
+    let problem = reader.error(path, format!("{} is not started: {why}", path.text));
+    Some(problem.remedy("chown root and chmod go-w the program and its directory"))
 }
 
 pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {

@@ -66,7 +66,7 @@ pub struct Config {
     pub parameters: Vec<(String, String)>,
     /// `env NAME=VALUE` alone.
     pub env: Vec<(String, String)>,
-    /// `respawn` and `failfast`: kept, not yet obeyed.
+    /// `respawn` and `failfast`
     pub respawn: Vec<Respawn>,
     /// `apiauth`, without the defaults.
     pub apiauth: Vec<ApiRule>,

@@ -26,8 +26,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 pub(super) struct Inheritance {
     /// For the core.
     pub past: Past,
-    /// Its processes that still run.
+    /// Its scripts that are still at work.
     pub orphans: Orphans,
+    /// Its programs of `respawn`.
+    pub clients: Orphans,
     /// The file, to be written on.
     pub file: StateFile,
 }
@@ -37,8 +39,10 @@ impl Inheritance {
     pub(super) fn take(run_dir: &Path, now: Duration, alone: bool, hopeless: bool) -> Inheritance {
         let state = StateFile::read(run_dir).filter(|state| state.boot == boot()).unwrap_or_default();
         let file = StateFile::new(run_dir, state.alive, state.patience);
-        let orphans = Orphans::of(&state, now);
-        Inheritance { past: judge(state, now, alone, hopeless), orphans, file }
+        let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
+        let orphans = Orphans::of(jobs);
+        let clients = Orphans::of(state.clients.iter().map(|process| (*process, Duration::ZERO)));
+        Inheritance { past: judge(state, now, alone, hopeless), orphans, clients, file }
     }
 }
 
@@ -63,10 +67,9 @@ pub(super) struct Orphans {
 }
 
 impl Orphans {
-    fn of(state: &State, now: Duration) -> Orphans {
-        let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
-        let clients = state.clients.iter().map(|process| (*process, Duration::ZERO));
-        let found = jobs.chain(clients).filter(|(process, _)| process.is_alive()).collect();
+    /// Those of them that still run, each with the time it has left.
+    fn of(processes: impl Iterator<Item = (Process, Duration)>) -> Orphans {
+        let found = processes.filter(|(process, _)| process.is_alive()).collect();
         Orphans { found, tasks: JoinSet::new(), waiting: VecDeque::new() }
     }
 
@@ -195,11 +198,8 @@ mod tests {
     async fn a_script_at_work_is_waited_for_and_one_that_exceeds_its_time_is_ended() {
         let (mut quick, quick_process) = sleeper("sleep 0.1");
         let (mut slow, slow_process) = sleeper("sleep 60");
-        let state = State {
-            jobs: vec![(quick_process, Duration::from_secs(60)), (slow_process, Duration::from_millis(200))],
-            ..State::default()
-        };
-        let mut orphans = Orphans::of(&state, Duration::ZERO);
+        let both = [(quick_process, Duration::from_secs(60)), (slow_process, Duration::from_millis(200))];
+        let mut orphans = Orphans::of(both.into_iter());
         assert_eq!(orphans.watch(), 2);
         orphans.gone().await;
         assert!(!orphans.any());
@@ -210,8 +210,8 @@ mod tests {
     #[tokio::test]
     async fn a_number_that_somebody_else_has_by_now_is_left_alone() {
         let (mut child, process) = sleeper("sleep 60");
-        let state = State { clients: vec![Process { start: process.start + 1, ..process }], ..State::default() };
-        let mut orphans = Orphans::of(&state, Duration::ZERO);
+        let other = Process { start: process.start + 1, ..process };
+        let mut orphans = Orphans::of([(other, Duration::ZERO)].into_iter());
         assert_eq!(orphans.watch(), 0);
         assert!(child.try_wait().unwrap().is_none());
         child.kill().unwrap();

@@ -21,6 +21,7 @@ use crate::wire::{Intake, Kind, field, parse_fifo};
 use super::adopt::Orphans;
 use super::alarm::Alarm;
 use super::child::{Children, Ended};
+use super::clients::{Company, News};
 use super::control::Control;
 use super::environment::Environment;
 use super::fifo::Fifo;
@@ -36,6 +37,7 @@ use super::read_config::{self, Options as ReadOptions};
 use super::signals::{Signal, Signals};
 use super::start::Options;
 use super::state::StateFile;
+use super::watchdog::Watchdog;
 
 /// A running node and everything it touches.
 pub(super) struct Driver {
@@ -65,10 +67,22 @@ pub(super) struct Driver {
     pub(super) guardian: Guardian,
     pid_file: Option<PidFile>,
     pub(super) orphans: Orphans,
+    pub(super) company: Company,
+    pub(super) watchdog: Option<Watchdog>,
     pub(super) state: StateFile,
     sparing: Sparing,
     fifo: Fifo,
     signals: Signals,
+}
+
+/// What was there before the loop.
+#[derive(Debug)]
+pub(super) struct Inherited {
+    pub pid_file: PidFile,
+    pub guardian: Guardian,
+    pub orphans: Orphans,
+    pub company: Company,
+    pub state: StateFile,
 }
 
 /// Why the loop woke.
@@ -81,6 +95,7 @@ enum Woken {
     Signal(Signal),
     OrphansGone(Vec<(JobId, Invocation, Duration)>),
     GuardianGone,
+    Company(News),
 }
 
 impl Driver {
@@ -92,9 +107,10 @@ impl Driver {
         log: Log,
         links: Links,
         cluster: Cluster,
-        inherited: (PidFile, Guardian, Orphans, StateFile),
+        inherited: Inherited,
     ) -> io::Result<Driver> {
-        let (pid_file, guardian, orphans, state) = inherited;
+        let Inherited { pid_file, guardian, orphans, company, state } = inherited;
+        let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
         let net = Net::open(config.announce).inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}"))).ok();
@@ -117,6 +133,8 @@ impl Driver {
             guardian,
             pid_file: Some(pid_file),
             orphans,
+            company,
+            watchdog,
             state,
             sparing: Sparing::default(),
             net,
@@ -132,6 +150,7 @@ impl Driver {
 
     /// Runs until the core says that it is over.
     pub(super) async fn run(mut self) -> u8 {
+        self.company.watch_leftovers();
         let orphans = self.orphans.watch();
         if orphans > 0 {
             self.log
@@ -140,7 +159,8 @@ impl Driver {
         self.tell(Event::Tick);
         self.guardian.say(&[READY]);
         loop {
-            if let Some(code) = self.exit {
+            // A node that leaves in order waits for those beside it.
+            if let Some(code) = self.exit.filter(|code| *code != 0 || self.company.is_over()) {
                 self.links.flush(Duration::from_millis(300)).await;
                 if code == UPGRADE {
                     self.pid_file.take().into_iter().for_each(PidFile::leave);
@@ -163,6 +183,7 @@ impl Driver {
             signal = self.signals.next() => Woken::Signal(signal),
             () = self.guardian.gone() => Woken::GuardianGone,
             runs = self.orphans.gone() => Woken::OrphansGone(runs),
+            news = self.company.next() => Woken::Company(news),
             question = self.control.next() => Woken::Control(question),
             text = self.fifo.next() => Woken::Fifo(text),
             event = self.links.next() => Woken::Link(event),
@@ -171,10 +192,16 @@ impl Driver {
 
     fn next_deadline(&self) -> Option<Mono> {
         let repeat = self.net.as_ref().and_then(Net::next_repeat);
-        [self.cluster.next_deadline(), self.links.next_retry(), repeat, self.guardian.next_attempt()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.cluster.next_deadline(),
+            self.links.next_retry(),
+            repeat,
+            self.guardian.next_attempt(),
+            self.company.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn react(&mut self, woken: Woken) {
@@ -192,6 +219,7 @@ impl Driver {
             Woken::Signal(signal) => self.on_signal(signal),
             Woken::OrphansGone(runs) => self.on_orphans_gone(runs),
             Woken::GuardianGone => self.on_guardian_gone(),
+            Woken::Company(news) => self.on_company(&news),
         }
     }
 
@@ -214,6 +242,10 @@ impl Driver {
         if self.guardian.next_attempt().is_some_and(|at| at <= now) {
             self.get_a_guardian();
         }
+        if self.company.next_deadline().is_some_and(|at| at <= now) {
+            let wanted = self.company.serve(now, &self.environment, &self.log);
+            self.note_company(wanted);
+        }
     }
 
     fn on_orphans_gone(&mut self, runs: Vec<(JobId, Invocation, Duration)>) {
@@ -221,6 +253,26 @@ impl Driver {
             self.run_script(job, &invocation, limit);
         }
         self.hear_what_that_caused();
+    }
+
+    fn on_company(&mut self, news: &News) {
+        let now = self.clock.mono();
+        let wanted = match news {
+            News::Ended(index, how) => self.company.ended(*index, *how, now, &self.log),
+            News::RoomForAll => self.company.serve(now, &self.environment, &self.log),
+        };
+        self.note_company(wanted);
+    }
+
+    /// Whoever runs beside us is written down; who asked for `failfast` and died takes the machine with it.
+    fn note_company(&mut self, wants_reboot: Option<String>) {
+        if let Some(clients) = self.company.take_changed() {
+            let written = self.state.clients(clients);
+            self.complain(written);
+        }
+        if let Some(words) = wants_reboot {
+            self.reboot(&format!("{words} died, and ha.cf says failfast"));
+        }
     }
 
     fn on_guardian_gone(&mut self) {
@@ -292,6 +344,7 @@ impl Driver {
         match signal {
             Signal::Leave => {
                 self.guardian.say(&[STOPPING]);
+                self.company.no_more();
                 self.tell(Event::Leave);
             }
             Signal::Reload => self.reload(),
@@ -347,6 +400,10 @@ impl Driver {
             for action in self.cluster.handle(self.clock.now(), event) {
                 self.perform(action);
             }
+        }
+        if !self.company.has_begun() && self.cluster.is_active() {
+            let wanted = self.company.begin(self.clock.mono(), &self.environment, &self.log);
+            self.note_company(wanted);
         }
     }
 
@@ -442,4 +499,10 @@ impl Lateness {
     fn worst(&self, now: Mono) -> Duration {
         if now.since(self.since) > 2 * Self::SPAN { Duration::ZERO } else { self.now.max(self.before) }
     }
+}
+
+fn open_watchdog(config: &Config, log: &Log) -> Option<Watchdog> {
+    let (watchdog, lines) = Watchdog::open(config.watchdog.as_ref()?, config.settings.deadtime);
+    lines.into_iter().for_each(|(level, text)| log.write(level, text));
+    watchdog
 }

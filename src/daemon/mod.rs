@@ -6,6 +6,7 @@
 mod adopt;
 mod alarm;
 mod child;
+mod clients;
 mod control;
 mod driver;
 mod environment;
@@ -22,10 +23,12 @@ pub mod pidfile;
 mod probe;
 pub mod read_config;
 mod realtime;
+mod respawn;
 mod signals;
 mod start;
 mod state;
 mod supervisor;
+mod watchdog;
 
 pub use start::Options;
 pub use supervisor::run;

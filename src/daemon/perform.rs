@@ -17,6 +17,7 @@ use super::control::Question;
 use super::driver::Driver;
 use super::guardian;
 use super::lookup::Found;
+use super::watchdog::Watchdog;
 
 /// A notification script that takes longer is ended: the next one waits for it.
 const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
@@ -59,7 +60,7 @@ impl Driver {
                 let kept = self.state.keep(kept);
                 self.complain(kept);
             }
-            Action::Alive => {}
+            Action::Alive => self.feed_watchdog(),
             Action::Exit(reason) => self.leave(&reason),
         }
     }
@@ -74,6 +75,7 @@ impl Driver {
             self.state.alive(since_boot(), patience);
             let wall = self.clock.now().wall;
             self.links.ping_all(|node| seal_ping(node, wall, "ping", keys, form));
+            self.feed_watchdog();
         }
     }
 
@@ -136,8 +138,24 @@ impl Driver {
         }
     }
 
+    fn feed_watchdog(&mut self) {
+        if let Some((level, text)) = self.watchdog.as_mut().and_then(Watchdog::feed) {
+            self.log.write(level, text);
+        }
+    }
+
+    /// What an operator forced us to leave running is still guarded: the other node starts it after deadtime.
+    fn disarm_watchdog(&mut self) {
+        let Some(watchdog) = self.watchdog.take() else { return };
+        if self.state.claims_anything() {
+            self.log.warn("the watchdog stays armed, because resources run on: it will reset this machine");
+        } else if let Some((level, text)) = watchdog.disarm() {
+            self.log.write(level, text);
+        }
+    }
+
     /// What could not be written is said once (`state`).
-    fn complain(&self, written: Result<(), String>) {
+    pub(super) fn complain(&self, written: Result<(), String>) {
         if let Err(why) = written {
             self.log.error(why);
         }
@@ -244,6 +262,8 @@ impl Driver {
         match reason {
             ExitReason::Stopped => {
                 self.state.close();
+                self.disarm_watchdog();
+                self.company.stop(self.clock.mono(), &self.log);
                 self.exit = Some(0);
             }
             ExitReason::Upgrade => self.exit = Some(guardian::UPGRADE),
@@ -254,16 +274,18 @@ impl Driver {
                 );
                 self.exit = Some(1);
             }
-            ExitReason::Reboot { resource } => {
-                self.log
-                    .write(crate::cluster::Level::Crit, format!("{resource} does not stop: rebooting this machine"));
-                self.exit = Some(1);
-                // A lab or a test that lives under another directory shares the machine with others.
-                if self.options.paths == Paths::system() {
-                    nix::unistd::sync();
-                    let _ = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
-                }
-            }
+            ExitReason::Reboot { resource } => self.reboot(&format!("{resource} does not stop")),
+        }
+    }
+
+    /// Resets this machine, because nothing less keeps it from running what another node will start.
+    pub(super) fn reboot(&mut self, why: &str) {
+        self.log.write(crate::cluster::Level::Crit, format!("{why}: rebooting this machine"));
+        self.exit = Some(1);
+        // A lab or a test that lives under another directory shares the machine with others.
+        if self.options.paths == Paths::system() {
+            nix::unistd::sync();
+            let _ = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
         }
     }
 

@@ -10,7 +10,8 @@ use crate::sys;
 use crate::wire::Generation;
 
 use super::adopt::Inheritance;
-use super::driver::Driver;
+use super::clients::Company;
+use super::driver::{Driver, Inherited};
 use super::guardian::{Cradle, Guardian, last_word};
 use super::logging::{Log, Terminal};
 use super::pidfile::{PidFile, Running};
@@ -127,7 +128,8 @@ fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle:
     })?;
     let alone = config.settings.nodes.len() < 2;
     mourn(log, &cradle);
-    let Inheritance { past, orphans, file } = Inheritance::take(&paths.run_dir, since_boot(), alone, cradle.hopeless);
+    let Inheritance { past, orphans, clients, file } =
+        Inheritance::take(&paths.run_dir, since_boot(), alone, cradle.hopeless);
     let birth = birth(paths, config, clock, log, past).map_err(|error| error.to_string())?;
     let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
@@ -135,7 +137,8 @@ fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle:
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
     }
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, clock.now());
-    let inherited = (pid_file, guardian, orphans, file);
+    let company = Company::new(&config.respawn, clients);
+    let inherited = Inherited { pid_file, guardian, orphans, company, state: file };
     Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
         .map_err(|error| format!("cannot start: {error}"))
 }

@@ -242,7 +242,6 @@ impl StateFile {
     ///
     /// # Errors
     /// As [`StateFile::keep`].
-    #[allow(dead_code, reason = "its caller comes with respawn")]
     pub(super) fn clients(&mut self, clients: Vec<Process>) -> Result<(), String> {
         self.state.clients = clients;
         self.write()
@@ -255,6 +254,11 @@ impl StateFile {
             // A failure shows at the next change; an older moment only makes a successor more careful.
             let _ = file.write_all_at(self.state.first_line().as_bytes(), 0);
         }
+    }
+
+    /// Whether anything may run that nobody else may start.
+    pub(super) fn claims_anything(&self) -> bool {
+        self.state.kept.claims_anything()
     }
 
     /// At the end: what nobody has to know is removed.

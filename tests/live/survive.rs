@@ -1,6 +1,7 @@
 //! A Latido whose processes are killed: the core alone, the supervisor alone, both; beside a heartbeat 3.0.6 and beside
 //! another Latido (`docs/takeover.md` 10).
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 
 use nix::sys::signal::Signal;
@@ -35,6 +36,8 @@ pub(crate) const TOGETHER: &[Test] = tests!(
         the_program_is_exchanged_with_nothing_moving,
         a_core_killed_during_a_takeover_finishes_it_and_starts_nothing_twice,
         a_core_that_dies_again_and_again_is_given_up_and_leaves_nothing_running,
+        a_client_runs_once_under_its_user_whatever_dies_and_is_stopped_last,
+        a_watchdog_is_fed_with_the_heartbeats_and_disarmed_after_the_last_stop,
     ]
 );
 
@@ -154,20 +157,18 @@ fn killed_for_good(plan: &Plan) {
     kill_both(alpha);
     wait_until("beta to take over", 8.0, || beta.held() == ["ra", "rb", "rc", "rd"]);
     assert_eq!(alpha.held(), ["ra", "rb"], "nobody stops what a dead daemon left");
+    // A real node that is met in the middle of its takeover never gives back what it took.
+    pair.stable("beta", 8.0);
     pair.take_doubles();
     let started = epoch();
     alpha.start();
     wait_until("the leftovers to be stopped", 8.0, || alpha.held().is_empty() || first_word(&pair, started).is_some());
-    let word = {
-        wait_until("a word", 8.0, || first_word(&pair, started).is_some());
-        first_word(&pair, started)
-    };
+    let word = wait_for("a word", 8.0, || first_word(&pair, started));
     let calls = record::calls(&alpha.dir);
     let stopped = calls.iter().filter(|call| call.at >= started && call.verb == "stop").map(|call| call.at);
     let last = stopped.fold(started, f64::max);
     assert!(last > started, "nothing was stopped: {calls:?}");
-    assert!(word.is_some_and(|word| word > last), "the node spoke at {word:?}, the last stop came at {last}");
-    assert!(!alpha.run(&format!("ip -o addr show to {ADDRESS}")).stdout.is_empty() || beta.held().len() == 4);
+    assert!(word > last, "the node spoke at {word}, the last stop came at {last}");
     pair.settle(&["ra", "rb"], &["rc", "rd"], 15.0);
     pair.both_active(8.0);
     pair.assert_never_double();
@@ -255,4 +256,75 @@ fn a_core_that_dies_again_and_again_is_given_up_and_leaves_nothing_running() {
     assert!(log.contains("giving up"), "{log}");
     wait_until("beta to take over", 8.0, || pair.host("beta").held().len() == 4);
     pair.assert_never_double();
+}
+
+/// A program of `respawn`: writes down who it is and when it was asked to end.
+const CLIENT: &str = r#"#!/bin/sh
+echo "start $(id -u) $(id -g) $HA_keepalive $1" >>@FILE@
+trap 'echo "$(ls @STATE@ | wc -l) term" >>@FILE@; exit 0' TERM
+while :; do sleep 0.1; done
+"#;
+
+fn a_client_runs_once_under_its_user_whatever_dies_and_is_stopped_last() {
+    let pair = Pair::new(&plan(Latido));
+    let alpha = pair.host("alpha");
+    let (program, file) = (alpha.dir.join("bin/client"), alpha.dir.join("said"));
+    let text = CLIENT.replace("@FILE@", &file.display().to_string());
+    let text = text.replace("@STATE@", &alpha.dir.join("state").display().to_string());
+    for (path, text, mode) in [(&program, text.as_str(), 0o755), (&file, "", 0o666)] {
+        std::fs::write(path, text).expect("a file of our own");
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a file of our own");
+    }
+    open_to_all(&alpha.dir);
+    alpha.add_to_ha_cf(&format!("respawn nobody {} 'two words'\n", program.display()));
+    pair.start_both();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
+    let said = || std::fs::read_to_string(&file).unwrap_or_default();
+    let starts = || said().lines().filter(|line| line.starts_with("start")).count();
+    wait_until("the client", 5.0, || starts() == 1);
+    let first = said();
+    assert!(first.starts_with("start 65534 65534 ") && first.ends_with(" two words\n"), "{first}");
+    let running = || String::from_utf8_lossy(&alpha.run("pidof -x client | wc -w").stdout).trim().to_owned();
+    // It dies, the core dies, the supervisor dies: there is one.
+    alpha.run("kill -9 $(pidof -x client)");
+    wait_until("it to be started again", 5.0, || starts() == 2);
+    Host::send(&[alpha.core().expect("a core")], Signal::SIGKILL);
+    wait_until("it to be started by the next core", 8.0, || starts() == 3 && running() == "1");
+    assert!(said().contains("2 term"), "the one before was ended: {}", said());
+    let stopping = alpha.stop().wait();
+    assert!(stopping.is_ok_and(|status| status.success()));
+    assert!(said().ends_with("0 term\n"), "it is stopped when nothing is held any more: {}", said());
+    assert_eq!((starts(), running().as_str()), (3, "0"), "{}", said());
+}
+
+/// A user without rights has to get at what lies below.
+fn open_to_all(dir: &std::path::Path) {
+    for dir in dir.ancestors().filter(|dir| dir.starts_with("/tmp") && *dir != std::path::Path::new("/tmp")) {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).expect("a directory of our own");
+    }
+}
+
+/// The device is a file: what is written into it is what a real one would hear.
+fn a_watchdog_is_fed_with_the_heartbeats_and_disarmed_after_the_last_stop() {
+    let pair = Pair::new(&plan(Latido));
+    let alpha = pair.host("alpha");
+    let device = alpha.dir.join("log/dog");
+    std::fs::write(&device, "").expect("a file of our own");
+    std::fs::write(alpha.dir.join("delay.ra.stop"), "1").expect("a file of our own");
+    alpha.add_to_ha_cf("watchdog /var/log/dog\n");
+    pair.start_both();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
+    let heard = || std::fs::read_to_string(&device).unwrap_or_default();
+    let begun = heard().len();
+    wait_until("five heartbeats", 3.0, || heard().len() >= begun + 5);
+    Host::send(&[alpha.core().expect("a core")], Signal::SIGKILL);
+    // The next core writes from the beginning of the file, as into a device.
+    wait_until("the next core to feed it", 3.0, || alpha.core().is_some());
+    pair.stable("alpha", 8.0);
+    assert!(!heard().contains('V'), "{}", heard());
+    let mut stopping = alpha.stop();
+    wait_until("the first stop", 3.0, || record::calls(&alpha.dir).iter().any(|call| call.verb == "stop"));
+    assert!(!heard().contains('V'), "disarmed while resources run: {}", heard());
+    assert!(stopping.wait().is_ok_and(|status| status.success()));
+    assert_eq!(heard().matches('V').count(), 1, "{}", heard());
 }

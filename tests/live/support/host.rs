@@ -87,6 +87,13 @@ impl Host {
         fs::set_permissions(ha_d.join("authkeys"), fs::Permissions::from_mode(0o600)).expect("authkeys");
     }
 
+    /// Adds lines to `ha.cf`.
+    pub(crate) fn add_to_ha_cf(&self, lines: &str) {
+        let path = self.dir.join("ha.d/ha.cf");
+        let text = fs::read_to_string(&path).expect("ha.cf");
+        fs::write(path, text + lines).expect("ha.cf");
+    }
+
     /// Switches it on; `port` is the device that becomes its `/dev/ttyS0`.
     pub(crate) fn boot(&mut self, port: Option<&Path>) {
         let _ = fs::remove_file(self.dir.join("ready"));

@@ -1,0 +1,222 @@
+//! Carries out what `respawn` decides: starts the programs of `ha.cf` under their users, hears of their ends, ends them.
+//! A program a dead predecessor left running is ended first: two of the same would meet at the socket.
+
+use std::ffi::CString;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Gid, Pid, Uid, User, getgrouplist};
+use tokio::task::JoinSet;
+
+use crate::cluster::Level;
+use crate::config::Respawn;
+use crate::sys;
+use crate::time::Mono;
+
+use super::adopt::Orphans;
+use super::environment::Environment;
+use super::logging::Log;
+use super::respawn::{Clients, Ending, Order};
+use super::state::Process;
+
+/// The programs beside us.
+#[derive(Debug)]
+pub(super) struct Company {
+    clients: Clients,
+    tasks: JoinSet<(usize, Ending)>,
+    before: Orphans,
+    /// Those that run have changed since [`Company::take_changed`].
+    changed: bool,
+}
+
+/// What the loop hears of them.
+#[derive(Debug)]
+pub(super) enum News {
+    /// One ended.
+    Ended(usize, Ending),
+    /// Those of a predecessor are gone.
+    RoomForAll,
+}
+
+impl Company {
+    /// Those of `ha.cf`, and what a predecessor left.
+    pub(super) fn new(lines: &[Respawn], before: Orphans) -> Company {
+        Company { clients: Clients::new(lines), tasks: JoinSet::new(), before, changed: false }
+    }
+
+    /// The next that happens; never, while nothing can. Cancel safe.
+    pub(super) async fn next(&mut self) -> News {
+        tokio::select! {
+            _ = self.before.gone() => News::RoomForAll,
+            Some(ended) = self.tasks.join_next() => match ended {
+                Ok((index, how)) => News::Ended(index, how),
+                // A task of ours neither panics nor is aborted.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    /// When [`Company::serve`] wants to be called.
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        self.clients.next_deadline().filter(|_| !self.before.any())
+    }
+
+    /// Ends what a predecessor left; must be called inside the runtime.
+    pub(super) fn watch_leftovers(&mut self) {
+        self.before.watch();
+    }
+
+    /// Whether [`Company::begin`] was called.
+    pub(super) fn has_begun(&self) -> bool {
+        self.clients.has_begun()
+    }
+
+    /// The communication is up; to be called once.
+    pub(super) fn begin(&mut self, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
+        self.clients.begin();
+        self.serve(now, environment, log)
+    }
+
+    /// Does what is due; returns whose death wants a reboot.
+    pub(super) fn serve(&mut self, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
+        if self.before.any() {
+            return None;
+        }
+        let orders = self.clients.due(now);
+        self.obey(orders, now, environment, log)
+    }
+
+    /// One ended.
+    pub(super) fn ended(&mut self, index: usize, how: Ending, now: Mono, log: &Log) -> Option<String> {
+        self.changed = true;
+        let orders = self.clients.ended(index, how, now);
+        self.obey(orders, now, &Environment::default(), log)
+    }
+
+    /// The node is leaving: what ends now stays so.
+    pub(super) fn no_more(&mut self) {
+        self.clients.no_more();
+    }
+
+    /// Stops them all, the last first.
+    pub(super) fn stop(&mut self, now: Mono, log: &Log) {
+        let orders = self.clients.stop(now);
+        self.obey(orders, now, &Environment::default(), log);
+    }
+
+    /// Whether none runs.
+    pub(super) fn is_over(&self) -> bool {
+        self.clients.is_over()
+    }
+
+    /// Those that run, when that has changed.
+    pub(super) fn take_changed(&mut self) -> Option<Vec<Process>> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.then(|| self.clients.pids().into_iter().filter_map(Process::running).collect())
+    }
+
+    fn obey(&mut self, orders: Vec<Order>, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
+        let mut reboot = None;
+        for order in orders {
+            match order {
+                Order::Start(index) => self.start(index, now, environment, log),
+                Order::Terminate(pid) => end(pid, Signal::SIGTERM),
+                Order::Kill(pid) => end(pid, Signal::SIGKILL),
+                Order::Reboot(words) => reboot = Some(words),
+                Order::Log(level, text) => log.write(level, text),
+            }
+        }
+        reboot
+    }
+
+    fn start(&mut self, index: usize, now: Mono, environment: &Environment, log: &Log) {
+        let line = self.clients.line(index).clone();
+        let words = line.command.join(" ");
+        let started = user_of(&line.user).and_then(|user| {
+            log.info(format!("Starting child client \"{words}\" ({},{})", user.uid, user.gid));
+            spawn(&line, user, environment)
+        });
+        match started {
+            Ok(mut child) => {
+                let pid = child.id().unwrap_or(0);
+                log.info(format!("Starting \"{words}\" as user {} (pid {pid})", line.user));
+                self.clients.started(index, pid, now);
+                self.changed = true;
+                self.tasks.spawn(async move { (index, ending(child.wait().await.unwrap_or_default())) });
+            }
+            Err(why) => {
+                self.clients.refused(index);
+                log.write(Level::Error, format!("Client \"{words}\" is not started: {why}"));
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Account {
+    uid: Uid,
+    gid: Gid,
+    groups: Vec<u32>,
+}
+
+/// A user by name or number, with all its groups.
+fn user_of(name: &str) -> Result<Account, String> {
+    let by_number = || name.parse().ok().and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
+    let user = User::from_name(name).ok().flatten().or_else(by_number);
+    let Some(user) = user else { return Err(format!("there is no user \"{name}\"")) };
+    let groups = CString::new(user.name.clone())
+        .ok()
+        .and_then(|name| getgrouplist(&name, user.gid).ok())
+        .unwrap_or_else(|| vec![user.gid]);
+    Ok(Account { uid: user.uid, gid: user.gid, groups: groups.into_iter().map(Gid::as_raw).collect() })
+}
+
+fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tokio::process::Child, String> {
+    let path = line.command.first().map(String::as_str).unwrap_or_default();
+    let mut command = if is_program(Path::new(path)) {
+        // As the original: quotes, variables and redirections of the line are the shell's affair.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("exec {}", line.command.join(" "))]);
+        command
+    } else if let Some(name) = ours(path) {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(name).args(&line.command[1..]);
+        command
+    } else {
+        return Err(format!("{path} is not an executable file (any more)"));
+    };
+    command
+        .env_clear()
+        .envs(environment.variables())
+        .current_dir(&environment.directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0);
+    sys::start_as(&mut command, user.uid.as_raw(), user.gid.as_raw(), user.groups);
+    tokio::process::Command::from(command).spawn().map_err(|error| format!("{path}: {error}"))
+}
+
+/// The programs of the original that are part of this one, for an `ha.cf` that names where they were.
+fn ours(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next()?;
+    ["ipfail", "dopd"].into_iter().find(|known| *known == name)
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    status.signal().map_or_else(|| Ending::Code(status.code().unwrap_or(0)), Ending::Signal)
+}
+
+/// The process group: what the shell or the program started goes with it.
+fn end(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 1) {
+        let _ = killpg(Pid::from_raw(pid), signal);
+    }
+}
