@@ -2,21 +2,23 @@
 //!
 //! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
 
+mod puppet;
 mod script;
+mod setup;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{
-    Action, AutoFailback, Birth, Cluster, Event, ExitReason, Kept, Medium, OnStartFailure, OnStopFailure, Past,
-    Request, Response, ScriptTimeouts, Settings,
-};
-use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Verb};
-use crate::names::{ClientId, JobId, MediumId, NodeName};
+use crate::cluster::{Action, Birth, Cluster, Event, ExitReason, Kept, Past, Request, Response, Settings};
+use crate::haresources::{Invocation, Outcome, ResourceGroup, Verb};
+use crate::names::{ClientId, JobId, MediumId};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::{Generation, Kind, Message, field};
 
 pub use script::{Behaviour, Scripts};
+pub use setup::{groups, settings};
+
+use setup::{Host, Pending};
 
 /// The nodes' names.
 pub const NAMES: [&str; 2] = ["alpha", "beta"];
@@ -24,75 +26,6 @@ pub const NAMES: [&str; 2] = ["alpha", "beta"];
 pub const MEDIA: [&str; 2] = ["eth0", "/dev/ttyS0"];
 const SERIAL_DELAY: Duration = Duration::from_millis(110);
 const UDP_DELAY: Duration = Duration::from_micros(200);
-
-/// Settings of an ordinary pair: keepalive 1 s, deadtime 5 s, initdead 12 s, one network and one serial line.
-pub fn settings(me: &str) -> Option<Settings> {
-    let medium = |name: &&str| Medium { id: MediumId::new(*name), ping_node: None };
-    Some(Settings {
-        me: NodeName::new(me)?,
-        nodes: NAMES.iter().filter_map(|name| NodeName::new(name)).collect(),
-        media: MEDIA.iter().map(medium).collect(),
-        keepalive: Duration::from_secs(1),
-        deadtime: Duration::from_secs(5),
-        warntime: Duration::from_millis(2500),
-        initdead: Duration::from_secs(12),
-        deadping: Duration::from_secs(5),
-        auto_failback: AutoFailback::On,
-        hopfudge: 1,
-        max_rexmit_delay: Duration::from_millis(250),
-        manage_resources: true,
-        script_timeout: ScriptTimeouts {
-            start: Duration::from_secs(10),
-            stop: Duration::from_secs(10),
-            status: Duration::from_secs(5),
-        },
-        on_start_failure: OnStartFailure::Move,
-        on_stop_failure: OnStopFailure::Reboot,
-        fences: Vec::new(),
-        monitors: Vec::new(),
-        resources_digest: "simulated".into(),
-    })
-}
-
-/// The groups of lines such as `alpha drbddisk::r0 IPaddr::10.0.0.10`; lines without a node are left out.
-pub fn groups(text: &str) -> Vec<ResourceGroup> {
-    let group = |(at, line): (usize, &str)| {
-        let mut words = line.split_whitespace();
-        let owner = NodeName::new(words.next()?)?;
-        Some(ResourceGroup { owner, resources: words.map(Resource::from_word).collect(), line: at + 1 })
-    };
-    text.lines().enumerate().filter_map(group).collect()
-}
-
-#[derive(Debug)]
-struct Host {
-    cluster: Option<Cluster>,
-    life: u64,
-    stalled_until: Mono,
-    /// What really runs, by the resource's word.
-    running: BTreeSet<String>,
-    /// What its daemon wrote down for a successor.
-    kept: Option<Kept>,
-    /// When it last said that it lives, and how long a silence it asked for.
-    said: (Mono, Duration),
-    /// Until then a script of a dead daemon is at work.
-    orphans_until: Mono,
-}
-
-#[derive(Debug)]
-struct Pending {
-    node: usize,
-    /// Things of a past life are dropped, except messages, which are for whoever is there.
-    life: u64,
-    event: Event,
-    effect: Option<(String, Verb)>,
-    /// Nobody waits for its end, but it ends.
-    orphan: bool,
-    /// A script that waits for such an end.
-    run: Option<(JobId, Invocation, Duration)>,
-    /// The end of a fencing that works.
-    shoots: bool,
-}
 
 /// A pair of nodes and their wires.
 #[derive(Debug)]
@@ -111,12 +44,15 @@ pub struct Pair {
     pub loss: u64,
     /// How scripts behave.
     pub scripts: Scripts,
+    /// Every script takes ten milliseconds and every wire its own time, as transcripts like it.
+    pub exact: bool,
     /// How many more times a fencing device fails before it works.
     pub fence_failures: u32,
     /// How long a fencing device takes.
     pub fence_takes: Duration,
     transcript: Vec<String>,
     replies: Vec<(usize, Response)>,
+    last_status: [Option<Message>; 2],
     doubles: Vec<(Mono, String)>,
     doubled: bool,
 }
@@ -126,19 +62,10 @@ impl Pair {
     pub fn new(haresources: &str, seed: u64, edit: impl Fn(&mut Settings)) -> Option<Pair> {
         let mut both = [settings(NAMES[0])?, settings(NAMES[1])?];
         both.iter_mut().for_each(edit);
-        let host = || Host {
-            cluster: None,
-            life: 0,
-            stalled_until: Mono::ZERO,
-            running: BTreeSet::new(),
-            kept: None,
-            said: (Mono::ZERO, Duration::ZERO),
-            orphans_until: Mono::ZERO,
-        };
         Some(Pair {
             settings: both,
             groups: groups(haresources),
-            hosts: [host(), host()],
+            hosts: [Host::off(), Host::off()],
             now: Mono::ZERO,
             generation: 100,
             queue: BTreeMap::new(),
@@ -147,10 +74,12 @@ impl Pair {
             cut: [false; 2],
             loss: 0,
             scripts: Scripts::default(),
+            exact: false,
             fence_failures: 0,
             fence_takes: Duration::from_secs(2),
             transcript: Vec::new(),
             replies: Vec::new(),
+            last_status: [None, None],
             doubles: Vec::new(),
             doubled: false,
         })
@@ -215,6 +144,7 @@ impl Pair {
         host.stalled_until = Mono::ZERO;
         host.running.clear();
         host.kept = None;
+        host.puppet = None;
         host.orphans_until = Mono::ZERO;
     }
 
@@ -278,11 +208,39 @@ impl Pair {
 
     /// The operator asks a node to leave.
     pub fn leave(&mut self, node: usize) {
+        self.note(node, "(asked to leave)");
         self.tell(node, Event::Leave);
+    }
+
+    /// Somebody on a node writes this into the FIFO: a type, and fields as `name=value`.
+    pub fn write_fifo(&mut self, node: usize, text: &str) {
+        self.note(node, &format!("(fifo: {text})"));
+        self.tell(node, Event::Local(puppet::message(text)));
+    }
+
+    /// A node reads its files again and finds these groups.
+    pub fn reconfigure(&mut self, node: usize, haresources: &str, digest: &str) {
+        self.note(node, "(reload)");
+        self.settings[node].resources_digest = digest.to_owned();
+        let fresh = (self.settings[node].clone(), groups(haresources));
+        self.tell(node, Event::Reconfigure(Box::new(fresh)));
+    }
+
+    /// Something that somebody noted in a message a node sent long ago reaches the other node once more.
+    pub fn replay(&mut self, to: usize, message: &Message) {
+        self.note(to, "(a replayed message)");
+        let medium = MediumId::new(MEDIA[0]);
+        self.tell(to, Event::Message { medium, at: self.now, message: message.clone() });
+    }
+
+    /// The last status message a node sent.
+    pub fn last_status(&self, node: usize) -> Option<Message> {
+        self.last_status[node].clone()
     }
 
     /// A client asks a node for a hand-over.
     pub fn request(&mut self, node: usize, request: Request) {
+        self.note(node, &format!("(asked for {request:?})"));
         self.tell(node, Event::Request { client: ClientId(1), request });
     }
 
@@ -321,6 +279,11 @@ impl Pair {
         self.transcript.join("\n")
     }
 
+    /// A line of the transcript in the words of whoever plays.
+    pub fn remark(&mut self, text: &str) {
+        self.transcript.push(format!("{:9.3}  -- {text}", self.now.elapsed().as_secs_f64()));
+    }
+
     /// Lets time pass.
     pub fn run_for(&mut self, time: Duration) {
         let end = self.now + time;
@@ -344,7 +307,11 @@ impl Pair {
     fn step(&mut self, end: Mono) -> bool {
         let deadline = |node: usize| {
             let host = &self.hosts[node];
-            Some((host.cluster.as_ref()?.next_deadline()?.max(host.stalled_until), node))
+            let due = match &host.puppet {
+                Some(puppet) => puppet.next_beat(),
+                None => host.cluster.as_ref()?.next_deadline()?,
+            };
+            Some((due.max(host.stalled_until), node))
         };
         let tick = (0..2).filter_map(deadline).min();
         let arrival =
@@ -389,6 +356,9 @@ impl Pair {
     fn tell(&mut self, node: usize, event: Event) {
         let now = self.moment();
         let is_tick = event == Event::Tick;
+        if self.hosts[node].puppet.is_some() {
+            return self.tell_puppet(node, &event);
+        }
         let Some(cluster) = self.hosts[node].cluster.as_mut() else { return };
         let actions = cluster.handle(now, event);
         if is_tick {
@@ -453,6 +423,7 @@ impl Pair {
         if message.kind() == Kind::Status {
             let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
             self.hosts[node].said = (self.now, patience);
+            self.last_status[node] = Some(message.clone());
         } else {
             self.note(node, &format!("send    {}", essence(message)));
         }
@@ -461,7 +432,13 @@ impl Pair {
                 continue;
             }
             // A lossy network also delays, overtakes and repeats.
-            let jitter = if self.loss > 0 { 40_000 } else { 1_000 };
+            let jitter = if self.exact {
+                1
+            } else if self.loss > 0 {
+                40_000
+            } else {
+                1_000
+            };
             let base = if medium == 0 { UDP_DELAY } else { SERIAL_DELAY };
             let copies = if self.loss > 0 && self.random(10) == 0 { 2 } else { 1 };
             for _ in 0..copies {
@@ -481,11 +458,12 @@ impl Pair {
             self.queue.insert((at, self.count), waits);
             return;
         }
-        self.note(node, &format!("run     {invocation}"));
         let word = invocation.resource.word.clone();
         let runs = self.hosts[node].running.contains(&word);
-        let pause = Duration::from_micros(self.random(20_000));
+        let pause = Duration::from_micros(if self.exact { 5_000 } else { self.random(20_000) });
         let (took, outcome) = self.scripts.play(node, invocation, runs, limit, pause);
+        let said = if outcome.said.is_empty() { String::new() } else { format!(", says {}", outcome.said) };
+        self.note(node, &format!("run     {:<24} {}{said}", invocation.to_string(), outcome.exit));
         let worked = outcome.succeeded();
         if invocation.verb == Verb::Start && worked {
             self.hosts[node].running.insert(word.clone());

@@ -1,0 +1,109 @@
+//! A node played by hand: it beats and answers `reqnodes`; everything else it says is what the player has it say. So
+//! the dialogues of the original (`resources.md` 10) can be put before a core of ours, word for word.
+
+use std::time::Duration;
+
+use crate::cluster::Event;
+use crate::time::Mono;
+use crate::wire::{Kind, Message, field};
+
+use super::{NAMES, Pair};
+
+/// Of the ordinary settings; the silence the original asks for, in hexadecimal milliseconds.
+const KEEPALIVE: Duration = Duration::from_secs(1);
+const DEADTIME: &str = "1388";
+
+/// What the rig knows of such a node.
+#[derive(Debug)]
+pub(super) struct Puppet {
+    generation: u64,
+    sequence: u64,
+    status: String,
+    next_beat: Mono,
+}
+
+impl Puppet {
+    pub(super) fn next_beat(&self) -> Mono {
+        self.next_beat
+    }
+}
+
+/// `resource rsc_hold=none rtype=full`: a type, then fields.
+pub(super) fn message(text: &str) -> Message {
+    let mut words = text.split(' ');
+    let message = Message::new(&Kind::from_text(words.next().unwrap_or_default()));
+    words.filter_map(|word| word.split_once('=')).fold(message, |message, (name, value)| message.with(name, value))
+}
+
+impl Pair {
+    /// An original on this node starts a new life and says that its status is `status`.
+    pub fn original_starts(&mut self, node: usize, status: &str) {
+        self.note(node, "(start of an original)");
+        self.generation += 1;
+        self.hosts[node].life += 1;
+        let puppet =
+            Puppet { generation: self.generation, sequence: 0, status: String::new(), next_beat: self.now + KEEPALIVE };
+        self.hosts[node].puppet = Some(puppet);
+        self.original_is(node, status);
+    }
+
+    /// The original on this node says from now on that its status is `status`.
+    pub fn original_is(&mut self, node: usize, status: &str) {
+        self.note(node, &format!("(says st={status})"));
+        if let Some(puppet) = &mut self.hosts[node].puppet {
+            status.clone_into(&mut puppet.status);
+        }
+        self.beat_puppet(node);
+    }
+
+    /// The original on this node says something.
+    pub fn original_says(&mut self, node: usize, text: &str) {
+        self.puppet_sends(node, message(text));
+    }
+
+    /// What really runs beside the original on this node from now on.
+    pub fn original_runs(&mut self, node: usize, words: &[&str]) {
+        self.hosts[node].running = words.iter().map(|word| (*word).to_owned()).collect();
+        self.note(node, &format!("(runs {})", if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }));
+    }
+
+    pub(super) fn tell_puppet(&mut self, node: usize, event: &Event) {
+        match event {
+            Event::Tick => self.beat_puppet(node),
+            Event::Message { message, .. } if message.kind() == Kind::ReqNodes => {
+                let list = format!("{} {} ", NAMES[0], NAMES[1]);
+                let answer = Message::new(&Kind::RepNodes).with(field::NODELIST, list).with(field::DELNODELIST, " ");
+                self.puppet_sends(node, answer.with(field::DEST, NAMES[1 - node]));
+            }
+            Event::Message { .. }
+            | Event::Local(_)
+            | Event::Medium { .. }
+            | Event::Done { .. }
+            | Event::Request { .. }
+            | Event::Reconfigure(_)
+            | Event::Leave
+            | Event::Upgrade => {}
+        }
+    }
+
+    fn beat_puppet(&mut self, node: usize) {
+        let now = self.now;
+        let Some(puppet) = &mut self.hosts[node].puppet else { return };
+        puppet.next_beat = now + KEEPALIVE;
+        let status = Message::new(&Kind::Status).with(field::ST, puppet.status.as_str()).with(field::DT, DEADTIME);
+        self.puppet_sends(node, status.with(field::PROTOCOL, "1"));
+    }
+
+    fn puppet_sends(&mut self, node: usize, message: Message) {
+        let wall = self.moment().wall.0;
+        let Some(puppet) = &mut self.hosts[node].puppet else { return };
+        puppet.sequence += 1;
+        let message = message
+            .with(field::SRC, NAMES[node])
+            .with(field::SEQ, format!("{:x}", puppet.sequence))
+            .with(field::HG, format!("{:x}", puppet.generation))
+            .with(field::TS, format!("{wall:x}"))
+            .with(field::TTL, "3");
+        self.transmit(node, &message);
+    }
+}

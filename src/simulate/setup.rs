@@ -1,0 +1,103 @@
+//! What a simulated pair is made of: the settings of an ordinary one, and what the rig remembers of each node.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::cluster::{
+    AutoFailback, Cluster, Event, Kept, Medium, OnStartFailure, OnStopFailure, ScriptTimeouts, Settings,
+};
+use crate::haresources::{Invocation, Resource, ResourceGroup, Verb};
+use crate::names::{JobId, MediumId, NodeName};
+use crate::time::Mono;
+
+use super::puppet::Puppet;
+use super::{MEDIA, NAMES};
+
+/// Settings of an ordinary pair: keepalive 1 s, deadtime 5 s, initdead 12 s, one network and one serial line.
+pub fn settings(me: &str) -> Option<Settings> {
+    let medium = |name: &&str| Medium { id: MediumId::new(*name), ping_node: None };
+    Some(Settings {
+        me: NodeName::new(me)?,
+        nodes: NAMES.iter().filter_map(|name| NodeName::new(name)).collect(),
+        media: MEDIA.iter().map(medium).collect(),
+        keepalive: Duration::from_secs(1),
+        deadtime: Duration::from_secs(5),
+        warntime: Duration::from_millis(2500),
+        initdead: Duration::from_secs(12),
+        deadping: Duration::from_secs(5),
+        auto_failback: AutoFailback::On,
+        hopfudge: 1,
+        max_rexmit_delay: Duration::from_millis(250),
+        manage_resources: true,
+        script_timeout: ScriptTimeouts {
+            start: Duration::from_secs(10),
+            stop: Duration::from_secs(10),
+            status: Duration::from_secs(5),
+        },
+        on_start_failure: OnStartFailure::Move,
+        on_stop_failure: OnStopFailure::Reboot,
+        fences: Vec::new(),
+        monitors: Vec::new(),
+        resources_digest: "simulated".into(),
+    })
+}
+
+/// The groups of lines such as `alpha drbddisk::r0 IPaddr::10.0.0.10`; lines without a node are left out.
+pub fn groups(text: &str) -> Vec<ResourceGroup> {
+    let group = |(at, line): (usize, &str)| {
+        let mut words = line.split_whitespace();
+        let owner = NodeName::new(words.next()?)?;
+        Some(ResourceGroup { owner, resources: words.map(Resource::from_word).collect(), line: at + 1 })
+    };
+    text.lines().enumerate().filter_map(group).collect()
+}
+
+/// One node of the rig.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) cluster: Option<Cluster>,
+    pub(super) life: u64,
+    pub(super) stalled_until: Mono,
+    /// What really runs, by the resource's word.
+    pub(super) running: BTreeSet<String>,
+    /// What its daemon wrote down for a successor.
+    pub(super) kept: Option<Kept>,
+    /// When it last said that it lives, and how long a silence it asked for.
+    pub(super) said: (Mono, Duration),
+    /// Until then a script of a dead daemon is at work.
+    pub(super) orphans_until: Mono,
+    /// The node is played by hand.
+    pub(super) puppet: Option<Puppet>,
+}
+
+impl Host {
+    /// Switched off.
+    pub(super) fn off() -> Host {
+        Host {
+            cluster: None,
+            life: 0,
+            stalled_until: Mono::ZERO,
+            running: BTreeSet::new(),
+            kept: None,
+            said: (Mono::ZERO, Duration::ZERO),
+            orphans_until: Mono::ZERO,
+            puppet: None,
+        }
+    }
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) node: usize,
+    /// Things of a past life are dropped, except messages, which are for whoever is there.
+    pub(super) life: u64,
+    pub(super) event: Event,
+    pub(super) effect: Option<(String, Verb)>,
+    /// Nobody waits for its end, but it ends.
+    pub(super) orphan: bool,
+    /// A script that waits for such an end.
+    pub(super) run: Option<(JobId, Invocation, Duration)>,
+    /// The end of a fencing that works.
+    pub(super) shoots: bool,
+}
