@@ -463,7 +463,7 @@ impl Pair {
         let pause = Duration::from_micros(if self.exact { 5_000 } else { self.random(20_000) });
         let (took, outcome) = self.scripts.play(node, invocation, runs, limit, pause);
         let said = if outcome.said.is_empty() { String::new() } else { format!(", says {}", outcome.said) };
-        self.note(node, &format!("run     {:<24} {}{said}", invocation.to_string(), outcome.exit));
+        self.note(node, &format!("run     {invocation} -> {}{said}", outcome.exit));
         let worked = outcome.succeeded();
         if invocation.verb == Verb::Start && worked {
             self.hosts[node].running.insert(word.clone());

@@ -26,7 +26,7 @@ fn clients_leaving() -> Clients {
 fn logged(orders: &[Order]) -> String {
     let text = |order: &Order| match order {
         Order::Log(level, text) => Some(format!("{}: {text}", level.as_str())),
-        _ => None,
+        Order::Start(_) | Order::Terminate(_) | Order::Kill(_) | Order::Reboot(_) => None,
     };
     orders.iter().filter_map(text).collect::<Vec<_>>().join("\n")
 }
