@@ -3,10 +3,14 @@
 mod agent;
 mod check;
 mod daemon;
+mod diff;
 mod events;
 mod handover;
 mod heartbeat;
+mod init;
+mod keygen;
 mod lab;
+mod replace;
 mod resource;
 mod standby;
 mod status;
@@ -36,6 +40,10 @@ enum Command {
     Daemon(daemon::Args),
     /// Read the configuration and print every problem with its remedy
     Check(check::Args),
+    /// Write the first configuration of a pair, from answers or flags
+    Init(init::Args),
+    /// Write an authkeys file with a strong random key
+    Keygen(keygen::Args),
     /// Show nodes, links, and who holds what
     Status(status::Args),
     /// Give resource groups to the other node, wait, and say how it went
@@ -68,6 +76,8 @@ pub fn main() -> ExitCode {
     match Latido::parse().command {
         Command::Daemon(args) => daemon::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Keygen(args) => keygen::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Standby(args) => standby::run(&args),
         Command::Takeover(args) => takeover::run(&args),

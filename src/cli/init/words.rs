@@ -1,0 +1,133 @@
+//! The words `latido init` takes, from flags and from answers: each ends up in a file where a blank or a `#` would
+//! mean something else.
+
+use std::net::IpAddr;
+
+use crate::names::NodeName;
+
+type Disk = [String; 3];
+
+/// Any single word.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    let plain = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control() || "#,\\".contains(c));
+    plain.then(|| text.to_owned()).ok_or_else(|| format!("\"{text}\" is not one plain word"))
+}
+
+/// A node's name.
+pub(super) fn node(text: &str) -> Result<NodeName, String> {
+    let plain = word(text)?;
+    let like_a_host = plain.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    NodeName::new(&plain)
+        .filter(|_| like_a_host && !plain.starts_with('-'))
+        .ok_or_else(|| format!("\"{text}\" is not a host name; `uname -n` prints it"))
+}
+
+/// A path to a device.
+pub(super) fn device(text: &str) -> Result<String, String> {
+    let path = word(text)?;
+    if path.starts_with('/') { Ok(path) } else { Err(format!("\"{text}\" is not a full path such as /dev/ttyS0")) }
+}
+
+/// `ADDRESS/PREFIX/INTERFACE`, or less of it from the right.
+pub(super) fn address(text: &str) -> Result<String, String> {
+    let plain = word(text)?;
+    let mut parts = plain.split('/');
+    let ip = parts.next().and_then(|ip| ip.parse::<IpAddr>().ok());
+    let prefix = parts.next().map(str::parse::<u8>);
+    let rest: Vec<&str> = parts.collect();
+    let fits = |ip: IpAddr| match prefix {
+        None => true,
+        Some(Ok(prefix)) => prefix <= if ip.is_ipv4() { 32 } else { 128 },
+        Some(Err(_)) => false,
+    };
+    let named = rest.len() <= 1 && rest.iter().all(|nic| !nic.is_empty());
+    match ip {
+        Some(ip @ IpAddr::V4(_)) if fits(ip) && named => Ok(plain),
+        // A bare word means IPaddr only when it looks like IPv4, and a "::" would end the argument: all groups are spelled.
+        Some(IpAddr::V6(ip)) if fits(ip.into()) && named => {
+            let groups = ip.segments().map(|group| format!("{group:x}")).join(":");
+            let rest = plain.split_once('/').map_or(String::new(), |(_, rest)| format!("/{rest}"));
+            Ok(format!("IPv6addr::{groups}{rest}"))
+        }
+        Some(_) | None => Err(format!("\"{text}\" is not ADDRESS/PREFIX/INTERFACE, such as 192.168.1.10/24/eth0")),
+    }
+}
+
+/// `DEVICE:DIRECTORY:TYPE`.
+pub(super) fn disk(text: &str) -> Result<Disk, String> {
+    let plain = word(text)?;
+    let parts: Vec<String> = plain.split(':').map(str::to_owned).collect();
+    match <Disk>::try_from(parts) {
+        Ok(disk) if disk[1].starts_with('/') && disk.iter().all(|part| !part.is_empty()) => Ok(disk),
+        _ => Err(format!("\"{text}\" is not DEVICE:DIRECTORY:TYPE, such as /dev/drbd0:/data:ext4")),
+    }
+}
+
+/// A service with its arguments: `asterisk`, `MailTo::root`.
+pub(super) fn service(text: &str) -> Result<String, String> {
+    let plain = word(text)?;
+    if plain.contains('/') && !plain.contains("::") {
+        return Err(format!("\"{text}\": a service is the name of an init script or a unit, without a path"));
+    }
+    Ok(plain.strip_suffix(".service").unwrap_or(&plain).to_owned())
+}
+
+/// `INTERFACE,ADDRESS,ADDRESS`: both nodes' addresses, so that both can have the same file.
+pub(super) fn ucast(text: &str) -> Result<(String, Vec<String>), String> {
+    let parts: Vec<&str> = text.split(',').collect();
+    match parts.as_slice() {
+        [interface, first, second] if first != second => {
+            let literal = |text: &&str| text.parse::<std::net::Ipv4Addr>().is_ok();
+            if [first, second].into_iter().all(literal) {
+                return Ok((word(interface)?, vec![word(first)?, word(second)?]));
+            }
+            Err(format!("\"{text}\": both addresses are plain IPv4 addresses: a name needs a resolver at boot"))
+        }
+        _ => Err(format!("\"{text}\" is not INTERFACE,ADDRESS,ADDRESS with the addresses of both nodes")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_as_haresources_wants_them() {
+        for good in ["10.0.0.5", "10.0.0.5/24", "10.0.0.5/24/eth0"] {
+            assert_eq!(address(good).as_deref(), Ok(good));
+        }
+        assert_eq!(address("fe80::1/64/eth0").as_deref(), Ok("IPv6addr::fe80:0:0:0:0:0:0:1/64/eth0"));
+        for bad in ["", "eth0", "10.0.0.5/eth0", "10.0.0.5/33/eth0", "10.0.0.5/24/eth0/x", "10.0.0.5/24/", "10.0.0.5 x"]
+        {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_would_mean_something_else_in_a_file_is_refused() {
+        for bad in ["", "a b", "a#b", "a\nnode mallory", "a\\", "a,b"] {
+            assert!(word(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["-x", "<-", "al:pha", "a/b"] {
+            assert!(node(bad).is_err(), "{bad:?}");
+        }
+        assert!(device("ttyS0").is_err() && disk("/dev/x:/data").is_err() && disk("/dev/x:data:ext4").is_err());
+        assert!(service("/etc/init.d/asterisk").is_err());
+        assert_eq!(service("asterisk.service").as_deref(), Ok("asterisk"));
+        for bad in ["eth0", "eth0,10.0.0.1", "eth0,10.0.0.1,10.0.0.1", "eth0,a,b", ",10.0.0.1,10.0.0.2"] {
+            assert!(ucast(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_accepted_could_break_a_line(text in "[a-z0-9/:.,# \n\\\\-]{0,20}") {
+            let taken = [word(&text).ok(), device(&text).ok(), address(&text).ok(), service(&text).ok()];
+            for taken in taken.into_iter().flatten() {
+                prop_assert!(!taken.contains(['#', ' ', '\n', '\\']) && !taken.is_empty());
+            }
+        }
+    }
+}
