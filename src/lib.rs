@@ -6,6 +6,7 @@
 //! `tests/scenarios/`, then `daemon::driver`. What may import what is checked by `tests/architecture.rs`.
 
 // Pure: no clock, no files, no sockets, no processes.
+pub mod api;
 pub mod auth;
 pub mod cluster;
 pub mod config;

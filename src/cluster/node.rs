@@ -106,6 +106,7 @@ impl Node {
             generation: self.generation,
             deadtime: self.dead_after,
             is_latido: self.is_latido,
+            uuid: self.uuid.clone(),
             links: self
                 .links
                 .iter()

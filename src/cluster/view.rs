@@ -54,6 +54,8 @@ pub struct NodeView {
     pub deadtime: Duration,
     /// Whether it is a Latido.
     pub is_latido: bool,
+    /// Its uuid, if known.
+    pub uuid: Option<Vec<u8>>,
     /// Its links.
     pub links: Vec<LinkView>,
 }
@@ -143,6 +145,7 @@ impl Cluster {
             generation: Some(self.birth.generation),
             deadtime: self.settings.deadtime,
             is_latido: true,
+            uuid: Some(self.birth.uuid.to_vec()),
             links: Vec::new(),
         }
     }

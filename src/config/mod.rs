@@ -43,6 +43,8 @@ pub struct Config {
     pub groups: Vec<ResourceGroup>,
     /// The keys.
     pub keyring: Keyring,
+    /// All nodes, ping nodes at the place of their line, in the order of `ha.cf`.
+    pub node_order: Vec<NodeName>,
     /// The media in file order; exact repetitions are left out.
     pub media: Vec<MediumSpec>,
     /// Where the log goes.
@@ -192,6 +194,7 @@ fn finished(
         settings: settings(cf, &latido, &groups, &media, me, manage_resources),
         groups,
         keyring,
+        node_order: node_order(cf),
         media,
         logging: LogTargets {
             logfile: path("logfile").filter(|path| path != Path::new("/dev/null")),
@@ -217,6 +220,21 @@ fn finished(
         latido,
         warnings,
     }
+}
+
+fn node_order(cf: &HaCf) -> Vec<NodeName> {
+    let normal = cf.nodes.iter().map(|node| (node.place.line, node.value.clone()));
+    let pings = cf.media.iter().filter_map(|medium| Some((medium.place.line, medium.value.ping_node()?.clone())));
+    let mut all: Vec<_> = normal.chain(pings).collect();
+    // Several on one line stay as they stand.
+    all.sort_by_key(|(line, _)| *line);
+    let mut names: Vec<NodeName> = Vec::new();
+    for (_, name) in all {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn fences(cf: &HaCf, latido: &LatidoCf) -> Vec<Fence> {

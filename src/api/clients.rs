@@ -1,0 +1,500 @@
+//! Who is connected and signed on, and what follows from each thing they say or that happens to them.
+//!
+//! Nothing here waits or keeps what a client does not read: the queues are the caller's, who reports one that is full as
+//! [`Why::Slow`]. Each connection is heard in its own order and answered in it (`api.md` 2.1).
+
+use std::collections::BTreeMap;
+
+use crate::cluster::{Level, Status};
+use crate::names::{ClientId, NodeName};
+use crate::wire::{Kind, Message, field as wire};
+
+use super::answer::{Picture, answer, response};
+use super::body;
+use super::deliver::{Class, DEFAULT_FILTER, hears};
+use super::field;
+use super::frame::MAX_BODY;
+use super::request::{Refusal, Request};
+use super::rules::{Caller, Rules};
+use super::signon::{Claim, welcome};
+
+/// So many bodies in a row that mean nothing end a connection.
+const MOST_RUBBISH: u8 = 10;
+/// What a client may wait for beside what its socket holds, unless it asks for more.
+const QUEUE: usize = 64;
+/// Questions are small; only a named client has more to say.
+const SMALL_BODY: usize = 8192;
+/// More does not fit into a packet.
+const LONGEST_MESSAGE: usize = 49_152;
+
+/// What a connection may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages that may wait for it.
+    pub queue: usize,
+    /// Bytes of a body it sends.
+    pub body: usize,
+}
+
+impl Limits {
+    /// Of somebody who has not signed on.
+    pub const FIRST: Limits = Limits { queue: QUEUE, body: SMALL_BODY };
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It was closed at the other end.
+    Eof,
+    /// Its process is gone.
+    Died,
+    /// It does not read: so many messages wait, and no more may.
+    Slow {
+        /// How many wait.
+        waiting: usize,
+        /// How many may.
+        most: usize,
+    },
+    /// What it sent is not this protocol; the sentence says why.
+    Rubbish(String),
+}
+
+/// One thing to be done; in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Queue this for these clients.
+    Say {
+        /// Whom.
+        to: Vec<ClientId>,
+        /// What.
+        message: Message,
+    },
+    /// Send this client's process a signal.
+    Signal {
+        /// Whom.
+        client: ClientId,
+        /// Which, 1 to 31.
+        signal: i32,
+    },
+    /// From now on it may cost so much.
+    Limits {
+        /// Who.
+        client: ClientId,
+        /// How much.
+        limits: Limits,
+    },
+    /// End the connection; what was said to it before this is offered once. It is forgotten here.
+    Close(ClientId),
+    /// Say this to the cluster as if it had come through the FIFO; this node hears it too.
+    Send {
+        /// What.
+        message: Message,
+        /// The name of the client that wants it said; `None` when it is our own.
+        by: Option<String>,
+    },
+    /// For the log; one of a cause a second is enough.
+    Log {
+        /// How loud.
+        level: Level,
+        /// What it is about.
+        cause: &'static str,
+        /// The words.
+        text: String,
+    },
+}
+
+#[derive(Debug)]
+struct Client {
+    caller: Caller,
+    signed: Option<Signed>,
+    filter: u8,
+    signal: i32,
+    rubbish: u8,
+}
+
+#[derive(Clone, Debug)]
+struct Signed {
+    name: String,
+    casual: bool,
+    generation: u64,
+}
+
+/// Everybody at the socket.
+#[derive(Debug, Default)]
+pub struct Clients {
+    list: BTreeMap<ClientId, Client>,
+    rules: Rules,
+    sign_ons: u64,
+}
+
+impl Clients {
+    /// Nobody yet.
+    pub fn new(rules: Rules) -> Clients {
+        Clients { list: BTreeMap::new(), rules, sign_ons: 0 }
+    }
+
+    /// `apiauth` was read again; who is signed on stays so.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// Somebody connected.
+    pub fn connected(&mut self, id: ClientId, caller: Caller) {
+        let client = Client { caller, signed: None, filter: DEFAULT_FILTER, signal: 0, rubbish: 0 };
+        self.list.insert(id, client);
+    }
+
+    /// Whether it has signed on.
+    pub fn is_signed_on(&self, id: ClientId) -> bool {
+        self.list.get(&id).is_some_and(|client| client.signed.is_some())
+    }
+
+    /// Whether a client of this name is signed on.
+    pub fn is_online(&self, name: &str) -> bool {
+        self.list.values().any(|client| client.signed.as_ref().is_some_and(|signed| signed.name == name))
+    }
+
+    /// Everybody who connected, with the process that did.
+    pub fn everybody(&self) -> impl Iterator<Item = (ClientId, Caller)> {
+        self.list.iter().map(|(id, client)| (*id, client.caller))
+    }
+
+    /// Somebody sent a whole body.
+    pub fn heard(
+        &mut self,
+        id: ClientId,
+        body: &[u8],
+        picture: Picture<'_>,
+        is_alive: &dyn Fn(u32) -> bool,
+    ) -> Vec<Effect> {
+        let Some(client) = self.list.get_mut(&id) else { return Vec::new() };
+        let (signed, me) = (client.signed.clone(), &picture.config.settings.me);
+        let message = match body::decode(body) {
+            Ok(message) if message.get(wire::T).is_some() => message,
+            Ok(_) | Err(_) => return self.rubbish(id, "No message", me),
+        };
+        match signed {
+            None if is_sign_on(&message) => self.sign_on(id, &message, picture, is_alive),
+            None => self.rubbish(id, "api_process_registration_msg: bad message", me),
+            Some(signed) => {
+                client.rubbish = 0;
+                if message.get(wire::T) == Some(field::REQUEST) {
+                    self.request(id, &signed, &message, picture)
+                } else {
+                    self.general(id, &signed, message, body.len(), picture)
+                }
+            }
+        }
+    }
+
+    /// The connection is no more.
+    pub fn gone(&mut self, id: ClientId, why: &Why, me: &NodeName) -> Vec<Effect> {
+        let Some(client) = self.list.get(&id) else { return Vec::new() };
+        let pid = client.caller.pid;
+        match why {
+            Why::Eof => self.remove(id, "EOF", me),
+            Why::Died => self.remove(id, "died", me),
+            Why::Slow { waiting, most } => {
+                let reason = format!("send failed,farside_pid={pid}, sendq length={waiting}(max is {most})");
+                let text = format!("Removing client pid {pid}: {reason}");
+                let mut effects = vec![log(Level::Warn, "slow client", text)];
+                effects.extend(self.remove(id, &reason, me));
+                effects
+            }
+            Why::Rubbish(what) => {
+                let text = format!("Removing client pid {pid}: {what}");
+                let mut effects = vec![log(Level::Error, "rubbish from a client", text)];
+                effects.extend(self.remove(id, "EOF", me));
+                effects
+            }
+        }
+    }
+
+    /// A message of the cluster reached this node, or left it.
+    pub fn deliver(&mut self, class: Class, message: &Message, me: &NodeName) -> Vec<Effect> {
+        if class == Class::Keep && message.get(wire::T) == Some(field::QUERY) {
+            return self.answer_query(message, me).into_iter().collect();
+        }
+        let mut to = Vec::new();
+        let mut signals = Vec::new();
+        for (id, client) in &self.list {
+            let Some(signed) = &client.signed else { continue };
+            if hears(&signed.name, client.filter, class, message) {
+                to.push(*id);
+                if client.signal != 0 {
+                    signals.push(Effect::Signal { client: *id, signal: client.signal });
+                }
+            }
+        }
+        if to.is_empty() {
+            return Vec::new();
+        }
+        let mut effects = vec![Effect::Say { to, message: message.clone() }];
+        effects.extend(signals);
+        effects
+    }
+
+    /// Another node's client, or one of ours, wants to know whether somebody is signed on here (`api.md` 2.4.1).
+    fn answer_query(&self, query: &Message, me: &NodeName) -> Option<Effect> {
+        let (name, asker) = (query.get(field::CN)?, query.get(field::FROM_ID)?);
+        let dest = query.get(wire::SRC).unwrap_or(me.as_str());
+        let answer = Message::new(&Kind::Other(field::RESPOND.into()))
+            .with(wire::DEST, dest)
+            .with(wire::RESULT, field::OK)
+            .with(field::CN, name)
+            .with(field::TO_ID, asker)
+            .with(field::CS, on_or_off(self.is_online(name)));
+        Some(Effect::Send { message: answer, by: None })
+    }
+
+    fn rubbish(&mut self, id: ClientId, what: &'static str, me: &NodeName) -> Vec<Effect> {
+        let Some(client) = self.list.get_mut(&id) else { return Vec::new() };
+        client.rubbish += 1;
+        let pid = client.caller.pid;
+        let mut effects = vec![log(Level::Error, what, format!("{what} from pid {pid}"))];
+        if client.rubbish >= MOST_RUBBISH {
+            effects.push(log(Level::Error, "rubbish from a client", format!("Removing client pid {pid}")));
+            effects.push(Effect::Close(id));
+            effects.extend(self.remove(id, "EOF", me));
+        }
+        effects
+    }
+
+    fn sign_on(
+        &mut self,
+        id: ClientId,
+        message: &Message,
+        picture: Picture<'_>,
+        is_alive: &dyn Fn(u32) -> bool,
+    ) -> Vec<Effect> {
+        let generation = self.sign_ons;
+        self.sign_ons += 1;
+        let claim = Claim::from_message(message);
+        let me = &picture.config.settings.me;
+        let mut effects = self.make_room(&claim.name, is_alive, me);
+        let taken = self.is_online(&claim.name);
+        let Some(client) = self.list.get_mut(&id) else { return effects };
+        if let Err(refused) = claim.check(message, client.caller, &self.rules, taken, is_alive) {
+            effects.push(log(Level::Warn, refused.info, refused.why.clone()));
+            let text = format!("api_process_registration_msg: cannot add client({})", claim.name);
+            effects.push(log(Level::Error, "cannot add client", text));
+            effects.push(Effect::Say { to: vec![id], message: welcome(picture.config, Some(&refused)) });
+            effects.push(Effect::Close(id));
+            self.list.remove(&id);
+            return effects;
+        }
+        let signed = Signed { name: claim.name, casual: claim.casual, generation };
+        client.rubbish = 0;
+        client.signed = Some(signed.clone());
+        if !signed.casual {
+            effects.push(Effect::Limits { client: id, limits: Limits { queue: QUEUE, body: MAX_BODY } });
+            // Before the answer: a named client reads its own join first.
+            effects.push(Effect::Send { message: joined(&signed, "join", "signon", me), by: None });
+        }
+        effects.push(Effect::Say { to: vec![id], message: welcome(picture.config, None) });
+        effects
+    }
+
+    /// A name whose holder died without our having heard of it is free.
+    fn make_room(&mut self, name: &str, is_alive: &dyn Fn(u32) -> bool, me: &NodeName) -> Vec<Effect> {
+        let holds = |client: &Client| client.signed.as_ref().is_some_and(|signed| signed.name == name);
+        let dead = self.list.iter().find(|(_, client)| holds(client) && !is_alive(client.caller.pid));
+        let Some(id) = dead.map(|(id, _)| *id) else { return Vec::new() };
+        let mut effects = self.gone(id, &Why::Died, me);
+        effects.push(Effect::Close(id));
+        effects
+    }
+
+    fn remove(&mut self, id: ClientId, info: &str, me: &NodeName) -> Vec<Effect> {
+        let signed = self.list.remove(&id).and_then(|client| client.signed).filter(|signed| !signed.casual);
+        let left = |signed| Effect::Send { message: joined(&signed, "leave", info, me), by: None };
+        signed.map(left).into_iter().collect()
+    }
+
+    /// Whether a request names the client of this connection.
+    fn is_itself(&self, id: ClientId, signed: &Signed, message: &Message) -> Result<(), Effect> {
+        let claimed = message.get(field::FROM_ID).or_else(|| message.get(field::PID)).unwrap_or_default();
+        if claimed == signed.name {
+            return Ok(());
+        }
+        let pid = self.list.get(&id).map_or(0, |client| client.caller.pid);
+        let text = if self.is_online(claimed) {
+            format!("Client mismatch! (impersonation?) pid {pid} is {} and says it is {claimed}", signed.name)
+        } else {
+            format!("api_process_request: msg from non-client: pid {pid} says it is {claimed}")
+        };
+        Err(log(Level::Error, "impersonation", text))
+    }
+
+    fn request(&mut self, id: ClientId, signed: &Signed, message: &Message, picture: Picture<'_>) -> Vec<Effect> {
+        if let Err(complaint) = self.is_itself(id, signed, message) {
+            return vec![complaint];
+        }
+        let Some(reqtype) = message.get(field::REQTYPE) else {
+            return vec![log(Level::Error, "bad request", "api_process_request: no request type".into())];
+        };
+        let request = Request::from_message(message);
+        let answered = match request {
+            Ok(Request::SignOff) => {
+                let mut effects = self.remove(id, "signoff", &picture.config.settings.me);
+                effects.insert(0, Effect::Close(id));
+                return effects;
+            }
+            Ok(Request::SetQueue(queue)) => {
+                let limits =
+                    Limits { queue: queue.max(QUEUE), body: if signed.casual { SMALL_BODY } else { MAX_BODY } };
+                return vec![Effect::Limits { client: id, limits }];
+            }
+            Ok(Request::ClientStatus(node, name)) => match self.client_status(&node, &name, picture) {
+                Ok(Some(answer)) => Ok(vec![answer]),
+                Ok(None) => return vec![ask_remote(&node, &name, signed)],
+                Err(refusal) => Err(refusal),
+            },
+            Ok(request) => self.change_or_answer(id, &request, reqtype, picture),
+            Err(refusal) => Err(refusal),
+        };
+        match answered {
+            Ok(answers) => finish(id, answers),
+            Err(refusal) => refuse(id, reqtype, refusal, message),
+        }
+    }
+
+    fn change_or_answer(
+        &mut self,
+        id: ClientId,
+        request: &Request,
+        reqtype: &str,
+        picture: Picture<'_>,
+    ) -> Result<Vec<Message>, Refusal> {
+        let Some(client) = self.list.get_mut(&id) else { return Err(Refusal::BARE) };
+        if let Request::SetFilter(mask) = request {
+            if *mask != DEFAULT_FILTER && client.caller.uid != 0 {
+                return Err(Refusal::EPERM);
+            }
+            client.filter = *mask;
+        } else if let Request::SetSignal(signal) = request {
+            client.signal = *signal;
+        } else {
+            return answer(request, reqtype, picture);
+        }
+        Ok(vec![response(reqtype)])
+    }
+
+    /// The answer; `None` when the other node has to be asked, which then answers itself.
+    fn client_status(&self, node: &NodeName, name: &str, picture: Picture<'_>) -> Result<Option<Message>, Refusal> {
+        let known = picture.node(node).ok_or(Refusal::BARE)?;
+        let online = known.is_me && self.is_online(name);
+        if !known.is_me && known.status == Status::Active {
+            return Ok(None);
+        }
+        let answer = response("clientstatus").with("subt", field::RESPOND).with(field::CS, on_or_off(online));
+        Ok(Some(answer))
+    }
+
+    /// Anything that is not a request is for the cluster (`api.md` 2.5).
+    fn general(
+        &mut self,
+        id: ClientId,
+        signed: &Signed,
+        mut message: Message,
+        length: usize,
+        picture: Picture<'_>,
+    ) -> Vec<Effect> {
+        let name = &signed.name;
+        if signed.casual {
+            let text = format!("api_process_request: general message from casual client! (pid {name})");
+            let mut effects = vec![log(Level::Error, "casual client", text), Effect::Close(id)];
+            effects.extend(self.remove(id, "EOF", &picture.config.settings.me));
+            return effects;
+        }
+        let kind = message.kind();
+        if !may_be_sent(&kind) {
+            let text = format!("client {name} may not send a message of type \"{kind}\"");
+            return vec![log(Level::Warn, "forbidden message", text)];
+        }
+        if length > LONGEST_MESSAGE {
+            let text =
+                format!("client {name} sends a message of {length} bytes: more than {LONGEST_MESSAGE} do not fit");
+            return vec![log(Level::Warn, "long message", text)];
+        }
+        message.set(field::FROM_ID, name.as_str());
+        message.set(field::TO_ID, name.as_str());
+        message.set(field::CLIENT_GEN, signed.generation.to_string());
+        message.remove(wire::DEST_UUID);
+        message.remove(wire::AUTH);
+        vec![Effect::Send { message, by: Some(signed.name.clone()) }]
+    }
+}
+
+fn is_sign_on(message: &Message) -> bool {
+    message.get(wire::T) == Some(field::REQUEST) && message.get(field::REQTYPE) == Some("signon")
+}
+
+/// Types by which the nodes decide who runs what are not a client's to say; standing by is (`ipfail`).
+fn may_be_sent(kind: &Kind) -> bool {
+    match kind {
+        Kind::AskResources | Kind::HbTakeover => true,
+        Kind::Other(t) => !t.is_empty() && !t.starts_with("NS_") && t != field::CLIENT_STATUS && t != field::RESPOND,
+        Kind::Status
+        | Kind::NsSt
+        | Kind::Ack
+        | Kind::Rexmit
+        | Kind::NakRexmit
+        | Kind::ReqNodes
+        | Kind::RepNodes
+        | Kind::Starting
+        | Kind::Resource
+        | Kind::IpRequest
+        | Kind::IpRequestResp
+        | Kind::Stonith
+        | Kind::ShutDone
+        | Kind::IfStat => false,
+    }
+}
+
+const fn on_or_off(online: bool) -> &'static str {
+    if online { "online" } else { "offline" }
+}
+
+fn log(level: Level, cause: &'static str, text: String) -> Effect {
+    Effect::Log { level, cause, text }
+}
+
+fn joined(signed: &Signed, st: &str, info: &str, me: &NodeName) -> Message {
+    Message::new(&Kind::Other(field::CLIENT_STATUS.into()))
+        .with(wire::ST, st)
+        .with(field::FROM_ID, signed.name.as_str())
+        .with(field::TO_ID, signed.name.as_str())
+        .with(wire::SRC, me.as_str())
+        .with(wire::INFO, info)
+        .with(field::CLIENT_GEN, signed.generation.to_string())
+}
+
+fn ask_remote(node: &NodeName, name: &str, asker: &Signed) -> Effect {
+    let query = Message::new(&Kind::Other(field::QUERY.into()))
+        .with(wire::DEST, node.as_str())
+        .with(field::CN, name)
+        .with(field::FROM_ID, asker.name.as_str());
+    Effect::Send { message: query, by: None }
+}
+
+fn finish(id: ClientId, answers: Vec<Message>) -> Vec<Effect> {
+    let last = answers.len().saturating_sub(1);
+    let result = |at: usize| if at == last { field::OK } else { field::MORE };
+    let say =
+        |(at, message): (usize, Message)| Effect::Say { to: vec![id], message: message.with(wire::RESULT, result(at)) };
+    answers.into_iter().enumerate().map(say).collect()
+}
+
+fn refuse(id: ClientId, reqtype: &str, refusal: Refusal, message: &Message) -> Vec<Effect> {
+    let mut answer = response(reqtype).with(wire::RESULT, field::BAD);
+    if let Some(info) = refusal.0 {
+        answer.set(wire::INFO, info);
+    }
+    let shown: String = message.to_string().chars().take(300).collect();
+    let text = format!("api_process_request: bad request [{reqtype}]: {shown}");
+    vec![log(Level::Error, "bad request", text), Effect::Say { to: vec![id], message: answer }]
+}
+
+#[cfg(test)]
+mod tests;

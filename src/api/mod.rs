@@ -1,0 +1,22 @@
+//! The client API of heartbeat (`api.md` 1 and 2): what programs linked with the original's library may ask, and the
+//! answers. Pure: sockets, credentials of the kernel and signals are `daemon/api_socket.rs`'s affair.
+//!
+//! Bytes become bodies in [`frame`], bodies become messages in [`body`], a message of a client becomes a [`Request`], and
+//! [`Clients`] knows who is signed on, answers, and says what is to be done as a list of [`Effect`]s.
+
+mod answer;
+pub mod body;
+mod clients;
+mod deliver;
+pub mod field;
+pub mod frame;
+mod request;
+mod rules;
+mod signon;
+
+pub use answer::Picture;
+pub use clients::{Clients, Effect, Limits, Why};
+pub use deliver::Class;
+pub use frame::{FrameError, Framer, MAX_BODY};
+pub use request::{Refusal, Request};
+pub use rules::{Caller, Rules};

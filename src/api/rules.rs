@@ -1,0 +1,126 @@
+//! Who may sign on under which name (`api.md` 2.3): `apiauth` of `ha.cf`, and the defaults of the original.
+
+use std::collections::BTreeMap;
+
+use crate::config::ApiRule;
+
+/// What the kernel says of whoever connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its process when it connected.
+    pub pid: u32,
+    /// Its effective user.
+    pub uid: u32,
+    /// Its effective group; supplementary ones are invisible.
+    pub gid: u32,
+}
+
+/// Name, users, groups. `default` has none: a name without a rule may not sign on.
+const DEFAULTS: [(&str, &[&str], &[&str]); 5] = [
+    ("ipfail", &["hacluster"], &[]),
+    ("ccm", &["hacluster"], &[]),
+    ("ping", &[], &["haclient"]),
+    ("lha-snmpagent", &["root"], &[]),
+    (ANYBODY, &["root"], &["haclient"]),
+];
+/// All casual clients.
+const ANYBODY: &str = "anon";
+/// Named clients without a rule of their own.
+const OTHERS: &str = "default";
+
+/// The rules in force, by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    of: BTreeMap<String, Rule>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rule {
+    uids: Vec<u32>,
+    gids: Vec<u32>,
+}
+
+impl Rules {
+    /// Those of `ha.cf` and the defaults it does not replace. Users and groups nobody knows let nobody in.
+    pub fn new(given: &[ApiRule], uid_of: impl Fn(&str) -> Option<u32>, gid_of: impl Fn(&str) -> Option<u32>) -> Rules {
+        let rule = |uids: &mut dyn Iterator<Item = &str>, gids: &mut dyn Iterator<Item = &str>| Rule {
+            uids: uids.filter_map(|name| name.parse().ok().or_else(|| uid_of(name))).collect(),
+            gids: gids.filter_map(|name| name.parse().ok().or_else(|| gid_of(name))).collect(),
+        };
+        let mut of = BTreeMap::new();
+        for (name, uids, gids) in DEFAULTS {
+            of.insert(name.to_owned(), rule(&mut uids.iter().copied(), &mut gids.iter().copied()));
+        }
+        for ApiRule { client, uids, gids } in given {
+            let mut uids = uids.iter().map(String::as_str);
+            let mut gids = gids.iter().map(String::as_str);
+            of.insert(client.clone(), rule(&mut uids, &mut gids));
+        }
+        Rules { of }
+    }
+
+    /// Whether this caller may sign on; `name` is `None` for a casual client.
+    ///
+    /// # Errors
+    /// The original's words for why not.
+    pub fn admit(&self, name: Option<&str>, caller: Caller) -> Result<(), &'static str> {
+        let rule = match name {
+            None => self.of.get(ANYBODY),
+            Some(name) => self.of.get(name).or_else(|| self.of.get(OTHERS)),
+        };
+        let rule = rule.ok_or("no default client auth")?;
+        let welcome = rule.uids.contains(&caller.uid) || rule.gids.contains(&caller.gid);
+        welcome.then_some(()).ok_or("client failed authorization")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HACLUSTER: u32 = 105;
+    const HACLIENT: u32 = 106;
+
+    fn rules(given: &[ApiRule]) -> Rules {
+        let uid_of = |name: &str| [("root", 0), ("hacluster", HACLUSTER)].into_iter().find(|known| known.0 == name);
+        let gid_of = |name: &str| [("root", 0), ("haclient", HACLIENT)].into_iter().find(|known| known.0 == name);
+        Rules::new(given, |name| Some(uid_of(name)?.1), |name| Some(gid_of(name)?.1))
+    }
+
+    fn caller(uid: u32, gid: u32) -> Caller {
+        Caller { pid: 1, uid, gid }
+    }
+
+    #[test]
+    fn the_defaults_let_in_whom_the_original_lets_in() {
+        let rules = rules(&[]);
+        let refused = Err("client failed authorization");
+        assert_eq!(rules.admit(None, caller(0, 0)), Ok(()));
+        assert_eq!(rules.admit(None, caller(1000, HACLIENT)), Ok(()));
+        assert_eq!(rules.admit(None, caller(1000, 1000)), refused);
+        assert_eq!(rules.admit(Some("ipfail"), caller(HACLUSTER, 1)), Ok(()));
+        assert_eq!(rules.admit(Some("ipfail"), caller(0, 0)), refused);
+        assert_eq!(rules.admit(Some("ping"), caller(0, 0)), refused);
+        assert_eq!(rules.admit(Some("ping"), caller(0, HACLIENT)), Ok(()));
+        assert_eq!(rules.admit(Some("dopd"), caller(0, 0)), Err("no default client auth"));
+    }
+
+    #[test]
+    fn a_line_of_ha_cf_replaces_the_default_of_that_name() {
+        let line = |client: &str, uids: &[&str], gids: &[&str]| ApiRule {
+            client: client.into(),
+            uids: uids.iter().map(|name| (*name).into()).collect(),
+            gids: gids.iter().map(|name| (*name).into()).collect(),
+        };
+        let rules = rules(&[
+            line("dopd", &["hacluster"], &["haclient"]),
+            line("ipfail", &["77"], &[]),
+            line("default", &["nobody-knows"], &["0"]),
+        ]);
+        assert_eq!(rules.admit(Some("dopd"), caller(1, HACLIENT)), Ok(()));
+        assert_eq!(rules.admit(Some("ipfail"), caller(77, 1)), Ok(()));
+        assert!(rules.admit(Some("ipfail"), caller(HACLUSTER, 1)).is_err());
+        assert_eq!(rules.admit(Some("mine"), caller(0, 0)), Ok(()));
+        assert_eq!(rules.admit(Some("mine"), caller(1, 1)), Err("client failed authorization"));
+    }
+}
