@@ -87,6 +87,11 @@ impl Paths {
         self.lib_dir.join("latido-events")
     }
 
+    /// Where agents note what runs; emptied by a reboot.
+    pub fn rsctmp(&self) -> PathBuf {
+        self.run_dir.join("rsctmp")
+    }
+
     /// Our own control socket.
     pub fn control_socket(&self) -> PathBuf {
         self.run_dir.join("latido.sock")

@@ -1,42 +1,104 @@
 //! `IPaddr` and `IPaddr2`: an address that moves (`resources.md` 9, argument forms in `config.md` 6).
 //!
-//! Only the very address is added and removed, never the one the machine has of itself on that interface: what is there
-//! without our label counts as running, as in the original, and is removed by `stop` all the same, as there.
+//! What is there without our label counts as running, as in the original, and is removed by `stop` all the same, as there.
+//! The two differ in the name old tools show: `IPaddr` takes the first free `eth0:N`, `IPaddr2` the label it is given.
 
 use std::io;
 use std::net::Ipv4Addr;
 
-use crate::haresources::{Exit, Outcome, Verb};
+use crate::haresources::Verb;
 use crate::netlink::{Address, Link};
 use crate::time::Mono;
 
-use super::Net;
+use super::announce::Claim;
+use super::{Answer, Net};
+
+/// Which of the two agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `IPaddr`: an alias ifconfig can see.
+    Alias,
+    /// `IPaddr2`: a further address of the interface.
+    Plain,
+}
 
 /// `ADDR[/MASK[/NIC[:LABEL]][/BROADCAST]]` or `ADDR/MASK/BROADCAST`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IpAddr {
-    pub(crate) ip: Ipv4Addr,
+struct Spec {
+    ip: Ipv4Addr,
     prefix: Option<u8>,
     nic: Option<String>,
+    label: Option<String>,
     broadcast: Option<Ipv4Addr>,
 }
 
-impl IpAddr {
-    pub(crate) fn from_args(args: &[String]) -> Result<IpAddr, String> {
-        let Some(text) = args.first() else { return Err("no address given".into()) };
+/// Why it cannot be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The argument is wrong, on this machine at least.
+    Argument(String),
+    /// The kernel or the network would not have it.
+    Refused(String),
+}
+
+impl Spec {
+    fn from_text(text: &str) -> Result<Spec, String> {
         let mut parts = text.split('/');
         let address = parts.next().unwrap_or("");
-        let ip = address.parse().map_err(|_| format!("\"{address}\" is not an IPv4 address"))?;
+        let ip = address.parse().map_err(|_| format!("IP address [{address}] not valid."))?;
         let prefix = parts.next().map(mask).transpose()?;
-        let mut spec = IpAddr { ip, prefix, nic: None, broadcast: None };
+        let mut spec = Spec { prefix, ..Spec::only(ip) };
         for part in parts.filter(|part| !part.is_empty()).take(2) {
             if part.starts_with(|c: char| c.is_ascii_digit()) {
                 spec.broadcast = Some(part.parse().map_err(|_| format!("\"{part}\" is not a broadcast address"))?);
                 break;
             }
-            spec.nic = Some(part.split(':').next().unwrap_or(part).to_owned());
+            let (nic, label) = part.split_once(':').map_or((part, None), |(nic, _)| (nic, Some(part)));
+            (spec.nic, spec.label) = (Some(nic.to_owned()), label.map(str::to_owned));
         }
         Ok(spec)
+    }
+
+    fn only(ip: Ipv4Addr) -> Spec {
+        Spec { ip, prefix: None, nic: None, label: None, broadcast: None }
+    }
+
+    fn claim(&self) -> Claim {
+        Claim { ip: self.ip.into(), nic: self.nic.clone(), borrowed: false }
+    }
+}
+
+pub(super) fn claim(args: &[String]) -> Option<Claim> {
+    Spec::from_text(args.first()?).ok().map(|spec| spec.claim())
+}
+
+pub(super) fn run(net: &mut Net, kind: Kind, args: &[String], verb: Verb, now: Mono) -> Answer {
+    let Some(text) = args.first() else {
+        let name = if kind == Kind::Alias { "IPaddr" } else { "IPaddr2" };
+        return Answer::usage(name, "<ip-address>");
+    };
+    let spec = match (Spec::from_text(text), verb) {
+        (Ok(spec), _) => spec,
+        (Err(why), Verb::Start) => return refusal(kind, Fault::Argument(why)),
+        // The rest of a wrong argument never mattered to what is up; without an address nothing can be.
+        (Err(_), Verb::Stop | Verb::Status) => match text.split('/').next().unwrap_or("").parse() {
+            Ok(ip) => Spec::only(ip),
+            Err(_) if verb == Verb::Stop => return Answer::success(),
+            Err(_) => return Answer::stopped(),
+        },
+    };
+    let result = match verb {
+        Verb::Start => start(net, kind, &spec, now),
+        Verb::Stop => stop(net, &spec),
+        Verb::Status => return status(net, &spec),
+    };
+    result.map_or_else(|fault| refusal(kind, fault), |()| Answer::success())
+}
+
+fn refusal(kind: Kind, fault: Fault) -> Answer {
+    match (fault, kind) {
+        (Fault::Argument(why), Kind::Plain) => Answer::failed(6, why),
+        (Fault::Argument(why), Kind::Alias) | (Fault::Refused(why), _) => Answer::failed(1, why),
     }
 }
 
@@ -50,27 +112,15 @@ fn mask(text: &str) -> Result<u8, String> {
     (mask.count_ones() == bits).then_some(u8::try_from(bits).unwrap_or(32)).ok_or_else(wrong)
 }
 
-pub(super) fn run(net: &mut Net, spec: &IpAddr, verb: Verb, now: Mono) -> Outcome {
-    let result = match verb {
-        Verb::Start => start(net, spec, now),
-        Verb::Stop => stop(net, spec),
-        Verb::Status => return status(net, spec),
-    };
-    match result {
-        Ok(()) => Outcome { exit: Exit::Code(0), said: "INFO:  Success\n".into() },
-        Err(why) => Outcome { exit: Exit::Code(1), said: format!("ERROR: {why}\n") },
-    }
-}
-
-fn status(net: &mut Net, spec: &IpAddr) -> Outcome {
+fn status(net: &mut Net, spec: &Spec) -> Answer {
     match present(net, spec) {
-        Ok(Some(_)) => Outcome { exit: Exit::Code(0), said: "INFO:  Running OK\n".into() },
-        Ok(None) => Outcome { exit: Exit::Code(7), said: "INFO:  Resource is stopped\n".into() },
-        Err(error) => Outcome { exit: Exit::Code(1), said: format!("ERROR: cannot list addresses: {error}\n") },
+        Ok(Some(_)) => Answer::running(),
+        Ok(None) => Answer::stopped(),
+        Err(error) => Answer::failed(1, format!("cannot list addresses: {error}")),
     }
 }
 
-fn present(net: &mut Net, spec: &IpAddr) -> io::Result<Option<Address>> {
+fn present(net: &mut Net, spec: &Spec) -> io::Result<Option<Address>> {
     let wanted = match &spec.nic {
         Some(nic) => Some(net.netlink.links()?.into_iter().find(|link| link.name == *nic).map(|link| link.index)),
         None => None,
@@ -79,17 +129,26 @@ fn present(net: &mut Net, spec: &IpAddr) -> io::Result<Option<Address>> {
     Ok(net.netlink.addresses()?.into_iter().find(fits))
 }
 
-fn start(net: &mut Net, spec: &IpAddr, now: Mono) -> Result<(), String> {
-    let failed = |error: io::Error| format!("cannot add {}: {error}", spec.ip);
-    if present(net, spec).map_err(failed)?.is_none() {
+fn start(net: &mut Net, kind: Kind, spec: &Spec, now: Mono) -> Result<(), Fault> {
+    let failed = |error: io::Error| Fault::Refused(format!("cannot add {}: {error}", spec.ip));
+    let taken = present(net, spec).map_err(failed)?.is_none();
+    if taken {
         let (link, prefix) = place(net, spec)?;
+        if !link.up {
+            net.netlink.switch_on(link.index).map_err(failed)?;
+        }
+        net.probe(&link, spec.ip.into());
         let addresses = net.netlink.addresses().map_err(failed)?;
         let host = if prefix >= 32 { 0 } else { u32::MAX >> prefix };
+        let label = match kind {
+            Kind::Alias => free_label(&link.name, &addresses),
+            Kind::Plain => Some(spec.label.as_ref().unwrap_or(&link.name).clone()),
+        };
         let address = Address {
             index: link.index,
             ip: spec.ip,
             prefix,
-            label: free_label(&link.name, &addresses),
+            label,
             broadcast: Some(spec.broadcast.unwrap_or_else(|| Ipv4Addr::from(u32::from(spec.ip) | host))),
         };
         match net.netlink.add_address(&address) {
@@ -97,33 +156,31 @@ fn start(net: &mut Net, spec: &IpAddr, now: Mono) -> Result<(), String> {
             Ok(()) | Err(_) => {}
         }
     }
-    net.begin_announcing(spec, now);
+    net.begin_announcing(spec.claim(), taken, now);
     Ok(())
 }
 
 /// The interface and mask: as given, or those of the route that covers the address; the default route only lends its
 /// interface, and only to an address with a mask.
-fn place(net: &mut Net, spec: &IpAddr) -> Result<(Link, u8), String> {
-    let listed = |error: io::Error| format!("cannot list interfaces: {error}");
+fn place(net: &mut Net, spec: &Spec) -> Result<(Link, u8), Fault> {
+    let listed = |error: io::Error| Fault::Refused(format!("cannot list interfaces: {error}"));
     let links = net.netlink.links().map_err(listed)?;
     let routes = net.netlink.routes().map_err(listed)?;
-    let covers = |net: Ipv4Addr, prefix: u8| {
-        let shift = 32 - u32::from(prefix.min(32));
-        u32::from(net).checked_shr(shift).unwrap_or(0) == u32::from(spec.ip).checked_shr(shift).unwrap_or(0)
-    };
-    let best = routes.iter().filter(|route| covers(route.net, route.prefix)).max_by_key(|route| route.prefix);
+    let best = routes.iter().filter(|route| route.covers(spec.ip)).max_by_key(|route| route.prefix);
     let link = match &spec.nic {
         Some(nic) => links.iter().find(|link| link.name == *nic).ok_or_else(|| {
             let have: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-            format!("Device \"{nic}\" does not exist (have: {})", have.join(", "))
+            Fault::Argument(format!("Device \"{nic}\" does not exist. (have: {})", have.join(", ")))
         })?,
-        None => best
-            .and_then(|route| links.iter().find(|link| link.index == route.index))
-            .ok_or_else(|| format!("no interface for {0}: write {0}/24/eth0", spec.ip))?,
+        None => best.and_then(|route| links.iter().find(|link| link.index == route.index)).ok_or_else(|| {
+            Fault::Refused(format!("Unable to find nic or netmask. No route covers {0}: write {0}/24/eth0", spec.ip))
+        })?,
     };
     let on_link = best.filter(|route| route.prefix > 0).map(|route| route.prefix);
-    let prefix =
-        spec.prefix.or(on_link).ok_or_else(|| format!("Cannot use default route w/o netmask [{}]", spec.ip))?;
+    let prefix = spec
+        .prefix
+        .or(on_link)
+        .ok_or_else(|| Fault::Refused(format!("Cannot use default route w/o netmask [{}]", spec.ip)))?;
     Ok((link.clone(), prefix))
 }
 
@@ -135,9 +192,9 @@ fn free_label(nic: &str, addresses: &[Address]) -> Option<String> {
     (label.len() <= 15).then_some(label)
 }
 
-fn stop(net: &mut Net, spec: &IpAddr) -> Result<(), String> {
-    let failed = |error: io::Error| format!("cannot remove {}: {error}", spec.ip);
-    net.stop_announcing(spec);
+fn stop(net: &mut Net, spec: &Spec) -> Result<(), Fault> {
+    let failed = |error: io::Error| Fault::Refused(format!("cannot remove {}: {error}", spec.ip));
+    net.stop_announcing(spec.ip.into());
     let Some(address) = present(net, spec).map_err(failed)? else { return Ok(()) };
     let before = net.netlink.addresses().map_err(failed)?;
     match net.netlink.delete_address(&address) {
@@ -154,27 +211,11 @@ fn stop(net: &mut Net, spec: &IpAddr) -> Result<(), String> {
     Ok(())
 }
 
-/// One gratuitous ARP in both forms; a failure is worth a line for developers, no more: the address is up.
-pub(super) fn announce(net: &mut Net, spec: &IpAddr) {
-    let Ok(Some(address)) = present(net, spec) else { return };
-    let Ok(links) = net.netlink.links() else { return };
-    let Some(link) = links.iter().find(|link| link.index == address.index) else { return };
-    if let Ok(mac) = <[u8; 6]>::try_from(link.mac.as_slice())
-        && let Err(error) = net.arp.announce(link.index, mac, spec.ip)
-    {
-        log::debug!("announcing {} on {}: {error}", spec.ip, link.name);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn parse(text: &str) -> Result<IpAddr, String> {
-        IpAddr::from_args(&[text.to_owned()])
-    }
 
     #[test]
     fn every_accepted_form_is_read() {
@@ -182,30 +223,32 @@ mod tests {
         let ip = Ipv4Addr::new(10, 0, 0, 5);
         let nic = |name: &str| Some(name.to_owned());
         let cases = [
-            ("10.0.0.5", None, None, None),
-            ("10.0.0.5/24", Some(24), None, None),
-            ("10.0.0.5/255.255.255.0/eth0", Some(24), nic("eth0"), None),
-            ("10.0.0.5/24/eth0:3", Some(24), nic("eth0"), None),
-            ("10.0.0.5/24/eth0/10.0.0.255", Some(24), nic("eth0"), broadcast),
-            ("10.0.0.5/24/10.0.0.255", Some(24), None, broadcast),
-            ("10.0.0.5/24/eth0/", Some(24), nic("eth0"), None),
+            ("10.0.0.5", None, None, None, None),
+            ("10.0.0.5/24", Some(24), None, None, None),
+            ("10.0.0.5/255.255.255.0/eth0", Some(24), nic("eth0"), None, None),
+            ("10.0.0.5/24/eth0:3", Some(24), nic("eth0"), nic("eth0:3"), None),
+            ("10.0.0.5/24/eth0:web/10.0.0.255", Some(24), nic("eth0"), nic("eth0:web"), broadcast),
+            ("10.0.0.5/24/eth0/10.0.0.255", Some(24), nic("eth0"), None, broadcast),
+            ("10.0.0.5/24/10.0.0.255", Some(24), None, None, broadcast),
+            ("10.0.0.5/24/10.0.0.255/eth0", Some(24), None, None, broadcast),
+            ("10.0.0.5/24/eth0/", Some(24), nic("eth0"), None, None),
         ];
-        for (text, prefix, nic, broadcast) in cases {
-            assert_eq!(parse(text), Ok(IpAddr { ip, prefix, nic, broadcast }), "{text}");
+        for (text, prefix, nic, label, broadcast) in cases {
+            assert_eq!(Spec::from_text(text), Ok(Spec { ip, prefix, nic, label, broadcast }), "{text}");
         }
     }
 
     #[test]
     fn wrong_forms_are_refused_with_what_would_be_right() {
         for text in ["10.0.0.5/eth0", "10.0.0.5//eth0", "10.0.0.5/33/eth0", "10.0.0.300", "", "10.0.0.5/255.0.255.0"] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(Spec::from_text(text).is_err(), "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn no_argument_makes_it_panic(text in "[0-9a-z./:]{0,40}") {
-            let _ = parse(&text);
+            let _ = Spec::from_text(&text);
         }
     }
 }

@@ -1,112 +1,118 @@
-//! The built-in resource agents (`resources.md` 9): idempotent, without ifconfig, ip or a shell.
+//! The built-in resource agents (`resources.md` 9): idempotent, without ifconfig, ip, fuser or a shell.
 //!
-//! They run inside the daemon, in well under a millisecond, over sockets that stay open for its whole life: closing a
-//! packet socket costs more than everything else together.
+//! Those that only speak to the kernel's network run inside the daemon, in well under a millisecond, over sockets that
+//! stay open for its whole life: closing a packet socket costs more than everything else together. Those that may block
+//! are programs of their own: `latido agent NAME`.
 
+mod announce;
+mod answer;
 mod arp;
+mod filter;
 mod ipaddr;
+mod ipsrcaddr;
+mod ipv6addr;
+mod ndp;
+mod pseudo;
+mod sendarp;
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::haresources::{Exit, Invocation, Outcome, Resource};
+use crate::haresources::{Invocation, Resource};
 use crate::netlink::Netlink;
 use crate::time::Mono;
 
+use announce::Repeat;
 use arp::ArpSocket;
-use ipaddr::IpAddr;
+use ndp::NdSocket;
+use pseudo::Pseudo;
 
-/// After the first burst an address is announced again this often, so many times.
-const LATER: (u32, Duration) = (5, Duration::from_secs(60));
+pub use announce::Conflict;
+pub use answer::Answer;
+
+/// Where a built-in agent runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In this process, by [`Net::run`]: it never waits.
+    Inside,
+}
+
+/// The built-in agents and where each runs.
+pub const AGENTS: [(&str, Place); 5] = [
+    ("IPaddr", Place::Inside),
+    ("IPaddr2", Place::Inside),
+    ("IPv6addr", Place::Inside),
+    ("SendArp", Place::Inside),
+    ("IPsrcaddr", Place::Inside),
+];
+
+/// Where the agent of that name runs; `None` when there is none.
+pub fn place_of(name: &str) -> Option<Place> {
+    AGENTS.iter().find(|(known, _)| *known == name).map(|(_, place)| *place)
+}
 
 /// What agents need of the network, and the announcements still to be made.
 #[derive(Debug)]
 pub struct Net {
-    pub(crate) netlink: Netlink,
-    pub(crate) arp: ArpSocket,
+    netlink: Netlink,
+    arp: ArpSocket,
+    /// Opened with the first IPv6 address.
+    nd: Option<NdSocket>,
     announce: (u32, Duration),
     repeats: Vec<Repeat>,
-}
-
-#[derive(Debug)]
-struct Repeat {
-    spec: IpAddr,
-    next: Mono,
-    soon: u32,
-    later: u32,
+    /// Where resources that are no more than a note keep it.
+    state_dir: PathBuf,
 }
 
 impl Net {
-    /// Opens it in the present network namespace; `announce` is count and interval of gratuitous ARP.
+    /// Opens it in the present network namespace; `announce` is count and interval of gratuitous ARP, `state_dir` the
+    /// directory for resources that consist of nothing but having been started.
     ///
     /// # Errors
     /// Without the privilege for packet sockets.
-    pub fn open(announce: (u32, Duration)) -> io::Result<Net> {
-        Ok(Net { netlink: Netlink::open()?, arp: ArpSocket::open()?, announce, repeats: Vec::new() })
+    pub fn open(announce: (u32, Duration), state_dir: PathBuf) -> io::Result<Net> {
+        let (netlink, arp) = (Netlink::open()?, ArpSocket::open()?);
+        Ok(Net { netlink, arp, nd: None, announce, repeats: Vec::new(), state_dir })
     }
 
-    /// Runs a built-in agent; `None` when there is none of that name.
-    pub fn run(&mut self, invocation: &Invocation, now: Mono) -> Option<Outcome> {
-        let resource = &invocation.resource;
-        if resource.agent != "IPaddr" && resource.agent != "IPaddr2" {
-            return None;
-        }
-        let spec = match IpAddr::from_args(&resource.args) {
-            Ok(spec) => spec,
-            Err(why) => return Some(Outcome { exit: Exit::Code(2), said: format!("ERROR: {why}\n") }),
-        };
-        Some(ipaddr::run(self, &spec, invocation.verb, now))
+    /// Runs a built-in agent; `None` when there is none of that name that runs inside.
+    pub fn run(&mut self, invocation: &Invocation, now: Mono) -> Option<Answer> {
+        let Resource { agent, args, .. } = &invocation.resource;
+        let verb = invocation.verb;
+        Some(match agent.as_str() {
+            "IPaddr" => ipaddr::run(self, ipaddr::Kind::Alias, args, verb, now),
+            "IPaddr2" => ipaddr::run(self, ipaddr::Kind::Plain, args, verb, now),
+            "IPv6addr" => ipv6addr::run(self, args, verb, now),
+            "SendArp" => sendarp::run(self, args, verb, now),
+            "IPsrcaddr" => ipsrcaddr::run(self, args, verb),
+            _ => return None,
+        })
     }
 
     /// Announces a resource's address again, from the beginning: somebody else claimed it meanwhile.
     pub fn announce(&mut self, resource: &Resource, now: Mono) {
-        if let Ok(spec) = IpAddr::from_args(&resource.args)
-            && (resource.agent == "IPaddr" || resource.agent == "IPaddr2")
-        {
-            self.begin_announcing(&spec, now);
+        let claim = match resource.agent.as_str() {
+            "IPaddr" | "IPaddr2" => ipaddr::claim(&resource.args),
+            "IPv6addr" => ipv6addr::claim(&resource.args),
+            "SendArp" => sendarp::claim(self, &resource.args),
+            _ => None,
+        };
+        if let Some(claim) = claim {
+            self.begin_announcing(claim, false, now);
         }
     }
 
-    pub(crate) fn begin_announcing(&mut self, spec: &IpAddr, now: Mono) {
-        self.stop_announcing(spec);
-        ipaddr::announce(self, spec);
-        let (count, interval) = self.announce;
-        let repeat = Repeat { spec: spec.clone(), next: now + interval, soon: count.saturating_sub(1), later: LATER.0 };
-        self.repeats.push(repeat);
+    fn nd(&mut self) -> io::Result<&NdSocket> {
+        let nd = match self.nd.take() {
+            Some(nd) => nd,
+            None => NdSocket::open()?,
+        };
+        Ok(self.nd.insert(nd))
     }
 
-    pub(crate) fn stop_announcing(&mut self, spec: &IpAddr) {
-        self.repeats.retain(|repeat| repeat.spec.ip != spec.ip);
-    }
-
-    /// When [`Net::repeat`] wants to be called; `None` when nothing is left to announce.
-    pub fn next_repeat(&self) -> Option<Mono> {
-        self.repeats.iter().map(|repeat| repeat.next).min()
-    }
-
-    /// Sends the announcements that are due.
-    pub fn repeat(&mut self, now: Mono) {
-        let mut due: Vec<Repeat> = Vec::new();
-        self.repeats.retain_mut(|repeat| {
-            let is_due = repeat.next <= now;
-            if is_due {
-                due.push(Repeat { spec: repeat.spec.clone(), ..*repeat });
-            }
-            !is_due
-        });
-        for mut repeat in due {
-            ipaddr::announce(self, &repeat.spec);
-            if repeat.soon > 1 {
-                repeat.soon -= 1;
-                repeat.next = now + self.announce.1;
-            } else if repeat.later > 0 {
-                repeat.soon = 0;
-                repeat.later -= 1;
-                repeat.next = now + LATER.1;
-            } else {
-                continue;
-            }
-            self.repeats.push(repeat);
-        }
+    /// The note of one resource.
+    fn pseudo(&self, agent: &str, args: &[String]) -> Pseudo {
+        Pseudo::new(&self.state_dir, agent, args)
     }
 }

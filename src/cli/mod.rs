@@ -70,6 +70,7 @@ pub fn main() -> ExitCode {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, rest),
+            Some(name) if agent::is_agent(name) => return agent::called_as(name, rest),
             _ => {}
         }
     }

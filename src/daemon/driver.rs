@@ -113,7 +113,9 @@ impl Driver {
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
-        let net = Net::open(config.announce).inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}"))).ok();
+        let net = Net::open(config.announce, paths.rsctmp())
+            .inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}")))
+            .ok();
         Ok(Driver {
             environment: Environment::new(paths, &config, std::env::vars_os()),
             places: Places::new(paths),
@@ -233,7 +235,7 @@ impl Driver {
             self.links.retry();
         }
         if let Some(net) = &mut self.net {
-            net.repeat(now);
+            net.repeat(now).iter().for_each(|conflict| self.log.error(conflict.to_string()));
         }
         if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
             self.lateness.note(now, now.since(due));

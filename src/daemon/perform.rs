@@ -100,11 +100,11 @@ impl Driver {
             Ok(Found::Ours) => {
                 let now = self.clock.mono();
                 match self.net.as_mut().and_then(|net| net.run(invocation, now)) {
-                    Some(outcome) => {
-                        if !outcome.succeeded() && invocation.verb != Verb::Status {
-                            self.log.error(format!("{invocation}: {}", outcome.said));
+                    Some(answer) => {
+                        if let Some(why) = answer.why.as_ref().filter(|_| invocation.verb != Verb::Status) {
+                            self.log.error(format!("{invocation}: {why}"));
                         }
-                        self.soon.push_back(Event::Done { job, outcome });
+                        self.soon.push_back(Event::Done { job, outcome: answer.into_outcome() });
                         None
                     }
                     None => Some(self.places.nothing(name)),

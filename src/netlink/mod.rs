@@ -1,11 +1,20 @@
-//! The little of rtnetlink we need: links by name, IPv4 addresses, on-link routes. One socket, answers awaited, every
-//! length checked; nothing waits longer than two seconds.
+//! The little of rtnetlink we need: links by name, addresses, routes. One socket, answers awaited, every length checked;
+//! nothing waits longer than two seconds.
+
+mod attribute;
+mod route;
+mod six;
 
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use attribute::{attributes, ip, name, push, u16_at, u32_at, value};
+
+pub use route::Route;
+pub use six::{Address6, Route6};
 
 const NLM_REQUEST: u16 = 1;
 const NLM_ACK: u16 = 4;
@@ -20,8 +29,7 @@ const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
 const IFA_BROADCAST: u16 = 4;
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
+const IFF_UP: u32 = 1;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 
@@ -34,6 +42,8 @@ pub struct Link {
     pub name: String,
     /// Its hardware address; six bytes for Ethernet.
     pub mac: Vec<u8>,
+    /// Whether it is switched on.
+    pub up: bool,
 }
 
 /// An IPv4 address on an interface.
@@ -49,17 +59,6 @@ pub struct Address {
     pub label: Option<String>,
     /// The highest address of the net, usually.
     pub broadcast: Option<Ipv4Addr>,
-}
-
-/// A route of the main table without regard to its gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// The net; 0.0.0.0/0 is the default route.
-    pub net: Ipv4Addr,
-    /// Length of its mask.
-    pub prefix: u8,
-    /// The interface's number.
-    pub index: u32,
 }
 
 /// A conversation with the kernel about the network namespace it was opened in.
@@ -102,13 +101,16 @@ impl Netlink {
         Ok(parts.iter().filter_map(|part| parse_address(part)).collect())
     }
 
-    /// The IPv4 routes of the main table.
+    /// Switches an interface on.
     ///
     /// # Errors
     /// As [`Netlink::links`].
-    pub fn routes(&mut self) -> io::Result<Vec<Route>> {
-        let parts = self.ask(libc::RTM_GETROUTE, NLM_DUMP, &[INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])?;
-        Ok(parts.iter().filter_map(|part| parse_route(part)).collect())
+    pub fn switch_on(&mut self, index: u32) -> io::Result<()> {
+        let mut header = vec![0; 4];
+        header.extend_from_slice(&index.to_ne_bytes());
+        header.extend_from_slice(&IFF_UP.to_ne_bytes());
+        header.extend_from_slice(&IFF_UP.to_ne_bytes());
+        self.ask(libc::RTM_NEWLINK, NLM_ACK, &header).map(drop)
     }
 
     /// Adds an address.
@@ -178,43 +180,11 @@ fn take_messages(mut buffer: &[u8], sequence: u32, parts: &mut Vec<Vec<u8>>) -> 
     Ok(false)
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
-    bytes.get(at..at + 2).and_then(|b| b.try_into().ok()).map_or(0, u16::from_ne_bytes)
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|b| b.try_into().ok()).map_or(0, u32::from_ne_bytes)
-}
-
-/// The attributes behind a message's fixed part.
-fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
-    let mut found = Vec::new();
-    while bytes.len() >= 4 {
-        let length = usize::from(u16_at(bytes, 0));
-        let Some(value) = bytes.get(4..length) else { break };
-        found.push((u16_at(bytes, 2) & 0x3fff, value));
-        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
-    }
-    found
-}
-
-fn value<'a>(attributes: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
-    attributes.iter().find(|(known, _)| *known == kind).map(|(_, value)| *value)
-}
-
-fn ip(bytes: &[u8]) -> Option<Ipv4Addr> {
-    <[u8; 4]>::try_from(bytes).ok().map(Ipv4Addr::from)
-}
-
-fn name(bytes: &[u8]) -> Option<String> {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    str::from_utf8(&bytes[..end]).ok().map(str::to_owned)
-}
-
 fn parse_link(part: &[u8]) -> Option<Link> {
     let found = attributes(part.get(16..)?);
     let mac = value(&found, IFLA_ADDRESS).unwrap_or(&[]).to_vec();
-    Some(Link { index: u32_at(part, 4), name: name(value(&found, IFLA_IFNAME)?)?, mac })
+    let up = u32_at(part, 8) & IFF_UP != 0;
+    Some(Link { index: u32_at(part, 4), name: name(value(&found, IFLA_IFNAME)?)?, mac, up })
 }
 
 fn parse_address(part: &[u8]) -> Option<Address> {
@@ -226,15 +196,6 @@ fn parse_address(part: &[u8]) -> Option<Address> {
         label: value(&found, IFA_LABEL).and_then(name),
         broadcast: value(&found, IFA_BROADCAST).and_then(ip),
     })
-}
-
-fn parse_route(part: &[u8]) -> Option<Route> {
-    const MAIN_TABLE: u8 = 254;
-    let (prefix, table) = (*part.get(1)?, *part.get(4)?);
-    let found = attributes(part.get(12..)?);
-    let net = value(&found, RTA_DST).map_or(Some(Ipv4Addr::UNSPECIFIED), ip)?;
-    let index = u32_at(value(&found, RTA_OIF)?, 0);
-    (table == MAIN_TABLE).then_some(Route { net, prefix, index })
 }
 
 fn spell_address(address: &Address) -> Vec<u8> {
@@ -252,14 +213,6 @@ fn spell_address(address: &Address) -> Vec<u8> {
         push(&mut bytes, IFA_LABEL, &text);
     }
     bytes
-}
-
-fn push(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let length = u16::try_from(4 + value.len()).unwrap_or(4);
-    bytes.extend_from_slice(&length.to_ne_bytes());
-    bytes.extend_from_slice(&kind.to_ne_bytes());
-    bytes.extend_from_slice(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
 
 #[cfg(test)]
@@ -284,7 +237,6 @@ mod tests {
             let _ = take_messages(&bytes, 1, &mut parts);
             parse_link(&bytes);
             parse_address(&bytes);
-            parse_route(&bytes);
         }
     }
 }

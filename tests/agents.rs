@@ -1,0 +1,14 @@
+//! The built-in agents against the real kernel, in namespaces of the tests' own (`resources.md` 9). As root or in a user
+//! namespace; where the kernel allows neither, a test says so and passes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "link/net.rs"]
+mod net;
+
+#[path = "agents/called.rs"]
+mod called;
+#[path = "agents/network.rs"]
+mod network;
+#[path = "agents/tap.rs"]
+mod tap;
