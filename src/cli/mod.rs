@@ -2,6 +2,7 @@
 
 mod agent;
 mod check;
+mod completions;
 mod daemon;
 mod diff;
 mod events;
@@ -10,6 +11,7 @@ mod heartbeat;
 mod init;
 mod keygen;
 mod lab;
+mod manual;
 mod replace;
 mod resource;
 mod standby;
@@ -60,6 +62,11 @@ enum Command {
     Lab(lab::Args),
     /// Run a built-in resource agent
     Agent(agent::Args),
+    /// Print the completions of this program for a shell
+    Completions(completions::Args),
+    /// Write the manual pages
+    #[command(name = "man", hide = true)]
+    Manual(manual::Args),
 }
 
 /// Runs what was called: a subcommand, or the program whose name the link has.
@@ -87,6 +94,8 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Agent(args) => agent::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Manual(args) => manual::run(&args),
     }
 }
 
