@@ -281,6 +281,7 @@ impl Cluster {
     fn alive(&mut self, index: usize, status: Status, at: Mono) {
         let node = &mut self.nodes[index];
         node.heard = true;
+        node.spared_since = None;
         let name = node.name.clone();
         let (dead_after, is_ping) = (node.dead_after, node.is_ping);
         node.last_heard = node.last_heard.max(Some(at));
@@ -331,14 +332,16 @@ impl Cluster {
     }
 
     /// A node's dead timer rang.
-    pub(super) fn on_silence(&mut self, name: &NodeName, due: Mono) {
+    pub(super) fn on_silence(&mut self, name: &NodeName) {
         let Some(index) = self.nodes.iter().position(|node| node.name == *name) else { return };
-        let latest = due + self.nodes[index].dead_after;
+        let node = &mut self.nodes[index];
+        // Who stands still again and again must come to a judgement some time.
+        let latest = *node.spared_since.get_or_insert(self.now.mono) + node.dead_after;
         if self.judge_from > self.now.mono && self.now.mono < latest {
             self.timers.set(Timer::Dead(name.clone()), self.judge_from.min(latest));
             return;
         }
-        let node = &mut self.nodes[index];
+        node.spared_since = None;
         node.status = Status::Dead;
         node.forget_life();
         let since = node.last_heard.unwrap_or(Mono::ZERO);

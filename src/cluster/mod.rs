@@ -287,7 +287,7 @@ impl Cluster {
         match timer {
             Timer::Keepalive if self.cleaning.is_some() => self.beat_silently(),
             Timer::Keepalive => self.beat(due),
-            Timer::Dead(node) => self.on_silence(&node, due),
+            Timer::Dead(node) => self.on_silence(&node),
             Timer::LinkDead(node, medium) => self.on_link_silence(&node, &medium),
             Timer::ReqNodes => self.ask_for_nodes(),
             Timer::Rexmit(node) => self.request_missing(&node),

@@ -43,6 +43,8 @@ pub(super) struct Node {
     pub(super) last_heard: Option<Mono>,
     /// The silence it wants to be judged by.
     pub(super) dead_after: Duration,
+    /// Since when its silence is over that and it is not judged, because we stood still.
+    pub(super) spared_since: Option<Mono>,
     /// Whether it acks (`protocol=1`).
     pub(super) flow_control: bool,
     /// Duplicates and holes.
@@ -74,6 +76,7 @@ impl Node {
             last_status_at: None,
             last_heard: None,
             dead_after,
+            spared_since: None,
             flow_control: true,
             track: SeqTrack::default(),
             trigger,
