@@ -100,6 +100,12 @@ pub struct Node {
     pub deadtime_ms: u64,
     /// Whether it runs Latido.
     pub latido: bool,
+    /// Whether its `haresources` means something else than ours; absent when it does not say.
+    #[serde(default)]
+    pub resources_differ: Option<bool>,
+    /// By how many seconds its wall clock is ahead of ours; absent when nothing was heard.
+    #[serde(default)]
+    pub clock_ahead_s: Option<i64>,
     /// One for each medium.
     pub links: Vec<Link>,
 }

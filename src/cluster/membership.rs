@@ -257,7 +257,9 @@ impl Cluster {
             return;
         }
         self.note_lateness(index, at);
+        let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
+        node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
         node.last_status = sequence;
         node.last_status_at = node.last_status_at.max(Some(at));
         if let Some(ms) = message.hex(field::DT) {

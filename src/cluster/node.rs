@@ -55,6 +55,10 @@ pub(super) struct Node {
     pub(super) acked: Sequence,
     /// Whether it is a Latido, which says more in its messages.
     pub(super) is_latido: bool,
+    /// Of its `haresources`, as a Latido says it.
+    pub(super) resources_digest: Option<String>,
+    /// By how many seconds its wall clock was ahead of ours at its last status.
+    pub(super) clock_ahead: Option<i64>,
     /// Its links.
     pub(super) links: Vec<Link>,
     /// The sequence number last written to disk.
@@ -82,6 +86,8 @@ impl Node {
             trigger,
             acked: Sequence(0),
             is_latido: false,
+            resources_digest: None,
+            clock_ahead: None,
             links: media.into_iter().map(link).collect(),
             remembered: Sequence(0),
         }
@@ -99,7 +105,7 @@ impl Node {
     }
 
     /// The picture for people.
-    pub(super) fn view(&self, now: Mono, failed: impl Fn(&MediumId) -> Option<String>) -> NodeView {
+    pub(super) fn view(&self, now: Mono, digest: &str, failed: impl Fn(&MediumId) -> Option<String>) -> NodeView {
         NodeView {
             name: self.name.clone(),
             is_me: false,
@@ -109,6 +115,8 @@ impl Node {
             generation: self.generation,
             deadtime: self.dead_after,
             is_latido: self.is_latido,
+            resources_differ: self.resources_digest.as_ref().map(|theirs| theirs != digest),
+            clock_ahead: self.clock_ahead,
             uuid: self.uuid.clone(),
             links: self
                 .links

@@ -203,6 +203,7 @@ impl Cluster {
     fn meet_latido(&mut self, detail: &Detail) {
         let Some(index) = self.peer.index else { return };
         self.nodes[index].is_latido = true;
+        self.nodes[index].resources_digest = Some(detail.digest.clone());
         if detail.digest == self.settings.resources_digest {
             self.told_once.remove("digest");
         } else {
@@ -388,6 +389,7 @@ impl Cluster {
         self.cancel_standby_with_peer();
         if let Some(index) = self.peer.index {
             self.nodes[index].is_latido = false;
+            self.nodes[index].resources_digest = None;
         }
         if cut_off {
             self.on_peer_cut_off();

@@ -54,6 +54,10 @@ pub struct NodeView {
     pub deadtime: Duration,
     /// Whether it is a Latido.
     pub is_latido: bool,
+    /// Whether its `haresources` means something else than ours; a Latido says so.
+    pub resources_differ: Option<bool>,
+    /// By how many seconds its wall clock is ahead of ours.
+    pub clock_ahead: Option<i64>,
     /// Its uuid, if known.
     pub uuid: Option<Vec<u8>>,
     /// Its links.
@@ -115,7 +119,8 @@ impl Cluster {
     /// How things are.
     pub fn view(&self, now: Mono) -> View {
         let failed = |medium: &MediumId| self.failed_media.get(medium).cloned();
-        let mut nodes: Vec<NodeView> = self.nodes.iter().map(|node| node.view(now, failed)).collect();
+        let mut nodes: Vec<NodeView> =
+            self.nodes.iter().map(|node| node.view(now, &self.settings.resources_digest, failed)).collect();
         let here = self.settings.nodes.iter().position(|name| *name == self.settings.me).unwrap_or(0);
         nodes.insert(here.min(nodes.len()), self.own_view());
         let stable =
@@ -145,6 +150,8 @@ impl Cluster {
             generation: Some(self.birth.generation),
             deadtime: self.settings.deadtime,
             is_latido: true,
+            resources_differ: None,
+            clock_ahead: None,
             uuid: Some(self.birth.uuid.to_vec()),
             links: Vec::new(),
         }

@@ -349,6 +349,8 @@ fn nodes(view: &View) -> Vec<client::Node> {
             generation: node.generation.map(|generation| generation.0),
             deadtime_ms: millis(node.deadtime),
             latido: node.is_latido,
+            resources_differ: node.resources_differ,
+            clock_ahead_s: node.clock_ahead,
             links: node.links.iter().map(link).collect(),
         })
         .collect()
