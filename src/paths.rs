@@ -92,6 +92,11 @@ impl Paths {
         self.run_dir.join("rsctmp")
     }
 
+    /// The socket of the original's client library.
+    pub fn api_socket(&self) -> PathBuf {
+        self.run_dir.join("register")
+    }
+
     /// Our own control socket.
     pub fn control_socket(&self) -> PathBuf {
         self.run_dir.join("latido.sock")

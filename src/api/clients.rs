@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Level, Status};
+use crate::cluster::{Class, Level, Status};
 use crate::names::{ClientId, NodeName};
 use crate::wire::{Kind, Message, field as wire};
 
 use super::answer::{Picture, answer, response};
 use super::body;
-use super::deliver::{Class, DEFAULT_FILTER, hears};
+use super::deliver::{DEFAULT_FILTER, hears};
 use super::field;
 use super::frame::MAX_BODY;
 use super::request::{Refusal, Request};

@@ -16,7 +16,6 @@ mod signon;
 
 pub use answer::Picture;
 pub use clients::{Clients, Effect, Limits, Why};
-pub use deliver::Class;
 pub use frame::{FrameError, Framer, MAX_BODY};
 pub use request::{Refusal, Request};
 pub use rules::{Caller, Rules};

@@ -6,7 +6,7 @@ use crate::haresources::Invocation;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::wire::{Generation, Message, Sequence};
 
-use super::{Kept, Probe, Report, Response};
+use super::{Class, Kept, Probe, Report, Response};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +64,13 @@ pub enum Action {
     },
     /// Offer this message to `/etc/ha.d/rc.d` (`resources.md` 1.4); nothing waits for it.
     Notify(Message),
+    /// Hand this message to the programs on this machine.
+    Deliver {
+        /// What kind of news it is.
+        class: Class,
+        /// What it says.
+        message: Message,
+    },
     /// Answer this client.
     Reply {
         /// Whom.

@@ -9,7 +9,7 @@ use crate::wire::{Generation, Kind, Message, Sequence, field};
 use super::node::Node;
 use super::sequence::Verdict;
 use super::timer::Timer;
-use super::{Action, Birth, Cluster, MediumCondition, Report, Settings, Status};
+use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status};
 
 /// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
 /// keep us from serving.
@@ -91,6 +91,7 @@ impl Cluster {
         if verdict != Verdict::Duplicate {
             self.dispatch(index, &kind, message, at);
         }
+        self.deliver_held();
         if matches!(verdict, Verdict::New | Verdict::Gap(_)) {
             self.proof_of_life(index, at);
         }
@@ -112,6 +113,7 @@ impl Cluster {
         if *kind == Kind::Status {
             return self.on_status(index, message, at);
         }
+        self.deliver_heard(index, message);
         if !self.is_for_me(message) {
             return;
         }
@@ -139,7 +141,7 @@ impl Cluster {
         }
     }
 
-    fn is_for_me(&self, message: &Message) -> bool {
+    pub(super) fn is_for_me(&self, message: &Message) -> bool {
         match (message.binary(field::DEST_UUID), message.get(field::DEST)) {
             (Some(uuid), _) => uuid == self.birth.uuid,
             (None, Some(dest)) => dest.eq_ignore_ascii_case(self.settings.me.as_str()),
@@ -272,6 +274,8 @@ impl Cluster {
             self.report(Report::FlowControlOff { node });
         }
         self.learn_uuid(index, message);
+        let class = if self.nodes[index].status == status { Class::NoChange } else { Class::Keep };
+        self.deliver(class, message);
         self.alive(index, status, at);
         let node = &self.nodes[index];
         if sequence.0 >= node.remembered.0 + REMEMBER_EVERY {
@@ -330,7 +334,12 @@ impl Cluster {
         self.life_sign(index, medium, at);
         let node = &mut self.nodes[index];
         node.last_status_at = node.last_status_at.max(Some(at));
+        let returned = node.status != Status::Ping;
         self.alive(index, Status::Ping, at);
+        if returned {
+            let name = self.nodes[index].name.clone();
+            self.deliver_ping_return(&name);
+        }
     }
 
     /// A node's dead timer rang.
@@ -374,6 +383,7 @@ impl Cluster {
             .with(field::NODE, node.as_str())
             .with(field::IFNAME, medium.as_str())
             .with(field::ST, st);
+        self.deliver(Class::Keep, &message);
         self.out.push(Action::Notify(message));
     }
 

@@ -10,6 +10,7 @@
 mod action;
 mod adopt;
 mod claims;
+mod clients;
 mod event;
 mod fence;
 mod groups;
@@ -42,6 +43,7 @@ use crate::wire::{Generation, Sequence};
 
 pub use action::{Action, ExitReason};
 pub use adopt::{Kept, KeptGroup, Past};
+pub use clients::Class;
 pub use event::{Event, MediumCondition};
 pub use report::{Level, Report};
 pub use request::{Request, Response, Set};
@@ -49,6 +51,7 @@ pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure,
 pub use view::{GroupState, GroupView, LinkView, NodeView, View};
 
 use adopt::{Cleaning, IdleCheck};
+use clients::Held;
 use fence::{DeviceChecks, Fencing};
 use groups::Groups;
 use history::SentHistory;
@@ -122,6 +125,7 @@ pub struct Cluster {
     failed_media: BTreeMap<MediumId, String>,
     seq: Sequence,
     history: SentHistory,
+    held: Held,
     flow_control: bool,
     reqnodes_sent: u32,
     judge_from: Mono,
@@ -180,6 +184,7 @@ impl Cluster {
             failed_media: BTreeMap::new(),
             seq: Sequence(0),
             history: SentHistory::default(),
+            held: Held::default(),
             flow_control: true,
             reqnodes_sent: 0,
             judge_from: now.mono,

@@ -49,6 +49,7 @@ impl Cluster {
                 {
                     let node = self.nodes[index].name.clone();
                     self.schedule_rexmit(&node);
+                    self.deliver_held();
                     self.report(Report::Irretrievable { node, seq });
                 }
             }

@@ -7,7 +7,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, Value, field};
 
 use super::timer::Timer;
-use super::{Action, Cluster, FIRST_STATUSES, Report, Status};
+use super::{Action, Class, Cluster, FIRST_STATUSES, Report, Status};
 
 impl Cluster {
     /// Adds the control fields and sends a message everywhere. Our own messages are not looped back: whoever sends one
@@ -36,6 +36,7 @@ impl Cluster {
         if numbered {
             self.history.record(self.seq, message.clone());
         }
+        self.deliver_own(&message);
         self.out.push(Action::Send(message));
     }
 
@@ -113,6 +114,9 @@ impl Cluster {
             .with(field::ST, status.as_str());
         if is_ping {
             message.set(field::INFO, "ping");
+        }
+        if status == Status::Dead {
+            self.deliver(Class::Keep, &message);
         }
         self.out.push(Action::Notify(message));
     }

@@ -74,6 +74,11 @@ impl SeqTrack {
         }
     }
 
+    /// Whether one before this number may still come.
+    pub(super) fn misses_before(&self, sequence: Sequence) -> bool {
+        self.missing.keys().next().is_some_and(|first| *first < sequence.0)
+    }
+
     /// The sender will never resend this one; `true` when it had been missing.
     pub(super) fn give_up(&mut self, sequence: Sequence) -> bool {
         self.missing.remove(&sequence.0).is_some()

@@ -168,7 +168,9 @@ impl Cluster {
             | Kind::IfStat => {}
             Kind::IpRequest => self.send(message),
             Kind::Other(_) => {
-                self.out.push(Action::Notify(message.clone()));
+                if self.is_for_me(&message) {
+                    self.out.push(Action::Notify(message.clone()));
+                }
                 self.send(message);
             }
         }

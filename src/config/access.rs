@@ -168,8 +168,6 @@ pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Lin
         if rule.uids.is_empty() && rule.gids.is_empty() {
             reader.push(reader.warning(client, format!("apiauth {} lets nobody in", client.text)).remedy(syntax));
         }
-        let what = format!("apiauth is understood, and not yet obeyed: no client signs on as {} yet", client.text);
-        reader.push(reader.warning(client, what));
         reader.cf.apiauth.push(Given { value: rule, place: place(line) });
     }
 }

@@ -20,6 +20,8 @@ use crate::wire::{Intake, Kind, field, parse_fifo};
 
 use super::adopt::Orphans;
 use super::alarm::Alarm;
+use super::api_clients::Api;
+use super::api_socket::Heard;
 use super::child::{Children, Ended};
 use super::clients::{Company, News};
 use super::control::Control;
@@ -53,6 +55,7 @@ pub(super) struct Driver {
     pub(super) places: Places,
     pub(super) net: Option<Net>,
     pub(super) control: Control,
+    pub(super) api: Api,
     pub(super) remembered: Remembered,
     pub(super) notifications: Notifications,
     pub(super) notices: Notices,
@@ -70,7 +73,7 @@ pub(super) struct Driver {
     pub(super) company: Company,
     pub(super) watchdog: Option<Watchdog>,
     pub(super) state: StateFile,
-    sparing: Sparing,
+    pub(super) sparing: Sparing,
     fifo: Fifo,
     signals: Signals,
 }
@@ -96,6 +99,7 @@ enum Woken {
     OrphansGone(Vec<(JobId, Invocation, Duration)>),
     GuardianGone,
     Company(News),
+    Api(Heard),
 }
 
 impl Driver {
@@ -120,6 +124,7 @@ impl Driver {
             environment: Environment::new(paths, &config, std::env::vars_os()),
             places: Places::new(paths),
             control: Control::open(&paths.control_socket())?,
+            api: Api::new(&config.apiauth),
             fifo: Fifo::open(&paths.fifo())?,
             signals: Signals::listen()?,
             remembered: Remembered::read(paths),
@@ -188,7 +193,13 @@ impl Driver {
             news = self.company.next() => Woken::Company(news),
             question = self.control.next() => Woken::Control(question),
             text = self.fifo.next() => Woken::Fifo(text),
-            event = self.links.next() => Woken::Link(event),
+            // By chance, so that neither a flood of packets nor one of requests starves the other.
+            woken = async {
+                tokio::select! {
+                    event = self.links.next() => Woken::Link(event),
+                    heard = self.api.next() => Woken::Api(heard),
+                }
+            } => woken,
         }
     }
 
@@ -222,6 +233,7 @@ impl Driver {
             Woken::OrphansGone(runs) => self.on_orphans_gone(runs),
             Woken::GuardianGone => self.on_guardian_gone(),
             Woken::Company(news) => self.on_company(&news),
+            Woken::Api(heard) => self.on_heard(heard),
         }
     }
 
@@ -260,7 +272,10 @@ impl Driver {
     fn on_company(&mut self, news: &News) {
         let now = self.clock.mono();
         let wanted = match news {
-            News::Ended(index, how) => self.company.ended(*index, *how, now, &self.log),
+            News::Ended(index, how) => {
+                self.audit_clients();
+                self.company.ended(*index, *how, now, &self.log)
+            }
             News::RoomForAll => self.company.serve(now, &self.environment, &self.log),
         };
         self.note_company(wanted);
@@ -381,6 +396,7 @@ impl Driver {
                 let fresh = (config.settings.clone(), config.groups.clone());
                 let media = std::mem::take(&mut self.config.media);
                 self.config = Config { media, ..config };
+                self.api.set_rules(&self.config.apiauth);
                 self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os());
                 self.tell(Event::Reconfigure(Box::new(fresh)));
             }
@@ -393,7 +409,7 @@ impl Driver {
         self.hear_what_that_caused();
     }
 
-    fn hear_what_that_caused(&mut self) {
+    pub(super) fn hear_what_that_caused(&mut self) {
         while let Some(event) = self.soon.pop_front() {
             log::trace!("{event:?}");
             if let Event::Done { job, outcome } = &event {
@@ -403,7 +419,9 @@ impl Driver {
                 self.perform(action);
             }
         }
+        self.pace_clients();
         if !self.company.has_begun() && self.cluster.is_active() {
+            self.open_api();
             let wanted = self.company.begin(self.clock.mono(), &self.environment, &self.log);
             self.note_company(wanted);
         }

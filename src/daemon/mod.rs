@@ -5,6 +5,8 @@
 
 mod adopt;
 mod alarm;
+mod api_clients;
+mod api_socket;
 mod child;
 mod clients;
 mod control;

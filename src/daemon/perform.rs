@@ -49,6 +49,7 @@ impl Driver {
             Action::CheckFence { job, device, limit } => self.check_fence(job, device, limit),
             Action::Cancel { job } => self.children.cancel(job),
             Action::Notify(message) => self.notify(message),
+            Action::Deliver { class, message } => self.deliver(class, &message),
             Action::Reply { client, response } => self.reply(client, response),
             Action::Report(report) => self.write_report(&report),
             Action::Remember { node, generation, sequence } => {

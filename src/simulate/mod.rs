@@ -415,7 +415,7 @@ impl Pair {
             }
             Action::Keep(kept) => self.hosts[node].kept = Some(kept),
             Action::Exit(ExitReason::Reboot { .. }) => self.power_off(node),
-            Action::Notify(_) | Action::Remember { .. } | Action::Alive => {}
+            Action::Notify(_) | Action::Deliver { .. } | Action::Remember { .. } | Action::Alive => {}
         }
     }
 

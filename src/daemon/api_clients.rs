@@ -1,0 +1,184 @@
+//! Between the client socket and the core: what clients say goes to `api`, what follows from it is done here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use nix::unistd::{Group, User};
+
+use crate::api::body::{Spelling, encode};
+use crate::api::{Clients, Effect, Picture, Rules, Why};
+use crate::cluster::{Class, Event};
+use crate::config::ApiRule;
+use crate::names::ClientId;
+use crate::wire::{Kind, Message};
+
+use super::api_socket::{ApiSocket, Heard, parcel};
+use super::driver::Driver;
+use super::pidfile;
+
+/// Who is signed on, and where they speak.
+#[derive(Debug)]
+pub(super) struct Api {
+    clients: Clients,
+    /// Not before the communication is up.
+    socket: Option<ApiSocket>,
+    tried: bool,
+    paused: bool,
+}
+
+impl Api {
+    /// Nobody may connect yet.
+    pub(super) fn new(apiauth: &[ApiRule]) -> Api {
+        Api { clients: Clients::new(rules(apiauth)), socket: None, tried: false, paused: false }
+    }
+
+    /// `ha.cf` was read again.
+    pub(super) fn set_rules(&mut self, apiauth: &[ApiRule]) {
+        self.clients.set_rules(rules(apiauth));
+    }
+
+    /// The next that happens at the socket; never, while nothing can or clients have to wait. Cancel safe.
+    pub(super) async fn next(&mut self) -> Heard {
+        match &mut self.socket {
+            Some(socket) if !self.paused => socket.next().await,
+            Some(_) | None => std::future::pending().await,
+        }
+    }
+}
+
+/// Names of users and groups become numbers here.
+fn rules(apiauth: &[ApiRule]) -> Rules {
+    let uid_of = |name: &str| User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
+    let gid_of = |name: &str| Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
+    Rules::new(apiauth, uid_of, gid_of)
+}
+
+fn is_alive(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(pidfile::is_alive)
+}
+
+impl Driver {
+    /// The communication is up: clients may sign on. Only the first call counts.
+    pub(super) fn open_api(&mut self) {
+        if std::mem::replace(&mut self.api.tried, true) {
+            return;
+        }
+        let path = self.options.paths.api_socket();
+        match ApiSocket::open(&path) {
+            Ok(socket) => self.api.socket = Some(socket),
+            Err(error) => {
+                let path = path.display();
+                self.log.error(format!("{path}: {error}; cl_status, ipfail and their like find no heartbeat here"));
+            }
+        }
+    }
+
+    /// Something happened at the socket.
+    pub(super) fn on_heard(&mut self, heard: Heard) {
+        let effects = match heard {
+            Heard::Connected { client, caller, connection } => {
+                self.api.clients.connected(client, caller);
+                if let Some(socket) = &mut self.api.socket {
+                    socket.keep(client, connection);
+                }
+                return;
+            }
+            Heard::Body { client, body } => {
+                let view = self.cluster.view(self.clock.mono());
+                let picture = Picture { view: &view, config: &self.config };
+                self.api.clients.heard(client, &body, picture, &is_alive)
+            }
+            Heard::Gone { client, why } => self.lose(client, &why),
+            Heard::Audit => self.audit(),
+        };
+        self.obey_clients(effects, true);
+    }
+
+    /// Hands a message of the cluster to those who want it.
+    pub(super) fn deliver(&mut self, class: Class, message: &Message) {
+        let effects = self.api.clients.deliver(class, message, &self.config.settings.me);
+        // The core is at work: what clients cause is heard after it.
+        self.obey_clients(effects, false);
+    }
+
+    /// A program of `respawn` ended: its successor finds its name free.
+    pub(super) fn audit_clients(&mut self) {
+        let effects = self.audit();
+        self.obey_clients(effects, true);
+    }
+
+    fn audit(&mut self) -> Vec<Effect> {
+        let Some(socket) = &mut self.api.socket else { return Vec::new() };
+        let gone = socket.audit(|client| self.api.clients.is_signed_on(client));
+        gone.into_iter().flat_map(|(client, why)| self.lose(client, &why)).collect()
+    }
+
+    fn lose(&mut self, client: ClientId, why: &Why) -> Vec<Effect> {
+        self.api.socket.iter_mut().for_each(|socket| socket.cut(client));
+        self.api.clients.gone(client, why, &self.config.settings.me)
+    }
+
+    /// Does what is asked, in order; `at_once` lets the core hear a message before the next effect.
+    fn obey_clients(&mut self, effects: Vec<Effect>, at_once: bool) {
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Say { to, message } => {
+                    let lost = self.say_to_clients(&to, &message);
+                    lost.into_iter().rev().for_each(|effect| effects.push_front(effect));
+                }
+                Effect::Signal { client, signal } => {
+                    self.api.socket.iter().for_each(|socket| socket.signal(client, signal));
+                }
+                Effect::Limits { client, limits } => {
+                    self.api.socket.iter_mut().for_each(|socket| socket.limit(client, limits));
+                }
+                Effect::Close(client) => self.api.socket.iter_mut().for_each(|socket| socket.close(client)),
+                Effect::Send { message, by } => {
+                    self.send_for_client(message, by);
+                    if at_once {
+                        self.hear_what_that_caused();
+                    }
+                }
+                Effect::Log { level, cause, text } => {
+                    if let Some(phrase) = self.sparing.phrase(self.clock.mono(), cause, &text) {
+                        self.log.write(level, phrase);
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_for_client(&mut self, message: Message, by: Option<String>) {
+        if let Some(name) = by.filter(|_| matches!(message.kind(), Kind::AskResources | Kind::HbTakeover)) {
+            let words: String = message.to_string().chars().take(120).collect();
+            self.keep_request(&format!("client {name}"), &words);
+        }
+        self.soon.push_back(Event::Local(message));
+    }
+
+    /// What follows for those who do not read.
+    fn say_to_clients(&mut self, to: &[ClientId], message: &Message) -> Vec<Effect> {
+        let spelling = if self.config.netstring { Spelling::Netstring } else { Spelling::Classic };
+        let parcel: Arc<[u8]> = parcel(&encode(message, spelling));
+        let mut slow = Vec::new();
+        for client in to {
+            if let Some(Err(why)) = self.api.socket.as_mut().map(|socket| socket.say(*client, &parcel)) {
+                slow.push((*client, why));
+            }
+        }
+        slow.into_iter().flat_map(|(client, why)| self.lose(client, &why)).collect()
+    }
+
+    /// Clients wait while more is on its way to another node than it has acknowledged.
+    pub(super) fn pace_clients(&mut self) {
+        let paused = self.cluster.has_too_much_on_its_way(self.api.paused);
+        if paused != self.api.paused {
+            self.api.paused = paused;
+            let now = if paused { "paused" } else { "resumed" };
+            if let Some(phrase) = self.sparing.phrase(self.clock.mono(), now, &format!("all clients are now {now}")) {
+                self.log.info(phrase);
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The socket of the original's client library, `/var/run/heartbeat/register` (`api.md` 1): connections, credentials,
+//! frames, queues. What is said over it is `api`'s affair, and `api_clients` connects the two.
+//!
+//! Nothing a client does can delay the loop: each connection is a task of its own, their number, their frames and what
+//! waits for them are bounded, and who does not read is dropped.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::api::{Caller, Framer, Limits, Why, frame};
+use crate::names::ClientId;
+
+use super::state::Process;
+
+/// All connections together, signed on or not.
+const MOST_CONNECTIONS: usize = 400;
+/// Of the kernel's waiting line.
+const BACKLOG: i32 = 128;
+/// No queue can become longer, whatever a client asks for.
+const LONGEST_QUEUE: usize = 1024;
+/// Between two looks whether the clients' processes are still there.
+const AUDIT: Duration = Duration::from_secs(9);
+/// Who has not signed on after so many looks never will.
+const MOST_AUDITS: u8 = 3;
+/// What waits when a connection is ended in order may still go out.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What the loop hears of the clients.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// Somebody connected.
+    Connected {
+        /// A new number.
+        client: ClientId,
+        /// Who, by the kernel.
+        caller: Caller,
+        /// Its connection.
+        connection: Connection,
+    },
+    /// A whole frame came.
+    Body {
+        /// From whom.
+        client: ClientId,
+        /// What is in it.
+        body: Vec<u8>,
+    },
+    /// A connection ended.
+    Gone {
+        /// Whose.
+        client: ClientId,
+        /// Why.
+        why: Why,
+    },
+    /// It is time to look who is still there.
+    Audit,
+}
+
+/// The loop's side of a connection. Dropped, it ends when what waits was sent, or soon.
+#[derive(Debug)]
+pub(super) struct Connection {
+    outbox: mpsc::Sender<Arc<[u8]>>,
+    longest_queue: usize,
+    longest_body: Arc<AtomicUsize>,
+    end: oneshot::Sender<()>,
+    process: Option<Process>,
+    audits: u8,
+}
+
+/// The listening socket, removed when dropped, and its connections.
+#[derive(Debug)]
+pub(super) struct ApiSocket {
+    path: PathBuf,
+    heard: mpsc::Receiver<Heard>,
+    connections: BTreeMap<ClientId, Connection>,
+    listener: JoinHandle<()>,
+}
+
+impl ApiSocket {
+    /// Listens at `path`, for everybody who can reach its directory; must be called inside the runtime.
+    ///
+    /// # Errors
+    /// When the socket cannot be made.
+    pub(super) fn open(path: &Path) -> io::Result<ApiSocket> {
+        // Who runs here was settled by the pid file: what lies there is a leftover.
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = listen_at(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o777))?;
+        // Short: each connection waits here with its next request, so that no one overtakes the others.
+        let (sender, heard) = mpsc::channel(16);
+        let listener = tokio::spawn(listen(listener, sender));
+        Ok(ApiSocket { path: path.to_owned(), heard, connections: BTreeMap::new(), listener })
+    }
+
+    /// The next that happens; cancel safe.
+    pub(super) async fn next(&mut self) -> Heard {
+        match self.heard.recv().await {
+            Some(heard) => heard,
+            // The listening task never ends before we do.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// A connection may be used from now on.
+    pub(super) fn keep(&mut self, client: ClientId, connection: Connection) {
+        self.connections.insert(client, connection);
+    }
+
+    /// Queues bytes for a client.
+    ///
+    /// # Errors
+    /// Its queue is full: how many wait, and how many may.
+    pub(super) fn say(&mut self, client: ClientId, bytes: &Arc<[u8]>) -> Result<(), Why> {
+        let Some(connection) = self.connections.get(&client) else { return Ok(()) };
+        let waiting = connection.outbox.max_capacity() - connection.outbox.capacity();
+        let most = connection.longest_queue;
+        if waiting >= most {
+            return Err(Why::Slow { waiting, most });
+        }
+        match connection.outbox.try_send(Arc::clone(bytes)) {
+            Err(mpsc::error::TrySendError::Full(_)) => Err(Why::Slow { waiting, most }),
+            // Its end is on the way to us.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    /// Changes what a connection may cost.
+    pub(super) fn limit(&mut self, client: ClientId, limits: Limits) {
+        if let Some(connection) = self.connections.get_mut(&client) {
+            connection.longest_queue = limits.queue.min(LONGEST_QUEUE);
+            connection.longest_body.store(limits.body, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends the client's process a signal, if it is still the one that connected.
+    pub(super) fn signal(&self, client: ClientId, signal: i32) {
+        let process = self.connections.get(&client).and_then(|connection| connection.process);
+        if let (Some(process), Ok(signal)) = (process.filter(|process| process.is_alive()), Signal::try_from(signal)) {
+            let _ = kill(Pid::from_raw(process.pid), signal);
+        }
+    }
+
+    /// Ends a connection when what waits was sent, or soon.
+    pub(super) fn close(&mut self, client: ClientId) {
+        self.connections.remove(&client);
+    }
+
+    /// Ends a connection at once.
+    pub(super) fn cut(&mut self, client: ClientId) {
+        if let Some(connection) = self.connections.remove(&client) {
+            let _ = connection.end.send(());
+        }
+    }
+
+    /// Those whose process is gone, and those that have long been silent without having signed on.
+    pub(super) fn audit(&mut self, is_signed_on: impl Fn(ClientId) -> bool) -> Vec<(ClientId, Why)> {
+        let mut gone = Vec::new();
+        for (client, connection) in &mut self.connections {
+            connection.audits = connection.audits.saturating_add(1);
+            if connection.process.is_none_or(|process| !process.is_alive()) {
+                gone.push((*client, Why::Died));
+            } else if connection.audits > MOST_AUDITS && !is_signed_on(*client) {
+                gone.push((*client, Why::Rubbish("it never signed on".to_owned())));
+            }
+        }
+        gone
+    }
+}
+
+impl Drop for ApiSocket {
+    fn drop(&mut self) {
+        self.listener.abort();
+        // A socket that stays is removed by the next start.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn listen_at(path: &Path) -> io::Result<UnixListener> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM.nonblocking().cloexec(), None)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)))
+}
+
+async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut audit = interval(AUDIT);
+    audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut number = 0;
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = audit.tick() => {
+                if heard.send(Heard::Audit).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let Ok((stream, _)) = stream else {
+            // Out of descriptors: the next attempt may find one.
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        // No place left: the client sees the connection closed.
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        number += 1;
+        let heard = heard.clone();
+        let client = ClientId(number);
+        tokio::spawn(async move {
+            serve(client, stream, heard).await;
+            drop(place);
+        });
+    }
+}
+
+async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>) {
+    let Some(caller) = caller(&stream) else { return };
+    let (outbox, waiting) = mpsc::channel(LONGEST_QUEUE);
+    let (end, ended) = oneshot::channel();
+    let longest_body = Arc::new(AtomicUsize::new(Limits::FIRST.body));
+    let connection = Connection {
+        outbox,
+        longest_queue: Limits::FIRST.queue,
+        longest_body: Arc::clone(&longest_body),
+        end,
+        process: Process::running(caller.pid),
+        audits: 0,
+    };
+    if heard.send(Heard::Connected { client, caller, connection }).await.is_err() {
+        return;
+    }
+    let (reader, writer) = stream.into_split();
+    let why = tokio::select! {
+        why = read(client, reader, &longest_body, &heard) => why,
+        () = write(writer, waiting) => Why::Eof,
+        () = last_words(ended) => Why::Eof,
+    };
+    // Where it was we who ended it, nobody listens for this.
+    let _ = heard.send(Heard::Gone { client, why }).await;
+}
+
+fn caller(stream: &UnixStream) -> Option<Caller> {
+    let who = stream.peer_cred().ok()?;
+    let pid = who.pid().and_then(|pid| u32::try_from(pid).ok())?;
+    Some(Caller { pid, uid: who.uid(), gid: who.gid() })
+}
+
+async fn read(client: ClientId, mut stream: OwnedReadHalf, longest: &AtomicUsize, heard: &mpsc::Sender<Heard>) -> Why {
+    let mut framer = Framer::default();
+    let mut chunk = [0; 4096];
+    loop {
+        match stream.read(&mut chunk).await {
+            Ok(0) | Err(_) => return Why::Eof,
+            Ok(read) => framer.push(&chunk[..read]),
+        }
+        loop {
+            match framer.next_body(longest.load(Ordering::Relaxed)) {
+                Ok(None) => break,
+                Ok(Some(body)) => {
+                    if heard.send(Heard::Body { client, body }).await.is_err() {
+                        return Why::Eof;
+                    }
+                }
+                Err(error) => return Why::Rubbish(error.to_string()),
+            }
+        }
+    }
+}
+
+/// Ends when the loop let go of the connection and everything was sent, or when nothing can be sent any more.
+async fn write(mut stream: OwnedWriteHalf, mut waiting: mpsc::Receiver<Arc<[u8]>>) {
+    while let Some(bytes) = waiting.recv().await {
+        if stream.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Ends when the loop wants an end at once, or let go of the connection a while ago.
+async fn last_words(ended: oneshot::Receiver<()>) {
+    if ended.await.is_err() {
+        sleep(LAST_WORDS).await;
+    }
+}
+
+/// A body as it travels, shared by all who hear it.
+pub(super) fn parcel(body: &[u8]) -> Arc<[u8]> {
+    Arc::from(frame::frame(body))
+}
+
+#[cfg(test)]
+mod tests;
