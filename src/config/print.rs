@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::media::MediumSpec;
-use super::{Config, Respawn};
+use super::{Config, Fence, Respawn};
 
 /// Directives that are printed in a place of their own, because their order matters.
 const ORDERED: [&str; 3] = ["udpport", "baud", "auto_failback"];
@@ -19,6 +19,16 @@ pub(super) fn ha_cf(config: &Config) -> String {
     media(&mut text, config);
     for node in &config.settings.nodes {
         line(&mut text, "node", node.as_str());
+    }
+    for fence in &config.fences {
+        match fence {
+            Fence::File { device, file } => line(&mut text, "stonith", &format!("{device} {file}")),
+            Fence::Parameters { device, parameters } => {
+                line(&mut text, "stonith_host", &format!("* {device} {parameters}"));
+            }
+            // Of another file.
+            Fence::Command(_) => {}
+        }
     }
     for Respawn { user, command, failfast } in &config.respawn {
         let name = if *failfast { "failfast" } else { "respawn" };
