@@ -1,0 +1,21 @@
+//! The client API, live: programs of Debian's package `heartbeat`, unmodified, at a Latido's socket, alone and in pairs
+//! with a real heartbeat 3.0.6; our own programs beside them; and clients that mean harm (`api.md` 7).
+//!
+//! Needs what `live` needs, and runs as it does.
+
+#[path = "api/cl_status.rs"]
+mod cl_status;
+#[path = "api/rig.rs"]
+mod rig;
+#[path = "live/runner.rs"]
+#[allow(dead_code, reason = "the other live tests use the rest")]
+mod runner;
+#[path = "live/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the other live tests use the rest")]
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runner::run(&[cl_status::TESTS])
+}
