@@ -195,6 +195,10 @@ impl Cluster {
             self.nodes[index].status = Status::Init;
             self.nodes[index].last_status_at = Some(at);
         }
+        if restarted && self.local_status == Status::Active && self.cleaning.is_none() {
+            // It waits to hear that we are active before it says anything else.
+            self.send_status();
+        }
     }
 
     /// A status of the same life from a node we hold dead is a healed partition, or an old message come late.
