@@ -3,17 +3,26 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
+use crate::client::{Answer, Ask, Client, ClientError};
+use crate::daemon::by_hand::ByHand;
 use crate::daemon::read_config;
-use crate::haresources::{ResourceGroup, parse};
+use crate::haresources::{Exit, Resource, ResourceGroup, parse};
 use crate::names::NodeName;
 use crate::paths::Paths;
+
+/// LSB: not running.
+const NOT_RUNNING: u8 = 3;
 
 /// Options of `latido resource`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
+    /// Directory with haresources [default: HA_DIR of the environment, else /etc/ha.d]
+    #[arg(short, global = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -27,49 +36,210 @@ enum Command {
         /// Print the node and all resources of each group
         #[arg(long)]
         long: bool,
-        /// Directory with haresources [default: HA_DIR of the environment, else /etc/ha.d]
-        #[arg(short, value_name = "DIR")]
-        dir: Option<PathBuf>,
     },
+    /// Ask each resource on this machine whether it runs; exit 0 when all asked do, 3 when not
+    Status {
+        /// Only this group (its first resource) or this resource
+        name: Option<String>,
+    },
+    /// Start a group on this machine, without a daemon
+    Start(ByHandArgs),
+    /// Stop a group on this machine, without a daemon
+    Stop(ByHandArgs),
+    /// Tell the daemon to try a failed group again
+    Retry {
+        /// The group's first resource, or any of its resources
+        group: String,
+    },
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct ByHandArgs {
+    /// The group's first resource, or any of its resources
+    group: String,
+    /// Also while a daemon runs, which will not know of it; the other node may run the group
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs it.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let Command::List { node, long, dir } = &args.command;
-    let dir = dir.clone().unwrap_or_else(ha_dir);
-    let Some(source) = read_haresources(&dir) else {
-        return complain(&format!("latido: cannot read {}", Paths::under(&dir).haresources().display()));
+    let dir = args.dir.clone().unwrap_or_else(ha_dir);
+    let paths = Paths::under(&dir);
+    match &args.command {
+        Command::List { node, long } => list(&dir, node.as_ref(), *long),
+        Command::Status { name } => with_files(&paths, |node| status(node, name.as_deref())),
+        Command::Start(what) => by_hand(&paths, what, |node, group| node.take(group, say)),
+        Command::Stop(what) => by_hand(&paths, what, |node, group| node.give(group, say)),
+        Command::Retry { group } => retry(&paths, group),
+    }
+}
+
+fn list(dir: &Path, node: Option<&String>, long: bool) -> ExitCode {
+    let Some(source) = read_haresources(dir) else {
+        return complain(&format!("latido: cannot read {}", Paths::under(dir).haresources().display()));
     };
     let (groups, problems) = parse::parse(&source, &[]);
     for problem in problems.iter().filter(|problem| problem.is_error()) {
         complain(&problem.to_string());
     }
-    let chosen = groups.iter().filter(|group| node.as_ref().is_none_or(|node| belongs(group, node)));
-    let lines =
-        chosen.map(|group| if *long { format!("{} {}", group.owner, words(group)) } else { group.key().into() });
+    let chosen = groups.iter().filter(|group| node.is_none_or(|node| belongs(group, node)));
+    let lines = chosen.map(|group| if long { format!("{} {}", group.owner, words(group)) } else { group.key().into() });
     print(lines)
 }
 
-/// What `ResourceManager WORDS...` prints, in the original's form; `program` is the name it was called by.
+/// What is wrong with the files is said, and nothing is done.
+fn with_files(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
+    match ByHand::open(paths) {
+        Ok(node) => work(&node),
+        Err(problems) => {
+            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| {
+                complain(&problem.to_string());
+            });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn status(node: &ByHand, name: Option<&str>) -> ExitCode {
+    let of_group = |group: &ResourceGroup| name.is_none_or(|name| group.key() == name);
+    let mut asked: Vec<&Resource> = node.groups().iter().filter(|group| of_group(group)).flat_map(of).collect();
+    if asked.is_empty() {
+        asked = node.groups().iter().flat_map(of).filter(|resource| name == Some(&resource.word)).collect();
+    }
+    if asked.is_empty() {
+        return complain(&format!("latido: haresources has no {}", name.unwrap_or("groups")));
+    }
+    let mut code = 0;
+    for resource in asked {
+        let words = match node.status(resource) {
+            Ok(outcome) if outcome.says_running() => "running".to_owned(),
+            Ok(outcome) if matches!(outcome.exit, Exit::Code(_)) => "not running".to_owned(),
+            Ok(outcome) => outcome.exit.to_string(),
+            Err(error) => error.to_string(),
+        };
+        if words != "running" {
+            code = NOT_RUNNING;
+        }
+        super::print(&format!("{:<40} {words}", resource.word));
+    }
+    ExitCode::from(code)
+}
+
+fn of(group: &ResourceGroup) -> &[Resource] {
+    &group.resources
+}
+
+fn by_hand(
+    paths: &Paths,
+    what: &ByHandArgs,
+    work: impl FnOnce(&ByHand, &ResourceGroup) -> Result<(), String>,
+) -> ExitCode {
+    if !what.force && !matches!(Client::connect(&paths.control_socket()), Err(ClientError::NotRunning(_))) {
+        return complain(
+            "latido: a daemon runs here and decides what runs: use `latido standby` or `latido takeover`, or --force",
+        );
+    }
+    with_files(paths, |node| match find(node.groups(), &what.group) {
+        None => complain(&format!("latido: haresources has no group {}", what.group)),
+        Some(group) => match work(node, group) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => complain(&format!("latido: {why}")),
+        },
+    })
+}
+
+fn find<'a>(groups: &'a [ResourceGroup], name: &str) -> Option<&'a ResourceGroup> {
+    let has = |group: &&ResourceGroup| group.resources.iter().any(|resource| resource.word == name);
+    groups.iter().find(|group| group.key() == name).or_else(|| groups.iter().find(has))
+}
+
+fn retry(paths: &Paths, group: &str) -> ExitCode {
+    let ask = Ask::Retry { group: group.to_owned() };
+    let answer =
+        Client::connect(&paths.control_socket()).and_then(|mut client| client.ask(&ask, Duration::from_secs(10)));
+    match answer {
+        Ok(Answer::Moved(groups)) => {
+            super::print(&format!("to be tried again: {}", groups.join(" ")));
+            ExitCode::SUCCESS
+        }
+        Ok(Answer::Refused(why)) => complain(&format!("latido: {why}")),
+        Ok(_) => complain("latido: the daemon answered something else; is it of another version?"),
+        Err(error) => complain(&format!("latido: {error}")),
+    }
+}
+
+/// What `ResourceManager WORDS...` does and prints, in the original's form; `program` is the name it was called by.
 pub(super) fn resource_manager(program: &str, words: &[String]) -> ExitCode {
     let dir = ha_dir();
     let here = std::env::var("HA_CURHOST").unwrap_or_default();
     let verb = words.first().map_or("", String::as_str);
+    let name = words.get(1).map_or("", String::as_str);
     // Without the file the original prints nothing and is content.
     let groups = || read_haresources(&dir).map_or(Vec::new(), |source| parse::parse(&source, &[]).0);
+    let paths = Paths::under(&dir);
     match verb {
         "allkeys" => print(groups().iter().map(|group| group.key().to_owned())),
-        "listkeys" => {
-            let node = words.get(1).map_or("", String::as_str);
-            print(groups().iter().filter(|group| belongs(group, node)).map(|group| group.key().to_owned()))
-        }
+        "listkeys" => print(groups().iter().filter(|group| belongs(group, name)).map(|group| group.key().to_owned())),
         "ourkeys" => print(groups().iter().filter(|group| belongs(group, &here)).map(whole_line)),
         "otherkeys" => print(groups().iter().filter(|group| !belongs(group, &here)).map(whole_line)),
-        "status" | "takegroup" | "givegroup" | "statgroup" | "verifyallidle" => complain(&format!(
-            "{program}: {verb} is not in this version of Latido: the daemon alone starts and stops resources"
-        )),
+        "status" => with_files(&paths, |node| old_status(node, name)),
+        "takegroup" => with_files(&paths, |node| old_group(node, name, |group| node.take(group, |_| {}))),
+        "givegroup" => with_files(&paths, |node| old_group(node, name, |group| node.give(group, |_| {}))),
+        "statgroup" => with_files(&paths, |node| stat_group(node, name)),
+        "verifyallidle" => with_files(&paths, verify_all_idle),
         _ => complain(&format!("usage: {program} listkeys machine | takegroup key | givegroup key|status resource\n")),
     }
+}
+
+fn old_status(node: &ByHand, word: &str) -> ExitCode {
+    let runs = node.status(&Resource::from_word(word));
+    match runs {
+        Ok(outcome) if outcome.says_running() => ExitCode::SUCCESS,
+        Ok(outcome) => {
+            if !matches!(outcome.exit, Exit::Code(_)) {
+                complain(&format!("{word}: {}", outcome.exit));
+            }
+            ExitCode::from(NOT_RUNNING)
+        }
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// The original is content with a key it does not know.
+fn old_group(node: &ByHand, key: &str, work: impl FnOnce(&ResourceGroup) -> Result<(), String>) -> ExitCode {
+    let Some(group) = node.groups().iter().find(|group| group.key() == key) else { return ExitCode::SUCCESS };
+    work(group).map_or_else(|why| complain(&format!("ResourceManager: {why}")), |()| ExitCode::SUCCESS)
+}
+
+/// The original says it to its debug log only, where nobody looks.
+fn stat_group(node: &ByHand, key: &str) -> ExitCode {
+    let Some(group) = node.groups().iter().find(|group| group.key() == key) else { return ExitCode::SUCCESS };
+    let runs = |resource: &&Resource| node.status(resource).is_ok_and(|outcome| outcome.says_running());
+    let word = match group.resources.iter().filter(runs).count() {
+        0 => "NONE",
+        all if all == group.resources.len() => "ALL",
+        _ => "SOME",
+    };
+    super::print(word);
+    ExitCode::SUCCESS
+}
+
+/// The exit code is the number of groups whose first resource runs.
+fn verify_all_idle(node: &ByHand) -> ExitCode {
+    let firsts = node.groups().iter().filter_map(|group| group.resources.first());
+    let active: Vec<&Resource> =
+        firsts.filter(|first| node.status(first).is_ok_and(|outcome| outcome.says_running())).collect();
+    for resource in &active {
+        complain(&format!("CRITICAL: Resource {} is active, and should not be!", resource.word));
+        complain("CRITICAL: Non-idle resources can affect data integrity!");
+        complain("info: If you don't know what this means, then get help!");
+    }
+    ExitCode::from(u8::try_from(active.len()).unwrap_or(u8::MAX))
+}
+
+fn say(text: &str) {
+    super::print(text);
 }
 
 fn ha_dir() -> PathBuf {

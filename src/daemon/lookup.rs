@@ -5,8 +5,10 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::haresources::{Invocation, Outcome, Verb};
 use crate::paths::Paths;
 
+use super::child::Call;
 use super::read_config::trusted_owner;
 
 const UNIT_DIRS: [&str; 5] = [
@@ -26,6 +28,34 @@ pub(super) enum Found {
     Unit(String),
     /// Our own agent of that name: the link in `resource.d` leads to this program, or there is no script.
     Ours,
+}
+
+impl Found {
+    /// The program to run for this call; `None` for an agent of ours.
+    pub(super) fn call(&self, invocation: &Invocation) -> Option<Call> {
+        let verb = invocation.verb;
+        match self {
+            Found::Script(program) => {
+                let mut arguments: Vec<_> = invocation.resource.args.iter().map(Into::into).collect();
+                arguments.push(verb.as_str().into());
+                Some(Call { program: program.into(), name: None, arguments })
+            }
+            Found::Unit(unit) => {
+                let verb = if verb == Verb::Status { "is-active" } else { verb.as_str() };
+                let arguments = vec![verb.into(), unit.into()];
+                Some(Call { program: "/usr/bin/systemctl".into(), name: None, arguments })
+            }
+            Found::Ours => None,
+        }
+    }
+
+    /// A unit is judged by the exit code of `systemctl`, not by the log lines it prints.
+    pub(super) fn judge(is_unit: bool, verb: Verb, mut outcome: Outcome) -> Outcome {
+        if is_unit && verb == Verb::Status {
+            outcome.said = if outcome.succeeded() { "running" } else { "stopped" }.to_owned();
+        }
+        outcome
+    }
 }
 
 /// Where scripts are looked for.

@@ -86,18 +86,9 @@ impl Driver {
         }
         let name = &invocation.resource.agent;
         let failure = match self.places.find(name) {
-            Ok(Found::Script(program)) => {
-                let mut arguments: Vec<_> = invocation.resource.args.iter().map(Into::into).collect();
-                arguments.push(invocation.verb.as_str().into());
-                let call = Call { program: program.into_os_string(), name: None, arguments };
-                self.start_child(job, &call, invocation.verb, limit, false)
-            }
-            Ok(Found::Unit(unit)) => {
-                let verb = if invocation.verb == Verb::Status { "is-active" } else { invocation.verb.as_str() };
-                let arguments = vec![verb.into(), unit.into()];
-                let call = Call { program: "/usr/bin/systemctl".into(), name: None, arguments };
-                self.start_child(job, &call, invocation.verb, limit, true)
-            }
+            Ok(found @ (Found::Script(_) | Found::Unit(_))) => found
+                .call(invocation)
+                .and_then(|call| self.start_child(job, &call, invocation.verb, limit, matches!(found, Found::Unit(_)))),
             Ok(Found::Ours) => {
                 let now = self.clock.mono();
                 match self.net.as_mut().and_then(|net| net.run(invocation, now)) {
@@ -120,15 +111,9 @@ impl Driver {
         }
     }
 
-    /// A unit is judged by the exit code of `systemctl`, not by the log lines it prints.
     fn start_child(&mut self, job: JobId, call: &Call, verb: Verb, limit: Duration, unit: bool) -> Option<String> {
         let output = if verb == Verb::Status { Output::Kept } else { Output::Log };
-        let ended = move |mut outcome: Outcome| {
-            if unit && verb == Verb::Status {
-                outcome.said = if outcome.succeeded() { "running" } else { "stopped" }.to_owned();
-            }
-            Ended::Resource(job, outcome)
-        };
+        let ended = move |outcome| Ended::Resource(job, Found::judge(unit, verb, outcome));
         match self.children.start(call, output, limit, &self.environment, ended) {
             Ok(pid) => {
                 let written = self.state.job_started(job, pid, since_boot() + limit);

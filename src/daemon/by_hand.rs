@@ -1,0 +1,142 @@
+//! Groups taken up and down by hand, without a daemon: what the original's `ResourceManager` does (`resources.md` 3.2).
+//!
+//! The same chain, scripts, environment and limits as the daemon's; a resource that cannot be stopped is reported here,
+//! and nobody is reset for it.
+
+use std::io;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::diagnostic::Problem;
+use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGroup, Step, Verb};
+use crate::names::JobId;
+use crate::paths::Paths;
+
+use super::child::{Call, Children, Ended, Output};
+use super::environment::Environment;
+use super::lookup::{Found, Places};
+use super::read_config;
+
+/// A node whose groups are handled by hand.
+#[derive(Debug)]
+pub(crate) struct ByHand {
+    config: Config,
+    places: Places,
+    environment: Environment,
+}
+
+impl ByHand {
+    /// Reads the node's configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn open(paths: &Paths) -> Result<ByHand, Vec<Problem>> {
+        let options = read_config::Options { without_resolver: true, ..read_config::Options::default() };
+        let config = read_config::load_with(paths, &options).1?;
+        let environment = Environment::new(paths, &config, std::env::vars_os());
+        Ok(ByHand { config, places: Places::new(paths), environment })
+    }
+
+    /// The groups of `haresources`.
+    pub(crate) fn groups(&self) -> &[ResourceGroup] {
+        &self.config.groups
+    }
+
+    /// Whether a resource runs; like every call here it lasts as long as the script, and no longer than its limit.
+    ///
+    /// # Errors
+    /// When no process can be run at all.
+    pub(crate) fn status(&self, resource: &Resource) -> io::Result<Outcome> {
+        let invocation = Invocation { resource: resource.clone(), verb: Verb::Status };
+        runtime()?.block_on(async { Ok(self.call(&invocation).await) })
+    }
+
+    /// Starts what of a group does not run. Each call is told with its end.
+    ///
+    /// # Errors
+    /// The resource that did not start.
+    pub(crate) fn take(&self, group: &ResourceGroup, tell: impl FnMut(&str)) -> Result<(), String> {
+        self.play(Chain::acquire(group), tell)
+    }
+
+    /// Stops a group.
+    ///
+    /// # Errors
+    /// The resource that did not stop.
+    pub(crate) fn give(&self, group: &ResourceGroup, tell: impl FnMut(&str)) -> Result<(), String> {
+        self.play(Chain::release(group), tell)
+    }
+
+    fn play(&self, (mut chain, mut step): (Chain, Step), mut tell: impl FnMut(&str)) -> Result<(), String> {
+        let runtime = runtime().map_err(|error| error.to_string())?;
+        loop {
+            step = match step {
+                Step::Run(invocation) => {
+                    let outcome = runtime.block_on(self.call(&invocation));
+                    tell(&said(&invocation, &outcome));
+                    chain.on_done(&outcome)
+                }
+                Step::Pause(time) => {
+                    runtime.block_on(tokio::time::sleep(time));
+                    chain.on_pause()
+                }
+                Step::Held | Step::Released => return Ok(()),
+                Step::Failed { resource, exit } => return Err(format!("{resource} did not start: {exit}")),
+                Step::StopFailed { resource } => return Err(format!("{resource} cannot be stopped: it still runs")),
+            };
+        }
+    }
+
+    async fn call(&self, invocation: &Invocation) -> Outcome {
+        let not_found = |why: String| Outcome { exit: Exit::NotFound(why), said: String::new() };
+        let found = match self.places.find(&invocation.resource.agent) {
+            Ok(found) => found,
+            Err(why) => return not_found(why),
+        };
+        let Some(call) = found.call(invocation).or_else(|| ours(invocation)) else {
+            return not_found(self.places.nothing(&invocation.resource.agent));
+        };
+        let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::Log };
+        let limit = self.limit(invocation.verb);
+        let mut children = Children::default();
+        let ended = |outcome| Ended::Resource(JobId(0), outcome);
+        match children.start(&call, output, limit, &self.environment, ended) {
+            Err(error) => not_found(format!("cannot run {}: {error}", call.program.to_string_lossy())),
+            Ok(_) => match children.next().await {
+                Ended::Resource(_, outcome) => Found::judge(matches!(found, Found::Unit(_)), invocation.verb, outcome),
+                Ended::Notice(_, exit) | Ended::Notification(_, exit) => Outcome { exit, said: String::new() },
+            },
+        }
+    }
+
+    fn limit(&self, verb: Verb) -> Duration {
+        let limits = &self.config.settings.script_timeout;
+        match verb {
+            Verb::Start => limits.start,
+            Verb::Stop => limits.stop,
+            Verb::Status => limits.status,
+        }
+    }
+}
+
+/// An agent of ours, in a process of its own: nothing of it may outlive this program but its announcements.
+fn ours(invocation: &Invocation) -> Option<Call> {
+    let name = &invocation.resource.agent;
+    crate::agent::place_of(name)?;
+    let mut arguments = vec!["agent".into(), name.into()];
+    arguments.extend(invocation.resource.args.iter().map(Into::into));
+    arguments.push(invocation.verb.as_str().into());
+    Some(Call { program: "/proc/self/exe".into(), name: None, arguments })
+}
+
+fn said(invocation: &Invocation, outcome: &Outcome) -> String {
+    match invocation.verb {
+        Verb::Status if outcome.says_running() => format!("{invocation}: running"),
+        Verb::Status => format!("{invocation}: not running"),
+        Verb::Start | Verb::Stop => format!("{invocation}: {}", outcome.exit),
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}

@@ -1,0 +1,200 @@
+//! The executable under each of its names: what it does, prints and exits with.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// Does what its third argument says to a file named after the resource, and notes the call.
+const SCRIPT: &str = r#"#!/bin/sh
+cd "${0%/*}" || exit 9
+name=${0##*/}
+for verb; do :; done
+echo "$name $*" >>../calls
+[ -e "../fails-$name-$verb" ] && exit 1
+case $verb in
+    start) : >"../up-$name" ;;
+    stop) rm -f "../up-$name" ;;
+    status) if [ -e "../up-$name" ]; then echo running; else echo stopped; exit 3; fi ;;
+esac
+"#;
+
+fn uname() -> String {
+    nix::unistd::gethostname().unwrap().to_string_lossy().to_lowercase()
+}
+
+/// A node's directory with two groups, `first second::a` of this node and `third` of another.
+fn node() -> TempDir {
+    // Others may write /tmp, but not replace what is ours in it.
+    let dir = TempDir::new().unwrap();
+    let me = uname();
+    write(dir.path(), "ha.cf", &format!("bcast lo\nauto_failback on\nnode {me} other\n"), 0o644);
+    write(dir.path(), "haresources", &format!("{me} first second::a\nother third\n"), 0o644);
+    write(dir.path(), "authkeys", "auth 1\n1 sha1 L0ng-4nd-R4nd0m\n", 0o600);
+    fs::create_dir(dir.path().join("resource.d")).unwrap();
+    for name in ["first", "second", "third"] {
+        write(&dir.path().join("resource.d"), name, SCRIPT, 0o755);
+    }
+    dir
+}
+
+fn write(dir: &Path, name: &str, text: &str, mode: u32) {
+    let path = dir.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Runs the executable under a name of its own.
+fn called(name: &str, dir: &Path, words: &[&str]) -> Output {
+    let link = dir.join(name);
+    if !link.exists() {
+        symlink(env!("CARGO_BIN_EXE_latido"), &link).unwrap();
+    }
+    let mut command = Command::new(link);
+    command.args(words).env("HA_DIR", dir).env("HA_CURHOST", uname());
+    command.output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it exited by itself")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The scripts called so far; forgotten by asking.
+fn calls(dir: &Path) -> Vec<String> {
+    let text = fs::read_to_string(dir.join("calls")).unwrap_or_default();
+    let _ = fs::remove_file(dir.join("calls"));
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn resource_start_and_stop_run_a_group_in_its_order() {
+    let dir = node();
+    let started = called("latido", dir.path(), &["resource", "start", "first"]);
+    assert_eq!(code(&started), 0, "{}", err(&started));
+    assert_eq!(calls(dir.path()), ["first status", "first start", "second a status", "second a start"]);
+    assert!(out(&started).contains("second a start: exit 0"), "{}", out(&started));
+
+    let stopped = called("latido", dir.path(), &["resource", "stop", "second::a"]);
+    assert_eq!((code(&stopped), calls(dir.path())), (0, vec!["second a stop".into(), "first stop".into()]));
+}
+
+#[test]
+fn a_start_that_fails_is_undone_and_said() {
+    let dir = node();
+    write(dir.path(), "fails-second-start", "", 0o644);
+    let started = called("latido", dir.path(), &["resource", "start", "first"]);
+    assert_eq!(code(&started), 1);
+    assert!(err(&started).contains("second a did not start: exit 1"), "{}", err(&started));
+    assert!(!dir.path().join("up-first").exists());
+}
+
+#[test]
+fn resource_status_asks_the_scripts_and_exits_with_three_when_something_is_down() {
+    let dir = node();
+    let down = called("latido", dir.path(), &["resource", "status"]);
+    assert_eq!((code(&down), out(&down).matches("not running").count()), (3, 3));
+    assert_eq!(code(&called("latido", dir.path(), &["resource", "start", "first"])), 0);
+    let up = called("latido", dir.path(), &["resource", "status", "first"]);
+    assert_eq!((code(&up), out(&up).contains("not running")), (0, false));
+    let unknown = called("latido", dir.path(), &["resource", "status", "nothing"]);
+    assert_eq!((code(&unknown), err(&unknown)), (1, "latido: haresources has no nothing\n".to_owned()));
+}
+
+#[test]
+fn a_faulty_configuration_is_said_and_no_script_is_run() {
+    let dir = node();
+    write(dir.path(), "ha.cf", "keepalive soon\n", 0o644);
+    let started = called("latido", dir.path(), &["resource", "start", "first"]);
+    assert_eq!((code(&started), calls(dir.path()).len()), (1, 0));
+    assert!(err(&started).contains("keepalive"), "{}", err(&started));
+}
+
+#[test]
+fn without_a_daemon_retry_status_standby_and_takeover_say_so_at_once() {
+    let dir = node();
+    for words in [&["resource", "retry", "first"][..], &["standby"], &["takeover"], &["status"]] {
+        let output = called("latido", dir.path(), words);
+        assert!(code(&output) != 0, "{words:?}");
+        assert!(err(&output).contains("latido is not running here"), "{words:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn resource_manager_takes_and_gives_groups_and_says_nothing() {
+    let dir = node();
+    let manager = |words: &[&str]| called("ResourceManager", dir.path(), words);
+    assert_eq!(out(&manager(&["statgroup", "first"])), "NONE\n");
+    assert_eq!(code(&manager(&["status", "first"])), 3);
+    let taken = manager(&["takegroup", "first"]);
+    assert_eq!((code(&taken), out(&taken)), (0, String::new()));
+    assert_eq!(out(&manager(&["statgroup", "first"])), "ALL\n");
+    assert_eq!(code(&manager(&["status", "second::a"])), 0);
+    let active = manager(&["verifyallidle"]);
+    assert_eq!(code(&active), 1);
+    assert!(err(&active).contains("CRITICAL: Resource first is active, and should not be!"), "{}", err(&active));
+    assert_eq!(code(&manager(&["givegroup", "first"])), 0);
+    assert_eq!(code(&manager(&["verifyallidle"])), 0);
+    assert_eq!(code(&manager(&["takegroup", "unknown"])), 0);
+    let usage = manager(&["resourcelist"]);
+    assert_eq!(code(&usage), 1);
+    assert!(err(&usage).contains("listkeys machine | takegroup key | givegroup key|status resource"));
+}
+
+#[test]
+fn heartbeat_answers_as_ever_when_nothing_runs() {
+    let dir = node();
+    let status = called("heartbeat", dir.path(), &["-s"]);
+    assert_eq!((code(&status), out(&status).trim_end()), (3, "heartbeat is stopped. No process"));
+    let stop = called("heartbeat", dir.path(), &["-k"]);
+    assert_eq!(code(&stop), 0);
+    assert!(err(&stop).contains("Heartbeat already stopped."), "{}", err(&stop));
+    assert!(out(&called("heartbeat", dir.path(), &["-V"])).starts_with("3.0.6"));
+    assert_eq!(code(&called("heartbeat", dir.path(), &["-X"])), 2);
+}
+
+#[test]
+fn hb_standby_and_hb_takeover_refuse_bad_words_and_never_hang_without_a_daemon() {
+    let dir = node();
+    for name in ["hb_standby", "hb_takeover"] {
+        let bad = called(name, dir.path(), &["everything"]);
+        assert_eq!((code(&bad), out(&bad)), (1, format!("{name}: wrong resources(everything).\nusage:\n")));
+        assert_eq!(err(&bad), format!("{name} [all|foreign|local|failback]\n"));
+        let many = called(name, dir.path(), &["all", "all"]);
+        assert_eq!((code(&many), out(&many)), (1, format!("{name}: too many arguments\nusage:\n")));
+        let alone = called(name, dir.path(), &[]);
+        assert_eq!(code(&alone), 1);
+        assert!(err(&alone).contains("heartbeat does not run here"), "{}", err(&alone));
+    }
+}
+
+#[test]
+fn every_subcommand_has_help_with_what_it_is_for() {
+    let dir = node();
+    let help = called("latido", dir.path(), &["--help"]);
+    let subcommands: Vec<String> = out(&help)
+        .lines()
+        .skip_while(|line| !line.starts_with("Commands:"))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+        .filter(|name| name != "help")
+        .collect();
+    assert!(subcommands.len() > 8, "{subcommands:?}");
+    for name in subcommands {
+        let output = called("latido", dir.path(), &[&name, "--help"]);
+        assert_eq!(code(&output), 0, "{name}");
+        assert!(out(&output).contains("Usage:"), "{name}");
+    }
+}
