@@ -5,6 +5,8 @@
 
 #[path = "api/cl_status.rs"]
 mod cl_status;
+#[path = "api/programs.rs"]
+mod programs;
 #[path = "api/rig.rs"]
 mod rig;
 #[path = "live/runner.rs"]
@@ -17,5 +19,5 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[cl_status::TESTS])
+    runner::run(&[cl_status::TESTS, programs::TESTS])
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -251,7 +251,18 @@ impl Target {
 
 fn open_append(path: &Path) -> std::io::Result<File> {
     // Non-blocking, so that a log that turns out to be a FIFO nobody reads does not hold us.
-    OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)
+    let file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)?;
+    share(&file);
+    Ok(file)
+}
+
+/// What `respawn` starts, such as ipfail, writes into the same file as `hacluster`: the original gives it away as well.
+fn share(file: &File) {
+    let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0);
+    if ours && let Ok(Some(user)) = nix::unistd::User::from_name("hacluster") {
+        // Without the privilege the log is ours alone, and only those programs' lines are missing.
+        let _ = fchown(file, Some(user.uid.as_raw()), None);
+    }
 }
 
 struct Syslog {

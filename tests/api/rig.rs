@@ -29,7 +29,7 @@ pub(crate) fn pair(plan: &Plan, lines: &str) -> Pair {
 /// Started, both active, the resources up on alpha.
 pub(crate) fn start(pair: &Pair) {
     pair.start_both();
-    pair.settle(&["ra", "rb"], &[], 30.0);
+    wait_until("the resources", 30.0, || pair.held()[0] == ["ra", "rb"]);
     for name in NAMES {
         let host = pair.host(name);
         wait_until(&format!("both to be up in the eyes of {name}"), 20.0, || {
@@ -57,7 +57,7 @@ pub(crate) fn said(output: &Output) -> (i32, String, String) {
 }
 
 /// `Nov 20 23:12:46 alpha cl_status: [390]: ERROR: text` without date, host and pid.
-fn undated(line: &str) -> String {
+pub(crate) fn undated(line: &str) -> String {
     line.split_once("]: ").map_or_else(|| line.to_owned(), |(_, rest)| rest.to_owned())
 }
 

@@ -63,6 +63,11 @@ impl Switch {
         self.ip(&format!("link set {host}{n} master br{n}"));
     }
 
+    /// The switch no longer answers that address: who pings it from there is cut off, and nobody else.
+    pub(crate) fn ignore(&self, address: &str, ignore: bool) {
+        self.ip(&format!("route {} blackhole {address}/32", if ignore { "add" } else { "del" }));
+    }
+
     /// The end of the host's cable disappears with the host; the kernel may have been quicker.
     pub(crate) fn unplug(&self, host: &str, n: usize) {
         let _ = self.try_ip(&format!("link del {host}{n}"));
