@@ -526,3 +526,6 @@ fn open_watchdog(config: &Config, log: &Log) -> Option<Watchdog> {
     lines.into_iter().for_each(|(level, text)| log.write(level, text));
     watchdog
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,8 +126,21 @@ fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle:
         errors.iter().for_each(|error| log.error(error.original()));
         errors.first().map_or_else(String::new, ToString::to_string)
     })?;
-    let alone = config.settings.nodes.len() < 2;
     mourn(log, &cradle);
+    assemble(options, config, clock, log, cradle, links)
+}
+
+/// A driver on these media; must be called inside the runtime.
+pub(super) fn assemble(
+    options: &Options,
+    config: &Config,
+    clock: &Clock,
+    log: &Log,
+    cradle: Cradle,
+    links: Links,
+) -> Result<Driver, String> {
+    let paths = &options.paths;
+    let alone = config.settings.nodes.len() < 2;
     let Inheritance { past, orphans, clients, file } =
         Inheritance::take(&paths.run_dir, since_boot(), alone, cradle.hopeless);
     let birth = birth(paths, config, clock, log, past).map_err(|error| error.to_string())?;

@@ -1,0 +1,227 @@
+//! The real loop, with real scripts and sockets in a directory, over cables inside this process.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+
+use crate::client::{Answer, Ask, Status};
+use crate::link::{Fault, Memory, memory_pair};
+use crate::names::NodeName;
+use crate::paths::Paths;
+
+use super::super::files;
+use super::super::guardian::Cradle;
+use super::super::logging::Terminal;
+use super::super::start::assemble;
+use super::*;
+
+/// How long anything here may take on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const HA_CF: &str = "keepalive 50ms\ndeadtime 500ms\nwarntime 300ms\ninitdead 2\nbcast eth0\nserial /dev/ttyS0\n\
+    auto_failback on\nnode alpha beta\n";
+const HARESOURCES: &str = "alpha web\nbeta mail\n";
+const SCRIPT: &str = "#!/bin/sh\ncd \"${0%/*}/..\" || exit 9\nname=${0##*/}\necho \"$name $1\" >>calls\n\
+    case $1 in start) : >\"up-$name\" ;; stop) rm -f \"up-$name\" ;;\n\
+    *) if [ -e \"up-$name\" ]; then echo running; else echo stopped; fi ;; esac\n";
+
+/// One node: its directory, its ends of the two cables, its loop.
+struct Node {
+    dir: TempDir,
+    ends: [Memory; 2],
+    done: JoinHandle<u8>,
+    _line: UnixStream,
+}
+
+fn write(path: &Path, text: &str, mode: u32) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+impl Node {
+    fn start(name: &str, ends: [Memory; 2]) -> Node {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        write(&paths.ha_cf(), HA_CF, 0o644);
+        write(&paths.haresources(), HARESOURCES, 0o644);
+        write(&paths.authkeys(), "auth 1\n1 sha1 Xk29ab7Qw\n", 0o600);
+        fs::create_dir_all(paths.resource_dir()).unwrap();
+        for name in ["web", "mail"] {
+            write(&paths.resource_dir().join(name), SCRIPT, 0o755);
+        }
+        let read = ReadOptions { as_node: NodeName::new(name), without_resolver: true, ..ReadOptions::default() };
+        let config = read_config::load_with(&paths, &read).1.unwrap();
+        files::make_directories(&paths).unwrap();
+        let clock = Clock::start();
+        let log = Log::start(clock, Terminal::Nobody, 0);
+        let options = Options {
+            paths,
+            without_resources: false,
+            without_realtime: true,
+            debug: 0,
+            to_terminal: false,
+            watch_over: None,
+        };
+        let media = ["eth0", "/dev/ttyS0"].map(MediumId::new);
+        let links = Links::in_memory(media.into_iter().zip(ends.clone()).collect(), &clock);
+        let (line, theirs) = UnixStream::pair().unwrap();
+        let supervisor = std::process::id();
+        let cradle = Cradle { line: theirs, supervisor, before: None, deaths: 0, hopeless: false };
+        let driver = assemble(&options, &config, &clock, &log, cradle, links).unwrap();
+        Node { dir, ends, done: spawn_local(driver.run()), _line: line }
+    }
+
+    async fn ask(&self, ask: &Ask) -> Answer {
+        let path = Paths::under(self.dir.path()).control_socket();
+        let mut stream = BufReader::new(tokio::net::UnixStream::connect(path).await.unwrap());
+        let question = serde_json::to_string(ask).unwrap() + "\n";
+        stream.write_all(question.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_line(&mut answer).await.unwrap();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    async fn status(&self) -> Status {
+        let Answer::Status(status) = self.ask(&Ask::Status).await else { panic!("no status") };
+        *status
+    }
+
+    /// Waits until it is so.
+    async fn until(&self, what: &str, is_so: impl Fn(&Status) -> bool) {
+        let waiting = async {
+            while !is_so(&self.status().await) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
+            panic!("never {what}: {:#?}\n{}", self.status().await, self.calls());
+        }
+    }
+
+    async fn holds(&self, keys: &[&str]) {
+        let held = |status: &Status| {
+            let held = status.groups.iter().filter(|group| group.state == "held");
+            held.map(|group| group.key.as_str()).eq(keys.iter().copied()) && status.stable
+        };
+        self.until(&format!("held {keys:?}"), held).await;
+    }
+
+    fn calls(&self) -> String {
+        fs::read_to_string(self.dir.path().join("calls")).unwrap_or_default()
+    }
+}
+
+fn cables() -> ([Memory; 2], [Memory; 2]) {
+    let ((network, far_network), (serial, far_serial)) = (memory_pair(), memory_pair());
+    ([network, serial], [far_network, far_serial])
+}
+
+/// Two nodes, each with its own group.
+async fn both_up() -> (Node, Node) {
+    let (near, far) = cables();
+    let (alpha, beta) = (Node::start("alpha", near), Node::start("beta", far));
+    alpha.holds(&["web"]).await;
+    beta.holds(&["mail"]).await;
+    (alpha, beta)
+}
+
+fn played(play: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(LocalSet::new().run_until(play));
+}
+
+#[test]
+fn each_node_starts_its_own_and_a_cut_off_node_takes_all_until_the_cables_are_mended() {
+    played(async {
+        let (alpha, beta) = both_up().await;
+        alpha.ends.iter().for_each(|end| end.set_fault(Fault::Cut));
+        alpha.holds(&["web", "mail"]).await;
+        beta.holds(&["web", "mail"]).await;
+        alpha.ends.iter().for_each(|end| end.set_fault(Fault::None));
+        alpha.holds(&["web"]).await;
+        beta.holds(&["mail"]).await;
+        assert!(!alpha.calls().contains("web stop"), "{}", alpha.calls());
+        assert!(!beta.calls().contains("mail stop"), "{}", beta.calls());
+    });
+}
+
+#[test]
+fn one_of_two_cables_lost_shows_in_the_status_and_runs_no_script() {
+    played(async {
+        let (alpha, beta) = both_up().await;
+        let before = (alpha.calls(), beta.calls());
+        alpha.ends[0].set_fault(Fault::Cut);
+        let link = |status: &Status, medium: &str| {
+            let links = status.nodes.iter().filter(|node| !node.here).flat_map(|node| &node.links);
+            links.filter(|link| link.medium == medium).any(|link| link.up)
+        };
+        beta.until("eth0 dead", |status| !link(status, "eth0") && link(status, "/dev/ttyS0")).await;
+        assert_eq!((alpha.calls(), beta.calls()), before);
+    });
+}
+
+#[test]
+fn a_medium_that_fails_is_named_with_its_reason_and_comes_back_by_itself() {
+    played(async {
+        let (alpha, _beta) = both_up().await;
+        let failure = |status: &Status| {
+            let links = status.nodes.iter().filter(|node| !node.here).flat_map(|node| &node.links);
+            links.filter_map(|link| link.failure.clone()).collect::<Vec<_>>().join(" ")
+        };
+        alpha.ends[1].set_broken(Some("unplugged"));
+        alpha.until("failing", |status| failure(status).contains("unplugged")).await;
+        alpha.ends[1].set_broken(None);
+        alpha.until("mended", |status| failure(status).is_empty()).await;
+        alpha.holds(&["web"]).await;
+    });
+}
+
+#[test]
+fn a_flood_of_rubbish_on_one_medium_moves_nothing() {
+    played(async {
+        let (alpha, beta) = both_up().await;
+        let before = beta.calls();
+        // As fast as the other end can be given time to hear, for twice deadtime.
+        let end = tokio::time::Instant::now() + Duration::from_secs(1);
+        while tokio::time::Instant::now() < end {
+            for _ in 0..200 {
+                alpha.ends[0].try_send(b">>>\nt=status\nst=dead\nsrc=alpha\n<<<\n").unwrap();
+            }
+            tokio::task::yield_now().await;
+        }
+        beta.holds(&["mail"]).await;
+        assert_eq!(beta.calls(), before);
+    });
+}
+
+#[test]
+fn a_hand_over_is_answered_when_it_is_over() {
+    played(async {
+        let (alpha, beta) = both_up().await;
+        let answer = alpha.ask(&Ask::Standby { set: "all".to_owned() }).await;
+        assert_eq!(answer, Answer::Moved(vec!["web".to_owned()]));
+        beta.holds(&["web", "mail"]).await;
+        assert!(alpha.calls().ends_with("web stop\n"), "{}", alpha.calls());
+        assert!(matches!(alpha.ask(&Ask::Standby { set: "some".to_owned() }).await, Answer::Refused(_)));
+    });
+}
+
+#[test]
+fn what_a_script_writes_into_the_fifo_is_obeyed() {
+    played(async {
+        let (alpha, beta) = both_up().await;
+        let fifo = Paths::under(alpha.dir.path()).fifo();
+        fs::write(&fifo, ">>>\nt=ask_resources\nrsc_hold=all\ninfo=me\n<<<\n").unwrap();
+        beta.holds(&["web", "mail"]).await;
+        // Half a message and rubbish are nobody's business.
+        fs::write(&fifo, ">>>\nt=ask_resources\nrsc_hold=all").unwrap();
+        fs::write(&fifo, b"\0\xff<<<>>>\n").unwrap();
+        alpha.status().await;
+        assert!(!alpha.done.is_finished() && !beta.done.is_finished());
+    });
+}
