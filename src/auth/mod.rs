@@ -9,6 +9,7 @@ mod hex;
 mod md5;
 mod method;
 mod sha1;
+mod strength;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,6 +47,13 @@ impl Keyring {
     /// The method of a key.
     pub fn method(&self, id: KeyId) -> Option<Method> {
         self.keys.get(&id).map(|key| key.method)
+    }
+
+    /// At most how many bits somebody who tries secrets must guess of the key that signs; `None` for a method that has
+    /// no secret. An upper bound: a word of a dictionary is worth less than its letters.
+    pub fn signing_strength(&self) -> Option<u32> {
+        let key = self.keys.get(&self.signing).filter(|key| key.method.needs_key())?;
+        Some(strength::bits(&key.secret))
     }
 
     /// Signs with the `auth N` key.

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod daemon;
 mod diff;
+mod doctor;
 mod events;
 mod handover;
 mod heartbeat;
@@ -46,6 +47,8 @@ enum Command {
     Init(init::Args),
     /// Write an authkeys file with a strong random key
     Keygen(keygen::Args),
+    /// Say whether this pair is fit to fail over, and what would mend it
+    Doctor(doctor::Args),
     /// Show nodes, links, and who holds what
     Status(status::Args),
     /// Give resource groups to the other node, wait, and say how it went
@@ -86,6 +89,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Keygen(args) => keygen::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Standby(args) => standby::run(&args),
         Command::Takeover(args) => takeover::run(&args),

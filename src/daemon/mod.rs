@@ -31,6 +31,7 @@ mod signals;
 mod start;
 mod state;
 mod supervisor;
+pub mod trial;
 mod watchdog;
 
 pub use start::Options;

@@ -9,6 +9,7 @@
 
 mod datagram;
 mod interface;
+mod line_test;
 mod links;
 mod lock;
 mod memory;
@@ -27,6 +28,7 @@ use std::task::{Context, Poll};
 use crate::clock::Clock;
 use crate::time::Mono;
 
+pub use line_test::{FarEnd, LineReport, Patience, test_line};
 pub use links::{Counters, LinkEvent, Links};
 pub use memory::{Fault, Memory, memory_pair};
 

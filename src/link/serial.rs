@@ -4,7 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -83,11 +83,18 @@ impl Drop for Port {
     }
 }
 
-impl SerialPlan {
-    /// Locks, opens and configures the line.
-    pub(super) fn open(&self, clock: &Clock) -> io::Result<Serial> {
-        let lock = lock::take(&self.device, &self.lock_dir)?;
-        let port = serialport::new(&self.device, self.baud).flow_control(FlowControl::Hardware).open_native();
+/// A line that is locked, open, set up and empty, and that nobody watches yet.
+#[derive(Debug)]
+pub(super) struct BareLine {
+    port: Port,
+    lock: LineLock,
+}
+
+impl BareLine {
+    /// Locks, opens and configures a line.
+    pub(super) fn open(device: &str, baud: u32, lock_dir: &Path) -> io::Result<BareLine> {
+        let lock = lock::take(device, lock_dir)?;
+        let port = serialport::new(device, baud).flow_control(FlowControl::Hardware).open_native();
         let mut port = Port(port.map_err(|error| explain(&error))?);
         if is_pty(&port)? {
             // A pty stays exclusive when its user is killed, and would then refuse us for ever in a lab without root.
@@ -102,6 +109,25 @@ impl SerialPlan {
             let _ = port.0.clear_break();
         }
         let _ = tcflush(&port, FlushArg::TCIOFLUSH);
+        Ok(BareLine { port, lock })
+    }
+
+    /// Whether the far end says that we may send; `None` where the port has no such wire.
+    pub(super) fn clear_to_send(&mut self) -> Option<bool> {
+        self.port.0.read_clear_to_send().ok()
+    }
+}
+
+impl AsFd for BareLine {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.port.as_fd()
+    }
+}
+
+impl SerialPlan {
+    /// Locks, opens and configures the line.
+    pub(super) fn open(&self, clock: &Clock) -> io::Result<Serial> {
+        let BareLine { port, lock } = BareLine::open(&self.device, self.baud, &self.lock_dir)?;
         let bytes_a_second = usize::try_from(self.baud / 10).unwrap_or(QUEUE_MOST);
         let limit = (bytes_a_second * QUEUE_SECONDS).clamp(QUEUE_LEAST, QUEUE_MOST);
         let port = sys::watch(port, Interest::READABLE | Interest::WRITABLE)?;

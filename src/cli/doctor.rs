@@ -1,0 +1,113 @@
+//! `latido doctor`: is this pair fit to fail over? Names, keys, files, clocks, ports, cables, scripts, addresses, drift.
+//!
+//! Looks, and changes nothing: scripts are run only with `--run-scripts`, and then only what is at rest here is stopped;
+//! a serial line is written to only with `--line`, and only while no daemon uses it.
+
+mod address;
+mod boot;
+mod files;
+mod finding;
+mod line;
+mod listen;
+mod peer;
+mod scripts;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::client::Status;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::daemon::read_config;
+use crate::paths::Paths;
+
+use super::print;
+use finding::Findings;
+
+/// Options of `latido doctor`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  latido doctor                  on both nodes, daemons running
+  latido doctor --run-scripts    also calls status and stop of resources that do not run on this node
+  latido doctor --line           on both nodes at the same time, daemons stopped: tests the null-modem cable
+
+Every line is PASS, WARN or FAIL with what would mend it. Run it as root; it changes nothing.
+Exit code: 0 all passed, 1 warnings only, 2 failures.")]
+pub(super) struct Args {
+    /// The node's directory
+    #[arg(short = 'd', long = "dir", value_name = "DIR", env = "HA_DIR", default_value = "/etc/ha.d")]
+    dir: PathBuf,
+    /// One JSON object instead of text
+    #[arg(long)]
+    json: bool,
+    /// Run the scripts' status and stop, for groups that do not run on this node
+    #[arg(long)]
+    run_scripts: bool,
+    /// Send over each serial line: a loop, or the same test on the other node, must answer; needs the daemon stopped
+    #[arg(long)]
+    line: bool,
+    /// How long to wait for the far end of a serial line, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    wait: u64,
+    /// Where the system's boot settings are, for tests
+    #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+    root: PathBuf,
+}
+
+/// Runs every check and says what was found.
+pub(super) fn run(args: &Args) -> ExitCode {
+    let paths = Paths::under(&args.dir);
+    let mut findings = Findings::new(!args.json);
+    examine(args, &paths, &mut findings);
+    if args.json {
+        let node = read_config::host_name(&paths.ha_dir).map_or(String::new(), |name| name.to_string());
+        print(&findings.to_json(&node));
+    } else {
+        print(&findings.summary());
+    }
+    findings.exit_code()
+}
+
+fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
+    let config = files::check(paths, findings);
+    own_clock(findings);
+    let status = peer::ask(paths, findings);
+    let Some(config) = config else {
+        return findings.warn("files", "the rest was not looked at", "mend the errors above and ask again");
+    };
+    let peer_speaks = media(args, &config, paths, status.as_ref(), findings);
+    scripts::check(&config, paths, findings);
+    if args.run_scripts {
+        scripts::run(&config, paths, status.as_ref(), findings);
+    }
+    boot::check(&config, &args.root, findings);
+    address::check(&config, paths, status.as_ref(), peer_speaks, findings);
+}
+
+/// The media, by what the daemon hears, or by our own ears; whether the other node speaks.
+fn media(args: &Args, config: &Config, paths: &Paths, status: Option<&Status>, findings: &mut Findings) -> bool {
+    if let Some(status) = status {
+        peer::check(config, status, findings);
+        line::judge_speed(config, findings);
+        if args.line {
+            findings.warn("line", "not tested: the daemon uses the lines", "stop the daemons of both nodes first");
+        }
+        return status.nodes.iter().any(|node| !node.here && !node.ping && node.status == "active");
+    }
+    if args.line {
+        line::test(config, &paths.lock_dir, Duration::from_secs(args.wait), findings);
+    } else {
+        line::judge_speed(config, findings);
+    }
+    listen::check(config, paths, findings)
+}
+
+/// Older than this program: the battery is empty, or nobody set it.
+fn own_clock(findings: &mut Findings) {
+    const WRITTEN: Duration = Duration::from_secs(1_735_689_600);
+    if Clock::start().since_1970() < WRITTEN {
+        let what = "the clock of this machine stands before 2025";
+        findings.fail("clock", what, "set it: logs and certificates are wrong, and hbgenmethod time cannot work");
+    }
+}

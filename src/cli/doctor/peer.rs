@@ -1,0 +1,172 @@
+//! What the running daemon knows: nodes, links, groups, the other node's file and clock.
+
+use std::time::Duration;
+
+use crate::client::{Answer, Ask, Client, ClientError, Group, Link, Node, Status};
+use crate::config::{Config, MediumSpec};
+use crate::daemon::pidfile::{Running, running};
+use crate::paths::Paths;
+
+use super::finding::Findings;
+
+/// The clocks may differ by this before the two logs are hard to read side by side.
+const CLOCKS_APART: u64 = 2;
+
+/// Asks the daemon; `None` when none runs here.
+pub(super) fn ask(paths: &Paths, findings: &mut Findings) -> Option<Status> {
+    let socket = paths.control_socket();
+    let answer = Client::connect(&socket).and_then(|mut client| client.ask(&Ask::Status, Duration::from_secs(5)));
+    match answer {
+        Ok(Answer::Status(status)) => {
+            findings.pass("daemon", format!("runs, pid {}, latido {}", status.pid, status.program));
+            return Some(*status);
+        }
+        Ok(Answer::Moved(_) | Answer::Refused(_)) => {
+            findings.fail("daemon", "it answers something else than was asked", "is it of another version? restart it");
+        }
+        Err(ClientError::NotRunning(_)) => not_running(paths, findings),
+        Err(error @ (ClientError::NotAllowed(_) | ClientError::TimedOut | ClientError::Broken(_))) => {
+            findings.fail("daemon", error.to_string(), "run the doctor as root; the log of the daemon may say more");
+        }
+    }
+    None
+}
+
+fn not_running(paths: &Paths, findings: &mut Findings) {
+    let pid_file = paths.pid_file.display();
+    match running(&paths.pid_file) {
+        Running::Yes(pid) => {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            let what = format!("pid {pid} ({}) of {pid_file} runs here and is no latido", name.trim());
+            findings.warn("daemon", what, "what the daemon would know was not looked at");
+        }
+        Running::No | Running::Stale => {
+            let remedy = "what follows is what can be seen without it; start it and ask again";
+            findings.warn("daemon", "does not run here", remedy);
+        }
+    }
+}
+
+/// Judges what the daemon says.
+pub(super) fn check(config: &Config, status: &Status, findings: &mut Findings) {
+    let others: Vec<&Node> = status.nodes.iter().filter(|node| !node.here).collect();
+    for node in &others {
+        alive(node, findings);
+        for link in &node.links {
+            self::link(config, status, node, link, findings);
+        }
+    }
+    for node in others.iter().filter(|node| !node.ping) {
+        same_files(node, findings);
+        same_clock(node, findings);
+    }
+    status.groups.iter().for_each(|group| held_once(group, findings));
+    if status.leaving {
+        findings.warn("daemon", "is leaving", "start it again when it is gone");
+    } else if let Some(why) = &status.waiting_for {
+        findings.fail("daemon", format!("waits: {why}"), "latido why says how it came to this");
+    }
+}
+
+fn alive(node: &Node, findings: &mut Findings) {
+    let heard = node.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("heard {} ago", seconds(ms)));
+    if ["active", "ping"].contains(&node.status.as_str()) {
+        let kind = if node.ping || node.latido { "" } else { ", it runs heartbeat" };
+        return findings.pass("peer", format!("{} is {} ({heard}{kind})", node.name, node.status));
+    }
+    let what = format!("{} is {} ({heard})", node.name, node.status);
+    if node.ping {
+        findings.warn("peer", what, "is it the right address, and does it answer to ping?");
+    } else {
+        findings.fail("peer", what, "start its daemon; if it runs, look at the links below");
+    }
+}
+
+fn link(config: &Config, status: &Status, node: &Node, link: &Link, findings: &mut Findings) {
+    let Link { medium, up, last_heard_ms, failure } = link;
+    let heard = last_heard_ms.map_or("never".to_owned(), |ms| format!("{} ago", seconds(ms)));
+    match (failure, up) {
+        (Some(why), _) => findings.fail("link", format!("{medium} does not work: {why}"), "mend the medium"),
+        (None, true) => findings.pass("link", format!("{medium}: {} heard {heard}", node.name)),
+        (None, false) if node.ping => {}
+        (None, false) if last_heard_ms.is_none() && status.up_for_ms < 2 * node.deadtime_ms => {
+            let what = format!("{medium}: {} not heard yet, {} after our start", node.name, seconds(status.up_for_ms));
+            findings.warn("link", what, "ask again in a moment");
+        }
+        (None, false) => {
+            let never = if last_heard_ms.is_none() { "since the daemon started" } else { "for too long" };
+            let what = format!("{medium}: {} not heard {never} (last: {heard})", node.name);
+            findings.fail("link", what, what_may_be_wrong(config, medium));
+        }
+    }
+}
+
+/// Where people found the reason.
+fn what_may_be_wrong(config: &Config, medium: &str) -> String {
+    let spec = config.media.iter().find(|spec| spec.id().as_str() == medium);
+    match spec {
+        Some(MediumSpec::Serial { baud, .. }) => format!(
+            "the cable, its RTS and CTS, the speed ({baud} on both nodes), a getty on the port; test it with both daemons \
+             stopped: latido doctor --line on both nodes"
+        ),
+        Some(
+            MediumSpec::Bcast { port, .. }
+            | MediumSpec::Ucast { port, .. }
+            | MediumSpec::Mcast { port, .. }
+            | MediumSpec::Ucast6 { port, .. }
+            | MediumSpec::Mcast6 { port, .. },
+        ) => format!(
+            "the cable; a firewall that drops UDP port {port} on either node; another port, address or key in the other \
+             node's files"
+        ),
+        Some(MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. }) | None => "the cable, the address".to_owned(),
+    }
+}
+
+fn same_files(node: &Node, findings: &mut Findings) {
+    match node.resources_differ {
+        Some(false) => findings.pass("files", format!("haresources means the same on {}", node.name)),
+        Some(true) => findings.fail(
+            "files",
+            format!("haresources on {} differs from the one here: both nodes may run the same things", node.name),
+            "latido propagate copies the files of this node; then reread them on both: kill -HUP",
+        ),
+        // An original never says; what it holds will show.
+        None => {}
+    }
+}
+
+fn same_clock(node: &Node, findings: &mut Findings) {
+    match node.clock_ahead_s {
+        None => {}
+        Some(ahead) if ahead.unsigned_abs() <= CLOCKS_APART => {
+            findings.pass("clock", format!("the clock of {} agrees with ours", node.name));
+        }
+        Some(ahead) => {
+            let direction = if ahead > 0 { "ahead of" } else { "behind" };
+            findings.warn(
+                "clock",
+                format!("the clock of {} is {} s {direction} ours", node.name, ahead.unsigned_abs()),
+                "run chrony or ntpd on both: nothing fails over because of it, but the two logs cannot be compared",
+            );
+        }
+    }
+}
+
+fn held_once(group: &Group, findings: &mut Findings) {
+    let key = &group.key;
+    match (group.state.as_str(), group.held_by_peer) {
+        ("held", true) => findings.fail("groups", format!("{key} is held by both nodes"), "stop one daemon at once"),
+        ("held", false) | ("free", true) => findings.pass("groups", format!("{key} is held by one node")),
+        ("free", false) => findings.fail("groups", format!("{key} runs nowhere"), "latido why; latido takeover"),
+        ("failed" | "blocked", _) => {
+            let why = group.failure.as_deref().unwrap_or("its log says why");
+            findings.fail("groups", format!("{key} has {} here: {why}", group.state), "mend it, then latido takeover");
+        }
+        (state, _) => findings.warn("groups", format!("{key} is {state}"), "ask again when that is over"),
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}

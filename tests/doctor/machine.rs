@@ -1,0 +1,204 @@
+//! Faults of one machine.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use latido::auth::{KeyId, Keyring, Method};
+use latido::wire::{Form, Kind, Message, seal};
+
+use super::support::Node;
+
+#[test]
+fn a_good_node_has_nothing_but_its_daemon_missing() {
+    let found = Node::new().examine(&["--run-scripts"]);
+    let trouble: Vec<String> = found.trouble();
+    // One path, no daemon, nobody heard: what a node in a temporary directory cannot have.
+    assert_eq!(trouble.len(), 3, "{trouble:#?}");
+    for (level, check, part) in [
+        ("pass", "name", "this is alpha"),
+        ("pass", "authkeys", "key 1 (sha1)"),
+        ("pass", "scripts", "resource.d/web"),
+        ("pass", "lsb", "web: stopped says so"),
+        ("pass", "boot", "nothing"),
+        ("warn", "daemon", "does not run here"),
+        ("warn", "link", "nothing heard"),
+    ] {
+        found.assert(level, check, part);
+    }
+}
+
+#[test]
+fn a_machine_of_another_name_is_found() {
+    let node = Node::new();
+    node.write("nodeinfo", "gamma\n", 0o644);
+    node.examine(&[]).assert("fail", "name", "this machine is gamma");
+    node.write("nodeinfo", "alpha.example.com\n", 0o644);
+    let found = node.examine(&[]);
+    found.assert("fail", "name", "alpha.example.com");
+    assert!(found.mentions("compared with their domain"));
+}
+
+#[test]
+fn a_mistake_in_a_file_is_found_and_the_rest_is_still_looked_at() {
+    let node = Node::new();
+    node.ha_cf("deadtme 5\n");
+    let found = node.examine(&[]);
+    found.assert("fail", "files", "unknown directive");
+    found.assert("pass", "name", "this is alpha");
+}
+
+#[test]
+fn keys_that_others_can_read_are_found() {
+    let node = Node::new();
+    node.write("authkeys", super::support::KEYS, 0o644);
+    node.examine(&[]).assert("fail", "authkeys", "others can read the keys");
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_is_found_and_never_shown() {
+    let node = Node::new();
+    for (keys, level, part) in [
+        ("auth 1\n1 sha1 k9fQz\n", "fail", "can be guessed"),
+        ("auth 1\n1 sha1 k9fQzP4x\n", "warn", "is short"),
+        ("auth 1\n1 sha1 secret\n", "warn", "well-known"),
+        ("auth 1\n1 crc\n", "warn", "crc"),
+    ] {
+        node.write("authkeys", keys, 0o600);
+        let found = node.examine(&[]);
+        found.assert(level, "authkeys", part);
+        assert!(!found.mentions("k9fQz"));
+    }
+}
+
+#[test]
+fn a_port_that_another_program_uses_is_found() {
+    let node = Node::new();
+    let _other = UdpSocket::bind(("0.0.0.0", node.port)).unwrap();
+    node.examine(&[]).assert("fail", "port", "ucast");
+}
+
+/// Sends heartbeats of `node` to this port until dropped.
+struct Speaker(std::sync::mpsc::Sender<()>, Option<std::thread::JoinHandle<()>>);
+
+impl Speaker {
+    fn start(node: &str, port: u16, secret: &str) -> Speaker {
+        let key = Keyring::single(KeyId::new(1).unwrap(), Method::Sha1, secret);
+        let fields = [("src", node), ("ts", "6900a000"), ("seq", "1"), ("hg", "1"), ("st", "active"), ("ttl", "3")];
+        let message =
+            fields.iter().fold(Message::new(&Kind::Status), |message, (name, value)| message.with(name, *value));
+        let bytes = seal(&message, &key, Form::Classic);
+        let (stop, stopped) = std::sync::mpsc::channel();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let thread = std::thread::spawn(move || {
+            while stopped.recv_timeout(Duration::from_millis(50)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = socket.send_to(&bytes, ("127.0.0.1", port));
+            }
+        });
+        Speaker(stop, Some(thread))
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+        let _ = self.1.take().unwrap().join();
+    }
+}
+
+#[test]
+fn who_speaks_is_heard_without_a_daemon_and_another_key_is_told_from_silence() {
+    let node = Node::new();
+    {
+        let _peer = Speaker::start("beta", node.port, "4b1d0a9cf2c34a6e8d0577b2c0a6ad90");
+        node.examine(&[]).assert("pass", "link", "lo: heard beta");
+    }
+    {
+        let _peer = Speaker::start("beta", node.port, "another");
+        node.examine(&[]).assert("fail", "link", "none signed with our key");
+    }
+    let _stranger = Speaker::start("delta", node.port, "4b1d0a9cf2c34a6e8d0577b2c0a6ad90");
+    node.examine(&[]).assert("fail", "link", "delta speaks with our key and is no node");
+}
+
+#[test]
+fn a_script_that_is_missing_or_cannot_be_run_is_found() {
+    let node = Node::new();
+    node.write("haresources", "alpha web mysqld\n", 0o644);
+    let found = node.examine(&[]);
+    found.assert("fail", "scripts", "Cannot locate resource script mysqld");
+    found.assert("pass", "scripts", "web");
+    node.write("resource.d/mysqld", "#!/bin/sh\n", 0o644);
+    assert!(node.examine(&[]).mentions("chmod 755"));
+}
+
+#[test]
+fn a_script_that_others_can_change_is_found() {
+    let node = Node::new();
+    node.write("resource.d/web", "#!/bin/sh\n", 0o757);
+    node.examine(&[]).assert("fail", "scripts", "may be written by everybody");
+}
+
+#[test]
+fn a_script_whose_status_lies_is_found_and_not_stopped() {
+    let node = Node::new();
+    node.script("web", "exit 0", "echo running");
+    node.examine(&["--run-scripts"]).assert("fail", "lsb", "web says it runs");
+    assert_eq!(node.called(), "status\n", "what says it runs is left alone");
+}
+
+#[test]
+fn a_script_that_cannot_stop_twice_is_found() {
+    let node = Node::new();
+    node.script("web", "exit 1", "echo stopped");
+    node.examine(&["--run-scripts"]).assert("fail", "lsb", "stop of what is stopped fails (exit 1)");
+    assert_eq!(node.called(), "status\nstop\n");
+}
+
+#[test]
+fn a_script_that_hangs_is_ended_at_its_limit() {
+    let node = Node::new();
+    node.write("latido.cf", "script-timeout stop 300ms\n", 0o644);
+    node.script("web", "sleep 60", "echo stopped");
+    node.examine(&["--run-scripts"]).assert("fail", "lsb", "timed out");
+}
+
+#[test]
+fn no_script_is_run_unless_asked() {
+    let node = Node::new();
+    node.examine(&[]);
+    assert_eq!(node.called(), "");
+}
+
+#[test]
+fn what_the_system_starts_or_mounts_at_boot_is_found() {
+    let node = Node::new();
+    node.write("haresources", "alpha Filesystem::/dev/drbd0::/data::ext4 web\n", 0o644);
+    node.write("root/etc/rc3.d/S80web", "", 0o755);
+    node.write("root/etc/fstab", "/dev/drbd0 /data ext4 defaults 0 0\n", 0o644);
+    let found = node.examine(&[]);
+    found.assert("fail", "boot", "web is started at boot");
+    found.assert("fail", "boot", "mounted at boot by /etc/fstab");
+}
+
+#[test]
+fn an_address_that_somebody_already_brought_up_is_found() {
+    let node = Node::new();
+    node.write("haresources", "alpha 127.0.0.1/8/lo web\n", 0o644);
+    node.examine(&[]).assert("fail", "address", "127.0.0.1 is on lo although group 127.0.0.1/8/lo is not held here");
+}
+
+#[test]
+fn people_read_lines_with_a_remedy_below_and_a_verdict_at_the_end() {
+    let node = Node::new();
+    node.write("nodeinfo", "gamma\n", 0o644);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_latido"))
+        .args(["doctor", "-d"])
+        .arg(node.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("FAIL  name        this machine is gamma"), "{text}");
+    assert!(text.contains("\n                  write \"node gamma\""), "{text}");
+    assert!(text.trim_end().ends_with("not fit to fail over"), "{text}");
+}
