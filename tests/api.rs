@@ -5,6 +5,8 @@
 
 #[path = "api/cl_status.rs"]
 mod cl_status;
+#[path = "api/hostile.rs"]
+mod hostile;
 #[path = "api/programs.rs"]
 mod programs;
 #[path = "api/rig.rs"]
@@ -19,5 +21,12 @@ mod support;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[cl_status::TESTS, programs::TESTS])
+    // Clients have to live in the host whose daemon they trouble: this program is run there.
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, role, kind, seconds] = words.as_slice()
+        && role == hostile::ROLE
+    {
+        return hostile::client(kind, seconds);
+    }
+    runner::run(&[cl_status::TESTS, programs::TESTS, hostile::TESTS])
 }

@@ -29,8 +29,8 @@ use super::state::Process;
 
 /// All connections together, signed on or not.
 const MOST_CONNECTIONS: usize = 400;
-/// Of the kernel's waiting line.
-const BACKLOG: i32 = 128;
+/// Of the kernel's waiting line: who finds it full is told at once that there is no heartbeat. The original's is 128.
+const BACKLOG: i32 = 1024;
 /// No queue can become longer, whatever a client asks for.
 const LONGEST_QUEUE: usize = 1024;
 /// Between two looks whether the clients' processes are still there.
@@ -203,15 +203,21 @@ async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut audit = interval(AUDIT);
     audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut number = 0;
-    loop {
-        let stream = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = audit.tick() => {
-                if heard.send(Heard::Audit).await.is_err() {
-                    return;
+    for number in 0.. {
+        let accepted = async {
+            // No place left: who comes waits in the kernel's line until somebody goes.
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        tokio::pin!(accepted);
+        let (place, stream) = loop {
+            tokio::select! {
+                accepted = &mut accepted => break accepted,
+                _ = audit.tick() => {
+                    if heard.send(Heard::Audit).await.is_err() {
+                        return;
+                    }
                 }
-                continue;
             }
         };
         let Ok((stream, _)) = stream else {
@@ -219,13 +225,9 @@ async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        // No place left: the client sees the connection closed.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        number += 1;
         let heard = heard.clone();
-        let client = ClientId(number);
         tokio::spawn(async move {
-            serve(client, stream, heard).await;
+            serve(ClientId(number), stream, heard).await;
             drop(place);
         });
     }

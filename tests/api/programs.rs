@@ -28,7 +28,7 @@ const API_TEST: &str = "/usr/libexec/heartbeat/api_test";
 /// Begins an `api_test` that lives so long; what it says goes to a file.
 fn api_test(host: &Host, seconds: u32) {
     let out = host.dir.join("api_test").display().to_string();
-    host.spawn(&format!("exec sg haclient -c 'timeout -s TERM {seconds} {API_TEST} >{out} 2>&1'"));
+    host.run(&format!("sg haclient -c 'timeout -s TERM {seconds} {API_TEST}' >{out} 2>&1 </dev/null &"));
 }
 
 fn heard(host: &Host) -> Vec<String> {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::{LinkAddr, recvfrom};
+use nix::sys::socket::sockopt::RcvBufForce;
+use nix::sys::socket::{LinkAddr, recvfrom, setsockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::clock::epoch;
@@ -107,6 +108,8 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
     let everything = Protocol::from(i32::from(0x0003_u16.to_be()));
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(everything)).expect("a packet socket");
     socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a read timeout");
+    // What the kernel drops before it is read would pass for silence.
+    setsockopt(&socket, RcvBufForce, &(64 << 20)).expect("root may have a large buffer");
     let bridges = ["br0", "br1"].map(|name| if_nametoindex(name).unwrap_or(0) as usize);
     let mut frame = vec![0; 65536];
     while !end.load(Ordering::Relaxed) {
