@@ -3,9 +3,12 @@
 //! Each function is a thin, safe door: it decides nothing and keeps nothing.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use socket2::SockAddr;
 use tokio::io::Interest;
@@ -166,6 +169,44 @@ pub fn start_as(command: &mut std::process::Command, uid: u32, gid: u32, groups:
     unsafe { command.pre_exec(become_user) };
 }
 
+/// The device a file is on, as kept in memory: a server that does not answer is not asked. Follows links of `/proc`.
+///
+/// # Errors
+/// As `statx`.
+pub fn device_of(path: &Path) -> io::Result<u64> {
+    let name = CString::new(path.as_os_str().as_bytes())?;
+    let flags = libc::AT_STATX_DONT_SYNC | libc::AT_NO_AUTOMOUNT;
+    // SAFETY: all fields of `statx` are integers; zero is valid for each.
+    let mut found: libc::statx = unsafe { std::mem::zeroed() };
+    // SAFETY: the name ends in zero and outlives the call, which fills in `found`.
+    check(unsafe { libc::statx(libc::AT_FDCWD, name.as_ptr(), flags, 0, &raw mut found) })?;
+    Ok(libc::makedev(found.stx_dev_major, found.stx_dev_minor))
+}
+
+/// A handle to a process, which never comes to mean another one.
+///
+/// # Errors
+/// `ESRCH` when it has ended, `ENOSYS` before Linux 5.3.
+pub fn open_process(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointers.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = libc::c_int::try_from(fd).unwrap_or(-1);
+    check(fd)?;
+    // SAFETY: the kernel just made this descriptor for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sends a signal to the process behind a handle.
+///
+/// # Errors
+/// `ESRCH` when it has ended.
+pub fn signal_process(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    let nothing: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: no information goes with the signal; the kernel takes a null pointer for that.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), signal, nothing, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Turns the C library's -1 into its error.
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -180,6 +221,22 @@ mod tests {
         let address = packet_address(7, 0x0806, &[0xff; 6]).unwrap();
         assert_eq!(i32::from(address.family()), libc::AF_PACKET);
         assert_eq!(usize::try_from(address.len()).unwrap(), size_of::<libc::sockaddr_ll>());
+    }
+
+    #[test]
+    fn a_file_is_on_the_device_stat_says() {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = Path::new("/proc/self/exe");
+        assert_eq!(device_of(path).unwrap(), std::fs::metadata(path).unwrap().dev());
+    }
+
+    #[test]
+    fn a_process_that_ended_cannot_be_opened_and_a_signal_does_not_go_astray() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let handle = open_process(child.id().cast_signed()).unwrap();
+        signal_process(handle.as_fd(), libc::SIGKILL).unwrap();
+        child.wait().unwrap();
+        assert_eq!(signal_process(handle.as_fd(), libc::SIGKILL).unwrap_err().raw_os_error(), Some(libc::ESRCH));
     }
 
     #[test]

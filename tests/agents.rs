@@ -6,8 +6,12 @@
 #[path = "link/net.rs"]
 mod net;
 
+#[path = "agents/bench.rs"]
+mod bench;
 #[path = "agents/called.rs"]
 mod called;
+#[path = "agents/filesystem.rs"]
+mod filesystem;
 #[path = "agents/network.rs"]
 mod network;
 #[path = "agents/tap.rs"]

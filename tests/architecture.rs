@@ -19,7 +19,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("api", &["cluster", "config", "wire", "names"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
-    ("agent", &["names", "haresources", "netlink", "sys", "time"]),
+    ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
 const PURE: [&str; 10] =
     ["api", "names", "time", "paths", "diagnostic", "auth", "wire", "haresources", "cluster", "config"];

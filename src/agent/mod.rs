@@ -7,11 +7,13 @@
 mod announce;
 mod answer;
 mod arp;
+mod filesystem;
 mod filter;
 mod ipaddr;
 mod ipsrcaddr;
 mod ipv6addr;
 mod ndp;
+mod program;
 mod pseudo;
 mod sendarp;
 
@@ -36,20 +38,38 @@ pub use answer::Answer;
 pub enum Place {
     /// In this process, by [`Net::run`]: it never waits.
     Inside,
+    /// In a process of its own, by [`run_alone`]: it may wait.
+    Alone,
 }
 
 /// The built-in agents and where each runs.
-pub const AGENTS: [(&str, Place); 5] = [
+pub const AGENTS: [(&str, Place); 6] = [
     ("IPaddr", Place::Inside),
     ("IPaddr2", Place::Inside),
     ("IPv6addr", Place::Inside),
     ("SendArp", Place::Inside),
     ("IPsrcaddr", Place::Inside),
+    ("Filesystem", Place::Alone),
 ];
 
 /// Where the agent of that name runs; `None` when there is none.
 pub fn place_of(name: &str) -> Option<Place> {
     AGENTS.iter().find(|(known, _)| *known == name).map(|(_, place)| *place)
+}
+
+/// Runs an agent that may wait; what it does meanwhile goes to `tell`, line by line. `None` when there is none of that
+/// name.
+pub fn run_alone(invocation: &Invocation, tell: &mut dyn FnMut(&str)) -> Option<Answer> {
+    let Resource { agent, args, .. } = &invocation.resource;
+    Some(match agent.as_str() {
+        "Filesystem" => filesystem::run(args, invocation.verb, tell),
+        _ => return None,
+    })
+}
+
+/// Lets time pass in a process that has nothing else to do.
+fn pause(time: Duration) {
+    let _ = nix::poll::poll(&mut [], nix::poll::PollTimeout::try_from(time).unwrap_or(nix::poll::PollTimeout::MAX));
 }
 
 /// What agents need of the network, and the announcements still to be made.

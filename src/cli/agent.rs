@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use crate::agent::{AGENTS, Answer, Net, Place, place_of};
+use crate::agent::{AGENTS, Answer, Net, Place, place_of, run_alone};
 use crate::clock::Clock;
 use crate::haresources::{Invocation, Resource, Verb};
 
@@ -26,7 +26,7 @@ pub(super) struct Args {
     /// Only announce what runs, in the background
     #[arg(long, hide = true)]
     announce: bool,
-    /// The agent: IPaddr, IPaddr2, IPv6addr, SendArp, IPsrcaddr
+    /// The agent, such as IPaddr or Filesystem
     name: String,
     /// Its arguments, then start, stop or status
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -60,6 +60,9 @@ pub(super) fn called_as(name: &str, words: &[String]) -> ExitCode {
     };
     match place {
         Place::Inside => inside(&invocation),
+        Place::Alone => {
+            run_alone(&invocation, &mut |line| eprintln!("{line}")).map_or(ExitCode::FAILURE, |answer| give(&answer))
+        }
     }
 }
 

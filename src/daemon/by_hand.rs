@@ -12,9 +12,9 @@ use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGro
 use crate::names::JobId;
 use crate::paths::Paths;
 
-use super::child::{Call, Children, Ended, Output};
+use super::child::{Children, Ended, Output};
 use super::environment::Environment;
-use super::lookup::{Found, Places};
+use super::lookup::{Found, Places, own_agent};
 use super::read_config;
 
 /// A node whose groups are handled by hand.
@@ -93,7 +93,7 @@ impl ByHand {
             Ok(found) => found,
             Err(why) => return not_found(why),
         };
-        let Some(call) = found.call(invocation).or_else(|| ours(invocation)) else {
+        let Some(call) = found.call(invocation).or_else(|| own_agent(invocation)) else {
             return not_found(self.places.nothing(&invocation.resource.agent));
         };
         let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::Log };
@@ -103,7 +103,9 @@ impl ByHand {
         match children.start(&call, output, limit, &self.environment, ended) {
             Err(error) => not_found(format!("cannot run {}: {error}", call.program.to_string_lossy())),
             Ok(_) => match children.next().await {
-                Ended::Resource(_, outcome) => Found::judge(matches!(found, Found::Unit(_)), invocation.verb, outcome),
+                Ended::Resource(_, outcome) | Ended::Agent(_, _, outcome) => {
+                    Found::judge(matches!(found, Found::Unit(_)), invocation.verb, outcome)
+                }
                 Ended::Notice(_, exit) | Ended::Notification(_, exit) => Outcome { exit, said: String::new() },
             },
         }
@@ -117,16 +119,6 @@ impl ByHand {
             Verb::Status => limits.status,
         }
     }
-}
-
-/// An agent of ours, in a process of its own: nothing of it may outlive this program but its announcements.
-fn ours(invocation: &Invocation) -> Option<Call> {
-    let name = &invocation.resource.agent;
-    crate::agent::place_of(name)?;
-    let mut arguments = vec!["agent".into(), name.into()];
-    arguments.extend(invocation.resource.args.iter().map(Into::into));
-    arguments.push(invocation.verb.as_str().into());
-    Some(Call { program: "/proc/self/exe".into(), name: None, arguments })
 }
 
 fn said(invocation: &Invocation, outcome: &Outcome) -> String {

@@ -49,6 +49,8 @@ pub(super) enum Output {
     Log,
     /// Kept, up to 64 kB: it decides (`status`).
     Kept,
+    /// Kept together with its errors: what our own agents do belongs into the log.
+    All,
 }
 
 /// A child that ended.
@@ -56,6 +58,8 @@ pub(super) enum Output {
 pub(super) enum Ended {
     /// A resource script.
     Resource(JobId, Outcome),
+    /// An agent of ours in a process of its own, with what it was called.
+    Agent(JobId, String, Outcome),
     /// The `notify` command, with the number of what it was told.
     Notice(u64, Exit),
     /// A notification script, with the type of the message it was for.
@@ -172,8 +176,11 @@ fn spawn_program(call: &Call, output: Output, environment: &Environment) -> io::
             command.stdout(log);
             None
         }
-        Output::Kept => {
+        Output::Kept | Output::All => {
             let (reader, writer) = io::pipe()?;
+            if output == Output::All {
+                command.stderr(writer.try_clone()?);
+            }
             command.stdout(writer);
             Some(Words::new(reader)?)
         }

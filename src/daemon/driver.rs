@@ -225,6 +225,13 @@ impl Driver {
                 self.state.job_ended(job);
                 self.tell(Event::Done { job, outcome });
             }
+            Woken::Child(Ended::Agent(job, call, outcome)) => {
+                for line in outcome.said.lines().filter(|line| !line.is_empty() && *line != "INFO:  Success") {
+                    self.log.info(format!("{call}: {line}"));
+                }
+                self.state.job_ended(job);
+                self.tell(Event::Done { job, outcome });
+            }
             Woken::Child(Ended::Notice(number, exit)) => self.on_told(number, &exit),
             Woken::Child(Ended::Notification(kind, exit)) => self.on_notified(&kind, &exit),
             Woken::Fifo(text) => self.on_fifo(&text),

@@ -5,6 +5,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::agent;
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::paths::Paths;
 
@@ -56,6 +57,17 @@ impl Found {
         }
         outcome
     }
+}
+
+/// An agent of ours as a program of its own; `None` when there is none of that name.
+pub(super) fn own_agent(invocation: &Invocation) -> Option<Call> {
+    let name = &invocation.resource.agent;
+    agent::place_of(name)?;
+    let mut arguments = vec!["agent".into(), name.into()];
+    arguments.extend(invocation.resource.args.iter().map(Into::into));
+    arguments.push(invocation.verb.as_str().into());
+    // Ourselves, also when another version lies in our place meanwhile.
+    Some(Call { program: "/proc/self/exe".into(), name: Some("latido".into()), arguments })
 }
 
 /// Where scripts are looked for.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::agent::{self, Place};
 use crate::client::{self, Answer, Ask};
 use crate::clock::since_boot;
 use crate::cluster::{Action, AutoFailback, Event, ExitReason, GroupState, Request, Response, Set, View};
@@ -16,7 +17,7 @@ use super::child::{Call, Ended, Output};
 use super::control::Question;
 use super::driver::Driver;
 use super::guardian;
-use super::lookup::Found;
+use super::lookup::{Found, own_agent};
 use super::watchdog::Watchdog;
 
 /// A notification script that takes longer is ended: the next one waits for it.
@@ -89,19 +90,7 @@ impl Driver {
             Ok(found @ (Found::Script(_) | Found::Unit(_))) => found
                 .call(invocation)
                 .and_then(|call| self.start_child(job, &call, invocation.verb, limit, matches!(found, Found::Unit(_)))),
-            Ok(Found::Ours) => {
-                let now = self.clock.mono();
-                match self.net.as_mut().and_then(|net| net.run(invocation, now)) {
-                    Some(answer) => {
-                        if let Some(why) = answer.why.as_ref().filter(|_| invocation.verb != Verb::Status) {
-                            self.log.error(format!("{invocation}: {why}"));
-                        }
-                        self.soon.push_back(Event::Done { job, outcome: answer.into_outcome() });
-                        None
-                    }
-                    None => Some(self.places.nothing(name)),
-                }
-            }
+            Ok(Found::Ours) => self.run_ours(job, invocation, limit),
             Err(why) => Some(why),
         };
         if let Some(why) = failure {
@@ -111,9 +100,51 @@ impl Driver {
         }
     }
 
+    /// A built-in agent: here and now, or in a process of its own when it may wait.
+    fn run_ours(&mut self, job: JobId, invocation: &Invocation, limit: Duration) -> Option<String> {
+        let name = &invocation.resource.agent;
+        match (agent::place_of(name), &mut self.net) {
+            (Some(Place::Alone), _) => self.start_agent(job, invocation, limit),
+            (Some(Place::Inside), Some(net)) => {
+                let Some(answer) = net.run(invocation, self.clock.mono()) else {
+                    return Some(self.places.nothing(name));
+                };
+                if let Some(why) = answer.why.as_ref().filter(|_| invocation.verb != Verb::Status) {
+                    self.log.error(format!("{invocation}: {why}"));
+                }
+                self.soon.push_back(Event::Done { job, outcome: answer.into_outcome() });
+                None
+            }
+            (Some(Place::Inside), None) => Some(format!("{name} needs packet sockets, which we may not open")),
+            (None, _) => Some(self.places.nothing(name)),
+        }
+    }
+
+    fn start_agent(&mut self, job: JobId, invocation: &Invocation, limit: Duration) -> Option<String> {
+        let Some(call) = own_agent(invocation) else { return Some(self.places.nothing(&invocation.resource.agent)) };
+        let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::All };
+        let (called, verb) = (invocation.to_string(), invocation.verb);
+        let ended = move |outcome| match verb {
+            Verb::Status => Ended::Resource(job, outcome),
+            Verb::Start | Verb::Stop => Ended::Agent(job, called, outcome),
+        };
+        self.start(job, &call, output, limit, ended)
+    }
+
     fn start_child(&mut self, job: JobId, call: &Call, verb: Verb, limit: Duration, unit: bool) -> Option<String> {
         let output = if verb == Verb::Status { Output::Kept } else { Output::Log };
         let ended = move |outcome| Ended::Resource(job, Found::judge(unit, verb, outcome));
+        self.start(job, call, output, limit, ended)
+    }
+
+    fn start(
+        &mut self,
+        job: JobId,
+        call: &Call,
+        output: Output,
+        limit: Duration,
+        ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
+    ) -> Option<String> {
         match self.children.start(call, output, limit, &self.environment, ended) {
             Ok(pid) => {
                 let written = self.state.job_started(job, pid, since_boot() + limit);

@@ -45,7 +45,9 @@ impl Stage {
         }
         match children.next().await {
             Ended::Resource(JobId(7), outcome) => outcome,
-            other @ (Ended::Resource(..) | Ended::Notice(..) | Ended::Notification(..)) => panic!("{other:?}"),
+            other @ (Ended::Resource(..) | Ended::Agent(..) | Ended::Notice(..) | Ended::Notification(..)) => {
+                panic!("{other:?}")
+            }
         }
     }
 

@@ -1,0 +1,66 @@
+//! A bench: processes, mounts and network of the test's own, all of which vanish with it.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
+const ON_BENCH: &str = "LATIDO_TEST_ON_BENCH";
+
+/// Runs the body on a bench; `name` is the test's. Where the kernel gives no namespaces, it says so and passes.
+pub(crate) fn on_a_bench(name: &str, body: fn()) {
+    if std::env::var_os(ON_BENCH).is_some() {
+        return body();
+    }
+    let output = Command::new(LATIDO)
+        .args(["lab", "--inner", "run", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(ON_BENCH, "1")
+        .output()
+        .unwrap();
+    let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
+    if output.status.code() == Some(2) {
+        eprintln!("not tested: {said}");
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    eprintln!("{said}");
+}
+
+/// A process that lives until it is ended, in a process group of its own.
+pub(crate) struct Sleeper(Child);
+
+impl Sleeper {
+    /// A shell script; returns when it has said that it is ready.
+    pub(crate) fn new(dir: &Path, script: &str) -> Sleeper {
+        use std::io::Read as _;
+        use std::os::unix::process::CommandExt as _;
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{script}\necho ready\nexec >/dev/null\nwhile :; do sleep 0.05; done")])
+            .current_dir(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut said = [0; 6];
+        child.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        Sleeper(child)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn lives(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
