@@ -61,7 +61,7 @@ pub fn run_script(
         let started = children.start(&call, Output::Kept, limit, &environment, ended);
         started.map_err(|error| format!("cannot run {invocation}: {error}"))?;
         match children.next().await {
-            Ended::Resource(_, outcome) => Ok(outcome),
+            Ended::Resource(_, outcome) | Ended::Agent(_, _, outcome) => Ok(outcome),
             Ended::Notice(..) | Ended::Notification(..) => Err(format!("the end of {invocation} was not heard")),
         }
     })
