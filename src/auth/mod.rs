@@ -16,6 +16,11 @@ use std::fmt;
 
 pub use method::Method;
 
+/// SHA-1 of some bytes, as `sha1sum` prints it, to tell files apart.
+pub fn fingerprint(data: &[u8]) -> String {
+    sha1::fingerprint(data)
+}
+
 /// The keys of `authkeys`, and which of them signs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Keyring {

@@ -13,6 +13,7 @@ mod init;
 mod keygen;
 mod lab;
 mod manual;
+mod propagate;
 mod replace;
 mod resource;
 mod standby;
@@ -47,6 +48,8 @@ enum Command {
     Init(init::Args),
     /// Write an authkeys file with a strong random key
     Keygen(keygen::Args),
+    /// Compare the files of both nodes, and copy those of this one to the other
+    Propagate(propagate::Args),
     /// Say whether this pair is fit to fail over, and what would mend it
     Doctor(doctor::Args),
     /// Show nodes, links, and who holds what
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     if let Some((program, rest)) = words.split_first() {
         match program.rsplit('/').next() {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
+            Some("ha_propagate") => return propagate::ha_propagate(),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, rest),
             Some(name) if agent::is_agent(name) => return agent::called_as(name, rest),
@@ -89,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Keygen(args) => keygen::run(&args),
+        Command::Propagate(args) => propagate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Standby(args) => standby::run(&args),
