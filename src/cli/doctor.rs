@@ -33,6 +33,7 @@ use finding::Findings;
   latido doctor --line           on both nodes at the same time, daemons stopped: tests the null-modem cable
 
 Every line is PASS, WARN or FAIL with what would mend it. Run it as root; it changes nothing.
+With --json: {version: 1, node, worst, findings: [{check, level: pass|warn|fail, what, remedy}]}.
 Exit code: 0 all passed, 1 warnings only, 2 failures.")]
 pub(super) struct Args {
     /// The node's directory

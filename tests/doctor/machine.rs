@@ -110,7 +110,9 @@ fn who_speaks_is_heard_without_a_daemon_and_another_key_is_told_from_silence() {
     let node = Node::new();
     {
         let _peer = Speaker::start("beta", node.port, "4b1d0a9cf2c34a6e8d0577b2c0a6ad90");
-        node.examine(&[]).assert("pass", "link", "lo: heard beta");
+        let found = node.examine(&[]);
+        found.assert("pass", "link", "lo: heard beta");
+        found.assert("warn", "clock", "the clock of beta is");
     }
     {
         let _peer = Speaker::start("beta", node.port, "another");

@@ -229,6 +229,8 @@ fn clocks_apart_and_a_group_on_both_nodes_are_found() {
         name: "beta".into(),
         status: "active".into(),
         clock_ahead_s: Some(-125),
+        last_heard_ms: Some(100),
+        deadtime_ms: 30_000,
         ..latido::client::Node::default()
     };
     let group = latido::client::Group {
@@ -251,6 +253,8 @@ fn clocks_apart_and_a_group_on_both_nodes_are_found() {
     teller.join().unwrap();
     found.assert("warn", "clock", "the clock of beta is 125 s behind ours");
     found.assert("fail", "groups", "web is held by both nodes");
+    found.assert("warn", "files", "deadtime is 30.0 s on beta and 1.0 s here");
+    found.assert("warn", "files", "the daemon runs with the old one");
 }
 
 #[test]

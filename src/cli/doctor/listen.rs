@@ -11,6 +11,7 @@ use crate::paths::Paths;
 use crate::wire::{Cause, Intake, field};
 
 use super::finding::Findings;
+use super::peer::tell_clock;
 
 /// How long we listen: three heartbeats, within bounds a person bears.
 const HEARTBEATS: u32 = 3;
@@ -22,6 +23,8 @@ const MOST: Duration = Duration::from_secs(20);
 struct Heard {
     peers: BTreeMap<String, u32>,
     refused: BTreeMap<Cause, u32>,
+    /// By how many seconds each clock was ahead of ours.
+    clocks: BTreeMap<String, i64>,
 }
 
 /// Opens and listens; returns whether any other node was heard.
@@ -49,31 +52,40 @@ pub(super) fn check(config: &Config, paths: &Paths, findings: &mut Findings) -> 
                 }),
             }
         }
-        listen(open, config, time).await
+        listen(open, config, &clock, time).await
     });
     heard.iter().for_each(|(medium, heard)| tell(config, medium, heard, time, findings));
+    let clocks: BTreeMap<&String, i64> = heard.values().flat_map(|heard| &heard.clocks).map(|(n, a)| (n, *a)).collect();
+    clocks.into_iter().for_each(|(node, ahead)| tell_clock(node, ahead, findings));
     heard.values().any(|heard| !heard.peers.is_empty())
 }
 
-async fn listen(open: Vec<Links>, config: &Config, time: Duration) -> BTreeMap<MediumId, Heard> {
+async fn listen(open: Vec<Links>, config: &Config, clock: &Clock, time: Duration) -> BTreeMap<MediumId, Heard> {
     let mut heard: BTreeMap<MediumId, Heard> =
         open.iter().map(|links| (links.id(0).clone(), Heard::default())).collect();
     let mut tasks = tokio::task::JoinSet::new();
     for links in open {
         let (intake, me) = (Intake::new(config.keyring.clone()), config.settings.me.clone());
-        tasks.spawn(listen_on(links, intake, me, time));
+        tasks.spawn(listen_on(links, intake, me, *clock, time));
     }
     while let Some(ended) = tasks.join_next().await {
         // A task of ours neither panics nor is aborted.
         let Ok((medium, new)) = ended else { continue };
         let known = heard.entry(medium).or_default();
         new.peers.into_iter().for_each(|(node, count)| *known.peers.entry(node).or_default() += count);
+        known.clocks.extend(new.clocks);
         new.refused.into_iter().for_each(|(cause, count)| *known.refused.entry(cause).or_default() += count);
     }
     heard
 }
 
-async fn listen_on(mut links: Links, mut intake: Intake, me: NodeName, time: Duration) -> (MediumId, Heard) {
+async fn listen_on(
+    mut links: Links,
+    mut intake: Intake,
+    me: NodeName,
+    clock: Clock,
+    time: Duration,
+) -> (MediumId, Heard) {
     let medium = links.id(0).clone();
     let mut heard = Heard::default();
     let listening = async {
@@ -84,6 +96,9 @@ async fn listen_on(mut links: Links, mut intake: Intake, me: NodeName, time: Dur
                     Ok(message) => {
                         let node = message.get(field::SRC).unwrap_or_default().to_lowercase();
                         if node != me.as_str() {
+                            let stamp = message.hex(field::TS).map(u64::cast_signed);
+                            let ahead = stamp.map(|ts| ts.saturating_sub(clock.now().wall.0.cast_signed()));
+                            heard.clocks.extend(ahead.map(|ahead| (node.clone(), ahead)));
                             *heard.peers.entry(node).or_default() += 1;
                         }
                     }

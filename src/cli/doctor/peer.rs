@@ -58,8 +58,10 @@ pub(super) fn check(config: &Config, status: &Status, findings: &mut Findings) {
     }
     for node in others.iter().filter(|node| !node.ping) {
         same_files(node, findings);
+        same_deadtime(config, node, findings);
         same_clock(node, findings);
     }
+    reread(config, status, findings);
     status.groups.iter().for_each(|group| held_once(group, findings));
     if status.leaving {
         findings.warn("daemon", "is leaving", "start it again when it is gone");
@@ -137,19 +139,48 @@ fn same_files(node: &Node, findings: &mut Findings) {
 }
 
 fn same_clock(node: &Node, findings: &mut Findings) {
-    match node.clock_ahead_s {
-        None => {}
-        Some(ahead) if ahead.unsigned_abs() <= CLOCKS_APART => {
-            findings.pass("clock", format!("the clock of {} agrees with ours", node.name));
-        }
-        Some(ahead) => {
-            let direction = if ahead > 0 { "ahead of" } else { "behind" };
-            findings.warn(
-                "clock",
-                format!("the clock of {} is {} s {direction} ours", node.name, ahead.unsigned_abs()),
-                "run chrony or ntpd on both: nothing fails over because of it, but the two logs cannot be compared",
-            );
-        }
+    if let Some(ahead) = node.clock_ahead_s {
+        tell_clock(&node.name, ahead, findings);
+    }
+}
+
+/// By how many seconds the clock of a node is ahead of ours.
+pub(super) fn tell_clock(node: &str, ahead: i64, findings: &mut Findings) {
+    if ahead.unsigned_abs() <= CLOCKS_APART {
+        return findings.pass("clock", format!("the clock of {node} agrees with ours"));
+    }
+    let direction = if ahead > 0 { "ahead of" } else { "behind" };
+    findings.warn(
+        "clock",
+        format!("the clock of {node} is {} s {direction} ours", ahead.unsigned_abs()),
+        "run chrony or ntpd on both: nothing fails over because of it, but the two logs cannot be compared",
+    );
+}
+
+/// Each message says by which silence its sender is to be judged dead: what `deadtime` is over there.
+fn same_deadtime(config: &Config, node: &Node, findings: &mut Findings) {
+    let ours = u64::try_from(config.settings.deadtime.as_millis()).unwrap_or(u64::MAX);
+    if node.last_heard_ms.is_some() && node.deadtime_ms != ours {
+        let what = format!("deadtime is {} on {} and {} here", seconds(node.deadtime_ms), node.name, seconds(ours));
+        findings.warn(
+            "files",
+            what,
+            "ha.cf should be the same on both nodes: latido propagate --check shows the lines",
+        );
+    }
+}
+
+/// Whether the daemon runs with the groups that the file names now.
+fn reread(config: &Config, status: &Status, findings: &mut Findings) {
+    let now = config.groups.iter().map(|group| {
+        let words = group.resources.iter().map(|resource| resource.word.as_str());
+        (group.owner.as_str(), words.collect::<Vec<_>>())
+    });
+    let then =
+        status.groups.iter().map(|group| (group.owner.as_str(), group.resources.iter().map(String::as_str).collect()));
+    if config.settings.manage_resources && !now.eq(then) {
+        let what = "haresources was changed, and the daemon runs with the old one";
+        findings.warn("files", what, "have it reread on both nodes: heartbeat -r, or kill -HUP");
     }
 }
 
