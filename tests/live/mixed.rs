@@ -32,6 +32,7 @@ pub(crate) const TESTS: &[Test] = tests!(
         one_of_two_networks_to_a_real_node_cut_moves_nothing,
         ours_stopped_beside_a_real_node_wakes_up_to_one_owner,
         latido_standby_and_takeover_wait_and_report_beside_a_real_node,
+        the_doctor_finds_nothing_wrong_beside_a_real_node_and_hears_it_without_a_daemon,
         a_real_alpha_stops_and_comes_back,
         a_quick_restart_of_the_real_node_moves_nothing,
         a_quick_restart_of_ours_beside_a_real_node_moves_nothing,
@@ -160,6 +161,26 @@ fn latido_standby_and_takeover_wait_and_report_beside_a_real_node() {
     assert_eq!(pair.held(), [["ra", "rb"], ["rc", "rd"]]);
     pair.assert_never_double();
     pair.assert_real_content();
+}
+
+fn the_doctor_finds_nothing_wrong_beside_a_real_node_and_hears_it_without_a_daemon() {
+    let pair = scenarios::cold_start(&real_beta().over(&[Medium::Bcast(0), Medium::Serial]));
+    let host = pair.host("alpha");
+    let examine = || {
+        let output = host.run(&format!("{} doctor", host.program("latido")));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = examine();
+    for part in ["PASS  peer        beta is active", "it runs heartbeat", "PASS  clock ", "PASS  groups "] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert!(!said.contains("FAIL"), "{said}");
+
+    assert!(host.stop().wait().is_ok_and(|status| status.success()));
+    let said = examine();
+    let heard = said.lines().filter(|line| line.starts_with("PASS  link ") && line.contains("heard beta")).count();
+    assert_eq!(heard, 2, "{said}");
+    assert!(said.contains("PASS  clock "), "{said}");
 }
 
 fn both_cut_off_from_a_real_node_and_back_have_one_owner_and_our_groups_never_stopped() {
