@@ -14,5 +14,7 @@ mod called;
 mod filesystem;
 #[path = "agents/network.rs"]
 mod network;
+#[path = "agents/programs.rs"]
+mod programs;
 #[path = "agents/tap.rs"]
 mod tap;

@@ -7,18 +7,21 @@
 mod announce;
 mod answer;
 mod arp;
+mod delay;
+mod drbddisk;
 mod filesystem;
 mod filter;
 mod ipaddr;
 mod ipsrcaddr;
 mod ipv6addr;
+mod mailto;
 mod ndp;
 mod program;
 mod pseudo;
 mod sendarp;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::haresources::{Invocation, Resource};
@@ -43,13 +46,16 @@ pub enum Place {
 }
 
 /// The built-in agents and where each runs.
-pub const AGENTS: [(&str, Place); 6] = [
+pub const AGENTS: [(&str, Place); 9] = [
     ("IPaddr", Place::Inside),
     ("IPaddr2", Place::Inside),
     ("IPv6addr", Place::Inside),
     ("SendArp", Place::Inside),
     ("IPsrcaddr", Place::Inside),
     ("Filesystem", Place::Alone),
+    ("drbddisk", Place::Alone),
+    ("MailTo", Place::Alone),
+    ("Delay", Place::Alone),
 ];
 
 /// Where the agent of that name runs; `None` when there is none.
@@ -58,11 +64,15 @@ pub fn place_of(name: &str) -> Option<Place> {
 }
 
 /// Runs an agent that may wait; what it does meanwhile goes to `tell`, line by line. `None` when there is none of that
-/// name.
-pub fn run_alone(invocation: &Invocation, tell: &mut dyn FnMut(&str)) -> Option<Answer> {
+/// name. `state_dir` as in [`Net::open`].
+pub fn run_alone(invocation: &Invocation, state_dir: &Path, tell: &mut dyn FnMut(&str)) -> Option<Answer> {
     let Resource { agent, args, .. } = &invocation.resource;
+    let (verb, note) = (invocation.verb, Pseudo::new(state_dir, agent, args));
     Some(match agent.as_str() {
-        "Filesystem" => filesystem::run(args, invocation.verb, tell),
+        "Filesystem" => filesystem::run(args, verb, tell),
+        "drbddisk" => drbddisk::run(args, verb, tell),
+        "MailTo" => mailto::run(&note, args, verb),
+        "Delay" => delay::run(&note, args, verb),
         _ => return None,
     })
 }

@@ -1,12 +1,21 @@
 //! Running a program of the system to its end: its words kept, its input empty, its messages in English.
 
-use std::process::{Command, Stdio};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::sys;
 
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Done {
     /// None: killed by a signal.
     pub(super) code: Option<i32>,
+    /// Its standard output.
+    pub(super) words: String,
     /// Both outputs.
     pub(super) said: String,
 }
@@ -30,16 +39,51 @@ impl Done {
 /// # Errors
 /// When it cannot be started; the sentence names it.
 pub(super) fn run(name: &str, words: &[&str]) -> Result<Done, String> {
-    let output = command(name, words).output().map_err(|error| format!("cannot run {name}: {error}"))?;
+    command(name, words).output().map(done).map_err(|error| format!("cannot run {name}: {error}"))
+}
+
+/// The same, ended after `limit`; what it started goes on.
+///
+/// # Errors
+/// When it cannot be started; the sentence names it.
+pub(super) fn run_within(name: &str, words: &[&str], limit: Duration) -> Result<Done, String> {
+    let failed = |error: std::io::Error| format!("cannot run {name}: {error}");
+    let mut command = command(name, words);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let handle = sys::open_process(child.id().cast_signed());
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    match receiver.recv_timeout(limit) {
+        Ok(output) => output.map(done).map_err(failed),
+        Err(_) => {
+            if let Ok(handle) = handle {
+                let _ = sys::signal_process(handle.as_fd(), libc::SIGKILL);
+            }
+            let said = format!("no answer within {:.0?}", limit);
+            Ok(Done { code: None, words: String::new(), said })
+        }
+    }
+}
+
+fn done(output: Output) -> Done {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Done { code: output.status.code(), said: text(&output.stdout) + &text(&output.stderr) })
+    let (words, errors) = (text(&output.stdout), text(&output.stderr));
+    Done { code: output.status.code(), said: format!("{words}{errors}"), words }
+}
+
+/// Whether there is such a program.
+pub(super) fn exists(name: &str) -> bool {
+    path().split(':').filter(|dir| !dir.is_empty()).any(|dir| Path::new(dir).join(name).is_file())
+}
+
+fn path() -> String {
+    format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", std::env::var("PATH").unwrap_or_default())
 }
 
 /// The same, not yet started.
 pub(super) fn command(name: &str, words: &[&str]) -> Command {
-    let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
-    command.args(words).env("PATH", format!("{path}:/usr/sbin:/usr/bin:/sbin:/bin")).env("LC_ALL", "C");
+    command.args(words).env("PATH", path()).env("LC_ALL", "C");
     command.stdin(Stdio::null());
     command
 }

@@ -61,7 +61,8 @@ pub(super) fn called_as(name: &str, words: &[String]) -> ExitCode {
     match place {
         Place::Inside => inside(&invocation),
         Place::Alone => {
-            run_alone(&invocation, &mut |line| eprintln!("{line}")).map_or(ExitCode::FAILURE, |answer| give(&answer))
+            let told = &mut |line: &str| eprintln!("{line}");
+            run_alone(&invocation, &state_dir(), told).map_or(ExitCode::FAILURE, |answer| give(&answer))
         }
     }
 }
@@ -99,7 +100,9 @@ fn give(answer: &Answer) -> ExitCode {
     if let Some(why) = &answer.why {
         eprintln!("{why}");
     }
-    print(&answer.words);
+    if !answer.words.is_empty() {
+        print(&answer.words);
+    }
     ExitCode::from(u8::try_from(answer.code).unwrap_or(1))
 }
 
