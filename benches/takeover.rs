@@ -1,9 +1,9 @@
-//! Takeover, hand-over, failback, stop, cold start and healing: heartbeat 3.0.6 beside Latido, in one run, with the same
+//! Takeover, hand-over, failback, stop, cold start and healing: heartbeat 3.0.6, keepalived and Latido, in one run, with the same
 //! resource group (a recorder, one address, a recorder), as `peers.md` measures them. Prints a table and writes it into
 //! `docs/performance.md` between its markers.
 //!
-//! `cargo bench --bench takeover [-- N] [--only latido|heartbeat] [--idle] [--no-write]`; N runs of each, 10 if not said.
-//! Needs root, `unshare`, `nsenter`, `ip`, and Debian's package `heartbeat` for the comparison.
+//! `cargo bench --bench takeover [-- N] [--only latido|heartbeat|keepalived] [--idle] [--no-write]`; N runs of each, 10 if not said.
+//! Needs root, `unshare`, `nsenter`, `ip`, and Debian's packages `heartbeat` and `keepalived` for the comparison.
 //!
 //! The same executable is the stand-in resource and the echo server of the hosts: a shell would take longer to start
 //! than what is measured here.
@@ -14,6 +14,8 @@ mod day;
 mod echo;
 #[path = "takeover/idle.rs"]
 mod idle;
+#[path = "takeover/keepalived.rs"]
+mod keepalived;
 #[path = "takeover/probe.rs"]
 mod probe;
 #[path = "takeover/recorder.rs"]
@@ -43,19 +45,21 @@ fn main() -> ExitCode {
 fn bench(words: &[String]) -> ExitCode {
     let asked = |word: &str| words.iter().any(|said| said == word);
     let runs = words.iter().find_map(|word| word.parse().ok()).unwrap_or(10);
-    let mut kinds = vec![Kind::Latido];
-    if !support::host::real_heartbeat().as_os_str().is_empty() {
-        kinds.insert(0, Kind::Real);
-    }
-    if let Some(only) = words.iter().position(|word| word == "--only").and_then(|at| words.get(at + 1)) {
-        kinds.retain(|kind| table::name(*kind) == only);
-    }
+    let only = words.iter().position(|word| word == "--only").and_then(|at| words.get(at + 1));
+    let wanted = |who: &str| only.is_none_or(|only| only == who);
     let mut figures = Figures::default();
-    for kind in kinds {
+    for kind in [Kind::Real, Kind::Latido] {
+        let there = kind == Kind::Latido || !support::host::real_heartbeat().as_os_str().is_empty();
+        if !there || !wanted(table::name(kind)) {
+            continue;
+        }
         if !asked("--idle") {
             day::measure(kind, runs, &mut figures);
         }
         idle::measure(kind, &mut figures);
+    }
+    if wanted("keepalived") && keepalived::is_there() {
+        keepalived::measure(if asked("--idle") { 0 } else { runs }, &mut figures);
     }
     let text = figures.table(runs);
     support::shell::print(&text);

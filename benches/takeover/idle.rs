@@ -1,10 +1,11 @@
 //! What a node costs that does nothing but beat: memory of all its processes, and processor time over a minute.
 
 use std::fs;
+use std::path::Path;
 
 use super::support::clock::{instant, pass, secs};
 use super::support::{Kind, Pair, Plan};
-use super::table::Figures;
+use super::table::{Figures, name};
 
 /// How long a node is watched, in seconds.
 const MINUTE: f64 = 60.0;
@@ -17,20 +18,24 @@ pub(crate) fn measure(kind: Kind, figures: &mut Figures) {
         pair.start_both();
         pair.settle(&["ra", "rb"], &["rc", "rd"], 60.0);
         pass(secs(6.0));
-        let pids = processes(&pair, "alpha");
-        let (before, begun) = (busy(&pids), instant());
-        pass(secs(MINUTE));
-        let per_minute = (busy(&pids) - before) * MINUTE / begun.elapsed().as_secs_f64();
-        figures.note(kind, &format!("idle, {label}: processor time per minute, ms"), per_minute);
-        figures.note(kind, &format!("idle, {label}: memory (PSS), MiB"), memory(&pids));
+        let main = pair.host("alpha").daemon().expect("a running daemon");
+        let program = fs::read_link(format!("/proc/{main}/exe")).expect("a program");
+        watch(name(kind), &pair, &program, label, figures);
     }
 }
 
-/// The daemon's processes on a host: all that run its program.
-fn processes(pair: &Pair, name: &str) -> Vec<u32> {
-    let main = pair.host(name).daemon().expect("a running daemon");
-    let program = fs::read_link(format!("/proc/{main}/exe")).expect("a program");
-    let space = fs::read_link(format!("/proc/{main}/ns/pid")).expect("a namespace");
+/// A minute of the processes that run this program on alpha.
+pub(crate) fn watch(who: &'static str, pair: &Pair, program: &Path, label: &str, figures: &mut Figures) {
+    let pids = processes(pair, program);
+    let (before, begun) = (busy(&pids), instant());
+    pass(secs(MINUTE));
+    let per_minute = (busy(&pids) - before) * MINUTE / begun.elapsed().as_secs_f64();
+    figures.note(who, &format!("idle, {label}: processor time per minute, ms"), per_minute);
+    figures.note(who, &format!("idle, {label}: memory (PSS), MiB"), memory(&pids));
+}
+
+fn processes(pair: &Pair, program: &Path) -> Vec<u32> {
+    let space = fs::read_link(format!("/proc/{}/ns/pid", pair.host("alpha").init())).expect("a namespace");
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = all.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
     pids.filter(|pid| {

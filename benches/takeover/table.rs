@@ -26,21 +26,22 @@ pub(crate) fn name(kind: Kind) -> &'static str {
 
 impl Figures {
     /// Adds a value.
-    pub(crate) fn note(&mut self, kind: Kind, row: &str, value: f64) {
+    pub(crate) fn note(&mut self, who: &'static str, row: &str, value: f64) {
         if !self.rows.iter().any(|known| known == row) {
             self.rows.push(row.to_owned());
         }
-        self.values.entry((row.to_owned(), name(kind))).or_default().push(value);
+        self.values.entry((row.to_owned(), who)).or_default().push(value);
     }
 
     /// The table.
     pub(crate) fn table(&self, runs: usize) -> String {
         let mut text = format!("{}\n\n", machine(runs));
-        text += "| | heartbeat 3.0.6 | Latido | ratio |\n| --- | --- | --- | --- |\n";
+        text += "| | heartbeat 3.0.6 | keepalived | Latido | heartbeat / Latido |\n| --- | --- | --- | --- | --- |\n";
         for row in &self.rows {
-            let [theirs, ours] = ["heartbeat", "latido"].map(|who| self.values.get(&(row.clone(), who)));
+            let [theirs, other, ours] =
+                ["heartbeat", "keepalived", "latido"].map(|who| self.values.get(&(row.clone(), who)));
             let ratio = theirs.zip(ours).map_or(String::new(), |(theirs, ours)| ratio(median(theirs), median(ours)));
-            let _ = writeln!(text, "| {row} | {} | {} | {ratio} |", cell(theirs), cell(ours));
+            let _ = writeln!(text, "| {row} | {} | {} | {} | {ratio} |", cell(theirs), cell(other), cell(ours));
         }
         text
     }

@@ -119,6 +119,12 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
         if from.pkttype() == OUTGOING || bridges.contains(&from.ifindex()) {
             continue;
         }
+        if let Some(node) = advertiser(&frame[..n]) {
+            let fields = BTreeMap::from([("t".to_owned(), "vrrp".to_owned())]);
+            let advert = Heard { at: epoch(), node, fields, bytes: Vec::new() };
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(advert);
+            continue;
+        }
         let bytes = payload(&frame[..n]).unwrap_or_default();
         if let Some(fields) = message(bytes) {
             let node = fields.get("src").cloned().unwrap_or_default();
@@ -130,6 +136,14 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
             });
         }
     }
+}
+
+/// Who sent this advertisement of VRRP, by its address.
+fn advertiser(frame: &[u8]) -> Option<String> {
+    let ip = frame.get(14..)?;
+    let vrrp = frame[12..14] == [0x08, 0x00] && *ip.get(9)? == 112;
+    let from: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
+    vrrp.then(|| std::net::Ipv4Addr::from(from).to_string())
 }
 
 /// The data of an IPv4 UDP frame.
