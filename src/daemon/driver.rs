@@ -207,7 +207,7 @@ impl Driver {
         let repeat = self.net.as_ref().and_then(Net::next_repeat);
         [
             self.cluster.next_deadline(),
-            self.links.next_retry(),
+            self.links.next_wake(),
             repeat,
             self.guardian.next_attempt(),
             self.company.next_deadline(),
@@ -250,7 +250,7 @@ impl Driver {
             self.on_link(event);
         }
         let now = self.clock.mono();
-        if self.links.next_retry().is_some_and(|at| at <= now) {
+        if self.links.next_wake().is_some_and(|at| at <= now) {
             self.links.retry();
         }
         if let Some(net) = &mut self.net {

@@ -1,6 +1,6 @@
 //! All media of a node: who has something to say, in turn; sending to each; and bringing back what failed.
 //!
-//! Waits for nothing by itself: the caller owns the deadlines ([`Links::next_retry`]).
+//! Waits for nothing by itself: the caller owns the deadlines ([`Links::next_wake`]).
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -321,9 +321,12 @@ impl Links {
         }
     }
 
-    /// When [`Links::retry`] wants to be called; `None` while every medium works.
-    pub fn next_retry(&self) -> Option<Mono> {
-        self.slots.iter().filter_map(|slot| Some(slot.trouble.as_ref()?.retry_at)).min()
+    /// When [`Links::retry`] wants to be called and then [`Links::next`] again: a medium that failed is to be tried, or
+    /// a serial line that rests to be looked at. `None` while there is nothing of the kind.
+    pub fn next_wake(&self) -> Option<Mono> {
+        let retry = |slot: &Slot| slot.trouble.as_ref().map(|trouble| trouble.retry_at);
+        let rest = |slot: &Slot| slot.open.as_ref().and_then(OpenLink::rests_until);
+        self.slots.iter().flat_map(|slot| [retry(slot), rest(slot)]).flatten().min()
     }
 
     /// Tries to bring back what failed, if it is time. What comes of it is told by the next call of [`Links::next`] or

@@ -129,6 +129,14 @@ impl OpenLink {
         }
     }
 
+    /// Until then it is not listened to, so that more may gather.
+    fn rests_until(&self) -> Option<Mono> {
+        match self {
+            OpenLink::Serial(serial) => serial.rests_until(),
+            OpenLink::Udp(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => None,
+        }
+    }
+
     /// Bytes that have not left this machine yet.
     fn waiting(&self) -> usize {
         match self {

@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,7 +19,6 @@ use nix::unistd::{read, write};
 use serialport::{ErrorKind, FlowControl, SerialPort, TTYPort};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Sleep, sleep};
 
 use crate::clock::Clock;
 use crate::sys;
@@ -35,9 +34,9 @@ const QUEUE_LEAST: usize = 2048;
 const QUEUE_MOST: usize = 8192;
 
 /// How much of a message is worth waking up for, and for how long it may wait at most for the rest.
-const CRUMB_BYTES: u32 = 64;
+const CRUMB_BYTES: u32 = 96;
 const CRUMBS_LEAST: Duration = Duration::from_millis(1);
-const CRUMBS_MOST: Duration = Duration::from_millis(20);
+const CRUMBS_MOST: Duration = Duration::from_millis(40);
 
 /// A serial medium before it is opened.
 #[derive(Clone, Debug)]
@@ -50,17 +49,26 @@ pub(super) struct SerialPlan {
 /// An open serial line.
 #[derive(Debug)]
 pub(super) struct Serial {
-    port: AsyncFd<Port>,
+    /// `None` while nobody is to wake us: the kernel tells of every single byte that comes or goes.
+    watched: Option<Watched>,
+    port: Arc<Port>,
     queue: OutQueue,
     clock: Clock,
     /// After a crumb the line is left alone for so long: a message comes in a dozen of them.
     crumbs: Duration,
-    rest: Option<Pin<Box<Sleep>>>,
+    rests_until: Option<Mono>,
     // Dropped after the port: whoever finds no lock must find the line free.
     _lock: LineLock,
 }
 
-/// The port as tokio watches it.
+/// The port as the runtime watches it, and whether for room to write too.
+#[derive(Debug)]
+struct Watched {
+    port: AsyncFd<Arc<Port>>,
+    for_room: bool,
+}
+
+/// The port, as the runtime wants it.
 #[derive(Debug)]
 struct Port(TTYPort);
 
@@ -130,40 +138,74 @@ impl SerialPlan {
         let BareLine { port, lock } = BareLine::open(&self.device, self.baud, &self.lock_dir)?;
         let bytes_a_second = usize::try_from(self.baud / 10).unwrap_or(QUEUE_MOST);
         let limit = (bytes_a_second * QUEUE_SECONDS).clamp(QUEUE_LEAST, QUEUE_MOST);
-        let port = sys::watch(port, Interest::READABLE | Interest::WRITABLE)?;
         let crumbs = CRUMB_BYTES * Duration::from_secs(10) / self.baud.max(1);
         let crumbs = crumbs.clamp(CRUMBS_LEAST, CRUMBS_MOST);
-        Ok(Serial { port, queue: OutQueue::new(limit), clock: *clock, crumbs, rest: None, _lock: lock })
+        let (queue, port) = (OutQueue::new(limit), Arc::new(port));
+        Ok(Serial { watched: None, port, queue, clock: *clock, crumbs, rests_until: None, _lock: lock })
     }
 }
 
 impl Serial {
     /// Writes what the line takes, then waits for bytes.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, Mono)>> {
-        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
-            return Poll::Ready(Err(error));
+        self.write_some()?;
+        if self.rests_until.is_some_and(|until| self.clock.mono() < until) {
+            // Whoever owns the deadlines asks again (`Links::next_wake`).
+            return Poll::Pending;
         }
-        if let Some(rest) = &mut self.rest {
-            ready!(rest.as_mut().poll(cx));
-            self.rest = None;
+        self.rests_until = None;
+        self.watch(!self.queue.is_empty())?;
+        let Some(Watched { port, .. }) = &self.watched else { return Poll::Pending };
+        while !self.queue.is_empty() {
+            let Poll::Ready(ready) = port.poll_write_ready(cx) else { break };
+            let queue = &mut self.queue;
+            if let Ok(result) = ready?.try_io(|port| write_front(port.get_ref(), queue)) {
+                result?;
+            }
         }
         loop {
-            let mut ready = ready!(self.port.poll_read_ready(cx))?;
+            let mut ready = ready!(port.poll_read_ready(cx))?;
             match ready.try_io(|port| read_some(port.get_ref(), buffer)) {
                 Ok(result) => {
-                    if result.is_ok() {
-                        self.rest = Some(Box::pin(sleep(self.crumbs)));
-                    }
-                    return Poll::Ready(result.map(|count| (count, self.clock.mono())));
+                    return Poll::Ready(self.received(result));
                 }
                 Err(_would_block) => {}
             }
         }
     }
 
+    /// Watches the port for bytes and, while something waits to be written, for room.
+    fn watch(&mut self, for_room: bool) -> io::Result<()> {
+        if self.watched.as_ref().is_none_or(|watched| watched.for_room != for_room) {
+            self.watched = None;
+            let interest = if for_room { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let port = sys::watch(Arc::clone(&self.port), interest)?;
+            self.watched = Some(Watched { port, for_room });
+        }
+        Ok(())
+    }
+
     /// Takes bytes if some are there; `WouldBlock` if not.
     pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Mono)> {
-        read_some(self.port.get_ref(), buffer).map(|count| (count, self.clock.mono()))
+        let result = read_some(&self.port, buffer);
+        self.received(result)
+    }
+
+    /// Whoever got a crumb rests, whoever found nothing may be woken again.
+    fn received(&mut self, result: io::Result<usize>) -> io::Result<(usize, Mono)> {
+        let now = self.clock.mono();
+        if result.is_ok() {
+            self.watched = None;
+            self.rests_until = Some(now + self.crumbs);
+        } else {
+            self.rests_until = self.rests_until.filter(|until| now < *until);
+        }
+        result.map(|count| (count, now))
+    }
+
+    /// Until then nothing is expected of the line.
+    pub(super) fn rests_until(&self) -> Option<Mono> {
+        self.rests_until
     }
 
     /// Queues a frame and writes what the line takes at once; answers how many frames were dropped for it.
@@ -175,26 +217,13 @@ impl Serial {
 
     /// Bytes that have not left this machine yet, as far as the driver tells.
     pub(super) fn waiting(&self) -> usize {
-        let driver = self.port.get_ref().0.bytes_to_write().unwrap_or(0);
+        let driver = self.port.0.bytes_to_write().unwrap_or(0);
         self.queue.waiting() + usize::try_from(driver).unwrap_or(0)
-    }
-
-    /// Writes as long as the line takes bytes; ready when the queue is empty.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.queue.is_empty() {
-            let mut ready = ready!(self.port.poll_write_ready(cx))?;
-            let queue = &mut self.queue;
-            match ready.try_io(|port| write_front(port.get_ref(), queue)) {
-                Ok(result) => result?,
-                Err(_would_block) => {}
-            }
-        }
-        Poll::Ready(Ok(()))
     }
 
     fn write_some(&mut self) -> io::Result<()> {
         while !self.queue.is_empty() {
-            match write_front(self.port.get_ref(), &mut self.queue) {
+            match write_front(&self.port, &mut self.queue) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 result => result?,
             }

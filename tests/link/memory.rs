@@ -60,10 +60,10 @@ fn a_broken_medium_is_told_once_and_again_when_it_is_restored() {
         assert_eq!(failed, LinkEvent::Failed { link: 0, reason: "cannot read: unplugged".into() });
         links.broadcast(b"x", b"x");
         assert_eq!(links.trouble(0), Some("cannot read: unplugged"));
-        assert!(links.next_retry().is_some());
+        assert!(links.next_wake().is_some());
         near.set_broken(None);
         assert_eq!(next(&mut links, &clock).await, LinkEvent::Restored { link: 0 });
-        assert_eq!(links.next_retry(), None);
+        assert_eq!(links.next_wake(), None);
         far.try_send(b"back").unwrap();
         assert_eq!(next_bytes(&mut links, &clock).await, (0, b"back".to_vec()));
     });

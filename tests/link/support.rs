@@ -18,7 +18,7 @@ pub(crate) fn run<T>(body: impl Future<Output = T>) -> T {
 pub(crate) async fn next(links: &mut Links, clock: &Clock) -> LinkEvent {
     let deadline = clock.mono() + PATIENCE;
     loop {
-        let wake_at = links.next_retry().map_or(deadline, |retry| retry.min(deadline));
+        let wake_at = links.next_wake().map_or(deadline, |retry| retry.min(deadline));
         tokio::select! {
             event = links.next() => return event,
             () = tokio::time::sleep_until(clock.instant(wake_at)) => links.retry(),

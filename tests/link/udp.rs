@@ -78,9 +78,9 @@ fn hear(links: &mut Links, heard: &mut BTreeSet<Vec<u8>>) {
 }
 
 #[test]
-fn broadcasts_reach_the_other_node_and_come_back() {
-    let name = "udp::broadcasts_reach_the_other_node_and_come_back";
-    each_hears_the_other(name, bcast(), bcast(), true);
+fn broadcasts_reach_the_other_node_and_wake_nobody_at_home() {
+    let name = "udp::broadcasts_reach_the_other_node_and_wake_nobody_at_home";
+    each_hears_the_other(name, bcast(), bcast(), false);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn an_interface_that_vanishes_and_returns_is_told_and_used_again() {
                     LinkEvent::Failed { .. } => panic!("{event:?}"),
                 }
             }
-            assert_eq!(near.next_retry(), None);
+            assert_eq!(near.next_wake(), None);
         });
     });
 }
