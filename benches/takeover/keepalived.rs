@@ -90,7 +90,8 @@ impl Keepers {
         let begun = epoch();
         self.pair.power_off("alpha");
         let answered = self.answered("beta", begun);
-        let mut adverts = self.pair.tap.heard().into_iter().filter(|heard| heard.get("t") == "vrrp" && heard.at < begun);
+        let mut adverts =
+            self.pair.tap.heard().into_iter().filter(|heard| heard.get("t") == "vrrp" && heard.at < begun);
         let last = adverts.next_back().expect("alpha advertised").at;
         // Three adverts and the skew of beta's priority.
         let expiry = last + ADVERT * (3.0 + f64::from(256 - PRIORITIES[1]) / 256.0);
