@@ -219,10 +219,7 @@ fn judge(files: &[Draft], pair: &Pair) -> Result<(), String> {
     let sources = Sources { ha_cf: source(0), haresources: source(1), authkeys: source(2), ..Sources::default() };
     let home = pair.nodes.first().cloned().ok_or("no node")?;
     match Config::assemble(&sources, &OnlyName(home)) {
-        Ok(config) => {
-            config.warnings.iter().for_each(|problem| eprintln!("{problem}"));
-            Ok(())
-        }
+        Ok(_) => Ok(()),
         Err(problems) => {
             problems.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
             Err("the daemon would refuse these files; nothing was written".to_owned())
@@ -235,7 +232,8 @@ fn show(file: &Draft, briefly: bool) {
     match &file.old {
         Some(old) if *old == file.text => print(&format!("{path}: is as it should be")),
         Some(old) => print(&format!("{path}: differs\n{}", diff(old, &file.text).trim_end())),
-        None if file.secret || briefly => print(&format!("{path}: new")),
+        None if briefly => {}
+        None if file.secret => print(&format!("{path}: new")),
         None => print(&format!("{path}: new\n{}", diff("", &file.text).trim_end())),
     }
 }
@@ -267,7 +265,9 @@ fn tell_what_is_next(paths: &Paths, pair: &Pair, written: usize) {
     if here.is_none() {
         print("This host is neither of the two nodes: its interfaces, ports and scripts were not looked at.");
     }
-    let dir =
-        if paths.ha_dir == Path::new("/etc/ha.d") { String::new() } else { format!(" {}", paths.ha_dir.display()) };
-    print(&format!("Next: latido check{dir}; latido propagate; latido lab --config {}", paths.ha_dir.display()));
+    let dir = paths.ha_dir.display();
+    let given = if paths.ha_dir == Path::new("/etc/ha.d") { String::new() } else { format!(" -d {dir}") };
+    print(&format!(
+        "Next: latido check {dir}; latido lab --config {dir}; latido propagate{given}; latido doctor{given}"
+    ));
 }

@@ -17,7 +17,7 @@ pub(super) fn replace(path: &Path, text: &str, mode: u32) -> Result<Option<PathB
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let named = |what: &'static str| {
         let shown = path.display().to_string();
-        move |error: io::Error| format!("cannot {what} {shown}: {error}; nothing was changed")
+        move |error: io::Error| format!("cannot {what} {shown}: {error}; it is as it was")
     };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(named("make the directory of"))?;
@@ -115,7 +115,7 @@ mod tests {
         let path = dir.path().join("ha.cf");
         fs::create_dir(&path).unwrap();
         let error = replace(&path, "new", 0o644).unwrap_err();
-        assert!(error.contains("ha.cf") && error.contains("nothing was changed"), "{error}");
+        assert!(error.contains("ha.cf") && error.contains("it is as it was"), "{error}");
         assert_eq!(names(dir.path()), ["ha.cf"]);
     }
 }
