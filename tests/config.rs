@@ -74,9 +74,14 @@ impl Facts for Host {
     fn resource_script(&self, agent: &str) -> Option<ScriptFact> {
         Some(match agent {
             "open" => ScriptFact::Unsafe("/etc/ha.d/resource.d/open has mode 0777".to_owned()),
-            "IPaddr" | "web" => ScriptFact::Found,
+            "IPaddr" | "web" | "asterisk" => ScriptFact::Found,
             _ => ScriptFact::Missing("not in /etc/ha.d/resource.d".to_owned()),
         })
+    }
+
+    fn started_at_boot(&self, agent: &str) -> Option<String> {
+        let link = "/etc/systemd/system/multi-user.target.wants/asterisk.service";
+        (agent == "asterisk").then(|| link.to_owned())
     }
 }
 

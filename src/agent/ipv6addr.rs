@@ -35,14 +35,21 @@ impl Spec {
     }
 }
 
+/// `fd00::5` reaches us as two arguments, because `::` separates arguments in `haresources`.
+fn whole(args: &[String]) -> String {
+    args.join("::")
+}
+
 pub(super) fn claim(args: &[String]) -> Option<Claim> {
-    let Spec { ip, nic, .. } = Spec::from_text(args.first()?).ok()?;
+    let Spec { ip, nic, .. } = Spec::from_text(&whole(args)).ok()?;
     Some(Claim { ip: IpAddr::V6(ip), nic, borrowed: false })
 }
 
 pub(super) fn run(net: &mut Net, args: &[String], verb: Verb, now: Mono) -> Answer {
-    let Some(text) = args.first() else { return Answer::usage("IPv6addr", "<ip-address>") };
-    let spec = match (Spec::from_text(text), verb) {
+    if args.is_empty() {
+        return Answer::usage("IPv6addr", "<ip-address>");
+    }
+    let spec = match (Spec::from_text(&whole(args)), verb) {
         (Ok(spec), _) => spec,
         (Err(why), Verb::Start | Verb::Status) => return Answer::failed(2, why),
         // What cannot be an address cannot have been taken: nothing is left to stop.
@@ -145,6 +152,12 @@ mod tests {
         for text in ["", "zz", "10.0.0.1", "fd00::5/129", "fd00::5/eth0"] {
             assert!(Spec::from_text(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_that_haresources_took_apart_is_put_together() {
+        let args = crate::haresources::Resource::from_word("IPv6addr::fd00::5/64/eth0").args;
+        assert_eq!(Spec::from_text(&whole(&args)).map(|spec| spec.ip.to_string()), Ok("fd00::5".to_owned()));
     }
 
     proptest! {

@@ -176,6 +176,7 @@ pub(super) fn haresources(groups: &[PlacedGroup], nodes: &[NodeName], file: &str
         for (resource, place) in placed.group.resources.iter().zip(&placed.places) {
             node_name_as_resource(resource, nodes, file, place, &mut problems);
             script(resource, file, place, facts, &mut problems);
+            started_at_boot(resource, file, place, facts, &mut problems);
             if matches!(resource.agent.as_str(), "IPaddr" | "IPaddr2") {
                 address(resource, file, place, facts, &mut problems);
             }
@@ -210,6 +211,16 @@ fn script(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, proble
             problems.push(problem.remedy("chown root and chmod go-w the path"));
         }
         Some(ScriptFact::Found) | None => {}
+    }
+}
+
+/// What both machines start by themselves runs twice.
+fn started_at_boot(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, problems: &mut Vec<Problem>) {
+    let name = &resource.agent;
+    if let Some(link) = facts.started_at_boot(name) {
+        let what = format!("{name} is started at boot as well ({link}): it would run on both nodes at once");
+        let remedy = format!("systemctl disable {name}, update-rc.d {name} disable, or chkconfig {name} off");
+        warn(file, place, what, &remedy, problems);
     }
 }
 

@@ -133,6 +133,11 @@ pub trait Facts {
     fn resource_script(&self, _agent: &str) -> Option<ScriptFact> {
         None
     }
+
+    /// How the machine itself starts a service of that name when it boots, if it does: the link that says so.
+    fn started_at_boot(&self, _agent: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Nothing but a name: what `--as NODE` knows, and what tests and simulations need.

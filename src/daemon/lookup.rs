@@ -78,18 +78,20 @@ pub(super) struct Places {
     rc_dir: PathBuf,
     /// Device and inode of this program.
     myself: Option<(u64, u64)>,
-    systemd: bool,
+    /// Where units lie; empty without systemd.
+    unit_dirs: Vec<PathBuf>,
 }
 
 impl Places {
     /// The places of this node.
     pub(super) fn new(paths: &Paths) -> Places {
+        let has_systemd = Path::new("/run/systemd/system").is_dir();
         Places {
             resource_dir: paths.resource_dir(),
             init_dir: paths.init_dir.clone(),
             rc_dir: paths.rc_dir(),
             myself: fs::metadata("/proc/self/exe").ok().map(|meta| (meta.dev(), meta.ino())),
-            systemd: Path::new("/run/systemd/system").is_dir(),
+            unit_dirs: if has_systemd { UNIT_DIRS.map(PathBuf::from).to_vec() } else { Vec::new() },
         }
     }
 
@@ -112,7 +114,7 @@ impl Places {
             }
         }
         let unit = format!("{name}.service");
-        if self.systemd && UNIT_DIRS.iter().any(|dir| Path::new(dir).join(&unit).exists()) {
+        if self.unit_dirs.iter().any(|dir| dir.join(&unit).exists()) {
             return Ok(Found::Unit(unit));
         }
         Ok(Found::Ours)
@@ -198,7 +200,9 @@ mod tests {
         for made in [paths.resource_dir(), paths.rc_dir(), paths.init_dir.clone()] {
             fs::create_dir(made).unwrap();
         }
-        let places = Places { systemd: false, ..Places::new(&paths) };
+        let units = dir.path().join("units");
+        fs::create_dir(&units).unwrap();
+        let places = Places { unit_dirs: vec![units], ..Places::new(&paths) };
         (dir, places)
     }
 
@@ -208,8 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn resource_d_comes_before_init_d() {
+    fn resource_d_comes_before_init_d_and_both_before_a_unit_and_that_before_our_own_agent() {
         let (dir, places) = node();
+        assert_eq!(places.find("web"), Ok(Found::Ours));
+        fs::write(dir.path().join("units/web.service"), "").unwrap();
+        assert_eq!(places.find("web"), Ok(Found::Unit("web.service".into())));
         script(&dir.path().join("init.d/web"), 0o755);
         assert_eq!(places.find("web"), Ok(Found::Script(dir.path().join("init.d/web"))));
         script(&dir.path().join("resource.d/web"), 0o755);
@@ -222,6 +229,17 @@ mod tests {
         script(&dir.path().join("resource.d/web"), 0o644);
         fs::create_dir(dir.path().join("init.d/web")).unwrap();
         assert_eq!(places.find("web"), Ok(Found::Ours));
+    }
+
+    #[test]
+    fn a_unit_is_asked_by_exit_code_and_not_by_what_it_logged() {
+        let invocation = |verb| Invocation { resource: crate::haresources::Resource::from_word("web"), verb };
+        let call = Found::Unit("web.service".into()).call(&invocation(Verb::Status)).unwrap();
+        assert_eq!(call.arguments, ["is-active", "web.service"]);
+        for (code, runs) in [(0, true), (3, false), (4, false)] {
+            let outcome = Outcome { exit: crate::haresources::Exit::Code(code), said: "OK running".into() };
+            assert_eq!(Found::judge(true, Verb::Status, outcome).says_running(), runs, "{code}");
+        }
     }
 
     #[test]

@@ -10,16 +10,16 @@ use std::path::{Path, PathBuf};
 use nix::ifaddrs::getifaddrs;
 use nix::unistd::{Group, User};
 
+use crate::agent;
 use crate::config::{Config, Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact, Sources};
 use crate::diagnostic::{Problem, SourceText};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
+use super::boot::started_at_boot;
+
 /// Longest configuration file we read, in bytes.
 const LONGEST_FILE: u64 = 4 << 20;
-
-/// Agents that need no script.
-const BUILT_IN: [&str; 1] = ["IPaddr"];
 
 /// Where units of systemd are, the administrator's first.
 const UNIT_DIRS: [&str; 4] =
@@ -319,6 +319,10 @@ impl Facts for HostFacts {
         self.services.iter().find(|(_, other)| *other == port).map(|(name, _)| name.clone())
     }
 
+    fn started_at_boot(&self, agent: &str) -> Option<String> {
+        started_at_boot(Path::new("/"), agent).map(|link| link.display().to_string())
+    }
+
     fn resource_script(&self, agent: &str) -> Option<ScriptFact> {
         if agent.is_empty() || agent.contains('/') {
             return Some(ScriptFact::Missing("a resource is the name of a script, without a path".to_owned()));
@@ -326,7 +330,7 @@ impl Facts for HostFacts {
         if let Some(path) = self.script_path(agent) {
             return Some(writable_by_others(&path).map_or(ScriptFact::Found, ScriptFact::Unsafe));
         }
-        if has_unit(agent) || BUILT_IN.contains(&agent) {
+        if has_unit(agent) || agent::place_of(agent).is_some() {
             return Some(ScriptFact::Found);
         }
         Some(ScriptFact::Missing(format!(
