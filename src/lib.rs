@@ -22,6 +22,7 @@ pub mod simulate;
 
 // IO.
 pub mod agent;
+pub mod api_client;
 pub mod cli;
 pub mod client;
 pub mod clock;

@@ -7,6 +7,10 @@
 mod cl_status;
 #[path = "api/hostile.rs"]
 mod hostile;
+#[path = "api/ipfail.rs"]
+mod ipfail;
+#[path = "api/ours.rs"]
+mod ours;
 #[path = "api/programs.rs"]
 mod programs;
 #[path = "api/rig.rs"]
@@ -28,5 +32,5 @@ fn main() -> ExitCode {
     {
         return hostile::client(kind, seconds);
     }
-    runner::run(&[cl_status::TESTS, programs::TESTS, hostile::TESTS])
+    runner::run(&[cl_status::TESTS, programs::TESTS, ours::TESTS, ipfail::TESTS, ipfail::LONG, hostile::TESTS])
 }

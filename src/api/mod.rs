@@ -19,3 +19,4 @@ pub use clients::{Clients, Effect, Limits, Why};
 pub use frame::{FrameError, Framer, MAX_BODY};
 pub use request::{Refusal, Request};
 pub use rules::{Caller, Rules};
+pub use signon::facility_number;

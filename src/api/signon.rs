@@ -86,7 +86,7 @@ impl Claim {
 /// The answer; a refused client learns the same, which tells it from a daemon that does not run.
 pub(super) fn welcome(config: &Config, refused: Option<&Refused>) -> Message {
     let settings = &config.settings;
-    let facility = config.logging.facility.as_deref().and_then(facility_number).unwrap_or(-1);
+    let facility = config.logging.facility.as_deref().and_then(facility_number).map_or(-1, i32::from);
     let mut message = response("signon");
     match refused {
         None => message.set(wire::RESULT, field::OK),
@@ -104,12 +104,12 @@ pub(super) fn welcome(config: &Config, refused: Option<&Refused>) -> Message {
         .with("logfacility", facility.to_string())
 }
 
-/// The `LOG_*` constant of `syslog.h`.
-fn facility_number(name: &str) -> Option<i32> {
+/// The `LOG_*` constant of `syslog.h`, a multiple of 8.
+pub fn facility_number(name: &str) -> Option<u8> {
     const NAMES: [&str; 12] =
         ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"];
-    let local = || name.strip_prefix("local")?.parse().ok().filter(|n| (0..8).contains(n)).map(|n: i32| n + 16);
-    let named = || NAMES.iter().position(|known| *known == name).and_then(|at| i32::try_from(at).ok());
+    let local = || name.strip_prefix("local")?.parse().ok().filter(|n: &u8| *n < 8).map(|n| n + 16);
+    let named = || NAMES.iter().position(|known| *known == name).and_then(|at| u8::try_from(at).ok());
     named().or_else(local).map(|number| number << 3)
 }
 

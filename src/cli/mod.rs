@@ -2,6 +2,7 @@
 
 mod agent;
 mod check;
+mod cl_status;
 mod completions;
 mod daemon;
 mod diff;
@@ -10,9 +11,11 @@ mod events;
 mod handover;
 mod heartbeat;
 mod init;
+mod ipfail;
 mod keygen;
 mod lab;
 mod manual;
+mod old_log;
 mod propagate;
 mod replace;
 mod resource;
@@ -82,6 +85,8 @@ pub fn main() -> ExitCode {
         match program.rsplit('/').next() {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
             Some("ha_propagate") => return propagate::ha_propagate(),
+            Some("cl_status") => return cl_status::cl_status(rest),
+            Some("ipfail") => return ipfail::ipfail(),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, rest),
             Some(name) if agent::is_agent(name) => return agent::called_as(name, rest),

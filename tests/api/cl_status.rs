@@ -21,7 +21,7 @@ pub(crate) const TESTS: &[Test] = tests!(
 );
 
 /// Everything `cl_status` can be asked, and that means the same on both nodes.
-fn questions() -> Vec<String> {
+pub(crate) fn questions() -> Vec<String> {
     let mut all: Vec<String> = [
         "listnodes",
         "listnodes -n",
@@ -117,7 +117,7 @@ const PARAMETERS: &[&str] = &[
 ];
 
 /// Real ipfails beside both daemons, and a variable for scripts.
-const LINES: &str = "respawn hacluster /usr/libexec/heartbeat/ipfail\nenv FOO=bar\n";
+pub(crate) const LINES: &str = "respawn hacluster /usr/libexec/heartbeat/ipfail\nenv FOO=bar\n";
 
 fn both_say_the_same(pair: &Pair, questions: &[String]) {
     for question in questions {

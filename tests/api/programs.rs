@@ -1,4 +1,4 @@
-//! The real `api_test` and `ipfail` at our socket, alone and beside a real node (`api.md` 4.2, 4.3).
+//! The real `api_test` at our socket, alone and beside a real node (`api.md` 4.3).
 
 use super::rig::{self, NAMES, PING, run, undated};
 use super::runner::{Pace, Test};
@@ -17,9 +17,6 @@ pub(crate) const TESTS: &[Test] = tests!(
         api_test_as_root_or_twice_is_refused,
         api_test_on_both_nodes_hears_the_other_beside_a_real_alpha,
         api_test_on_both_nodes_hears_the_other_beside_a_real_beta,
-        ipfail_at_our_socket_moves_the_resources_to_a_real_node_that_sees_more,
-        ipfail_of_a_real_node_moves_the_resources_to_us_who_see_more,
-        two_ipfails_at_our_sockets_move_the_resources,
     ]
 );
 
@@ -147,48 +144,4 @@ fn api_test_on_both_nodes_hears_the_other_beside_a_real_alpha() {
 
 fn api_test_on_both_nodes_hears_the_other_beside_a_real_beta() {
     on_both(Latido, Real);
-}
-
-const IPFAIL: &str = "respawn hacluster /usr/libexec/heartbeat/ipfail\n";
-
-/// alpha, which holds everything, loses its ping node, and gets it back.
-fn ipfail(alpha: Kind, beta: Kind) {
-    // With nothing at home on beta the real node would say that nobody owns what is not there.
-    let pair = rig::pair(&rig::plan(alpha, beta).resources("alpha ra rb\nbeta rc rd\n"), IPFAIL);
-    rig::start(&pair);
-    for name in NAMES {
-        let host = pair.host(name);
-        wait_until("ipfail", 10.0, || run(host, &format!("cl_status clientstatus {name} ipfail 1000")).1 == "online\n");
-    }
-    // The first hears the second join and tells it what it counts.
-    let balanced = "Ping node count is balanced";
-    wait_until("the first count", 10.0, || NAMES.iter().any(|name| pair.host(name).log().contains(balanced)));
-    let asked = pair.host("alpha").log().len();
-    pair.switch.ignore("10.21.0.1", true);
-    pair.settle(&[], &["ra", "rb", "rc", "rd"], 1.5 + 10.0);
-    for phrase in
-        ["NS: We are dead. :<", "Giving up because we were told that we have less ping nodes.", "giveup() called"]
-    {
-        pair.await_log("alpha", asked, phrase, 5.0);
-    }
-    pair.await_log("beta", 0, "Telling other node that we have more visible ping nodes.", 5.0);
-    rig::settled(&pair);
-    let given = pair.host("beta").log().len();
-    pair.switch.ignore("10.21.0.1", false);
-    pair.await_log("beta", given, balanced, 10.0);
-    pair.nothing_moves_for(5.0);
-    pair.assert_never_double();
-    pair.assert_real_content();
-}
-
-fn ipfail_at_our_socket_moves_the_resources_to_a_real_node_that_sees_more() {
-    ipfail(Latido, Real);
-}
-
-fn ipfail_of_a_real_node_moves_the_resources_to_us_who_see_more() {
-    ipfail(Real, Latido);
-}
-
-fn two_ipfails_at_our_sockets_move_the_resources() {
-    ipfail(Latido, Latido);
 }

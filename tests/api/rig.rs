@@ -26,6 +26,11 @@ pub(crate) fn pair(plan: &Plan, lines: &str) -> Pair {
     pair
 }
 
+/// Adds lines to each node's own `ha.cf`.
+pub(crate) fn add(pair: &Pair, lines: [&str; 2]) {
+    NAMES.into_iter().zip(lines).for_each(|(name, lines)| pair.host(name).add_to_ha_cf(lines));
+}
+
 /// Started, both active, the resources up on alpha.
 pub(crate) fn start(pair: &Pair) {
     pair.start_both();

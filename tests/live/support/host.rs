@@ -48,6 +48,19 @@ exec 3<&-
 while :; do wait; sleep 1 & done
 "#;
 
+/// What our executable is called by.
+const PROGRAMS: [&str; 9] = [
+    "latido",
+    "heartbeat",
+    "hb_standby",
+    "hb_takeover",
+    "ResourceManager",
+    "cl_status",
+    "ipfail",
+    "dopd",
+    "drbd-peer-outdater",
+];
+
 /// A host, on or off.
 pub(crate) struct Host {
     pub(crate) name: &'static str,
@@ -232,7 +245,7 @@ impl Host {
     }
 
     fn write_programs(&self) {
-        for name in ["latido", "heartbeat", "hb_standby", "hb_takeover", "ResourceManager"] {
+        for name in PROGRAMS {
             symlink(latido(), self.dir.join("bin").join(name)).expect("a link of our own");
         }
     }

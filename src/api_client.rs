@@ -1,0 +1,202 @@
+//! The client's end of the client API (`api.md` 2): what `cl_status`, `ipfail` and `dopd` of ours speak, to a Latido or to a
+//! heartbeat of either generation.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::api::body::{Spelling, decode, encode};
+use crate::api::frame::{Framer, MAX_BODY, frame};
+use crate::api::{Caller, field};
+use crate::wire::{Kind, Message, field as wire};
+
+/// A signed-on connection. Messages that come while an answer is awaited are kept for [`Session::next`].
+#[derive(Debug)]
+pub struct Session {
+    stream: UnixStream,
+    framer: Framer,
+    inbox: VecDeque<Message>,
+    name: String,
+    pid: u32,
+    welcome: Message,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nobody listens at the socket.
+    Stopped,
+    /// Somebody listens and lets us not in; the reason, if there is one.
+    Refused(String),
+    /// A request was answered with `badreq`; the reason, if there is one.
+    Bad(String),
+    /// The connection broke.
+    Lost(io::Error),
+}
+
+impl fmt::Display for Failure {
+    /// The words of the original's library.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Stopped => f.write_str("hb_api_signon: Can't initiate connection to heartbeat"),
+            Failure::Refused(why) | Failure::Bad(why) => f.write_str(why),
+            Failure::Lost(error) => write!(f, "the connection to heartbeat broke: {error}"),
+        }
+    }
+}
+
+impl Session {
+    /// Connects and signs on as `who`, under a name or as a casual client.
+    ///
+    /// # Errors
+    /// [`Failure::Stopped`] or [`Failure::Refused`].
+    pub async fn sign_on(socket: &Path, name: Option<&str>, who: Caller) -> Result<Session, Failure> {
+        let stream = UnixStream::connect(socket).await.map_err(|_| Failure::Stopped)?;
+        let name = name.map_or_else(|| who.pid.to_string(), str::to_owned);
+        let mut session = Session {
+            stream,
+            framer: Framer::default(),
+            inbox: VecDeque::new(),
+            name,
+            pid: who.pid,
+            welcome: Message::empty(),
+        };
+        let (uid, gid) = (who.uid.to_string(), who.gid.to_string());
+        let answer = session.exchange("signon", &[(field::UID, &uid), (field::GID, &gid)]).await;
+        session.welcome = answer.map_err(|_| Failure::Stopped)?;
+        match session.welcome.get(wire::RESULT) {
+            Some(field::OK) => Ok(session),
+            _ => Err(Failure::Refused(session.welcome.get(wire::INFO).unwrap_or("").to_owned())),
+        }
+    }
+
+    /// The node's name.
+    pub fn node(&self) -> &str {
+        self.welcome.get(wire::NODE).unwrap_or("")
+    }
+
+    /// A field of the answer to the sign-on.
+    pub fn welcome(&self, name: &str) -> Option<&str> {
+        self.welcome.get(name)
+    }
+
+    /// `keepalive` or `deadtime` of the node.
+    pub fn time(&self, name: &str) -> Duration {
+        Duration::from_millis(self.welcome.hex(name).unwrap_or(0))
+    }
+
+    /// Asks what has one answer.
+    ///
+    /// # Errors
+    /// [`Failure::Bad`] when the daemon refuses, [`Failure::Lost`].
+    pub async fn ask(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Message, Failure> {
+        judge(self.exchange(reqtype, fields).await?)
+    }
+
+    /// Asks what has a list for an answer.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub async fn list(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Vec<Message>, Failure> {
+        let mut answers = vec![judge(self.exchange(reqtype, fields).await?)?];
+        while answers.last().is_some_and(|answer| answer.get(wire::RESULT) == Some(field::MORE)) {
+            let answer = self.answer().await?;
+            answers.push(judge(answer)?);
+        }
+        Ok(answers)
+    }
+
+    /// Asks without waiting; the answer is some message to come.
+    ///
+    /// # Errors
+    /// [`Failure::Lost`].
+    pub async fn send_request(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<(), Failure> {
+        let pid = self.pid.to_string();
+        let mut message = Message::new(&Kind::Other(field::REQUEST.into()))
+            .with(field::REQTYPE, reqtype)
+            .with(wire::DEST, self.node())
+            .with(field::PID, pid)
+            .with(field::FROM_ID, self.name.as_str());
+        fields.iter().for_each(|(name, value)| message.set(name, *value));
+        self.say(&message).await
+    }
+
+    /// Says something to the cluster, or anything else.
+    ///
+    /// # Errors
+    /// [`Failure::Lost`].
+    pub async fn say(&mut self, message: &Message) -> Result<(), Failure> {
+        let bytes = frame(&encode(message, Spelling::Classic));
+        self.stream.write_all(&bytes).await.map_err(Failure::Lost)
+    }
+
+    /// The next message that is no answer; cancel safe.
+    ///
+    /// # Errors
+    /// [`Failure::Lost`].
+    pub async fn next(&mut self) -> Result<Message, Failure> {
+        match self.inbox.pop_front() {
+            Some(message) => Ok(message),
+            None => self.receive().await,
+        }
+    }
+
+    /// Leaves in order.
+    pub async fn sign_off(mut self) {
+        // Who does not hear it sees the end of the connection.
+        let _ = self.send_request("signoff", &[]).await;
+    }
+
+    async fn exchange(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Message, Failure> {
+        self.send_request(reqtype, fields).await?;
+        self.answer().await
+    }
+
+    async fn answer(&mut self) -> Result<Message, Failure> {
+        loop {
+            let message = self.receive().await?;
+            if message.get(wire::T) == Some(field::RESPONSE) {
+                return Ok(message);
+            }
+            self.inbox.push_back(message);
+        }
+    }
+
+    async fn receive(&mut self) -> Result<Message, Failure> {
+        let broken = |what: String| Failure::Lost(io::Error::new(io::ErrorKind::InvalidData, what));
+        loop {
+            match self.framer.next_body(MAX_BODY).map_err(|error| broken(error.to_string()))? {
+                Some(body) => {
+                    if let Ok(message) = decode(&body) {
+                        return Ok(message);
+                    }
+                }
+                None => {
+                    let mut chunk = [0; 4096];
+                    let read = self.stream.read(&mut chunk).await.map_err(Failure::Lost)?;
+                    if read == 0 {
+                        return Err(Failure::Lost(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    self.framer.push(&chunk[..read]);
+                }
+            }
+        }
+    }
+}
+
+fn judge(answer: Message) -> Result<Message, Failure> {
+    match answer.get(wire::RESULT) {
+        Some(field::OK | field::MORE) => Ok(answer),
+        _ => Err(Failure::Bad(answer.get(wire::INFO).unwrap_or("").to_owned())),
+    }
+}
+
+/// Who this process is.
+pub fn myself() -> Caller {
+    Caller { pid: std::process::id(), uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
+}

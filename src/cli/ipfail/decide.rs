@@ -1,0 +1,288 @@
+//! What ipfail does about what it hears (`api.md` 4.2, `resources.md` 8 and 12.2 q). Reads no clock, opens nothing.
+//!
+//! The two ipfails of a pair tell each other how many ping nodes they see; who sees fewer gives its resources up. The
+//! original compares counts of different moments: when a cable goes, the loss of the link is often known before the loss
+//! of the ping nodes behind it, the counts still look equal, and with `auto_failback on` the healthy node gives away what
+//! it holds. Here a count that is about to change is neither told nor acted upon before the ping nodes had time to die.
+
+use std::time::Duration;
+
+use crate::time::Mono;
+use crate::wire::{Kind, Message, field as wire};
+
+use super::super::old_log::Loud;
+
+/// The names of the pair and its times.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// This node.
+    pub(super) me: String,
+    /// The other one.
+    pub(super) peer: String,
+    /// The ping nodes.
+    pub(super) pings: Vec<String>,
+    /// `auto_failback on`
+    pub(super) failback: bool,
+    /// Between two heartbeats.
+    pub(super) keepalive: Duration,
+    /// Silence after which a ping node is dead.
+    pub(super) deadping: Duration,
+}
+
+/// What the daemon says at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Facts {
+    /// How many ping nodes answer.
+    pub(super) pings: u32,
+    /// `rsc_hold`, or `transition`.
+    pub(super) holds: String,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Order {
+    /// To the daemon.
+    Say(Message),
+    /// To the log.
+    Log(Loud, String),
+}
+
+/// What is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lot {
+    All,
+    Foreign,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct GiveUp {
+    lot: Lot,
+    at: Mono,
+    /// No longer when resources do not come to rest.
+    until: Mono,
+    /// With so many ping nodes or more we see as many as the other node.
+    enough: u32,
+}
+
+/// Longer than any sensible script; then somebody else has to decide.
+const UNREST: Duration = Duration::from_secs(300);
+
+/// What was heard, and what waits.
+#[derive(Debug)]
+pub(super) struct Decider {
+    settings: Settings,
+    told: Option<u32>,
+    peer_count: Option<u32>,
+    give_up: Option<GiveUp>,
+    ask_at: Option<Mono>,
+    orders: Vec<Order>,
+}
+
+impl Decider {
+    /// Nothing was heard yet.
+    pub(super) fn new(settings: Settings) -> Decider {
+        Decider { settings, told: None, peer_count: None, give_up: None, ask_at: None, orders: Vec::new() }
+    }
+
+    /// When [`Decider::tick`] wants to be called.
+    pub(super) fn next_deadline(&self) -> Option<Mono> {
+        [self.give_up.map(|give_up| give_up.at), self.ask_at].into_iter().flatten().min()
+    }
+
+    /// Whether a message is of any interest; for others the daemon need not be asked how things are.
+    pub(super) fn cares_for(message: &Message) -> bool {
+        let t = message.get(wire::T).unwrap_or_default();
+        ["status", "NS_st", "ifstat", "hbapi-clstat", "num_ping_nodes", "you_are_dead", "abort_giveup", "resource"]
+            .contains(&t)
+    }
+
+    /// Takes a message of the daemon.
+    pub(super) fn hear(&mut self, now: Mono, message: &Message, facts: &Facts) -> Vec<Order> {
+        let from_peer = message.get(wire::SRC) == Some(self.settings.peer.as_str());
+        match message.get(wire::T).unwrap_or_default() {
+            "status" | "NS_st" => self.on_status(now, message, facts),
+            "ifstat" => self.on_link(now, message, facts),
+            "hbapi-clstat" if from_peer && message.get(wire::ST) == Some("join") => self.ask(now, facts),
+            "num_ping_nodes" if from_peer => {
+                if let Some(count) = message.decimal("num_ping").and_then(|count| u32::try_from(count).ok()) {
+                    self.compare(now, count, facts);
+                }
+            }
+            "you_are_dead" if from_peer => self.on_you_are_dead(now, facts),
+            "abort_giveup" if from_peer => self.abort(),
+            // The other node has come to rest: what waited for that is due.
+            "resource"
+                if from_peer && message.get(wire::ISSTABLE) == Some("1") && message.get(wire::INFO).is_none() =>
+            {
+                self.tick(now, facts).into_iter().for_each(|order| self.orders.push(order));
+            }
+            _ => {}
+        }
+        std::mem::take(&mut self.orders)
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
+        let mut orders = std::mem::take(&mut self.orders);
+        if self.ask_at.is_some_and(|at| at <= now) {
+            self.ask(now, facts);
+        }
+        if let Some(due) = self.give_up.filter(|give_up| give_up.at <= now) {
+            self.fire(now, due, facts);
+        }
+        orders.append(&mut self.orders);
+        orders
+    }
+
+    fn on_status(&mut self, now: Mono, message: &Message, facts: &Facts) {
+        let (Some(node), Some(st)) = (message.get(wire::SRC), message.get(wire::ST)) else { return };
+        if self.settings.pings.iter().any(|ping| ping == node) {
+            self.info(format!("Status update: Node {node} now has status {st}"));
+            if st == "dead" {
+                self.info(if facts.pings == 0 { "NS: We are dead. :<" } else { "NS: We are still alive!" });
+            }
+            self.ask_if_changed(now, facts);
+        } else if node == self.settings.peer && st == "dead" {
+            self.info(format!("Status update: Node {node} now has status {st}"));
+            self.give_up = None;
+            self.peer_count = None;
+        }
+    }
+
+    fn on_link(&mut self, now: Mono, message: &Message, facts: &Facts) {
+        let (Some(node), Some(link)) = (message.get(wire::NODE), message.get(wire::IFNAME)) else { return };
+        let st = message.get(wire::ST).unwrap_or_default();
+        self.info(format!("Link Status update: Link {node}/{link} now has status {st}"));
+        self.wait_longer(now);
+        if self.settings.pings.iter().any(|ping| ping == node) {
+            self.ask_if_changed(now, facts);
+        } else if st == "dead" {
+            // Ping nodes behind the same cable die a little later: a count told now would be a lie in a moment.
+            self.ask_at = Some(now + self.settling());
+        }
+    }
+
+    /// Ping nodes that a broken cable cut off are known to be dead after so long.
+    fn settling(&self) -> Duration {
+        self.settings.deadping + self.settings.keepalive * 2
+    }
+
+    fn wait_longer(&mut self, now: Mono) {
+        let settled = now + self.settling();
+        if let Some(give_up) = self.give_up.as_mut().filter(|give_up| give_up.lot == Lot::Foreign) {
+            give_up.at = settled;
+        }
+    }
+
+    fn ask_if_changed(&mut self, now: Mono, facts: &Facts) {
+        self.wait_longer(now);
+        if self.told != Some(facts.pings) {
+            self.ask(now, facts);
+        }
+    }
+
+    /// Tells the other side what we count; it compares and answers.
+    fn ask(&mut self, _now: Mono, facts: &Facts) {
+        self.info("Asking other side for ping node count.");
+        self.told = Some(facts.pings);
+        self.ask_at = None;
+        let count = facts.pings.to_string();
+        let message = Message::new(&Kind::Other("num_ping_nodes".into()));
+        self.say(message.with(wire::SRC, self.settings.me.as_str()).with("num_ping", count));
+    }
+
+    fn compare(&mut self, now: Mono, count: u32, facts: &Facts) {
+        self.peer_count = Some(count);
+        match facts.pings.cmp(&count) {
+            std::cmp::Ordering::Greater => {
+                self.info("Telling other node that we have more visible ping nodes.");
+                self.give_up = None;
+                self.say(Message::new(&Kind::Other("you_are_dead".into())));
+            }
+            std::cmp::Ordering::Less => {
+                self.info("Giving up because we have less visible ping nodes.");
+                self.arm(now, Lot::All, count);
+            }
+            std::cmp::Ordering::Equal => self.on_balance(now, facts),
+        }
+    }
+
+    fn on_balance(&mut self, now: Mono, facts: &Facts) {
+        self.info("Ping node count is balanced.");
+        self.give_up = self.give_up.filter(|give_up| give_up.lot == Lot::Foreign);
+        self.say(Message::new(&Kind::Other("abort_giveup".into())));
+        let may_hold_foreign = matches!(facts.holds.as_str(), "foreign" | "all" | "transition");
+        if self.settings.failback && may_hold_foreign && self.give_up.is_none() {
+            self.arm(now, Lot::Foreign, facts.pings);
+        }
+    }
+
+    fn on_you_are_dead(&mut self, now: Mono, facts: &Facts) {
+        self.info("Giving up because we were told that we have less ping nodes.");
+        // Said of the count we told last; with more than that it is no longer true.
+        let enough = self.told.unwrap_or(facts.pings).saturating_add(1);
+        self.arm(now, Lot::All, enough);
+    }
+
+    fn abort(&mut self) {
+        match self.give_up.filter(|give_up| give_up.lot == Lot::All) {
+            Some(_) => {
+                self.info("Aborting our giveup.");
+                self.give_up = None;
+            }
+            None => self.info("No giveup timer to abort."),
+        }
+    }
+
+    /// Whoever lost its ping nodes leaves the other node one more beat to lose them as well.
+    fn arm(&mut self, now: Mono, lot: Lot, enough: u32) {
+        if self.give_up.is_some_and(|give_up| give_up.lot == Lot::All) {
+            return;
+        }
+        let delay = match lot {
+            Lot::All => self.settings.keepalive * 3 / 2,
+            Lot::Foreign => self.settling(),
+        };
+        self.info(format!("Delayed giveup in {:.1} seconds.", delay.as_secs_f64()));
+        self.give_up = Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough });
+    }
+
+    fn fire(&mut self, now: Mono, due: GiveUp, facts: &Facts) {
+        let enough = facts.pings >= due.enough;
+        let still_true = match due.lot {
+            Lot::All => !enough,
+            Lot::Foreign => enough && self.peer_count == Some(facts.pings),
+        };
+        if !still_true {
+            self.info("What was counted has changed meanwhile: asking again.");
+            self.give_up = None;
+            return self.ask(now, facts);
+        }
+        if facts.holds == "transition" && now < due.until {
+            self.give_up = Some(GiveUp { at: now + self.settings.keepalive, ..due });
+            return;
+        }
+        self.give_up = None;
+        let set = match (due.lot, facts.holds.as_str()) {
+            (Lot::All, "local" | "foreign" | "all") => "all",
+            (Lot::Foreign, "foreign" | "all") => "foreign",
+            _ => return self.info(format!("Nothing to give up: this node holds {} resources.", facts.holds)),
+        };
+        self.info("giveup() called (timeout worked)");
+        let ask = Message::new(&Kind::AskResources).with(wire::RSC_HOLD, set);
+        self.orders.push(Order::Say(ask.with(wire::SRC, self.settings.me.as_str()).with(wire::INFO, "me")));
+    }
+
+    /// To the other node's ipfail alone.
+    fn say(&mut self, message: Message) {
+        let message = message.with(wire::DEST, self.settings.peer.as_str());
+        self.orders.push(Order::Say(message));
+    }
+
+    fn info(&mut self, text: impl Into<String>) {
+        self.orders.push(Order::Log(Loud::Info, text.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

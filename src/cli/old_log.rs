@@ -1,0 +1,139 @@
+//! The log of the old programs: lines as the original's, to standard error or where `HA_LOGFILE`, `HA_DEBUGLOG` and
+//! `HA_LOGFACILITY` of the daemon's environment point (`api.md` 5.1).
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+
+use crate::api::facility_number;
+use crate::clock::Clock;
+use crate::sys;
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+/// `LOG_DAEMON`, where a name means nothing to us.
+const DAEMON: u8 = 24;
+
+/// Where a program's lines go.
+#[derive(Debug)]
+pub(super) struct OldLog {
+    program: &'static str,
+    host: String,
+    clock: Clock,
+    to_terminal: bool,
+    logfile: Option<PathBuf>,
+    debugfile: Option<PathBuf>,
+    facility: Option<u8>,
+    debug: bool,
+}
+
+/// How loud a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loud {
+    /// Something does not work.
+    Error,
+    /// Look today.
+    Warn,
+    /// What happens.
+    Info,
+    /// Only when the daemon debugs.
+    Debug,
+}
+
+impl Loud {
+    const fn word(self) -> &'static str {
+        match self {
+            Loud::Error => "ERROR",
+            Loud::Warn => "WARN",
+            Loud::Info => "info",
+            Loud::Debug => "debug",
+        }
+    }
+
+    const fn severity(self) -> u8 {
+        match self {
+            Loud::Error => 3,
+            Loud::Warn => 4,
+            Loud::Info => 6,
+            Loud::Debug => 7,
+        }
+    }
+}
+
+impl OldLog {
+    /// A program's lines on standard error alone.
+    pub(super) fn on_terminal(program: &'static str) -> OldLog {
+        let host = nix::sys::utsname::uname().map(|name| name.nodename().to_string_lossy().into_owned());
+        OldLog {
+            program,
+            host: host.unwrap_or_default(),
+            clock: Clock::start(),
+            to_terminal: true,
+            logfile: None,
+            debugfile: None,
+            facility: None,
+            debug: true,
+        }
+    }
+
+    /// A program's lines where the daemon that started it writes; on standard error when nothing started it.
+    pub(super) fn beside_the_daemon(program: &'static str) -> OldLog {
+        let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let facility = std::env::var("HA_LOGFACILITY").ok().filter(|name| name != "none");
+        let log = OldLog {
+            logfile: path("HA_LOGFILE").filter(|path| path.as_os_str() != "/dev/null"),
+            debugfile: path("HA_DEBUGLOG").filter(|path| path.as_os_str() != "/dev/null"),
+            facility: facility.map(|name| facility_number(&name).unwrap_or(DAEMON)),
+            debug: std::env::var("HA_debug").is_ok_and(|level| level != "0"),
+            ..OldLog::on_terminal(program)
+        };
+        let nowhere = log.logfile.is_none() && log.debugfile.is_none() && log.facility.is_none();
+        OldLog { to_terminal: nowhere, ..log }
+    }
+
+    /// `ERROR: text`
+    pub(super) fn error(&self, text: &str) {
+        self.write(Loud::Error, text);
+    }
+
+    /// One line.
+    pub(super) fn write(&self, loud: Loud, text: &str) {
+        if loud == Loud::Debug && !self.debug {
+            return;
+        }
+        let clean: String = text.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
+        let said = format!("{}: [{}]: {}: {clean}", self.program, std::process::id(), loud.word());
+        let t = sys::local_time(self.clock.since_1970().as_secs());
+        let month = MONTHS.get(usize::from(t.month.saturating_sub(1))).unwrap_or(&"???");
+        let stamp = format!("{month} {:02} {:02}:{:02}:{:02}", t.day, t.hour, t.minute, t.second);
+        let line = format!("{stamp} {} {said}\n", self.host);
+        if self.to_terminal {
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+        let quiet = loud == Loud::Debug;
+        for path in self.logfile.iter().filter(|_| !quiet).chain(&self.debugfile) {
+            // Opened anew for each of the few lines: a rotated log is noticed, a full disk costs the line.
+            if let Ok(mut file) = open(path) {
+                let _ = file.write_all(line.as_bytes());
+            }
+        }
+        if let Some(facility) = self.facility {
+            let priority = facility + loud.severity();
+            to_syslog(&format!("<{priority}>{stamp} {said}"));
+        }
+    }
+}
+
+fn open(path: &PathBuf) -> std::io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
+fn to_syslog(line: &str) {
+    let Ok(socket) = UnixDatagram::unbound() else { return };
+    // A syslog that does not read loses the line.
+    let sent = socket.set_nonblocking(true).and_then(|()| socket.connect("/dev/log"));
+    if sent.is_ok() {
+        let _ = socket.send(line.as_bytes());
+    }
+}
