@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::Status;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::daemon::read_config;
@@ -24,6 +23,7 @@ use crate::paths::Paths;
 
 use super::print;
 use finding::Findings;
+use peer::Here;
 
 /// Options of `latido doctor`.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,28 +73,35 @@ pub(super) fn run(args: &Args) -> ExitCode {
 fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
     let config = files::check(paths, findings);
     own_clock(findings);
-    let status = peer::ask(paths, findings);
+    let here = peer::ask(paths, findings);
     let Some(config) = config else {
         return findings.warn("files", "the rest was not looked at", "mend the errors above and ask again");
     };
-    let peer_speaks = media(args, &config, paths, status.as_ref(), findings);
+    let peer_speaks = media(args, &config, paths, &here, findings);
     scripts::check(&config, paths, findings);
     if args.run_scripts {
-        scripts::run(&config, paths, status.as_ref(), findings);
+        scripts::run(&config, paths, &here, findings);
     }
     boot::check(&config, &args.root, findings);
-    address::check(&config, paths, status.as_ref(), peer_speaks, findings);
+    address::check(&config, paths, &here, peer_speaks, findings);
 }
 
 /// The media, by what the daemon hears, or by our own ears; whether the other node speaks.
-fn media(args: &Args, config: &Config, paths: &Paths, status: Option<&Status>, findings: &mut Findings) -> bool {
-    if let Some(status) = status {
-        peer::check(config, status, findings);
-        line::judge_speed(config, findings);
-        if args.line {
-            findings.warn("line", "not tested: the daemon uses the lines", "stop the daemons of both nodes first");
+fn media(args: &Args, config: &Config, paths: &Paths, here: &Here, findings: &mut Findings) -> bool {
+    if args.line && !matches!(here, Here::Nobody) {
+        findings.warn("line", "not tested: a daemon uses the lines", "stop the daemons of both nodes first");
+    }
+    match here {
+        Here::Nobody => {}
+        Here::Silent => {
+            line::judge_speed(config, findings);
+            return false;
         }
-        return status.nodes.iter().any(|node| !node.here && !node.ping && node.status == "active");
+        Here::Latido(status) => {
+            peer::check(config, status, findings);
+            line::judge_speed(config, findings);
+            return status.nodes.iter().any(|node| !node.here && !node.ping && node.status == "active");
+        }
     }
     if args.line {
         line::test(config, &paths.lock_dir, Duration::from_secs(args.wait), findings);

@@ -172,6 +172,21 @@ fn no_script_is_run_unless_asked() {
 }
 
 #[test]
+fn what_belongs_to_another_daemon_is_left_alone() {
+    let node = Node::new();
+    node.write("haresources", "alpha 127.0.0.1/8/lo web\n", 0o644);
+    node.write("var/run/heartbeat.pid", &format!("{:>10}\n", std::process::id()), 0o644);
+    // Would be found in use if it were opened.
+    let _daemon = UdpSocket::bind(("0.0.0.0", node.port)).unwrap();
+    let found = node.examine(&["--run-scripts", "--line"]);
+    found.assert("warn", "daemon", "is no latido");
+    for check in ["port", "link", "address"] {
+        found.assert_no_trouble(check);
+    }
+    assert_eq!(node.called(), "");
+}
+
+#[test]
 fn what_the_system_starts_or_mounts_at_boot_is_found() {
     let node = Node::new();
     node.write("haresources", "alpha Filesystem::/dev/drbd0::/data::ext4 web\n", 0o644);

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
-use crate::client::Status;
 use crate::config::{Config, Facts as _, Interface};
 use crate::daemon::read_config::{self, Options};
 use crate::haresources::{Resource, ResourceGroup};
@@ -11,6 +10,7 @@ use crate::paths::Paths;
 
 use super::super::pause;
 use super::finding::Findings;
+use super::peer::Here;
 
 /// How long the kernel gets to ask the network, and how often we look.
 const LOOKS: u32 = 25;
@@ -18,22 +18,29 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The port for what nobody shall answer.
 const DISCARD: u16 = 9;
 
+/// Whether the daemon of this node has brought an address up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Yes,
+    No,
+    Perhaps,
+}
+
 /// Looks at every address; `peer_speaks` says whether the other node may rightly hold one.
-pub(super) fn check(
-    config: &Config,
-    paths: &Paths,
-    status: Option<&Status>,
-    peer_speaks: bool,
-    findings: &mut Findings,
-) {
+pub(super) fn check(config: &Config, paths: &Paths, here: &Here, peer_speaks: bool, findings: &mut Findings) {
     let facts = read_config::host_facts(paths, &Options { without_resolver: true, ..Options::default() });
     let interfaces = facts.interfaces().unwrap_or_default();
     for group in &config.groups {
         for ip in group.resources.iter().filter_map(address_of) {
-            let known = status.and_then(|status| status.groups.iter().find(|known| known.key == group.key()));
-            let here = known.map(|known| known.state != "free");
-            let there = known.map_or(peer_speaks, |known| known.held_by_peer);
-            one(ip, group, &interfaces, here, there, findings);
+            let known = here.status().and_then(|status| status.groups.iter().find(|known| known.key == group.key()));
+            let held = match (known, here) {
+                (Some(known), _) if known.state == "free" => Held::No,
+                (Some(known), _) if known.state == "held" => Held::Yes,
+                (None, Here::Nobody) => Held::No,
+                (Some(_), _) | (None, Here::Silent | Here::Latido(_)) => Held::Perhaps,
+            };
+            let there = known.map_or(peer_speaks || *here == Here::Silent, |known| known.held_by_peer);
+            one(ip, group, &interfaces, held, there, findings);
         }
     }
 }
@@ -44,45 +51,37 @@ fn address_of(resource: &Resource) -> Option<IpAddr> {
     resource.args.first().filter(|_| ours)?.split('/').next()?.parse().ok()
 }
 
-fn one(
-    ip: IpAddr,
-    group: &ResourceGroup,
-    interfaces: &[Interface],
-    here: Option<bool>,
-    there: bool,
-    findings: &mut Findings,
-) {
+fn one(ip: IpAddr, group: &ResourceGroup, interfaces: &[Interface], held: Held, there: bool, findings: &mut Findings) {
     let key = group.key();
     let on = interfaces.iter().find(|interface| interface.addresses.iter().any(|(mine, _)| *mine == ip));
-    match (on, here) {
-        (Some(on), Some(true)) => {
-            findings.pass("address", format!("{ip} is on {}, as group {key} is held here", on.name))
+    match (on, held) {
+        (Some(on), Held::Yes) => {
+            findings.pass("address", format!("{ip} is on {}, as group {key} is held here", on.name));
         }
-        (Some(on), Some(false) | None) => {
+        (Some(on), Held::Perhaps) => findings.pass("address", format!("{ip} is on {}", on.name)),
+        (Some(on), Held::No) => {
             let what = format!("{ip} is on {} although group {key} is not held here", on.name);
-            findings.fail(
-                "address",
-                what,
-                "take it out of the system's network settings: only the daemon may bring it up",
-            );
+            let remedy = "take it out of the system's network settings: only the daemon may bring it up";
+            findings.fail("address", what, remedy);
         }
-        (None, Some(true)) => {
+        (None, Held::Yes) => {
             findings.fail("address", format!("{ip} of group {key}, held here, is on no interface"), "latido why");
         }
-        (None, Some(false) | None) => match (owner_of(ip), there) {
-            (Some(mac), true) => findings.pass("address", format!("{ip} answers at {mac}: the other node holds it")),
-            (Some(mac), false) => {
-                let what = format!("{ip} is used by another machine, {mac}, and no node of ours holds it");
-                findings.fail(
-                    "address",
-                    what,
-                    "find that machine and give it another address, or choose another one here",
-                );
-            }
-            (None, _) => {
-                findings.pass("address", format!("{ip} is on no interface here, and nobody near answers for it"))
-            }
-        },
+        (None, Held::No | Held::Perhaps) => elsewhere(ip, there, findings),
+    }
+}
+
+fn elsewhere(ip: IpAddr, there: bool, findings: &mut Findings) {
+    match (owner_of(ip), there) {
+        (Some(mac), true) => findings.pass("address", format!("{ip} answers at {mac}: the other node may hold it")),
+        (Some(mac), false) => {
+            let what = format!("{ip} is used by another machine, {mac}, and no node of ours holds it");
+            let remedy = "find that machine and give it another address, or choose another one here";
+            findings.fail("address", what, remedy);
+        }
+        (None, _) => {
+            findings.pass("address", format!("{ip} is on no interface here, and nobody near answers for it"));
+        }
     }
 }
 
@@ -113,7 +112,17 @@ fn neighbour(table: &str, ip: IpAddr) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_table_and_no_word_makes_it_panic(text in "([0-9a-fx.:/ ]{0,30}\n){0,4}") {
+            let _ = neighbour(&text, IpAddr::from([10, 9, 1, 1]));
+            let _ = address_of(&Resource::from_word(&format!("IPaddr::{}", text.trim())));
+        }
+    }
 
     #[test]
     fn only_a_complete_entry_of_the_table_is_an_owner() {

@@ -92,7 +92,10 @@ fn name_of(path: &Path) -> Option<&str> {
 fn mounted_at_boot(resource: &Resource, root: &Path) -> Option<String> {
     let directory = resource.args.get(1).filter(|_| resource.agent == "Filesystem")?.trim_end_matches('/');
     let text = fs::read(root.join("etc/fstab")).ok()?;
-    let text = String::from_utf8_lossy(&text).into_owned();
+    mounting_line(&String::from_utf8_lossy(&text), directory)
+}
+
+fn mounting_line(text: &str, directory: &str) -> Option<String> {
     let line = text.lines().find(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let options = words.get(3).copied().unwrap_or_default();
@@ -105,7 +108,16 @@ fn mounted_at_boot(resource: &Resource, root: &Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_line_of_fstab_makes_it_panic(text in "([ #/a-z,]{0,20}\n){0,4}") {
+            let _ = mounting_line(&text, "/data");
+        }
+    }
 
     fn root(files: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();

@@ -12,37 +12,61 @@ use super::finding::Findings;
 /// The clocks may differ by this before the two logs are hard to read side by side.
 const CLOCKS_APART: u64 = 2;
 
-/// Asks the daemon; `None` when none runs here.
-pub(super) fn ask(paths: &Paths, findings: &mut Findings) -> Option<Status> {
+/// Who runs on this node.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Here {
+    /// Our daemon, and what it says.
+    Latido(Box<Status>),
+    /// Something we cannot ask: it may use the media and hold any group, so that neither is touched.
+    Silent,
+    /// Nobody.
+    Nobody,
+}
+
+impl Here {
+    /// What the daemon says, if it says something.
+    pub(super) fn status(&self) -> Option<&Status> {
+        match self {
+            Here::Latido(status) => Some(status),
+            Here::Silent | Here::Nobody => None,
+        }
+    }
+}
+
+/// Asks the daemon.
+pub(super) fn ask(paths: &Paths, findings: &mut Findings) -> Here {
     let socket = paths.control_socket();
     let answer = Client::connect(&socket).and_then(|mut client| client.ask(&Ask::Status, Duration::from_secs(5)));
     match answer {
         Ok(Answer::Status(status)) => {
             findings.pass("daemon", format!("runs, pid {}, latido {}", status.pid, status.program));
-            return Some(*status);
+            Here::Latido(status)
         }
         Ok(Answer::Moved(_) | Answer::Refused(_)) => {
             findings.fail("daemon", "it answers something else than was asked", "is it of another version? restart it");
+            Here::Silent
         }
         Err(ClientError::NotRunning(_)) => not_running(paths, findings),
         Err(error @ (ClientError::NotAllowed(_) | ClientError::TimedOut | ClientError::Broken(_))) => {
             findings.fail("daemon", error.to_string(), "run the doctor as root; the log of the daemon may say more");
+            Here::Silent
         }
     }
-    None
 }
 
-fn not_running(paths: &Paths, findings: &mut Findings) {
+fn not_running(paths: &Paths, findings: &mut Findings) -> Here {
     let pid_file = paths.pid_file.display();
     match running(&paths.pid_file) {
         Running::Yes(pid) => {
             let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
             let what = format!("pid {pid} ({}) of {pid_file} runs here and is no latido", name.trim());
-            findings.warn("daemon", what, "what the daemon would know was not looked at");
+            findings.warn("daemon", what, "media, scripts and groups were left alone: they are that daemon's");
+            Here::Silent
         }
         Running::No | Running::Stale => {
             let remedy = "what follows is what can be seen without it; start it and ask again";
             findings.warn("daemon", "does not run here", remedy);
+            Here::Nobody
         }
     }
 }

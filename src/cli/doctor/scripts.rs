@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::client::Status;
 use crate::config::Config;
 use crate::daemon::trial::{Program, program_of, run_script};
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::paths::Paths;
 
 use super::finding::Findings;
+use super::peer::Here;
 
 /// Looks for each program once.
 pub(super) fn check(config: &Config, paths: &Paths, findings: &mut Findings) {
@@ -44,9 +44,9 @@ fn not_executable(paths: &Paths, agent: &str) -> Option<String> {
 }
 
 /// Runs `status` and `stop` of what does not run here; what runs is never touched.
-pub(super) fn run(config: &Config, paths: &Paths, status: Option<&Status>, findings: &mut Findings) {
+pub(super) fn run(config: &Config, paths: &Paths, here: &Here, findings: &mut Findings) {
     for group in &config.groups {
-        if may_run_here(group, status) {
+        if may_run_here(group, here) {
             let why = "it runs here, or may do so any moment: nothing of it was called";
             findings.pass("lsb", format!("{}: {why}", group.key()));
             continue;
@@ -64,8 +64,12 @@ pub(super) fn run(config: &Config, paths: &Paths, status: Option<&Status>, findi
 }
 
 /// With a daemon only what it calls free, and what the other node holds, is surely at rest here.
-fn may_run_here(group: &ResourceGroup, status: Option<&Status>) -> bool {
-    let Some(status) = status else { return false };
+fn may_run_here(group: &ResourceGroup, here: &Here) -> bool {
+    let status = match here {
+        Here::Latido(status) => status,
+        Here::Silent => return true,
+        Here::Nobody => return false,
+    };
     let known = status.groups.iter().find(|known| known.key == group.key());
     !status.stable || known.is_none_or(|known| known.state != "free" || !known.held_by_peer)
 }
@@ -118,7 +122,7 @@ fn first_line(outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::Group;
+    use crate::client::{Group, Status};
 
     #[test]
     fn only_what_the_other_node_holds_is_touched_beside_a_daemon() {
@@ -127,17 +131,17 @@ mod tests {
             resources: vec![Resource::from_word("web")],
             line: 1,
         };
-        let status = |state: &str, held_by_peer, stable| Status {
-            stable,
-            groups: vec![Group { key: "web".into(), state: state.into(), held_by_peer, ..Group::default() }],
-            ..Status::default()
+        let says = |state: &str, held_by_peer, stable| {
+            let known = Group { key: "web".into(), state: state.into(), held_by_peer, ..Group::default() };
+            Here::Latido(Box::new(Status { stable, groups: vec![known], ..Status::default() }))
         };
-        assert!(!may_run_here(&group, None) && !may_run_here(&group, Some(&status("free", true, true))));
+        assert!(!may_run_here(&group, &Here::Nobody) && !may_run_here(&group, &says("free", true, true)));
         for (state, held_by_peer, stable) in
             [("held", false, true), ("free", false, true), ("free", true, false), ("blocked", true, true)]
         {
-            assert!(may_run_here(&group, Some(&status(state, held_by_peer, stable))), "{state}");
+            assert!(may_run_here(&group, &says(state, held_by_peer, stable)), "{state}");
         }
-        assert!(may_run_here(&group, Some(&Status { stable: true, ..Status::default() })), "a group it does not know");
+        let unknown = Here::Latido(Box::new(Status { stable: true, ..Status::default() }));
+        assert!(may_run_here(&group, &unknown) && may_run_here(&group, &Here::Silent));
     }
 }

@@ -148,7 +148,18 @@ fn digests(text: &str) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_a_machine_says_is_digests_or_nothing(text in "([0-9a-f]{38,42}|[ *a-z]{0,4}|\n){0,9}") {
+            for (file, digest) in digests(&text) {
+                prop_assert!(digest.len() == 40 && !file.starts_with(' '));
+            }
+        }
+    }
 
     #[test]
     fn only_plain_words_reach_the_far_shell() {
