@@ -6,6 +6,8 @@
 #[path = "link/net.rs"]
 mod net;
 
+#[path = "agents/asterisk.rs"]
+mod asterisk;
 #[path = "agents/bench.rs"]
 mod bench;
 #[path = "agents/called.rs"]
