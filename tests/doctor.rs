@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "doctor/both.rs"]
+mod both;
 #[path = "doctor/line.rs"]
 mod line;
 #[path = "doctor/machine.rs"]

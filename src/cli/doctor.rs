@@ -1,10 +1,11 @@
 //! `latido doctor`: is this pair fit to fail over? Names, keys, files, clocks, ports, cables, scripts, addresses, drift.
 //!
 //! Looks, and changes nothing: scripts are run only with `--run-scripts`, and then only what is at rest here is stopped;
-//! a serial line is written to only with `--line`, and only while no daemon uses it.
+//! a serial line is written to only with `--line`, and only while no daemon uses it; `--both` calls `ssh`.
 
 mod address;
 mod boot;
+mod both;
 mod files;
 mod finding;
 mod line;
@@ -29,6 +30,7 @@ use peer::Here;
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Examples:
   latido doctor                  on both nodes, daemons running
+  latido doctor --both           also asks the other node, through ssh: does every path work both ways?
   latido doctor --run-scripts    also calls status and stop of resources that do not run on this node
   latido doctor --line           on both nodes at the same time, daemons stopped: tests the null-modem cable
 
@@ -48,6 +50,12 @@ pub(super) struct Args {
     /// Send over each serial line: a loop, or the same test on the other node, must answer; needs the daemon stopped
     #[arg(long)]
     line: bool,
+    /// Compare the files with the other node's, and run the doctor there too, through ssh
+    #[arg(long)]
+    both: bool,
+    /// Where the other node is, if not at its name
+    #[arg(long, value_name = "[USER@]HOST", requires = "both")]
+    to: Option<String>,
     /// How long to wait for the far end of a serial line, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     wait: u64,
@@ -84,6 +92,9 @@ fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
     }
     boot::check(&config, &args.root, findings);
     address::check(&config, paths, &here, peer_speaks, findings);
+    if args.both {
+        both::check(&config, paths, args.to.as_deref(), findings);
+    }
 }
 
 /// The media, by what the daemon hears, or by our own ears; whether the other node speaks.

@@ -4,7 +4,7 @@
 //! A configuration that does not pass `latido check` goes nowhere. A differing file of the other node is shown and
 //! overwritten only with `--yes`; it is kept there as `FILE.old`. The key is compared by its digest and never shown.
 
-mod remote;
+pub(super) mod remote;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,8 @@ use super::{paths_from_environment, print};
 use remote::Remote;
 
 /// The files both nodes share, with the modes they need.
-const FILES: [(&str, u32); 4] = [("ha.cf", 0o644), ("haresources", 0o644), ("authkeys", 0o600), ("latido.cf", 0o644)];
+pub(super) const FILES: [(&str, u32); 4] =
+    [("ha.cf", 0o644), ("haresources", 0o644), ("authkeys", 0o600), ("latido.cf", 0o644)];
 
 /// Options of `latido propagate`.
 #[derive(Clone, Debug, clap::Args)]

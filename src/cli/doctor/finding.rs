@@ -1,13 +1,14 @@
 //! What the doctor found, said at once to a person, or at the end to a program.
 
+use std::borrow::Cow;
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::print;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// As it should be.
@@ -19,12 +20,24 @@ pub(super) enum Level {
 }
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Finding {
-    check: &'static str,
+    check: Cow<'static, str>,
     level: Level,
     what: String,
     remedy: Option<String>,
+}
+
+/// Version of the document: fields may be added within one, never changed or removed.
+const VERSION: u32 = 1;
+
+/// What `--json` prints.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    version: u32,
+    node: String,
+    worst: Level,
+    findings: Vec<Finding>,
 }
 
 /// All of them, in the order they were found.
@@ -42,17 +55,33 @@ impl Findings {
 
     /// As it should be.
     pub(super) fn pass(&mut self, check: &'static str, what: impl Into<String>) {
-        self.add(Finding { check, level: Level::Pass, what: what.into(), remedy: None });
+        self.add(Finding { check: check.into(), level: Level::Pass, what: what.into(), remedy: None });
     }
 
     /// Not wrong, and not well.
     pub(super) fn warn(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Finding { check, level: Level::Warn, what: what.into(), remedy: Some(remedy.into()) });
+        self.add(Finding { check: check.into(), level: Level::Warn, what: what.into(), remedy: Some(remedy.into()) });
     }
 
     /// Wrong.
     pub(super) fn fail(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Finding { check, level: Level::Fail, what: what.into(), remedy: Some(remedy.into()) });
+        self.add(Finding { check: check.into(), level: Level::Fail, what: what.into(), remedy: Some(remedy.into()) });
+    }
+
+    /// Adds what another node found, which is its document.
+    ///
+    /// # Errors
+    /// A sentence when it is none, or of another version.
+    pub(super) fn take_in(&mut self, node: &str, document: &str) -> Result<(), String> {
+        let document: Document = serde_json::from_str(document)
+            .map_err(|error| format!("{node}: its doctor answered something else: {error}"))?;
+        if document.version != VERSION {
+            return Err(format!("{node}: its doctor is of another version, {}", document.version));
+        }
+        for finding in document.findings {
+            self.add(Finding { what: format!("{node}: {}", finding.what), ..finding });
+        }
+        Ok(())
     }
 
     fn add(&mut self, finding: Finding) {
@@ -84,8 +113,8 @@ impl Findings {
 
     /// One document for a program.
     pub(super) fn to_json(&self, node: &str) -> String {
-        let worst = self.worst();
-        let document = serde_json::json!({ "version": 1, "node": node, "worst": worst, "findings": self.found });
+        let findings = self.found.clone();
+        let document = Document { version: VERSION, node: node.to_owned(), worst: self.worst(), findings };
         serde_json::to_string_pretty(&document).unwrap_or_default()
     }
 
@@ -135,7 +164,7 @@ mod tests {
     #[test]
     fn a_finding_stands_in_columns_with_its_remedy_below() {
         let finding =
-            Finding { check: "line", level: Level::Fail, what: "silent".into(), remedy: Some("plug it".into()) };
+            Finding { check: "line".into(), level: Level::Fail, what: "silent".into(), remedy: Some("plug it".into()) };
         assert_eq!(finding.to_text(), "FAIL  line        silent\n                  plug it");
     }
 
@@ -146,5 +175,11 @@ mod tests {
         let value: serde_json::Value = serde_json::from_str(&findings.to_json("alpha")).unwrap();
         assert_eq!((value["version"].as_u64(), value["worst"].as_str()), (Some(1), Some("warn")));
         assert_eq!(value["findings"][0]["remedy"], "run ntp");
+
+        let mut here = Findings::new(false);
+        here.take_in("alpha", &findings.to_json("alpha")).unwrap();
+        assert_eq!(here.found[0].what, "alpha: off");
+        assert!(here.take_in("alpha", "Last login").is_err());
+        assert!(here.take_in("alpha", r#"{"version":2,"node":"","worst":"pass","findings":[]}"#).is_err());
     }
 }

@@ -15,18 +15,18 @@ const ARRIVALS: &str = ".latido-propagate";
 
 /// A machine and its directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Remote {
+pub(in crate::cli) struct Remote {
     host: String,
     dir: String,
 }
 
 /// What it said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
+pub(in crate::cli) struct State {
     /// `uname -n` there.
-    pub(super) name: String,
+    pub(in crate::cli) name: String,
     /// SHA-1 of each file it has.
-    pub(super) digests: BTreeMap<String, String>,
+    pub(in crate::cli) digests: BTreeMap<String, String>,
 }
 
 impl Remote {
@@ -34,7 +34,7 @@ impl Remote {
     ///
     /// # Errors
     /// A sentence that names the word.
-    pub(super) fn new(host: &str, dir: &Path) -> Result<Remote, String> {
+    pub(in crate::cli) fn new(host: &str, dir: &Path) -> Result<Remote, String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if host.is_empty() || host.starts_with('-') || !host.chars().all(|c| plain(c) || "@:%".contains(c)) {
             return Err(format!("\"{host}\" is not a host name or USER@HOST"));
@@ -53,7 +53,7 @@ impl Remote {
     ///
     /// # Errors
     /// A sentence with what `ssh` said.
-    pub(super) fn state(&self, files: &[&str]) -> Result<State, String> {
+    pub(in crate::cli) fn state(&self, files: &[&str]) -> Result<State, String> {
         let script = format!(
             "uname -n; cd {} 2>/dev/null || exit 0; for f in {}; do [ ! -f $f ] || sha1sum $f || exit 1; done",
             self.dir,
@@ -68,15 +68,30 @@ impl Remote {
     ///
     /// # Errors
     /// A sentence with what `ssh` said.
-    pub(super) fn read(&self, file: &str) -> Result<String, String> {
+    pub(in crate::cli) fn read(&self, file: &str) -> Result<String, String> {
         self.ssh(&format!("cat {}/{file}", self.dir))
+    }
+
+    /// What the doctor says there, as JSON; `None` when there is none.
+    ///
+    /// # Errors
+    /// A sentence with what `ssh` said.
+    pub(in crate::cli) fn doctor(&self) -> Result<Option<String>, String> {
+        // Its exit code is about what it found; an empty answer is that there is no such program.
+        let script = format!("command -v latido >/dev/null || exit 0; latido doctor --json -d {}; true", self.dir);
+        let said = self.ssh(&script)?;
+        Ok(Some(said).filter(|said| !said.trim().is_empty()))
     }
 
     /// Brings files there and puts them into place, with these modes; returns their digests as they are there then.
     ///
     /// # Errors
     /// A sentence with what `ssh` or `scp` said; nothing was put into place unless it says so.
-    pub(super) fn install(&self, from: &Path, files: &[(&str, u32)]) -> Result<BTreeMap<String, String>, String> {
+    pub(in crate::cli) fn install(
+        &self,
+        from: &Path,
+        files: &[(&str, u32)],
+    ) -> Result<BTreeMap<String, String>, String> {
         let Remote { dir, .. } = self;
         self.ssh(&format!("mkdir -p {dir} && rm -rf {dir}/{ARRIVALS} && mkdir -m 700 {dir}/{ARRIVALS}"))?;
         let result = self.scp(from, files).and_then(|()| self.ssh(&self.placing(files)));
