@@ -97,6 +97,11 @@ impl Paths {
         self.run_dir.join("register")
     }
 
+    /// Where `drbd-peer-outdater` finds `dopd`.
+    pub fn dopd_socket(&self) -> PathBuf {
+        self.run_dir.join("dopd/outdater")
+    }
+
     /// Our own control socket.
     pub fn control_socket(&self) -> PathBuf {
         self.run_dir.join("latido.sock")

@@ -5,6 +5,8 @@
 
 #[path = "api/cl_status.rs"]
 mod cl_status;
+#[path = "api/dopd.rs"]
+mod dopd;
 #[path = "api/hostile.rs"]
 mod hostile;
 #[path = "api/ipfail.rs"]
@@ -32,5 +34,13 @@ fn main() -> ExitCode {
     {
         return hostile::client(kind, seconds);
     }
-    runner::run(&[cl_status::TESTS, programs::TESTS, ours::TESTS, ipfail::TESTS, ipfail::LONG, hostile::TESTS])
+    runner::run(&[
+        cl_status::TESTS,
+        programs::TESTS,
+        ours::TESTS,
+        dopd::TESTS,
+        ipfail::TESTS,
+        ipfail::LONG,
+        hostile::TESTS,
+    ])
 }

@@ -7,6 +7,8 @@ mod completions;
 mod daemon;
 mod diff;
 mod doctor;
+mod dopd;
+mod drbd_peer_outdater;
 mod events;
 mod handover;
 mod heartbeat;
@@ -86,6 +88,8 @@ pub fn main() -> ExitCode {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
             Some("ha_propagate") => return propagate::ha_propagate(),
             Some("cl_status") => return cl_status::cl_status(rest),
+            Some("dopd") => return dopd::dopd(),
+            Some("drbd-peer-outdater") => return drbd_peer_outdater::drbd_peer_outdater(rest),
             Some("ipfail") => return ipfail::ipfail(),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, rest),

@@ -1,6 +1,8 @@
 //! Between the client socket and the core: what clients say goes to `api`, what follows from it is done here.
 
 use std::collections::VecDeque;
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::sync::Arc;
 
 use nix::unistd::{Group, User};
@@ -63,6 +65,7 @@ impl Driver {
         if std::mem::replace(&mut self.api.tried, true) {
             return;
         }
+        self.make_room_for_dopd();
         let path = self.options.paths.api_socket();
         match ApiSocket::open(&path) {
             Ok(socket) => self.api.socket = Some(socket),
@@ -70,6 +73,22 @@ impl Driver {
                 let path = path.display();
                 self.log.error(format!("{path}: {error}; cl_status, ipfail and their like find no heartbeat here"));
             }
+        }
+    }
+
+    /// A directory below ours in which `dopd`, which is not root, may listen.
+    fn make_room_for_dopd(&self) {
+        let is_dopd = |path: &String| path.rsplit('/').next() == Some("dopd");
+        let wanted = self.config.respawn.iter().any(|line| line.command.first().is_some_and(is_dopd));
+        let socket = self.options.paths.dopd_socket();
+        let Some(dir) = socket.parent().filter(|dir| wanted && !dir.exists()) else { return };
+        let made = DirBuilder::new().mode(0o750).create(dir).and_then(|()| {
+            let user = User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw());
+            let group = Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw());
+            chown(dir, user, group)
+        });
+        if let Err(error) = made {
+            self.log.warn(format!("{}: {error}; dopd cannot listen there", dir.display()));
         }
     }
 

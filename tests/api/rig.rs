@@ -34,14 +34,19 @@ pub(crate) fn add(pair: &Pair, lines: [&str; 2]) {
 /// Started, both active, the resources up on alpha.
 pub(crate) fn start(pair: &Pair) {
     pair.start_both();
+    active(pair);
     wait_until("the resources", 30.0, || pair.held()[0] == ["ra", "rb"]);
+    settled(pair);
+}
+
+/// Waits until both see both.
+pub(crate) fn active(pair: &Pair) {
     for name in NAMES {
         let host = pair.host(name);
         wait_until(&format!("both to be up in the eyes of {name}"), 20.0, || {
             NAMES.iter().all(|node| said(&host.run(&format!("cl_status nodestatus {node}"))).1 == "active\n")
         });
     }
-    settled(pair);
 }
 
 /// Waits until both say by the client API that they have nothing left to do.

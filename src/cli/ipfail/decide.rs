@@ -74,19 +74,18 @@ pub(super) struct Decider {
     told: Option<u32>,
     peer_count: Option<u32>,
     give_up: Option<GiveUp>,
-    ask_at: Option<Mono>,
     orders: Vec<Order>,
 }
 
 impl Decider {
     /// Nothing was heard yet.
     pub(super) fn new(settings: Settings) -> Decider {
-        Decider { settings, told: None, peer_count: None, give_up: None, ask_at: None, orders: Vec::new() }
+        Decider { settings, told: None, peer_count: None, give_up: None, orders: Vec::new() }
     }
 
     /// When [`Decider::tick`] wants to be called.
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        [self.give_up.map(|give_up| give_up.at), self.ask_at].into_iter().flatten().min()
+        self.give_up.map(|give_up| give_up.at)
     }
 
     /// Whether a message is of any interest; for others the daemon need not be asked how things are.
@@ -102,7 +101,7 @@ impl Decider {
         match message.get(wire::T).unwrap_or_default() {
             "status" | "NS_st" => self.on_status(now, message, facts),
             "ifstat" => self.on_link(now, message, facts),
-            "hbapi-clstat" if from_peer && message.get(wire::ST) == Some("join") => self.ask(now, facts),
+            "hbapi-clstat" if from_peer && message.get(wire::ST) == Some("join") => self.ask(facts),
             "num_ping_nodes" if from_peer => {
                 if let Some(count) = message.decimal("num_ping").and_then(|count| u32::try_from(count).ok()) {
                     self.compare(now, count, facts);
@@ -124,9 +123,6 @@ impl Decider {
     /// Does what is due.
     pub(super) fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
         let mut orders = std::mem::take(&mut self.orders);
-        if self.ask_at.is_some_and(|at| at <= now) {
-            self.ask(now, facts);
-        }
         if let Some(due) = self.give_up.filter(|give_up| give_up.at <= now) {
             self.fire(now, due, facts);
         }
@@ -154,11 +150,9 @@ impl Decider {
         let st = message.get(wire::ST).unwrap_or_default();
         self.info(format!("Link Status update: Link {node}/{link} now has status {st}"));
         self.wait_longer(now);
+        // Of any other link nothing is told: ping nodes behind the same cable die a little later, and then they are.
         if self.settings.pings.iter().any(|ping| ping == node) {
             self.ask_if_changed(now, facts);
-        } else if st == "dead" {
-            // Ping nodes behind the same cable die a little later: a count told now would be a lie in a moment.
-            self.ask_at = Some(now + self.settling());
         }
     }
 
@@ -176,16 +170,20 @@ impl Decider {
 
     fn ask_if_changed(&mut self, now: Mono, facts: &Facts) {
         self.wait_longer(now);
+        if self.give_up.is_some_and(|give_up| give_up.lot == Lot::All && facts.pings >= give_up.enough) {
+            self.info("Aborting our giveup.");
+            self.give_up = None;
+        }
+        // The same count twice has an original drop what the first made it begin.
         if self.told != Some(facts.pings) {
-            self.ask(now, facts);
+            self.ask(facts);
         }
     }
 
     /// Tells the other side what we count; it compares and answers.
-    fn ask(&mut self, _now: Mono, facts: &Facts) {
+    fn ask(&mut self, facts: &Facts) {
         self.info("Asking other side for ping node count.");
         self.told = Some(facts.pings);
-        self.ask_at = None;
         let count = facts.pings.to_string();
         let message = Message::new(&Kind::Other("num_ping_nodes".into()));
         self.say(message.with(wire::SRC, self.settings.me.as_str()).with("num_ping", count));
@@ -254,9 +252,9 @@ impl Decider {
             Lot::Foreign => enough && self.peer_count == Some(facts.pings),
         };
         if !still_true {
-            self.info("What was counted has changed meanwhile: asking again.");
+            self.info("What was counted has changed meanwhile: no giveup.");
             self.give_up = None;
-            return self.ask(now, facts);
+            return self.ask_if_changed(now, facts);
         }
         if facts.holds == "transition" && now < due.until {
             self.give_up = Some(GiveUp { at: now + self.settings.keepalive, ..due });
