@@ -18,5 +18,7 @@ mod filesystem;
 mod network;
 #[path = "agents/programs.rs"]
 mod programs;
+#[path = "agents/table.rs"]
+mod table;
 #[path = "agents/tap.rs"]
 mod tap;
