@@ -2,6 +2,7 @@
 //!
 //! The document of `status` is versioned: fields may be added within a version, never changed or removed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -75,6 +76,27 @@ pub struct Status {
     pub leaving: bool,
     /// `on`, `off` or `legacy`.
     pub auto_failback: String,
+    /// Why groups are not at home though their home is alive, in a sentence; absent when all are.
+    #[serde(default)]
+    pub away: Option<String>,
+    /// What the files of the two nodes say differently, in sentences, as far as known.
+    #[serde(default)]
+    pub drift: Vec<String>,
+    /// The fencing devices in the order they are tried.
+    #[serde(default)]
+    pub fencing: Vec<String>,
+    /// The configured silence after which a node is dead.
+    #[serde(default)]
+    pub deadtime_ms: u64,
+    /// A deadtime that would do, from the heartbeat gaps measured; absent until there are enough.
+    #[serde(default)]
+    pub enough_deadtime_ms: Option<u64>,
+    /// How late the daemon came to its own deadlines in the last minute or two, at worst.
+    #[serde(default)]
+    pub loop_late_ms: f64,
+    /// What the other node says of itself, when it is a Latido.
+    #[serde(default)]
+    pub peer: Option<Peer>,
     /// When groups of a node that died or left were last taken over; absent when never.
     pub last_takeover_ms: Option<u64>,
     /// When anything last changed.
@@ -121,6 +143,35 @@ pub struct Link {
     pub last_heard_ms: Option<u64>,
     /// Why the medium fails, if it does.
     pub failure: Option<String>,
+    /// How regularly heartbeats come in over it; absent until there are enough.
+    #[serde(default)]
+    pub gaps: Option<Gaps>,
+}
+
+/// Times between heartbeats on a link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gaps {
+    /// How many were measured.
+    pub count: u32,
+    /// Half are shorter.
+    pub median_ms: f64,
+    /// 99.9 % are shorter.
+    pub p999_ms: f64,
+    /// None was longer.
+    pub worst_ms: f64,
+}
+
+/// The other node's own view.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Peer {
+    /// How long ago it said so.
+    pub said_ms: u64,
+    /// Its program version.
+    pub program: String,
+    /// Each of its media, and whether it hears us over it.
+    pub links: BTreeMap<String, bool>,
+    /// The groups that failed there, with the reason.
+    pub failed: Vec<String>,
 }
 
 /// One resource group.

@@ -188,6 +188,15 @@ impl Schedule {
                 return Err(format!("{word} runs on {nodes} nodes after all is quiet"));
             }
         }
+        for node in 0..2 {
+            // A group that fails again and again keeps its node deciding.
+            let view = self.pair.cluster(node).map(|cluster| cluster.view(self.pair.now()));
+            if view
+                .is_some_and(|view| !view.stable && view.groups.iter().all(|group| group.state != GroupState::Failed))
+            {
+                return Err(format!("{} is still undecided after all is quiet", NAMES[node]));
+            }
+        }
         Ok(())
     }
 }

@@ -1,22 +1,29 @@
 //! `latido status`: nodes, links, and who holds what since when, for a person at three in the morning or a program.
 
 use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::{Answer, Ask, Client, Group, Node, Status};
+use crate::client::{Answer, Ask, Client, Group, Link, Node, Status};
 use crate::paths::Paths;
 
 use super::print;
+
+/// Between two looks of `--watch`.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Options of `latido status`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Exit code: 0 healthy, 1 degraded, 2 the daemon does not run.")]
 pub(super) struct Args {
-    /// One JSON object instead of text
+    /// One JSON object instead of text (see docs/status.md); with --watch one a line, whenever something changes
     #[arg(long)]
     json: bool,
+    /// Show it again and again until interrupted
+    #[arg(long, short)]
+    watch: bool,
     /// The node's directory
     #[arg(short = 'd', long = "dir", value_name = "DIR", env = "HA_DIR", default_value = "/etc/ha.d")]
     dir: PathBuf,
@@ -24,22 +31,55 @@ pub(super) struct Args {
 
 /// Asks and prints.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let socket = Paths::under(&args.dir).control_socket();
-    let answer = Client::connect(&socket).and_then(|mut client| client.ask(&Ask::Status, Duration::from_secs(5)));
-    match answer {
-        Ok(Answer::Status(status)) => {
+    if args.watch {
+        return watch(args);
+    }
+    match look(args) {
+        Ok(status) => {
             let json = || serde_json::to_string_pretty(&status).unwrap_or_default();
             print(&if args.json { json() } else { describe(&status) });
             ExitCode::from(u8::from(!is_healthy(&status)))
         }
+        Err(why) => {
+            eprintln!("latido status: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn look(args: &Args) -> Result<Box<Status>, String> {
+    let socket = Paths::under(&args.dir).control_socket();
+    let answer = Client::connect(&socket).and_then(|mut client| client.ask(&Ask::Status, Duration::from_secs(5)));
+    match answer {
+        Ok(Answer::Status(status)) => Ok(status),
         Ok(Answer::Moved(_) | Answer::Refused(_)) => {
-            eprintln!("latido status: the daemon answered something else; is it of another version?");
-            ExitCode::from(2)
+            Err("the daemon answered something else; is it of another version?".to_owned())
         }
-        Err(error) => {
-            eprintln!("latido status: {error}");
-            ExitCode::from(2)
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Until the reader goes away or somebody interrupts.
+fn watch(args: &Args) -> ExitCode {
+    // To the upper left, and clear from there: only for a person.
+    let clear = if std::io::stdout().is_terminal() && !args.json { "\x1b[H\x1b[J" } else { "" };
+    let mut last = None;
+    loop {
+        let text = match look(args) {
+            Ok(status) if args.json => {
+                let changed = last.replace((status.last_change_ms, status.stable)).is_none_or(|(before, stable)| {
+                    // The age of the last change falls only when there was another.
+                    status.last_change_ms < before || status.stable != stable
+                });
+                if changed { serde_json::to_string(&status).unwrap_or_default() } else { String::new() }
+            }
+            Ok(status) => describe(&status),
+            Err(why) => format!("latido status: {why}"),
+        };
+        if !text.is_empty() && writeln!(std::io::stdout(), "{clear}{text}").is_err() {
+            return ExitCode::SUCCESS;
         }
+        super::pause(LOOK_EVERY);
     }
 }
 
@@ -54,33 +94,84 @@ fn is_healthy(status: &Status) -> bool {
 
 fn describe(status: &Status) -> String {
     let mut text = String::new();
+    let width = status.nodes.iter().flat_map(|node| node.links.iter().map(|link| link.medium.len()));
+    let width = width.chain(status.nodes.iter().map(|node| node.name.len() + 7)).max().unwrap_or(0).max(14);
     for node in status.nodes.iter().filter(|node| !node.ping) {
-        let name = if node.here { format!("{} (here)", node.name) } else { node.name.clone() };
-        let held: Vec<&str> = status.groups.iter().filter(|group| holds(node, group)).map(|g| g.key.as_str()).collect();
-        let held = if held.is_empty() { "-".to_owned() } else { held.join(" ") };
-        let kind = if node.latido { "" } else { "   runs heartbeat" };
-        let _ = writeln!(text, "{name:<20} {:<8} holds  {held}{kind}", node.status);
+        let _ = writeln!(text, "{}", node_line(status, node, width));
     }
     for node in status.nodes.iter().filter(|node| !node.here) {
         for link in &node.links {
-            let state = if link.up { "up" } else { "DEAD" };
-            let age = link.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("{} ago", age(ms)));
-            let failure = link.failure.as_ref().map_or(String::new(), |why| format!("   {why}"));
-            let _ = writeln!(text, "{:<20} {state:<8} {} {age}{failure}", link.medium, node.name);
+            let _ = writeln!(text, "{}", link_line(status, node, link, width));
         }
     }
-    for group in &status.groups {
-        let _ = writeln!(
-            text,
-            "{:<20} {:<8} for {}, home {}{}",
-            group.key,
-            place(status, group),
-            age(group.for_ms),
-            group.owner,
-            more(group)
-        );
+    let unusual = |group: &&Group| status.groups.len() > 1 || place(status, group) != group.owner;
+    for group in status.groups.iter().filter(unusual) {
+        let (at, age) = (place(status, group), age(group.for_ms));
+        let _ = writeln!(text, "{:<width$} {at:<8} for {age}, home {}{}", group.key, group.owner, more(group));
     }
-    let takeover = status.last_takeover_ms.map_or("never".to_owned(), |ms| format!("{} ago", age(ms)));
+    for sentence in sentences(status) {
+        let _ = writeln!(text, "! {sentence}");
+    }
+    text += &summary(status);
+    text
+}
+
+fn node_line(status: &Status, node: &Node, width: usize) -> String {
+    let name = if node.here { format!("{} (here)", node.name) } else { node.name.clone() };
+    let held: Vec<&Group> = status.groups.iter().filter(|group| holds(node, group)).collect();
+    let words: Vec<String> = held.iter().map(|group| group.resources.join(" ")).collect();
+    let since = held.iter().map(|group| group.for_ms).min().filter(|_| node.here);
+    let mut line = format!(
+        "{name:<width$} {:<8} holds  {}",
+        node.status,
+        if held.is_empty() { "-".to_owned() } else { words.join(", ") }
+    );
+    if let Some(ms) = since {
+        let _ = write!(line, "   for {}", age(ms));
+    }
+    if !node.here && !node.latido && node.last_heard_ms.is_some() {
+        line += "   runs heartbeat";
+    }
+    line
+}
+
+fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String {
+    let state = if link.up { "up" } else { "DEAD" };
+    let heard = link.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("{} ago", age(ms)));
+    let mut line = format!("{:<width$} {state:<8} {} {heard}", link.medium, node.name);
+    if let Some(gaps) = &link.gaps {
+        let (median, most, worst) = (seconds(gaps.median_ms), seconds(gaps.p999_ms), seconds(gaps.worst_ms));
+        let _ = write!(line, "   gaps {median}, 99.9 % {most}, worst {worst}");
+    }
+    if let Some(why) = &link.failure {
+        let _ = write!(line, "   {why}");
+    }
+    // A cable may carry in one direction only.
+    let theirs = status.peer.as_ref().filter(|_| !node.ping).and_then(|peer| peer.links.get(&link.medium));
+    if theirs == Some(&!link.up) {
+        let _ = write!(line, "   {} {} us", node.name, if link.up { "does NOT hear" } else { "hears" });
+    }
+    line
+}
+
+/// What needs somebody's attention.
+fn sentences(status: &Status) -> Vec<String> {
+    let mut sentences: Vec<String> = status.waiting_for.iter().chain(&status.away).cloned().collect();
+    sentences.extend(status.drift.iter().cloned());
+    let peer = status.nodes.iter().find(|node| !node.here && !node.ping).map_or("the other node", |node| &node.name);
+    let failed = status.peer.iter().flat_map(|theirs| &theirs.failed);
+    sentences.extend(failed.map(|what| format!("{peer} says: {what}")));
+    if let Some(enough) = status.enough_deadtime_ms.filter(|enough| *enough > status.deadtime_ms) {
+        sentences.push(format!(
+            "deadtime {} is short for heartbeats this irregular: {} would be safe",
+            seconds_ms(status.deadtime_ms),
+            seconds_ms(enough)
+        ));
+    }
+    sentences
+}
+
+fn summary(status: &Status) -> String {
     let settled = if status.leaving {
         "leaving"
     } else if status.stable {
@@ -88,8 +179,32 @@ fn describe(status: &Status) -> String {
     } else {
         "in transition"
     };
-    let _ = write!(text, "{settled} · failback {} · last takeover {takeover}", status.auto_failback);
-    text
+    let enough = status.enough_deadtime_ms.filter(|enough| *enough < status.deadtime_ms);
+    let enough = enough.map_or(String::new(), |ms| format!(" (from these gaps {} would do)", seconds_ms(ms)));
+    let fencing = match status.fencing.as_slice() {
+        [] => "none: a shared disk is not protected".to_owned(),
+        devices => devices.join(", "),
+    };
+    let files = match (&status.peer, status.drift.as_slice()) {
+        (_, [_, ..]) => " · files DIFFER",
+        (Some(_), []) => " · files equal on both nodes",
+        (None, []) => "",
+    };
+    let takeover = status.last_takeover_ms.map_or("never".to_owned(), |ms| format!("{} ago", age(ms)));
+    format!(
+        "{settled} · failback {} · deadtime {}{enough} · fencing {fencing}{files} · last takeover {takeover}",
+        status.auto_failback,
+        seconds_ms(status.deadtime_ms),
+    )
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for people")]
+fn seconds_ms(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { seconds(ms as f64) }
+}
+
+fn seconds(ms: f64) -> String {
+    if ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.2} s", ms / 1000.0) }
 }
 
 fn holds(node: &Node, group: &Group) -> bool {
@@ -105,7 +220,7 @@ fn place<'a>(status: &'a Status, group: &'a Group) -> &'a str {
         ("held", true) => "BOTH",
         ("free", true) => status.nodes.iter().find(|node| !node.here && !node.ping).map_or("peer", |node| &node.name),
         ("free", false) => "NOBODY",
-        ("held", false) => "here",
+        ("held", false) => &status.me,
         (state, _) => state,
     }
 }

@@ -9,7 +9,7 @@ use crate::wire::{Generation, Kind, Message, Sequence, field};
 use super::node::Node;
 use super::sequence::Verdict;
 use super::timer::Timer;
-use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status};
+use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
 
 /// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
 /// keep us from serving.
@@ -88,6 +88,9 @@ impl Cluster {
             return;
         }
         self.life_sign(index, medium, at);
+        if kind == Kind::Status {
+            self.note_gap(index, medium, at);
+        }
         if verdict != Verdict::Duplicate {
             self.dispatch(index, &kind, message, at);
         }
@@ -127,6 +130,11 @@ impl Cluster {
                 }
             }
             Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message),
+            Kind::Other(name) if name == mirror::KIND => {
+                if self.peer.is_node(index) {
+                    self.on_mirror(message);
+                }
+            }
             Kind::Stonith | Kind::Other(_) => self.out.push(Action::Notify(message.clone())),
             Kind::Status | Kind::NsSt | Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::IfStat => {}
         }
@@ -209,6 +217,7 @@ impl Cluster {
         }
         if node.status == Status::Dead && message.get(field::ST).and_then(Status::from_text).is_some() {
             node.track.reset();
+            node.links.iter_mut().for_each(|link| link.gaps.break_off());
             if node.last_status > Sequence(0) {
                 let name = node.name.clone();
                 self.report(Report::NodeReturned { node: name });
@@ -249,6 +258,12 @@ impl Cluster {
         if rose {
             self.report(Report::LinkUp { node: name.clone(), medium: medium.clone() });
             self.notify_link(&name, medium, "up");
+        }
+    }
+
+    fn note_gap(&mut self, index: usize, medium: &MediumId, at: Mono) {
+        if let Some(link) = self.nodes[index].links.iter_mut().find(|link| link.medium == *medium) {
+            link.gaps.note(at);
         }
     }
 
@@ -375,6 +390,7 @@ impl Cluster {
     pub(super) fn on_link_silence(&mut self, name: &NodeName, medium: &MediumId) {
         let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name) else { return };
         let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
+        link.gaps.break_off();
         if std::mem::replace(&mut link.up, false) {
             self.changed();
             self.report(Report::LinkDead { node: name.clone(), medium: medium.clone() });

@@ -13,10 +13,12 @@ mod claims;
 mod clients;
 mod event;
 mod fence;
+mod gaps;
 mod groups;
 mod history;
 mod legacy;
 mod membership;
+mod mirror;
 mod monitor;
 mod node;
 mod partition;
@@ -45,6 +47,8 @@ pub use action::{Action, ExitReason};
 pub use adopt::{Kept, KeptGroup, Past};
 pub use clients::Class;
 pub use event::{Event, MediumCondition};
+pub use gaps::GapsView;
+pub use mirror::Mirror;
 pub use report::{Level, Report};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
@@ -55,6 +59,7 @@ use clients::Held;
 use fence::{DeviceChecks, Fencing};
 use groups::Groups;
 use history::SentHistory;
+use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
 use shutdown::Leaving;
@@ -123,6 +128,7 @@ pub struct Cluster {
     local_status: Status,
     nodes: Vec<Node>,
     failed_media: BTreeMap<MediumId, String>,
+    mirrors: Mirrors,
     seq: Sequence,
     history: SentHistory,
     held: Held,
@@ -182,6 +188,7 @@ impl Cluster {
             local_status: Status::Init,
             nodes,
             failed_media: BTreeMap::new(),
+            mirrors: Mirrors::default(),
             seq: Sequence(0),
             history: SentHistory::default(),
             held: Held::default(),
@@ -234,6 +241,7 @@ impl Cluster {
         }
         self.settle();
         self.announce_claim();
+        self.serve_mirror();
         self.keep_what_changed();
         std::mem::take(&mut self.out)
     }
@@ -298,7 +306,7 @@ impl Cluster {
             Timer::Rexmit(node) => self.request_missing(&node),
             Timer::PeerSilent => self.on_peer_silent(),
             // They only wake `settle`.
-            Timer::Orphans | Timer::Heal | Timer::Conflict => {}
+            Timer::Orphans | Timer::Heal | Timer::Conflict | Timer::Mirror => {}
             Timer::Standby => self.on_standby_overdue(),
             Timer::PendingTake => self.pending_take = None,
             Timer::Client => self.answer_client_late(),
@@ -321,6 +329,8 @@ impl Cluster {
         if late > tolerable {
             let grace = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
             self.judge_from = self.now.mono + grace;
+            let links = self.nodes.iter_mut().flat_map(|node| &mut node.links);
+            links.for_each(|link| link.gaps.break_off());
             self.report(Report::OwnStall { lost: late });
         }
     }

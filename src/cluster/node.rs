@@ -6,6 +6,7 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Sequence};
 
+use super::gaps::Gaps;
 use super::sequence::SeqTrack;
 use super::{LinkView, NodeView, Status};
 
@@ -18,6 +19,8 @@ pub(super) struct Link {
     pub(super) up: bool,
     /// When the last kept or duplicate message came in.
     pub(super) last_heard: Option<Mono>,
+    /// How regularly heartbeats come in over it.
+    pub(super) gaps: Gaps,
 }
 
 /// One other node, or a ping node.
@@ -68,7 +71,7 @@ pub(super) struct Node {
 impl Node {
     /// A node not heard yet.
     pub(super) fn new(name: NodeName, is_ping: bool, media: Vec<MediumId>, dead_after: Duration, trigger: u64) -> Node {
-        let link = |medium| Link { medium, up: false, last_heard: None };
+        let link = |medium| Link { medium, up: false, last_heard: None, gaps: Gaps::default() };
         Node {
             name,
             is_ping,
@@ -102,6 +105,7 @@ impl Node {
     pub(super) fn forget_life(&mut self) {
         self.track.reset();
         self.acked = Sequence(0);
+        self.links.iter_mut().for_each(|link| link.gaps.break_off());
     }
 
     /// The picture for people.
@@ -126,6 +130,7 @@ impl Node {
                     up: link.up,
                     last_heard: link.last_heard.map(|at| now.since(at)),
                     failure: failed(&link.medium),
+                    gaps: link.gaps.view(),
                 })
                 .collect(),
         }

@@ -15,6 +15,17 @@ pub enum AutoFailback {
     Legacy,
 }
 
+impl AutoFailback {
+    /// The word in `ha.cf`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AutoFailback::On => "on",
+            AutoFailback::Off => "off",
+            AutoFailback::Legacy => "legacy",
+        }
+    }
+}
+
 /// What happens to a group that cannot start here (`product.md`, `latido.cf`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnStartFailure {
@@ -83,6 +94,10 @@ pub struct Settings {
     pub monitors: Vec<Monitor>,
     /// Short digest of `haresources`, which our own messages carry so that a difference is noticed.
     pub resources_digest: String,
+    /// `keepalive=1s deadtime=10s …`: what both nodes' `ha.cf` should agree on.
+    pub timing: String,
+    /// Number and method of the key that signs, `1 sha1`; nothing of the key itself.
+    pub key: String,
 }
 
 /// One `monitor` line of `latido.cf`.

@@ -215,14 +215,18 @@ impl Cluster {
     /// The peer has just become active and wants to know what we hold. A node that starts holds nothing it would have
     /// to be asked for, unless it restarted quickly; then it says so when it hears that we are stable.
     fn on_starting(&mut self, message: &Message) {
-        self.peer.stable = false;
-        self.peer.left = false;
-        self.peer.leaving = false;
+        let sequence = message.sequence().unwrap_or_default().0;
+        // Overtaken by a claim it says nothing new.
+        let is_news = sequence > self.peer.claims_seq;
+        if is_news {
+            self.peer.stable = false;
+            self.peer.left = false;
+            self.peer.leaving = false;
+        }
         if !self.nice() {
             return;
         }
-        let sequence = message.sequence().unwrap_or_default().0;
-        if let Some(detail) = self.matching_detail(message).filter(|_| sequence > self.peer.claims_seq) {
+        if let Some(detail) = self.matching_detail(message).filter(|_| is_news) {
             self.peer.holds = detail;
             self.peer.said = true;
             self.peer.claims_seq = sequence;
@@ -391,6 +395,7 @@ impl Cluster {
             self.nodes[index].is_latido = false;
             self.nodes[index].resources_digest = None;
         }
+        self.mirrors.forget();
         if cut_off {
             self.on_peer_cut_off();
         }

@@ -44,6 +44,8 @@ pub(super) enum Timer {
     Forget(String),
     /// Ask this resource of this group whether it works.
     Monitor(String, usize),
+    /// What we told the other Latido of ourselves has changed.
+    Mirror,
     /// The last moments after `shutdone` are over.
     Linger,
 }

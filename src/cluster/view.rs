@@ -6,7 +6,10 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::Generation;
 
-use super::{AutoFailback, Cluster, Status};
+use super::claims::PeerHold;
+use super::gaps::enough_deadtime;
+use super::standby::Standby;
+use super::{AutoFailback, Cluster, GapsView, Mirror, Status};
 
 /// Everything a person may want to know, at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +32,16 @@ pub struct View {
     pub leaving: bool,
     /// The configured mode.
     pub auto_failback: AutoFailback,
+    /// Why groups are not at home though their home is alive, in a sentence, if so.
+    pub away: Option<String>,
+    /// What the nodes' files say differently, in sentences, as far as known.
+    pub drift: Vec<String>,
+    /// What the other Latido last said of itself.
+    pub mirror: Option<Mirror>,
+    /// A deadtime that would do, from the gaps measured.
+    pub enough_deadtime: Option<Duration>,
+    /// The fencing devices.
+    pub fences: Vec<String>,
     /// When we last took over groups of a node that died or left, if ever.
     pub last_takeover: Option<Mono>,
     /// When anything last changed (a node, a link, a group).
@@ -75,6 +88,8 @@ pub struct LinkView {
     pub last_heard: Option<Duration>,
     /// Why the medium itself fails, if it does.
     pub failure: Option<String>,
+    /// How regularly heartbeats come in over it, once there were enough.
+    pub gaps: Option<GapsView>,
 }
 
 /// What a group is doing on this node.
@@ -135,9 +150,50 @@ impl Cluster {
             waiting_for: self.fencing_text(),
             leaving: self.leaving.is_some(),
             auto_failback: self.settings.auto_failback,
+            away: self.away_text(),
+            drift: self.drift(),
+            mirror: self.mirrors.heard.clone(),
+            enough_deadtime: self.enough_deadtime(),
+            fences: self.settings.fences.clone(),
             last_takeover: self.last_takeover,
             last_change: self.last_change,
         }
+    }
+
+    fn enough_deadtime(&self) -> Option<Duration> {
+        let links = self.nodes.iter().filter(|node| !node.is_ping).flat_map(|node| &node.links);
+        enough_deadtime(self.settings.keepalive, links.filter_map(|link| link.gaps.view()))
+    }
+
+    /// Why something is not at home though its home is alive: the first reason that holds.
+    fn away_text(&self) -> Option<String> {
+        let peer = self.peer_node().filter(|node| node.status == Status::Active)?;
+        let peer_has = |index: usize| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed());
+        let guest = |index: &usize| !self.is_own(*index) && self.groups.state(*index) == GroupState::Held;
+        let abroad = |index: &usize| self.is_own(*index) && peer_has(*index);
+        let (home, index, command) = match (0..self.groups.len()).find(guest) {
+            Some(index) => (peer.name.clone(), index, "latido standby foreign"),
+            None => (self.settings.me.clone(), (0..self.groups.len()).find(abroad)?, "latido takeover local"),
+        };
+        let failed_at_home = if home == self.settings.me {
+            self.groups.state(index) == GroupState::Failed
+        } else {
+            self.peer.holds.get(index).is_some_and(|hold| matches!(hold, PeerHold::Failed | PeerHold::FailedStays))
+        };
+        let key = self.groups.key(index);
+        let why = match self.settings.auto_failback {
+            _ if failed_at_home => {
+                format!("it could not be started there; when that is mended: `latido resource retry {key}` on {home}")
+            }
+            AutoFailback::Off => format!("auto_failback is off; `{command}` brings it home"),
+            AutoFailback::Legacy => format!("auto_failback legacy: {home} asks for it only when it starts"),
+            AutoFailback::On if self.groups.is_busy() || self.standby != Standby::Not => {
+                "something is being started or stopped; it goes home after that".to_owned()
+            }
+            AutoFailback::On if !self.peer.stable => format!("{} has not finished deciding", peer.name),
+            AutoFailback::On => format!("it was moved by request, or failed there; `{command}` brings it home"),
+        };
+        Some(format!("{key} is not at home on {home}: {why}"))
     }
 
     fn own_view(&self) -> NodeView {

@@ -191,7 +191,10 @@ fn finished(
     let media: Vec<_> = cf.media.iter().map(|medium| medium.value.clone()).collect();
     let path = |name: &str| cf.text(name).map(PathBuf::from);
     Config {
-        settings: settings(cf, &latido, &groups, &media, me, manage_resources),
+        settings: Settings {
+            key: signing_key(&keyring),
+            ..settings(cf, &latido, &groups, &media, me, manage_resources)
+        },
         groups,
         keyring,
         node_order: node_order(cf),
@@ -275,7 +278,28 @@ fn settings(
         fences: fences(cf, latido).iter().map(Fence::name).collect(),
         monitors: latido.monitors.clone(),
         resources_digest: resources_digest(groups),
+        timing: timing(cf),
+        key: String::new(),
     }
+}
+
+/// What both nodes should say alike, in words without blanks.
+fn timing(cf: &HaCf) -> String {
+    let time = value::in_ms;
+    format!(
+        "keepalive={} deadtime={} warntime={} initdead={} auto_failback={}",
+        time(cf.keepalive),
+        time(cf.deadtime),
+        time(cf.effective_warntime()),
+        time(cf.effective_initdead()),
+        cf.auto_failback.as_str(),
+    )
+}
+
+/// Number and method of the key that signs; nothing of the key.
+fn signing_key(keyring: &Keyring) -> String {
+    let id = keyring.signing_id();
+    keyring.method(id).map_or_else(String::new, |method| format!("{id} {}", method.name()))
 }
 
 /// Eight hexadecimal digits that are the same for files that mean the same, whatever their comments and blanks.

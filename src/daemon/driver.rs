@@ -482,6 +482,11 @@ impl Driver {
         }
     }
 
+    /// How late the loop came to its own deadlines in the last minute or two, in milliseconds.
+    pub(super) fn worst_lateness(&self) -> f64 {
+        journal::ms(self.lateness.worst(self.clock.mono()))
+    }
+
     fn evidence(&self) -> Evidence {
         let now = self.clock.mono();
         let view = self.cluster.view(now);
@@ -497,7 +502,7 @@ impl Driver {
         let pings: Vec<bool> = others().filter(|node| node.is_ping).map(|node| node.status == Status::Ping).collect();
         Evidence {
             links: links.collect(),
-            loop_late_ms: journal::ms(self.lateness.worst(now)),
+            loop_late_ms: self.worst_lateness(),
             ping_nodes: (!pings.is_empty()).then(|| (pings.iter().filter(|up| **up).count(), pings.len())),
         }
     }

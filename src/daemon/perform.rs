@@ -336,16 +336,28 @@ impl Driver {
             waiting_for: view.waiting_for.clone(),
             stable: view.stable,
             leaving: view.leaving,
-            auto_failback: match view.auto_failback {
-                AutoFailback::On => "on",
-                AutoFailback::Off => "off",
-                AutoFailback::Legacy => "legacy",
-            }
-            .to_owned(),
+            auto_failback: view.auto_failback.as_str().to_owned(),
+            away: view.away.clone(),
+            drift: view.drift.clone(),
+            fencing: view.fences.clone(),
+            deadtime_ms: millis(self.config.settings.deadtime),
+            enough_deadtime_ms: view.enough_deadtime.map(millis),
+            loop_late_ms: self.worst_lateness(),
+            peer: view.mirror.as_ref().map(|mirror| client::Peer {
+                said_ms: ms(mirror.at),
+                program: mirror.program.clone(),
+                links: mirror.links.clone(),
+                failed: mirror.failed.clone(),
+            }),
             last_takeover_ms: view.last_takeover.map(ms),
             last_change_ms: ms(view.last_change),
         }
     }
+}
+
+/// Milliseconds with a tenth.
+fn fine(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 fn nodes(view: &View) -> Vec<client::Node> {
@@ -354,6 +366,12 @@ fn nodes(view: &View) -> Vec<client::Node> {
         up: link.up,
         last_heard_ms: link.last_heard.map(millis),
         failure: link.failure.clone(),
+        gaps: link.gaps.map(|gaps| client::Gaps {
+            count: gaps.count,
+            median_ms: fine(gaps.median),
+            p999_ms: fine(gaps.p999),
+            worst_ms: fine(gaps.worst),
+        }),
     };
     view.nodes
         .iter()

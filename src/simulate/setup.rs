@@ -39,6 +39,8 @@ pub fn settings(me: &str) -> Option<Settings> {
         fences: Vec::new(),
         monitors: Vec::new(),
         resources_digest: "simulated".into(),
+        timing: "keepalive=1s deadtime=5s".into(),
+        key: "1 sha1".into(),
     })
 }
 

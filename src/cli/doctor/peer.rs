@@ -109,7 +109,7 @@ fn alive(node: &Node, findings: &mut Findings) {
 }
 
 fn link(config: &Config, status: &Status, node: &Node, link: &Link, findings: &mut Findings) {
-    let Link { medium, up, last_heard_ms, failure } = link;
+    let Link { medium, up, last_heard_ms, failure, gaps: _ } = link;
     let heard = last_heard_ms.map_or("never".to_owned(), |ms| format!("{} ago", seconds(ms)));
     match (failure, up) {
         (Some(why), _) => findings.fail("link", format!("{medium} does not work: {why}"), "mend the medium"),

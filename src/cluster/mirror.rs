@@ -1,0 +1,143 @@
+//! What two Latidos tell each other of themselves: how each sees the cables, what failed there, and whether the files
+//! agree. In a message of our own kind, sent to a Latido only, a second after something changed; nothing is ever decided
+//! by it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::names::NodeName;
+use crate::time::Mono;
+use crate::wire::{Kind, Message, field};
+
+use super::timer::Timer;
+use super::{Cluster, GroupState};
+
+/// `t=` of the message.
+pub(super) const KIND: &str = "latido";
+const LINKS: &str = "links";
+const FAILED: &str = "failed";
+const TIMING: &str = "timing";
+const KEY: &str = "key";
+const PROGRAM: &str = "program";
+
+const PAUSE: Duration = Duration::from_secs(1);
+/// What a peer says is shown to people: no more of it than they would read.
+const LONGEST: usize = 400;
+
+/// What the other node said last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mirror {
+    /// When it came in.
+    pub at: Mono,
+    /// Each medium over which it expects to hear us, and whether it does.
+    pub links: BTreeMap<String, bool>,
+    /// The groups that failed there, with the reason.
+    pub failed: Vec<String>,
+    /// Its keepalive, deadtime and the like, as far as both nodes should agree on them.
+    pub timing: String,
+    /// Number and method of the key it signs with.
+    pub key: String,
+    /// Its version.
+    pub program: String,
+}
+
+/// Both directions.
+#[derive(Debug, Default)]
+pub(super) struct Mirrors {
+    said: Option<String>,
+    due: Option<Mono>,
+    pub(super) heard: Option<Mirror>,
+}
+
+impl Mirrors {
+    /// A new life of the peer knows nothing of us, and we nothing of it.
+    pub(super) fn forget(&mut self) {
+        self.said = None;
+        self.heard = None;
+    }
+}
+
+impl Cluster {
+    /// Tells the other Latido what has changed here.
+    pub(super) fn serve_mirror(&mut self) {
+        let Some(peer) = self.peer_name().filter(|_| self.peer_is_latido() && self.is_active()) else { return };
+        let alive = self.peer_node().is_some_and(super::node::Node::is_alive);
+        if !alive || self.leaving.is_some() || self.timers.is_set(&Timer::Mirror) {
+            return;
+        }
+        let message = self.mirror(&peer);
+        let text = message.to_string();
+        if self.mirrors.said.as_ref() == Some(&text) {
+            return;
+        }
+        match self.mirrors.due {
+            Some(due) if due <= self.now.mono => {
+                self.mirrors.said = Some(text);
+                self.mirrors.due = None;
+                self.send(message);
+            }
+            // Later: what is being agreed on now needs the line.
+            Some(_) | None => {
+                let due = self.now.mono + PAUSE;
+                self.mirrors.due = Some(due);
+                self.timers.set(Timer::Mirror, due);
+            }
+        }
+    }
+
+    fn mirror(&self, peer: &NodeName) -> Message {
+        let links = self.peer_node().map_or(String::new(), |node| {
+            let word = |link: &super::node::Link| format!("{}={}", link.medium, if link.up { "up" } else { "dead" });
+            node.links.iter().map(word).collect::<Vec<_>>().join(" ")
+        });
+        let failed = self.groups.view(|_| false).into_iter().filter_map(|group| match group.state {
+            GroupState::Failed | GroupState::Blocked => {
+                Some(format!("{}: {}", group.key, group.failure.unwrap_or_else(|| "failed".to_owned())))
+            }
+            GroupState::Free | GroupState::Starting | GroupState::Held | GroupState::Stopping => None,
+        });
+        let failed = failed.collect::<Vec<_>>().join("; ").replace(['\n', '\r'], " ");
+        Message::new(&Kind::from_text(KIND))
+            .with(field::DEST, peer.as_str())
+            .with(LINKS, links)
+            .with(FAILED, failed)
+            .with(TIMING, self.settings.timing.as_str())
+            .with(KEY, self.settings.key.as_str())
+            .with(PROGRAM, env!("CARGO_PKG_VERSION"))
+    }
+
+    /// The other node told us.
+    pub(super) fn on_mirror(&mut self, message: &Message) {
+        let text = |name: &str| message.get(name).unwrap_or_default().chars().take(LONGEST).collect::<String>();
+        let link = |word: &str| word.rsplit_once('=').map(|(name, state)| (name.to_owned(), state == "up"));
+        self.mirrors.heard = Some(Mirror {
+            at: self.now.mono,
+            links: text(LINKS).split(' ').filter_map(link).collect(),
+            failed: text(FAILED).split("; ").filter(|word| !word.is_empty()).map(str::to_owned).collect(),
+            timing: text(TIMING),
+            key: text(KEY),
+            program: text(PROGRAM),
+        });
+    }
+
+    /// What the two nodes' files say differently, in sentences. Empty when nothing is known to differ.
+    pub(super) fn drift(&self) -> Vec<String> {
+        let Some(peer) = self.peer_node() else { return Vec::new() };
+        let mut sentences = Vec::new();
+        if peer.resources_digest.as_ref().is_some_and(|theirs| *theirs != self.settings.resources_digest) {
+            sentences.push(format!("haresources is not the same as on {}", peer.name));
+        }
+        let Some(mirror) = &self.mirrors.heard else { return sentences };
+        let ours: Vec<_> = self.settings.timing.split(' ').collect();
+        let other = |word: &&str| !ours.contains(word);
+        let differing: Vec<_> = mirror.timing.split(' ').filter(other).collect();
+        if !differing.is_empty() {
+            sentences.push(format!("ha.cf of {} says {}", peer.name, differing.join(" ")));
+        }
+        if mirror.key != self.settings.key && !mirror.key.is_empty() {
+            sentences
+                .push(format!("{} signs with key {}, this node with {}", peer.name, mirror.key, self.settings.key));
+        }
+        sentences
+    }
+}
