@@ -110,7 +110,7 @@ impl Net {
 
     /// Sends the announcements that are due and returns who else was heard to claim one of our addresses, each once.
     pub fn repeat(&mut self, now: Mono) -> Vec<Conflict> {
-        let conflicts = self.conflicts();
+        let conflicts = self.hear();
         let mut repeats = std::mem::take(&mut self.repeats);
         let before = repeats.len();
         repeats.retain_mut(|repeat| {
@@ -144,13 +144,14 @@ impl Net {
         let link = self.link_of(claim)?;
         let mac = ethernet(&link)?;
         let sent = match claim.ip {
-            IpAddr::V4(ip) => self.arp.announce(link.index, mac, ip),
+            IpAddr::V4(ip) => self.arp().and_then(|arp| arp.announce(link.index, mac, ip)),
             IpAddr::V6(ip) => self.nd().and_then(|nd| nd.announce(link.index, mac, ip)),
         };
         if let Err(error) = sent {
             log::debug!("announcing {} on {}: {error}", claim.ip, link.name);
         }
-        if ask {
+        // Who announces what it does not have knows that somebody else does.
+        if ask && !claim.borrowed {
             self.ask(&link, claim.ip);
         }
         Some(link)
@@ -159,7 +160,7 @@ impl Net {
     fn ask(&mut self, link: &Link, ip: IpAddr) {
         let Some(mac) = ethernet(link) else { return };
         let sent = match ip {
-            IpAddr::V4(ip) => self.arp.probe(link.index, mac, ip),
+            IpAddr::V4(ip) => self.arp().and_then(|arp| arp.probe(link.index, mac, ip)),
             IpAddr::V6(ip) => self.nd().and_then(|nd| nd.probe(link.index, ip)),
         };
         if let Err(error) = sent {
@@ -186,7 +187,8 @@ impl Net {
             .find(|link| index.contains(&link.index) && claim.nic.as_ref().is_none_or(|nic| *nic == link.name))
     }
 
-    fn conflicts(&mut self) -> Vec<Conflict> {
+    /// Who was heard meanwhile to claim one of our addresses, each once.
+    pub fn hear(&mut self) -> Vec<Conflict> {
         let heard = self.heard();
         if heard.is_empty() {
             return Vec::new();
@@ -195,7 +197,7 @@ impl Net {
         let ours = |mac: &[u8; 6]| links.iter().any(|link| link.mac == mac);
         let mut found = Vec::new();
         for (ip, mac) in heard.into_iter().filter(|(_, mac)| !ours(mac)) {
-            if let Some(repeat) = self.repeats.iter_mut().find(|repeat| repeat.claim.ip == ip)
+            if let Some(repeat) = self.repeats.iter_mut().find(|repeat| repeat.claim.ip == ip && !repeat.claim.borrowed)
                 && repeat.told.insert(mac)
             {
                 found.push(Conflict { ip, nic: repeat.nic.clone(), mac });
@@ -207,8 +209,10 @@ impl Net {
     fn heard(&mut self) -> Vec<(IpAddr, [u8; 6])> {
         let mut heard: Vec<(IpAddr, [u8; 6])> = Vec::new();
         // A flood is not read to its end: what matters is heard again.
-        while let Some((ip, mac)) = self.arp.heard().filter(|_| heard.len() < MOST_HEARD) {
-            heard.push((ip.into(), mac));
+        if let Some(arp) = &self.arp {
+            while let Some((ip, mac)) = arp.heard().filter(|_| heard.len() < MOST_HEARD) {
+                heard.push((ip.into(), mac));
+            }
         }
         if let Some(nd) = &self.nd {
             while let Some((ip, mac)) = nd.heard().filter(|_| heard.len() < 2 * MOST_HEARD) {
@@ -227,10 +231,16 @@ impl Net {
         let four: Vec<_> =
             watched.iter().filter_map(|ip| if let IpAddr::V4(ip) = ip { Some(*ip) } else { None }).collect();
         let six = watched.iter().any(IpAddr::is_ipv6);
-        let result = self.arp.listen_for(&four).and_then(|()| match (&self.nd, six) {
+        // What is not open and has nothing to hear stays closed.
+        let arp = match (&self.arp, four.is_empty()) {
+            (None, true) => Ok(()),
+            _ => self.arp().and_then(|arp| arp.listen_for(&four)),
+        };
+        let nd = match (&self.nd, six) {
             (None, false) => Ok(()),
-            _ => self.nd()?.listen(six),
-        });
+            _ => self.nd().and_then(|nd| nd.listen(six)),
+        };
+        let result = arp.and(nd);
         if let Err(error) = result {
             log::debug!("listening for other owners of {watched:?}: {error}");
         }

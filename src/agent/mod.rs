@@ -86,7 +86,8 @@ fn pause(time: Duration) {
 #[derive(Debug)]
 pub struct Net {
     netlink: Netlink,
-    arp: ArpSocket,
+    /// Closing it takes the kernel many milliseconds.
+    arp: Option<ArpSocket>,
     /// Opened with the first IPv6 address.
     nd: Option<NdSocket>,
     announce: (u32, Duration),
@@ -102,8 +103,18 @@ impl Net {
     /// # Errors
     /// Without the privilege for packet sockets.
     pub fn open(announce: (u32, Duration), state_dir: PathBuf) -> io::Result<Net> {
-        let (netlink, arp) = (Netlink::open()?, ArpSocket::open()?);
-        Ok(Net { netlink, arp, nd: None, announce, repeats: Vec::new(), state_dir })
+        let mut net = Net::open_for_one_call(announce, state_dir)?;
+        net.arp()?;
+        Ok(net)
+    }
+
+    /// The same for a program that ends after one call: the packet socket is opened when something is to be announced.
+    ///
+    /// # Errors
+    /// As `socket(2)`.
+    pub fn open_for_one_call(announce: (u32, Duration), state_dir: PathBuf) -> io::Result<Net> {
+        let netlink = Netlink::open()?;
+        Ok(Net { netlink, arp: None, nd: None, announce, repeats: Vec::new(), state_dir })
     }
 
     /// Runs a built-in agent; `None` when there is none of that name that runs inside.
@@ -131,6 +142,14 @@ impl Net {
         if let Some(claim) = claim {
             self.begin_announcing(claim, false, now);
         }
+    }
+
+    fn arp(&mut self) -> io::Result<&ArpSocket> {
+        let arp = match self.arp.take() {
+            Some(arp) => arp,
+            None => ArpSocket::open()?,
+        };
+        Ok(self.arp.insert(arp))
     }
 
     fn nd(&mut self) -> io::Result<&NdSocket> {

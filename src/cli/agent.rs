@@ -1,14 +1,17 @@
 //! `latido agent NAME ARGS… start|stop|status`: a built-in resource agent by hand, by another heartbeat, or as a link
 //! `resource.d/NAME` (`resources.md` 9). The words go to standard output, the reasons to standard error.
 
-use std::os::unix::process::CommandExt as _;
+use std::fs::OpenOptions;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
+
+use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use crate::agent::{AGENTS, Answer, Net, Place, place_of, run_alone};
 use crate::clock::Clock;
 use crate::haresources::{Invocation, Resource, Verb};
+use crate::sys::{self, Forked};
 
 use super::{paths_from_environment, pause, print};
 
@@ -23,9 +26,6 @@ const LISTEN: Duration = Duration::from_millis(20);
     after_help = "Examples:\n  latido agent IPaddr 10.0.0.10/24/eth0 start\n  latido agent IPsrcaddr 10.0.0.10 status"
 )]
 pub(super) struct Args {
-    /// Only announce what runs, in the background
-    #[arg(long, hide = true)]
-    announce: bool,
     /// The agent, such as IPaddr or Filesystem
     name: String,
     /// Its arguments, then start, stop or status
@@ -35,9 +35,6 @@ pub(super) struct Args {
 
 /// Runs it once; the exit code is the agent's.
 pub(super) fn run(args: &Args) -> ExitCode {
-    if args.announce {
-        return keep_announcing(&args.name, &args.words);
-    }
     called_as(&args.name, &args.words)
 }
 
@@ -76,7 +73,7 @@ fn invocation(name: &str, words: &[String]) -> Option<Invocation> {
 
 fn inside(invocation: &Invocation) -> ExitCode {
     let clock = Clock::start();
-    let mut net = match Net::open(ANNOUNCE, state_dir()) {
+    let mut net = match Net::open_for_one_call(ANNOUNCE, state_dir()) {
         Ok(net) => net,
         Err(error) => {
             eprintln!("latido agent: cannot open the network sockets: {error}; are you root?");
@@ -86,9 +83,15 @@ fn inside(invocation: &Invocation) -> ExitCode {
     };
     let Some(answer) = net.run(invocation, clock.mono()) else { return ExitCode::FAILURE };
     if invocation.verb == Verb::Start && net.next_repeat().is_some() {
-        announce_behind_us(invocation);
+        // The further announcements are made by a process nobody waits for, as the original's `send_arp`; the packet
+        // socket goes with it, because closing it would take longer than everything else.
+        match sys::fork() {
+            Ok(Forked::Child) => return keep_announcing(&mut net, &clock, invocation),
+            Ok(Forked::Parent(_)) => {}
+            Err(error) => eprintln!("WARNING: the address is announced only once: {error}"),
+        }
         while clock.mono().elapsed() < LISTEN {
-            net.repeat(clock.mono()).iter().for_each(|conflict| eprintln!("WARNING: {conflict}"));
+            net.hear().iter().for_each(|conflict| eprintln!("WARNING: {conflict}"));
             pause(Duration::from_millis(2));
         }
     }
@@ -110,32 +113,14 @@ fn state_dir() -> PathBuf {
     std::env::var_os("HA_RSCTMP").map_or_else(|| paths_from_environment().rsctmp(), PathBuf::from)
 }
 
-/// The further announcements are made by a process nobody waits for, as the original's `send_arp`.
-fn announce_behind_us(invocation: &Invocation) {
-    let started = Command::new("/proc/self/exe")
-        .args(["agent", "--announce", &invocation.resource.agent])
-        .args(&invocation.resource.args)
-        .arg(invocation.verb.as_str())
-        .env("HA_RSCTMP", state_dir())
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .spawn();
-    if let Err(error) = started {
-        eprintln!("WARNING: the address is announced only once: {error}");
-    }
-}
-
 /// Until the burst is over, or what is announced was stopped.
-fn keep_announcing(name: &str, words: &[String]) -> ExitCode {
-    let clock = Clock::start();
-    let (Some(start), Ok(mut net)) = (invocation(name, words), Net::open(ANNOUNCE, state_dir())) else {
+fn keep_announcing(net: &mut Net, clock: &Clock, start: &Invocation) -> ExitCode {
+    if leave_terminal().is_err() {
         return ExitCode::FAILURE;
-    };
-    let status = Invocation { verb: Verb::Status, ..start };
-    net.announce(&status.resource, clock.mono());
+    }
+    let status = Invocation { verb: Verb::Status, ..start.clone() };
+    // What is heard in the meantime is for the process people see.
+    pause(LISTEN * 2);
     while net.repeats_soon() > 0 {
         let Some(next) = net.next_repeat() else { break };
         pause(next.since(clock.mono()));
@@ -145,4 +130,14 @@ fn keep_announcing(name: &str, words: &[String]) -> ExitCode {
         net.repeat(clock.mono());
     }
     ExitCode::SUCCESS
+}
+
+/// Whoever reads our output must not wait for us.
+fn leave_terminal() -> std::io::Result<()> {
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&nothing)?;
+    dup2_stdout(&nothing)?;
+    dup2_stderr(&nothing)?;
+    setsid()?;
+    std::env::set_current_dir("/")
 }

@@ -227,7 +227,8 @@ impl Driver {
             }
             Woken::Child(Ended::Agent(job, call, outcome)) => {
                 for line in outcome.said.lines().filter(|line| !line.is_empty() && *line != "INFO:  Success") {
-                    self.log.info(format!("{call}: {line}"));
+                    let line = format!("{call}: {line}");
+                    if outcome.succeeded() { self.log.info(line) } else { self.log.error(line) }
                 }
                 self.state.job_ended(job);
                 self.tell(Event::Done { job, outcome });
