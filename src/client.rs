@@ -88,9 +88,12 @@ pub struct Status {
     /// The configured silence after which a node is dead.
     #[serde(default)]
     pub deadtime_ms: u64,
-    /// A deadtime that would do, from the heartbeat gaps measured; absent until there are enough.
+    /// A deadtime that would do on each link alone, from the heartbeat gaps measured; absent until there are enough.
     #[serde(default)]
     pub enough_deadtime_ms: Option<u64>,
+    /// The same of the best link: a shorter one asks for trouble.
+    #[serde(default)]
+    pub least_deadtime_ms: Option<u64>,
     /// How late the daemon came to its own deadlines in the last minute or two, at worst.
     #[serde(default)]
     pub loop_late_ms: f64,

@@ -161,7 +161,7 @@ fn sentences(status: &Status) -> Vec<String> {
     let peer = status.nodes.iter().find(|node| !node.here && !node.ping).map_or("the other node", |node| &node.name);
     let failed = status.peer.iter().flat_map(|theirs| &theirs.failed);
     sentences.extend(failed.map(|what| format!("{peer} says: {what}")));
-    if let Some(enough) = status.enough_deadtime_ms.filter(|enough| *enough > status.deadtime_ms) {
+    if let Some(enough) = status.least_deadtime_ms.filter(|enough| *enough > status.deadtime_ms) {
         sentences.push(format!(
             "deadtime {} is short for heartbeats this irregular: {} would be safe",
             seconds_ms(status.deadtime_ms),
@@ -211,7 +211,7 @@ fn holds(node: &Node, group: &Group) -> bool {
     if node.here {
         ["held", "starting", "stopping", "blocked"].contains(&group.state.as_str())
     } else {
-        group.held_by_peer
+        group.held_by_peer && node.status != "dead"
     }
 }
 
@@ -238,5 +238,36 @@ fn age(ms: u64) -> String {
         seconds @ 120..=7199 => format!("{} min", seconds / 60),
         seconds @ 7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
         seconds => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/status/NAME.json` is an answer, `NAME.txt` what is shown of it.
+    fn shown(name: &str) {
+        let path = |end: &str| format!("{}/tests/status/{name}.{end}", env!("CARGO_MANIFEST_DIR"));
+        let status: Status = serde_json::from_str(&std::fs::read_to_string(path("json")).unwrap()).unwrap();
+        let text = describe(&status) + "\n";
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(path("txt"), &text).unwrap();
+        }
+        assert_eq!(text, std::fs::read_to_string(path("txt")).unwrap());
+    }
+
+    #[test]
+    fn a_settled_pair_is_a_few_lines() {
+        shown("settled");
+    }
+
+    #[test]
+    fn what_needs_attention_stands_out_before_the_last_line() {
+        shown("trouble");
+    }
+
+    #[test]
+    fn an_old_heartbeat_beside_us_is_named_and_one_never_heard_is_not() {
+        shown("original");
     }
 }

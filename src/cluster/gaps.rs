@@ -13,8 +13,10 @@ const STEPS: f64 = 16.0;
 const BUCKETS: usize = 27 * 16;
 /// Then all counts are halved: what was long ago fades.
 const MOST: u32 = 1 << 20;
-/// So many make a figure worth showing, and to propose anything from.
+/// So many make a figure worth showing.
 const ENOUGH: u32 = 20;
+/// So many make one to propose anything from.
+const TELLING: u32 = 200;
 
 /// The heartbeats of one node over one medium.
 #[derive(Debug, Default)]
@@ -81,13 +83,13 @@ impl Gaps {
     }
 }
 
-/// A deadtime that would have outlived the worst of these gaps twice; `None` without figures.
-pub(super) fn enough_deadtime(keepalive: Duration, gaps: impl Iterator<Item = GapsView>) -> Option<Duration> {
-    let worst = gaps.map(|gaps| gaps.worst).max()?;
-    let least = (worst * 2 + keepalive).max(keepalive * 3);
+/// A deadtime that would have outlived the worst of these gaps twice; `None` without figures enough.
+pub(super) fn enough_deadtime(keepalive: Duration, gaps: &GapsView) -> Option<Duration> {
+    let least = (gaps.worst * 2 + keepalive).max(keepalive * 3);
     // To a number a person would write.
     let step = Duration::from_millis(if least < Duration::from_secs(2) { 50 } else { 500 });
-    Some(step * u32::try_from(least.as_millis().div_ceil(step.as_millis())).unwrap_or(u32::MAX))
+    let steps = u32::try_from(least.as_millis().div_ceil(step.as_millis())).unwrap_or(u32::MAX);
+    (gaps.count >= TELLING).then(|| step * steps)
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative, bounded right after")]
@@ -158,11 +160,11 @@ mod tests {
 
     #[test]
     fn the_deadtime_proposed_is_twice_the_worst_gap_and_a_beat_rounded_up() {
-        let view = |worst| GapsView { count: 100, median: ms(1000), p999: ms(1010), worst: ms(worst) };
+        let view = |worst| GapsView { count: 1000, median: ms(1000), p999: ms(1010), worst: ms(worst) };
         let second = ms(1000);
-        assert_eq!(enough_deadtime(second, [view(1310), view(1020)].into_iter()), Some(ms(4000)));
-        assert_eq!(enough_deadtime(ms(100), [view(103)].into_iter()), Some(ms(350)));
-        assert_eq!(enough_deadtime(second, [view(900)].into_iter()), Some(ms(3000)));
-        assert_eq!(enough_deadtime(second, std::iter::empty()), None);
+        assert_eq!(enough_deadtime(second, &view(1310)), Some(ms(4000)));
+        assert_eq!(enough_deadtime(ms(100), &view(103)), Some(ms(350)));
+        assert_eq!(enough_deadtime(second, &view(900)), Some(ms(3000)));
+        assert_eq!(enough_deadtime(second, &GapsView { count: 50, ..view(900) }), None);
     }
 }

@@ -38,8 +38,10 @@ pub struct View {
     pub drift: Vec<String>,
     /// What the other Latido last said of itself.
     pub mirror: Option<Mirror>,
-    /// A deadtime that would do, from the gaps measured.
+    /// A deadtime that would do on each link alone, from the gaps measured.
     pub enough_deadtime: Option<Duration>,
+    /// The same of the best link: a shorter one asks for trouble.
+    pub least_deadtime: Option<Duration>,
     /// The fencing devices.
     pub fences: Vec<String>,
     /// When we last took over groups of a node that died or left, if ever.
@@ -153,16 +155,19 @@ impl Cluster {
             away: self.away_text(),
             drift: self.drift(),
             mirror: self.mirrors.heard.clone(),
-            enough_deadtime: self.enough_deadtime(),
+            enough_deadtime: self.enough_deadtimes().max(),
+            least_deadtime: self.enough_deadtimes().min(),
             fences: self.settings.fences.clone(),
             last_takeover: self.last_takeover,
             last_change: self.last_change,
         }
     }
 
-    fn enough_deadtime(&self) -> Option<Duration> {
+    /// One for each link.
+    fn enough_deadtimes(&self) -> impl Iterator<Item = Duration> {
         let links = self.nodes.iter().filter(|node| !node.is_ping).flat_map(|node| &node.links);
-        enough_deadtime(self.settings.keepalive, links.filter_map(|link| link.gaps.view()))
+        let gaps = links.filter_map(|link| link.gaps.view());
+        gaps.filter_map(|gaps| enough_deadtime(self.settings.keepalive, &gaps))
     }
 
     /// Why something is not at home though its home is alive: the first reason that holds.

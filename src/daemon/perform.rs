@@ -342,6 +342,7 @@ impl Driver {
             fencing: view.fences.clone(),
             deadtime_ms: millis(self.config.settings.deadtime),
             enough_deadtime_ms: view.enough_deadtime.map(millis),
+            least_deadtime_ms: view.least_deadtime.map(millis),
             loop_late_ms: self.worst_lateness(),
             peer: view.mirror.as_ref().map(|mirror| client::Peer {
                 said_ms: ms(mirror.at),
