@@ -11,6 +11,7 @@ mod finding;
 mod line;
 mod listen;
 mod peer;
+mod regard;
 mod scripts;
 
 use std::path::PathBuf;
@@ -110,6 +111,7 @@ fn media(args: &Args, config: &Config, paths: &Paths, here: &Here, findings: &mu
         }
         Here::Latido(status) => {
             peer::check(config, status, findings);
+            regard::check(config, status, findings);
             line::judge_speed(config, findings);
             return status.nodes.iter().any(|node| !node.here && !node.ping && node.status == "active");
         }

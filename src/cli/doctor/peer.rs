@@ -82,7 +82,9 @@ pub(super) fn check(config: &Config, status: &Status, findings: &mut Findings) {
     }
     for node in others.iter().filter(|node| !node.ping) {
         same_files(node, findings);
-        same_deadtime(config, node, findings);
+        if status.peer.is_none() {
+            same_deadtime(config, node, findings);
+        }
         same_clock(node, findings);
     }
     reread(config, status, findings);
