@@ -12,6 +12,8 @@ mod asterisk;
 mod bench;
 #[path = "agents/called.rs"]
 mod called;
+#[path = "agents/callers.rs"]
+mod callers;
 #[path = "agents/filesystem.rs"]
 mod filesystem;
 #[path = "agents/network.rs"]

@@ -20,6 +20,9 @@ const UNIT_DIRS: [&str; 5] = [
     "/lib/systemd/system",
 ];
 
+/// The second for machines whose `/bin` is a directory of its own.
+const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
+
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -44,7 +47,8 @@ impl Found {
             Found::Unit(unit) => {
                 let verb = if verb == Verb::Status { "is-active" } else { verb.as_str() };
                 let arguments = vec![verb.into(), unit.into()];
-                Some(Call { program: "/usr/bin/systemctl".into(), name: None, arguments })
+                let systemctl = SYSTEMCTL.iter().find(|path| Path::new(path).exists()).unwrap_or(&SYSTEMCTL[0]);
+                Some(Call { program: systemctl.into(), name: None, arguments })
             }
             Found::Ours => None,
         }
