@@ -19,6 +19,8 @@ const PROMOTE: Duration = Duration::from_secs(15);
 const DEMOTE: Duration = Duration::from_secs(10);
 /// One call of `drbdadm`.
 const CALL: Duration = Duration::from_secs(10);
+/// What no patience mends.
+const HOPELESS: [&str; 3] = ["not defined in your config", "no resources defined", "Failed to modprobe"];
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -42,8 +44,12 @@ fn until(limit: Duration, words: &[&str], tell: &mut dyn FnMut(&str)) -> Answer 
     let mut told = String::new();
     loop {
         let left = limit.saturating_sub(clock.mono().elapsed());
-        let why = match program::run_within("drbdadm", words, CALL.min(left.max(PAUSE))) {
+        let done = program::run_within("drbdadm", words, CALL.min(left.max(PAUSE)));
+        let why = match done {
             Ok(done) if done.code == Some(0) => return said(0, ""),
+            Ok(done) if HOPELESS.iter().any(|text| done.said.contains(text)) => {
+                return said(1, "").because(format!("drbdadm {}: {}", words.join(" "), done.ending()));
+            }
             Ok(done) => done.ending(),
             Err(why) => return said(1, "").because(why),
         };

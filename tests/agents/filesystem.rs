@@ -7,7 +7,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::bench::{Sleeper, on_a_bench};
+use super::bench::{Sleeper, is_root_of_the_machine, on_a_bench};
 use super::called::{Said, agent, ended, there_and_back};
 use super::tap::now;
 
@@ -63,16 +63,13 @@ fn an_image_is_mounted_through_a_loop_device_which_goes_with_it() {
         let (image, data) = (dir.join("image"), dir.join("data"));
         fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
         let made = Command::new("mkfs.ext4").arg("-q").arg(&image).status();
-        if !made.is_ok_and(|status| status.success()) || !Path::new("/dev/loop-control").exists() {
-            eprintln!("not tested: no mkfs.ext4 or no loop devices");
+        let loops = Path::new("/dev/loop-control").exists() && is_root_of_the_machine();
+        if !made.is_ok_and(|status| status.success()) || !loops {
+            eprintln!("not tested: no mkfs.ext4, no loop devices, or not root");
             return;
         }
         let words = format!("{} {} ext4 loop,noatime", image.display(), data.display());
         let started = call(&dir, &format!("{words} start"));
-        if started.why.contains("denied") || started.why.contains("permitted") {
-            eprintln!("not tested: {}", started.why);
-            return;
-        }
         assert_eq!(started.code, 0, "{started:?}");
         assert!(is_mounted(&data));
         assert_eq!((call(&dir, &format!("{words} stop")).code, is_mounted(&data)), (0, false));

@@ -113,6 +113,13 @@ fn drbddisk_gives_up_in_time_and_says_what_drbd_said() {
     assert!(stopped.why.contains("did not succeed within 10 s: State change failed"), "{stopped:?}");
     assert!(begun.elapsed() < Duration::from_secs(14));
 
+    stage.program("drbdadm", "echo \"'r0' not defined in your config (for this host).\" >&2; exit 3");
+    let begun = now();
+    let hopeless = stage.call("drbddisk r0 start");
+    assert!(hopeless.code == 1 && hopeless.why.contains("not defined in your config"), "{hopeless:?}");
+    assert_eq!(stage.call("drbddisk r0 status").words, "stopped (Unconfigured)");
+    assert!(begun.elapsed() < Duration::from_secs(3), "what cannot succeed is not tried again");
+
     stage.program("drbdadm", "exec sleep 30");
     let begun = now();
     let status = stage.call("drbddisk r0 status");
