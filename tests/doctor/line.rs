@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::pty::openpty;
 use nix::unistd::ttyname;
 
-use super::support::{Findings, Node};
+use super::support::{Findings, Node, heartbeat};
 
 /// A node with this serial port.
 fn node(device: &std::path::Path, baud: u32, keepalive: &str) -> Node {
@@ -113,19 +113,35 @@ fn a_line_too_slow_for_the_keepalive_is_found() {
 #[test]
 fn a_daemon_at_the_far_end_is_heard_and_nothing_is_sent_into_its_ears() {
     let cable = NullModem::lay(115_200).unwrap();
-    let mut far = OpenOptions::new().read(true).write(true).open(cable.port(1)).unwrap();
     let node = node(cable.port(0), 115_200, "200ms");
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let speaker = thread::spawn(move || {
-        while stopped.recv_timeout(std::time::Duration::from_millis(100)).is_err() {
-            far.write_all(b">>>\nt=status\nsrc=beta\n<<<\n").unwrap();
-        }
-    });
-    let found = test(&node);
-    stop.send(()).unwrap();
-    speaker.join().unwrap();
+    let found = beside_a_daemon(&cable, || test(&node));
     found.assert("pass", "line", "a heartbeat daemon at the far end is heard");
     assert_eq!(cable.carried()[1], 0, "not a byte reached the far end");
+}
+
+/// Examines while heartbeats of beta come in at the far end of a cable.
+fn beside_a_daemon(cable: &NullModem, examine: impl FnOnce() -> Findings) -> Findings {
+    let mut far = OpenOptions::new().read(true).write(true).open(cable.port(1)).unwrap();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let message = heartbeat("beta", "4b1d0a9cf2c34a6e8d0577b2c0a6ad90");
+    let speaker = thread::spawn(move || {
+        while stopped.recv_timeout(std::time::Duration::from_millis(100)).is_err() {
+            far.write_all(&message).unwrap();
+        }
+    });
+    let found = examine();
+    stop.send(()).unwrap();
+    speaker.join().unwrap();
+    found
+}
+
+#[test]
+fn without_a_daemon_here_heartbeats_are_heard_on_the_line() {
+    let cable = NullModem::lay(19200).unwrap();
+    let node = node(cable.port(0), 19200, "500ms");
+    let found = beside_a_daemon(&cable, || node.examine(&[]));
+    found.assert("pass", "link", "heard beta");
+    assert!(found.mentions("/dev/pts/"));
 }
 
 #[test]

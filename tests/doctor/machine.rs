@@ -3,10 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use latido::auth::{KeyId, Keyring, Method};
-use latido::wire::{Form, Kind, Message, seal};
-
-use super::support::Node;
+use super::support::{Node, heartbeat};
 
 #[test]
 fn a_good_node_has_nothing_but_its_daemon_missing() {
@@ -82,11 +79,7 @@ struct Speaker(std::sync::mpsc::Sender<()>, Option<std::thread::JoinHandle<()>>)
 
 impl Speaker {
     fn start(node: &str, port: u16, secret: &str) -> Speaker {
-        let key = Keyring::single(KeyId::new(1).unwrap(), Method::Sha1, secret);
-        let fields = [("src", node), ("ts", "6900a000"), ("seq", "1"), ("hg", "1"), ("st", "active"), ("ttl", "3")];
-        let message =
-            fields.iter().fold(Message::new(&Kind::Status), |message, (name, value)| message.with(name, *value));
-        let bytes = seal(&message, &key, Form::Classic);
+        let bytes = heartbeat(node, secret);
         let (stop, stopped) = std::sync::mpsc::channel();
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let thread = std::thread::spawn(move || {

@@ -266,6 +266,7 @@ fn what_the_daemon_measured_and_the_other_node_said_is_judged() {
         deadtime_ms: 1000,
         enough_deadtime_ms: Some(3000),
         loop_late_ms: 700.0,
+        last_change_ms: 60_000,
         ..Status::default()
     };
     let teller = std::thread::spawn(move || {

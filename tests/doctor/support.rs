@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use latido::auth::{KeyId, Keyring, Method};
+use latido::wire::{Form, Kind, Message, seal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,6 +17,14 @@ pub(crate) const KEYS: &str = "auth 1\n1 sha1 4b1d0a9cf2c34a6e8d0577b2c0a6ad90\n
 pub(crate) struct Node {
     dir: TempDir,
     pub(crate) port: u16,
+}
+
+/// A status message of this node, signed with key 1.
+pub(crate) fn heartbeat(node: &str, secret: &str) -> Vec<u8> {
+    let key = Keyring::single(KeyId::new(1).unwrap(), Method::Sha1, secret);
+    let fields = [("src", node), ("ts", "6900a000"), ("seq", "1"), ("hg", "1"), ("st", "active"), ("ttl", "3")];
+    let message = fields.iter().fold(Message::new(&Kind::Status), |message, (name, value)| message.with(name, *value));
+    seal(&message, &key, Form::Classic)
 }
 
 /// What was found.

@@ -90,7 +90,16 @@ async fn listen_on(
     let mut heard = Heard::default();
     let listening = async {
         loop {
-            let LinkEvent::Bytes { stream, .. } = links.next().await else { continue };
+            let wake = links.next_wake().unwrap_or(clock.mono() + time);
+            let event = tokio::select! {
+                event = links.next() => event,
+                // A line that rests between two crumbs is looked at again when its time has come.
+                () = tokio::time::sleep_until(clock.instant(wake)) => {
+                    links.retry();
+                    continue;
+                }
+            };
+            let LinkEvent::Bytes { stream, .. } = event else { continue };
             for result in intake.take(&medium, stream, links.bytes()) {
                 match result {
                     Ok(message) => {

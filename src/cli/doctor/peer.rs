@@ -9,6 +9,8 @@ use crate::paths::Paths;
 
 use super::finding::Findings;
 
+/// After so long without a change nobody is starting any more.
+const SETTLED_MS: u64 = 15_000;
 /// The clocks may differ by this before the two logs are hard to read side by side.
 const CLOCKS_APART: u64 = 2;
 
@@ -83,7 +85,7 @@ pub(super) fn check(config: &Config, status: &Status, findings: &mut Findings) {
     for node in others.iter().filter(|node| !node.ping) {
         same_files(node, findings);
         if status.peer.is_none() {
-            same_deadtime(config, node, findings);
+            same_deadtime(config, status, node, findings);
         }
         same_clock(node, findings);
     }
@@ -184,9 +186,11 @@ pub(super) fn tell_clock(node: &str, ahead: i64, findings: &mut Findings) {
 }
 
 /// Each message says by which silence its sender is to be judged dead: what `deadtime` is over there.
-fn same_deadtime(config: &Config, node: &Node, findings: &mut Findings) {
+fn same_deadtime(config: &Config, status: &Status, node: &Node, findings: &mut Findings) {
     let ours = u64::try_from(config.settings.deadtime.as_millis()).unwrap_or(u64::MAX);
-    if node.last_heard_ms.is_some() && node.deadtime_ms != ours {
+    // A node that has just started asks for more.
+    let settled = node.last_heard_ms.is_some() && status.last_change_ms > SETTLED_MS;
+    if settled && node.deadtime_ms != ours {
         let what = format!("deadtime is {} on {} and {} here", seconds(node.deadtime_ms), node.name, seconds(ours));
         findings.warn(
             "files",
