@@ -5,6 +5,8 @@
 
 #[path = "api/cl_status.rs"]
 mod cl_status;
+#[path = "api/dialogue.rs"]
+mod dialogue;
 #[path = "api/dopd.rs"]
 mod dopd;
 #[path = "api/hostile.rs"]
@@ -32,11 +34,12 @@ fn main() -> ExitCode {
     if let [_, role, kind, seconds] = words.as_slice()
         && role == hostile::ROLE
     {
-        return hostile::client(kind, seconds);
+        return if kind == dialogue::KIND { dialogue::client() } else { hostile::client(kind, seconds) };
     }
     runner::run(&[
         cl_status::TESTS,
         programs::TESTS,
+        dialogue::TESTS,
         ours::TESTS,
         dopd::TESTS,
         ipfail::TESTS,

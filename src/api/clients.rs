@@ -382,7 +382,7 @@ impl Clients {
 
     /// The answer; `None` when the other node has to be asked, which then answers itself.
     fn client_status(&self, node: &NodeName, name: &str, picture: Picture<'_>) -> Result<Option<Message>, Refusal> {
-        let known = picture.node(node).ok_or(Refusal::BARE)?;
+        let known = picture.node(node).ok_or(Refusal::EINVAL)?;
         let online = known.is_me && self.is_online(name);
         if !known.is_me && known.status == Status::Active {
             return Ok(None);

@@ -231,7 +231,7 @@ fn whether_a_client_is_online_is_known_here_and_asked_elsewhere() {
     let answer = "reqtype=clientstatus subt=respond-cstatus cs=online result=OK";
     assert_eq!(said(&rig.hear(ID, &status("ALPHA"))), [answer]);
     assert_eq!(said(&rig.hear(ID, &status("beta"))), [answer.replace("online", "offline")]);
-    assert_eq!(said(&rig.hear(ID, &status("nosuch"))), ["reqtype=clientstatus result=badreq"]);
+    assert_eq!(said(&rig.hear(ID, &status("nosuch"))), ["reqtype=clientstatus result=badreq info=EINVAL"]);
     let beta = rig.view.nodes.iter_mut().find(|node| node.name.as_str() == "beta").unwrap();
     beta.status = Status::Active;
     let effects = rig.hear(ID, &status("beta"));
