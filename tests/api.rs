@@ -9,6 +9,8 @@ mod cl_status;
 mod dialogue;
 #[path = "api/dopd.rs"]
 mod dopd;
+#[path = "api/handover.rs"]
+mod handover;
 #[path = "api/hostile.rs"]
 mod hostile;
 #[path = "api/ipfail.rs"]
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         cl_status::TESTS,
         programs::TESTS,
         dialogue::TESTS,
+        handover::TESTS,
         ours::TESTS,
         dopd::TESTS,
         ipfail::TESTS,

@@ -530,7 +530,21 @@ impl Cluster {
     pub(super) fn own_sides(&self) -> Sides {
         let claimed =
             |own: bool| (0..self.groups.len()).any(|index| self.is_own(index) == own && self.groups.is_claimed(index));
-        Sides { local: claimed(true), foreign: claimed(false) }
+        Sides { local: claimed(true) || self.holds_empty_home(), foreign: claimed(false) }
+    }
+
+    /// A node where nothing is at home holds that nothing until it gives it away: the original says so, and complains
+    /// that nobody owns it when it does not hear it.
+    fn holds_empty_home(&self) -> bool {
+        let has_home = (0..self.groups.len()).any(|index| self.is_own(index));
+        if has_home || !self.nice() || self.stage != Stage::Settled || self.leaving.is_some() {
+            return false;
+        }
+        match self.standby {
+            Standby::Releasing(set) | Standby::AwaitingTaker(set) => set == Set::Foreign,
+            Standby::Taking(set) if set != Set::Local => true,
+            Standby::Taking(_) | Standby::Not | Standby::Asked(_) | Standby::Promised(..) => !self.peer.sides.foreign,
+        }
     }
 
     pub(super) fn own_detail(&self) -> Detail {

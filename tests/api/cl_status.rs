@@ -35,6 +35,8 @@ pub(crate) fn questions() -> Vec<String> {
         "hblinkstatus alpha",
         "hbparameter",
         "test",
+        "rscstatus",
+        "rscstatus -m",
     ]
     .map(str::to_owned)
     .into();
