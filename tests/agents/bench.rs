@@ -39,10 +39,15 @@ pub(crate) struct Sleeper(Child);
 impl Sleeper {
     /// A shell script; returns when it has said that it is ready.
     pub(crate) fn new(dir: &Path, script: &str) -> Sleeper {
+        Sleeper::of(dir, &format!("{script}\necho ready\nexec >/dev/null\nwhile :; do sleep 0.05; done"))
+    }
+
+    /// A shell script that says "ready" itself.
+    pub(crate) fn of(dir: &Path, script: &str) -> Sleeper {
         use std::io::Read as _;
         use std::os::unix::process::CommandExt as _;
         let mut child = Command::new("sh")
-            .args(["-c", &format!("{script}\necho ready\nexec >/dev/null\nwhile :; do sleep 0.05; done")])
+            .args(["-c", script])
             .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -190,6 +190,39 @@ fn through_a_bind_mount_only_holders_of_that_mount_are_ended() {
 }
 
 #[test]
+fn a_service_in_a_mount_namespace_of_its_own_is_ended_when_it_keeps_ours_busy() {
+    on_a_bench("filesystem::a_service_in_a_mount_namespace_of_its_own_is_ended_when_it_keeps_ours_busy", || {
+        let (_keep, dir) = place();
+        // As systemd has it: what is mounted below is seen, and unmounted, in the services' namespaces as well.
+        mount(&["--bind", dir.to_str().unwrap(), dir.to_str().unwrap()]);
+        mount(&["--make-shared", dir.to_str().unwrap()]);
+        let disk = dir.join("disk");
+        fs::create_dir(&disk).unwrap();
+        mount(&["-t", "tmpfs", "x", disk.to_str().unwrap()]);
+        fs::create_dir(disk.join("sub")).unwrap();
+        for (name, device, options) in
+            [("own", "tmpfs".to_owned(), "tmpfs"), ("bound", disk.join("sub").display().to_string(), "none bind")]
+        {
+            let data = dir.join(name);
+            let words = format!("{device} {} {options}", data.display());
+            assert_eq!(call(&dir, &format!("{words} start")).code, 0);
+            let inside = |what: &str| {
+                let body = format!("{what}; echo ready; exec >/dev/null; while :; do sleep 0.05; done");
+                Sleeper::of(&dir, &format!("exec unshare -m --propagation slave sh -c '{body}'"))
+            };
+            let mut by_directory = inside(&format!("cd {}", data.display()));
+            let mut by_file = inside(&format!("exec 7>{}/open", data.display()));
+            let mut private = inside(&format!("mount --make-private {}; cd {}", dir.display(), data.display()));
+            let stopped = call(&dir, &format!("{words} stop"));
+            assert!(stopped.code == 0 && !is_mounted(&data), "{name}: {stopped:?}");
+            assert!(!by_directory.lives() && !by_file.lives(), "{name}: {stopped:?}");
+            // What does not keep us is left alone where mounts tell it apart; by device it holds the disk as well.
+            assert_eq!(private.lives(), name == "bound", "{name}: {stopped:?}");
+        }
+    });
+}
+
+#[test]
 fn who_does_not_obey_is_killed_and_whoever_started_us_is_not() {
     on_a_bench("filesystem::who_does_not_obey_is_killed_and_whoever_started_us_is_not", || {
         let (_keep, dir) = place();

@@ -1,8 +1,9 @@
 //! Who keeps a mount busy: working directories, roots, programs, open and mapped files, from `/proc`.
 //!
 //! A file system that is mounted elsewhere as well (a bind mount, a second mount) is searched by mount, not by device:
-//! by device every process of the machine could be a holder. Network file systems are searched without touching their
-//! files, because the server may not answer.
+//! by device every process of the machine could be a holder. Network file systems are searched so, too, without touching
+//! their files, because the server may not answer. A service in a mount namespace of its own counts when its mount goes
+//! with ours: the kernel refuses to unmount both while it holds its own.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,7 +15,7 @@ use nix::sys::stat::{major, minor};
 
 use crate::sys;
 
-use super::mounts::Mount;
+use super::mounts::{self, Mount};
 
 /// A process that holds something on a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,7 @@ pub(super) struct Holder {
 #[derive(Debug)]
 pub(super) struct Search<'a> {
     mount: &'a Mount,
+    all: &'a [Mount],
     /// The device as files on it show it, when no other mount shows the same.
     device: Option<u64>,
     namespace: Option<PathBuf>,
@@ -37,11 +39,11 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// For `mount`, one of `all`.
-    pub(super) fn new(mount: &'a Mount, all: &[Mount]) -> Search<'a> {
+    pub(super) fn new(mount: &'a Mount, all: &'a [Mount]) -> Search<'a> {
         let elsewhere = all.iter().any(|other| other.device == mount.device && other.point != mount.point);
         let searched_by_mount = elsewhere || mount.is_remote();
         let device = if searched_by_mount { None } else { sys::device_of(&mount.point).ok() };
-        Search { mount, device, namespace: fs::read_link("/proc/self/ns/mnt").ok() }
+        Search { mount, all, device, namespace: fs::read_link("/proc/self/ns/mnt").ok() }
     }
 
     /// Every process that holds something, by number.
@@ -56,14 +58,28 @@ impl<'a> Search<'a> {
     /// The first thing a process holds.
     pub(super) fn what_holds(&self, pid: i32) -> Option<String> {
         let process = PathBuf::from(format!("/proc/{pid}"));
-        let here = self.device.is_some() || fs::read_link(process.join("ns/mnt")).ok() == self.namespace;
+        let theirs = self.mounts_of(&process);
+        let here = self.device.is_some() || !theirs.is_empty();
         let links = [("cwd", "working directory"), ("root", "root directory"), ("exe", "program")];
         links
             .iter()
             .filter(|_| here)
             .find_map(|(name, what)| self.linked(&process.join(name)).map(|path| format!("{what} {path}")))
-            .or_else(|| self.open_file(&process).map(|path| format!("open file {path}")))
+            .or_else(|| self.open_file(&process, &theirs).map(|path| format!("open file {path}")))
             .or_else(|| self.mapped(&process, here).map(|path| format!("mapped file {path}")))
+    }
+
+    /// The numbers our mount has where the process lives; not looked for when the device tells enough.
+    fn mounts_of(&self, process: &Path) -> Vec<u64> {
+        if self.device.is_some() {
+            return Vec::new();
+        }
+        if fs::read_link(process.join("ns/mnt")).ok() == self.namespace {
+            return vec![self.mount.id];
+        }
+        let table = fs::read(process.join("mountinfo")).unwrap_or_default();
+        let table = mounts::parse(&String::from_utf8_lossy(&table));
+        mounts::going_with(self.mount, self.all, &table).iter().map(|mount| mount.id).collect()
     }
 
     /// Where a link of `/proc` leads, if that is on the mount.
@@ -76,21 +92,17 @@ impl<'a> Search<'a> {
         on_it.then(|| path.display().to_string())
     }
 
-    fn open_file(&self, process: &Path) -> Option<String> {
+    fn open_file(&self, process: &Path, theirs: &[u64]) -> Option<String> {
         fs::read_dir(process.join("fd")).ok()?.flatten().map(|entry| entry.path()).find_map(|fd| {
             let on_it = match self.device {
                 Some(device) => sys::device_of(&fd).is_ok_and(|found| found == device),
-                None => self.is_of_mount(&process.join("fdinfo").join(fd.file_name().unwrap_or_default())),
+                None => {
+                    let fdinfo = process.join("fdinfo").join(fd.file_name().unwrap_or_default());
+                    mount_of(&fdinfo).is_some_and(|id| theirs.contains(&id))
+                }
             };
             on_it.then(|| fs::read_link(&fd).map_or_else(|_| "?".to_owned(), |path| path.display().to_string()))
         })
-    }
-
-    fn is_of_mount(&self, fdinfo: &Path) -> bool {
-        let id = |text: String| {
-            text.lines().find_map(|line| line.strip_prefix("mnt_id:")).and_then(|id| id.trim().parse().ok())
-        };
-        fs::read_to_string(fdinfo).ok().and_then(id) == Some(self.mount.id)
     }
 
     fn mapped(&self, process: &Path, here: bool) -> Option<String> {
@@ -105,6 +117,12 @@ impl<'a> Search<'a> {
             on_it.then(|| String::from_utf8_lossy(path).into_owned())
         })
     }
+}
+
+/// The mount an open file is on.
+fn mount_of(fdinfo: &Path) -> Option<u64> {
+    let text = fs::read_to_string(fdinfo).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
 }
 
 /// Device and path of a line of `/proc/PID/maps`; none for memory without a file.

@@ -55,7 +55,7 @@ impl Spec {
             [] => return None,
         };
         let dir = rest.first().filter(|dir| dir.starts_with('/'))?;
-        let dir = if dir.len() > 1 { dir.trim_end_matches('/') } else { dir };
+        let dir = Some(dir.trim_end_matches('/')).filter(|dir| !dir.is_empty()).unwrap_or("/");
         let word = |at: usize| rest.get(at).filter(|word| !word.is_empty()).cloned();
         Some(Spec { device, dir: PathBuf::from(dir), kind: word(1), options: word(2) })
     }
@@ -211,6 +211,8 @@ fn mount(spec: &Spec) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn spec(words: &str) -> Option<Spec> {
@@ -248,5 +250,15 @@ mod tests {
             wants_check(&spec("LABEL=mail /data").unwrap()) && wants_check(&spec("LABEL=mail /data ext2").unwrap())
         );
         assert!(!wants_check(&spec("/etc /data none bind").unwrap()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_argument_makes_it_panic(words in proptest::collection::vec("[-/:=a-zUL]{0,12}", 0..5)) {
+            if let Some(spec) = Spec::from_args(&words) {
+                prop_assert!(spec.dir.is_absolute());
+                wants_check(&spec);
+            }
+        }
     }
 }
