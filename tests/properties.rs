@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use latido::cluster::{AutoFailback, GroupState, Monitor, Probe, Request, Set};
+use latido::cluster::{AutoFailback, GroupState, Monitor, Probe, Request, Set, View};
 use latido::haresources::Verb;
 use latido::simulate::{Behaviour, NAMES, Pair};
 use latido::time::Mono;
@@ -188,13 +188,12 @@ impl Schedule {
                 return Err(format!("{word} runs on {nodes} nodes after all is quiet"));
             }
         }
-        for node in 0..2 {
+        for (node, name) in NAMES.iter().enumerate() {
             // A group that fails again and again keeps its node deciding.
             let view = self.pair.cluster(node).map(|cluster| cluster.view(self.pair.now()));
-            if view
-                .is_some_and(|view| !view.stable && view.groups.iter().all(|group| group.state != GroupState::Failed))
-            {
-                return Err(format!("{} is still undecided after all is quiet", NAMES[node]));
+            let failed = |view: &View| view.groups.iter().any(|group| group.state == GroupState::Failed);
+            if view.is_some_and(|view| !view.stable && !failed(&view)) {
+                return Err(format!("{name} is still undecided after all is quiet"));
             }
         }
         Ok(())

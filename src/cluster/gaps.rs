@@ -117,7 +117,7 @@ mod tests {
         let (mut measured, mut at) = (Gaps::default(), Mono::ZERO);
         measured.note(at);
         for gap in gaps {
-            at = at + ms(gap);
+            at += ms(gap);
             measured.note(at);
         }
         measured

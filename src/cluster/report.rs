@@ -573,8 +573,7 @@ impl fmt::Display for Report {
             R::GivingUp { resource } => write!(f, "Giving up resources due to failure of {resource}"),
             R::GroupFailed { group, resource } => write!(
                 f,
-                "resource group {group} is down here: {resource} does not start. Mend it, then `latido takeover` or \
-                 restart this node"
+                "resource group {group} is down here: {resource}. Mend it, then `latido resource retry {group}`"
             ),
             R::RetryingStop { resource } => write!(f, "Retrying failed stop operation [{resource}]"),
             R::NotLsb { resource } => write!(

@@ -23,6 +23,8 @@ pub(super) struct Files {
     pub(super) latido_cf: Option<String>,
     /// What was done to them that the user should know.
     pub(super) notices: Vec<String>,
+    /// The lab's own pair, whose resources can be made to misbehave.
+    pub(super) own: bool,
 }
 
 /// Directives of `ha.cf` that reach beyond the pair.
@@ -39,8 +41,9 @@ impl Files {
             ha_cf: OWN_HA_CF.to_owned(),
             haresources: "alpha 10.9.1.100/24/eth0 service\n".to_owned(),
             authkeys: OWN_AUTHKEYS.to_owned(),
-            latido_cf: None,
+            latido_cf: Some(OWN_LATIDO_CF.to_owned()),
             notices: Vec::new(),
+            own: true,
         }
     }
 
@@ -69,6 +72,7 @@ impl Files {
             authkeys,
             latido_cf: read("latido.cf").ok(),
             notices,
+            own: false,
         })
     }
 
@@ -102,6 +106,11 @@ impl Files {
             let taken = comment_out(text, &OUTSIDE_LATIDO);
             self.note_taken("latido.cf", &taken);
         }
+    }
+
+    /// A fencing device of the lab's own.
+    pub(super) fn add_fence(&mut self) {
+        self.latido_cf.get_or_insert_default().push_str(&format!("fence {FENCE} %n\n"));
     }
 
     fn note_taken(&mut self, file: &str, taken: &[String]) {
@@ -186,8 +195,25 @@ pub(super) fn by_line(text: &str, mut rewrite: impl FnMut(&str, &[&str]) -> Stri
 /// A stand-in for the resource script `agent`: remembers in a file below `/run`, which a power-off empties, whether it
 /// runs, and tells the host's witness of each start and stop. It starts no program: it costs what a shell costs.
 pub(super) fn recorder(agent: &str) -> String {
-    RECORDER.replace("AGENT", agent).replace("RECORD", RECORD)
+    RECORDER.replace("AGENT", agent).replace("RECORD", RECORD).replace("TROUBLE", TROUBLE)
 }
+
+/// Where a host is told that its recorders shall fail or hang: `TROUBLE-start` with `fail` or `hang` in it.
+pub(super) const TROUBLE: &str = "/mnt/trouble";
+/// The fencing device of a host: fails as often as the number in [`FENCE_FAILS`] says.
+pub(super) const FENCE: &str = "/mnt/fence";
+/// Below `/mnt`, so that the lab can write it.
+pub(super) const FENCE_FAILS: &str = "fence-fails";
+
+/// The script at [`FENCE`]; the machine is switched off already, by the lab.
+pub(super) const FENCE_SCRIPT: &str = r#"#!/bin/sh
+# Stands in for a fencing device in the lab.
+left=0
+[ -e /mnt/fence-fails ] && read -r left </mnt/fence-fails
+[ "$left" -gt 0 ] || exit 0
+echo $((left - 1)) >/mnt/fence-fails
+exit 1
+"#;
 
 const RECORDER: &str = r#"#!/bin/sh
 # Stands in for AGENT in the lab: remembers whether it runs, and tells the lab of each start and stop.
@@ -203,6 +229,12 @@ while :; do
     esac
 done
 state="/run/lab/$name$rest"
+trouble=
+[ -e "TROUBLE-$verb" ] && read -r trouble <"TROUBLE-$verb"
+case $trouble in
+    fail) exit 1 ;;
+    hang) exec sleep 3600 ;;
+esac
 running=no
 [ -e "$state" ] && read -r running <"$state"
 case $verb in
@@ -231,6 +263,13 @@ node alpha
 node beta
 ";
 
+const OWN_LATIDO_CF: &str = "\
+# Short limits: a lab must not bore.
+script-timeout start 2
+script-timeout stop 2
+monitor service 300ms restarts 1
+";
+
 const OWN_AUTHKEYS: &str = "auth 1\n1 sha1 a-key-of-the-lab\n";
 
 #[cfg(test)]
@@ -247,6 +286,7 @@ mod tests {
             authkeys: "auth 1\n1 sha1 MySecret\n".to_owned(),
             latido_cf: Some("fence /sbin/shoot %n\nannounce 3 100ms\n".to_owned()),
             notices: Vec::new(),
+            own: false,
         }
     }
 

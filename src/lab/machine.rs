@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::bench::Cable;
+use super::files::FENCE_SCRIPT;
 use super::host::Host;
 use super::timeline::{Happening, What};
 use super::witness::{RECORD, Said};
@@ -107,6 +108,14 @@ impl Machine {
         self.daemon = None;
     }
 
+    /// Kills the process that does the daemon's work, as a bug or a hasty hand would.
+    pub(super) fn kill_core(&self) -> io::Result<()> {
+        let daemon = self.daemon.ok_or_else(|| io::Error::other("no daemon runs there"))?;
+        let children = std::fs::read_to_string(format!("/proc/{daemon}/task/{daemon}/children"))?;
+        let core = children.split_ascii_whitespace().find_map(|word| word.parse().ok());
+        Ok(kill(Pid::from_raw(core.ok_or_else(|| io::Error::other("it has no core"))?), Signal::SIGKILL)?)
+    }
+
     /// Sends the daemon a signal; what stops or wakes it does so to its core as well, which the supervisor leaves alone.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         let daemon = self.daemon.and_then(|pid| i32::try_from(pid).ok());
@@ -141,6 +150,7 @@ pub(super) fn write_disk(node: &str, files: &[(&str, &str)], agents: &[(String, 
     let disk = Path::new(DISKS).join(node);
     let ha_dir = disk.join("ha.d");
     fs::create_dir_all(ha_dir.join("resource.d"))?;
+    write(&disk.join("fence"), FENCE_SCRIPT, 0o755)?;
     for directory in ["log", "ha.d/var/run"] {
         fs::create_dir_all(disk.join(directory))?;
     }

@@ -21,6 +21,7 @@ mod shell;
 mod story;
 pub mod switch;
 pub mod timeline;
+mod trouble;
 mod wake;
 pub mod witness;
 mod world;
@@ -142,10 +143,16 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 /// Reads the files and the scripts; afterwards nothing of the user's directory is needed.
 #[allow(clippy::type_complexity, reason = "a plan and its files, or an exit code and a sentence; used once")]
 fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, String)> {
-    let files = match &options.config {
+    let mut files = match &options.config {
         Some(directory) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
         None => Files::own(),
     };
+    if !options.real_scripts {
+        files.keep_inside();
+    }
+    if files.own && options.scenarios.contains(&Scenario::StuckFence) {
+        files.add_fence();
+    }
     let plan = Plan::new(files, options.speed, options.real_scripts).map_err(|problems| {
         let hint = "the files are not good enough for a lab (`latido check DIR` shows each problem in its place):";
         (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))

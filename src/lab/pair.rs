@@ -1,5 +1,6 @@
 //! The pair on the bench: two machines, the client, the cables, and every switch a scenario or a person may turn.
 
+use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -165,6 +166,28 @@ impl Pair {
     /// Whether the daemon runs.
     pub(super) fn runs(&self, node: usize) -> bool {
         self.machines[node].as_ref().is_some_and(Machine::has_daemon)
+    }
+
+    /// Kills the core of the daemon.
+    pub(super) fn kill_core(&self, node: usize) -> io::Result<()> {
+        self.machines[node].as_ref().ok_or_else(|| io::Error::other("it is switched off"))?.kill_core()
+    }
+
+    /// Makes the recorders of a node fail or hang at this verb from now on, or (`None`) work again.
+    pub(super) fn trouble(&self, node: usize, verb: &str, how: Option<&str>) -> io::Result<()> {
+        self.write(node, &format!("trouble-{verb}"), how.unwrap_or("none"))
+    }
+
+    /// Writes a line into a file on a node's disk.
+    pub(super) fn write(&self, node: usize, name: &str, line: &str) -> io::Result<()> {
+        fs::write(Path::new(DISKS).join(&self.plan.nodes[node]).join(name), format!("{line}\n"))
+    }
+
+    /// A service that nobody stopped is gone.
+    pub(super) fn kill_service(&self, node: usize, name: &str) -> io::Result<()> {
+        let machine = self.machines[node].as_ref().ok_or_else(|| io::Error::other("it is switched off"))?;
+        let state = format!("/run/lab/{name}");
+        machine.host.run(|| fs::write(&state, "no\n"))?
     }
 
     /// Sends the daemon a signal.

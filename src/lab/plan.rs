@@ -67,9 +67,6 @@ impl Plan {
         let config = |files: &Files| {
             files.config(&node).map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<String>>())
         };
-        if !real_scripts {
-            files.keep_inside();
-        }
         files.keep_logs_inside();
         let written: Config = config(&files)?;
         let speed = speed.unwrap_or_else(|| bearable_speed(&written)).max(1.0);

@@ -2,6 +2,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct Play {
     pub(super) wrong: Vec<String>,
     /// Whether not even a healthy pair could be had, so that there is no use in going on.
     pub(super) lost: bool,
+    /// Lines a person typed while something else was being done.
+    pub(super) typed: VecDeque<String>,
 }
 
 /// An expectation was not met; it is on the time line already.
@@ -41,7 +44,7 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Play {
     pub(super) fn new(pair: Pair, printer: Printer) -> Play {
         let world = World::new(&pair.plan.services);
-        Play { pair, world, printer, rows: Vec::new(), wrong: Vec::new(), lost: false }
+        Play { pair, world, printer, rows: Vec::new(), wrong: Vec::new(), lost: false, typed: VecDeque::new() }
     }
 
     pub(super) fn now(&self) -> Mono {
@@ -78,6 +81,9 @@ impl Play {
     pub(super) fn take(&mut self, happening: &Happening) {
         if self.pair.is_past(happening) {
             return;
+        }
+        if let What::Typed(line) = &happening.what {
+            return self.typed.push_back(line.clone());
         }
         let twice = self.world.note(happening);
         if let Some(entry) = entry(happening, &self.pair.plan.services) {

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use super::play::{Failed, Play};
 use super::story::ms;
 use super::timeline::What;
+use super::trouble;
 use crate::client::{Answer, Ask};
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
@@ -32,9 +33,19 @@ pub enum Scenario {
     Stop,
     /// All cables are cut and mended
     Partition,
+    /// A service dies, is restarted, dies again and is handed over (only when asked for)
+    DeadService,
+    /// A service cannot be started on the other node (only when asked for)
+    FailingStart,
+    /// A service cannot be stopped: its node goes down (only when asked for)
+    HangingStop,
+    /// The daemon's core is killed, three times (only when asked for)
+    KilledCore,
+    /// A dead node is fenced, at the fourth attempt (only when asked for)
+    StuckFence,
 }
 
-/// All of them, in the order in which they tell a story.
+/// What is played when nothing else is asked for, in the order in which it tells a story.
 pub(super) const ALL: [Scenario; 8] = [
     Scenario::ColdStart,
     Scenario::Heartbeats,
@@ -58,6 +69,11 @@ impl Scenario {
             Scenario::HandOver => hand_over(play),
             Scenario::Stop => stop(play),
             Scenario::Partition => partition(play),
+            Scenario::DeadService => trouble::dead_service(play),
+            Scenario::FailingStart => trouble::failing_start(play),
+            Scenario::HangingStop => trouble::hanging_stop(play),
+            Scenario::KilledCore => trouble::killed_core(play),
+            Scenario::StuckFence => trouble::stuck_fence(play),
         }
     }
 }
@@ -191,7 +207,7 @@ fn power_off(play: &mut Play) -> Result<(), Failed> {
 }
 
 /// Where the time of a takeover went.
-fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> String {
+pub(super) fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> String {
     let start = format!("node {}: is dead", play.name(1 - survivor));
     let Some((dead, text)) = play.logged(survivor, begin, &start) else { return "no death was declared".to_owned() };
     let silence = text.split_once("silent for ").and_then(|(_, rest)| rest.split_once(" on")).map_or("?", |(it, _)| it);
@@ -273,7 +289,7 @@ fn hand_over(play: &mut Play) -> Result<(), Failed> {
 }
 
 /// Asks for groups to move, and prints what happens meanwhile.
-fn move_groups(play: &mut Play, node: usize, ask: &Ask) -> Result<(), Failed> {
+pub(super) fn move_groups(play: &mut Play, node: usize, ask: &Ask) -> Result<(), Failed> {
     let answer = play.pair.ask(node, ask, Duration::from_secs(30));
     match answer {
         Ok(Answer::Moved(_)) => Ok(()),
@@ -373,7 +389,7 @@ fn served_by(play: &Play, node: usize) -> Result<(), String> {
 }
 
 /// Both nodes up, all cables whole, every group on its own node: where most scenarios begin.
-fn home(play: &mut Play) -> Result<(), Failed> {
+pub(super) fn home(play: &mut Play) -> Result<(), Failed> {
     play.lost = true;
     let mut fresh = true;
     for node in [0, 1] {

@@ -10,7 +10,10 @@ use nix::sys::signal::Signal;
 use super::play::Play;
 use super::story::ms;
 use super::timeline::{Style, What};
-use crate::client::{Answer, Ask, Status};
+use crate::client::{Answer, Ask, Group, Status};
+
+/// Scripts of the user's may take as long.
+const LONG: Duration = Duration::from_secs(120);
 
 const HELP: &str = "\
   status                 what each node says of both, and of the groups
@@ -21,7 +24,8 @@ const HELP: &str = "\
   kill NODE              power-off: everything on it is gone at once
   boot NODE              switch it on again and start the daemon
   start NODE             start the daemon
-  stop NODE              stop the daemon in order
+  stop NODE              stop the daemon in order, and wait for its end
+  settle                 wait until every daemon knows how things are and has nothing left to do
   stall NODE / wake NODE kill -STOP and -CONT to the daemon
   standby NODE [SET]     latido standby there: all, local, foreign
   takeover NODE [SET]    latido takeover there
@@ -38,10 +42,11 @@ pub(super) fn run(play: &mut Play) -> ExitCode {
     say(play, "type `help` for what can be done");
     listen(play);
     loop {
-        let hour = play.now() + Duration::from_secs(3600);
-        let Some(happening) = play.pair.next_happening(hour) else { continue };
-        let What::Typed(line) = &happening.what else {
-            play.take(&happening);
+        let Some(line) = play.typed.pop_front() else {
+            let hour = play.now() + Duration::from_secs(3600);
+            if let Some(happening) = play.pair.next_happening(hour) {
+                play.take(&happening);
+            }
             continue;
         };
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -117,7 +122,14 @@ fn obey(play: &mut Play, words: &[&str]) -> Result<(), String> {
             }
             play.pair.start(node).map_err(|error| error.to_string())?;
         }
-        ["stop", node] => signal(play, node, Signal::SIGTERM)?,
+        ["stop", node] => {
+            signal(play, node, Signal::SIGTERM)?;
+            let node = find(play, node)?;
+            let _ = play.until("the daemon's end", LONG, |play| {
+                if play.pair.runs(node) { Err("it still runs".to_owned()) } else { Ok(()) }
+            });
+        }
+        ["settle"] => drop(play.until("everything settled", LONG, settled)),
         ["stall", node] => signal(play, node, Signal::SIGSTOP)?,
         ["wake", node] => signal(play, node, Signal::SIGCONT)?,
         ["standby", node, ref set @ ..] => {
@@ -134,6 +146,26 @@ fn obey(play: &mut Play, words: &[&str]) -> Result<(), String> {
             say(play, said.trim_end());
         }
         _ => return Err("not understood; `help` shows what is".to_owned()),
+    }
+    Ok(())
+}
+
+/// Each daemon sees the other as it is, and has nothing left to do.
+fn settled(play: &Play) -> Result<(), String> {
+    for node in [0, 1].into_iter().filter(|node| play.pair.runs(*node)) {
+        let name = play.name(node);
+        let status = play.pair.status(node).ok_or_else(|| format!("{name} does not answer"))?;
+        let wanted = if play.pair.runs(1 - node) { "active" } else { "dead" };
+        match status.nodes.iter().find(|other| other.name == play.name(1 - node)) {
+            Some(other) if other.status != wanted => {
+                return Err(format!("{name} sees {} {}", other.name, other.status));
+            }
+            _ => {}
+        }
+        let idle = |group: &Group| ["held", "failed", "blocked"].contains(&group.state.as_str()) || group.held_by_peer;
+        if !status.stable || status.leaving || !status.groups.iter().all(idle) {
+            return Err(format!("{name} is still deciding"));
+        }
     }
     Ok(())
 }

@@ -1,0 +1,109 @@
+//! `latido lab` as a person runs it: the whole story, the scenarios of trouble, the shell. Where the kernel allows no
+//! namespaces it says so and passes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
+
+/// `None` where there can be no lab.
+fn lab(words: &[&str]) -> Option<String> {
+    said(Command::new(LATIDO).arg("lab").args(words).output().unwrap(), words)
+}
+
+fn said(output: Output, words: &[&str]) -> Option<String> {
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    if output.status.code() == Some(2) {
+        eprintln!("not tested: {text}");
+        return None;
+    }
+    assert!(output.status.success(), "latido lab {words:?}: {}\n{text}", output.status);
+    Some(text)
+}
+
+fn table_has(text: &str, rows: &[&str]) {
+    let table = text.split("outage at the client").nth(1).unwrap_or_default();
+    for row in rows {
+        assert!(table.lines().any(|line| line.trim_start().starts_with(row)), "no row {row} in\n{text}");
+    }
+}
+
+#[test]
+fn the_whole_story_ends_well_and_a_table_tells_it() {
+    let Some(text) = lab(&[]) else { return };
+    table_has(
+        &text,
+        &[
+            "cold start of both",
+            "heartbeats",
+            "power-off of the owner",
+            "return",
+            "hand-over",
+            "graceful stop",
+            "partition",
+        ],
+    );
+}
+
+#[test]
+fn a_pair_of_old_files_is_played() {
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config/asterisk");
+    let Some(text) = lab(&["--config", config, "--scenario", "power-off"]) else { return };
+    table_has(&text, &["power-off of the owner"]);
+    assert!(text.contains("asterisk1") && text.contains("recorders stand in for"), "{text}");
+}
+
+#[test]
+fn services_scripts_and_the_daemon_may_fail() {
+    for (scenario, row) in [
+        ("dead-service", "service dead again"),
+        ("failing-start", "start fails on the other node"),
+        ("hanging-stop", "stop hangs"),
+        ("killed-core", "core killed three times"),
+    ] {
+        let Some(text) = lab(&["--scenario", scenario]) else { return };
+        table_has(&text, &[row]);
+    }
+}
+
+#[test]
+fn a_fence_that_fails_three_times_holds_the_takeover_up() {
+    let Some(text) = lab(&["--scenario", "stuck-fence"]) else { return };
+    table_has(&text, &["power-off, fence stuck"]);
+    assert!(text.contains("must be fenced before its groups are taken over"), "{text}");
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let Some(text) = lab(&["--json", "--scenario", "hand-over"]) else { return };
+    for line in text.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(value.is_object(), "{line}");
+    }
+}
+
+#[test]
+fn after_a_takeover_why_names_its_cause_and_events_can_be_parsed_even_when_the_daemon_was_restarted() {
+    let mut shell = Command::new(LATIDO);
+    shell.args(["lab", "--shell"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut shell = shell.spawn().unwrap();
+    let mut keys = shell.stdin.take().unwrap();
+    // The lab reads a line when it has done the one before; a word waits for the nodes to be settled.
+    let typed = "settle\nkill alpha\nsettle\nrun beta why\nstop beta\nstart beta\nsettle\nrun beta why\n\
+                 run beta events --json\nrun beta status\nquit\n";
+    // Who may not have a lab reads nothing.
+    let _ = keys.write_all(typed.as_bytes());
+    drop(keys);
+    let Some(text) = said(shell.wait_with_output().unwrap(), &["--shell"]) else { return };
+    let causes = text.lines().filter(|line| line.contains("because alpha was dead: silent for")).count();
+    assert!(causes >= 1, "{text}");
+    let calls = text.lines().filter(|line| line.contains("service start") && line.contains(" ms ")).count();
+    assert!(calls >= 1, "{text}");
+    let events = text.lines().filter_map(|line| line.find('{').map(|at| &line[at..]));
+    let events: Vec<serde_json::Value> = events.map(|json| serde_json::from_str(json).expect("an event")).collect();
+    let kinds: Vec<_> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    assert!(kinds.len() > 10 && kinds.contains(&"script"), "{kinds:?}\n{text}");
+}
