@@ -40,15 +40,20 @@ pub struct Conflict {
     pub mac: [u8; 6],
 }
 
+impl Conflict {
+    /// `02:00:00:00:00:07`
+    pub fn mac(&self) -> String {
+        self.mac.map(|byte| format!("{byte:02x}")).join(":")
+    }
+}
+
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Conflict { ip, nic, mac } = self;
-        let mac: Vec<String> = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (Conflict { ip, nic, .. }, mac) = (self, self.mac());
         write!(
             f,
-            "address conflict: {ip} is used by another machine as well, {} on {nic}; if that is the other node, it did not \
-             let go of it; if not, take the address from one of them",
-            mac.join(":")
+            "address conflict: {ip} is used by another machine as well, {mac} on {nic}; if that is the other node, it did not \
+             let go of it; if not, take the address from one of them"
         )
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use crate::agent::Net;
+use crate::agent::{Conflict, Net};
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Event, MediumCondition, Report, Status};
 use crate::config::Config;
@@ -254,9 +254,8 @@ impl Driver {
         if self.links.next_wake().is_some_and(|at| at <= now) {
             self.links.retry();
         }
-        if let Some(net) = &mut self.net {
-            net.repeat(now).iter().for_each(|conflict| self.log.error(conflict.to_string()));
-        }
+        let conflicts = self.net.as_mut().map(|net| net.repeat(now)).unwrap_or_default();
+        conflicts.iter().for_each(|conflict| self.on_conflict(conflict));
         if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
             self.lateness.note(now, now.since(due));
             self.tell(Event::Tick);
@@ -445,6 +444,16 @@ impl Driver {
         if report.is_change() {
             self.notice(&entry);
         }
+    }
+
+    /// Another machine answers for an address of ours.
+    fn on_conflict(&mut self, conflict: &Conflict) {
+        let text = conflict.to_string();
+        self.log.error(&text);
+        let data = serde_json::json!({ "address": conflict.ip, "mac": conflict.mac(), "interface": conflict.nic });
+        let entry = self.entry("ERROR", "address-conflict".to_owned(), text, data, None);
+        self.keep(&entry);
+        self.notice(&entry);
     }
 
     /// Somebody asks for something that moves groups.
