@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::haresources::Verb;
 
 use super::program::{self, Done};
-use super::{Answer, pause};
+use super::{Answer, patience, pause};
 
 /// Longer than the timeouts of DRBD's connection (6 s) and shorter than a script's.
 const PROMOTE: Duration = Duration::from_secs(15);
@@ -24,13 +24,13 @@ const HOPELESS: [&str; 3] = ["not defined in your config", "no resources defined
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) fn run(args: &[String], verb: Verb, tell: &mut dyn FnMut(&str)) -> Answer {
+pub(super) fn run(args: &[String], verb: Verb, limit: Option<Duration>, tell: &mut dyn FnMut(&str)) -> Answer {
     let resource = args.first().map_or("all", String::as_str);
     match verb {
-        Verb::Start => until(PROMOTE, &["primary", resource], tell),
-        Verb::Stop => until(DEMOTE, &["secondary", resource], tell),
+        Verb::Start => until(patience(PROMOTE, limit), &["primary", resource], tell),
+        Verb::Stop => until(patience(DEMOTE, limit), &["secondary", resource], tell),
         Verb::Status if args.is_empty() => said(10, "A resource name is required for status inquiries."),
-        Verb::Status => status(resource),
+        Verb::Status => status(resource, patience(CALL, limit)),
     }
 }
 
@@ -65,8 +65,8 @@ fn until(limit: Duration, words: &[&str], tell: &mut dyn FnMut(&str)) -> Answer 
     }
 }
 
-fn status(resource: &str) -> Answer {
-    match program::run_within("drbdadm", &["role", resource], CALL) {
+fn status(resource: &str, limit: Duration) -> Answer {
+    match program::run_within("drbdadm", &["role", resource], limit) {
         Ok(done) => judge(&done, is_loaded()),
         // No drbd-utils, no DRBD.
         Err(why) => said(3, "stopped (Unconfigured)").because(why),

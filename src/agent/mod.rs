@@ -64,17 +64,27 @@ pub fn place_of(name: &str) -> Option<Place> {
 }
 
 /// Runs an agent that may wait; what it does meanwhile goes to `tell`, line by line. `None` when there is none of that
-/// name. `state_dir` as in [`Net::open`].
-pub fn run_alone(invocation: &Invocation, state_dir: &Path, tell: &mut dyn FnMut(&str)) -> Option<Answer> {
+/// name. `state_dir` as in [`Net::open`]; `limit` is when the caller will end it, should it still run then.
+pub fn run_alone(
+    invocation: &Invocation,
+    state_dir: &Path,
+    limit: Option<Duration>,
+    tell: &mut dyn FnMut(&str),
+) -> Option<Answer> {
     let Resource { agent, args, .. } = &invocation.resource;
     let (verb, note) = (invocation.verb, Pseudo::new(state_dir, agent, args));
     Some(match agent.as_str() {
-        "Filesystem" => filesystem::run(args, verb, tell),
-        "drbddisk" => drbddisk::run(args, verb, tell),
+        "Filesystem" => filesystem::run(args, verb, limit, tell),
+        "drbddisk" => drbddisk::run(args, verb, limit, tell),
         "MailTo" => mailto::run(&note, args, verb),
         "Delay" => delay::run(&note, args, verb),
         _ => return None,
     })
+}
+
+/// As long as an agent would like to try, or as its caller lets it, with time left to say how it ended.
+fn patience(wanted: Duration, limit: Option<Duration>) -> Duration {
+    limit.map_or(wanted, |limit| wanted.min(limit * 4 / 5))
 }
 
 /// Lets time pass in a process that has nothing else to do.

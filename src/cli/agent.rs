@@ -26,6 +26,9 @@ const LISTEN: Duration = Duration::from_millis(20);
     after_help = "Examples:\n  latido agent IPaddr 10.0.0.10/24/eth0 start\n  latido agent IPsrcaddr 10.0.0.10 status"
 )]
 pub(super) struct Args {
+    /// Milliseconds after which the caller ends it
+    #[arg(long, hide = true)]
+    within: Option<u64>,
     /// The agent, such as IPaddr or Filesystem
     name: String,
     /// Its arguments, then start, stop or status
@@ -35,7 +38,7 @@ pub(super) struct Args {
 
 /// Runs it once; the exit code is the agent's.
 pub(super) fn run(args: &Args) -> ExitCode {
-    called_as(&args.name, &args.words)
+    call(&args.name, &args.words, args.within.map(Duration::from_millis))
 }
 
 /// Whether a link of this name means an agent of ours.
@@ -45,6 +48,10 @@ pub(super) fn is_agent(name: &str) -> bool {
 
 /// As the script `resource.d/NAME` with these words.
 pub(super) fn called_as(name: &str, words: &[String]) -> ExitCode {
+    call(name, words, None)
+}
+
+fn call(name: &str, words: &[String], limit: Option<Duration>) -> ExitCode {
     let Some(place) = place_of(name) else {
         let known: Vec<&str> = AGENTS.iter().map(|(name, _)| *name).collect();
         eprintln!("latido agent: there is no built-in agent {name} (there are {})", known.join(", "));
@@ -59,7 +66,7 @@ pub(super) fn called_as(name: &str, words: &[String]) -> ExitCode {
         Place::Inside => inside(&invocation),
         Place::Alone => {
             let told = &mut |line: &str| eprintln!("{line}");
-            run_alone(&invocation, &state_dir(), told).map_or(ExitCode::FAILURE, |answer| give(&answer))
+            run_alone(&invocation, &state_dir(), limit, told).map_or(ExitCode::FAILURE, |answer| give(&answer))
         }
     }
 }

@@ -93,7 +93,7 @@ impl ByHand {
             Ok(found) => found,
             Err(why) => return not_found(why),
         };
-        let Some(call) = found.call(invocation).or_else(|| own_agent(invocation)) else {
+        let Some(call) = found.call(invocation).or_else(|| own_agent(invocation, self.limit(invocation.verb))) else {
             return not_found(self.places.nothing(&invocation.resource.agent));
         };
         let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::Log };

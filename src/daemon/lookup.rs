@@ -4,6 +4,7 @@
 use std::fs::{self, Metadata};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::agent;
 use crate::haresources::{Invocation, Outcome, Verb};
@@ -63,11 +64,12 @@ impl Found {
     }
 }
 
-/// An agent of ours as a program of its own; `None` when there is none of that name.
-pub(super) fn own_agent(invocation: &Invocation) -> Option<Call> {
+/// An agent of ours as a program of its own, which knows when it will be ended; `None` when there is none of that name.
+pub(super) fn own_agent(invocation: &Invocation, limit: Duration) -> Option<Call> {
     let name = &invocation.resource.agent;
     agent::place_of(name)?;
-    let mut arguments = vec!["agent".into(), name.into()];
+    let limit = limit.as_millis().to_string();
+    let mut arguments = vec!["agent".into(), "--within".into(), limit.into(), name.into()];
     arguments.extend(invocation.resource.args.iter().map(Into::into));
     arguments.push(invocation.verb.as_str().into());
     // Ourselves, also when another version lies in our place meanwhile.

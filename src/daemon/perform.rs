@@ -121,7 +121,9 @@ impl Driver {
     }
 
     fn start_agent(&mut self, job: JobId, invocation: &Invocation, limit: Duration) -> Option<String> {
-        let Some(call) = own_agent(invocation) else { return Some(self.places.nothing(&invocation.resource.agent)) };
+        let Some(call) = own_agent(invocation, limit) else {
+            return Some(self.places.nothing(&invocation.resource.agent));
+        };
         let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::All };
         let (called, verb) = (invocation.to_string(), invocation.verb);
         let ended = move |outcome| match verb {

@@ -12,11 +12,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::haresources::Verb;
 
-use super::Answer;
 use super::program;
+use super::{Answer, patience};
 use mounts::Mount;
 
 /// Types that check themselves when they are mounted, or have no check: `fsck` is left out for them.
@@ -90,7 +91,7 @@ impl Device {
 }
 
 /// Runs the agent; what is done is told to `tell`, line by line.
-pub(super) fn run(args: &[String], verb: Verb, tell: &mut dyn FnMut(&str)) -> Answer {
+pub(super) fn run(args: &[String], verb: Verb, limit: Option<Duration>, tell: &mut dyn FnMut(&str)) -> Answer {
     let Some(spec) = Spec::from_args(args) else {
         return Answer::usage("Filesystem", "<device> <directory> [<fstype> [<options>]]");
     };
@@ -103,7 +104,7 @@ pub(super) fn run(args: &[String], verb: Verb, tell: &mut dyn FnMut(&str)) -> An
             }
         }),
         Verb::Start => start(&spec, tell),
-        Verb::Stop => stop::stop(&spec.dir, tell),
+        Verb::Stop => stop::stop(&spec.dir, patience(stop::LIMIT, limit), tell),
     };
     done.unwrap_or_else(|error| Answer::failed(1, format!("cannot read the mount table: {error}")))
 }

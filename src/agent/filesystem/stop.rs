@@ -24,7 +24,7 @@ use super::mounts::{self, Mount};
 use super::{mount_table, real};
 
 /// As long as the original's agent tries.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 /// Holders are looked for and signalled again this often.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Between two attempts: soon after the first signal, then less often.
@@ -32,12 +32,12 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(2
 /// A server that has not answered after this is not waited for.
 const REMOTE: Duration = Duration::from_secs(3);
 
-/// Unmounts `dir` and everything below; fine when nothing is mounted.
+/// Unmounts `dir` and everything below, asking for the first half of `limit` and insisting for the second; fine when nothing is mounted.
 ///
 /// # Errors
 /// Only when the mount table cannot be read.
-pub(super) fn stop(dir: &Path, tell: &mut dyn FnMut(&str)) -> io::Result<Answer> {
-    let mut attempt = Attempt { clock: Clock::start(), signalled: None, told: BTreeMap::new(), tell };
+pub(super) fn stop(dir: &Path, limit: Duration, tell: &mut dyn FnMut(&str)) -> io::Result<Answer> {
+    let mut attempt = Attempt { clock: Clock::start(), limit, signalled: None, told: BTreeMap::new(), tell };
     let mut wait = PAUSES[0];
     loop {
         let table = mount_table()?;
@@ -54,7 +54,7 @@ pub(super) fn stop(dir: &Path, tell: &mut dyn FnMut(&str)) -> io::Result<Answer>
             continue;
         };
         if attempt.is_over() {
-            return Ok(Answer::failed(1, give_up(mount, error, &table)));
+            return Ok(Answer::failed(1, give_up(mount, error, &table, limit)));
         }
         attempt.end_holders(mount, &table);
         pause(wait);
@@ -64,6 +64,7 @@ pub(super) fn stop(dir: &Path, tell: &mut dyn FnMut(&str)) -> io::Result<Answer>
 
 struct Attempt<'a> {
     clock: Clock,
+    limit: Duration,
     signalled: Option<Mono>,
     /// Who was told of, and in which stage.
     told: BTreeMap<i32, Signal>,
@@ -72,11 +73,11 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn is_over(&self) -> bool {
-        self.clock.mono().elapsed() >= LIMIT
+        self.clock.mono().elapsed() >= self.limit
     }
 
     fn signal(&self) -> Signal {
-        if self.clock.mono().elapsed() < LIMIT / 2 { Signal::SIGTERM } else { Signal::SIGKILL }
+        if self.clock.mono().elapsed() < self.limit / 2 { Signal::SIGTERM } else { Signal::SIGKILL }
     }
 
     fn unmount(&mut self, mount: &Mount) -> Result<(), Errno> {
@@ -149,7 +150,7 @@ fn end(pid: i32, signal: Signal, search: &Search<'_>) -> io::Result<()> {
 }
 
 /// Who holds it still, or what else may.
-fn give_up(mount: &Mount, error: Errno, table: &[Mount]) -> String {
+fn give_up(mount: &Mount, error: Errno, table: &[Mount], limit: Duration) -> String {
     let point = mount.point.display();
     let holders = Search::new(mount, table).holders();
     let held: Vec<String> =
@@ -160,7 +161,7 @@ fn give_up(mount: &Mount, error: Errno, table: &[Mount]) -> String {
         (true, false) => format!("used by {}", others.join(", ")),
         (true, true) => "no process holds it: an NFS export of it (exportfs -v), or a mount in a container?".to_owned(),
     };
-    format!("Couldn't unmount {point} within {} s, giving up: {}; {by}", LIMIT.as_secs(), error.desc())
+    format!("Couldn't unmount {point} within {limit:.0?}, giving up: {}; {by}", error.desc())
 }
 
 /// Files on it that the kernel itself uses.
