@@ -13,6 +13,9 @@ use crate::time::Mono;
 use super::announce::Claim;
 use super::{Answer, Net};
 
+/// Of a label, as of an interface's name.
+const LONGEST_LABEL: usize = 15;
+
 /// Which of the two agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -138,6 +141,10 @@ fn start(net: &mut Net, kind: Kind, spec: &Spec, now: Mono) -> Result<(), Fault>
             net.netlink.switch_on(link.index).map_err(failed)?;
         }
         net.probe(&link, spec.ip.into());
+        if let Some(label) = spec.label.as_ref().filter(|label| kind == Kind::Plain && label.len() > LONGEST_LABEL) {
+            let why = format!("the label \"{label}\" is longer than the {LONGEST_LABEL} characters the kernel takes");
+            return Err(Fault::Argument(why));
+        }
         let addresses = net.netlink.addresses().map_err(failed)?;
         let host = if prefix >= 32 { 0 } else { u32::MAX >> prefix };
         let label = match kind {
@@ -189,7 +196,7 @@ fn free_label(nic: &str, addresses: &[Address]) -> Option<String> {
     let label = (0..1000)
         .map(|number| format!("{nic}:{number}"))
         .find(|label| !addresses.iter().any(|address| address.label.as_deref() == Some(label)))?;
-    (label.len() <= 15).then_some(label)
+    (label.len() <= LONGEST_LABEL).then_some(label)
 }
 
 fn stop(net: &mut Net, spec: &Spec) -> Result<(), Fault> {

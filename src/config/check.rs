@@ -10,6 +10,7 @@ use crate::haresources::Resource;
 use crate::haresources::parse::PlacedGroup;
 use crate::names::NodeName;
 
+use super::agent_args;
 use super::facts::{Facts, ScriptFact};
 use super::ha_cf::HaCf;
 use super::media::MediumSpec;
@@ -177,6 +178,9 @@ pub(super) fn haresources(groups: &[PlacedGroup], nodes: &[NodeName], file: &str
             node_name_as_resource(resource, nodes, file, place, &mut problems);
             script(resource, file, place, facts, &mut problems);
             started_at_boot(resource, file, place, facts, &mut problems);
+            if let Some((what, right)) = agent_args::complaint(resource) {
+                warn(file, place, what, &format!("write {right}"), &mut problems);
+            }
             if matches!(resource.agent.as_str(), "IPaddr" | "IPaddr2") {
                 address(resource, file, place, facts, &mut problems);
             }

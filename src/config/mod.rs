@@ -3,6 +3,7 @@
 //! All problems are found in one run. What only the machine knows comes in as [`Facts`].
 
 mod access;
+mod agent_args;
 mod check;
 mod cross;
 mod directive;

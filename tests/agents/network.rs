@@ -65,6 +65,8 @@ fn wrong_arguments_fail_to_start_and_count_as_stopped() {
                 ("10.9.1.5/24/eth9", 1, 6),
                 ("10.99.1.5", 1, 1),
             ];
+            let long = agent(state.path(), "IPaddr2 10.9.1.5/24/eth0:much-too-long start");
+            assert!(long.code == 6 && long.why.contains("longer than the 15"), "{long:?}");
             for (argument, alias, plain) in cases {
                 for (name, code) in [("IPaddr", alias), ("IPaddr2", plain)] {
                     let call = |verb: &str| agent(state.path(), &format!("{name} {argument} {verb}"));
