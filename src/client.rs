@@ -2,6 +2,9 @@
 //!
 //! The document of `status` is versioned: fields may be added within a version, never changed or removed.
 
+pub mod metrics;
+pub mod text;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};

@@ -4,7 +4,7 @@
 use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::{Action, Cluster, Status};
+use super::{Action, Cluster, Status, mirror};
 
 /// What kind of news a message is; a client's filter is a set of these. The others of the original (duplicates, the
 /// protocol's own messages, requests of clients) are accepted in a filter and never delivered.
@@ -106,6 +106,8 @@ fn is_talk(kind: &Kind) -> bool {
         Kind::Status | Kind::NsSt | Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::ReqNodes | Kind::RepNodes => {
             false
         }
+        // Between two Latidos; no client of the original's knows it.
+        Kind::Other(name) if name == mirror::KIND => false,
         Kind::Starting
         | Kind::Resource
         | Kind::AskResources

@@ -1,5 +1,6 @@
 //! `latido.cf`: what the original has no word for, in the grammar of `ha.cf` (`product.md`, Files). Pure.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::cluster::{Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts};
@@ -38,8 +39,8 @@ pub struct LatidoCf {
     pub fences: Vec<Vec<String>>,
     /// `notify`: the command, the last line wins.
     pub notify: Option<Vec<String>>,
-    /// `listen`: kept as written, not yet obeyed.
-    pub later: Vec<(String, String)>,
+    /// `listen`: where the status page is served, if anywhere.
+    pub listen: Option<SocketAddr>,
 }
 
 impl Default for LatidoCf {
@@ -52,7 +53,7 @@ impl Default for LatidoCf {
             monitors: Vec::new(),
             fences: Vec::new(),
             notify: None,
-            later: Vec::new(),
+            listen: None,
         }
     }
 }
@@ -83,8 +84,8 @@ impl LatidoCf {
         for (name, words) in commands.chain(self.notify.iter().map(|words| ("notify", words))) {
             text += &format!("{name} {}\n", words.join(" "));
         }
-        for (name, rest) in &self.later {
-            text += &format!("{name} {rest}\n");
+        if let Some(address) = self.listen {
+            text += &format!("listen {address}\n");
         }
         text
     }
@@ -106,19 +107,14 @@ pub(super) fn parse(source: &SourceText) -> (LatidoCf, Vec<Problem>) {
     let (lines, mut problems) = line::read(source);
     let mut latido = LatidoCf::default();
     for line in &lines {
-        if let Err(problem) = apply(&mut latido, source, line, &mut problems) {
+        if let Err(problem) = apply(&mut latido, source, line) {
             problems.push(problem);
         }
     }
     (latido, problems)
 }
 
-fn apply(
-    latido: &mut LatidoCf,
-    source: &SourceText,
-    line: &Line<'_>,
-    warnings: &mut Vec<Problem>,
-) -> Result<(), Problem> {
+fn apply(latido: &mut LatidoCf, source: &SourceText, line: &Line<'_>) -> Result<(), Problem> {
     let words = line.words();
     let needs = |what: &str| {
         let word = line.tail().unwrap_or_else(|| line.directive.clone());
@@ -186,7 +182,15 @@ fn apply(
             return Ok(());
         }
         ("fence" | "notify", _) => return Err(needs("a command")),
-        ("listen", _) => return later(latido, source, line, &words, warnings),
+        ("listen", [address]) => {
+            let Ok(parsed) = address.text.parse() else {
+                let problem = address.error(source, format!("\"{}\" is not ADDRESS:PORT", address.text));
+                return Err(problem.remedy("for instance 127.0.0.1:9694 or [::1]:9694"));
+            };
+            latido.listen = Some(parsed);
+            return Ok(());
+        }
+        ("listen", _) => return Err(needs("one ADDRESS:PORT")),
         _ => return Err(unknown(source, &line.directive)),
     };
     match words.get(most) {
@@ -218,27 +222,6 @@ fn unknown(source: &SourceText, word: &Word<'_>) -> Problem {
         }
         None => problem,
     }
-}
-
-/// A directive whose feature is not there yet: its form is checked, and nobody is left believing that it works.
-fn later(
-    latido: &mut LatidoCf,
-    source: &SourceText,
-    line: &Line<'_>,
-    words: &[Word<'_>],
-    warnings: &mut Vec<Problem>,
-) -> Result<(), Problem> {
-    let name = line.directive.text;
-    let [address] = words else {
-        return Err(line.directive.error(source, format!("{name} needs one ADDRESS:PORT")));
-    };
-    if address.text.parse::<std::net::SocketAddr>().is_err() {
-        let problem = address.error(source, format!("\"{}\" is not ADDRESS:PORT", address.text));
-        return Err(problem.remedy("for instance 127.0.0.1:9694 or [::1]:9694"));
-    }
-    latido.later.push((name.to_owned(), address.text.to_owned()));
-    warnings.push(line.directive.warning(source, format!("{name} is understood, and not yet obeyed by this version")));
-    Ok(())
 }
 
 fn monitor(source: &SourceText, mut rest: &[Word<'_>], mut monitor: Monitor) -> Result<Monitor, Problem> {
@@ -313,15 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn every_directive_is_read_and_the_later_one_is_said_to_be_later() {
+    fn every_directive_is_read() {
         let text = "script-timeout start 2\nscript-timeout stop 3500ms\non-start-failure stay\non-stop-failure block\n\
                     announce 3 100ms\nmonitor * 30 failures 2 with tcp 127.0.0.1:80\nfence /bin/off %n\n\
                     listen 127.0.0.1:9694\nnotify /bin/say\n";
         let (latido, problems) = read(text);
-        assert_eq!(problems.len(), 1);
-        assert!(problems.iter().all(|problem| !problem.is_error()));
+        assert_eq!(problems, []);
         assert_eq!(latido.script_timeout.stop, Duration::from_millis(3500));
-        assert_eq!(latido.later.len(), 1);
+        assert_eq!(latido.listen, "127.0.0.1:9694".parse().ok());
         assert_eq!(latido.monitors.len(), 1);
         assert_eq!(latido.fences, [["/bin/off", "%n"]]);
         assert_eq!(read(&latido.to_text()).0, latido);

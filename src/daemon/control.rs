@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +18,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::client::{Answer, Ask};
+use crate::client::{Answer, Ask, Status};
 use crate::names::ClientId;
+
+use super::status_page;
 
 const MOST_CLIENTS: usize = 32;
 const LONGEST_LINE: u64 = 4096;
@@ -52,6 +55,25 @@ pub(super) struct Control {
     waiting: BTreeMap<ClientId, oneshot::Sender<Answer>>,
     next: u64,
     listener: JoinHandle<()>,
+    page: Option<JoinHandle<()>>,
+    sender: mpsc::Sender<Asked>,
+}
+
+/// Asks how things are, from a task.
+#[derive(Clone, Debug)]
+pub(super) struct Asker(mpsc::Sender<Asked>);
+
+impl Asker {
+    /// `None` when the daemon is ending.
+    pub(super) async fn status(&self) -> Option<Status> {
+        let (answer_to, answer) = oneshot::channel();
+        let asked = Asked { ask: Ask::Status, by: "the status page".to_owned(), answer_to };
+        self.0.send(asked).await.ok()?;
+        match answer.await.ok()? {
+            Answer::Status(status) => Some(*status),
+            Answer::Moved(_) | Answer::Refused(_) => None,
+        }
+    }
 }
 
 impl Control {
@@ -72,8 +94,18 @@ impl Control {
         }
         fs::set_permissions(path, Permissions::from_mode(0o660))?;
         let (sender, questions) = mpsc::channel(MOST_CLIENTS);
-        let listener = tokio::spawn(listen(listener, sender));
-        Ok(Control { path: path.to_owned(), questions, waiting: BTreeMap::new(), next: 0, listener })
+        let listener = tokio::spawn(listen(listener, sender.clone()));
+        let (path, waiting) = (path.to_owned(), BTreeMap::new());
+        Ok(Control { path, questions, waiting, next: 0, listener, page: None, sender })
+    }
+
+    /// Serves the status page at this address, too.
+    ///
+    /// # Errors
+    /// When nobody can listen there; the daemon does without.
+    pub(super) fn serve_page(&mut self, address: SocketAddr) -> io::Result<()> {
+        self.page = Some(status_page::open(address, Asker(self.sender.clone()))?);
+        Ok(())
     }
 
     /// The next question; cancel safe.
@@ -103,6 +135,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         self.listener.abort();
+        self.page.iter().for_each(JoinHandle::abort);
         // A socket that stays is removed by the next start.
         let _ = fs::remove_file(&self.path);
     }

@@ -158,6 +158,11 @@ impl Driver {
     /// Runs until the core says that it is over.
     pub(super) async fn run(mut self) -> u8 {
         self.company.watch_leftovers();
+        if let Some(address) = self.config.latido.listen
+            && let Err(error) = self.control.serve_page(address)
+        {
+            self.log.warn(format!("listen {address}: {error}: no status page"));
+        }
         let orphans = self.orphans.watch();
         if orphans > 0 {
             self.log

@@ -31,6 +31,7 @@ mod respawn;
 mod signals;
 mod start;
 mod state;
+mod status_page;
 mod supervisor;
 pub mod trial;
 mod watchdog;

@@ -45,10 +45,15 @@ fn write(path: &Path, text: &str, mode: u32) {
 
 impl Node {
     fn start(name: &str, ends: [Memory; 2]) -> Node {
+        Node::start_with(name, ends, "")
+    }
+
+    fn start_with(name: &str, ends: [Memory; 2], latido_cf: &str) -> Node {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
         write(&paths.ha_cf(), HA_CF, 0o644);
         write(&paths.haresources(), HARESOURCES, 0o644);
+        write(&paths.latido_cf(), latido_cf, 0o644);
         write(&paths.authkeys(), "auth 1\n1 sha1 Xk29ab7Qw\n", 0o600);
         fs::create_dir_all(paths.resource_dir()).unwrap();
         for name in ["web", "mail"] {
@@ -223,5 +228,34 @@ fn what_a_script_writes_into_the_fifo_is_obeyed() {
         fs::write(&fifo, b"\0\xff<<<>>>\n").unwrap();
         alpha.status().await;
         assert!(!alpha.done.is_finished() && !beta.done.is_finished());
+    });
+}
+
+#[test]
+fn the_status_page_is_served_for_reading_and_who_says_too_much_is_cut_off() {
+    played(async {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (near, far) = cables();
+        let alpha = Node::start_with("alpha", near, &format!("listen {free}\n"));
+        let _beta = Node::start("beta", far);
+        alpha.holds(&["web"]).await;
+        let get = async |request: &str| {
+            let mut stream = tokio::net::TcpStream::connect(free).await.unwrap();
+            // Who is cut off may find the connection closed at any of these.
+            let _ = stream.write_all(request.as_bytes()).await;
+            let mut answer = String::new();
+            let _ = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await;
+            answer
+        };
+        let page = get("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(page.starts_with("HTTP/1.1 200 OK") && page.contains("alpha (here)"), "{page}");
+        let json = get("GET /status.json HTTP/1.0\r\n\r\n").await;
+        let status: Status = serde_json::from_str(json.split_once("\r\n\r\n").unwrap().1).unwrap();
+        assert_eq!(status.me, "alpha");
+        assert!(get("GET /metrics HTTP/1.1\r\n\r\n").await.contains("latido_group_held{group=\"web\"} 1\n"));
+        assert!(get("POST / HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 405"));
+        assert!(get("GET /etc/passwd HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404"));
+        assert_eq!(get(&"x".repeat(10_000)).await, "");
+        alpha.holds(&["web"]).await;
     });
 }

@@ -1,0 +1,100 @@
+//! The status as metrics, in the text form Prometheus reads. Names and labels are kept once given.
+
+use std::fmt::Write as _;
+
+use super::Status;
+
+/// Everything worth a curve or an alarm.
+pub fn metrics(status: &Status) -> String {
+    let mut page = Page(String::new());
+    page.one("latido_up_seconds", "How long the daemon has run.", "", seconds(status.up_for_ms));
+    page.one("latido_stable", "1 while nothing is being decided or moved.", "", flag(status.stable));
+    page.one("latido_loop_late_seconds", "Worst lateness of a minute or two.", "", status.loop_late_ms / 1000.0);
+    page.one("latido_files_differ", "What the nodes' files say differently.", "", count(status.drift.len()));
+    page.one("latido_takeover_waits", "1 while a takeover waits for a fence.", "", flag(status.waiting_for.is_some()));
+    page.help("latido_node_up", "1 for an active node or a ping node that answers.");
+    for node in &status.nodes {
+        let up = ["active", "ping"].contains(&node.status.as_str());
+        page.row("latido_node_up", &[("node", &node.name)], flag(up));
+    }
+    let links = || status.nodes.iter().flat_map(|node| node.links.iter().map(move |link| (node, link)));
+    page.help("latido_link_up", "1 while a node is heard over a medium.");
+    for (node, link) in links() {
+        page.row("latido_link_up", &[("node", &node.name), ("medium", &link.medium)], flag(link.up));
+    }
+    page.help("latido_link_heard_seconds", "Age of the last message over it.");
+    for (node, link) in links() {
+        if let Some(age) = link.last_heard_ms {
+            page.row("latido_link_heard_seconds", &[("node", &node.name), ("medium", &link.medium)], seconds(age));
+        }
+    }
+    page.help("latido_link_gap_seconds", "Times between heartbeats.");
+    for (node, link) in links() {
+        let Some(gaps) = &link.gaps else { continue };
+        for (quantile, gap) in [("0.5", gaps.median_ms), ("0.999", gaps.p999_ms), ("1", gaps.worst_ms)] {
+            let labels = [("node", &*node.name), ("medium", &link.medium), ("quantile", quantile)];
+            page.row("latido_link_gap_seconds", &labels, gap / 1000.0);
+        }
+    }
+    page.help("latido_group_held", "1 while every resource of a group was started here.");
+    for group in &status.groups {
+        page.row("latido_group_held", &[("group", &group.key)], flag(group.state == "held"));
+    }
+    page.help("latido_group_failed", "1 while a group could not be started or stopped here.");
+    for group in &status.groups {
+        let failed = ["failed", "blocked"].contains(&group.state.as_str());
+        page.row("latido_group_failed", &[("group", &group.key)], flag(failed));
+    }
+    page.0
+}
+
+struct Page(String);
+
+impl Page {
+    fn help(&mut self, name: &str, text: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {text}\n# TYPE {name} gauge");
+    }
+
+    fn one(&mut self, name: &str, text: &str, labels: &str, value: f64) {
+        self.help(name, text);
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    fn row(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', " ");
+        let labels: Vec<String> = labels.iter().map(|(label, text)| format!("{label}=\"{}\"", escaped(text))).collect();
+        let _ = writeln!(self.0, "{name}{{{}}} {value}", labels.join(","));
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "an age in milliseconds is far below 2^52")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a handful")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+fn flag(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_is_a_name_labels_and_a_number() {
+        let path = format!("{}/tests/status/trouble.json", env!("CARGO_MANIFEST_DIR"));
+        let status: Status = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let text = metrics(&status);
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert!(name.starts_with("latido_") && value.parse::<f64>().is_ok(), "{line}");
+        }
+        assert!(text.contains("latido_group_failed{group=\"10.9.1.101\"} 1\n"), "{text}");
+        assert!(text.contains("latido_link_gap_seconds{node=\"beta\",medium=\"eth0\",quantile=\"1\"} 1.31\n"));
+    }
+}

@@ -1,0 +1,195 @@
+//! The status in words, for a person at three in the morning: `latido status` and the status page.
+
+use std::fmt::Write as _;
+
+use super::{Group, Link, Node, Status};
+
+/// Every node active, every link up, every group held by somebody.
+pub fn is_healthy(status: &Status) -> bool {
+    let alive =
+        |node: &Node| ["active", "ping"].contains(&node.status.as_str()) && node.links.iter().all(|link| link.up);
+    status.stable
+        && status.nodes.iter().all(alive)
+        && status.groups.iter().all(|group| group.state == "held" || group.state == "free" && group.held_by_peer)
+}
+
+/// What a person reads, without a line feed at its end.
+pub fn describe(status: &Status) -> String {
+    let mut text = String::new();
+    let width = status.nodes.iter().flat_map(|node| node.links.iter().map(|link| link.medium.len()));
+    let width = width.chain(status.nodes.iter().map(|node| node.name.len() + 7)).max().unwrap_or(0).max(14);
+    for node in status.nodes.iter().filter(|node| !node.ping) {
+        let _ = writeln!(text, "{}", node_line(status, node, width));
+    }
+    for node in status.nodes.iter().filter(|node| !node.here) {
+        for link in &node.links {
+            let _ = writeln!(text, "{}", link_line(status, node, link, width));
+        }
+    }
+    let unusual = |group: &&Group| status.groups.len() > 1 || place(status, group) != group.owner;
+    for group in status.groups.iter().filter(unusual) {
+        let (at, age) = (place(status, group), age(group.for_ms));
+        let _ = writeln!(text, "{:<width$} {at:<8} for {age}, home {}{}", group.key, group.owner, more(group));
+    }
+    for sentence in sentences(status) {
+        let _ = writeln!(text, "! {sentence}");
+    }
+    text += &summary(status);
+    text
+}
+
+fn node_line(status: &Status, node: &Node, width: usize) -> String {
+    let name = if node.here { format!("{} (here)", node.name) } else { node.name.clone() };
+    let held: Vec<&Group> = status.groups.iter().filter(|group| holds(node, group)).collect();
+    let words: Vec<String> = held.iter().map(|group| group.resources.join(" ")).collect();
+    let since = held.iter().map(|group| group.for_ms).min().filter(|_| node.here);
+    let mut line = format!(
+        "{name:<width$} {:<8} holds  {}",
+        node.status,
+        if held.is_empty() { "-".to_owned() } else { words.join(", ") }
+    );
+    if let Some(ms) = since {
+        let _ = write!(line, "   for {}", age(ms));
+    }
+    if !node.here && !node.latido && node.last_heard_ms.is_some() {
+        line += "   runs heartbeat";
+    }
+    line
+}
+
+fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String {
+    let state = if link.up { "up" } else { "DEAD" };
+    let heard = link.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("{} ago", age(ms)));
+    let mut line = format!("{:<width$} {state:<8} {} {heard}", link.medium, node.name);
+    if let Some(gaps) = &link.gaps {
+        let (median, most, worst) = (seconds(gaps.median_ms), seconds(gaps.p999_ms), seconds(gaps.worst_ms));
+        let _ = write!(line, "   gaps {median}, 99.9 % {most}, worst {worst}");
+    }
+    if let Some(why) = &link.failure {
+        let _ = write!(line, "   {why}");
+    }
+    // A cable may carry in one direction only.
+    let theirs = status.peer.as_ref().filter(|_| !node.ping).and_then(|peer| peer.links.get(&link.medium));
+    if theirs == Some(&!link.up) {
+        let _ = write!(line, "   {} {} us", node.name, if link.up { "does NOT hear" } else { "hears" });
+    }
+    line
+}
+
+/// What needs somebody's attention.
+fn sentences(status: &Status) -> Vec<String> {
+    let mut sentences: Vec<String> = status.waiting_for.iter().chain(&status.away).cloned().collect();
+    sentences.extend(status.drift.iter().cloned());
+    let peer = status.nodes.iter().find(|node| !node.here && !node.ping).map_or("the other node", |node| &node.name);
+    let failed = status.peer.iter().flat_map(|theirs| &theirs.failed);
+    sentences.extend(failed.map(|what| format!("{peer} says: {what}")));
+    if let Some(enough) = status.least_deadtime_ms.filter(|enough| *enough > status.deadtime_ms) {
+        sentences.push(format!(
+            "deadtime {} is short for heartbeats this irregular: {} would be safe",
+            seconds_ms(status.deadtime_ms),
+            seconds_ms(enough)
+        ));
+    }
+    sentences
+}
+
+fn summary(status: &Status) -> String {
+    let settled = if status.leaving {
+        "leaving"
+    } else if status.stable {
+        "settled"
+    } else {
+        "in transition"
+    };
+    let enough = status.enough_deadtime_ms.filter(|enough| *enough < status.deadtime_ms);
+    let enough = enough.map_or(String::new(), |ms| format!(" (from these gaps {} would do)", seconds_ms(ms)));
+    let fencing = match status.fencing.as_slice() {
+        [] => "none: a shared disk is not protected".to_owned(),
+        devices => devices.join(", "),
+    };
+    let files = match (&status.peer, status.drift.as_slice()) {
+        (_, [_, ..]) => " · files DIFFER",
+        (Some(_), []) => " · files equal on both nodes",
+        (None, []) => "",
+    };
+    let takeover = status.last_takeover_ms.map_or("never".to_owned(), |ms| format!("{} ago", age(ms)));
+    format!(
+        "{settled} · failback {} · deadtime {}{enough} · fencing {fencing}{files} · last takeover {takeover}",
+        status.auto_failback,
+        seconds_ms(status.deadtime_ms),
+    )
+}
+
+#[allow(clippy::cast_precision_loss, reason = "for people")]
+fn seconds_ms(ms: u64) -> String {
+    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { seconds(ms as f64) }
+}
+
+fn seconds(ms: f64) -> String {
+    if ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.2} s", ms / 1000.0) }
+}
+
+fn holds(node: &Node, group: &Group) -> bool {
+    if node.here {
+        ["held", "starting", "stopping", "blocked"].contains(&group.state.as_str())
+    } else {
+        group.held_by_peer && node.status != "dead"
+    }
+}
+
+fn place<'a>(status: &'a Status, group: &'a Group) -> &'a str {
+    match (group.state.as_str(), group.held_by_peer) {
+        ("held", true) => "BOTH",
+        ("free", true) => status.nodes.iter().find(|node| !node.here && !node.ping).map_or("peer", |node| &node.name),
+        ("free", false) => "NOBODY",
+        ("held", false) => &status.me,
+        (state, _) => state,
+    }
+}
+
+fn more(group: &Group) -> String {
+    let running = group.running.as_ref().map(|call| format!("   running {call}"));
+    let failure = group.failure.as_ref().map(|why| format!("   FAILED: {why}"));
+    running.or(failure).unwrap_or_default()
+}
+
+fn age(ms: u64) -> String {
+    match ms / 1000 {
+        0..=9 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        seconds @ 10..=119 => format!("{seconds} s"),
+        seconds @ 120..=7199 => format!("{} min", seconds / 60),
+        seconds @ 7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        seconds => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/status/NAME.json` is an answer, `NAME.txt` what is shown of it.
+    fn shown(name: &str) {
+        let path = |end: &str| format!("{}/tests/status/{name}.{end}", env!("CARGO_MANIFEST_DIR"));
+        let status: Status = serde_json::from_str(&std::fs::read_to_string(path("json")).unwrap()).unwrap();
+        let text = describe(&status) + "\n";
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(path("txt"), &text).unwrap();
+        }
+        assert_eq!(text, std::fs::read_to_string(path("txt")).unwrap());
+    }
+
+    #[test]
+    fn a_settled_pair_is_a_few_lines() {
+        shown("settled");
+    }
+
+    #[test]
+    fn what_needs_attention_stands_out_before_the_last_line() {
+        shown("trouble");
+    }
+
+    #[test]
+    fn an_old_heartbeat_beside_us_is_named_and_one_never_heard_is_not() {
+        shown("original");
+    }
+}
