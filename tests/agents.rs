@@ -14,6 +14,8 @@ mod bench;
 mod called;
 #[path = "agents/callers.rs"]
 mod callers;
+#[path = "agents/daemon.rs"]
+mod daemon;
 #[path = "agents/filesystem.rs"]
 mod filesystem;
 #[path = "agents/network.rs"]
