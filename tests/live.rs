@@ -5,6 +5,8 @@
 //! pairs. What is missing is said and the tests that need it are left out, unless `LATIDO_LIVE=required`.
 //! The tests wait far more than they work, so several run at a time; `LATIDO_LIVE_JOBS` says how many.
 
+#[path = "live/health.rs"]
+mod health;
 #[path = "live/hostile.rs"]
 mod hostile;
 #[path = "live/long.rs"]
@@ -39,5 +41,6 @@ fn main() -> ExitCode {
         survive::MIXED_TOGETHER,
         survive::TESTS,
         survive::TOGETHER,
+        health::TESTS,
     ])
 }
