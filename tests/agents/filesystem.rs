@@ -72,7 +72,15 @@ fn an_image_is_mounted_through_a_loop_device_which_goes_with_it() {
         let started = call(&dir, &format!("{words} start"));
         assert_eq!(started.code, 0, "{started:?}");
         assert!(is_mounted(&data));
-        assert_eq!((call(&dir, &format!("{words} stop")).code, is_mounted(&data)), (0, false));
+        // A container, as it were, that sees the disk although nobody mounts it there.
+        let elsewhere = Sleeper::of(
+            &dir,
+            "exec unshare -m --propagation private sh -c 'echo ready; exec >/dev/null; while :; do sleep 0.05; done'",
+        );
+        let stopped = call(&dir, &format!("{words} stop"));
+        assert_eq!((stopped.code, is_mounted(&data)), (0, false));
+        assert!(stopped.why.contains("stays in use: it is mounted on"), "{stopped:?}");
+        drop(elsewhere);
         let wrong = call(&dir, &format!("{} {} xfs loop start", image.display(), data.display()));
         assert!(wrong.code == 1 && wrong.why.contains("Couldn't mount device"), "{wrong:?}");
     });
@@ -93,6 +101,23 @@ fn what_cannot_be_mounted_is_refused_with_the_reason() {
         mount(&["-t", "tmpfs", "x", data.join("sub").to_str().unwrap()]);
         let hidden = call(&dir, &format!("tmpfs {show} tmpfs start"));
         assert!(hidden.code == 6 && hidden.why.contains("data/sub would be hidden"), "{hidden:?}");
+    });
+}
+
+#[test]
+fn a_directory_of_the_system_is_no_resource_and_its_stop_touches_nothing() {
+    on_a_bench("filesystem::a_directory_of_the_system_is_no_resource_and_its_stop_touches_nothing", || {
+        let (_keep, dir) = place();
+        let link = dir.join("link");
+        std::os::unix::fs::symlink("/", &link).unwrap();
+        let mut sleeper = Sleeper::new(Path::new("/"), ":");
+        let before = fs::read_to_string("/proc/self/mounts").unwrap();
+        for target in ["/", "//", "/usr", "/bin", link.to_str().unwrap()] {
+            let code = |verb: &str| call(&dir, &format!("/dev/null {target} ext4 {verb}")).code;
+            assert_eq!((code("start"), code("stop"), code("status")), (6, 0, 7), "{target}");
+        }
+        assert_eq!(fs::read_to_string("/proc/self/mounts").unwrap(), before);
+        assert!(sleeper.lives());
     });
 }
 

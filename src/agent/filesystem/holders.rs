@@ -119,6 +119,13 @@ impl<'a> Search<'a> {
     }
 }
 
+/// One process of each mount namespace but our own.
+pub(super) fn namespaces() -> Vec<i32> {
+    let of = |pid: &dyn std::fmt::Display| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let mut seen: BTreeSet<PathBuf> = of(&"self").into_iter().collect();
+    processes().into_iter().filter(|pid| of(pid).is_some_and(|namespace| seen.insert(namespace))).collect()
+}
+
 /// The mount an open file is on.
 fn mount_of(fdinfo: &Path) -> Option<u64> {
     let text = fs::read_to_string(fdinfo).ok()?;
@@ -140,7 +147,8 @@ fn processes() -> Vec<i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-fn command_of(pid: i32) -> String {
+/// The command line of a process, shortened.
+pub(super) fn command_of(pid: i32) -> String {
     let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     let mut line = read("cmdline");
     if line.is_empty() {

@@ -26,6 +26,25 @@ const UNCHECKED: [&str; 26] = [
     "nfs", "nfs4", "cifs", "smbfs", "smb3", "ocfs2", "gfs", "gfs2", "lustre", "tmpfs", "overlay", "none", "zfs",
 ];
 
+/// What no resource may be: its stop would end every process of the machine.
+const NEVER: [&str; 15] = [
+    "/",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/sbin",
+];
+
 /// What to mount where, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Spec {
@@ -95,6 +114,14 @@ pub(super) fn run(args: &[String], verb: Verb, limit: Option<Duration>, tell: &m
     let Some(spec) = Spec::from_args(args) else {
         return Answer::usage("Filesystem", "<device> <directory> [<fstype> [<options>]]");
     };
+    if is_of_the_system(&spec.dir) {
+        let why = format!("{} is a directory of the system: it can be no resource", spec.dir.display());
+        return match verb {
+            Verb::Start => Answer::failed(6, why),
+            Verb::Stop => Answer::success().because(why),
+            Verb::Status => Answer::stopped().because(why),
+        };
+    }
     let done = match verb {
         Verb::Status => mount_table().map(|mounts| {
             if mounts::at(&mounts, &real(&spec.dir, &mounts)).is_empty() {
@@ -107,6 +134,12 @@ pub(super) fn run(args: &[String], verb: Verb, limit: Option<Duration>, tell: &m
         Verb::Stop => stop::stop(&spec.dir, patience(stop::LIMIT, limit), tell),
     };
     done.unwrap_or_else(|error| Answer::failed(1, format!("cannot read the mount table: {error}")))
+}
+
+fn is_of_the_system(dir: &Path) -> bool {
+    let never = |dir: &Path| NEVER.iter().any(|never| Path::new(never) == dir);
+    let mounts = mount_table().unwrap_or_default();
+    never(dir) || never(&real(dir, &mounts))
 }
 
 fn mount_table() -> io::Result<Vec<Mount>> {

@@ -19,7 +19,7 @@ use crate::sys;
 use crate::time::Mono;
 
 use super::super::{Answer, pause};
-use super::holders::{Holder, Search, Spared};
+use super::holders::{self, Holder, Search, Spared};
 use super::mounts::{self, Mount};
 use super::{mount_table, real};
 
@@ -39,12 +39,17 @@ const REMOTE: Duration = Duration::from_secs(3);
 pub(super) fn stop(dir: &Path, limit: Duration, tell: &mut dyn FnMut(&str)) -> io::Result<Answer> {
     let mut attempt = Attempt { clock: Clock::start(), limit, signalled: None, told: BTreeMap::new(), tell };
     let mut wait = PAUSES[0];
+    let mut let_go: Vec<Mount> = Vec::new();
     loop {
         let table = mount_table()?;
         let dir = real(dir, &table);
         let there = [mounts::at(&table, &dir), mounts::below(&table, &dir)].concat();
         if there.is_empty() {
+            let_go.iter().filter_map(|mount| kept_elsewhere(mount, &table)).for_each(|kept| (attempt.tell)(&kept));
             return Ok(Answer::success());
+        }
+        if let_go.is_empty() {
+            let_go = there.iter().map(|mount| (*mount).clone()).collect();
         }
         // Children before their parents: the table lists them in the order of mounting.
         let mut targets: Vec<&Mount> = table.iter().filter(|mount| there.contains(mount)).collect();
@@ -162,6 +167,24 @@ fn give_up(mount: &Mount, error: Errno, table: &[Mount], limit: Duration) -> Str
         (true, true) => "no process holds it: an NFS export of it (exportfs -v), or a mount in a container?".to_owned(),
     };
     format!("Couldn't unmount {point} within {limit:.0?}, giving up: {}; {by}", error.desc())
+}
+
+/// A container may keep a disk in use after it was unmounted here, and DRBD, say, from giving it away.
+fn kept_elsewhere(mount: &Mount, table: &[Mount]) -> Option<String> {
+    const NO_DISK: u64 = 0;
+    if mount.device.0 == NO_DISK || table.iter().any(|other| other.device == mount.device) {
+        return None;
+    }
+    let (pid, point) = holders::namespaces().into_iter().find_map(|pid| {
+        let table = fs::read(format!("/proc/{pid}/mountinfo")).ok()?;
+        let table = mounts::parse(&String::from_utf8_lossy(&table));
+        table.into_iter().find(|other| other.device == mount.device).map(|other| (pid, other.point))
+    })?;
+    let (source, command) = (&mount.source, holders::command_of(pid));
+    let point = point.display();
+    Some(format!(
+        "WARNING: {source} stays in use: it is mounted on {point} in the mount namespace of {pid} {command} (a container?)"
+    ))
 }
 
 /// Files on it that the kernel itself uses.
