@@ -9,6 +9,8 @@ mod cl_status;
 mod dialogue;
 #[path = "api/dopd.rs"]
 mod dopd;
+#[path = "api/flood.rs"]
+mod flood;
 #[path = "api/handover.rs"]
 mod handover;
 #[path = "api/hostile.rs"]
@@ -36,13 +38,18 @@ fn main() -> ExitCode {
     if let [_, role, kind, seconds] = words.as_slice()
         && role == hostile::ROLE
     {
-        return if kind == dialogue::KIND { dialogue::client() } else { hostile::client(kind, seconds) };
+        return match kind.as_str() {
+            dialogue::KIND => dialogue::client(),
+            kind if flood::KINDS.iter().any(|prefix| kind.starts_with(prefix)) => flood::client(kind),
+            kind => hostile::client(kind, seconds),
+        };
     }
     runner::run(&[
         cl_status::TESTS,
         programs::TESTS,
         dialogue::TESTS,
         handover::TESTS,
+        flood::TESTS,
         ours::TESTS,
         dopd::TESTS,
         ipfail::TESTS,

@@ -87,15 +87,19 @@ pub fn main() -> ExitCode {
         match program.rsplit('/').next() {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
             Some("ha_propagate") => return propagate::ha_propagate(),
-            Some("cl_status") => return cl_status::cl_status(rest),
-            Some("dopd") => return dopd::dopd(),
-            Some("drbd-peer-outdater") => return drbd_peer_outdater::drbd_peer_outdater(rest),
-            Some("ipfail") => return ipfail::ipfail(),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, rest),
             Some(name) if agent::is_agent(name) => return agent::called_as(name, rest),
             _ => {}
         }
+    }
+    // `latido cl_status …` serves where there is no link of that name.
+    let called = words.iter().take(2).enumerate().find_map(|(at, word)| {
+        let name = if at == 0 { word.rsplit('/').next().unwrap_or("") } else { word };
+        old_client(name, &words[at + 1..])
+    });
+    if let Some(code) = called {
+        return code;
     }
     match Latido::parse().command {
         Command::Daemon(args) => daemon::run(&args),
@@ -114,6 +118,17 @@ pub fn main() -> ExitCode {
         Command::Agent(args) => agent::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Manual(args) => manual::run(&args),
+    }
+}
+
+/// The old programs that speak the client API.
+fn old_client(name: &str, words: &[String]) -> Option<ExitCode> {
+    match name {
+        "cl_status" => Some(cl_status::cl_status(words)),
+        "ipfail" => Some(ipfail::ipfail()),
+        "dopd" => Some(dopd::dopd()),
+        "drbd-peer-outdater" => Some(drbd_peer_outdater::drbd_peer_outdater(words)),
+        _ => None,
     }
 }
 

@@ -120,3 +120,115 @@ fn is_talk(kind: &Kind) -> bool {
         | Kind::Other(_) => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::cluster::{Birth, Event, Past};
+    use crate::names::MediumId;
+    use crate::simulate::settings;
+    use crate::time::{Mono, Now, Wall};
+    use crate::wire::Generation;
+
+    use super::*;
+
+    fn now(ms: u64) -> Now {
+        Now { mono: Mono::at(Duration::from_millis(ms)), wall: Wall(1) }
+    }
+
+    fn cluster() -> Cluster {
+        let birth =
+            Birth { generation: Generation(1), uuid: [7; 16], seed: 1, remembered: vec![], past: Past::default() };
+        let mut cluster = Cluster::start(settings("alpha").unwrap(), vec![], birth, now(0));
+        cluster.handle(now(0), Event::Tick);
+        cluster
+    }
+
+    fn from_beta(t: &str, seq: u64, fields: &[(&str, &str)]) -> Message {
+        let message = fields.iter().fold(Message::new(&Kind::from_text(t)), |m, (name, value)| m.with(name, *value));
+        message.with("src", "beta").with("seq", format!("{seq:x}")).with("hg", "1").with("ts", "1")
+    }
+
+    fn status(seq: u64, st: &str) -> Message {
+        from_beta("status", seq, &[("st", st), ("dt", "1388"), ("protocol", "1")])
+    }
+
+    /// What clients are told of a message of beta's, type and class.
+    fn heard(cluster: &mut Cluster, ms: u64, message: Message) -> Vec<(String, Class)> {
+        let event = Event::Message { medium: MediumId::new("eth0"), at: now(ms).mono, message };
+        told(&cluster.handle(now(ms), event))
+    }
+
+    fn told(actions: &[Action]) -> Vec<(String, Class)> {
+        let mut told = Vec::new();
+        for action in actions {
+            if let Action::Deliver { class, message } = action {
+                let st = message.get("st").map(|st| format!(" {st}")).unwrap_or_default();
+                told.push((format!("{}{st}", message.kind()), *class));
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn a_status_is_news_once_and_a_link_comes_up_before_it() {
+        let mut cluster = cluster();
+        let first = heard(&mut cluster, 10, status(1, "up"));
+        assert_eq!(first[..2], [("ifstat up".into(), Class::Keep), ("status up".into(), Class::Keep)]);
+        assert_eq!(heard(&mut cluster, 20, status(2, "up")), [("status up".into(), Class::NoChange)]);
+        assert_eq!(heard(&mut cluster, 20, status(2, "up")), []);
+    }
+
+    #[test]
+    fn what_is_for_another_node_is_not_for_our_clients() {
+        let mut cluster = cluster();
+        heard(&mut cluster, 10, status(1, "active"));
+        let gossip = |seq, dest| from_beta("gossip", seq, &[("dest", dest)]);
+        assert_eq!(heard(&mut cluster, 20, gossip(2, "gamma")), [("gossip".into(), Class::Drop)]);
+        assert_eq!(heard(&mut cluster, 20, gossip(3, "ALPHA")), [("gossip".into(), Class::Keep)]);
+    }
+
+    #[test]
+    fn a_leave_does_not_overtake_the_join_that_was_lost() {
+        let mut cluster = cluster();
+        heard(&mut cluster, 10, status(1, "active"));
+        let clstat = |seq, st| from_beta("hbapi-clstat", seq, &[("st", st), ("to_id", "ipfail")]);
+        assert_eq!(heard(&mut cluster, 20, clstat(3, "leave")), []);
+        let gossip = from_beta("gossip", 4, &[]);
+        assert_eq!(heard(&mut cluster, 21, gossip), [("gossip".into(), Class::Keep)]);
+        let both = [("hbapi-clstat join".into(), Class::Keep), ("hbapi-clstat leave".into(), Class::Keep)];
+        assert_eq!(heard(&mut cluster, 30, clstat(2, "join")), both);
+    }
+
+    #[test]
+    fn our_own_message_is_heard_here_with_its_control_fields_and_goes_out() {
+        let mut cluster = cluster();
+        let actions = cluster.handle(now(10), Event::Local(from_beta("gossip", 0, &[("to_id", "ipfail")])));
+        assert_eq!(told(&actions), [("gossip".into(), Class::Keep)]);
+        let sent = |action: &Action| matches!(action, Action::Send(message) if message.get("src") == Some("alpha"));
+        assert!(actions.iter().any(sent), "{actions:?}");
+    }
+
+    #[test]
+    fn a_peer_that_stops_acknowledging_pauses_our_clients_and_resumes_them() {
+        let mut cluster = cluster();
+        heard(&mut cluster, 10, status(1, "active"));
+        let ack = |cluster: &mut Cluster| {
+            let seq = format!("{:x}", cluster.seq.0);
+            let ack = from_beta("NS_ackmsg", 0, &[("ackseq", &seq), ("dest", "alpha")]);
+            heard(cluster, 20, ack);
+        };
+        for _ in 0..300 {
+            cluster.handle(now(15), Event::Local(Message::new(&Kind::Other("gossip".into()))));
+        }
+        assert!(!cluster.has_too_much_on_its_way(false), "it has not acknowledged anything yet");
+        ack(&mut cluster);
+        for _ in 0..=MOST_UNACKED {
+            cluster.handle(now(30), Event::Local(Message::new(&Kind::Other("gossip".into()))));
+        }
+        assert!(cluster.has_too_much_on_its_way(false));
+        ack(&mut cluster);
+        assert!(!cluster.has_too_much_on_its_way(true));
+    }
+}

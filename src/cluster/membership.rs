@@ -380,6 +380,7 @@ impl Cluster {
         self.changed();
         self.report(Report::NodeDead { node: name.clone(), silent_for: self.now.mono.since(since) });
         self.notify_status(name, Status::Dead, is_ping);
+        self.deliver_held();
         self.free_acked_history();
         if self.peer.is_node(index) {
             self.on_peer_dead();

@@ -15,8 +15,6 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -73,7 +71,10 @@ pub(super) enum Heard {
 /// The loop's side of a connection. Dropped, it ends when what waits was sent, or soon.
 #[derive(Debug)]
 pub(super) struct Connection {
+    stream: Arc<UnixStream>,
+    /// What the kernel did not take at once.
     outbox: mpsc::Sender<Arc<[u8]>>,
+    waiting: Arc<AtomicUsize>,
     longest_queue: usize,
     longest_body: Arc<AtomicUsize>,
     end: oneshot::Sender<()>,
@@ -123,22 +124,12 @@ impl ApiSocket {
         self.connections.insert(client, connection);
     }
 
-    /// Queues bytes for a client.
+    /// Sends bytes to a client, or queues what the kernel does not take.
     ///
     /// # Errors
     /// Its queue is full: how many wait, and how many may.
     pub(super) fn say(&mut self, client: ClientId, bytes: &Arc<[u8]>) -> Result<(), Why> {
-        let Some(connection) = self.connections.get(&client) else { return Ok(()) };
-        let waiting = connection.outbox.max_capacity() - connection.outbox.capacity();
-        let most = connection.longest_queue;
-        if waiting >= most {
-            return Err(Why::Slow { waiting, most });
-        }
-        match connection.outbox.try_send(Arc::clone(bytes)) {
-            Err(mpsc::error::TrySendError::Full(_)) => Err(Why::Slow { waiting, most }),
-            // Its end is on the way to us.
-            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
-        }
+        self.connections.get(&client).map_or(Ok(()), |connection| connection.say(bytes))
     }
 
     /// Changes what a connection may cost.
@@ -181,6 +172,28 @@ impl ApiSocket {
             }
         }
         gone
+    }
+}
+
+impl Connection {
+    fn say(&self, bytes: &Arc<[u8]>) -> Result<(), Why> {
+        let (waiting, most) = (self.waiting.load(Ordering::Relaxed), self.longest_queue);
+        // A burst must not fill the queue before the connection's own task has had its turn.
+        let sent = if waiting == 0 { self.stream.try_write(bytes).unwrap_or(0) } else { 0 };
+        if sent == bytes.len() {
+            return Ok(());
+        }
+        if waiting >= most {
+            return Err(Why::Slow { waiting, most });
+        }
+        let rest = if sent == 0 { Arc::clone(bytes) } else { Arc::from(&bytes[sent..]) };
+        match self.outbox.try_send(rest) {
+            Ok(()) => self.waiting.store(waiting + 1, Ordering::Relaxed),
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(Why::Slow { waiting, most }),
+            // Its end is on the way to us.
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+        }
+        Ok(())
     }
 }
 
@@ -235,11 +248,15 @@ async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
 
 async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>) {
     let Some(caller) = caller(&stream) else { return };
-    let (outbox, waiting) = mpsc::channel(LONGEST_QUEUE);
+    let stream = Arc::new(stream);
+    let (outbox, queue) = mpsc::channel(LONGEST_QUEUE);
+    let waiting = Arc::new(AtomicUsize::new(0));
     let (end, ended) = oneshot::channel();
     let longest_body = Arc::new(AtomicUsize::new(Limits::FIRST.body));
     let connection = Connection {
+        stream: Arc::clone(&stream),
         outbox,
+        waiting: Arc::clone(&waiting),
         longest_queue: Limits::FIRST.queue,
         longest_body: Arc::clone(&longest_body),
         end,
@@ -249,10 +266,9 @@ async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>)
     if heard.send(Heard::Connected { client, caller, connection }).await.is_err() {
         return;
     }
-    let (reader, writer) = stream.into_split();
     let why = tokio::select! {
-        why = read(client, reader, &longest_body, &heard) => why,
-        () = write(writer, waiting) => Why::Eof,
+        why = read(client, &stream, &longest_body, &heard) => why,
+        () = write(&stream, queue, &waiting) => Why::Eof,
         () = last_words(ended) => Why::Eof,
     };
     // Where it was we who ended it, nobody listens for this.
@@ -265,11 +281,15 @@ fn caller(stream: &UnixStream) -> Option<Caller> {
     Some(Caller { pid, uid: who.uid(), gid: who.gid() })
 }
 
-async fn read(client: ClientId, mut stream: OwnedReadHalf, longest: &AtomicUsize, heard: &mpsc::Sender<Heard>) -> Why {
+async fn read(client: ClientId, stream: &UnixStream, longest: &AtomicUsize, heard: &mpsc::Sender<Heard>) -> Why {
     let mut framer = Framer::default();
     let mut chunk = [0; 4096];
     loop {
-        match stream.read(&mut chunk).await {
+        if stream.readable().await.is_err() {
+            return Why::Eof;
+        }
+        match stream.try_read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Ok(0) | Err(_) => return Why::Eof,
             Ok(read) => framer.push(&chunk[..read]),
         }
@@ -288,11 +308,20 @@ async fn read(client: ClientId, mut stream: OwnedReadHalf, longest: &AtomicUsize
 }
 
 /// Ends when the loop let go of the connection and everything was sent, or when nothing can be sent any more.
-async fn write(mut stream: OwnedWriteHalf, mut waiting: mpsc::Receiver<Arc<[u8]>>) {
-    while let Some(bytes) = waiting.recv().await {
-        if stream.write_all(&bytes).await.is_err() {
-            return;
+async fn write(stream: &UnixStream, mut queue: mpsc::Receiver<Arc<[u8]>>, waiting: &AtomicUsize) {
+    while let Some(bytes) = queue.recv().await {
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            if stream.writable().await.is_err() {
+                return;
+            }
+            match stream.try_write(rest) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
         }
+        waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -26,14 +26,29 @@ pub(super) struct NextGeneration {
 /// The path and the reason of the first directory that cannot be made.
 pub(super) fn make_directories(paths: &Paths) -> io::Result<()> {
     let cores = working_directory(paths);
+    let is_new = !paths.run_dir.is_dir();
     for dir in [&paths.lib_dir, &cores, &paths.run_dir, &paths.lock_dir, &paths.run_dir.join("rsctmp")] {
         make_directory(dir)?;
     }
     if let Some(dir) = paths.pid_file.parent() {
         make_directory(dir)?;
     }
+    if is_new {
+        give_to_clients(&paths.run_dir);
+    }
     let mode = Permissions::from_mode(0o1755);
     fs::set_permissions(paths.run_dir.join("rsctmp"), mode)
+}
+
+/// The directory with the sockets is for root, `hacluster` and the group `haclient`, as Debian's package makes it: a
+/// socket anybody may open is kept from strangers by this alone. Where there are no such users it stays as it is.
+fn give_to_clients(dir: &Path) {
+    use nix::unistd::{Group, User};
+    let user = User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw());
+    let group = Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw());
+    if user.is_some() && group.is_some() && std::os::unix::fs::chown(dir, user, group).is_ok() {
+        let _ = fs::set_permissions(dir, Permissions::from_mode(0o750));
+    }
 }
 
 /// Where scripts and core dumps find themselves (`resources.md` 3.3).

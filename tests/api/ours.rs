@@ -107,5 +107,8 @@ fn our_cl_status_says_what_the_original_says_at_its_own_socket() {
 
 fn our_cl_status_says_what_the_original_says_when_nothing_runs() {
     let pair = rig::pair(&rig::plan(Latido, Latido), "");
-    same(pair.host("alpha"), &all());
+    let host = pair.host("alpha");
+    same(host, &all());
+    let as_command = format!("{} cl_status hbstatus", host.program("latido"));
+    assert_eq!(run(host, &as_command), run(host, "cl_status hbstatus"));
 }

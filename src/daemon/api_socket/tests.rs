@@ -1,5 +1,7 @@
 //! Connections at a socket of our own: credentials, frames in crumbs, false headers, slow readers.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::*;
 
 struct Rig {
