@@ -27,6 +27,9 @@ const SMALL_BODY: usize = 8192;
 /// More does not fit into a packet.
 const LONGEST_MESSAGE: usize = 49_152;
 
+/// What Latidos tell each other of themselves.
+const OURS: &str = "latido";
+
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -434,7 +437,11 @@ fn is_sign_on(message: &Message) -> bool {
 fn may_be_sent(kind: &Kind) -> bool {
     match kind {
         Kind::AskResources | Kind::HbTakeover => true,
-        Kind::Other(t) => !t.is_empty() && !t.starts_with("NS_") && t != field::CLIENT_STATUS && t != field::RESPOND,
+        Kind::Other(t) => {
+            !t.is_empty()
+                && !t.starts_with("NS_")
+                && ![field::CLIENT_STATUS, field::RESPOND, OURS].contains(&t.as_str())
+        }
         Kind::Status
         | Kind::NsSt
         | Kind::Ack

@@ -254,7 +254,8 @@ fn a_message_of_a_named_client_goes_out_under_its_own_name() {
     rig.sign_on(ID, Some("ipfail"), HACLUSTER);
     let effects = rig.hear(ID, &message("num_ping_nodes", &[("num_ping", "1"), ("dest", "beta"), ("to_id", "root")]));
     assert_eq!(sent(&effects), ["t=num_ping_nodes num_ping=1 dest=beta to_id=ipfail from_id=ipfail client_gen=0"]);
-    for forbidden in ["status", "NS_anything", "shutdone", "starting", "resource", "hbapi-clstat", "stonith"] {
+    for forbidden in ["status", "NS_anything", "shutdone", "starting", "resource", "hbapi-clstat", "stonith", "latido"]
+    {
         let effects = rig.hear(ID, &message(forbidden, &[("st", "dead")]));
         assert_eq!((sent(&effects), said(&effects)), (vec![], vec![]), "{forbidden}");
     }
