@@ -7,6 +7,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::sys;
 
 /// How a program ended.
@@ -50,14 +53,17 @@ pub(super) fn run_within(name: &str, words: &[&str], limit: Duration) -> Result<
     let failed = |error: std::io::Error| format!("cannot run {name}: {error}");
     let mut command = command(name, words);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
-    let handle = sys::open_process(child.id().cast_signed());
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let handle = sys::open_process(pid.as_raw());
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
     match receiver.recv_timeout(limit) {
         Ok(output) => output.map(done).map_err(failed),
         Err(_) => {
-            if let Ok(handle) = handle {
-                let _ = sys::signal_process(handle.as_fd(), libc::SIGKILL);
+            match handle {
+                Ok(handle) => drop(sys::signal_process(handle.as_fd(), libc::SIGKILL)),
+                // Before Linux 5.3; nobody has waited for it, so the number is still its own.
+                Err(_) => drop(kill(pid, Signal::SIGKILL)),
             }
             let said = format!("no answer within {:.0?}", limit);
             Ok(Done { code: None, words: String::new(), said })
