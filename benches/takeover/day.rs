@@ -117,6 +117,10 @@ impl Subject {
             self.note(figures, &row("deadtime over to address present"), present - expiry);
             self.note(figures, &row("address present to client answered"), answered - present);
         }
+        for resource in ["ra", "rb"] {
+            let [asked, started] = ["status", "start"].map(|verb| self.call("beta", resource, verb, begun).at);
+            self.note(figures, "from a script's `status` to its `start`", started - asked);
+        }
         self.note(figures, &row("deadtime over to group up"), self.call("beta", "rb", "start", begun).at - expiry);
         self.note(figures, &row("outage at the client"), self.probe.outage(begun - 0.2));
     }

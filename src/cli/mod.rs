@@ -59,6 +59,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Show nodes, links, and who holds what
     Status(status::Args),
+    /// Show the status again and again until interrupted
+    Monitor(status::MonitorArgs),
     /// Give resource groups to the other node, wait, and say how it went
     Standby(standby::Args),
     /// Take resource groups from the other node, wait, and say how it went
@@ -109,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Propagate(args) => propagate::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Monitor(args) => status::monitor(&args),
         Command::Standby(args) => standby::run(&args),
         Command::Takeover(args) => takeover::run(&args),
         Command::Resource(args) => resource::run(&args),

@@ -29,6 +29,19 @@ pub(super) struct Args {
     dir: PathBuf,
 }
 
+/// Options of `latido monitor`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct MonitorArgs {
+    /// The node's directory
+    #[arg(short = 'd', long = "dir", value_name = "DIR", env = "HA_DIR", default_value = "/etc/ha.d")]
+    dir: PathBuf,
+}
+
+/// `latido status --watch` by a name of its own.
+pub(super) fn monitor(args: &MonitorArgs) -> ExitCode {
+    watch(&Args { json: false, watch: true, dir: args.dir.clone() })
+}
+
 /// Asks and prints.
 pub(super) fn run(args: &Args) -> ExitCode {
     if args.watch {
