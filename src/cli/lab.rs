@@ -14,6 +14,7 @@ use crate::lab::{self, Scenario};
   latido lab --scenario power-off     only that
   latido lab --config /etc/ha.d       your own files; recorders stand in for your scripts
   latido lab --shell                  pull the cables yourself
+  latido lab --shell --original beta  the same beside the original heartbeat
 
 Needs no package and, where user namespaces are allowed, no root. Nothing is left behind.
 Exit code: 0 all as it should be, 1 something was not, 2 no lab on this machine or with these files.")]
@@ -33,6 +34,9 @@ pub(super) struct Args {
     /// A prompt: cut cables, kill nodes, hand over by hand
     #[arg(long, conflicts_with_all = ["scenario", "json"])]
     shell: bool,
+    /// With --shell: this node runs the original heartbeat of Debian's package (as root)
+    #[arg(long, value_name = "NODE", requires = "shell")]
+    original: Option<String>,
     /// One JSON object a line, the table last
     #[arg(long)]
     json: bool,
@@ -55,6 +59,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             speed: args.speed,
             real_scripts: args.real_scripts,
             shell: args.shell,
+            original: args.original.clone(),
             json: args.json,
         }),
         Some(part) => lab::run_part(part, &args.words),

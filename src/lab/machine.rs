@@ -19,6 +19,7 @@ use nix::unistd::Pid;
 use super::bench::Cable;
 use super::files::FENCE_SCRIPT;
 use super::host::Host;
+use super::original;
 use super::timeline::{Happening, What};
 use super::witness::{RECORD, Said};
 use crate::clock::Clock;
@@ -41,6 +42,7 @@ pub(super) struct Machine {
     witness: Child,
     /// The daemon's process id on the bench, while it runs as far as we know.
     daemon: Option<u32>,
+    is_original: bool,
 }
 
 /// Whom a machine tells what happens on it.
@@ -52,9 +54,17 @@ pub(super) struct Teller {
 
 impl Machine {
     /// Furnishes a host that was just booted; `ports` are the serial devices it has and the terminals behind them.
-    pub(super) fn furnish(host: Host, ports: &[(String, PathBuf)], teller: &Teller) -> io::Result<Machine> {
+    pub(super) fn furnish(
+        host: Host,
+        ports: &[(String, PathBuf)],
+        is_original: bool,
+        teller: &Teller,
+    ) -> io::Result<Machine> {
         let disk = Path::new(DISKS).join(host.name());
         host.run(|| private_places(&disk, ports))??;
+        if is_original {
+            host.run(original::furnish)??;
+        }
         let mut witness = host.spawn(
             Command::new(PROGRAM)
                 .args(["lab", "--inner", "witness", "--", host.name()])
@@ -74,13 +84,15 @@ impl Machine {
                 teller.tell(&name, What::Witness(said));
             }
         })?;
-        Ok(Machine { host, cables: BTreeMap::new(), witness, daemon: None })
+        Ok(Machine { host, cables: BTreeMap::new(), witness, daemon: None, is_original })
     }
 
     /// Starts the daemon; its log lines and its end are told.
     pub(super) fn start_daemon(&mut self, teller: &Teller) -> io::Result<()> {
-        let mut command = Command::new(PROGRAM);
-        command.args(["daemon", "--foreground", "-d", HA_DIR]);
+        let mut command = if self.is_original { original::daemon() } else { Command::new(PROGRAM) };
+        if !self.is_original {
+            command.args(["daemon", "--foreground", "-d", HA_DIR]);
+        }
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut daemon = self.host.spawn(&mut command)?;
@@ -146,10 +158,18 @@ impl Teller {
 }
 
 /// Writes a node's disk; `agents` are the resource scripts by name.
-pub(super) fn write_disk(node: &str, files: &[(&str, &str)], agents: &[(String, String)]) -> io::Result<()> {
+pub(super) fn write_disk(
+    node: &str,
+    files: &[(&str, &str)],
+    agents: &[(String, String)],
+    is_original: bool,
+) -> io::Result<()> {
     let disk = Path::new(DISKS).join(node);
     let ha_dir = disk.join("ha.d");
     fs::create_dir_all(ha_dir.join("resource.d"))?;
+    if is_original {
+        original::write_disk(&disk)?;
+    }
     write(&disk.join("fence"), FENCE_SCRIPT, 0o755)?;
     for directory in ["log", "ha.d/var/run"] {
         fs::create_dir_all(disk.join(directory))?;

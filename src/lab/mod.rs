@@ -13,6 +13,7 @@ mod init;
 mod interface;
 mod machine;
 pub mod namespaces;
+mod original;
 mod pair;
 mod plan;
 mod play;
@@ -110,6 +111,8 @@ pub struct Options {
     pub real_scripts: bool,
     /// Whether a person plays.
     pub shell: bool,
+    /// The node that runs the original instead.
+    pub original: Option<String>,
     /// JSON instead of text.
     pub json: bool,
 }
@@ -157,6 +160,10 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
         let hint = "the files are not good enough for a lab (`latido check DIR` shows each problem in its place):";
         (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
     })?;
+    let plan = match &options.original {
+        Some(name) => plan.with_original(name).map_err(|why| (NOT_HERE, why))?,
+        None => plan,
+    };
     let agents = match &options.config {
         Some(directory) if options.real_scripts => files::read_scripts(directory),
         _ => plan.recorded.iter().map(|agent| (agent.clone(), files::recorder(agent))).collect(),

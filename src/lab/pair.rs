@@ -17,6 +17,7 @@ use super::client::Client;
 use super::host::{Host, in_network};
 use super::interface;
 use super::machine::{DISKS, HA_DIR, Machine, PROGRAM, Teller, write_disk};
+use super::original;
 use super::plan::Plan;
 use super::switch::{CableFaults, Faults};
 use super::timeline::{Happening, What};
@@ -49,8 +50,8 @@ impl Pair {
         let (to, happenings) = channel();
         let teller = Teller { clock, to };
         mount(Some("tmpfs"), DISKS, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))?;
-        for (node, ha_cf) in plan.nodes.iter().zip(&plan.ha_cf) {
-            write_disk(node, &plan.texts(ha_cf), agents)?;
+        for (number, (node, ha_cf)) in plan.nodes.iter().zip(&plan.ha_cf).enumerate() {
+            write_disk(node, &plan.texts(ha_cf), agents, plan.original == Some(number))?;
         }
         let mut bench = Bench::new(Path::new(PROGRAM))?;
         let serial = plan
@@ -117,7 +118,7 @@ impl Pair {
         let ports: Vec<(String, PathBuf)> =
             self.serial.iter().map(|(device, cable)| (device.clone(), cable.port(node).to_owned())).collect();
         let host = self.bench.boot(&self.plan.nodes[node])?;
-        let mut machine = Machine::furnish(host, &ports, &self.teller)?;
+        let mut machine = Machine::furnish(host, &ports, self.plan.original == Some(node), &self.teller)?;
         for interface in &self.plan.interfaces {
             let here = self.plan.networks.iter().filter(|network| network.interface == *interface);
             let addresses: Vec<(Ipv4Addr, u8)> = here.map(|network| (network.nodes[node], network.prefix)).collect();
@@ -237,8 +238,14 @@ impl Pair {
     /// Runs a command of this program on a node, which must be on, and gives what it printed.
     pub(super) fn run(&self, node: usize, words: &[&str]) -> io::Result<String> {
         let machine = self.machines[node].as_ref().ok_or_else(|| io::Error::other("it is off"))?;
-        let mut command = Command::new(PROGRAM);
-        command.args(words).env("HA_DIR", HA_DIR).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = match self.plan.original {
+            Some(original) if original == node => original::program(words),
+            _ => Command::new(PROGRAM),
+        };
+        if self.plan.original != Some(node) {
+            command.args(words).env("HA_DIR", HA_DIR);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let output = machine.host.spawn(&mut command)?.wait_with_output()?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
     }

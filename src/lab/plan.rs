@@ -7,6 +7,7 @@ use crate::config::{Config, MediumSpec};
 use crate::haresources::{Resource, ResourceGroup};
 
 use super::files::{Files, by_line, scale};
+use super::original;
 
 /// Everything to build.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub(super) struct Plan {
     pub(super) config: Config,
     /// By how much it is faster than what the user wrote.
     pub(super) speed: f64,
+    /// The node that runs the original heartbeat, if one does.
+    pub(super) original: Option<usize>,
 }
 
 /// A network on an interface.
@@ -96,6 +99,7 @@ impl Plan {
             files,
             config,
             speed,
+            original: None,
         };
         plan.number_hosts();
         plan.point_ucasts();
@@ -161,6 +165,16 @@ impl Plan {
                 }
             });
         }
+    }
+
+    /// The same with the original heartbeat on one node.
+    ///
+    /// # Errors
+    /// When there is no such node, or no such program.
+    pub(super) fn with_original(mut self, name: &str) -> Result<Plan, String> {
+        original::check()?;
+        self.original = Some(self.node(name).ok_or(format!("there is no node {name}: {}", self.nodes.join(", ")))?);
+        Ok(self)
     }
 
     /// Which of the two has this name.

@@ -29,7 +29,8 @@ const HELP: &str = "\
   stall NODE / wake NODE kill -STOP and -CONT to the daemon
   standby NODE [SET]     latido standby there: all, local, foreign
   takeover NODE [SET]    latido takeover there
-  run NODE COMMAND...    a command of latido there: run beta why, run beta status, run alpha events
+  run NODE COMMAND...    a command of latido there: run beta why, run beta status, run alpha events;
+                         on a node with the original any program: run beta cl_status listnodes
   quit                   everything vanishes";
 
 /// Serves a person until they quit.
@@ -152,7 +153,7 @@ fn obey(play: &mut Play, words: &[&str]) -> Result<(), String> {
 
 /// Each daemon sees the other as it is, and has nothing left to do.
 fn settled(play: &Play) -> Result<(), String> {
-    for node in [0, 1].into_iter().filter(|node| play.pair.runs(*node)) {
+    for node in [0, 1].into_iter().filter(|node| play.pair.runs(*node) && play.pair.plan.original != Some(*node)) {
         let name = play.name(node);
         let status = play.pair.status(node).ok_or_else(|| format!("{name} does not answer"))?;
         let wanted = if play.pair.runs(1 - node) { "active" } else { "dead" };
@@ -236,6 +237,7 @@ fn status(play: &mut Play) {
             Some(status) => in_words(&status),
             None if !play.pair.is_on(node) => "off".to_owned(),
             None if !play.pair.runs(node) => "no daemon".to_owned(),
+            None if play.pair.plan.original == Some(node) => format!("runs heartbeat: run {name} cl_status rscstatus"),
             None => "does not answer".to_owned(),
         };
         text.lines().for_each(|line| play.note(&format!("{name:<9} {line}")));
