@@ -17,6 +17,7 @@ pub(crate) const TESTS: &[Test] = tests!(
         cl_status_prints_the_table_of_the_original,
         cl_status_knows_whether_the_daemon_runs,
         a_client_is_found_in_time_a_hundred_times_of_a_hundred,
+        cl_status_understands_a_daemon_that_speaks_netstrings,
     ]
 );
 
@@ -224,4 +225,11 @@ fn a_client_is_found_in_time_a_hundred_times_of_a_hundred() {
     let script =
         "n=0; for i in $(seq 100); do cl_status clientstatus alpha ipfail 100 >/dev/null && n=$((n+1)); done; echo $n";
     assert_eq!(run(host, script).1, "100\n");
+}
+
+fn cl_status_understands_a_daemon_that_speaks_netstrings() {
+    let pair = rig::pair(&rig::plan(Latido, Real), "msgfmt netstring\n");
+    rig::start(&pair);
+    both_say_the_same(&pair, &["hbstatus", "listnodes -v", "hbparameter -p msgfmt"].map(str::to_owned));
+    assert_eq!(run(pair.host("alpha"), "cl_status hbparameter -p msgfmt").1, "netstring\n");
 }
