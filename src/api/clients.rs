@@ -16,6 +16,7 @@ use super::field;
 use super::frame::MAX_BODY;
 use super::request::{Refusal, Request};
 use super::rules::{Caller, Rules};
+use super::say::{ask_remote, finish, joined, may_be_sent, on_or_off, refuse};
 use super::signon::{Claim, welcome};
 
 /// So many bodies in a row that mean nothing end a connection.
@@ -26,9 +27,6 @@ const QUEUE: usize = 64;
 const SMALL_BODY: usize = 8192;
 /// More does not fit into a packet.
 const LONGEST_MESSAGE: usize = 49_152;
-
-/// What Latidos tell each other of themselves.
-const OURS: &str = "latido";
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +118,12 @@ struct Signed {
     name: String,
     casual: bool,
     generation: u64,
+}
+
+impl Signed {
+    fn key(&self) -> (&str, u64) {
+        (&self.name, self.generation)
+    }
 }
 
 /// Everybody at the socket.
@@ -292,7 +296,7 @@ impl Clients {
         if !signed.casual {
             effects.push(Effect::Limits { client: id, limits: Limits { queue: QUEUE, body: MAX_BODY } });
             // Before the answer: a named client reads its own join first.
-            effects.push(Effect::Send { message: joined(&signed, "join", "signon", me), by: None });
+            effects.push(Effect::Send { message: joined(signed.key(), "join", "signon", me), by: None });
         }
         effects.push(Effect::Say { to: vec![id], message: welcome(picture.config, None) });
         effects
@@ -310,7 +314,7 @@ impl Clients {
 
     fn remove(&mut self, id: ClientId, info: &str, me: &NodeName) -> Vec<Effect> {
         let signed = self.list.remove(&id).and_then(|client| client.signed).filter(|signed| !signed.casual);
-        let left = |signed| Effect::Send { message: joined(&signed, "leave", info, me), by: None };
+        let left = |signed: Signed| Effect::Send { message: joined(signed.key(), "leave", info, me), by: None };
         signed.map(left).into_iter().collect()
     }
 
@@ -350,7 +354,7 @@ impl Clients {
             }
             Ok(Request::ClientStatus(node, name)) => match self.client_status(&node, &name, picture) {
                 Ok(Some(answer)) => Ok(vec![answer]),
-                Ok(None) => return vec![ask_remote(&node, &name, signed)],
+                Ok(None) => return vec![ask_remote(&node, &name, &signed.name)],
                 Err(refusal) => Err(refusal),
             },
             Ok(request) => self.change_or_answer(id, &request, reqtype, picture),
@@ -433,74 +437,13 @@ fn is_sign_on(message: &Message) -> bool {
     message.get(wire::T) == Some(field::REQUEST) && message.get(field::REQTYPE) == Some("signon")
 }
 
-/// Types by which the nodes decide who runs what are not a client's to say; standing by is (`ipfail`).
-fn may_be_sent(kind: &Kind) -> bool {
-    match kind {
-        Kind::AskResources | Kind::HbTakeover => true,
-        Kind::Other(t) => {
-            !t.is_empty()
-                && !t.starts_with("NS_")
-                && ![field::CLIENT_STATUS, field::RESPOND, OURS].contains(&t.as_str())
-        }
-        Kind::Status
-        | Kind::NsSt
-        | Kind::Ack
-        | Kind::Rexmit
-        | Kind::NakRexmit
-        | Kind::ReqNodes
-        | Kind::RepNodes
-        | Kind::Starting
-        | Kind::Resource
-        | Kind::IpRequest
-        | Kind::IpRequestResp
-        | Kind::Stonith
-        | Kind::ShutDone
-        | Kind::IfStat => false,
-    }
-}
-
-const fn on_or_off(online: bool) -> &'static str {
-    if online { "online" } else { "offline" }
-}
-
 fn log(level: Level, cause: &'static str, text: String) -> Effect {
     Effect::Log { level, cause, text }
 }
 
-fn joined(signed: &Signed, st: &str, info: &str, me: &NodeName) -> Message {
-    Message::new(&Kind::Other(field::CLIENT_STATUS.into()))
-        .with(wire::ST, st)
-        .with(field::FROM_ID, signed.name.as_str())
-        .with(field::TO_ID, signed.name.as_str())
-        .with(wire::SRC, me.as_str())
-        .with(wire::INFO, info)
-        .with(field::CLIENT_GEN, signed.generation.to_string())
-}
-
-fn ask_remote(node: &NodeName, name: &str, asker: &Signed) -> Effect {
-    let query = Message::new(&Kind::Other(field::QUERY.into()))
-        .with(wire::DEST, node.as_str())
-        .with(field::CN, name)
-        .with(field::FROM_ID, asker.name.as_str());
-    Effect::Send { message: query, by: None }
-}
-
-fn finish(id: ClientId, answers: Vec<Message>) -> Vec<Effect> {
-    let last = answers.len().saturating_sub(1);
-    let result = |at: usize| if at == last { field::OK } else { field::MORE };
-    let say =
-        |(at, message): (usize, Message)| Effect::Say { to: vec![id], message: message.with(wire::RESULT, result(at)) };
-    answers.into_iter().enumerate().map(say).collect()
-}
-
-fn refuse(id: ClientId, reqtype: &str, refusal: Refusal, message: &Message) -> Vec<Effect> {
-    let mut answer = response(reqtype).with(wire::RESULT, field::BAD);
-    if let Some(info) = refusal.0 {
-        answer.set(wire::INFO, info);
-    }
-    let shown: String = message.to_string().chars().take(300).collect();
-    let text = format!("api_process_request: bad request [{reqtype}]: {shown}");
-    vec![log(Level::Error, "bad request", text), Effect::Say { to: vec![id], message: answer }]
+/// For the log, as an error.
+pub(super) fn complain(cause: &'static str, text: String) -> Effect {
+    log(Level::Error, cause, text)
 }
 
 #[cfg(test)]

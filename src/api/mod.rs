@@ -12,6 +12,7 @@ pub mod field;
 pub mod frame;
 mod request;
 mod rules;
+mod say;
 mod signon;
 
 pub use answer::Picture;
