@@ -13,11 +13,24 @@ use super::tap::now;
 
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
 
-/// A directory of the bench.
-fn place() -> (tempfile::TempDir, PathBuf) {
+/// A directory of the bench; what is still mounted below goes with it.
+struct Place(tempfile::TempDir);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let dir = self.0.path().canonicalize().unwrap_or_default();
+        let table = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let points = table.lines().rev().filter_map(|line| line.split(' ').nth(1)).map(Path::new);
+        for point in points.filter(|point| point.starts_with(&dir)) {
+            let _ = nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH);
+        }
+    }
+}
+
+fn place() -> (Place, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().canonicalize().unwrap();
-    (dir, path)
+    (Place(dir), path)
 }
 
 fn call(dir: &Path, words: &str) -> Said {
