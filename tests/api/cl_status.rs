@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests!(
         cl_status_knows_whether_the_daemon_runs,
         a_client_is_found_in_time_a_hundred_times_of_a_hundred,
         cl_status_understands_a_daemon_that_speaks_netstrings,
+        cl_status_says_the_same_of_a_dead_peer_at_our_socket_and_at_a_real_one,
     ]
 );
 
@@ -232,4 +233,27 @@ fn cl_status_understands_a_daemon_that_speaks_netstrings() {
     rig::start(&pair);
     both_say_the_same(&pair, &["hbstatus", "listnodes -v", "hbparameter -p msgfmt"].map(str::to_owned));
     assert_eq!(run(pair.host("alpha"), "cl_status hbparameter -p msgfmt").1, "netstring\n");
+}
+
+fn cl_status_says_the_same_of_a_dead_peer_at_our_socket_and_at_a_real_one() {
+    let [theirs, ours] = [(Real, Latido), (Latido, Real)].map(|(alpha, beta)| {
+        let mut pair = rig::pair(&rig::plan(alpha, beta).timed(50, 1500), LINES);
+        rig::start(&pair);
+        pair.power_off("beta");
+        let host = pair.host("alpha");
+        wait_until("beta to be dead", 10.0, || run(host, "cl_status nodestatus beta").1 == "dead\n");
+        wait_until("its link to be dead", 10.0, || run(host, "cl_status hblinkstatus beta eth0").1 == "dead\n");
+        wait_until("what it held", 10.0, || run(host, "cl_status rscstatus").1 != "transition\n");
+        let mut questions = questions();
+        questions.extend(["clientstatus beta ipfail", "clientstatus alpha ipfail"].map(str::to_owned));
+        // What it holds of a node that had nothing is each one's own.
+        questions.retain(|question| question != "test" && !question.starts_with("rscstatus"));
+        questions
+            .iter()
+            .map(|question| (question.clone(), run(host, &format!("cl_status {question}"))))
+            .collect::<Vec<_>>()
+    });
+    for (theirs, ours) in theirs.iter().zip(&ours) {
+        assert_eq!(theirs, ours);
+    }
 }
