@@ -126,6 +126,7 @@ fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle:
         errors.iter().for_each(|error| log.error(error.original()));
         errors.first().map_or_else(String::new, ToString::to_string)
     })?;
+    links.notes().iter().for_each(|note| log.warn(note));
     mourn(log, &cradle);
     assemble(options, config, clock, log, cradle, links)
 }

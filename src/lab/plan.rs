@@ -51,8 +51,8 @@ pub(super) struct Network {
     pub(super) client: Vec<Ipv4Addr>,
 }
 
-/// The resource agents the daemon needs no script for.
-const BUILT_IN: [&str; 2] = ["IPaddr", "IPaddr2"];
+/// The agents of addresses the client can ask: they are not replaced by recorders.
+const ADDRESSES: [&str; 2] = ["IPaddr", "IPaddr2"];
 /// A lab that plays a longer deadtime bores.
 const LONGEST_DEADTIME: f64 = 1.0;
 /// And one with a shorter keepalive measures the machine.
@@ -318,7 +318,7 @@ fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<Service> {
 }
 
 fn is_address(resource: &Resource) -> bool {
-    BUILT_IN.contains(&resource.agent.as_str())
+    ADDRESSES.contains(&resource.agent.as_str())
 }
 
 /// `IP[/BITS[/NIC[/BCAST] or /BCAST]]` (`resources.md` 9).
