@@ -38,6 +38,11 @@ use crate::paths::Paths;
 /// A two-node heartbeat daemon that reads /etc/ha.d and speaks the protocol of Linux-HA heartbeat.
 #[derive(Debug, Parser)]
 #[command(name = "latido", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  latido lab                  two nodes on this machine: watch them fail and take over
+  latido check /etc/ha.d      what it makes of your files
+  latido status               is everything well?
+  latido why                  what moved last, and why")]
 struct Latido {
     #[command(subcommand)]
     command: Command,
@@ -65,7 +70,7 @@ enum Command {
     Standby(standby::Args),
     /// Take resource groups from the other node, wait, and say how it went
     Takeover(takeover::Args),
-    /// List resource groups
+    /// List resource groups; ask, start and stop them by hand
     Resource(resource::Args),
     /// Say why groups last moved, with the evidence and every script's time
     Why(why::Args),
