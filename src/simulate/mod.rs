@@ -406,7 +406,11 @@ impl Pair {
             }
             Action::Cancel { job } => {
                 self.note(node, "cancel");
-                self.queue.retain(|_, pending| !matches!(pending.event, Event::Done { job: done, .. } if done == job));
+                // Each node counts its jobs for itself.
+                let cancelled = |pending: &Pending| {
+                    pending.node == node && matches!(pending.event, Event::Done { job: done, .. } if done == job)
+                };
+                self.queue.retain(|_, pending| !cancelled(pending));
             }
             Action::Exit(ExitReason::ToBeFenced { .. }) => {
                 self.hosts[node].cluster = None;

@@ -243,6 +243,7 @@ fn cl_status_says_the_same_of_a_dead_peer_at_our_socket_and_at_a_real_one() {
         let host = pair.host("alpha");
         wait_until("beta to be dead", 10.0, || run(host, "cl_status nodestatus beta").1 == "dead\n");
         wait_until("its link to be dead", 10.0, || run(host, "cl_status hblinkstatus beta eth0").1 == "dead\n");
+        wait_until("the ping node to answer", 10.0, || run(host, "cl_status nodestatus 10.21.0.254").1 == "ping\n");
         wait_until("what it held", 10.0, || run(host, "cl_status rscstatus").1 != "transition\n");
         let mut questions = questions();
         questions.extend(["clientstatus beta ipfail", "clientstatus alpha ipfail"].map(str::to_owned));
