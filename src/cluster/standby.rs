@@ -322,6 +322,10 @@ impl Cluster {
         }
         self.report(Report::ReleaseDone { set });
         self.standby = Standby::AwaitingTaker(set);
+        if !self.peer_is_latido() {
+            // An original that has taken before it heard that we let go complains of two owners.
+            self.send_claim(false, Some("standby"));
+        }
         self.send_ask(set, "done");
     }
 
