@@ -6,12 +6,14 @@ use std::process::{Child, Stdio};
 use super::clock::wait_until;
 use super::shell;
 
-/// What the switch's first process does: makes the bridges, and lives until this process lets go of its input.
+/// What the switch's first process does: makes the bridges, and lives until this process lets go of its input. Without an
+/// address of its own a bridge takes the lowest of its ports', and changes it when one is plugged in or goes: the hosts
+/// would then ping an address that is no longer there until their neighbour tables notice.
 const SWITCH: &str = "
 set -e
 ip link set lo up
 for n in 0 1; do
-    ip link add name br$n type bridge mcast_snooping 0
+    ip link add name br$n address 02:00:00:00:00:0$n type bridge mcast_snooping 0
     ip addr add 10.2$((n + 1)).0.254/24 brd 10.2$((n + 1)).0.255 dev br$n
     ip link set br$n up
 done
