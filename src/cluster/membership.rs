@@ -68,7 +68,7 @@ impl Cluster {
             return;
         }
         if kind.is_unsequenced() {
-            self.life_sign(index, medium, at);
+            self.life_sign(index, medium, at, false);
             if self.is_for_me(message) {
                 self.on_control_message(index, &kind, message);
             }
@@ -87,10 +87,7 @@ impl Cluster {
         if verdict == Verdict::Old {
             return;
         }
-        self.life_sign(index, medium, at);
-        if kind == Kind::Status {
-            self.note_gap(index, medium, at);
-        }
+        self.life_sign(index, medium, at, kind == Kind::Status);
         if verdict != Verdict::Duplicate {
             self.dispatch(index, &kind, message, at);
         }
@@ -247,23 +244,20 @@ impl Cluster {
         verdict
     }
 
-    /// Any kept or duplicate message proves its link (`wire.md` 6.6).
-    fn life_sign(&mut self, index: usize, medium: &MediumId, at: Mono) {
+    /// Any kept or duplicate message proves its link (`wire.md` 6.6); a heartbeat measures it as well.
+    fn life_sign(&mut self, index: usize, medium: &MediumId, at: Mono, is_beat: bool) {
         let node = &mut self.nodes[index];
         let (name, dead_after) = (node.name.clone(), node.dead_after);
         let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
         link.last_heard = link.last_heard.max(Some(at));
+        if is_beat {
+            link.gaps.note(at);
+        }
         let rose = !std::mem::replace(&mut link.up, true);
         self.timers.set(Timer::LinkDead(name.clone(), medium.clone()), at + dead_after);
         if rose {
             self.report(Report::LinkUp { node: name.clone(), medium: medium.clone() });
             self.notify_link(&name, medium, "up");
-        }
-    }
-
-    fn note_gap(&mut self, index: usize, medium: &MediumId, at: Mono) {
-        if let Some(link) = self.nodes[index].links.iter_mut().find(|link| link.medium == *medium) {
-            link.gaps.note(at);
         }
     }
 
@@ -350,7 +344,7 @@ impl Cluster {
     }
 
     fn on_ping_answer(&mut self, index: usize, medium: &MediumId, at: Mono) {
-        self.life_sign(index, medium, at);
+        self.life_sign(index, medium, at, false);
         let node = &mut self.nodes[index];
         node.last_status_at = node.last_status_at.max(Some(at));
         let returned = node.status != Status::Ping;

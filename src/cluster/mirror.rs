@@ -41,18 +41,33 @@ pub struct Mirror {
     pub program: String,
 }
 
+/// Something that [`Cluster::mirror`] is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fact {
+    Link(bool),
+    FailedSince(Option<Mono>),
+}
+
 /// Both directions.
 #[derive(Debug, Default)]
 pub(super) struct Mirrors {
     said: Option<String>,
+    /// What the last look was about; the words are put together only when it changed.
+    facts: Option<Vec<Fact>>,
     due: Option<Mono>,
     pub(super) heard: Option<Mirror>,
 }
 
 impl Mirrors {
+    /// What our files say has changed.
+    pub(super) fn look_again(&mut self) {
+        self.facts = None;
+    }
+
     /// A new life of the peer knows nothing of us, and we nothing of it.
     pub(super) fn forget(&mut self) {
         self.said = None;
+        self.facts = None;
         self.heard = None;
     }
 }
@@ -65,24 +80,34 @@ impl Cluster {
         if !alive || self.leaving.is_some() || self.timers.is_set(&Timer::Mirror) {
             return;
         }
-        let message = self.mirror(&peer);
-        let text = message.to_string();
-        if self.mirrors.said.as_ref() == Some(&text) {
+        // After every event, so nothing is written down to find out that nothing changed.
+        if self.mirrors.facts.as_ref().is_some_and(|known| self.mirror_facts().eq(known.iter().copied())) {
             return;
         }
-        match self.mirrors.due {
-            Some(due) if due <= self.now.mono => {
-                self.mirrors.said = Some(text);
-                self.mirrors.due = None;
-                self.send(message);
-            }
+        if self.mirrors.due.is_none_or(|due| self.now.mono < due) {
             // Later: what is being agreed on now needs the line.
-            Some(_) | None => {
-                let due = self.now.mono + PAUSE;
-                self.mirrors.due = Some(due);
-                self.timers.set(Timer::Mirror, due);
-            }
+            let due = self.now.mono + PAUSE;
+            self.mirrors.due = Some(due);
+            return self.timers.set(Timer::Mirror, due);
         }
+        self.mirrors.due = None;
+        self.mirrors.facts = Some(self.mirror_facts().collect());
+        let message = self.mirror(&peer);
+        let text = message.to_string();
+        if self.mirrors.said.as_ref() != Some(&text) {
+            self.mirrors.said = Some(text);
+            self.send(message);
+        }
+    }
+
+    fn mirror_facts(&self) -> impl Iterator<Item = Fact> {
+        let links = self.peer_node().into_iter().flat_map(|node| node.links.iter().map(|link| Fact::Link(link.up)));
+        let failed = |index| match self.groups.state(index) {
+            GroupState::Failed | GroupState::Blocked => Some(self.groups.held_since(index)),
+            GroupState::Free | GroupState::Starting | GroupState::Held | GroupState::Stopping => None,
+        };
+        let groups = (0..self.groups.len()).map(move |index| Fact::FailedSince(failed(index)));
+        links.chain(groups)
     }
 
     fn mirror(&self, peer: &NodeName) -> Message {

@@ -19,6 +19,7 @@ impl Cluster {
             manage_resources: keep.manage_resources,
             ..settings
         };
+        self.mirrors.look_again();
         if !self.settings.manage_resources {
             return;
         }
