@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// Play only this; may be given several times
     #[arg(long, value_name = "NAME")]
     scenario: Vec<Scenario>,
-    /// So many times faster than ha.cf says; 1 plays it as it is (default: until deadtime is a second)
+    /// So many times faster than ha.cf says; 1 plays it as it is, 0.5 at half its pace (default: until deadtime is a second)
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     speed: Option<f64>,
     /// Run your own resource scripts, as root of this machine: they mount, they start services
@@ -67,6 +67,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn speed(text: &str) -> Result<f64, String> {
-    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && (1.0..=1000.0).contains(factor));
-    factor.ok_or_else(|| "a number from 1 to 1000".to_owned())
+    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && (0.1..=1000.0).contains(factor));
+    factor.ok_or_else(|| "a number from 0.1 to 1000".to_owned())
 }

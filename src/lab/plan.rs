@@ -1,5 +1,6 @@
 //! What the lab has to build for a configuration: hosts, networks, addresses, serial lines. Pure.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
@@ -72,12 +73,12 @@ impl Plan {
         };
         files.keep_logs_inside();
         let written: Config = config(&files)?;
-        let speed = speed.unwrap_or_else(|| bearable_speed(&written)).max(1.0);
-        if speed > 1.0 {
+        let speed = speed.unwrap_or_else(|| bearable_speed(&written));
+        if let Some(pace) = pace(speed) {
             files.hurry(&written, speed);
             files.notices.push(format!(
-                "played {speed:.0} times faster than written: keepalive {} instead of {}, deadtime {} instead of {} \
-                 (--speed 1 plays it as it is)",
+                "played {pace} than written: keepalive {} instead of {}, deadtime {} instead of {} (--speed 1 plays it \
+                 as it is)",
                 seconds(scale(written.settings.keepalive, speed)),
                 seconds(written.settings.keepalive),
                 seconds(scale(written.settings.deadtime, speed)),
@@ -207,6 +208,15 @@ fn seconds(time: std::time::Duration) -> String {
     if time.as_millis() < 1000 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs_f64()) }
 }
 
+/// `4 times faster`; nothing at the speed that is written.
+fn pace(speed: f64) -> Option<String> {
+    match speed.total_cmp(&1.0) {
+        Ordering::Less => Some(format!("{:.0} times slower", 1.0 / speed)),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(format!("{speed:.0} times faster")),
+    }
+}
+
 /// So fast that the deadtime is bearable and the keepalive is not too short.
 fn bearable_speed(config: &Config) -> f64 {
     let deadtime = config.settings.deadtime.as_secs_f64() / LONGEST_DEADTIME;
@@ -270,7 +280,7 @@ fn serial_lines(config: &Config, speed: f64) -> Vec<(String, u32)> {
 
 /// Heartbeats come `speed` times as often; the cable must keep up.
 fn faster_line(baud: u32, speed: f64) -> u32 {
-    let wanted = f64::from(baud) * speed;
+    let wanted = f64::from(baud) * speed.max(1.0);
     if wanted >= f64::from(FASTEST_LINE) {
         return FASTEST_LINE.max(baud);
     }
@@ -425,6 +435,15 @@ mod tests {
         let plan = plan("keepalive 2\ndeadtime 30\nbcast eth0\n", "alpha service\n", Some(1.0));
         assert_eq!(plan.config.settings.deadtime.as_secs(), 30);
         assert!(plan.files.notices.is_empty());
+    }
+
+    #[test]
+    fn short_times_can_be_played_slower_over_the_cable_as_it_is() {
+        let text = "keepalive 100ms\ndeadtime 500ms\nbaud 9600\nserial /dev/ttyS0\nbcast eth0\n";
+        let plan = plan(text, "alpha service\n", Some(0.25));
+        assert_eq!(plan.config.settings.deadtime.as_secs(), 2);
+        assert_eq!(plan.serial, [("/dev/ttyS0".to_owned(), 9600)]);
+        assert!(plan.files.notices[0].starts_with("played 4 times slower than written: keepalive 400 ms"));
     }
 
     #[test]
