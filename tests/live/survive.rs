@@ -22,8 +22,14 @@ pub(crate) const MIXED: &[Test] =
 pub(crate) const TESTS: &[Test] = tests!(false, Pace::Alone, [a_core_killed_under_load_beside_a_latido_moves_nothing,]);
 
 /// Those that need not be alone.
-pub(crate) const MIXED_TOGETHER: &[Test] =
-    tests!(true, Pace::Together, [both_killed_beside_a_real_node_are_cleaned_up_after_before_the_node_speaks,]);
+pub(crate) const MIXED_TOGETHER: &[Test] = tests!(
+    true,
+    Pace::Together,
+    [
+        both_killed_beside_a_real_node_are_cleaned_up_after_before_the_node_speaks,
+        a_stop_that_hangs_resets_the_machine_beside_a_real_node,
+    ]
+);
 
 /// The same without a heartbeat 3.0.6.
 pub(crate) const TOGETHER: &[Test] = tests!(
@@ -37,6 +43,8 @@ pub(crate) const TOGETHER: &[Test] = tests!(
         a_core_killed_during_a_takeover_finishes_it_and_starts_nothing_twice,
         a_core_that_dies_again_and_again_is_given_up_and_leaves_nothing_running,
         a_client_runs_once_under_its_user_whatever_dies_and_is_stopped_last,
+        a_stop_that_hangs_resets_the_machine_beside_a_latido,
+        a_failfast_client_that_dies_resets_the_machine,
         a_watchdog_is_fed_with_the_heartbeats_and_disarmed_after_the_last_stop,
     ]
 );
@@ -255,6 +263,67 @@ fn a_core_that_dies_again_and_again_is_given_up_and_leaves_nothing_running() {
     let log = alpha.log();
     assert!(log.contains("giving up"), "{log}");
     wait_until("beta to take over", 8.0, || pair.host("beta").held().len() == 4);
+    pair.assert_never_double();
+}
+
+fn a_stop_that_hangs_resets_the_machine_beside_a_real_node() {
+    a_stop_that_hangs(&plan(Real));
+}
+
+fn a_stop_that_hangs_resets_the_machine_beside_a_latido() {
+    a_stop_that_hangs(&plan(Latido));
+}
+
+/// `on-stop-failure reboot`, with the real reboot(2): in a host it ends the host, and nothing else.
+fn a_stop_that_hangs(plan: &Plan) {
+    let mut pair = Pair::new(plan);
+    let dir = pair.host("alpha").dir.clone();
+    std::fs::write(dir.join("ha.d/latido.cf"), "script-timeout stop 1\n").expect("latido.cf");
+    std::fs::write(dir.join("delay.ra.stop"), "3600").expect("a file of our own");
+    pair.start_both();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
+    pair.stable("alpha", 8.0);
+    pair.both_active(8.0);
+    let alpha = pair.host("alpha");
+    let (init, asked) = (alpha.init(), epoch());
+    let output = alpha.run(&alpha.program("hb_standby"));
+    assert!(output.status.success(), "{}", shell::said(&output));
+    await_reset(&pair, init);
+    let reset = epoch();
+    assert!(reset - asked > 1.0, "the script had its second");
+    assert_eq!(pair.host("beta").held(), ["rc", "rd"], "nothing was started while ra still ran on alpha");
+    pair.power_off("alpha");
+    assert!(pair.host("alpha").log().contains("ra does not stop: rebooting this machine"));
+    pair.settle(&[], &["ra", "rb", "rc", "rd"], 10.0);
+    std::fs::remove_file(dir.join("delay.ra.stop")).expect("it was there");
+    pair.power_on("alpha");
+    pair.host("alpha").start();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
+    pair.assert_never_double();
+    pair.assert_real_content();
+}
+
+/// Waits until the host has ended itself: its first process is gone, or a zombie.
+fn await_reset(pair: &Pair, init: u32) {
+    let gone = || std::fs::read_link(format!("/proc/{init}/exe")).is_err();
+    wait_until("alpha to reset itself", 10.0, gone);
+    assert!(pair.host("beta").run("true").status.success(), "only alpha");
+}
+
+fn a_failfast_client_that_dies_resets_the_machine() {
+    let mut pair = Pair::new(&plan(Latido));
+    pair.host("alpha").add_to_ha_cf("failfast root /bin/sleep 3600\n");
+    pair.start_both();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
+    let alpha = pair.host("alpha");
+    let init = alpha.init();
+    wait_until("the client", 5.0, || alpha.run("pgrep -f '^/bin/sleep 3600'").status.success());
+    alpha.run("kill -9 $(pgrep -f '^/bin/sleep 3600')");
+    await_reset(&pair, init);
+    pair.power_off("alpha");
+    let log = pair.host("alpha").log();
+    assert!(log.contains("and ha.cf says failfast: rebooting this machine"), "{log}");
+    pair.settle(&[], &["ra", "rb", "rc", "rd"], 10.0);
     pair.assert_never_double();
 }
 
