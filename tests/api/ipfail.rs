@@ -5,7 +5,7 @@ use super::rig::{self, NAMES, run};
 use super::runner::{Pace, Test};
 use super::support::Kind::{Latido, Real};
 use super::support::clock::{epoch, wait_until};
-use super::support::{Failback, Kind, Medium, Pair, Plan, record};
+use super::support::{Failback, Kind, Medium, Pair, Plan, record, shell};
 use crate::tests;
 
 /// The tests of this file.
@@ -26,12 +26,15 @@ pub(crate) const TESTS: &[Test] = tests!(
 );
 
 /// The same, twenty times each.
-pub(crate) const LONG: &[Test] = tests!(true, Pace::Long, [twenty_cut_cables_of_each_kind]);
+pub(crate) const LONG: &[Test] =
+    tests!(true, Pace::Long, [twenty_cut_cables_of_each_kind, twenty_lost_ping_nodes_of_each_kind]);
 
 const THEIRS: &str = "respawn hacluster /usr/libexec/heartbeat/ipfail\n";
 /// Where older packages had it, and Debian 12 has nothing.
 const OURS: &str = "respawn hacluster /usr/lib/heartbeat/ipfail\n";
 
+/// Of the rig's plan, in seconds.
+const KEEPALIVE: f64 = 0.2;
 const ALL: &[&str] = &["ra", "rb", "rc", "rd"];
 const BALANCED: &str = "Ping node count is balanced";
 
@@ -60,6 +63,14 @@ fn lost_and_found(alpha: Kind, beta: Kind, lines: [&str; 2]) {
         pair.await_log("alpha", asked, phrase, 5.0);
     }
     pair.await_log("beta", 0, "Telling other node that we have more visible ping nodes.", 5.0);
+    let waited = known_to_given_up(&pair);
+    shell::print(&format!(
+        "from the count known to alpha's ipfail ({alpha:?}, {}) to its giving up: {waited:.3} s",
+        lines[0].trim()
+    ));
+    // The original looks at its clock once a second; half a keepalive is for processes to be woken.
+    let limit = 2.5 * KEEPALIVE + if lines[0] == OURS { 0.0 } else { 1.5 };
+    assert!(waited <= limit, "{waited} s\n{}", pair.tap.talk());
     rig::settled(&pair);
     let given = pair.host("beta").log().len();
     pair.switch.ignore("10.21.0.1", false);
@@ -67,6 +78,16 @@ fn lost_and_found(alpha: Kind, beta: Kind, lines: [&str; 2]) {
     pair.nothing_moves_for(5.0);
     pair.assert_never_double();
     pair.assert_real_content();
+}
+
+/// Seconds from beta's word that alpha sees less to alpha's wish to give up.
+fn known_to_given_up(pair: &Pair) -> f64 {
+    let heard = pair.tap.heard();
+    let when = |node: &str, kind: &str| {
+        let first = heard.iter().find(|heard| heard.node == node && heard.get("t") == kind);
+        first.unwrap_or_else(|| panic!("no {kind} of {node} in\n{}", pair.tap.talk())).at
+    };
+    when("alpha", "ask_resources") - when("beta", "you_are_dead")
 }
 
 fn ipfail_at_our_socket_moves_the_resources_to_a_real_node_that_sees_more() {
@@ -130,4 +151,19 @@ fn twenty_cut_cables_of_each_kind() {
         cut_and_mended(Latido, Real, [OURS, THEIRS]);
         cut_and_mended(Latido, Latido, [OURS, OURS]);
     }
+}
+
+/// Real ones on both nodes, ours on either, ours on both.
+fn twenty_lost_ping_nodes_of_each_kind() {
+    let kinds = [
+        (Latido, Latido, [THEIRS, THEIRS]),
+        (Latido, Real, [OURS, THEIRS]),
+        (Real, Latido, [THEIRS, OURS]),
+        (Latido, Latido, [OURS, OURS]),
+    ];
+    std::thread::scope(|scope| {
+        for (alpha, beta, lines) in kinds {
+            scope.spawn(move || (0..20).for_each(|_| lost_and_found(alpha, beta, lines)));
+        }
+    });
 }
