@@ -3,8 +3,8 @@
 use std::fmt;
 
 /// A node's name as `uname -n` gives it: lower case, never empty, at most 99 bytes (`wire.md` 1.4).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct NodeName(String);
 
 impl NodeName {
@@ -17,6 +17,20 @@ impl NodeName {
     /// The name, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for NodeName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<NodeName, String> {
+        NodeName::new(&name).ok_or_else(|| format!("{name:?} is no node's name"))
+    }
+}
+
+impl From<NodeName> for String {
+    fn from(name: NodeName) -> String {
+        name.0
     }
 }
 
@@ -35,7 +49,7 @@ impl fmt::Debug for NodeName {
 /// A medium by the name of its link: an interface (`eth0`), a tty path, or a ping host (`wire.md` 6.6).
 ///
 /// Two `ucast` lines on one interface are two sockets but one link, hence one `MediumId`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct MediumId(String);
 
@@ -64,9 +78,9 @@ impl fmt::Debug for MediumId {
 }
 
 /// One script run the core asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct JobId(pub u64);
 
 /// One connection to the control socket or the client API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct ClientId(pub u64);

@@ -5,7 +5,8 @@ use std::ops::{Add, AddAssign};
 use std::time::Duration;
 
 /// Time since this process (or this simulation) started; never runs backwards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(from = "u64", into = "u64")]
 pub struct Mono(Duration);
 
 impl Mono {
@@ -25,6 +26,20 @@ impl Mono {
     /// Time since the start.
     pub const fn elapsed(self) -> Duration {
         self.0
+    }
+}
+
+/// In a record: nanoseconds.
+impl From<u64> for Mono {
+    fn from(nanoseconds: u64) -> Mono {
+        Mono(Duration::from_nanos(nanoseconds))
+    }
+}
+
+/// After 584 years it stands still.
+impl From<Mono> for u64 {
+    fn from(mono: Mono) -> u64 {
+        u64::try_from(mono.0.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -49,11 +64,11 @@ impl fmt::Display for Mono {
 }
 
 /// Seconds since 1970, for the `ts` field and for what people read; decides nothing (`wire.md` 4.6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Wall(pub u64);
 
 /// Both times of one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Now {
     /// For every decision.
     pub mono: Mono,

@@ -24,7 +24,7 @@ const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
 const RESERVE: u32 = 5;
 
 /// What a node writes down for its next life, each time before it acts on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Kept {
     /// The groups that are not simply free.
     pub groups: Vec<KeptGroup>,
@@ -35,7 +35,7 @@ pub struct Kept {
 }
 
 /// One group as it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct KeptGroup {
     /// Where it belongs.
     pub owner: NodeName,
@@ -52,7 +52,8 @@ pub struct KeptGroup {
 }
 
 /// What came before this life.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Past {
     /// Nothing since the machine was started, or an orderly end.
     #[default]

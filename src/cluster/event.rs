@@ -8,7 +8,8 @@ use crate::wire::Message;
 use super::{Request, Settings};
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// A message that was whole and rightly signed. `at` is when its last byte reached this machine, which may be
     /// earlier than `now`; it decides about lateness and death.
@@ -55,7 +56,8 @@ pub enum Event {
 }
 
 /// Whether a medium can be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum MediumCondition {
     /// It works (again).
     Working,

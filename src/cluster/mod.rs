@@ -102,7 +102,7 @@ impl Status {
 }
 
 /// What a node brings into its life.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Birth {
     /// Already counted up and on disk.
     pub generation: Generation,

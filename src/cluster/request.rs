@@ -4,7 +4,7 @@
 use std::fmt;
 
 /// Which groups move, in the terms of the node that gives them up (`resources.md` 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Set {
     /// Every group.
@@ -54,7 +54,8 @@ impl fmt::Display for Set {
 }
 
 /// A question or an order from a local client.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Give these groups to the other node; answered with [`Response::Moved`] or [`Response::Refused`] when it is over.
     Standby(Set),

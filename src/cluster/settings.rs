@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::names::{MediumId, NodeName};
 
 /// Whether groups go home by themselves when their owner returns (`resources.md` 2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AutoFailback {
     /// The holder gives the returning node its groups back.
     On,
@@ -27,7 +28,8 @@ impl AutoFailback {
 }
 
 /// What happens to a group that cannot start here (`product.md`, `latido.cf`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnStartFailure {
     /// It is offered to the other node at once, and never back and forth.
     Move,
@@ -36,7 +38,8 @@ pub enum OnStartFailure {
 }
 
 /// What happens when a resource cannot be stopped (`product.md`, `latido.cf`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnStopFailure {
     /// Sync the disks and reboot this machine.
     Reboot,
@@ -47,7 +50,7 @@ pub enum OnStopFailure {
 }
 
 /// A medium as the core sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Medium {
     /// The name of its link.
     pub id: MediumId,
@@ -56,7 +59,7 @@ pub struct Medium {
 }
 
 /// What the core must know of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     /// This node.
     pub me: NodeName,
@@ -101,7 +104,7 @@ pub struct Settings {
 }
 
 /// One `monitor` line of `latido.cf`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Monitor {
     /// A resource as written in `haresources`, or the name of its script, or `*` for all.
     pub resource: String,
@@ -116,7 +119,8 @@ pub struct Monitor {
 }
 
 /// How a resource is asked whether it works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Probe {
     /// Its script's `status`.
     Status,
@@ -129,7 +133,7 @@ pub enum Probe {
 }
 
 /// Longest time a resource script may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ScriptTimeouts {
     /// For `start`.
     pub start: Duration,

@@ -95,7 +95,8 @@ pub struct LinkView {
 }
 
 /// What a group is doing on this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GroupState {
     /// Not running here.
     Free,

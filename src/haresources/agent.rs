@@ -43,7 +43,8 @@ impl fmt::Display for Invocation {
 }
 
 /// How a script ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// By itself, with this code.
     Code(i32),
@@ -56,7 +57,7 @@ pub enum Exit {
 }
 
 /// A script's end: how, and what it printed (only `status` is read, at most the first few kilobytes).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
     /// How it ended.
     pub exit: Exit,

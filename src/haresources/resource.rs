@@ -5,7 +5,8 @@ use std::fmt;
 use crate::names::NodeName;
 
 /// Something one node runs at a time: a script and its arguments.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Resource {
     /// The word as it stands in the file, such as `Filesystem::/dev/drbd0::/data::ext4`.
     pub word: String,
@@ -24,6 +25,19 @@ impl Resource {
         let mut parts = word.split("::").filter(|part| !part.is_empty());
         let agent = parts.next().unwrap_or("").to_owned();
         Resource { word: word.to_owned(), agent, args: parts.map(str::to_owned).collect() }
+    }
+}
+
+/// In a record: the word, from which the rest follows.
+impl From<String> for Resource {
+    fn from(word: String) -> Resource {
+        Resource::from_word(&word)
+    }
+}
+
+impl From<Resource> for String {
+    fn from(resource: Resource) -> String {
+        resource.word
     }
 }
 
@@ -61,7 +75,7 @@ impl fmt::Debug for Resource {
 }
 
 /// One line of `haresources`: resources that move together, started left to right, stopped right to left.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ResourceGroup {
     /// The node named first: where the group belongs.
     pub owner: NodeName,

@@ -146,11 +146,11 @@ impl fmt::Display for Kind {
 }
 
 /// `hg`: grows with each start of a node's heartbeat (`wire.md` 4.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Generation(pub u64);
 
 /// `seq`: grows with each numbered message of one generation; the first is 1.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Sequence(pub u64);
 
 impl Sequence {

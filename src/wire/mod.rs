@@ -22,6 +22,7 @@ pub mod field;
 mod fifo;
 mod frame;
 mod intake;
+mod json;
 mod message;
 mod netstring;
 mod reject;
