@@ -7,12 +7,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::time::Duration;
 
-use crate::agent::{Conflict, Net};
+use crate::agent::Net;
 use crate::clock::Clock;
-use crate::cluster::{Cluster, Event, MediumCondition, Report, Status};
+use crate::cluster::{Cluster, Event, MediumCondition};
 use crate::config::Config;
-use crate::haresources::{Invocation, Outcome};
-use crate::journal::{Entry, Evidence, LinkEvidence};
+use crate::haresources::Invocation;
 use crate::link::{LinkEvent, Links};
 use crate::names::{JobId, MediumId};
 use crate::time::Mono;
@@ -29,17 +28,17 @@ use super::environment::Environment;
 use super::fifo::Fifo;
 use super::files::Remembered;
 use super::guardian::{ENDS, Guardian, READY, STOPPING, UPGRADE};
-use super::journal::{self, Journal};
+use super::journal::Journal;
 use super::logging::{Log, Sparing};
 use super::lookup::Places;
 use super::notices::Notices;
 use super::perform::Notifications;
 use super::pidfile::PidFile;
-use super::read_config::{self, Options as ReadOptions};
 use super::signals::{Signal, Signals};
 use super::start::Options;
 use super::state::StateFile;
 use super::watchdog::Watchdog;
+use super::witness::Lateness;
 
 /// A running node and everything it touches.
 pub(super) struct Driver {
@@ -59,10 +58,10 @@ pub(super) struct Driver {
     pub(super) remembered: Remembered,
     pub(super) notifications: Notifications,
     pub(super) notices: Notices,
-    journal: Journal,
+    pub(super) journal: Journal,
     /// Scripts that run for the cluster, and since when.
     pub(super) runs: BTreeMap<JobId, (String, Mono)>,
-    lateness: Lateness,
+    pub(super) lateness: Lateness,
     alarm: Alarm,
     /// Events that carrying out an action caused at once.
     pub(super) soon: VecDeque<Event>,
@@ -385,36 +384,6 @@ impl Driver {
         }
     }
 
-    /// SIGHUP: all files anew; a fault in any of them leaves everything as it was.
-    fn reload(&mut self) {
-        self.log.reopen();
-        let read = ReadOptions {
-            without_resources: self.options.without_resources,
-            without_resolver: true,
-            ..ReadOptions::default()
-        };
-        match read_config::load_with(&self.options.paths, &read).1 {
-            Err(problems) => {
-                problems.iter().for_each(|problem| self.log.error(problem.to_string()));
-                self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
-            }
-            Ok(config) => {
-                self.log.info("Rereading authentication file.");
-                config.warnings.iter().for_each(|warning| self.log.warn(warning.to_string()));
-                if config.media != self.config.media || config.settings.nodes != self.config.settings.nodes {
-                    self.log.warn("ha.cf names other media or nodes than before: that takes effect at the next start.");
-                }
-                self.intake.set_keyring(config.keyring.clone());
-                let fresh = (config.settings.clone(), config.groups.clone());
-                let media = std::mem::take(&mut self.config.media);
-                self.config = Config { media, ..config };
-                self.api.set_rules(&self.config.apiauth);
-                self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os());
-                self.tell(Event::Reconfigure(Box::new(fresh)));
-            }
-        }
-    }
-
     /// Tells the core, obeys it, and goes on with whatever that caused at once.
     pub(super) fn tell(&mut self, event: Event) {
         self.soon.push_back(event);
@@ -437,114 +406,6 @@ impl Driver {
             let wanted = self.company.begin(self.clock.mono(), &self.environment, &self.log);
             self.note_company(wanted);
         }
-    }
-
-    pub(super) fn write_report(&mut self, report: &Report) {
-        let text = report.to_string();
-        self.log.write(report.level(), &text);
-        let (event, data) = journal::particulars(serde_json::to_value(report).unwrap_or_default());
-        let evidence = report.needs_evidence().then(|| self.evidence());
-        let entry = self.entry(report.level().as_str(), event, text, data, evidence);
-        self.keep(&entry);
-        if report.is_change() {
-            self.notice(&entry);
-        }
-    }
-
-    /// Another machine answers for an address of ours.
-    fn on_conflict(&mut self, conflict: &Conflict) {
-        let text = conflict.to_string();
-        self.log.error(&text);
-        let data = serde_json::json!({ "address": conflict.ip, "mac": conflict.mac(), "interface": conflict.nic });
-        let entry = self.entry("ERROR", "address-conflict".to_owned(), text, data, None);
-        self.keep(&entry);
-        self.notice(&entry);
-    }
-
-    /// Somebody asks for something that moves groups.
-    pub(super) fn keep_request(&mut self, by: &str, what: &str) {
-        let data = serde_json::json!({ "by": by, "what": what });
-        let evidence = Some(self.evidence());
-        let entry = self.entry("info", "asked".to_owned(), format!("{by} asks for: {what}"), data, evidence);
-        self.keep(&entry);
-    }
-
-    fn on_run_ended(&mut self, job: JobId, outcome: &Outcome) {
-        let Some((call, since)) = self.runs.remove(&job) else { return };
-        let took = journal::ms(self.clock.mono().since(since));
-        let ended = outcome.exit.to_string();
-        let text = format!("{call}: {ended} after {took:.1} ms");
-        let data = serde_json::json!({ "call": call, "ms": took, "ended": ended });
-        let entry = self.entry("info", "script".to_owned(), text, data, None);
-        self.keep(&entry);
-    }
-
-    fn entry(
-        &self,
-        level: &str,
-        event: String,
-        text: String,
-        data: serde_json::Value,
-        evidence: Option<Evidence>,
-    ) -> Entry {
-        let (t, node) = (self.clock.since_1970().as_secs_f64(), self.config.settings.me.to_string());
-        Entry { t, node, level: level.to_owned(), event, text, data, evidence }
-    }
-
-    fn keep(&mut self, entry: &Entry) {
-        if let Err(why) = self.journal.write(entry) {
-            self.log.error(why);
-        }
-    }
-
-    /// How late the loop came to its own deadlines in the last minute or two, in milliseconds.
-    pub(super) fn worst_lateness(&self) -> f64 {
-        journal::ms(self.lateness.worst(self.clock.mono()))
-    }
-
-    fn evidence(&self) -> Evidence {
-        let now = self.clock.mono();
-        let view = self.cluster.view(now);
-        let others = || view.nodes.iter().filter(|node| !node.is_me);
-        let links = others().filter(|node| !node.is_ping).flat_map(|node| {
-            node.links.iter().map(|link| LinkEvidence {
-                node: node.name.to_string(),
-                medium: link.medium.to_string(),
-                up: link.up,
-                last_heard_ms: link.last_heard.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-            })
-        });
-        let pings: Vec<bool> = others().filter(|node| node.is_ping).map(|node| node.status == Status::Ping).collect();
-        Evidence {
-            links: links.collect(),
-            loop_late_ms: self.worst_lateness(),
-            ping_nodes: (!pings.is_empty()).then(|| (pings.iter().filter(|up| **up).count(), pings.len())),
-        }
-    }
-}
-
-/// How late we came to our own deadlines, in the last minute or two.
-#[derive(Debug, Default)]
-struct Lateness {
-    since: Mono,
-    now: Duration,
-    before: Duration,
-}
-
-impl Lateness {
-    const SPAN: Duration = Duration::from_secs(60);
-
-    fn note(&mut self, now: Mono, late: Duration) {
-        if now.since(self.since) > Self::SPAN {
-            let stale = now.since(self.since) > 2 * Self::SPAN;
-            self.before = if stale { Duration::ZERO } else { self.now };
-            (self.since, self.now) = (now, Duration::ZERO);
-        }
-        self.now = self.now.max(late);
-    }
-
-    fn worst(&self, now: Mono) -> Duration {
-        if now.since(self.since) > 2 * Self::SPAN { Duration::ZERO } else { self.now.max(self.before) }
     }
 }
 

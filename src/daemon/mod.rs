@@ -27,6 +27,7 @@ pub mod pidfile;
 mod probe;
 pub mod read_config;
 mod realtime;
+mod reload;
 mod respawn;
 mod signals;
 mod start;
@@ -35,6 +36,7 @@ mod status_page;
 mod supervisor;
 pub mod trial;
 mod watchdog;
+mod witness;
 
 pub use start::Options;
 pub use supervisor::run;

@@ -17,6 +17,7 @@ use crate::paths::Paths;
 use super::super::files;
 use super::super::guardian::Cradle;
 use super::super::logging::Terminal;
+use super::super::read_config;
 use super::super::start::assemble;
 use super::*;
 
@@ -59,7 +60,11 @@ impl Node {
         for name in ["web", "mail"] {
             write(&paths.resource_dir().join(name), SCRIPT, 0o755);
         }
-        let read = ReadOptions { as_node: NodeName::new(name), without_resolver: true, ..ReadOptions::default() };
+        let read = read_config::Options {
+            as_node: NodeName::new(name),
+            without_resolver: true,
+            ..read_config::Options::default()
+        };
         let config = read_config::load_with(&paths, &read).1.unwrap();
         files::make_directories(&paths).unwrap();
         let clock = Clock::start();

@@ -1,0 +1,37 @@
+//! SIGHUP: the configuration read again while the node runs (`config.md` 5, 7).
+
+use crate::cluster::Event;
+use crate::config::Config;
+
+use super::driver::Driver;
+use super::environment::Environment;
+use super::read_config::{self, Options};
+
+impl Driver {
+    /// All files anew; a fault in any of them leaves everything as it was.
+    pub(super) fn reload(&mut self) {
+        self.log.reopen();
+        let read =
+            Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
+        match read_config::load_with(&self.options.paths, &read).1 {
+            Err(problems) => {
+                problems.iter().for_each(|problem| self.log.error(problem.to_string()));
+                self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
+            }
+            Ok(config) => {
+                self.log.info("Rereading authentication file.");
+                config.warnings.iter().for_each(|warning| self.log.warn(warning.to_string()));
+                if config.media != self.config.media || config.settings.nodes != self.config.settings.nodes {
+                    self.log.warn("ha.cf names other media or nodes than before: that takes effect at the next start.");
+                }
+                self.intake.set_keyring(config.keyring.clone());
+                let fresh = (config.settings.clone(), config.groups.clone());
+                let media = std::mem::take(&mut self.config.media);
+                self.config = Config { media, ..config };
+                self.api.set_rules(&self.config.apiauth);
+                self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os());
+                self.tell(Event::Reconfigure(Box::new(fresh)));
+            }
+        }
+    }
+}
