@@ -1,0 +1,103 @@
+//! What did not start or did not stop here: who may try again, and when.
+
+use super::super::claims::PeerHold;
+use super::super::monitor::CALM;
+use super::super::timer::Timer;
+use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
+use super::{Group, Groups};
+
+impl Cluster {
+    pub(super) fn on_stop_failed(&mut self, lane: u64, resource: &str) {
+        self.report(Report::StopFailed { resource: resource.to_owned() });
+        let resource_name = resource.to_owned();
+        let exit = match self.settings.on_stop_failure {
+            OnStopFailure::Reboot => Some(ExitReason::Reboot { resource: resource_name }),
+            // Falling silent helps only where silence is answered by fencing.
+            OnStopFailure::Fence if self.must_fence() && !self.is_alone() => {
+                Some(ExitReason::ToBeFenced { resource: resource_name })
+            }
+            OnStopFailure::Fence | OnStopFailure::Block => None,
+        };
+        if let Some(reason) = exit {
+            self.out.push(Action::Exit(reason));
+            self.exited = true;
+            return;
+        }
+        let Some(running) = self.groups.end_lane(lane) else { return };
+        let group = self.groups.key(running.index);
+        let entry = &mut self.groups.list[running.index];
+        entry.state = GroupState::Blocked;
+        entry.since = self.now.mono;
+        entry.failure = Some(format!("{resource} does not stop"));
+        self.report(Report::GroupBlocked { group, resource: resource.to_owned() });
+        self.changed();
+        self.run_next();
+    }
+
+    /// A group that failed everywhere is tried again after a while; its home node first.
+    pub(in crate::cluster) fn forget_failure(&mut self, key: &str) {
+        let Some(index) = self.groups.find(key) else { return };
+        if self.groups.state(index) != GroupState::Failed || self.settings.on_start_failure == OnStartFailure::Stay {
+            return;
+        }
+        let nobody = self.is_alone() || self.peer.holds.get(index) == Some(&PeerHold::Failed);
+        let patience = if self.is_own(index) { CALM } else { CALM + CALM / 10 };
+        let ripe = self.groups.list[index].since + patience;
+        if nobody && self.now.mono >= ripe {
+            self.report(Report::FailureForgotten { group: key.to_owned() });
+            self.groups.forgive(index);
+        } else {
+            let next = if ripe > self.now.mono { ripe } else { self.now.mono + CALM / 10 };
+            self.timers.set(Timer::Forget(key.to_owned()), next);
+        }
+    }
+
+    /// An operator has mended something: a failed group may start again, a blocked one is stopped once more.
+    pub(in crate::cluster) fn retry_group(&mut self, key: &str) -> Result<(), String> {
+        let known = || (0..self.groups.len()).map(|index| self.groups.key(index)).collect::<Vec<_>>().join(", ");
+        let named = |group: &Group| group.spec.key() == key || group.spec.resources.iter().any(|r| r.word == key);
+        let Some(index) = self.groups.list.iter().position(named) else {
+            return Err(format!("there is no resource group \"{key}\"; there are: {}", known()));
+        };
+        match self.groups.state(index) {
+            GroupState::Failed => {
+                self.groups.forgive(index);
+                self.groups.list[index].failure = None;
+                self.monitors.forget(&self.groups.key(index));
+                self.report(Report::FailureForgotten { group: self.groups.key(index) });
+            }
+            GroupState::Blocked => self.groups.want_unblocked(index),
+            GroupState::Free | GroupState::Held | GroupState::Starting | GroupState::Stopping => {
+                return Err(format!("{key} has not failed here: nothing to retry"));
+            }
+        }
+        self.changed();
+        Ok(())
+    }
+}
+
+impl Groups {
+    pub(in crate::cluster) fn forgive(&mut self, index: usize) {
+        if self.list[index].state == GroupState::Failed {
+            self.list[index].state = GroupState::Free;
+        }
+    }
+
+    /// One more attempt for what failed: the peer is gone, or an operator asks.
+    pub(in crate::cluster) fn forgive_failures(&mut self) {
+        for group in &mut self.list {
+            if group.state == GroupState::Failed {
+                group.state = GroupState::Free;
+            }
+            group.offered = false;
+        }
+    }
+
+    pub(in crate::cluster) fn unoffered_failure(&self) -> Option<usize> {
+        self.list.iter().position(|group| group.state == GroupState::Failed && !group.offered)
+    }
+
+    pub(in crate::cluster) fn mark_offered(&mut self, index: usize) {
+        self.list[index].offered = true;
+    }
+}

@@ -1,0 +1,180 @@
+//! The chains of scripts that run, each in a lane of its own (`resources.md` 3.1, 3.2).
+
+use crate::haresources::{Chain, Note, Outcome, Step, Verb};
+use crate::names::JobId;
+use crate::time::Mono;
+
+use super::super::monitor::CALM;
+use super::super::timer::Timer;
+use super::super::{Action, Cluster, GroupState, Report};
+use super::{Groups, Wish};
+
+/// A chain on its way.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// Never used twice, for its pauses.
+    pub(super) lane: u64,
+    pub(super) index: usize,
+    pub(super) wish: Wish,
+    pub(super) chain: Chain,
+    pub(super) job: Option<JobId>,
+    pub(super) call: String,
+    pub(super) since: Mono,
+}
+
+impl Groups {
+    fn lane(&mut self, lane: u64) -> Option<&mut Running> {
+        self.running.iter_mut().find(|running| running.lane == lane)
+    }
+
+    pub(super) fn end_lane(&mut self, lane: u64) -> Option<Running> {
+        let at = self.running.iter().position(|running| running.lane == lane)?;
+        Some(self.running.remove(at))
+    }
+
+    /// A number no job has had.
+    pub(in crate::cluster) fn next_job(&mut self) -> JobId {
+        self.next_job += 1;
+        JobId(self.next_job - 1)
+    }
+}
+
+impl Cluster {
+    /// Starts whatever in the queue need not wait.
+    pub(in crate::cluster) fn run_next(&mut self) {
+        while let Some((index, wish)) = self.groups.take_next() {
+            let group = &self.groups.list[index];
+            let (owner, resources) = (group.spec.owner.clone(), group.words());
+            let (report, (chain, step)) = match wish {
+                Wish::Acquire => (Some(Report::Acquiring { owner, resources }), Chain::acquire(&group.spec)),
+                // Said by whoever asked for it.
+                Wish::Restart(from) => (None, Chain::restart(&group.spec, from)),
+                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::acquire(&group.spec)),
+                Wish::Release | Wish::LetGo | Wish::GiveUp => (
+                    Some(Report::Releasing { owner, resources }),
+                    Chain::release(group.leftover.as_ref().unwrap_or(&group.spec)),
+                ),
+            };
+            report.into_iter().for_each(|report| self.report(report));
+            let lane = self.groups.next_lane;
+            self.groups.next_lane += 1;
+            let running = Running { lane, index, wish, chain, job: None, call: String::new(), since: self.now.mono };
+            self.groups.running.push(running);
+            self.follow(lane, step);
+        }
+    }
+
+    /// A script has ended. Answers to runs we no longer wait for are ignored.
+    pub(in crate::cluster) fn on_script_done(&mut self, job: JobId, outcome: &Outcome) {
+        if self.on_idle_check(job, outcome) {
+            return;
+        }
+        let Some(running) = self.groups.running.iter_mut().find(|running| running.job == Some(job)) else { return };
+        running.job = None;
+        let (lane, step) = (running.lane, running.chain.on_done(outcome));
+        self.follow(lane, step);
+    }
+
+    pub(in crate::cluster) fn on_pause_over(&mut self, lane: u64) {
+        if let Some(running) = self.groups.lane(lane) {
+            let step = running.chain.on_pause();
+            self.follow(lane, step);
+        }
+    }
+
+    fn follow(&mut self, lane: u64, step: Step) {
+        self.tell_notes(lane);
+        match step {
+            Step::Run(invocation) => {
+                let limits = self.settings.script_timeout;
+                let limit = match invocation.verb {
+                    Verb::Start => limits.start,
+                    Verb::Stop => limits.stop,
+                    Verb::Status => limits.status,
+                };
+                let job = self.groups.next_job();
+                if let Some(running) = self.groups.lane(lane) {
+                    running.job = Some(job);
+                    running.call = invocation.to_string();
+                }
+                if invocation.verb != Verb::Status {
+                    self.report(Report::Running { call: invocation.to_string() });
+                }
+                self.out.push(Action::Run { job, invocation, limit });
+            }
+            Step::Pause(pause) => self.timers.set(Timer::Pause(lane), self.now.mono + pause),
+            Step::Held => self.finish(lane, GroupState::Held, None),
+            Step::Released => {
+                let gave_up = self.groups.lane(lane).filter(|running| running.wish == Wish::GiveUp).map(|r| r.index);
+                match gave_up {
+                    Some(index) => {
+                        let why = self.groups.list[index].failure.clone();
+                        self.finish(lane, GroupState::Failed, why);
+                    }
+                    None => self.finish(lane, GroupState::Free, None),
+                }
+            }
+            Step::Failed { resource, exit } => {
+                self.finish(lane, GroupState::Failed, Some(format!("{resource} start: {exit}")));
+            }
+            Step::StopFailed { resource } => self.on_stop_failed(lane, &resource),
+        }
+    }
+
+    fn tell_notes(&mut self, lane: u64) {
+        let notes = self.groups.lane(lane).map(|running| running.chain.take_notes()).unwrap_or_default();
+        for note in notes {
+            self.report(match note {
+                Note::ScriptFailed { call, exit } => Report::ScriptFailed { call, ended: exit.to_string() },
+                Note::GivingUp { resource } => Report::GivingUp { resource },
+                Note::RetryingStop { resource } => Report::RetryingStop { resource },
+                Note::NotLsb { resource } => Report::NotLsb { resource },
+            });
+        }
+    }
+
+    fn finish(&mut self, lane: u64, state: GroupState, failure: Option<String>) {
+        let Some(running) = self.groups.end_lane(lane) else { return };
+        let (index, took) = (running.index, self.now.mono.since(running.since));
+        let group = self.groups.key(index);
+        if running.wish == Wish::Check && self.groups.list[index].state == GroupState::Stopping {
+            // It was asked to go meanwhile, and goes now.
+            return self.run_next();
+        }
+        match state {
+            GroupState::Held if running.wish == Wish::Check => {
+                // Whoever announced its addresses died before the last time was over.
+                self.out.push(Action::Announce { group: group.clone() });
+                self.report(Report::Adopted { group });
+            }
+            GroupState::Held => self.report(Report::GroupHeld { group, took }),
+            GroupState::Failed if running.wish == Wish::GiveUp => self.report(Report::GroupReleased { group, took }),
+            GroupState::Failed => {
+                let resource = failure.clone().unwrap_or_default();
+                self.report(Report::GroupFailed { group, resource });
+            }
+            GroupState::Free | GroupState::Starting | GroupState::Stopping | GroupState::Blocked => {
+                self.report(Report::GroupReleased { group, took });
+            }
+        }
+        if state == GroupState::Failed {
+            self.timers.set(Timer::Forget(self.groups.key(index)), self.now.mono + CALM);
+        }
+        let entry = &mut self.groups.list[index];
+        entry.state = state;
+        entry.since = self.now.mono;
+        entry.failure = failure;
+        entry.leftover = None;
+        if state == GroupState::Held {
+            entry.offered = false;
+        } else {
+            entry.since_partition = false;
+            entry.contested = false;
+        }
+        self.changed();
+        self.watch_group(index);
+        self.on_group_settled(index);
+        self.forget_removed();
+        self.run_next();
+    }
+}

@@ -1,0 +1,61 @@
+//! Groups of a `haresources` that was read again (`reconfigure`): kept by key, and forgotten once they are stopped.
+
+use crate::haresources::ResourceGroup;
+use crate::time::Mono;
+
+use super::super::{Cluster, GroupState};
+use super::{Group, Groups};
+
+impl Groups {
+    /// Takes over a reread file: groups keep their state by key; what is gone is stopped and forgotten later. Returns
+    /// for each new index the old one.
+    pub(in crate::cluster) fn replace(&mut self, specs: Vec<ResourceGroup>, now: Mono) -> Vec<Option<usize>> {
+        let mut old: Vec<Option<Group>> = std::mem::take(&mut self.list).into_iter().map(Some).collect();
+        let mut origin = Vec::new();
+        for spec in specs.into_iter().filter(|spec| !spec.resources.is_empty()) {
+            let found = old.iter().position(|group| group.as_ref().is_some_and(|group| group.spec.key() == spec.key()));
+            let mut group = Group::new(spec, now);
+            if let Some(before) = found.and_then(|at| old[at].take()) {
+                group = Group { spec: group.spec, removed: false, ..before };
+            }
+            self.list.push(group);
+            origin.push(found);
+        }
+        for (at, group) in old.into_iter().enumerate() {
+            if let Some(group) = group.filter(|group| !matches!(group.state, GroupState::Free | GroupState::Failed)) {
+                self.list.push(Group { removed: true, ..group });
+                origin.push(Some(at));
+            }
+        }
+        let moved = |index: usize| origin.iter().position(|from| *from == Some(index));
+        self.queue = self.queue.iter().filter_map(|(index, wish)| Some((moved(*index)?, *wish))).collect();
+        for running in &mut self.running {
+            // What runs is in none of the states that are forgotten.
+            running.index = moved(running.index).unwrap_or(running.index);
+        }
+        origin
+    }
+
+    /// Asks for every removed group to be stopped.
+    pub(in crate::cluster) fn release_removed(&mut self) {
+        for index in 0..self.len() {
+            if self.list[index].removed {
+                self.want_released(index);
+            }
+        }
+    }
+}
+
+impl Cluster {
+    pub(super) fn forget_removed(&mut self) {
+        let gone = |group: &Group| group.removed && matches!(group.state, GroupState::Free | GroupState::Failed);
+        while let Some(index) = self.groups.list.iter().position(gone) {
+            let group = self.groups.list.remove(index);
+            self.monitors.forget(group.spec.key());
+            self.peer.holds.remove(index);
+            let queued = self.groups.queue.iter_mut().map(|task| &mut task.0);
+            let running = self.groups.running.iter_mut().map(|running| &mut running.index);
+            queued.chain(running).filter(|at| **at > index).for_each(|at| *at -= 1);
+        }
+    }
+}
