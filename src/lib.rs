@@ -15,6 +15,7 @@ pub mod haresources;
 pub mod journal;
 pub mod names;
 pub mod paths;
+pub mod record;
 pub mod time;
 pub mod wire;
 

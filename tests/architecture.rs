@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("names", &[]),
     ("time", &[]),
     ("paths", &[]),
@@ -17,12 +17,13 @@ const ROOMS: [(&str, &[&str]); 13] = [
     ("cluster", &["wire", "haresources", "names", "time"]),
     ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
     ("api", &["cluster", "config", "wire", "names"]),
+    ("record", &["cluster", "haresources", "wire", "names", "time"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 10] =
-    ["api", "names", "time", "paths", "diagnostic", "auth", "wire", "haresources", "cluster", "config"];
+const PURE: [&str; 11] =
+    ["api", "record", "names", "time", "paths", "diagnostic", "auth", "wire", "haresources", "cluster", "config"];
 const IO: [&str; 9] =
     ["std::fs", "std::process", "std::thread", "std::env", "tokio::", "nix::", "serialport::", "clap::", "libc::"];
 

@@ -1,0 +1,173 @@
+//! A node's life as a file, one JSON object a line: what it was born with, then each thing that happened and when. What
+//! a daemon started with `--record` writes; [`Player`] lets another core live through it again (`house.md`, Tests).
+//!
+//! ```text
+//! {"latido_record":1,"program":"0.1.0","now":{…},"settings":{…},"groups":[…],"birth":{…}}
+//! {"now":{"mono":1204113,"wall":1790000000},"event":"tick"}
+//! ```
+//!
+//! A file may hold several lives, one after the other. Pure. No key, no talk of other programs and no output of scripts
+//! that `latido events` would not show gets into it (`veil`).
+
+mod player;
+mod veil;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::{Birth, Cluster, Event, Settings};
+use crate::haresources::ResourceGroup;
+use crate::time::Now;
+
+pub use player::{Player, Shown, Stuck};
+
+/// The format written here, and the only one read.
+pub const FORMAT: u64 = 1;
+
+/// No line is longer: what is cannot have been written by us.
+pub const LONGEST_LINE: usize = 4_000_000;
+
+/// What a node was when it was born.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Life {
+    latido_record: u64,
+    /// The version of the program that wrote it.
+    pub program: String,
+    /// The moment of birth.
+    pub now: Now,
+    /// The settings it was born with.
+    pub settings: Settings,
+    /// The groups it was born with.
+    pub groups: Vec<ResourceGroup>,
+    /// What it brought with it.
+    pub birth: Birth,
+}
+
+impl Life {
+    /// The first line of a life of this program.
+    pub fn new(settings: &Settings, groups: &[ResourceGroup], birth: &Birth, now: Now) -> Life {
+        Life {
+            latido_record: FORMAT,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            now,
+            settings: veil::settings(settings),
+            groups: groups.to_vec(),
+            birth: birth.clone(),
+        }
+    }
+
+    /// As a line, its end included.
+    pub fn to_line(&self) -> Vec<u8> {
+        line(self)
+    }
+
+    /// The node, newly born.
+    pub fn begin(&self) -> Cluster {
+        Cluster::start(self.settings.clone(), self.groups.clone(), self.birth.clone(), self.now)
+    }
+}
+
+/// The line of one event, its end included.
+pub fn event_line(now: Now, event: &Event) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Happening<'a> {
+        now: Now,
+        event: &'a Event,
+    }
+    line(&Happening { now, event: &veil::event(event) })
+}
+
+fn line(what: &impl Serialize) -> Vec<u8> {
+    // Names and numbers, all of our own types: there is nothing in them that JSON could not say.
+    let mut line = serde_json::to_vec(what).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// One line, read back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    /// A life begins.
+    Life(Box<Life>),
+    /// Something happened.
+    Event(Now, Box<Event>),
+}
+
+/// Why a line could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It ends in the middle: the writer was killed, or the file was copied while it was written.
+    Cut,
+    /// A format of another program.
+    Format(u64),
+    /// It begins as a record does, but a node cannot be born with that.
+    Impossible(String),
+    /// Something happens, but no life has begun.
+    Unborn,
+    /// Anything else.
+    Rubbish(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Cut => f.write_str(
+                "the line is cut off: the daemon was killed while it wrote, or the file was copied too early",
+            ),
+            Fault::Format(found) => {
+                write!(
+                    f,
+                    "a record of format {found}; this program reads format {FORMAT}: use the latido that wrote it"
+                )
+            }
+            Fault::Impossible(why) => write!(f, "no node can be born with this: {why}"),
+            Fault::Unborn => {
+                f.write_str("something happens before a life has begun: the record's first line is missing")
+            }
+            Fault::Rubbish(why) => write!(f, "no line of a record (`latido daemon --record FILE` writes one): {why}"),
+        }
+    }
+}
+
+/// Reads a line with or without its end.
+///
+/// # Errors
+/// When it is not a whole line of a record of this format.
+pub fn read_line(text: &str) -> Result<Line, Fault> {
+    #[derive(Deserialize)]
+    struct Mark {
+        latido_record: u64,
+    }
+    #[derive(Deserialize)]
+    struct Happening {
+        now: Now,
+        event: Event,
+    }
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Fault::Rubbish("it is empty".to_owned()));
+    }
+    match serde_json::from_str::<Mark>(text) {
+        Ok(Mark { latido_record: FORMAT }) => {
+            let life: Life = serde_json::from_str(text).map_err(|error| fault(&error))?;
+            veil::check(&life.settings).map_err(Fault::Impossible)?;
+            Ok(Line::Life(Box::new(life)))
+        }
+        Ok(Mark { latido_record }) => Err(Fault::Format(latido_record)),
+        Err(_) => {
+            let Happening { now, event } = serde_json::from_str(text).map_err(|error| fault(&error))?;
+            if let Event::Reconfigure(fresh) = &event {
+                veil::check(&fresh.0).map_err(Fault::Impossible)?;
+            }
+            Ok(Line::Event(now, Box::new(event)))
+        }
+    }
+}
+
+fn fault(error: &serde_json::Error) -> Fault {
+    if error.is_eof() { Fault::Cut } else { Fault::Rubbish(error.to_string()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use super::*;
+use crate::cluster::{Monitor, Past, Probe};
+use crate::haresources::{Exit, Outcome};
+use crate::names::{JobId, MediumId};
+use crate::simulate::{groups, settings};
+use crate::time::{Mono, Wall};
+use crate::wire::{Generation, Kind, Message};
+
+const NOW: Now = Now { mono: Mono::at(Duration::from_nanos(1_000_000_001)), wall: Wall(1_795_260_153) };
+
+fn life(edit: impl Fn(&mut Settings)) -> Life {
+    let mut settings = settings("alpha").unwrap();
+    edit(&mut settings);
+    let birth = Birth { generation: Generation(7), uuid: [1; 16], seed: 3, remembered: vec![], past: Past::Fresh };
+    Life::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &birth, NOW)
+}
+
+fn text(line: Vec<u8>) -> String {
+    String::from_utf8(line).unwrap()
+}
+
+fn reread(event: &Event) -> Event {
+    match read_line(&text(event_line(NOW, event))) {
+        Ok(Line::Event(NOW, event)) => *event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn done(said: &str) -> Event {
+    Event::Done { job: JobId(4), outcome: Outcome { exit: Exit::Code(0), said: said.to_owned() } }
+}
+
+#[test]
+fn a_life_and_what_happens_come_back_as_they_were() {
+    let life = life(|_| {});
+    assert_eq!(read_line(&text(life.to_line())), Ok(Line::Life(Box::new(life.clone()))));
+    let message = Message::new(&Kind::Status).with("st", "active").with("src", "beta").with("seq", "1f");
+    for event in [
+        Event::Tick,
+        Event::Leave,
+        Event::Message { medium: MediumId::new("eth0"), at: NOW.mono, message: message.clone() },
+        Event::Local(message),
+        Event::Reconfigure(Box::new((life.settings.clone(), life.groups))),
+        done("stopped"),
+    ] {
+        assert_eq!(reread(&event), event);
+    }
+}
+
+#[test]
+fn no_secret_of_a_command_a_program_or_a_script_is_written() {
+    let command = Probe::Command(vec!["/bin/ask".into(), "--password=hunter2".into()]);
+    let monitor =
+        Monitor { resource: "ra".into(), every: Duration::from_secs(5), failures: 1, restarts: 0, with: command };
+    let life = life(|settings| settings.monitors = vec![monitor.clone()]);
+    let talk =
+        Message::new(&Kind::Other("chat".into())).with("info", "hunter2").with("x", "hunter2").with("src", "beta");
+    let odd = Message::new(&Kind::Status).with("st", "active").with("auth", "1 hunter2").with("x", "hunter2");
+    let medium = MediumId::new("eth0");
+    let lines = [
+        life.to_line(),
+        event_line(NOW, &Event::Reconfigure(Box::new((life.settings.clone(), vec![])))),
+        event_line(NOW, &Event::Local(talk.clone())),
+        event_line(NOW, &Event::Message { medium: medium.clone(), at: NOW.mono, message: talk }),
+        event_line(NOW, &Event::Message { medium, at: NOW.mono, message: odd }),
+        event_line(NOW, &done("Active: active (running), called with hunter2")),
+    ];
+    for line in lines {
+        let line = text(line);
+        assert!(!line.contains("hunter2"), "{line}");
+        assert!(read_line(&line).is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn what_a_script_says_means_the_same_when_it_is_shortened() {
+    let far = "x".repeat(200);
+    for said in ["running", "OK", "stopped", "", &format!("{far} running"), &format!("running {far} not running")] {
+        let Event::Done { outcome, .. } = reread(&done(said)) else { panic!("no end") };
+        let before = Outcome { exit: Exit::Code(0), said: said.to_owned() };
+        assert_eq!(outcome.says_running(), before.says_running(), "{said}");
+        assert!(outcome.said.len() < 140, "{said}");
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_format_a_cut_line_and_rubbish_are_refused_by_their_line() {
+    let first = text(life(|_| {}).to_line());
+    let newer = first.replace(r#""latido_record":1"#, r#""latido_record":2"#);
+    let idle = first.replace(r#""keepalive":{"secs":1"#, r#""keepalive":{"secs":0"#);
+    let tick = text(event_line(NOW, &Event::Tick));
+    let cases = [
+        (newer.as_str(), "1: a record of format 2; this program reads format 1: use the latido that wrote it"),
+        (&idle, "1: no node can be born with this: keepalive of 0ns"),
+        (&tick, "1: something happens before a life has begun: the record's first line is missing"),
+        ("alpha ra rb", "1: no line of a record"),
+        ("[]", "1: no line of a record"),
+        ("", "1: no line of a record"),
+    ];
+    for (line, complaint) in cases {
+        let stuck = Player::new(Shown::Changes).play(line).unwrap_err();
+        assert!(stuck.to_string().starts_with(complaint), "{stuck}");
+    }
+    let unknown = tick.replace("tick", "tock");
+    let mut player = Player::new(Shown::Changes);
+    player.play(&first).unwrap();
+    assert!(player.play(&unknown).unwrap_err().to_string().starts_with("2: no line of a record"));
+}
+
+#[test]
+fn a_life_that_was_cut_off_is_followed_by_the_next_and_the_last_cut_is_an_error() {
+    let first = text(life(|_| {}).to_line());
+    let cut = &text(event_line(NOW, &Event::Tick))[..20];
+    let mut player = Player::new(Shown::Changes);
+    for line in [&first, cut, &first] {
+        player.play(line).unwrap();
+    }
+    assert_eq!(player.end(), Ok(()));
+    let remark = player.play(cut).unwrap();
+    assert!(remark[0].contains("-- line 4: the line is cut off"), "{remark:?}");
+    assert!(player.end().unwrap_err().to_string().starts_with("4: the line is cut off"));
+    assert!(player.play(&text(event_line(NOW, &Event::Tick))).is_err());
+}
