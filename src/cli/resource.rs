@@ -112,11 +112,11 @@ fn status(node: &ByHand, name: Option<&str>) -> ExitCode {
     }
     let mut code = 0;
     for resource in asked {
-        let words = match node.status(resource) {
-            Ok(outcome) if outcome.says_running() => "running".to_owned(),
-            Ok(outcome) if matches!(outcome.exit, Exit::Code(_)) => "not running".to_owned(),
-            Ok(outcome) => outcome.exit.to_string(),
-            Err(error) => error.to_string(),
+        let outcome = node.status(resource);
+        let words = match &outcome.exit {
+            _ if outcome.says_running() => "running".to_owned(),
+            Exit::Code(_) => "not running".to_owned(),
+            exit @ (Exit::Signal(_) | Exit::TimedOut | Exit::NotFound(_)) => exit.to_string(),
         };
         if words != "running" {
             code = NOT_RUNNING;
@@ -193,17 +193,14 @@ pub(super) fn resource_manager(program: &str, words: &[String]) -> ExitCode {
 }
 
 fn old_status(node: &ByHand, word: &str) -> ExitCode {
-    let runs = node.status(&Resource::from_word(word));
-    match runs {
-        Ok(outcome) if outcome.says_running() => ExitCode::SUCCESS,
-        Ok(outcome) => {
-            if !matches!(outcome.exit, Exit::Code(_)) {
-                complain(&format!("{word}: {}", outcome.exit));
-            }
-            ExitCode::from(NOT_RUNNING)
-        }
-        Err(error) => complain(&error.to_string()),
+    let outcome = node.status(&Resource::from_word(word));
+    if outcome.says_running() {
+        return ExitCode::SUCCESS;
     }
+    if !matches!(outcome.exit, Exit::Code(_)) {
+        complain(&format!("{word}: {}", outcome.exit));
+    }
+    ExitCode::from(NOT_RUNNING)
 }
 
 /// The original is content with a key it does not know.
@@ -215,7 +212,7 @@ fn old_group(node: &ByHand, key: &str, work: impl FnOnce(&ResourceGroup) -> Resu
 /// The original says it to its debug log only, where nobody looks.
 fn stat_group(node: &ByHand, key: &str) -> ExitCode {
     let Some(group) = node.groups().iter().find(|group| group.key() == key) else { return ExitCode::SUCCESS };
-    let runs = |resource: &&Resource| node.status(resource).is_ok_and(|outcome| outcome.says_running());
+    let runs = |resource: &&Resource| node.status(resource).says_running();
     let word = match group.resources.iter().filter(runs).count() {
         0 => "NONE",
         all if all == group.resources.len() => "ALL",
@@ -228,8 +225,7 @@ fn stat_group(node: &ByHand, key: &str) -> ExitCode {
 /// The exit code is the number of groups whose first resource runs.
 fn verify_all_idle(node: &ByHand) -> ExitCode {
     let firsts = node.groups().iter().filter_map(|group| group.resources.first());
-    let active: Vec<&Resource> =
-        firsts.filter(|first| node.status(first).is_ok_and(|outcome| outcome.says_running())).collect();
+    let active: Vec<&Resource> = firsts.filter(|first| node.status(first).says_running()).collect();
     for resource in &active {
         complain(&format!("CRITICAL: Resource {} is active, and should not be!", resource.word));
         complain("CRITICAL: Non-idle resources can affect data integrity!");

@@ -3,16 +3,16 @@
 //! The same chain, scripts, environment and limits as the daemon's; a resource that cannot be stopped is reported here,
 //! and nobody is reset for it.
 
-use std::io;
 use std::time::Duration;
+
+use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::diagnostic::Problem;
 use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGroup, Step, Verb};
-use crate::names::JobId;
 use crate::paths::Paths;
 
-use super::child::{Children, Ended, Output};
+use super::child::{Output, run_alone};
 use super::environment::Environment;
 use super::lookup::{Found, Places, own_agent};
 use super::read_config;
@@ -23,18 +23,22 @@ pub(crate) struct ByHand {
     config: Config,
     places: Places,
     environment: Environment,
+    runtime: Runtime,
 }
 
 impl ByHand {
     /// Reads the node's configuration.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with it, or that no script can be run at all.
     pub(crate) fn open(paths: &Paths) -> Result<ByHand, Vec<Problem>> {
         let options = read_config::Options { without_resolver: true, ..read_config::Options::default() };
         let config = read_config::load_with(paths, &options).1?;
         let environment = Environment::new(paths, &config, std::env::vars_os());
-        Ok(ByHand { config, places: Places::new(paths), environment })
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime =
+            runtime.map_err(|error| vec![Problem::error("latido", format!("cannot run scripts: {error}"))])?;
+        Ok(ByHand { config, places: Places::new(paths), environment, runtime })
     }
 
     /// The groups of `haresources`.
@@ -43,12 +47,8 @@ impl ByHand {
     }
 
     /// Whether a resource runs; like every call here it lasts as long as the script, and no longer than its limit.
-    ///
-    /// # Errors
-    /// When no process can be run at all.
-    pub(crate) fn status(&self, resource: &Resource) -> io::Result<Outcome> {
-        let invocation = Invocation { resource: resource.clone(), verb: Verb::Status };
-        runtime()?.block_on(async { Ok(self.call(&invocation).await) })
+    pub(crate) fn status(&self, resource: &Resource) -> Outcome {
+        self.call(&Invocation { resource: resource.clone(), verb: Verb::Status })
     }
 
     /// Starts what of a group does not run. Each call is told with its end.
@@ -68,16 +68,15 @@ impl ByHand {
     }
 
     fn play(&self, (mut chain, mut step): (Chain, Step), mut tell: impl FnMut(&str)) -> Result<(), String> {
-        let runtime = runtime().map_err(|error| error.to_string())?;
         loop {
             step = match step {
                 Step::Run(invocation) => {
-                    let outcome = runtime.block_on(self.call(&invocation));
+                    let outcome = self.call(&invocation);
                     tell(&said(&invocation, &outcome));
                     chain.on_done(&outcome)
                 }
                 Step::Pause(time) => {
-                    runtime.block_on(tokio::time::sleep(time));
+                    self.runtime.block_on(async { tokio::time::sleep(time).await });
                     chain.on_pause()
                 }
                 Step::Held | Step::Released => return Ok(()),
@@ -87,7 +86,7 @@ impl ByHand {
         }
     }
 
-    async fn call(&self, invocation: &Invocation) -> Outcome {
+    fn call(&self, invocation: &Invocation) -> Outcome {
         let not_found = |why: String| Outcome { exit: Exit::NotFound(why), said: String::new() };
         let found = match self.places.find(&invocation.resource.agent) {
             Ok(found) => found,
@@ -98,16 +97,9 @@ impl ByHand {
         };
         let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::Log };
         let limit = self.limit(invocation.verb);
-        let mut children = Children::default();
-        let ended = |outcome| Ended::Resource(JobId(0), outcome);
-        match children.start(&call, output, limit, &self.environment, ended) {
+        match self.runtime.block_on(run_alone(&call, output, limit, &self.environment)) {
+            Ok(outcome) => Found::judge(matches!(found, Found::Unit(_)), invocation.verb, outcome),
             Err(error) => not_found(format!("cannot run {}: {error}", call.program.to_string_lossy())),
-            Ok(_) => match children.next().await {
-                Ended::Resource(_, outcome) | Ended::Agent(_, _, outcome) => {
-                    Found::judge(matches!(found, Found::Unit(_)), invocation.verb, outcome)
-                }
-                Ended::Notice(_, exit) | Ended::Notification(_, exit) => Outcome { exit, said: String::new() },
-            },
         }
     }
 
@@ -127,8 +119,4 @@ fn said(invocation: &Invocation, outcome: &Outcome) -> String {
         Verb::Status => format!("{invocation}: not running"),
         Verb::Start | Verb::Stop => format!("{invocation}: {}", outcome.exit),
     }
-}
-
-fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }

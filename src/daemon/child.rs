@@ -86,10 +86,7 @@ impl Children {
         environment: &Environment,
         ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
     ) -> io::Result<u32> {
-        let (child, said) = spawn(call, output, environment)?;
-        let pid = child.id().unwrap_or(0);
-        self.tasks.spawn(async move { ended(supervise(child, said, limit, std::future::pending()).await) });
-        Ok(pid)
+        self.supervised(call, output, limit, environment, std::future::pending(), ended)
     }
 
     /// As [`Children::start`], for a job that [`Children::cancel`] may end.
@@ -105,18 +102,31 @@ impl Children {
         environment: &Environment,
         ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
     ) -> io::Result<u32> {
-        let (child, said) = spawn(call, output, environment)?;
-        let pid = child.id().unwrap_or(0);
         let (cancel, cancelled) = oneshot::channel();
-        self.cancels.retain(|_, sender| !sender.is_closed());
-        self.cancels.insert(job, cancel);
         let cancelled = async move {
             if cancelled.await.is_err() {
                 // Nobody can cancel it any more.
                 std::future::pending::<()>().await;
             }
         };
-        self.tasks.spawn(async move { ended(supervise(child, said, limit, cancelled).await) });
+        let pid = self.supervised(call, output, limit, environment, cancelled, ended)?;
+        self.cancels.retain(|_, sender| !sender.is_closed());
+        self.cancels.insert(job, cancel);
+        Ok(pid)
+    }
+
+    fn supervised(
+        &mut self,
+        call: &Call,
+        output: Output,
+        limit: Duration,
+        environment: &Environment,
+        cancelled: impl Future<Output = ()> + Send + 'static,
+        ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
+    ) -> io::Result<u32> {
+        let (child, words) = spawn(call, output, environment)?;
+        let pid = child.id().unwrap_or(0);
+        self.tasks.spawn(async move { ended(supervise(child, words, limit, cancelled).await) });
         Ok(pid)
     }
 
@@ -143,6 +153,20 @@ impl Children {
             }
         }
     }
+}
+
+/// Runs one script and waits for its end, at most `limit`; then its whole process group is ended.
+///
+/// # Errors
+/// When it cannot be run at all.
+pub(super) async fn run_alone(
+    call: &Call,
+    output: Output,
+    limit: Duration,
+    environment: &Environment,
+) -> io::Result<Outcome> {
+    let (child, words) = spawn(call, output, environment)?;
+    Ok(supervise(child, words, limit, std::future::pending()).await)
 }
 
 fn spawn(call: &Call, output: Output, environment: &Environment) -> io::Result<(Child, Option<Words>)> {

@@ -7,10 +7,9 @@ use std::time::Duration;
 use crate::agent;
 use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
-use crate::names::JobId;
 use crate::paths::Paths;
 
-use super::child::{Call, Children, Ended, Output};
+use super::child::{Call, Output, run_alone};
 use super::environment::Environment;
 use super::lookup::{Found, Places};
 
@@ -54,15 +53,6 @@ pub fn run_script(
     let words = invocation.resource.args.iter().map(String::as_str).chain([invocation.verb.as_str()]);
     let call = Call { program: script.into_os_string(), name: None, arguments: words.map(Into::into).collect() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot run {invocation}: {error}"))?;
-    runtime.block_on(async {
-        let mut children = Children::default();
-        let ended = |outcome| Ended::Resource(JobId(0), outcome);
-        let started = children.start(&call, Output::Kept, limit, &environment, ended);
-        started.map_err(|error| format!("cannot run {invocation}: {error}"))?;
-        match children.next().await {
-            Ended::Resource(_, outcome) | Ended::Agent(_, _, outcome) => Ok(outcome),
-            Ended::Notice(..) | Ended::Notification(..) => Err(format!("the end of {invocation} was not heard")),
-        }
-    })
+    let ended = runtime.and_then(|runtime| runtime.block_on(run_alone(&call, Output::Kept, limit, &environment)));
+    ended.map_err(|error| format!("cannot run {invocation}: {error}"))
 }
