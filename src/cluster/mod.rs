@@ -5,7 +5,8 @@
 //! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `docs/takeover.md` says where it does otherwise and why.
 //!
 //! Reading order: `event`, `action`, this file, `membership` (who lives), `takeover` (who should hold what), `groups`
-//! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`.
+//! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own
+//! death), `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of.
 
 mod action;
 mod adopt;

@@ -1,0 +1,91 @@
+//! The other node, as far as groups go: what it has said of itself and of them.
+
+use crate::names::NodeName;
+
+use super::super::claims::{PeerHold, Sides};
+use super::super::node::Node;
+use super::super::{Cluster, Status};
+
+/// What the other node has said of itself and its groups.
+#[derive(Debug)]
+pub(in crate::cluster) struct Peer {
+    pub(super) index: Option<usize>,
+    /// One entry a group of ours.
+    pub(in crate::cluster) holds: Vec<PeerHold>,
+    /// Whether it has said in its present life what it holds.
+    pub(in crate::cluster) said: bool,
+    /// Whether it says that it has finished deciding.
+    pub(in crate::cluster) stable: bool,
+    /// It said `shutdone`.
+    pub(in crate::cluster) left: bool,
+    /// It is stopping its groups, to leave.
+    pub(in crate::cluster) leaving: bool,
+    /// It said `starting` before we could answer.
+    pub(in crate::cluster) waits_for_answer: bool,
+    /// `resource` messages with a lower number are older than what we know.
+    pub(in crate::cluster) claims_seq: u64,
+    /// Its last claim for whole sides, in its terms.
+    pub(in crate::cluster) sides: Sides,
+    /// It came back after a partition and has not said yet what it holds.
+    pub(in crate::cluster) returned: bool,
+    /// It answers `ip-request` but never says what it holds.
+    pub(in crate::cluster) is_legacy: bool,
+}
+
+impl Peer {
+    pub(in crate::cluster) fn new(nodes: &[Node], groups: usize) -> Peer {
+        Peer {
+            index: nodes.iter().position(|node| !node.is_ping),
+            holds: vec![PeerHold::Unknown; groups],
+            said: false,
+            stable: false,
+            left: false,
+            leaving: false,
+            waits_for_answer: false,
+            claims_seq: 0,
+            sides: Sides::default(),
+            returned: false,
+            is_legacy: false,
+        }
+    }
+
+    pub(in crate::cluster) fn is_node(&self, index: usize) -> bool {
+        self.index == Some(index)
+    }
+
+    pub(super) fn forget_words(&mut self) {
+        self.said = false;
+        self.stable = false;
+        self.left = false;
+        self.leaving = false;
+        self.waits_for_answer = false;
+        self.claims_seq = 0;
+        self.returned = false;
+        self.is_legacy = false;
+    }
+
+    pub(super) fn holds_nothing(&mut self) {
+        self.holds.fill(PeerHold::No);
+        self.sides = Sides::default();
+    }
+}
+
+impl Cluster {
+    /// The other node, if there is one.
+    pub(in crate::cluster) fn peer_node(&self) -> Option<&Node> {
+        self.nodes.get(self.peer.index?)
+    }
+
+    pub(in crate::cluster) fn peer_name(&self) -> Option<NodeName> {
+        self.peer_node().map(|node| node.name.clone())
+    }
+
+    pub(in crate::cluster) fn peer_is_latido(&self) -> bool {
+        self.peer_node().is_some_and(|node| node.is_latido)
+    }
+
+    /// Whether nobody else can hold or take anything: there is no peer, or it is dead, or it has left in order.
+    pub(in crate::cluster) fn is_alone(&self) -> bool {
+        self.peer.left || self.peer_node().is_none_or(|node| node.status == Status::Dead)
+    }
+}

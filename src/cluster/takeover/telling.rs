@@ -1,0 +1,89 @@
+//! What we say of our groups, and when: whatever changed since the peer was last told (`resources.md` 2).
+
+use crate::wire::{Kind, Message, field};
+
+use super::super::claims::{Detail, LATIDO, Sides};
+use super::super::standby::Standby;
+use super::super::{Cluster, GroupState, OnStartFailure, Set};
+use super::Stage;
+
+impl Cluster {
+    /// Undecided ourselves, we say "nothing, and stable": an original that waits beside us then takes its own at once
+    /// and says what it holds, instead of both waiting ten seconds (12.2 j).
+    pub(super) fn answer_starting(&mut self) {
+        let stable = self.stage == Stage::Asking || self.is_stable();
+        self.send_claim(stable, None);
+    }
+
+    /// Tells the peer whatever changed since it was last told.
+    pub(in crate::cluster) fn announce_claim(&mut self) {
+        if !self.nice() || self.stage != Stage::Settled || !self.settings.manage_resources || self.exited {
+            return;
+        }
+        if self.leaving.is_some() {
+            return;
+        }
+        let stable = self.is_stable();
+        let claim = self.claim_text(stable);
+        if self.last_claim.as_deref() != Some(claim.as_str()) {
+            let info = self.is_giving().then_some("standby");
+            self.send_claim(stable, info);
+        }
+    }
+
+    pub(in crate::cluster) fn send_claim(&mut self, stable: bool, info: Option<&str>) {
+        self.last_claim = Some(self.claim_text(stable));
+        let mut claim = Message::new(&Kind::Resource)
+            .with(field::RSC_HOLD, self.own_sides().as_str())
+            .with(field::RTYPE, "full")
+            .with(field::ISSTABLE, if stable { "1" } else { "0" });
+        if let Some(info) = info {
+            claim.set(field::INFO, info);
+        }
+        claim.set(LATIDO, self.own_detail().to_text());
+        self.send(claim);
+    }
+
+    fn claim_text(&self, stable: bool) -> String {
+        format!("{} {stable} {}", self.own_sides().as_str(), self.own_detail().to_text())
+    }
+
+    /// What we hold, are starting, or have not finished stopping.
+    pub(in crate::cluster) fn own_sides(&self) -> Sides {
+        let claimed =
+            |own: bool| (0..self.groups.len()).any(|index| self.is_own(index) == own && self.groups.is_claimed(index));
+        Sides { local: claimed(true) || self.holds_empty_home(), foreign: claimed(false) }
+    }
+
+    /// A node where nothing is at home holds that nothing until it gives it away: the original says so, and complains
+    /// that nobody owns it when it does not hear it.
+    fn holds_empty_home(&self) -> bool {
+        let has_home = (0..self.groups.len()).any(|index| self.is_own(index));
+        if has_home || !self.nice() || self.stage != Stage::Settled || self.leaving.is_some() {
+            return false;
+        }
+        match self.standby {
+            Standby::Releasing(set) | Standby::AwaitingTaker(set) => set == Set::Foreign,
+            Standby::Taking(set) if set != Set::Local => true,
+            Standby::Taking(_) | Standby::Not | Standby::Asked(_) | Standby::Promised(..) => !self.peer.sides.foreign,
+        }
+    }
+
+    pub(in crate::cluster) fn own_detail(&self) -> Detail {
+        let stays = self.settings.on_start_failure == OnStartFailure::Stay;
+        Detail { digest: self.settings.resources_digest.clone(), holds: self.groups.own_holds(stays) }
+    }
+
+    /// Whether our claims will not change by themselves. Starting our own groups does not count: the peer need not wait
+    /// for them, and a hand-over it asks for is answered when they are up.
+    pub(in crate::cluster) fn is_stable(&self) -> bool {
+        self.stage == Stage::Settled
+            && self.leaving.is_none()
+            && self.standby == Standby::Not
+            && !(0..self.groups.len()).any(|index| match self.groups.state(index) {
+                GroupState::Stopping => true,
+                GroupState::Starting => !self.is_own(index),
+                GroupState::Free | GroupState::Held | GroupState::Failed | GroupState::Blocked => false,
+            })
+    }
+}
