@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("names", &[]),
     ("time", &[]),
     ("paths", &[]),
@@ -18,12 +18,25 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
     ("api", &["cluster", "config", "wire", "names"]),
     ("record", &["cluster", "haresources", "wire", "names", "time"]),
+    ("simulate", &["cluster", "config", "haresources", "diagnostic", "wire", "names", "time"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 11] =
-    ["api", "record", "names", "time", "paths", "diagnostic", "auth", "wire", "haresources", "cluster", "config"];
+const PURE: [&str; 12] = [
+    "api",
+    "record",
+    "names",
+    "time",
+    "paths",
+    "diagnostic",
+    "auth",
+    "wire",
+    "haresources",
+    "cluster",
+    "config",
+    "simulate",
+];
 const IO: [&str; 9] =
     ["std::fs", "std::process", "std::thread", "std::env", "tokio::", "nix::", "serialport::", "clap::", "libc::"];
 

@@ -98,9 +98,9 @@ impl Schedule {
         match self.pair.random(19) {
             0 => self.pair.power_off(node),
             1 => self.pair.start(node),
-            2 => self.pair.cut = [true, true],
+            2 => self.pair.cut.fill(true),
             3 => self.pair.cut[node] = true,
-            4 | 5 => self.pair.cut = [false, false],
+            4 | 5 => self.pair.cut.fill(false),
             6 => {
                 let time = Duration::from_millis(self.pair.random(12_000));
                 self.pair.stall(node, time);
@@ -162,7 +162,7 @@ impl Schedule {
 
     /// All is mended, both nodes are on, and time passes.
     fn settle(&mut self) {
-        self.pair.cut = [false, false];
+        self.pair.cut.fill(false);
         self.pair.loss = 0;
         self.pair.scripts.mend();
         self.trouble();
@@ -271,10 +271,10 @@ fn one_of_two_cables_cut_moves_nothing() {
 #[test]
 fn a_healed_partition_has_one_owner_and_nothing_is_stopped_where_it_ran_before() {
     let mut pair = both_up(AutoFailback::On);
-    pair.cut = [true, true];
+    pair.cut.fill(true);
     pair.run_for(Duration::from_secs(15));
     assert!(pair.is_doubled());
-    pair.cut = [false, false];
+    pair.cut.fill(false);
     assert!(pair.run_until(Duration::from_millis(1400), |pair| !pair.is_doubled()), "{}", pair.transcript());
     pair.run_for(Duration::from_secs(5));
     assert_eq!((pair.running(0), pair.running(1)), (vec!["ra".into(), "rb".into()], vec!["rc".into()]));

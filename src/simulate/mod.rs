@@ -2,27 +2,39 @@
 //!
 //! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
 
+mod note;
+mod perform;
+mod play;
+mod presence;
 mod puppet;
+mod reader;
+mod rig;
 mod script;
+mod setting;
 mod setup;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{Action, Birth, Cluster, Event, ExitReason, Kept, Past, Request, Response, Settings};
-use crate::haresources::{Invocation, Outcome, ResourceGroup, Verb};
-use crate::names::{ClientId, JobId, MediumId};
-use crate::time::{Mono, Now, Wall};
-use crate::wire::{Generation, Kind, Message, field};
+use crate::cluster::{Birth, Cluster, Event, Kept, Medium, Past, Request, Response, Settings};
+use crate::haresources::ResourceGroup;
+use crate::names::{ClientId, NodeName};
+use crate::time::Mono;
+use crate::wire::{Generation, Message};
 
+pub use note::{Note, What};
+pub use perform::{Complaint, Performance};
+pub use play::{COMMANDS, EXPECTATIONS, Play};
+pub use presence::{Change, Seen, Where};
 pub use script::{Behaviour, Scripts};
-pub use setup::{groups, settings};
+pub use setup::{both, groups, settings};
 
+use setting::Setting;
 use setup::{Host, Pending};
 
-/// The nodes' names.
+/// The nodes' names in an ordinary pair.
 pub const NAMES: [&str; 2] = ["alpha", "beta"];
-/// The media's names; the second is slow, as a serial line is.
+/// The media's names in an ordinary pair; the second is slow, as a serial line is.
 pub const MEDIA: [&str; 2] = ["eth0", "/dev/ttyS0"];
 const SERIAL_DELAY: Duration = Duration::from_millis(110);
 const UDP_DELAY: Duration = Duration::from_micros(200);
@@ -38,8 +50,8 @@ pub struct Pair {
     queue: BTreeMap<(Mono, u64), Pending>,
     count: u64,
     seed: u64,
-    /// Media that carry nothing, by their place in [`MEDIA`].
-    pub cut: [bool; 2],
+    /// Media that carry nothing, by their place in [`Settings::media`].
+    pub cut: Vec<bool>,
     /// Per cent of messages lost on each medium.
     pub loss: u64,
     /// How scripts behave.
@@ -50,11 +62,13 @@ pub struct Pair {
     pub fence_failures: u32,
     /// How long a fencing device takes.
     pub fence_takes: Duration,
-    transcript: Vec<String>,
+    notes: Vec<Note>,
     replies: Vec<(usize, Response)>,
     last_status: [Option<Message>; 2],
     doubles: Vec<(Mono, String)>,
     doubled: bool,
+    whereabouts: Vec<Where>,
+    changes: Vec<Change>,
 }
 
 impl Pair {
@@ -62,27 +76,59 @@ impl Pair {
     pub fn new(haresources: &str, seed: u64, edit: impl Fn(&mut Settings)) -> Option<Pair> {
         let mut both = [settings(NAMES[0])?, settings(NAMES[1])?];
         both.iter_mut().for_each(edit);
-        Some(Pair {
-            settings: both,
-            groups: groups(haresources),
+        Some(Pair::of(both, groups(haresources), seed))
+    }
+
+    /// Two nodes that are switched off, each with its settings; both must name the same media and each other.
+    pub fn of(settings: [Settings; 2], groups: Vec<ResourceGroup>, seed: u64) -> Pair {
+        Pair {
+            cut: vec![false; settings[0].media.len()],
+            whereabouts: vec![Where::default(); groups.len()],
+            changes: Vec::new(),
+            settings,
+            groups,
             hosts: [Host::off(), Host::off()],
             now: Mono::ZERO,
             generation: 100,
             queue: BTreeMap::new(),
             count: 0,
             seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            cut: [false; 2],
             loss: 0,
             scripts: Scripts::default(),
             exact: false,
             fence_failures: 0,
             fence_takes: Duration::from_secs(2),
-            transcript: Vec::new(),
+            notes: Vec::new(),
             replies: Vec::new(),
             last_status: [None, None],
             doubles: Vec::new(),
             doubled: false,
-        })
+        }
+    }
+
+    /// The name of a node.
+    pub fn name(&self, node: usize) -> &str {
+        self.settings[node].me.as_str()
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &NodeName) -> Option<usize> {
+        self.settings.iter().position(|settings| settings.me == *name)
+    }
+
+    /// The media, in the order of [`Pair::cut`].
+    pub fn media(&self) -> &[Medium] {
+        &self.settings[0].media
+    }
+
+    /// The settings a node starts with.
+    pub fn settings(&self, node: usize) -> &Settings {
+        &self.settings[node]
+    }
+
+    /// The groups both nodes start with.
+    pub fn groups(&self) -> &[ResourceGroup] {
+        &self.groups
     }
 
     /// A number below `limit`, from the seed.
@@ -117,12 +163,12 @@ impl Pair {
     /// Switches a node on that knows this of its past.
     pub fn start_after(&mut self, node: usize, past: Past) {
         let how = match past {
-            Past::Fresh => "(start)",
-            Past::Crashed(_) => "(start in time)",
-            Past::Late(_) => "(start too late)",
-            Past::Hopeless(_) => "(start to give up)",
+            Past::Fresh => "start",
+            Past::Crashed(_) => "start in time",
+            Past::Late(_) => "start too late",
+            Past::Hopeless(_) => "start to give up",
         };
-        self.note(node, how);
+        self.deed(node, how);
         let birth = Birth {
             generation: Generation(self.generation),
             uuid: [u8::try_from(node + 1).unwrap_or(9); 16],
@@ -137,7 +183,7 @@ impl Pair {
 
     /// Takes a node's power: everything on it is gone.
     pub fn power_off(&mut self, node: usize) {
-        self.note(node, "(power off)");
+        self.deed(node, "power off");
         let host = &mut self.hosts[node];
         host.cluster = None;
         host.life += 1;
@@ -146,11 +192,12 @@ impl Pair {
         host.kept = None;
         host.puppet = None;
         host.orphans_until = Mono::ZERO;
+        self.look();
     }
 
     /// Kills a node's daemon; what it started goes on, its notes stay.
     pub fn crash(&mut self, node: usize) {
-        self.note(node, "(crash)");
+        self.deed(node, "crash");
         let host = &mut self.hosts[node];
         host.cluster = None;
         for (key, pending) in &mut self.queue {
@@ -171,6 +218,7 @@ impl Pair {
     /// Something starts a resource behind our back.
     pub fn runs_by_itself(&mut self, node: usize, word: &str) {
         self.hosts[node].running.insert(word.to_owned());
+        self.look();
     }
 
     /// Asks a node's daemon to make room for its successor.
@@ -180,20 +228,27 @@ impl Pair {
 
     /// A service dies by itself.
     pub fn service_dies(&mut self, node: usize, word: &str) {
-        self.note(node, &format!("({word} dies)"));
+        self.deed(node, &format!("{word} dies"));
         self.hosts[node].running.remove(word);
+        self.look();
     }
 
     /// Somebody starts a service behind the cluster's back.
     pub fn service_comes_up(&mut self, node: usize, word: &str) {
-        self.note(node, &format!("({word} comes up)"));
+        self.deed(node, &format!("{word} comes up"));
         self.hosts[node].running.insert(word.to_owned());
+        self.look();
     }
 
     /// Holds a node's daemon still; what reaches it waits.
     pub fn stall(&mut self, node: usize, time: Duration) {
-        self.note(node, &format!("(stalled for {} ms)", time.as_millis()));
+        self.deed(node, &format!("stalled for {} ms", time.as_millis()));
         self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(self.now + time);
+    }
+
+    /// When a node last said that it lives.
+    fn last_beat(&self, node: usize) -> Mono {
+        self.hosts[node].said.0
     }
 
     /// The moment from which no node stands still any more.
@@ -208,19 +263,19 @@ impl Pair {
 
     /// The operator asks a node to leave.
     pub fn leave(&mut self, node: usize) {
-        self.note(node, "(asked to leave)");
+        self.deed(node, "asked to leave");
         self.tell(node, Event::Leave);
     }
 
     /// Somebody on a node writes this into the FIFO: a type, and fields as `name=value`.
     pub fn write_fifo(&mut self, node: usize, text: &str) {
-        self.note(node, &format!("(fifo: {text})"));
+        self.deed(node, &format!("fifo: {text}"));
         self.tell(node, Event::Local(puppet::message(text)));
     }
 
     /// A node reads its files again and finds these groups.
     pub fn reconfigure(&mut self, node: usize, haresources: &str, digest: &str) {
-        self.note(node, "(reload)");
+        self.deed(node, "reload");
         self.settings[node].resources_digest = digest.to_owned();
         let fresh = (self.settings[node].clone(), groups(haresources));
         self.tell(node, Event::Reconfigure(Box::new(fresh)));
@@ -228,8 +283,9 @@ impl Pair {
 
     /// Something that somebody noted in a message a node sent long ago reaches the other node once more.
     pub fn replay(&mut self, to: usize, message: &Message) {
-        self.note(to, "(a replayed message)");
-        let medium = MediumId::new(MEDIA[0]);
+        self.deed(to, "a replayed message");
+        let Some(medium) = self.media().iter().find(|medium| medium.ping_node.is_none()) else { return };
+        let medium = medium.id.clone();
         self.tell(to, Event::Message { medium, at: self.now, message: message.clone() });
     }
 
@@ -240,7 +296,7 @@ impl Pair {
 
     /// A client asks a node for a hand-over.
     pub fn request(&mut self, node: usize, request: Request) {
-        self.note(node, &format!("(asked for {request:?})"));
+        self.deed(node, &format!("asked for {request:?}"));
         self.tell(node, Event::Request { client: ClientId(1), request });
     }
 
@@ -275,13 +331,31 @@ impl Pair {
     }
 
     /// Everything said and done, without the heartbeats.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// The same as text.
     pub fn transcript(&self) -> String {
-        self.transcript.join("\n")
+        let names = [self.name(0), self.name(1)];
+        self.notes.iter().map(|note| note.line(&names)).collect::<Vec<_>>().join("\n")
     }
 
     /// A line of the transcript in the words of whoever plays.
     pub fn remark(&mut self, text: &str) {
-        self.transcript.push(format!("{:9.3}  -- {text}", self.now.elapsed().as_secs_f64()));
+        self.aside(What::Remark(text.to_owned()));
+    }
+
+    fn aside(&mut self, what: What) {
+        self.notes.push(Note { at: self.now, node: None, what });
+    }
+
+    fn deed(&mut self, node: usize, text: &str) {
+        self.note(node, What::Deed(text.to_owned()));
+    }
+
+    fn note(&mut self, node: usize, what: What) {
+        self.notes.push(Note { at: self.now, node: Some(node), what });
     }
 
     /// Lets time pass.
@@ -302,199 +376,4 @@ impl Pair {
         }
         true
     }
-
-    /// The next thing that happens, if it is not after `end`.
-    fn step(&mut self, end: Mono) -> bool {
-        let deadline = |node: usize| {
-            let host = &self.hosts[node];
-            let due = match &host.puppet {
-                Some(puppet) => puppet.next_beat(),
-                None => host.cluster.as_ref()?.next_deadline()?,
-            };
-            Some((due.max(host.stalled_until), node))
-        };
-        let tick = (0..2).filter_map(deadline).min();
-        let arrival =
-            |(key, pending): (&(Mono, u64), &Pending)| (key.0.max(self.hosts[pending.node].stalled_until), *key);
-        let event = self.queue.iter().map(arrival).min();
-        match (event, tick) {
-            // What has arrived is handed over before the tick: the driver does the same.
-            (Some((at, key)), tick) if at <= end && tick.is_none_or(|(due, _)| at <= due) => {
-                self.now = self.now.max(at);
-                self.deliver(key);
-                true
-            }
-            (_, Some((due, node))) if due <= end => {
-                self.now = self.now.max(due);
-                self.tell(node, Event::Tick);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn deliver(&mut self, key: (Mono, u64)) {
-        let Some(pending) = self.queue.remove(&key) else { return };
-        let same_life = pending.life == self.hosts[pending.node].life;
-        if let (true, Some((word, Verb::Stop))) = (same_life || pending.orphan, &pending.effect) {
-            self.hosts[pending.node].running.remove(word);
-        }
-        if let Some((job, invocation, limit)) = pending.run {
-            if same_life {
-                self.run_script(pending.node, job, &invocation, limit);
-            }
-            return;
-        }
-        if (same_life || pending.orphan) && pending.shoots {
-            self.power_off(1 - pending.node);
-        }
-        if same_life || matches!(pending.event, Event::Message { .. }) {
-            self.tell(pending.node, pending.event);
-        }
-    }
-
-    fn tell(&mut self, node: usize, event: Event) {
-        let now = self.moment();
-        let is_tick = event == Event::Tick;
-        if self.hosts[node].puppet.is_some() {
-            return self.tell_puppet(node, &event);
-        }
-        let Some(cluster) = self.hosts[node].cluster.as_mut() else { return };
-        let actions = cluster.handle(now, event);
-        if is_tick {
-            assert!(cluster.next_deadline().is_none_or(|at| at > now.mono), "a deadline in the past after a tick");
-        }
-        actions.into_iter().for_each(|action| self.perform(node, action));
-        let doubled = self.is_doubled();
-        if doubled && !self.doubled {
-            let both =
-                self.hosts[0].running.intersection(&self.hosts[1].running).cloned().collect::<Vec<_>>().join(" ");
-            self.doubles.push((self.now, both));
-        }
-        self.doubled = doubled;
-    }
-
-    fn perform(&mut self, node: usize, action: Action) {
-        match action {
-            Action::Send(message) => self.transmit(node, &message),
-            Action::Run { job, invocation, limit } => self.run_script(node, job, &invocation, limit),
-            Action::Announce { group } => self.note(node, &format!("announce {group}")),
-            Action::Reply { response, .. } => {
-                self.note(node, &format!("reply   {response:?}"));
-                self.replies.push((node, response));
-            }
-            Action::Report(report) => self.note(node, &format!("report  {}: {report}", report.level().as_str())),
-            Action::Exit(reason @ (ExitReason::Stopped | ExitReason::Upgrade)) => {
-                let host = &mut self.hosts[node];
-                host.cluster = None;
-                host.life += 1;
-                host.kept.take_if(|kept| reason == ExitReason::Stopped && !kept.claims_anything());
-                self.note(node, "(left)");
-            }
-            Action::Fence { job, device, node: victim, .. } => {
-                self.note(node, &format!("fence   {victim} with device {device}"));
-                let works = self.fence_failures == 0;
-                self.fence_failures = self.fence_failures.saturating_sub(1);
-                let outcome = Outcome::code(if works { 0 } else { 1 });
-                let key = self.later(self.now + self.fence_takes, node, Event::Done { job, outcome }, None);
-                if let Some(pending) = self.queue.get_mut(&key) {
-                    pending.shoots = works;
-                }
-            }
-            Action::CheckFence { job, .. } | Action::Probe { job, .. } => {
-                self.later(self.now, node, Event::Done { job, outcome: Outcome::code(0) }, None);
-            }
-            Action::Cancel { job } => {
-                self.note(node, "cancel");
-                // Each node counts its jobs for itself.
-                let cancelled = |pending: &Pending| {
-                    pending.node == node && matches!(pending.event, Event::Done { job: done, .. } if done == job)
-                };
-                self.queue.retain(|_, pending| !cancelled(pending));
-            }
-            Action::Exit(ExitReason::ToBeFenced { .. }) => {
-                self.hosts[node].cluster = None;
-                self.hosts[node].life += 1;
-                self.note(node, "(fell silent)");
-            }
-            Action::Keep(kept) => self.hosts[node].kept = Some(kept),
-            Action::Exit(ExitReason::Reboot { .. }) => self.power_off(node),
-            Action::Notify(_) | Action::Deliver { .. } | Action::Remember { .. } | Action::Alive => {}
-        }
-    }
-
-    fn transmit(&mut self, node: usize, message: &Message) {
-        if message.kind() == Kind::Status {
-            let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
-            self.hosts[node].said = (self.now, patience);
-            self.last_status[node] = Some(message.clone());
-        } else {
-            self.note(node, &format!("send    {}", essence(message)));
-        }
-        for (medium, name) in MEDIA.iter().enumerate() {
-            if self.cut[medium] || self.random(100) < self.loss {
-                continue;
-            }
-            // A lossy network also delays, overtakes and repeats.
-            let jitter = if self.exact {
-                1
-            } else if self.loss > 0 {
-                40_000
-            } else {
-                1_000
-            };
-            let base = if medium == 0 { UDP_DELAY } else { SERIAL_DELAY };
-            let copies = if self.loss > 0 && self.random(10) == 0 { 2 } else { 1 };
-            for _ in 0..copies {
-                let at = self.now + base + Duration::from_micros(self.random(jitter));
-                let event = Event::Message { medium: MediumId::new(*name), at, message: message.clone() };
-                self.later(at, 1 - node, event, None);
-            }
-        }
-    }
-
-    fn run_script(&mut self, node: usize, job: JobId, invocation: &Invocation, limit: Duration) {
-        if self.hosts[node].orphans_until > self.now {
-            let at = self.hosts[node].orphans_until;
-            let (life, run) = (self.hosts[node].life, Some((job, invocation.clone(), limit)));
-            self.count += 1;
-            let waits = Pending { node, life, event: Event::Tick, effect: None, orphan: false, run, shoots: false };
-            self.queue.insert((at, self.count), waits);
-            return;
-        }
-        let word = invocation.resource.word.clone();
-        let runs = self.hosts[node].running.contains(&word);
-        let pause = Duration::from_micros(if self.exact { 5_000 } else { self.random(20_000) });
-        let (took, outcome) = self.scripts.play(node, invocation, runs, limit, pause);
-        let said = if outcome.said.is_empty() { String::new() } else { format!(", says {}", outcome.said) };
-        self.note(node, &format!("run     {invocation} -> {}{said}", outcome.exit));
-        let worked = outcome.succeeded();
-        if invocation.verb == Verb::Start && worked {
-            self.hosts[node].running.insert(word.clone());
-        }
-        let effect = worked.then_some((word, invocation.verb));
-        self.later(self.now + took, node, Event::Done { job, outcome }, effect);
-    }
-
-    fn later(&mut self, at: Mono, node: usize, event: Event, effect: Option<(String, Verb)>) -> (Mono, u64) {
-        self.count += 1;
-        let life = self.hosts[node].life;
-        let pending = Pending { node, life, event, effect, orphan: false, run: None, shoots: false };
-        self.queue.insert((at, self.count), pending);
-        (at, self.count)
-    }
-
-    fn moment(&self) -> Now {
-        Now { mono: self.now, wall: Wall(1_700_000_000 + self.now.elapsed().as_secs()) }
-    }
-
-    fn note(&mut self, node: usize, text: &str) {
-        self.transcript.push(format!("{:9.3}  {:<6} {text}", self.now.elapsed().as_secs_f64(), NAMES[node]));
-    }
-}
-
-/// A message without its control fields.
-fn essence(message: &Message) -> String {
-    let text = message.to_string();
-    text.split(" src=").next().unwrap_or("").to_owned()
 }

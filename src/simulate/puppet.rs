@@ -1,17 +1,11 @@
 //! A node played by hand: it beats and answers `reqnodes`; everything else it says is what the player has it say. So
 //! the dialogues of the original (`resources.md` 10) can be put before a core of ours, word for word.
 
-use std::time::Duration;
-
 use crate::cluster::Event;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::{NAMES, Pair};
-
-/// Of the ordinary settings; the silence the original asks for, in hexadecimal milliseconds.
-const KEEPALIVE: Duration = Duration::from_secs(1);
-const DEADTIME: &str = "1388";
+use super::Pair;
 
 /// What the rig knows of such a node.
 #[derive(Debug)]
@@ -38,18 +32,22 @@ pub(super) fn message(text: &str) -> Message {
 impl Pair {
     /// An original on this node starts a new life and says that its status is `status`.
     pub fn original_starts(&mut self, node: usize, status: &str) {
-        self.note(node, "(start of an original)");
+        self.deed(node, "start of an original");
         self.generation += 1;
         self.hosts[node].life += 1;
-        let puppet =
-            Puppet { generation: self.generation, sequence: 0, status: String::new(), next_beat: self.now + KEEPALIVE };
+        let puppet = Puppet {
+            generation: self.generation,
+            sequence: 0,
+            status: String::new(),
+            next_beat: self.now + self.settings[node].keepalive,
+        };
         self.hosts[node].puppet = Some(puppet);
         self.original_is(node, status);
     }
 
     /// The original on this node says from now on that its status is `status`.
     pub fn original_is(&mut self, node: usize, status: &str) {
-        self.note(node, &format!("(says st={status})"));
+        self.deed(node, &format!("says st={status}"));
         if let Some(puppet) = &mut self.hosts[node].puppet {
             status.clone_into(&mut puppet.status);
         }
@@ -64,16 +62,17 @@ impl Pair {
     /// What really runs beside the original on this node from now on.
     pub fn original_runs(&mut self, node: usize, words: &[&str]) {
         self.hosts[node].running = words.iter().map(|word| (*word).to_owned()).collect();
-        self.note(node, &format!("(runs {})", if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }));
+        self.look();
+        self.deed(node, &format!("runs {}", if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }));
     }
 
     pub(super) fn tell_puppet(&mut self, node: usize, event: &Event) {
         match event {
             Event::Tick => self.beat_puppet(node),
             Event::Message { message, .. } if message.kind() == Kind::ReqNodes => {
-                let list = format!("{} {} ", NAMES[0], NAMES[1]);
+                let list = format!("{} {} ", self.name(0), self.name(1));
                 let answer = Message::new(&Kind::RepNodes).with(field::NODELIST, list).with(field::DELNODELIST, " ");
-                self.puppet_sends(node, answer.with(field::DEST, NAMES[1 - node]));
+                self.puppet_sends(node, answer.with(field::DEST, self.name(1 - node)));
             }
             Event::Message { .. }
             | Event::Local(_)
@@ -87,10 +86,11 @@ impl Pair {
     }
 
     fn beat_puppet(&mut self, node: usize) {
-        let now = self.now;
+        let (now, settings) = (self.now, &self.settings[node]);
+        let deadtime = format!("{:x}", settings.deadtime.as_millis());
         let Some(puppet) = &mut self.hosts[node].puppet else { return };
-        puppet.next_beat = now + KEEPALIVE;
-        let status = Message::new(&Kind::Status).with(field::ST, puppet.status.as_str()).with(field::DT, DEADTIME);
+        puppet.next_beat = now + settings.keepalive;
+        let status = Message::new(&Kind::Status).with(field::ST, puppet.status.as_str()).with(field::DT, deadtime);
         self.puppet_sends(node, status.with(field::PROTOCOL, "1"));
     }
 
@@ -99,7 +99,7 @@ impl Pair {
         let Some(puppet) = &mut self.hosts[node].puppet else { return };
         puppet.sequence += 1;
         let message = message
-            .with(field::SRC, NAMES[node])
+            .with(field::SRC, self.settings[node].me.as_str())
             .with(field::SEQ, format!("{:x}", puppet.sequence))
             .with(field::HG, format!("{:x}", puppet.generation))
             .with(field::TS, format!("{wall:x}"))

@@ -44,6 +44,12 @@ pub fn settings(me: &str) -> Option<Settings> {
     })
 }
 
+/// The settings of both nodes of a pair from those of one; `None` unless they name two nodes.
+pub fn both(settings: &Settings) -> Option<[Settings; 2]> {
+    let nodes: &[NodeName; 2] = settings.nodes.as_slice().try_into().ok()?;
+    Some(nodes.clone().map(|me| Settings { me, ..settings.clone() }))
+}
+
 /// The groups of lines such as `alpha drbddisk::r0 IPaddr::10.0.0.10`; lines without a node are left out.
 pub fn groups(text: &str) -> Vec<ResourceGroup> {
     let group = |(at, line): (usize, &str)| {

@@ -1,0 +1,185 @@
+//! Performs a play: command by command, with what was expected in vain.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::cluster::{Request, Settings};
+use crate::haresources::ResourceGroup;
+use crate::time::Mono;
+
+use super::play::{Command, Expectation, Original, Play, Step};
+use super::{Note, Pair, What};
+
+/// A pair after a play.
+#[derive(Debug)]
+pub struct Performance {
+    /// The pair as the play left it.
+    pub pair: Pair,
+    /// What was expected in vain, in order.
+    pub complaints: Vec<Complaint>,
+}
+
+/// An expectation that was not met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// Line of the play, from 1.
+    pub line: usize,
+    /// When.
+    pub at: Mono,
+    /// What the line says.
+    pub text: String,
+    /// How it was instead.
+    pub found: String,
+}
+
+impl Play {
+    /// Plays it from the beginning, with the pair it was read for: to the microsecond the same each time, or with delays
+    /// as the seed has it.
+    pub fn perform(&self, settings: &[Settings; 2], groups: &[ResourceGroup], seed: Option<u64>) -> Performance {
+        let mut settings = settings.clone();
+        settings.iter_mut().for_each(|node| self.settings.iter().for_each(|setting| setting.apply(node)));
+        let groups = if self.groups.is_empty() { groups } else { &self.groups };
+        let mut pair = Pair::of(settings, groups.to_vec(), seed.unwrap_or(7));
+        pair.exact = seed.is_none();
+        let mut performance = Performance { pair, complaints: Vec::new() };
+        self.steps.iter().for_each(|step| performance.step(step));
+        performance
+    }
+}
+
+impl Performance {
+    fn step(&mut self, step: &Step) {
+        use Command as C;
+        let pair = &mut self.pair;
+        match &step.command {
+            C::Chapter(title) => pair.aside(What::Chapter(title.clone())),
+            C::Start(nodes) => nodes.iter().for_each(|node| pair.start(*node)),
+            C::PowerOff(node) => pair.power_off(*node),
+            C::Leave(nodes) => nodes.iter().for_each(|node| pair.leave(*node)),
+            C::Kill(node) => pair.crash(*node),
+            C::Upgrade(node) => pair.upgrade(*node),
+            C::Stall(node, time) => pair.stall(*node, *time),
+            C::Cut(media, is_cut) => media.iter().for_each(|medium| cut(pair, *medium, *is_cut)),
+            C::Loss(share) => pair.loss = *share,
+            C::Standby(node, set) => pair.request(*node, Request::Standby(*set)),
+            C::Takeover(node, set) => pair.request(*node, Request::Takeover(*set)),
+            C::Retry(node, group) => pair.request(*node, Request::Retry(group.clone())),
+            C::Reload(node, group) => pair.reconfigure(*node, group, "another"),
+            C::Dies(node, word) => pair.service_dies(*node, word),
+            C::ComesUp(node, word) => pair.service_comes_up(*node, word),
+            C::Misbehave(node, word, verb, how) => pair.scripts.misbehave(*node, word, *verb, *how),
+            C::ScriptsWork => pair.scripts.mend(),
+            C::ScriptsTake(time) => pair.scripts.slowness = *time,
+            C::FenceFails(times) => pair.fence_failures = *times,
+            C::ReplayTo(node) => {
+                if let Some(status) = pair.last_status(1 - node) {
+                    pair.replay(*node, &status);
+                }
+            }
+            C::Fifo(node, text) => pair.write_fifo(*node, text),
+            C::Original(node, what) => match what {
+                Original::Starts(status) => pair.original_starts(*node, status),
+                Original::Is(status) => pair.original_is(*node, status),
+                Original::Says(text) => pair.original_says(*node, text),
+                Original::Runs(words) => {
+                    pair.original_runs(*node, &words.iter().map(String::as_str).collect::<Vec<_>>())
+                }
+            },
+            C::Wait(time) => pair.run_for(*time),
+            C::Beat(node) => pair.run_to_beat(*node),
+            C::Settle(time) => self.settle(step, *time),
+            C::Within(time, what) => self.within(step, *time, what),
+            C::Expect(what) => self.within(step, Duration::ZERO, what),
+        }
+    }
+
+    fn settle(&mut self, step: &Step, time: Duration) {
+        if !self.pair.run_until(time, Pair::is_settled) {
+            self.complain(step);
+        }
+    }
+
+    fn within(&mut self, step: &Step, time: Duration, what: &Expectation) {
+        // Of the notes only those are read that were not there at the last look.
+        let read = Cell::new(0);
+        let is_so = |pair: &Pair| is_so(what, pair, &read);
+        let met = if time.is_zero() { is_so(&self.pair) } else { self.pair.run_until(time, is_so) };
+        if met {
+            self.pair.aside(What::Met(step.text.clone()));
+        } else {
+            self.complain(step);
+        }
+    }
+
+    fn complain(&mut self, step: &Step) {
+        let complaint =
+            Complaint { line: step.line, at: self.pair.now(), text: step.text.clone(), found: self.pair.in_words() };
+        self.pair.aside(What::Unmet(format!("{}: it is not so: {}", complaint.text, complaint.found)));
+        self.complaints.push(complaint);
+    }
+}
+
+fn cut(pair: &mut Pair, medium: usize, is_cut: bool) {
+    let name = pair.media()[medium].id.to_string();
+    pair.remark(&format!("{} {name}", if is_cut { "cut" } else { "mend" }));
+    pair.cut[medium] = is_cut;
+}
+
+/// Whether it is so; of the notes those from `read` on are looked at.
+fn is_so(what: &Expectation, pair: &Pair, read: &Cell<usize>) -> bool {
+    let groups = || 0..pair.groups().len();
+    match what {
+        Expectation::Home => groups().all(|group| pair.is_home(group)),
+        Expectation::Once => groups().all(|group| pair.whereabouts(group).is_once()),
+        Expectation::Runs(node, words) => pair.running(*node) == *words,
+        Expectation::Both => pair.is_doubled(),
+        Expectation::NotBoth => !pair.is_doubled(),
+        Expectation::NeverBoth => pair.doubles().is_empty() && !pair.is_doubled(),
+        Expectation::Said(node, text) => has_new(pair, *node, text, read),
+        Expectation::NeverSaid(node, text) => !has_new(pair, *node, text, &Cell::new(0)),
+        Expectation::Reply(node, text) => {
+            let is_it = |note: &Note| matches!(&note.what, What::Replied(said) if format!("{said:?}").contains(text));
+            pair.notes().iter().any(|note| note.node == Some(*node) && is_it(note))
+        }
+        Expectation::Silent(node) => !pair.is_on(*node),
+    }
+}
+
+/// Whether a node's part of the notes not yet read contains a text.
+fn has_new(pair: &Pair, node: usize, text: &str, read: &Cell<usize>) -> bool {
+    let notes = pair.notes();
+    let new = notes.get(read.replace(notes.len())..).unwrap_or_default();
+    new.iter().any(|note| note.node == Some(node) && note.what.text().contains(text))
+}
+
+impl Pair {
+    /// Whether all of a group runs on its own node and nothing of it elsewhere.
+    pub fn is_home(&self, group: usize) -> bool {
+        let owner = self.groups().get(group).and_then(|group| self.node(&group.owner));
+        owner.is_some_and(|owner| self.whereabouts(group).is_once() && self.whereabouts(group).whole[owner])
+    }
+
+    /// Whether no node decides or moves anything.
+    pub fn is_settled(&self) -> bool {
+        let mut on = (0..2).filter_map(|node| self.cluster(node));
+        on.all(|cluster| cluster.is_active() && !cluster.is_moving() && cluster.view(self.now()).stable)
+    }
+
+    /// Lets time pass until a node that runs has beaten a moment ago: whatever befalls it then is noticed last.
+    pub fn run_to_beat(&mut self, node: usize) {
+        let patience = self.settings(node).keepalive * 2;
+        let from = self.now();
+        if self.is_on(node) {
+            self.run_until(patience, |pair| pair.last_beat(node) > from);
+        }
+    }
+
+    /// What runs where.
+    fn in_words(&self) -> String {
+        let of_node = |node: usize| match self.running(node) {
+            words if words.is_empty() => format!("{} runs nothing", self.name(node)),
+            words => format!("{} runs {}", self.name(node), words.join(" ")),
+        };
+        format!("{}, {}", of_node(0), of_node(1))
+    }
+}

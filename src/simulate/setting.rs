@@ -1,0 +1,87 @@
+//! The `set` lines of a play: what is changed in both nodes' settings before it begins.
+
+use std::time::Duration;
+
+use crate::cluster::{AutoFailback, Monitor, OnStartFailure, OnStopFailure, Probe, Settings};
+use crate::config::value::{self, Flaw};
+
+/// Below this a simulation is all heartbeats.
+const SHORTEST: Duration = Duration::from_millis(10);
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Setting {
+    Keepalive(Duration),
+    Deadtime(Duration),
+    Warntime(Duration),
+    Initdead(Duration),
+    AutoFailback(AutoFailback),
+    OnStartFailure(OnStartFailure),
+    OnStopFailure(OnStopFailure),
+    /// For `start` and `stop`.
+    ScriptTimeout(Duration),
+    Fence(String),
+    Monitor(Monitor),
+}
+
+impl Setting {
+    /// Reads the words after `set`.
+    pub(super) fn parse(name: &str, values: &[&str]) -> Result<Setting, Flaw> {
+        Ok(match (name, values) {
+            ("keepalive", [time]) => Setting::Keepalive(duration(time)?),
+            ("deadtime", [time]) => Setting::Deadtime(duration(time)?),
+            ("warntime", [time]) => Setting::Warntime(duration(time)?),
+            ("initdead", [time]) => Setting::Initdead(duration(time)?),
+            ("auto_failback", ["on"]) => Setting::AutoFailback(AutoFailback::On),
+            ("auto_failback", ["off"]) => Setting::AutoFailback(AutoFailback::Off),
+            ("auto_failback", ["legacy"]) => Setting::AutoFailback(AutoFailback::Legacy),
+            ("on-start-failure", ["move"]) => Setting::OnStartFailure(OnStartFailure::Move),
+            ("on-start-failure", ["stay"]) => Setting::OnStartFailure(OnStartFailure::Stay),
+            ("on-stop-failure", ["reboot"]) => Setting::OnStopFailure(OnStopFailure::Reboot),
+            ("on-stop-failure", ["fence"]) => Setting::OnStopFailure(OnStopFailure::Fence),
+            ("on-stop-failure", ["block"]) => Setting::OnStopFailure(OnStopFailure::Block),
+            ("script-timeout", [time]) => Setting::ScriptTimeout(duration(time)?),
+            ("fence", [device]) => Setting::Fence((*device).to_owned()),
+            ("monitor", [resource, every, restarts]) => Setting::Monitor(Monitor {
+                resource: (*resource).to_owned(),
+                every: duration(every)?,
+                failures: 1,
+                restarts: restarts.parse().map_err(|_| flaw(format!("\"{restarts}\" is no number of restarts")))?,
+                with: Probe::Status,
+            }),
+            _ => return Err(flaw(format!("\"{name} {}\" cannot be set", values.join(" ")))),
+        })
+    }
+
+    /// Changes one node's settings.
+    pub(super) fn apply(&self, to: &mut Settings) {
+        match self.clone() {
+            Setting::Keepalive(time) => to.keepalive = time,
+            Setting::Deadtime(time) => to.deadtime = time,
+            Setting::Warntime(time) => to.warntime = time,
+            Setting::Initdead(time) => to.initdead = time,
+            Setting::AutoFailback(mode) => to.auto_failback = mode,
+            Setting::OnStartFailure(what) => to.on_start_failure = what,
+            Setting::OnStopFailure(what) => to.on_stop_failure = what,
+            Setting::ScriptTimeout(time) => (to.script_timeout.start, to.script_timeout.stop) = (time, time),
+            Setting::Fence(device) => to.fences.push(device),
+            Setting::Monitor(monitor) => to.monitors.push(monitor),
+        }
+    }
+}
+
+fn duration(word: &str) -> Result<Duration, Flaw> {
+    let time = value::duration(word)?;
+    if time < SHORTEST {
+        let remedy = format!("{} ms at least", SHORTEST.as_millis());
+        return Err(Flaw { what: format!("\"{word}\" is too short"), remedy });
+    }
+    Ok(time)
+}
+
+fn flaw(what: String) -> Flaw {
+    let remedy = "keepalive TIME, deadtime TIME, warntime TIME, initdead TIME, auto_failback on|off|legacy, \
+                  on-start-failure move|stay, on-stop-failure reboot|fence|block, script-timeout TIME, fence DEVICE, \
+                  monitor RESOURCE TIME RESTARTS";
+    Flaw { what, remedy: remedy.to_owned() }
+}
