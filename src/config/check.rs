@@ -159,8 +159,8 @@ fn logging(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 /// A signed status is 205 bytes of ten bits; a serial line needs room for retransmissions (`wire.md` 7).
 fn serial_load(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     for medium in &cf.media {
-        let MediumSpec::Serial { device, baud } = &medium.value else { continue };
-        let least = Duration::from_millis(2 * 205 * 10 * 1000 / u64::from((*baud).max(1)));
+        let Some((device, baud)) = medium.value.serial_line() else { continue };
+        let least = Duration::from_millis(2 * 205 * 10 * 1000 / u64::from(baud.max(1)));
         if cf.keepalive < least {
             let what =
                 format!("{device} at {baud} baud is more than half full with keepalive {}", for_people(cf.keepalive));

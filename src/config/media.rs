@@ -110,6 +110,32 @@ impl MediumSpec {
         }
     }
 
+    /// The device and the bits per second, if it is a null-modem cable.
+    pub fn serial_line(&self) -> Option<(&str, u32)> {
+        match self {
+            MediumSpec::Serial { device, baud } => Some((device, *baud)),
+            MediumSpec::Bcast { .. }
+            | MediumSpec::Mcast { .. }
+            | MediumSpec::Ucast { .. }
+            | MediumSpec::Mcast6 { .. }
+            | MediumSpec::Ucast6 { .. }
+            | MediumSpec::Ping { .. }
+            | MediumSpec::PingGroup { .. } => None,
+        }
+    }
+
+    /// The interface it names, if it is UDP.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            MediumSpec::Bcast { interface, .. }
+            | MediumSpec::Mcast { interface, .. }
+            | MediumSpec::Ucast { interface, .. }
+            | MediumSpec::Mcast6 { interface, .. }
+            | MediumSpec::Ucast6 { interface, .. } => Some(interface),
+            MediumSpec::Serial { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => None,
+        }
+    }
+
     /// The directive it was written with: `bcast`, `serial`, …
     pub fn directive(&self) -> &'static str {
         match self {

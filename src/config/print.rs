@@ -86,10 +86,10 @@ fn media(text: &mut String, config: &Config) {
             line(text, "udpport", &wanted.to_string());
             port = Some(wanted);
         }
-        if let MediumSpec::Serial { baud: wanted, .. } = spec
+        if let Some((_, wanted)) = spec.serial_line()
             && baud.is_none()
         {
-            baud = Some(*wanted);
+            baud = Some(wanted);
             if parameter(config, "baud") == Some(&wanted.to_string()) {
                 line(text, "baud", &wanted.to_string());
             }

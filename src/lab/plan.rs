@@ -233,7 +233,7 @@ fn two_nodes(config: &Config) -> Result<[String; 2], Vec<String>> {
 /// Of media and of addresses, in order of appearance.
 fn interfaces(config: &Config) -> Vec<String> {
     let mut names = Vec::new();
-    let of_media = config.media.iter().filter_map(|medium| medium_interface(medium));
+    let of_media = config.media.iter().filter_map(MediumSpec::interface);
     let of_groups = config.groups.iter().flat_map(|group| &group.resources).filter_map(|resource| nic(resource));
     for name in of_media.chain(of_groups) {
         // An alias is the interface it stands on.
@@ -248,34 +248,14 @@ fn interfaces(config: &Config) -> Vec<String> {
     names
 }
 
-fn medium_interface(medium: &MediumSpec) -> Option<&str> {
-    match medium {
-        MediumSpec::Bcast { interface, .. }
-        | MediumSpec::Mcast { interface, .. }
-        | MediumSpec::Ucast { interface, .. }
-        | MediumSpec::Mcast6 { interface, .. }
-        | MediumSpec::Ucast6 { interface, .. } => Some(interface),
-        MediumSpec::Serial { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => None,
-    }
-}
-
 fn media(config: &Config) -> Vec<String> {
     let beating = config.settings.media.iter().filter(|medium| medium.ping_node.is_none());
     beating.map(|medium| medium.id.as_str().to_owned()).collect()
 }
 
 fn serial_lines(config: &Config, speed: f64) -> Vec<(String, u32)> {
-    let lines = config.media.iter().filter_map(|medium| match medium {
-        MediumSpec::Serial { device, baud } => Some((device.clone(), faster_line(*baud, speed))),
-        MediumSpec::Bcast { .. }
-        | MediumSpec::Mcast { .. }
-        | MediumSpec::Ucast { .. }
-        | MediumSpec::Mcast6 { .. }
-        | MediumSpec::Ucast6 { .. }
-        | MediumSpec::Ping { .. }
-        | MediumSpec::PingGroup { .. } => None,
-    });
-    lines.collect()
+    let lines = config.media.iter().filter_map(MediumSpec::serial_line);
+    lines.map(|(device, baud)| (device.to_owned(), faster_line(baud, speed))).collect()
 }
 
 /// Heartbeats come `speed` times as often; the cable must keep up.

@@ -74,7 +74,7 @@ pub(super) fn complaint(spec: &MediumSpec, error: &io::Error) -> LinkError {
 }
 
 fn remedy(spec: &MediumSpec, error: &io::Error) -> Option<&'static str> {
-    let serial = matches!(spec, MediumSpec::Serial { .. });
+    let serial = spec.serial_line().is_some();
     let ping = spec.ping_node().is_some();
     let table = [
         (io::ErrorKind::NotFound, serial, "see which lines there are with: ls -l /dev/ttyS* /dev/ttyUSB*"),

@@ -17,17 +17,7 @@ const SLOW: u32 = 60;
 
 /// The serial lines of a configuration: device and speed.
 fn lines(config: &Config) -> Vec<(&str, u32)> {
-    let serial = config.media.iter().filter_map(|spec| match spec {
-        MediumSpec::Serial { device, baud } => Some((device.as_str(), *baud)),
-        MediumSpec::Bcast { .. }
-        | MediumSpec::Mcast { .. }
-        | MediumSpec::Ucast { .. }
-        | MediumSpec::Mcast6 { .. }
-        | MediumSpec::Ucast6 { .. }
-        | MediumSpec::Ping { .. }
-        | MediumSpec::PingGroup { .. } => None,
-    });
-    serial.collect()
+    config.media.iter().filter_map(MediumSpec::serial_line).collect()
 }
 
 /// What the lines could carry, without touching them.
