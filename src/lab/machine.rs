@@ -89,10 +89,7 @@ impl Machine {
 
     /// Starts the daemon; its log lines and its end are told.
     pub(super) fn start_daemon(&mut self, teller: &Teller) -> io::Result<()> {
-        let mut command = if self.is_original { original::daemon() } else { Command::new(PROGRAM) };
-        if !self.is_original {
-            command.args(["daemon", "--foreground", "-d", HA_DIR]);
-        }
+        let mut command = if self.is_original { original::daemon() } else { our_daemon() };
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut daemon = self.host.spawn(&mut command)?;
@@ -108,6 +105,14 @@ impl Machine {
             teller.tell(&name, What::Ended(code));
         })?;
         Ok(())
+    }
+
+    /// Runs a command of its cluster software, and gives what it printed.
+    pub(super) fn run(&self, words: &[&str]) -> io::Result<String> {
+        let mut command = if self.is_original { original::program(words) } else { our_program(words) };
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = self.host.spawn(&mut command)?.wait_with_output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
     }
 
     /// Whether the daemon was started and has not been heard to end.
@@ -155,6 +160,20 @@ impl Teller {
     pub(super) fn tell(&self, host: &str, what: What) {
         let _ = self.to.send(Happening { at: self.clock.mono(), host: host.to_owned(), what });
     }
+}
+
+/// Our daemon, in the foreground.
+fn our_daemon() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["daemon", "--foreground", "-d", HA_DIR]);
+    command
+}
+
+/// One of our commands.
+fn our_program(words: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(words).env("HA_DIR", HA_DIR);
+    command
 }
 
 /// Writes a node's disk; `agents` are the resource scripts by name.

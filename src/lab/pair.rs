@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -17,7 +16,6 @@ use super::client::Client;
 use super::host::{Host, in_network};
 use super::interface;
 use super::machine::{DISKS, HA_DIR, Machine, PROGRAM, Teller, write_disk};
-use super::original;
 use super::plan::Plan;
 use super::switch::{CableFaults, Faults};
 use super::timeline::{Happening, What};
@@ -151,12 +149,14 @@ impl Pair {
         cables.into_values().for_each(|cable| self.bench.remove(cable));
     }
 
+    /// The machine of a node that is switched on.
+    fn machine(&self, node: usize) -> io::Result<&Machine> {
+        self.machines[node].as_ref().ok_or_else(is_off)
+    }
+
     /// Starts the daemon.
     pub(super) fn start(&mut self, node: usize) -> io::Result<()> {
-        match &mut self.machines[node] {
-            Some(machine) => machine.start_daemon(&self.teller),
-            None => Err(io::Error::other("it is switched off")),
-        }
+        self.machines[node].as_mut().ok_or_else(is_off)?.start_daemon(&self.teller)
     }
 
     /// Whether the machine is switched on.
@@ -171,7 +171,7 @@ impl Pair {
 
     /// Kills the core of the daemon.
     pub(super) fn kill_core(&self, node: usize) -> io::Result<()> {
-        self.machines[node].as_ref().ok_or_else(|| io::Error::other("it is switched off"))?.kill_core()
+        self.machine(node)?.kill_core()
     }
 
     /// Makes the recorders of a node fail or hang at this verb from now on, or (`None`) work again.
@@ -186,17 +186,14 @@ impl Pair {
 
     /// A service that nobody stopped is gone.
     pub(super) fn kill_service(&self, node: usize, name: &str) -> io::Result<()> {
-        let machine = self.machines[node].as_ref().ok_or_else(|| io::Error::other("it is switched off"))?;
+        let machine = self.machine(node)?;
         let state = format!("/run/lab/{name}");
         machine.host.run(|| fs::write(&state, "no\n"))?
     }
 
     /// Sends the daemon a signal.
     pub(super) fn signal(&self, node: usize, signal: Signal) -> io::Result<()> {
-        match &self.machines[node] {
-            Some(machine) => machine.signal(signal),
-            None => Err(io::Error::other("it is switched off")),
-        }
+        self.machine(node)?.signal(signal)
     }
 
     /// Cuts or mends a medium at a node; a null-modem cable has one state for both.
@@ -210,8 +207,7 @@ impl Pair {
 
     /// Changes what the network cable of a node does, both ways.
     pub(super) fn change_faults(&self, node: usize, interface: &str, change: impl Fn(&mut Faults)) -> io::Result<()> {
-        let Some(machine) = &self.machines[node] else { return Err(io::Error::other("it is switched off")) };
-        let Some(cable) = machine.cables.get(interface) else {
+        let Some(cable) = self.machine(node)?.cables.get(interface) else {
             return Err(io::Error::other(format!("there is no cable {interface}")));
         };
         let mut faults = self.bench.faults(cable);
@@ -235,19 +231,9 @@ impl Pair {
         self.serial.iter().find(|(name, _)| name == device).map(|(_, cable)| cable)
     }
 
-    /// Runs a command of this program on a node, which must be on, and gives what it printed.
+    /// Runs a command of its cluster software on a node, which must be on, and gives what it printed.
     pub(super) fn run(&self, node: usize, words: &[&str]) -> io::Result<String> {
-        let machine = self.machines[node].as_ref().ok_or_else(|| io::Error::other("it is off"))?;
-        let mut command = match self.plan.original {
-            Some(original) if original == node => original::program(words),
-            _ => Command::new(PROGRAM),
-        };
-        if self.plan.original != Some(node) {
-            command.args(words).env("HA_DIR", HA_DIR);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = machine.host.spawn(&mut command)?.wait_with_output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+        self.machine(node)?.run(words)
     }
 
     /// Asks a daemon something over its control socket.
@@ -255,7 +241,7 @@ impl Pair {
     /// # Errors
     /// A sentence: it does not run, or does not answer in time.
     pub(super) fn ask(&self, node: usize, ask: &Ask, timeout: Duration) -> Result<Answer, String> {
-        let Some(machine) = &self.machines[node] else { return Err("it is switched off".to_owned()) };
+        let machine = self.machine(node).map_err(|error| error.to_string())?;
         let socket = Paths::under(Path::new(HA_DIR)).control_socket();
         let connected = machine.host.run(|| Control::connect(&socket)).map_err(|error| error.to_string())?;
         let mut control = connected.map_err(|error| error.to_string())?;
@@ -284,6 +270,10 @@ impl Drop for Pair {
         }
         self.client_host.power_off();
     }
+}
+
+fn is_off() -> io::Error {
+    io::Error::other("it is switched off")
 }
 
 fn both_ways(faults: Faults) -> CableFaults {
