@@ -3,13 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+#[path = "support/bench.rs"]
+mod bench;
 #[path = "link/net.rs"]
 mod net;
 
 #[path = "agents/asterisk.rs"]
 mod asterisk;
-#[path = "agents/bench.rs"]
-mod bench;
 #[path = "agents/called.rs"]
 mod called;
 #[path = "agents/callers.rs"]
@@ -22,6 +22,8 @@ mod filesystem;
 mod network;
 #[path = "agents/programs.rs"]
 mod programs;
+#[path = "agents/surroundings.rs"]
+mod surroundings;
 #[path = "agents/table.rs"]
 mod table;
 #[path = "agents/tap.rs"]

@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/bench.rs"]
+mod bench;
+
 #[path = "doctor/both.rs"]
 mod both;
 #[path = "doctor/line.rs"]

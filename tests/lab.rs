@@ -6,11 +6,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::zombie_processes, reason = "some processes are ended by their host")]
 
+#[path = "support/bench.rs"]
+mod bench;
+
 use std::io::{BufRead, Read, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
 use latido::clock::Clock;
@@ -19,31 +22,9 @@ use latido::lab::cable::NullModem;
 use latido::lab::host::Host;
 use latido::lab::switch::{CableFaults, Faults};
 
+use bench::{again, is_on_a_bench, on_a_bench};
+
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
-const ON_BENCH: &str = "LATIDO_TEST_ON_BENCH";
-
-/// Runs the body in namespaces of its own; `name` is the test's.
-fn on_a_bench(name: &str, body: fn()) {
-    if std::env::var_os(ON_BENCH).is_some() {
-        return body();
-    }
-    let output = Command::new(LATIDO)
-        .args(["lab", "--inner", "run", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(ON_BENCH, "1")
-        .output()
-        .unwrap();
-    if output.status.code() == Some(2) {
-        eprintln!("not tested: {}", said(&output));
-        return;
-    }
-    assert!(output.status.success(), "{}", said(&output));
-}
-
-fn said(output: &Output) -> String {
-    [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat()
-}
 
 fn address(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 1, last)
@@ -312,7 +293,7 @@ fn a_private_file_system_hides_what_is_below_and_files_written_there_stay_there(
 /// Not a test of its own: hosts with a busy program each, named on standard output, until standard input ends.
 #[test]
 fn hosts_to_be_killed() {
-    if std::env::var_os(ON_BENCH).is_none() {
+    if !is_on_a_bench() {
         return;
     }
     let mut bench = Bench::new(Path::new(LATIDO)).unwrap();
@@ -335,11 +316,7 @@ fn hosts_to_be_killed() {
 fn nothing_is_left_behind_when_the_top_process_is_killed() {
     let mounts = || std::fs::read_to_string("/proc/self/mounts").unwrap();
     let before = mounts();
-    let mut top = Command::new(LATIDO)
-        .args(["lab", "--inner", "run", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "hosts_to_be_killed", "--nocapture"])
-        .env(ON_BENCH, "1")
+    let mut top = again("hosts_to_be_killed")
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())

@@ -5,8 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use super::bench::{is_root_of_the_machine, on_a_bench};
+use super::bench::on_a_bench;
 use super::called::{Said, ended};
+use super::surroundings::is_root_of_the_machine;
 
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
 const MANAGER: &str = "/usr/share/heartbeat/ResourceManager";

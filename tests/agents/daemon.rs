@@ -9,7 +9,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::bench::{Sleeper, on_a_bench};
+use super::bench::on_a_bench;
+use super::surroundings::Sleeper;
 use super::tap::now;
 
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");

@@ -7,8 +7,9 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::bench::{Sleeper, is_root_of_the_machine, on_a_bench};
+use super::bench::on_a_bench;
 use super::called::{Said, agent, ended, there_and_back};
+use super::surroundings::{Sleeper, is_root_of_the_machine};
 use super::tap::now;
 
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");

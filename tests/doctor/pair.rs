@@ -14,29 +14,10 @@ use latido::lab::switch::{CableFaults, Faults};
 use latido::simulate;
 use tempfile::TempDir;
 
+use super::bench::on_a_bench;
 use super::support::{Findings, KEYS, read};
 
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
-const ON_BENCH: &str = "LATIDO_TEST_ON_BENCH";
-
-/// Runs the body in namespaces of its own; `name` is the test's.
-fn on_a_bench(name: &str, body: fn()) {
-    if std::env::var_os(ON_BENCH).is_some() {
-        return body();
-    }
-    let output = Command::new(LATIDO)
-        .args(["lab", "--inner", "run", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(ON_BENCH, "1")
-        .output()
-        .unwrap();
-    let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
-    if output.status.code() == Some(2) {
-        return eprintln!("not tested: {said}");
-    }
-    assert!(output.status.success(), "{said}");
-}
 
 /// Two hosts with a network, a null-modem cable, and their daemons when started.
 struct Pair {

@@ -1,31 +1,7 @@
-//! A bench: processes, mounts and network of the test's own, all of which vanish with it.
+//! What agents are tested among: processes to find, ask and end, and rights they may or may not have.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-
-const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
-const ON_BENCH: &str = "LATIDO_TEST_ON_BENCH";
-
-/// Runs the body on a bench; `name` is the test's. Where the kernel gives no namespaces, it says so and passes.
-pub(crate) fn on_a_bench(name: &str, body: fn()) {
-    if std::env::var_os(ON_BENCH).is_some() {
-        return body();
-    }
-    let output = Command::new(LATIDO)
-        .args(["lab", "--inner", "run", "--"])
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture", "--test-threads=1"])
-        .env(ON_BENCH, "1")
-        .output()
-        .unwrap();
-    let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
-    if output.status.code() == Some(2) {
-        eprintln!("not tested: {said}");
-        return;
-    }
-    assert!(output.status.success(), "{said}");
-    eprintln!("{said}");
-}
 
 /// Whether we are root of more than the bench: a user namespace can neither use loop devices nor read others' files.
 pub(crate) fn is_root_of_the_machine() -> bool {
