@@ -11,7 +11,7 @@ use crate::netlink::{Address, Link};
 use crate::time::Mono;
 
 use super::announce::Claim;
-use super::{Answer, Net};
+use super::{Answer, Net, nic};
 
 /// Of a label, as of an interface's name.
 const LONGEST_LABEL: usize = 15;
@@ -124,11 +124,8 @@ fn status(net: &mut Net, spec: &Spec) -> Answer {
 }
 
 fn present(net: &mut Net, spec: &Spec) -> io::Result<Option<Address>> {
-    let wanted = match &spec.nic {
-        Some(nic) => Some(net.netlink.links()?.into_iter().find(|link| link.name == *nic).map(|link| link.index)),
-        None => None,
-    };
-    let fits = |address: &Address| address.ip == spec.ip && wanted.is_none_or(|index| index == Some(address.index));
+    let meant = nic::meant(&mut net.netlink, spec.nic.as_deref())?;
+    let fits = |address: &Address| address.ip == spec.ip && meant(address.index);
     Ok(net.netlink.addresses()?.into_iter().find(fits))
 }
 
@@ -175,10 +172,7 @@ fn place(net: &mut Net, spec: &Spec) -> Result<(Link, u8), Fault> {
     let routes = net.netlink.routes().map_err(listed)?;
     let best = routes.iter().filter(|route| route.covers(spec.ip)).max_by_key(|route| route.prefix);
     let link = match &spec.nic {
-        Some(nic) => links.iter().find(|link| link.name == *nic).ok_or_else(|| {
-            let have: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-            Fault::Argument(format!("Device \"{nic}\" does not exist. (have: {})", have.join(", ")))
-        })?,
+        Some(nic) => nic::named(&links, nic).map_err(Fault::Argument)?,
         None => best.and_then(|route| links.iter().find(|link| link.index == route.index)).ok_or_else(|| {
             Fault::Refused(format!("Unable to find nic or netmask. No route covers {0}: write {0}/24/eth0", spec.ip))
         })?,

@@ -11,7 +11,7 @@ use crate::netlink::{Address6, Link};
 use crate::time::Mono;
 
 use super::announce::Claim;
-use super::{Answer, Net};
+use super::{Answer, Net, nic};
 
 /// `ADDR[/BITS[/NIC]]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +66,8 @@ pub(super) fn run(net: &mut Net, args: &[String], verb: Verb, now: Mono) -> Answ
 }
 
 fn present(net: &mut Net, spec: &Spec) -> io::Result<Option<Address6>> {
-    let wanted = match &spec.nic {
-        Some(nic) => Some(net.netlink.links()?.into_iter().find(|link| link.name == *nic).map(|link| link.index)),
-        None => None,
-    };
-    let fits = |address: &Address6| address.ip == spec.ip && wanted.is_none_or(|index| index == Some(address.index));
+    let meant = nic::meant(&mut net.netlink, spec.nic.as_deref())?;
+    let fits = |address: &Address6| address.ip == spec.ip && meant(address.index);
     Ok(net.netlink.addresses6()?.into_iter().find(fits))
 }
 
@@ -106,10 +103,7 @@ fn place(net: &mut Net, spec: &Spec) -> Result<(Link, u8), String> {
     let usable = |prefix: u8| prefix > 0 && prefix < 128 && !local;
     let best = routes.iter().filter(|route| usable(route.prefix) && route.covers(spec.ip)).max_by_key(|r| r.prefix);
     let link = match &spec.nic {
-        Some(nic) => links.iter().find(|link| link.name == *nic).ok_or_else(|| {
-            let have: Vec<&str> = links.iter().map(|link| link.name.as_str()).collect();
-            format!("Device \"{nic}\" does not exist (have: {})", have.join(", "))
-        })?,
+        Some(nic) => nic::named(&links, nic)?,
         None => best
             .and_then(|route| links.iter().find(|link| link.index == route.index))
             .ok_or_else(|| format!("no interface has a net with {0} in it: write {0}/64/eth0", spec.ip))?,

@@ -16,6 +16,7 @@ mod ipsrcaddr;
 mod ipv6addr;
 mod mailto;
 mod ndp;
+mod nic;
 mod program;
 mod pseudo;
 mod sendarp;
