@@ -136,6 +136,7 @@ pub struct GroupView {
 impl Cluster {
     /// How things are.
     pub fn view(&self, now: Mono) -> View {
+        let enough: Vec<Duration> = self.enough_deadtimes().collect();
         let failed = |medium: &MediumId| self.failed_media.get(medium).cloned();
         let mut nodes: Vec<NodeView> =
             self.nodes.iter().map(|node| node.view(now, &self.settings.resources_digest, failed)).collect();
@@ -156,8 +157,8 @@ impl Cluster {
             away: self.away_text(),
             drift: self.drift(),
             mirror: self.mirrors.heard.clone(),
-            enough_deadtime: self.enough_deadtimes().max(),
-            least_deadtime: self.enough_deadtimes().min(),
+            enough_deadtime: enough.iter().max().copied(),
+            least_deadtime: enough.iter().min().copied(),
             fences: self.settings.fences.clone(),
             last_takeover: self.last_takeover,
             last_change: self.last_change,
