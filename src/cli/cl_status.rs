@@ -8,7 +8,7 @@ use crate::api::field;
 use crate::api_client::{Failure, Session, myself};
 use crate::wire::{Message, field as wire};
 
-use super::old_log::OldLog;
+use super::old_log::{OldLog, runtime};
 use super::print;
 
 const USAGE: &str = include_str!("cl_status.txt");
@@ -78,13 +78,7 @@ pub(super) fn cl_status(words: &[String]) -> ExitCode {
         log.error(&format!("{subcommand}: invalid sub-command."));
         return ExitCode::from(WRONG_PARAMETERS);
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            log.error(&format!("cannot start: {error}"));
-            return ExitCode::from(OTHER);
-        }
-    };
+    let Some(runtime) = runtime(&log) else { return ExitCode::from(OTHER) };
     let run = async { tokio::time::timeout(PATIENCE, answer(log, subcommand, rest)).await };
     ExitCode::from(runtime.block_on(run).unwrap_or(TOO_LATE))
 }

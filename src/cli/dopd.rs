@@ -20,7 +20,7 @@ use crate::api::frame::frame;
 use crate::api_client::{Failure, Session, myself};
 use crate::wire::{Kind, Message, field as wire};
 
-use super::old_log::{Loud, OldLog};
+use super::old_log::{FAILED, Loud, NEVER_AGAIN, OldLog, runtime};
 
 /// Exit codes of DRBD's fence-peer handlers.
 pub(super) mod code {
@@ -38,9 +38,6 @@ pub(super) mod code {
     pub(crate) const BUSY: u8 = 21;
 }
 
-/// With this code the daemon does not start us again.
-const NEVER_AGAIN: u8 = 100;
-const FAILED: u8 = 1;
 /// Requests at a time; DRBD asks once for each resource.
 const MOST_REQUESTS: usize = 64;
 /// `drbdadm` may wait for a disk.
@@ -70,14 +67,7 @@ struct Outdated {
 /// Runs until it is told to end or the daemon goes.
 pub(super) fn dopd() -> ExitCode {
     let log = OldLog::beside_the_daemon("dopd");
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            log.error(&format!("cannot start: {error}"));
-            return ExitCode::from(FAILED);
-        }
-    };
-    ExitCode::from(runtime.block_on(live(&log)))
+    ExitCode::from(runtime(&log).map_or(FAILED, |runtime| runtime.block_on(live(&log))))
 }
 
 async fn live(log: &OldLog) -> u8 {

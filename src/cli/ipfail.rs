@@ -14,24 +14,13 @@ use crate::config::value::duration;
 use crate::time::Mono;
 use crate::wire::{Message, field as wire};
 
-use super::old_log::{Loud, OldLog};
+use super::old_log::{FAILED, Loud, NEVER_AGAIN, OldLog, runtime};
 use decide::{Decider, Facts, Order, Settings};
-
-/// With this code the daemon does not start us again.
-const NEVER_AGAIN: u8 = 100;
-const FAILED: u8 = 1;
 
 /// Runs until it is told to end or the daemon goes.
 pub(super) fn ipfail() -> ExitCode {
     let log = OldLog::beside_the_daemon("ipfail");
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            log.error(&format!("cannot start: {error}"));
-            return ExitCode::from(FAILED);
-        }
-    };
-    ExitCode::from(runtime.block_on(live(&log)))
+    ExitCode::from(runtime(&log).map_or(FAILED, |runtime| runtime.block_on(live(&log))))
 }
 
 async fn live(log: &OldLog) -> u8 {

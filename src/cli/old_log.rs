@@ -1,11 +1,14 @@
-//! The log of the old programs: lines as the original's, to standard error or where `HA_LOGFILE`, `HA_DEBUGLOG` and
-//! `HA_LOGFACILITY` of the daemon's environment point (`api.md` 5.1).
+//! What the old programs that speak with the daemon share: exit codes, a runtime, and a log with lines as the original's,
+//! to standard error or where `HA_LOGFILE`, `HA_DEBUGLOG` and `HA_LOGFACILITY` of the daemon's environment point
+//! (`api.md` 5.1).
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+
+use tokio::runtime::Runtime;
 
 use crate::api::facility_number;
 use crate::clock::Clock;
@@ -14,6 +17,17 @@ use crate::sys;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// `LOG_DAEMON`, where a name means nothing to us.
 const DAEMON: u8 = 24;
+
+/// A program that the daemon starts ends with this when it cannot do its work; the daemon starts it again.
+pub(super) const FAILED: u8 = 1;
+/// With this one the daemon does not start it again.
+pub(super) const NEVER_AGAIN: u8 = 100;
+
+/// What such a program runs on; that there is none has been said.
+pub(super) fn runtime(log: &OldLog) -> Option<Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.inspect_err(|error| log.error(&format!("cannot start: {error}"))).ok()
+}
 
 /// Where a program's lines go.
 #[derive(Debug)]
