@@ -252,6 +252,14 @@ impl Client {
         }
     }
 
+    /// One question and its answer, over a connection to `path` that ends with it.
+    ///
+    /// # Errors
+    /// As [`Client::connect`] and [`Client::ask`].
+    pub fn ask_once(path: &Path, ask: &Ask, timeout: Duration) -> Result<Answer, ClientError> {
+        Client::connect(path)?.ask(ask, timeout)
+    }
+
     /// Asks and waits for the answer, at most this long.
     ///
     /// # Errors

@@ -83,8 +83,7 @@ fn upgrade(paths: &Paths) -> ExitCode {
 
 /// The process that does the work.
 fn core_of(paths: &Paths) -> Option<u32> {
-    let mut client = Client::connect(&paths.control_socket()).ok()?;
-    match client.ask(&Ask::Status, Duration::from_secs(1)) {
+    match Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(1)) {
         Ok(Answer::Status(status)) => Some(status.core),
         Ok(_) | Err(_) => None,
     }

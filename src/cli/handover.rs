@@ -31,8 +31,7 @@ pub(super) struct HandoverArgs {
 pub(super) fn hand_over(args: &HandoverArgs, ask: impl Fn(String) -> Ask) -> ExitCode {
     let socket = Paths::under(&args.dir).control_socket();
     let limit = Duration::from_secs(args.timeout);
-    let answer = Client::connect(&socket).and_then(|mut client| client.ask(&ask(args.set.clone()), limit));
-    match answer {
+    match Client::ask_once(&socket, &ask(args.set.clone()), limit) {
         Ok(Answer::Moved(groups)) => {
             print(&format!("moved: {}", groups.join(" ")));
             ExitCode::SUCCESS

@@ -156,9 +156,7 @@ fn find<'a>(groups: &'a [ResourceGroup], name: &str) -> Option<&'a ResourceGroup
 
 fn retry(paths: &Paths, group: &str) -> ExitCode {
     let ask = Ask::Retry { group: group.to_owned() };
-    let answer =
-        Client::connect(&paths.control_socket()).and_then(|mut client| client.ask(&ask, Duration::from_secs(10)));
-    match answer {
+    match Client::ask_once(&paths.control_socket(), &ask, Duration::from_secs(10)) {
         Ok(Answer::Moved(groups)) => {
             super::print(&format!("to be tried again: {}", groups.join(" ")));
             ExitCode::SUCCESS

@@ -62,8 +62,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 fn look(args: &Args) -> Result<Box<Status>, String> {
     let socket = Paths::under(&args.dir).control_socket();
-    let answer = Client::connect(&socket).and_then(|mut client| client.ask(&Ask::Status, Duration::from_secs(5)));
-    match answer {
+    match Client::ask_once(&socket, &Ask::Status, Duration::from_secs(5)) {
         Ok(Answer::Status(status)) => Ok(status),
         Ok(Answer::Moved(_) | Answer::Refused(_)) => {
             Err("the daemon answered something else; is it of another version?".to_owned())

@@ -37,9 +37,7 @@ impl Here {
 
 /// Asks the daemon.
 pub(super) fn ask(paths: &Paths, findings: &mut Findings) -> Here {
-    let socket = paths.control_socket();
-    let answer = Client::connect(&socket).and_then(|mut client| client.ask(&Ask::Status, Duration::from_secs(5)));
-    match answer {
+    match Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(5)) {
         Ok(Answer::Status(status)) => {
             findings.pass("daemon", format!("runs, pid {}, latido {}", status.pid, status.program));
             Here::Latido(status)
