@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("names", &[]),
     ("time", &[]),
     ("paths", &[]),
@@ -19,12 +19,14 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("api", &["cluster", "config", "wire", "names"]),
     ("record", &["cluster", "haresources", "wire", "names", "time"]),
     ("simulate", &["cluster", "config", "haresources", "diagnostic", "wire", "names", "time"]),
+    ("export", &["cluster", "config", "haresources"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "api",
+    "export",
     "record",
     "names",
     "time",

@@ -10,6 +10,7 @@ mod doctor;
 mod dopd;
 mod drbd_peer_outdater;
 mod events;
+mod export;
 mod handover;
 mod heartbeat;
 mod init;
@@ -78,6 +79,8 @@ enum Command {
     Events(events::Args),
     /// Watch two nodes beat, fail and take over on this machine
     Lab(lab::Args),
+    /// Print the groups as commands for another cluster manager
+    Export(export::Args),
     /// Run a built-in resource agent
     Agent(agent::Args),
     /// Print the completions of this program for a shell
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::Why(args) => why::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Lab(args) => lab::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Manual(args) => manual::run(&args),

@@ -26,7 +26,7 @@ const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
 
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// This script.
     Script(PathBuf),
     /// This unit of systemd.
@@ -78,7 +78,7 @@ pub(super) fn own_agent(invocation: &Invocation, limit: Duration) -> Option<Call
 
 /// Where scripts are looked for.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     resource_dir: PathBuf,
     init_dir: PathBuf,
     rc_dir: PathBuf,
@@ -90,7 +90,7 @@ pub(super) struct Places {
 
 impl Places {
     /// The places of this node.
-    pub(super) fn new(paths: &Paths) -> Places {
+    pub(crate) fn new(paths: &Paths) -> Places {
         let has_systemd = Path::new("/run/systemd/system").is_dir();
         Places {
             resource_dir: paths.resource_dir(),
@@ -105,7 +105,7 @@ impl Places {
     ///
     /// # Errors
     /// A sentence: where we looked, or which path others may write.
-    pub(super) fn find(&self, name: &str) -> Result<Found, String> {
+    pub(crate) fn find(&self, name: &str) -> Result<Found, String> {
         if !is_plain(name) {
             return Err(format!("Cannot locate resource script {name}: not a file name"));
         }

@@ -20,7 +20,7 @@ mod files;
 mod guardian;
 pub(crate) mod journal;
 mod logging;
-mod lookup;
+pub(crate) mod lookup;
 mod notices;
 mod perform;
 pub mod pidfile;

@@ -1,0 +1,72 @@
+//! `latido export`: the pair's groups in the words of another cluster manager (`product.md`, Not ours).
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::daemon::lookup::{Found, Places};
+use crate::daemon::read_config::{self, Options};
+use crate::export::{Script, pacemaker};
+use crate::names::NodeName;
+use crate::paths::Paths;
+
+use super::print;
+
+/// Options of `latido export`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example: latido export pacemaker /etc/ha.d >cluster.sh
+
+Prints commands for pcs 0.11, to be read before they are run; nothing is changed here. What has no counterpart is a
+line that begins with \"# !\".
+Exit code: 0 complete, 1 some of it is for you to finish, 2 the files have errors.")]
+pub(super) struct Args {
+    /// For which cluster manager
+    #[arg(value_enum)]
+    to: To,
+    /// Directory with ha.cf, haresources, authkeys and perhaps latido.cf
+    #[arg(value_name = "DIR", default_value = "/etc/ha.d")]
+    dir: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum To {
+    /// Pacemaker on Corosync, set up with pcs
+    Pacemaker,
+}
+
+/// Runs it.
+pub(super) fn run(args: &Args) -> ExitCode {
+    let To::Pacemaker = args.to;
+    let paths = Paths::under(&args.dir);
+    // As on the first node of the file: what only a host could know does not matter here.
+    let (sources, _) = read_config::load_with(&paths, &Options::default());
+    let first = sources.ha_cf.as_ref().and_then(|source| first_node(&source.text));
+    let options = Options { as_node: first, ..Options::default() };
+    let config = match read_config::load_with(&paths, &options).1 {
+        Ok(config) => config,
+        Err(problems) => {
+            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
+            eprintln!("latido export: {} has errors; latido check shows them all", args.dir.display());
+            return ExitCode::from(2);
+        }
+    };
+    let places = Places::new(&paths);
+    let script = |name: &str| match places.find(name) {
+        Ok(Found::Script(path)) if path.starts_with(&args.dir) => Script::ResourceScript,
+        Ok(Found::Script(_)) => Script::InitScript,
+        Ok(Found::Unit(_)) => Script::Unit,
+        Ok(Found::Ours) | Err(_) => Script::Unknown,
+    };
+    let export = pacemaker(&config, &args.dir.display().to_string(), &script);
+    print(export.text.trim_end());
+    if export.open == 0 {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("latido export: {} line(s) that begin with \"# !\" are for you to finish", export.open);
+    ExitCode::from(1)
+}
+
+/// The first word after `node`.
+fn first_node(text: &str) -> Option<NodeName> {
+    let mut lines = text.lines().map(str::split_whitespace);
+    lines.find_map(|mut words| (words.next() == Some("node")).then(|| words.next().and_then(NodeName::new)).flatten())
+}
