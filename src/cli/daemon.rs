@@ -1,6 +1,6 @@
 //! `latido daemon`: the node in the foreground, as a service manager or a lab wants it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,9 +37,26 @@ pub(super) struct Args {
     /// Supervise a daemon that lost its supervisor (it calls this itself)
     #[arg(long, value_name = "PID", hide = true)]
     watch_over: Option<i32>,
+    /// Write everything that happens into FILE, for `latido replay`: at most 64 MB, no keys, readable by this user only
+    #[arg(long, value_name = "FILE", env = RECORD)]
+    record: Option<PathBuf>,
     /// More debugging; repeatable
     #[arg(long, action = clap::ArgAction::Count)]
     debug: u8,
+}
+
+/// Names the file of `--record`, for the old names, which know no such option.
+const RECORD: &str = "LATIDO_RECORD";
+
+/// The same file wherever a daemon stands when it opens it.
+fn absolute(record: Option<&Path>) -> Option<PathBuf> {
+    let path = record.filter(|path| !path.as_os_str().is_empty())?;
+    Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// What the environment asks to be recorded into.
+pub(super) fn record_from_environment() -> Option<PathBuf> {
+    absolute(std::env::var_os(RECORD).as_deref().map(Path::new))
 }
 
 /// Runs the node until it is told to leave.
@@ -55,6 +72,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         debug: args.debug,
         to_terminal: true,
         watch_over: args.watch_over,
+        record: absolute(args.record.as_deref()),
     })
 }
 

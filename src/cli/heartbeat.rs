@@ -144,6 +144,7 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
             debug: flags.debug,
             to_terminal: true,
             watch_over: None,
+            record: super::daemon::record_from_environment(),
         });
     }
     start_in_background(&paths, flags)

@@ -21,6 +21,7 @@ mod manual;
 mod old_log;
 mod propagate;
 mod replace;
+mod replay;
 mod resource;
 mod standby;
 mod status;
@@ -77,6 +78,8 @@ enum Command {
     Why(why::Args),
     /// Print what happened, newest last
     Events(events::Args),
+    /// Play what a daemon recorded with --record
+    Replay(replay::Args),
     /// Watch two nodes beat, fail and take over on this machine
     Lab(lab::Args),
     /// Print the groups as commands for another cluster manager
@@ -125,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Resource(args) => resource::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Agent(args) => agent::run(&args),

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::haresources::Invocation;
 use crate::link::{LinkEvent, Links};
 use crate::names::{JobId, MediumId};
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use crate::wire::{Intake, Kind, field, parse_fifo};
 
 use super::adopt::Orphans;
@@ -34,6 +34,7 @@ use super::lookup::Places;
 use super::notices::Notices;
 use super::perform::Notifications;
 use super::pidfile::PidFile;
+use super::recorder::Recorder;
 use super::signals::{Signal, Signals};
 use super::start::Options;
 use super::state::StateFile;
@@ -72,6 +73,7 @@ pub(super) struct Driver {
     pub(super) company: Company,
     pub(super) watchdog: Option<Watchdog>,
     pub(super) state: StateFile,
+    recorder: Option<Recorder>,
     pub(super) sparing: Sparing,
     fifo: Fifo,
     signals: Signals,
@@ -85,6 +87,7 @@ pub(super) struct Inherited {
     pub orphans: Orphans,
     pub company: Company,
     pub state: StateFile,
+    pub recorder: Option<Recorder>,
 }
 
 /// Why the loop woke.
@@ -112,7 +115,7 @@ impl Driver {
         cluster: Cluster,
         inherited: Inherited,
     ) -> io::Result<Driver> {
-        let Inherited { pid_file, guardian, orphans, company, state } = inherited;
+        let Inherited { pid_file, guardian, orphans, company, state, recorder } = inherited;
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
@@ -142,6 +145,7 @@ impl Driver {
             company,
             watchdog,
             state,
+            recorder,
             sparing: Sparing::default(),
             net,
             options,
@@ -390,13 +394,22 @@ impl Driver {
         self.hear_what_that_caused();
     }
 
+    fn record(&mut self, now: Now, event: &Event) {
+        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.note(now, event)) {
+            self.recorder = None;
+            self.log.error(why);
+        }
+    }
+
     pub(super) fn hear_what_that_caused(&mut self) {
         while let Some(event) = self.soon.pop_front() {
             log::trace!("{event:?}");
             if let Event::Done { job, outcome } = &event {
                 self.on_run_ended(*job, outcome);
             }
-            for action in self.cluster.handle(self.clock.now(), event) {
+            let now = self.clock.now();
+            self.record(now, &event);
+            for action in self.cluster.handle(now, event) {
                 self.perform(action);
             }
         }

@@ -45,6 +45,7 @@ pub(super) fn arguments(options: &Options) -> Vec<std::ffi::OsString> {
     let mut words = vec!["daemon".into(), "--foreground".into(), "-d".into(), options.paths.ha_dir.clone().into()];
     words.extend(options.without_resources.then(|| "-M".into()));
     words.extend(options.without_realtime.then(|| "-l".into()));
+    words.extend(options.record.iter().flat_map(|path| ["--record".into(), path.clone().into()]));
     words.extend((0..options.debug).map(|_| "--debug".into()));
     words
 }

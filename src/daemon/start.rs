@@ -1,11 +1,14 @@
 //! From files to a running loop: the order of a start, and what each failure says (`config.md` 1).
 
+use std::path::{Path, PathBuf};
+
 use crate::clock::{Clock, since_boot};
 use crate::cluster::{Birth, Cluster, Past};
 use crate::config::Config;
 use crate::diagnostic::Problem;
 use crate::link::Links;
 use crate::paths::Paths;
+use crate::record::Life;
 use crate::sys;
 use crate::wire::Generation;
 
@@ -16,6 +19,7 @@ use super::guardian::{Cradle, Guardian, last_word};
 use super::logging::{Log, Terminal};
 use super::pidfile::{PidFile, Running};
 use super::read_config::Options as ReadOptions;
+use super::recorder::Recorder;
 use super::{files, pidfile, read_config, realtime};
 
 /// Exit code for "not configured" (LSB), the original's for every refusal to start.
@@ -36,6 +40,8 @@ pub struct Options {
     pub to_terminal: bool,
     /// Supervise this running daemon, whose line is our standard input, instead of starting one.
     pub watch_over: Option<i32>,
+    /// Write everything that happens into this file.
+    pub record: Option<PathBuf>,
 }
 
 /// The child's life: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
@@ -147,14 +153,33 @@ pub(super) fn assemble(
     let birth = birth(paths, config, clock, log, past).map_err(|error| error.to_string())?;
     let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
+    // Before we get the priority that its thread is not to have.
+    let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
     }
-    let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, clock.now());
+    let now = clock.now();
+    let recorder = recorder
+        .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
+    let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let company = Company::new(&config.respawn, clients);
-    let inherited = Inherited { pid_file, guardian, orphans, company, state: file };
+    let inherited = Inherited { pid_file, guardian, orphans, company, state: file, recorder };
     Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
         .map_err(|error| format!("cannot start: {error}"))
+}
+
+fn open_record(path: &Path, log: &Log) -> Option<Recorder> {
+    let opened = Recorder::open(path);
+    match &opened {
+        Ok(_) => log.info(format!("Writing what happens into {}: `latido replay` plays it again", path.display())),
+        Err(why) => log.error(why),
+    }
+    opened.ok()
+}
+
+fn begin_record(mut recorder: Recorder, life: &Life, log: &Log) -> Option<Recorder> {
+    recorder.begin(life).inspect_err(|why| log.error(why)).ok()?;
+    Some(recorder)
 }
 
 fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log, past: Past) -> std::io::Result<Birth> {

@@ -13,6 +13,7 @@ use crate::client::{Answer, Ask, Status};
 use crate::link::{Fault, Memory, memory_pair};
 use crate::names::NodeName;
 use crate::paths::Paths;
+use crate::record::{Player, Shown};
 
 use super::super::files;
 use super::super::guardian::Cradle;
@@ -76,6 +77,7 @@ impl Node {
             debug: 0,
             to_terminal: false,
             watch_over: None,
+            record: Some(dir.path().join("record")),
         };
         let media = ["eth0", "/dev/ttyS0"].map(MediumId::new);
         let links = Links::in_memory(media.into_iter().zip(ends.clone()).collect(), &clock);
@@ -126,6 +128,22 @@ impl Node {
     }
 }
 
+/// Level and words of every report in a node's journal.
+fn reported(node: &Node) -> Vec<String> {
+    let journal = fs::read_to_string(Paths::under(node.dir.path()).journal()).unwrap();
+    let entries = journal.lines().filter_map(crate::journal::parse);
+    let reports = entries.filter(|entry| !["script", "asked"].contains(&entry.event.as_str()));
+    reports.map(|entry| format!("{}: {}", entry.level, entry.text)).collect()
+}
+
+/// The same of another core that lives through what the node wrote down.
+fn replayed(node: &Node) -> Vec<String> {
+    let record = fs::read_to_string(node.dir.path().join("record")).unwrap();
+    let mut player = Player::new(Shown::Changes);
+    let lines: Vec<String> = record.lines().flat_map(|line| player.play(line).unwrap()).collect();
+    lines.iter().filter_map(|line| Some(line.split_once(" report  ")?.1.to_owned())).collect()
+}
+
 fn cables() -> ([Memory; 2], [Memory; 2]) {
     let ((network, far_network), (serial, far_serial)) = (memory_pair(), memory_pair());
     ([network, serial], [far_network, far_serial])
@@ -157,6 +175,29 @@ fn each_node_starts_its_own_and_a_cut_off_node_takes_all_until_the_cables_are_me
         beta.holds(&["mail"]).await;
         assert!(!alpha.calls().contains("web stop"), "{}", alpha.calls());
         assert!(!beta.calls().contains("mail stop"), "{}", beta.calls());
+    });
+}
+
+#[test]
+fn what_a_node_writes_down_replays_to_what_its_journal_says() {
+    played(async {
+        let (mut alpha, mut beta) = both_up().await;
+        alpha.ends[0].set_broken(Some("unplugged"));
+        alpha.ends.iter().for_each(|end| end.set_fault(Fault::Cut));
+        alpha.holds(&["web", "mail"]).await;
+        alpha.ends[0].set_broken(None);
+        alpha.ends.iter().for_each(|end| end.set_fault(Fault::None));
+        alpha.holds(&["web"]).await;
+        beta.holds(&["mail"]).await;
+        assert!(matches!(alpha.ask(&Ask::Standby { set: "all".to_owned() }).await, Answer::Moved(_)));
+        for node in [&mut alpha, &mut beta] {
+            // Dropped, the loop leaves a record that is whole.
+            node.done.abort();
+            assert!((&mut node.done).await.unwrap_err().is_cancelled());
+            let reports = reported(node);
+            assert!(reports.iter().any(|report| report.contains("is dead (silent for")), "{reports:#?}");
+            assert_eq!(replayed(node), reports);
+        }
     });
 }
 
