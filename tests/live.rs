@@ -17,6 +17,8 @@ mod mixed;
 mod ours;
 #[path = "live/real.rs"]
 mod real;
+#[path = "live/records.rs"]
+mod records;
 #[path = "live/runner.rs"]
 mod runner;
 #[path = "live/scenarios.rs"]
@@ -42,5 +44,7 @@ fn main() -> ExitCode {
         survive::TESTS,
         survive::TOGETHER,
         health::TESTS,
+        records::TESTS,
+        records::MIXED,
     ])
 }

@@ -1,0 +1,106 @@
+//! What daemons write with `--record`: played again it says what their logs say. With `LATIDO_LIVE_RECORDS=DIR` the
+//! records are left there; `tests/replay` was filled so.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+
+use super::runner::{Pace, Test};
+use super::support::config::{Kind, Plan};
+use super::support::host::Host;
+use super::support::pair::Pair;
+use super::support::record::held;
+use super::support::shell;
+
+pub(crate) const TESTS: &[Test] = crate::tests!(
+    false,
+    Pace::Together,
+    [
+        the_record_of_a_takeover_after_power_off_says_what_the_log_says,
+        a_killed_daemon_and_its_successor_fill_one_record
+    ]
+);
+pub(crate) const MIXED: &[Test] =
+    crate::tests!(true, Pace::Together, [the_record_of_a_node_beside_a_real_one_says_what_the_log_says]);
+
+/// Inside the host.
+const RECORD: &str = "/var/log/record";
+
+fn the_record_of_a_takeover_after_power_off_says_what_the_log_says() {
+    let mut pair = recorded(&slow(Kind::Latido, Kind::Latido));
+    pair.power_off("alpha");
+    pair.settle(&[], &["ra", "rb", "rc", "rd"], 20.0);
+    pair.power_on("alpha");
+    pair.host("alpha").start();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
+    stop(&pair, "beta");
+    let played = check(pair.host("beta"), "power_off");
+    assert!(played.contains("node alpha: is dead"), "{played}");
+}
+
+fn the_record_of_a_node_beside_a_real_one_says_what_the_log_says() {
+    let mut pair = recorded(&slow(Kind::Real, Kind::Latido));
+    let standby = format!("{} standby all", pair.host("beta").program("latido"));
+    assert!(pair.host("beta").run(&standby).status.success());
+    pair.settle(&["ra", "rb", "rc", "rd"], &[], 20.0);
+    pair.power_off("alpha");
+    pair.settle(&[], &["ra", "rb", "rc", "rd"], 20.0);
+    stop(&pair, "beta");
+    let played = check(pair.host("beta"), "beside_heartbeat");
+    assert!(played.contains("standby"), "{played}");
+}
+
+fn a_killed_daemon_and_its_successor_fill_one_record() {
+    let pair = recorded(&slow(Kind::Latido, Kind::Latido));
+    let core = pair.host("beta").core().expect("a daemon that runs");
+    Host::send(&[core], Signal::SIGKILL);
+    pair.await_log("beta", 0, "back in time: holding what ran already", 10.0);
+    pair.stable("beta", 10.0);
+    assert_eq!(held(&pair.host("beta").dir), ["rc", "rd"]);
+    stop(&pair, "beta");
+    let played = check(pair.host("beta"), "killed");
+    assert_eq!(played.matches(" -- 20").count(), 2, "{played}");
+}
+
+/// Few heartbeats, so that a record is short.
+fn slow(alpha: Kind, beta: Kind) -> Plan {
+    Plan::new(alpha, beta).timed(500, 2000)
+}
+
+/// Both daemons up and their groups at home; beta's is a Latido that writes down what happens.
+fn recorded(plan: &Plan) -> Pair {
+    let pair = Pair::new(plan);
+    let beta = pair.host("beta");
+    let output = beta.run(&format!("LATIDO_RECORD={RECORD} {}", beta.program("heartbeat")));
+    assert!(output.status.success(), "{}", shell::said(&output));
+    pair.host("alpha").start();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
+    pair
+}
+
+fn stop(pair: &Pair, name: &str) {
+    let ended = pair.host(name).stop().wait().expect("heartbeat -k runs");
+    assert!(ended.success(), "{name} does not stop: {ended}");
+}
+
+/// Plays the record; every report it leads to stands in the log, in order. Returns the transcript.
+fn check(host: &Host, name: &str) -> String {
+    let played = host.run(&format!("{} replay {RECORD}", host.program("latido")));
+    assert!(played.status.success(), "{}", shell::said(&played));
+    let played = String::from_utf8_lossy(&played.stdout).into_owned();
+    let log = host.log();
+    let mut rest = log.as_str();
+    let mut reports = 0;
+    for report in played.lines().filter_map(|line| Some(line.split_once(" report  ")?.1)) {
+        rest = rest.split_once(report).unwrap_or_else(|| panic!("{report:?} is not in the log\n{log}\n{played}")).1;
+        reports += 1;
+    }
+    assert!(reports > 10 && !played.contains("decides otherwise"), "{played}");
+    let record = fs::read_to_string(host.dir.join("log/record")).expect("the record");
+    assert!(!record.contains("Secret"), "a key is in the record");
+    if let Some(dir) = std::env::var_os("LATIDO_LIVE_RECORDS") {
+        fs::write(Path::new(&dir).join(name).with_extension("jsonl"), record).expect("a record for tests/replay");
+    }
+    played
+}
