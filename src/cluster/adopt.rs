@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::names::{JobId, NodeName};
 
+use super::claims::PeerHold;
 use super::timer::Timer;
 use super::{Action, Cluster, Event, ExitReason, GroupState, Report, Status};
 
@@ -134,7 +135,7 @@ impl Cluster {
         for name in names {
             self.timers.set(Timer::Dead(name), self.now.mono + self.settings.deadtime);
         }
-        self.peer.holds = vec![super::claims::PeerHold::Unknown; self.groups.len()];
+        self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
         self.groups.release_removed();
         self.adopted = true;
         self.leaves_again = kept.leaving;
@@ -142,7 +143,7 @@ impl Cluster {
 
     fn clean(&mut self, kept: &Kept, then: Cleaning) {
         self.groups.clean(&kept.groups, self.now.mono);
-        self.peer.holds = vec![super::claims::PeerHold::Unknown; self.groups.len()];
+        self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
         if !self.groups.is_busy() && then == Cleaning::ThenSpeak {
             return;
         }
@@ -204,7 +205,7 @@ impl Cluster {
 
     /// `verifyallidle`: at a first start nothing of ours should run (`resources.md` 3.2, 5.2).
     fn check_idle(&mut self) {
-        for (key, resource) in self.groups.all_resources() {
+        for (key, resource) in self.groups.free_resources() {
             let invocation = Invocation { resource: resource.clone(), verb: Verb::Status };
             let job = self.groups.next_job();
             self.idle_checks.push(IdleCheck { job, key, resource });

@@ -93,17 +93,15 @@ impl Sides {
     }
 }
 
-/// A whole `resource` message's content.
+/// What the original understands of a `resource` message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
-    /// What the original understands.
+    /// For whole sides.
     pub(super) sides: Sides,
     /// Whether the speaker has finished deciding; absent in the original's mach_down message.
     pub(super) stable: Option<bool>,
     /// False when `sides` adds to what was known.
     pub(super) replaces: bool,
-    /// A Latido's detail.
-    pub(super) detail: Option<Detail>,
 }
 
 /// One letter a group.
@@ -139,7 +137,6 @@ impl Claim {
             sides: Sides::from_text(message.get(field::RSC_HOLD)?)?,
             stable: message.get(field::ISSTABLE).map(|text| text == "1"),
             replaces: message.get(field::RTYPE) == Some("full"),
-            detail: Detail::from_message(message),
         })
     }
 }

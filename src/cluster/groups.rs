@@ -125,7 +125,7 @@ impl Groups {
     }
 
     /// Since when it has been in its state.
-    pub(super) fn held_since(&self, index: usize) -> Mono {
+    pub(super) fn state_since(&self, index: usize) -> Mono {
         self.list[index].since
     }
 
@@ -188,7 +188,7 @@ impl Groups {
     }
 
     /// Every resource of every group that is free, with the group's key.
-    pub(super) fn all_resources(&self) -> Vec<(String, Resource)> {
+    pub(super) fn free_resources(&self) -> Vec<(String, Resource)> {
         let free = self.list.iter().filter(|group| group.state == GroupState::Free);
         free.flat_map(|group| group.spec.resources.iter().map(|r| (group.spec.key().to_owned(), r.clone()))).collect()
     }

@@ -30,6 +30,19 @@ impl Cluster {
         }
     }
 
+    /// In legacy mode a node that is active gets its own groups, whether it asks for them or never lost them.
+    pub(super) fn on_peer_active(&mut self) {
+        if self.nice() || !self.settings.manage_resources {
+            return;
+        }
+        for index in 0..self.groups.len() {
+            if !self.is_own(index) {
+                self.groups.want_released(index);
+            }
+        }
+        self.request_own_groups();
+    }
+
     pub(super) fn on_ip_message(&mut self, node: usize, kind: &Kind, message: &Message) {
         if !self.settings.manage_resources || !self.peer.is_node(node) {
             return;
@@ -62,7 +75,7 @@ impl Cluster {
         }
     }
 
-    /// A group has gone down: whoever asked for it may start it.
+    /// A group has come up or gone down: if it is down, whoever asked for it may start it.
     pub(super) fn answer_ip_request(&mut self, index: usize) {
         let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
         if free && self.asked_for.remove(&self.groups.key(index)) {

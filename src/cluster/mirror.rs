@@ -103,7 +103,7 @@ impl Cluster {
     fn mirror_facts(&self) -> impl Iterator<Item = Fact> {
         let links = self.peer_node().into_iter().flat_map(|node| node.links.iter().map(|link| Fact::Link(link.up)));
         let failed = |index| match self.groups.state(index) {
-            GroupState::Failed | GroupState::Blocked => Some(self.groups.held_since(index)),
+            GroupState::Failed | GroupState::Blocked => Some(self.groups.state_since(index)),
             GroupState::Free | GroupState::Starting | GroupState::Held | GroupState::Stopping => None,
         };
         let groups = (0..self.groups.len()).map(move |index| Fact::FailedSince(failed(index)));

@@ -165,9 +165,6 @@ pub struct Cluster {
     exited: bool,
 }
 
-/// The names the original gives its own status while it starts (`wire.md` 6.1).
-const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
-
 impl Cluster {
     /// A node that has just been born; call [`Cluster::handle`] with [`Event::Tick`] at once and it will speak.
     pub fn start(settings: Settings, groups: Vec<ResourceGroup>, mut birth: Birth, now: Now) -> Cluster {
@@ -306,7 +303,7 @@ impl Cluster {
             Timer::ReqNodes => self.ask_for_nodes(),
             Timer::Rexmit(node) => self.request_missing(&node),
             Timer::PeerSilent => self.on_peer_silent(),
-            // They only wake `settle`.
+            // They only wake what looks around after every event.
             Timer::Orphans | Timer::Heal | Timer::Conflict | Timer::Mirror => {}
             Timer::Standby => self.on_standby_overdue(),
             Timer::PendingTake => self.pending_take = None,

@@ -168,7 +168,7 @@ impl Cluster {
     fn peer_gave_up(&self, index: usize) -> bool {
         match self.peer.holds.get(index) {
             Some(PeerHold::FailedStays) => true,
-            Some(PeerHold::Failed) => self.now.mono.since(self.groups.held_since(index)) < CALM,
+            Some(PeerHold::Failed) => self.now.mono.since(self.groups.state_since(index)) < CALM,
             Some(PeerHold::Unknown | PeerHold::No | PeerHold::Yes | PeerHold::SincePartition) | None => false,
         }
     }
@@ -185,14 +185,13 @@ impl Cluster {
     }
 
     fn judge_stray(&mut self, index: usize, at: usize, runs: bool) {
-        let key = self.groups.key(index);
         let elsewhere = self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed());
-        let health = self.monitors.health.entry((key, at)).or_default();
         let stray = runs && elsewhere;
-        if stray && !health.told_stray {
+        let health = self.monitors.health.entry((self.groups.key(index), at)).or_default();
+        let told = std::mem::replace(&mut health.told_stray, stray);
+        if stray && !told {
             let resource = self.groups.resources(index)[at].to_string();
             self.report(Report::RunsHereToo { resource });
         }
-        self.monitors.health.entry((self.groups.key(index), at)).or_default().told_stray = stray;
     }
 }

@@ -20,13 +20,14 @@ const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 const CONFLICT_RETRY: Duration = Duration::from_secs(30);
 
 impl Cluster {
-    /// Groups we are about to take from a dead node that may in truth be alive: we shall let them go if it returns.
-    pub(super) fn mark_taken_from_dead(&mut self, released: bool) {
+    /// Groups we are about to take from a dead node that may in truth be alive (not when it is `certain` that it runs
+    /// nothing): we shall let them go if it returns.
+    pub(super) fn mark_taken_from_dead(&mut self, certain: bool) {
         for index in 0..self.groups.len() {
             // Nobody says what he holds in legacy mode, but there every group runs at home.
             let may_run = if self.nice() { self.peer.holds[index].may_run() } else { !self.is_own(index) };
             let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
-            if free && may_run && !released {
+            if free && may_run && !certain {
                 self.groups.mark_partition(index);
             }
         }
@@ -80,19 +81,6 @@ impl Cluster {
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
-    }
-
-    /// In legacy mode a node that is active gets its own groups, whether it asks for them or never lost them.
-    pub(super) fn on_peer_active(&mut self) {
-        if self.nice() || !self.settings.manage_resources {
-            return;
-        }
-        for index in 0..self.groups.len() {
-            if !self.is_own(index) {
-                self.groups.want_released(index);
-            }
-        }
-        self.request_own_groups();
     }
 
     fn let_partition_groups_go(&mut self) {

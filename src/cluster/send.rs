@@ -7,7 +7,10 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, Value, field};
 
 use super::timer::Timer;
-use super::{Action, Class, Cluster, FIRST_STATUSES, Report, Status};
+use super::{Action, Class, Cluster, Report, Status};
+
+/// The names the original gives its own status while it starts (`wire.md` 6.1).
+const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
 
 impl Cluster {
     /// Adds the control fields and sends a message everywhere. Our own messages are not looped back: whoever sends one

@@ -439,11 +439,6 @@ impl Cluster {
         self.on_local_ask(&ask);
     }
 
-    /// A group has just come up, gone down or failed.
-    pub(super) fn on_group_settled(&mut self, index: usize) {
-        self.answer_ip_request(index);
-    }
-
     fn answer_taker_client(&mut self) {
         let Some(wait) = self.client_wait.take_if(|wait| wait.to_us) else { return };
         self.timers.stop(&Timer::Client);

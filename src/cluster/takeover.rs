@@ -239,17 +239,13 @@ impl Cluster {
                 self.groups.want_acquired(index);
             }
         }
-        if orphaned && !self.timers.is_set(&Timer::Orphans) && self.orphans_since_unset() {
+        if orphaned && !self.timers.is_set(&Timer::Orphans) && self.groups.orphaned_since.is_none() {
             self.groups.orphaned_since = Some(self.now.mono);
             self.timers.set(Timer::Orphans, self.now.mono + ORPHAN_AFTER);
         } else if !orphaned {
             self.groups.orphaned_since = None;
             self.timers.stop(&Timer::Orphans);
         }
-    }
-
-    fn orphans_since_unset(&self) -> bool {
-        self.groups.orphaned_since.is_none()
     }
 
     fn orphans_waited_for(&self) -> bool {

@@ -61,7 +61,7 @@ pub struct NodeView {
     pub is_ping: bool,
     /// What it says of itself, or what we say of it.
     pub status: Status,
-    /// Age of its last status message, if any was heard in this life.
+    /// Age of the last message that proved its life, if any was heard in ours.
     pub last_heard: Option<Duration>,
     /// Its generation, if known.
     pub generation: Option<Generation>,
@@ -106,7 +106,7 @@ pub enum GroupState {
     Held,
     /// Being stopped here.
     Stopping,
-    /// It could not be started here and is stopped.
+    /// It could not be started here, or died again and again, and is stopped.
     Failed,
     /// It could not be stopped here: it may be running, and nobody else may start it.
     Blocked,

@@ -173,7 +173,7 @@ impl Cluster {
         }
         self.changed();
         self.watch_group(index);
-        self.on_group_settled(index);
+        self.answer_ip_request(index);
         self.forget_removed();
         self.run_next();
     }
