@@ -45,6 +45,10 @@ fn started(alpha: Kind, beta: Kind, lines: [&str; 2]) -> Pair {
         );
         std::fs::write(dir.join("bin/drbdadm"), script).expect("a script of our own");
         std::fs::set_permissions(dir.join("bin/drbdadm"), std::fs::Permissions::from_mode(0o755)).expect("a script");
+        // Where drbd-utils are installed, theirs would be found first.
+        let place =
+            format!("[ ! -e /usr/sbin/drbdadm ] || mount --bind {}/bin/drbdadm /usr/sbin/drbdadm", dir.display());
+        assert!(host.run(&place).status.success());
         let output = host.run(&format!("PATH={}/bin:$PATH {}", dir.display(), host.program("heartbeat")));
         assert!(output.status.success(), "{output:?}");
     }
