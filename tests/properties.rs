@@ -2,12 +2,18 @@
 //!
 //! `LATIDO_SEEDS=n` plays more schedules, `LATIDO_SEED=x` plays one and prints its transcript.
 
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test may panic; its numbers are small")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    reason = "a test may panic; its numbers are small"
+)]
 
 use std::time::Duration;
 
-use latido::cluster::{AutoFailback, GroupState, Monitor, Probe, Request, Set, View};
+use latido::cluster::{AutoFailback, Cluster, GroupState, Monitor, Probe, Request, Set, View};
 use latido::haresources::Verb;
+use latido::record::{Line, read_line};
 use latido::simulate::{Behaviour, NAMES, Pair};
 use latido::time::Mono;
 
@@ -218,6 +224,31 @@ fn no_schedule_of_faults_breaks_the_promises() {
     let bad: Vec<(u64, String)> =
         (1..=seeds).filter_map(|seed| play(seed).err().map(|(complaint, _)| (seed, complaint))).collect();
     assert!(bad.is_empty(), "{} of {seeds} schedules, the first: {:?}", bad.len(), &bad[..bad.len().min(5)]);
+}
+
+#[test]
+fn what_was_recorded_leads_every_core_to_the_same_actions_again() {
+    for seed in 0..60 {
+        let mut schedule = Schedule::new(seed);
+        schedule.pair.keep_tapes();
+        // Whether it keeps its promises is asked above.
+        let _ = schedule.play();
+        for node in [0, 1] {
+            let tape = schedule.pair.tape(node);
+            assert!(tape.len() > 100, "seed {seed}: {} lines", tape.len());
+            let mut again: Option<Cluster> = None;
+            for taped in tape {
+                let text = str::from_utf8(&taped.line).unwrap();
+                match read_line(text).unwrap_or_else(|fault| panic!("seed {seed}: {fault}: {text}")) {
+                    Line::Life(life) => again = Some(life.begin()),
+                    Line::Event(now, event) => {
+                        let actions = again.as_mut().unwrap().handle(now, *event);
+                        assert_eq!(actions, taped.actions, "seed {seed} {}: {text}", NAMES[node]);
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn both_up(edit: AutoFailback) -> Pair {

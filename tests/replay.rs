@@ -101,7 +101,7 @@ fn the_program_names_the_line_that_is_no_record_or_cut_off() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(30000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn a_record_with_lines_lost_repeated_and_exchanged_is_lived_through(

@@ -12,6 +12,7 @@ mod rig;
 mod script;
 mod setting;
 mod setup;
+mod tape;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use play::{COMMANDS, EXPECTATIONS, Play};
 pub use presence::{Change, Seen, Where};
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
+pub use tape::Taped;
 
 use setting::Setting;
 use setup::{Host, Pending};
@@ -69,6 +71,7 @@ pub struct Pair {
     doubled: bool,
     whereabouts: Vec<Where>,
     changes: Vec<Change>,
+    tapes: Option<[Vec<Taped>; 2]>,
 }
 
 impl Pair {
@@ -103,6 +106,7 @@ impl Pair {
             last_status: [None, None],
             doubles: Vec::new(),
             doubled: false,
+            tapes: None,
         }
     }
 
@@ -176,6 +180,7 @@ impl Pair {
             remembered: Vec::new(),
             past,
         };
+        self.tape_birth(node, &birth);
         let cluster = Cluster::start(self.settings[node].clone(), self.groups.clone(), birth, self.moment());
         self.hosts[node].cluster = Some(cluster);
         self.tell(node, Event::Tick);

@@ -70,11 +70,13 @@ impl Pair {
         if self.hosts[node].puppet.is_some() {
             return self.tell_puppet(node, &event);
         }
+        let line = self.tape_line(&event);
         let Some(cluster) = self.hosts[node].cluster.as_mut() else { return };
         let actions = cluster.handle(now, event);
         if is_tick {
             assert!(cluster.next_deadline().is_none_or(|at| at > now.mono), "a deadline in the past after a tick");
         }
+        self.tape_event(node, line, &actions);
         actions.into_iter().for_each(|action| self.perform(node, action));
         let doubled = self.is_doubled();
         if doubled && !self.doubled {
