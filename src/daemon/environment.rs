@@ -14,7 +14,8 @@ const HA_SBIN_DIR: &str = "/usr/sbin";
 const HA_NOARCHBIN: &str = "/usr/share/heartbeat";
 
 /// Ours alone: scripts and the services they start must not talk to our service manager or answer for us.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
+    "LATIDO_RECORD",
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",

@@ -21,7 +21,7 @@ use crate::cluster::Event;
 use crate::record::{Life, event_line};
 use crate::time::Now;
 
-/// The file never gets larger: most of a day of an ordinary pair.
+/// The file never gets larger: a day of a pair that beats each second.
 const MOST_BYTES: u64 = 64_000_000;
 /// No more lines wait for the disk.
 const MOST_WAITING: usize = 4096;

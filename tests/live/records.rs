@@ -18,7 +18,7 @@ pub(crate) const TESTS: &[Test] = crate::tests!(
     Pace::Together,
     [
         the_record_of_a_takeover_after_power_off_says_what_the_log_says,
-        a_killed_daemon_and_its_successor_fill_one_record
+        a_killed_daemon_its_successor_and_the_next_program_fill_one_record
     ]
 );
 pub(crate) const MIXED: &[Test] =
@@ -51,16 +51,22 @@ fn the_record_of_a_node_beside_a_real_one_says_what_the_log_says() {
     assert!(played.contains("standby"), "{played}");
 }
 
-fn a_killed_daemon_and_its_successor_fill_one_record() {
+fn a_killed_daemon_its_successor_and_the_next_program_fill_one_record() {
     let pair = recorded(&slow(Kind::Latido, Kind::Latido));
     let core = pair.host("beta").core().expect("a daemon that runs");
     Host::send(&[core], Signal::SIGKILL);
     pair.await_log("beta", 0, "back in time: holding what ran already", 10.0);
     pair.stable("beta", 10.0);
-    assert_eq!(held(&pair.host("beta").dir), ["rc", "rd"]);
+    let beta = pair.host("beta");
+    let upgrade = beta.run(&format!("{} daemon --upgrade", beta.program("latido")));
+    assert!(upgrade.status.success(), "{}", shell::said(&upgrade));
+    pair.stable("beta", 10.0);
+    assert_eq!(held(&beta.dir), ["rc", "rd"]);
     stop(&pair, "beta");
     let played = check(pair.host("beta"), "killed");
-    assert_eq!(played.matches(" -- 20").count(), 2, "{played}");
+    let lives: Vec<&str> = played.lines().filter(|line| line.contains("beta starts, latido")).collect();
+    let ends: Vec<bool> = lives.iter().map(|line| line.ends_with("back in time after its death")).collect();
+    assert_eq!(ends, [false, true, true], "{played}");
 }
 
 /// Few heartbeats, so that a record is short.
