@@ -1,5 +1,5 @@
 //! Signals as the daemon understands them (`config.md` 7): TERM and INT leave, HUP rereads, USR1 and USR2 change the
-//! debug level.
+//! debug level, URG makes room for the program that is installed now.
 
 use std::io;
 
