@@ -30,6 +30,10 @@ impl Driver {
                 self.config = Config { media, ..config };
                 self.api.set_rules(&self.config.apiauth);
                 self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os());
+                let deadtime = self.config.settings.deadtime;
+                if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
+                    self.log.write(level, text);
+                }
                 self.tell(Event::Reconfigure(Box::new(fresh)));
             }
         }

@@ -26,6 +26,8 @@ pub(super) struct Watchdog {
     path: PathBuf,
     device: File,
     told: bool,
+    /// The timeout last asked for, in seconds.
+    wanted: i32,
 }
 
 /// A line for the log.
@@ -47,21 +49,33 @@ impl Watchdog {
             }
         };
         let mut lines = vec![(Level::Info, format!("Using watchdog device: {name}"))];
-        let wanted = seconds(deadtime + RESERVE);
-        match sys::set_watchdog_timeout(device.as_fd(), wanted) {
-            Ok(set) if set >= wanted => {}
-            Ok(set) => lines.push((
-                Level::Warn,
-                format!("{name} waits {set} s at most, less than deadtime: a short stall may reset this machine"),
-            )),
-            Err(error) => lines.push((
-                Level::Error,
-                format!("Set timeout for watchdog {name} to {wanted} s failed: {error}; its own timeout stays"),
-            )),
-        }
-        let mut watchdog = Watchdog { path: path.to_owned(), device, told: false };
+        let mut watchdog = Watchdog { path: path.to_owned(), device, told: false, wanted: 0 };
+        lines.extend(watchdog.follow(deadtime));
         lines.extend(watchdog.feed());
         (Some(watchdog), lines)
+    }
+
+    /// Sets the first whole second above a new `deadtime`: between heartbeats that became rarer, the old timeout would
+    /// reset a machine that lives. What the device will not have is told.
+    pub(super) fn follow(&mut self, deadtime: Duration) -> Option<Line> {
+        let wanted = seconds(deadtime + RESERVE);
+        if std::mem::replace(&mut self.wanted, wanted) == wanted {
+            return None;
+        }
+        let name = self.path.display();
+        match sys::set_watchdog_timeout(self.device.as_fd(), wanted) {
+            Ok(set) if set >= wanted => None,
+            Ok(set) => {
+                let text =
+                    format!("{name} waits {set} s at most, less than deadtime: a short stall may reset this machine");
+                Some((Level::Warn, text))
+            }
+            Err(error) => {
+                let text =
+                    format!("Set timeout for watchdog {name} to {wanted} s failed: {error}; its own timeout stays");
+                Some((Level::Error, text))
+            }
+        }
     }
 
     /// We live. The first failure in a row is told.
@@ -135,6 +149,18 @@ mod tests {
         drop(reader);
         assert!(watchdog.feed().is_some_and(|line| line.0 == Level::Crit));
         assert_eq!(watchdog.feed(), None);
+    }
+
+    #[test]
+    fn a_deadtime_that_changed_is_set_anew_and_one_that_did_not_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("watchdog");
+        std::fs::write(&path, "").unwrap();
+        let mut watchdog = Watchdog::open(&path, DEADTIME).0.unwrap();
+        assert_eq!(watchdog.follow(DEADTIME), None);
+        // A file has no timeout to set: what was attempted shows in the refusal.
+        let (_, text) = watchdog.follow(Duration::from_secs(30)).unwrap();
+        assert!(text.contains(" to 31 s failed"), "{text}");
     }
 
     #[test]
