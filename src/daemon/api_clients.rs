@@ -16,7 +16,7 @@ use crate::wire::{Kind, Message};
 
 use super::api_socket::{ApiSocket, Heard, parcel};
 use super::driver::Driver;
-use super::pidfile;
+use super::{files, pidfile};
 
 /// Who is signed on, and where they speak.
 #[derive(Debug)]
@@ -82,11 +82,10 @@ impl Driver {
         let wanted = self.config.respawn.iter().any(|line| line.command.first().is_some_and(is_dopd));
         let socket = self.options.paths.dopd_socket();
         let Some(dir) = socket.parent().filter(|dir| wanted && !dir.exists()) else { return };
-        let made = DirBuilder::new().mode(0o750).create(dir).and_then(|()| {
-            let user = User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw());
-            let group = Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw());
-            chown(dir, user, group)
-        });
+        let made = DirBuilder::new()
+            .mode(0o750)
+            .create(dir)
+            .and_then(|()| chown(dir, files::client_user(), files::client_group()));
         if let Err(error) = made {
             self.log.warn(format!("{}: {error}; dopd cannot listen there", dir.display()));
         }

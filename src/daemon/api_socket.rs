@@ -23,6 +23,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::api::{Caller, Framer, Limits, Why, frame};
 use crate::names::ClientId;
 
+use super::files;
 use super::state::Process;
 
 /// All connections together, signed on or not.
@@ -98,10 +99,7 @@ impl ApiSocket {
     /// When the socket cannot be made.
     pub(super) fn open(path: &Path) -> io::Result<ApiSocket> {
         // Who runs here was settled by the pid file: what lies there is a leftover.
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        files::remove_leftover(path)?;
         let listener = listen_at(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o777))?;
         // Short: each connection waits here with its next request, so that no one overtakes the others.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::client::{Answer, Ask, Status};
 use crate::names::ClientId;
 
-use super::status_page;
+use super::{files, status_page};
 
 const MOST_CLIENTS: usize = 32;
 const LONGEST_LINE: u64 = 4096;
@@ -83,15 +83,10 @@ impl Control {
     /// When the socket cannot be made.
     pub(super) fn open(path: &Path) -> io::Result<Control> {
         // Who runs here was settled by the pid file: what lies there is a leftover.
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        files::remove_leftover(path)?;
         let listener = UnixListener::bind(path)?;
-        if let Ok(Some(group)) = nix::unistd::Group::from_name("haclient") {
-            // Without the privilege only the owner can ask, which is right for a lab.
-            let _ = std::os::unix::fs::chown(path, None, Some(group.gid.as_raw()));
-        }
+        // Where that cannot be done only the owner can ask, which is right for a lab.
+        let _ = files::share_with_clients(path);
         fs::set_permissions(path, Permissions::from_mode(0o660))?;
         let (sender, questions) = mpsc::channel(MOST_CLIENTS);
         let listener = tokio::spawn(listen(listener, sender.clone()));

@@ -71,7 +71,7 @@ impl Environment {
         self.set("HA_NOARCHBIN", HA_NOARCHBIN);
         self.set("HA_DOCDIR", "/usr/share/doc/heartbeat");
         self.set("HA_VARLIB", &paths.lib_dir);
-        self.set("HA_RSCTMP", paths.run_dir.join("rsctmp"));
+        self.set("HA_RSCTMP", paths.rsctmp());
         self.set("HA_FIFO", paths.fifo());
         self.set("OCF_ROOT", "/usr/lib/ocf");
         self.set("OCF_AGENTS", "/usr/lib/ocf/resource.d/heartbeat");

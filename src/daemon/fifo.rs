@@ -7,6 +7,8 @@ use std::path::Path;
 
 use tokio::io::unix::AsyncFd;
 
+use super::files;
+
 /// More than any message a script writes; what exceeds it without an end mark is thrown away.
 const LONGEST: usize = 65_536;
 
@@ -27,10 +29,7 @@ impl Fifo {
             meta.file_type().is_fifo() && meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o077 == 0
         });
         if !usable {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            files::remove_leftover(path)?;
             nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600))?;
         }
         // Opened for writing too: there is always a writer, so the end of one script is not an end of file for us.

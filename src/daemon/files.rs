@@ -3,8 +3,10 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+
+use nix::unistd::{Group, User};
 
 use crate::names::NodeName;
 use crate::paths::Paths;
@@ -27,7 +29,7 @@ pub(super) struct NextGeneration {
 pub(super) fn make_directories(paths: &Paths) -> io::Result<()> {
     let cores = working_directory(paths);
     let is_new = !paths.run_dir.is_dir();
-    for dir in [&paths.lib_dir, &cores, &paths.run_dir, &paths.lock_dir, &paths.run_dir.join("rsctmp")] {
+    for dir in [&paths.lib_dir, &cores, &paths.run_dir, &paths.lock_dir, &paths.rsctmp()] {
         make_directory(dir)?;
     }
     if let Some(dir) = paths.pid_file.parent() {
@@ -37,18 +39,34 @@ pub(super) fn make_directories(paths: &Paths) -> io::Result<()> {
         give_to_clients(&paths.run_dir);
     }
     let mode = Permissions::from_mode(0o1755);
-    fs::set_permissions(paths.run_dir.join("rsctmp"), mode)
+    fs::set_permissions(paths.rsctmp(), mode)
 }
 
 /// The directory with the sockets is for root, `hacluster` and the group `haclient`, as Debian's package makes it: a
 /// socket anybody may open is kept from strangers by this alone. Where there are no such users it stays as it is.
 fn give_to_clients(dir: &Path) {
-    use nix::unistd::{Group, User};
-    let user = User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw());
-    let group = Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw());
-    if user.is_some() && group.is_some() && std::os::unix::fs::chown(dir, user, group).is_ok() {
+    let (user, group) = (client_user(), client_group());
+    if user.is_some() && group.is_some() && chown(dir, user, group).is_ok() {
         let _ = fs::set_permissions(dir, Permissions::from_mode(0o750));
     }
+}
+
+/// The number of the user `hacluster`, if this machine knows one.
+pub(super) fn client_user() -> Option<u32> {
+    User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw())
+}
+
+/// The number of the group `haclient`, if this machine knows one.
+pub(super) fn client_group() -> Option<u32> {
+    Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw())
+}
+
+/// Gives a file to the group `haclient`, if there is one.
+///
+/// # Errors
+/// As `chown(2)`: without the privilege.
+pub(super) fn share_with_clients(path: &Path) -> io::Result<()> {
+    client_group().map_or(Ok(()), |group| chown(path, None, Some(group)))
 }
 
 /// Where scripts and core dumps find themselves (`resources.md` 3.3).
@@ -195,6 +213,17 @@ fn parse_peer(line: &str) -> Option<(NodeName, Generation, Sequence)> {
     words.next().is_none().then_some((name, generation, sequence))
 }
 
+/// Removes what another life may have left; nothing there is as good.
+///
+/// # Errors
+/// As `unlink(2)`.
+pub(super) fn remove_leftover(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Replaces a file so that a crash leaves either the old or the new one, and waits until it is on disk.
 ///
 /// # Errors
@@ -217,10 +246,7 @@ fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<
     let beside = path.with_extension("new");
     let write = || {
         // A leftover of a crash may be anything, a link included.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_leftover(&beside)?;
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
         file.write_all(bytes)?;
         if sync {

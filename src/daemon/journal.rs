@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use crate::journal::Entry;
 
+use super::files;
+
 const MOST_BYTES: u64 = 1_000_000;
 
 /// The open file.
@@ -34,10 +36,8 @@ impl Journal {
     fn reopen(&mut self) {
         self.file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path).ok();
         self.written = self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
-        if let Ok(Some(group)) = nix::unistd::Group::from_name("haclient") {
-            // Without the privilege only the owner can read it, which is right for a lab.
-            let _ = std::os::unix::fs::chown(&self.path, None, Some(group.gid.as_raw()));
-        }
+        // Where that cannot be done only the owner can read it, which is right for a lab.
+        let _ = files::share_with_clients(&self.path);
     }
 
     /// Appends an entry. The error, a sentence, comes once for each time it stops working.

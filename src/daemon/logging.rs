@@ -18,6 +18,8 @@ use crate::config::LogTargets;
 use crate::sys;
 use crate::time::{Mono, Wall};
 
+use super::files;
+
 /// The name before the pid in each line.
 const ENTITY: &str = "heartbeat";
 
@@ -259,9 +261,9 @@ fn open_append(path: &Path) -> std::io::Result<File> {
 /// What `respawn` starts, such as ipfail, writes into the same file as `hacluster`: the original gives it away as well.
 fn share(file: &File) {
     let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0);
-    if ours && let Ok(Some(user)) = nix::unistd::User::from_name("hacluster") {
+    if ours && let Some(user) = files::client_user() {
         // Without the privilege the log is ours alone, and only those programs' lines are missing.
-        let _ = fchown(file, Some(user.uid.as_raw()), None);
+        let _ = fchown(file, Some(user), None);
     }
 }
 
