@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const UNITS: [&str; 5] = [
+/// Where systemd's units lie below the root directory, the administrator's first.
+pub(super) const UNIT_DIRS: [&str; 5] = [
     "etc/systemd/system",
     "run/systemd/system",
     "usr/local/lib/systemd/system",
@@ -28,7 +29,7 @@ pub(super) fn started_at_boot(root: &Path, name: &str) -> Option<PathBuf> {
         return None;
     }
     let unit = format!("{name}.service");
-    let units: Vec<PathBuf> = UNITS.iter().map(|dir| root.join(dir)).collect();
+    let units: Vec<PathBuf> = UNIT_DIRS.iter().map(|dir| root.join(dir)).collect();
     let has_unit = units.iter().any(|dir| dir.join(&unit).exists());
     let wanted = units.iter().find_map(|dir| wanted_in(dir, &unit));
     // systemd takes a unit instead of the init script of the same name.

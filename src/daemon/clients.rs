@@ -18,6 +18,7 @@ use crate::time::Mono;
 use super::adopt::Orphans;
 use super::environment::Environment;
 use super::logging::Log;
+use super::lookup::executable;
 use super::respawn::{Clients, Ending, Order};
 use super::state::Process;
 
@@ -175,7 +176,7 @@ fn user_of(name: &str) -> Result<Account, String> {
 
 fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tokio::process::Child, String> {
     let path = line.command.first().map(String::as_str).unwrap_or_default();
-    let mut command = if is_program(Path::new(path)) {
+    let mut command = if executable(Path::new(path)).is_some() {
         // As the original: quotes, variables and redirections of the line are the shell's affair.
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("exec {}", line.command.join(" "))]);
@@ -203,11 +204,6 @@ fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tok
 fn ours(path: &str) -> Option<&'static str> {
     let name = path.rsplit('/').next()?;
     ["ipfail", "dopd"].into_iter().find(|known| *known == name)
-}
-
-fn is_program(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 fn ending(status: ExitStatus) -> Ending {

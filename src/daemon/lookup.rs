@@ -10,16 +10,9 @@ use crate::agent;
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::paths::Paths;
 
+use super::boot::UNIT_DIRS;
 use super::child::Call;
 use super::read_config::trusted_owner;
-
-const UNIT_DIRS: [&str; 5] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
 
 /// The second for machines whose `/bin` is a directory of its own.
 const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
@@ -97,7 +90,7 @@ impl Places {
             init_dir: paths.init_dir.clone(),
             rc_dir: paths.rc_dir(),
             myself: fs::metadata("/proc/self/exe").ok().map(|meta| (meta.dev(), meta.ino())),
-            unit_dirs: if has_systemd { UNIT_DIRS.map(PathBuf::from).to_vec() } else { Vec::new() },
+            unit_dirs: if has_systemd { unit_dirs() } else { Vec::new() },
         }
     }
 
@@ -149,12 +142,18 @@ impl Places {
     }
 }
 
+/// Where units lie on this machine.
+pub(super) fn unit_dirs() -> Vec<PathBuf> {
+    UNIT_DIRS.iter().map(|dir| Path::new("/").join(dir)).collect()
+}
+
 /// Whether a word can only mean a file of that name.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
-fn executable(path: &Path) -> Option<Metadata> {
+/// A file somebody may run.
+pub(super) fn executable(path: &Path) -> Option<Metadata> {
     fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 

@@ -17,13 +17,10 @@ use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::boot::started_at_boot;
+use super::lookup::{executable, unit_dirs};
 
 /// Longest configuration file we read, in bytes.
 const LONGEST_FILE: u64 = 4 << 20;
-
-/// Where units of systemd are, the administrator's first.
-const UNIT_DIRS: [&str; 4] =
-    ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
@@ -230,16 +227,12 @@ impl HostFacts {
         [self.paths.resource_dir(), self.paths.init_dir.clone()]
             .into_iter()
             .map(|dir| dir.join(agent))
-            .find(|path| is_program(path))
+            .find(|path| executable(path).is_some())
     }
 }
 
-fn is_program(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0)
-}
-
 fn has_unit(agent: &str) -> bool {
-    UNIT_DIRS.iter().any(|dir| Path::new(dir).join(format!("{agent}.service")).exists())
+    unit_dirs().iter().any(|dir| dir.join(format!("{agent}.service")).exists())
 }
 
 /// Why someone other than root could change a file: its own owner and mode, and those of its directory.
