@@ -13,6 +13,8 @@ mod script;
 mod setting;
 mod setup;
 mod tape;
+mod story;
+mod timeline;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub use presence::{Change, Seen, Where};
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
 pub use tape::Taped;
+pub use story::story;
+pub use timeline::{Entry, Tone, label, time, timeline};
 
 use setting::Setting;
 use setup::{Host, Pending};
@@ -343,7 +347,8 @@ impl Pair {
     /// The same as text.
     pub fn transcript(&self) -> String {
         let names = [self.name(0), self.name(1)];
-        self.notes.iter().map(|note| note.line(&names)).collect::<Vec<_>>().join("\n")
+        let said = self.notes.iter().filter(|note| !matches!(note.what, What::Moved { .. }));
+        said.map(|note| note.line(&names)).collect::<Vec<_>>().join("\n")
     }
 
     /// A line of the transcript in the words of whoever plays.

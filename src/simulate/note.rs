@@ -4,6 +4,8 @@ use crate::cluster::{Report, Response};
 use crate::haresources::{Invocation, Outcome};
 use crate::time::Mono;
 
+use super::Where;
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
@@ -28,6 +30,15 @@ pub enum What {
     Met(String),
     /// It is not.
     Unmet(String),
+    /// A group runs otherwise than before; not part of a transcript.
+    Moved {
+        /// Its place in the file.
+        group: usize,
+        /// Until now.
+        was: Where,
+        /// From now on.
+        now: Where,
+    },
     /// A message that is no heartbeat was sent, without its control fields.
     Sent(String),
     /// A script was called, and will end like this.
@@ -66,6 +77,7 @@ impl What {
         match self {
             What::Deed(text) => format!("({text})"),
             What::Remark(text) | What::Met(text) | What::Unmet(text) => text.clone(),
+            What::Moved { group, now, .. } => format!("group {group}: {now:?}"),
             What::Chapter(title) => format!("chapter {title}"),
             What::Sent(text) => format!("send    {text}"),
             What::Ran(call, outcome) if outcome.said.is_empty() => format!("run     {call} -> {}", outcome.exit),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
-use super::Pair;
+use super::{Note, Pair, What};
 
 /// Where a group runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,8 +88,9 @@ impl Pair {
         for (index, group) in self.groups.iter().enumerate() {
             let now = Where::of(group, [&self.hosts[0].running, &self.hosts[1].running]);
             if self.whereabouts[index] != now {
-                self.whereabouts[index] = now;
+                let was = std::mem::replace(&mut self.whereabouts[index], now);
                 self.changes.push(Change { at: self.now, group: index, now });
+                self.notes.push(Note { at: self.now, node: None, what: What::Moved { group: index, was, now } });
             }
         }
     }

@@ -1,0 +1,317 @@
+//! The standard story of a pair, as a play: what can befall it, one thing after the other, and where its groups must
+//! be after each.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Settings};
+use crate::haresources::{Resource, ResourceGroup};
+
+use super::timeline::service;
+
+/// Between two chapters.
+const CALM: Duration = Duration::from_secs(10);
+/// What an operator needs to mend something.
+const MENDED_AFTER: Duration = Duration::from_secs(60);
+
+/// The story of a pair with these settings and groups, to be read by [`super::Play::parse`].
+pub fn story(settings: &[Settings; 2], groups: &[ResourceGroup]) -> String {
+    let first = groups.iter().find(|group| !group.resources.is_empty());
+    let owner = first.and_then(|group| settings.iter().position(|node| node.me == group.owner)).unwrap_or(0);
+    let mut teller = Teller {
+        settings: &settings[owner],
+        owner: settings[owner].me.as_str(),
+        other: settings[1 - owner].me.as_str(),
+        groups,
+        text: "# The standard story of this pair. Change it as you like: latido simulate --play FILE\n".to_owned(),
+    };
+    teller.cold_start();
+    teller.power_off();
+    teller.cables();
+    teller.partition();
+    teller.hand_over();
+    teller.graceful_stop();
+    if let Some(service) = first.and_then(service) {
+        teller.failing_start(service);
+        teller.hanging_stop(service);
+        teller.dead_service(service);
+    }
+    teller.killed_daemon();
+    teller.text
+}
+
+struct Teller<'a> {
+    settings: &'a Settings,
+    owner: &'a str,
+    other: &'a str,
+    groups: &'a [ResourceGroup],
+    text: String,
+}
+
+impl Teller<'_> {
+    fn chapter(&mut self, title: &str) {
+        let _ = write!(self.text, "\nchapter {title}\n");
+    }
+
+    fn say(&mut self, line: &str) {
+        let _ = writeln!(self.text, "{line}");
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.say(&format!("wait {}", seconds(time)));
+    }
+
+    /// It becomes so, and then nothing moves any more.
+    fn becomes(&mut self, expectation: &str, bound: Duration) {
+        self.say(&format!("within {} {expectation}", seconds(bound)));
+        self.say(&format!("settle {}", seconds(self.bound())));
+        self.wait(CALM);
+    }
+
+    /// Every deadline that may have to pass before something is decided, and the scripts.
+    fn bound(&self) -> Duration {
+        let limits = self.settings.script_timeout;
+        self.settings.deadtime * 2 + self.settings.initdead + limits.start + Duration::from_secs(120)
+    }
+
+    /// Long enough that a silent node would be dead.
+    fn silence(&self) -> Duration {
+        self.settings.deadtime + self.settings.keepalive * 2 + CALM
+    }
+
+    fn mode(&self) -> AutoFailback {
+        self.settings.auto_failback
+    }
+
+    fn is_fenced(&self) -> bool {
+        !self.settings.fences.is_empty()
+    }
+
+    /// Groups go home by themselves, or are taken home.
+    fn home(&mut self) {
+        let bound = self.bound();
+        match self.mode() {
+            AutoFailback::On | AutoFailback::Legacy => self.becomes("home", bound),
+            AutoFailback::Off => {
+                self.becomes("once", bound);
+                let (owner, other) = (self.owner, self.other);
+                self.chapter(&format!("taken home by hand (latido takeover local, on {owner})"));
+                self.say(&format!("takeover {owner} local"));
+                self.say(&format!("settle {}", seconds(bound)));
+                self.say(&format!("takeover {other} local"));
+                self.becomes("home", bound);
+            }
+        }
+    }
+
+    fn cold_start(&mut self) {
+        self.chapter("cold start of both");
+        self.say(&format!("start {} {}", self.owner, self.other));
+        self.becomes("home", self.bound());
+    }
+
+    fn power_off(&mut self) {
+        let owner = self.owner;
+        self.chapter(&format!("power-off of {owner}"));
+        self.say("# Just after a heartbeat: the worst moment.");
+        self.say(&format!("beat {owner}\npower-off {owner}"));
+        self.wait(self.settings.deadtime);
+        self.becomes("once", self.bound());
+        self.chapter(&format!("{owner} is back"));
+        self.say(&format!("start {owner}"));
+        self.home();
+    }
+
+    /// Each medium cut alone, where another one is left.
+    fn cables(&mut self) {
+        let media: Vec<String> = self.beating();
+        if media.len() < 2 {
+            return;
+        }
+        for medium in media {
+            self.chapter(&format!("{medium} is cut"));
+            self.say(&format!("cut {medium}"));
+            self.wait(self.silence());
+            self.say(&format!("expect home\nmend {medium}"));
+            self.wait(self.settings.keepalive * 2 + CALM);
+        }
+    }
+
+    fn beating(&self) -> Vec<String> {
+        let media = self.settings.media.iter().filter(|medium| medium.ping_node.is_none());
+        media.map(|medium| medium.id.to_string()).collect()
+    }
+
+    fn partition(&mut self) {
+        match &self.beating()[..] {
+            [only] => self.chapter(&format!("{only} is cut, the only medium")),
+            _ => self.chapter("all media are cut"),
+        }
+        self.say("cut all");
+        self.wait(self.silence() + MENDED_AFTER);
+        self.chapter(if self.beating().len() > 1 { "all media are mended" } else { "it is mended" });
+        self.say("mend all");
+        if self.is_fenced() {
+            self.say("# Whoever was fenced has booted meanwhile.");
+            self.say(&format!("start {} {}", self.owner, self.other));
+        }
+        self.wait(CALM);
+        self.home();
+    }
+
+    fn hand_over(&mut self) {
+        // With `auto_failback legacy` there is none.
+        if self.groups.is_empty() || self.mode() == AutoFailback::Legacy {
+            return;
+        }
+        let (owner, other) = (self.owner, self.other);
+        self.chapter(&format!("hand-over (latido standby all, on {owner})"));
+        self.say(&format!("standby {owner} all"));
+        self.becomes(&format!("{other} runs {}", self.everything()), self.bound());
+        self.chapter(&format!("and back (latido takeover local, on {owner})"));
+        self.say(&format!("takeover {owner} local"));
+        self.becomes("home", self.bound());
+    }
+
+    /// All resources, as `expect` wants them.
+    fn everything(&self) -> String {
+        let mut words: Vec<&str> =
+            self.groups.iter().flat_map(|group| &group.resources).map(|resource| resource.word.as_str()).collect();
+        words.sort_unstable();
+        words.dedup();
+        words.join(" ")
+    }
+
+    fn graceful_stop(&mut self) {
+        let owner = self.owner;
+        self.chapter(&format!("graceful stop of {owner}"));
+        self.say(&format!("leave {owner}"));
+        self.say(&format!("within {} silent {owner}", seconds(self.bound())));
+        self.becomes("once", self.bound());
+        self.chapter(&format!("{owner} is started again"));
+        self.say(&format!("start {owner}"));
+        self.home();
+    }
+
+    fn failing_start(&mut self, service: &Resource) {
+        if self.mode() == AutoFailback::Legacy {
+            return;
+        }
+        let (owner, other, word) = (self.owner, self.other, service.word.as_str());
+        self.chapter(&format!("{} does not start on {other}", service.agent));
+        self.say(&format!("fails {other} {word} start\nstandby {owner} all"));
+        self.say(&format!("settle {}", seconds(self.bound())));
+        self.wait(MENDED_AFTER);
+        if self.settings.on_start_failure == OnStartFailure::Move {
+            self.say("expect once");
+        }
+        self.chapter(&format!("{} is mended (latido resource retry)", service.agent));
+        self.say(&format!("scripts-work\nretry {other} {word}"));
+        self.becomes("once", self.bound());
+        self.say(&format!("takeover {owner} local"));
+        self.becomes("home", self.bound());
+    }
+
+    fn hanging_stop(&mut self, service: &Resource) {
+        let (owner, word) = (self.owner, service.word.as_str());
+        self.chapter(&format!("{} does not stop on {owner}", service.agent));
+        let ask = if self.mode() == AutoFailback::Legacy { "leave {}" } else { "standby {} all" };
+        self.say(&format!("hangs {owner} {word} stop\n{}", ask.replace("{}", owner)));
+        let limit = self.settings.script_timeout.stop;
+        // Without a device nobody falls silent to be fenced.
+        let leaves = match self.settings.on_stop_failure {
+            OnStopFailure::Reboot => true,
+            OnStopFailure::Fence => self.is_fenced(),
+            OnStopFailure::Block => false,
+        };
+        if leaves {
+            self.say(&format!("within {} silent {owner}", seconds(limit * 2 + CALM)));
+            self.wait(self.silence());
+            self.becomes("once", self.bound());
+        } else {
+            self.wait(limit * 2 + MENDED_AFTER);
+            self.say("expect once");
+        }
+        self.chapter(&format!("{owner} is switched off and on"));
+        self.say(&format!("scripts-work\npower-off {owner}"));
+        self.say(&format!("within {} once\nstart {owner}", seconds(self.bound())));
+        self.home();
+    }
+
+    fn dead_service(&mut self, service: &Resource) {
+        let (owner, word) = (self.owner, service.word.as_str());
+        self.chapter(&format!("{} dies", service.agent));
+        self.say(&format!("dies {owner} {word}"));
+        let named = |name: &str| name == word || name == service.agent;
+        let lines = &self.settings.monitors;
+        let line = lines.iter().find(|line| named(&line.resource)).or(lines.iter().find(|line| line.resource == "*"));
+        let Some(line) = line else {
+            self.say("# Nobody asks whether it works.");
+            self.wait(MENDED_AFTER);
+            self.say(&format!("comes-up {owner} {word}"));
+            return self.wait(CALM);
+        };
+        self.becomes("once", line.every * (line.failures + 2) + self.bound());
+        if line.restarts == 0 && self.mode() != AutoFailback::Legacy {
+            self.chapter(&format!("{} is mended (latido resource retry)", service.agent));
+            self.say(&format!("retry {owner} {word}\ntakeover {owner} local"));
+            self.becomes("home", self.bound());
+        }
+    }
+
+    fn killed_daemon(&mut self) {
+        let owner = self.owner;
+        self.chapter(&format!("the daemon of {owner} is killed"));
+        self.say("# Its supervisor starts another one within 50 ms.");
+        self.say(&format!("kill {owner}\nwait 50ms\nstart {owner}"));
+        self.becomes("once", self.bound());
+        self.wait(self.silence());
+        let home = self.mode() != AutoFailback::Legacy;
+        self.say(if home { "expect home" } else { "expect once" });
+    }
+}
+
+/// A time as a play has it.
+fn seconds(time: Duration) -> String {
+    if time.subsec_millis() == 0 { time.as_secs().to_string() } else { format!("{}ms", time.as_millis()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostic::SourceText;
+    use crate::simulate::{NAMES, Play, groups, settings};
+
+    #[test]
+    fn the_story_goes_well_whatever_the_settings() {
+        let stops = [OnStopFailure::Reboot, OnStopFailure::Block, OnStopFailure::Fence];
+        for mode in [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy] {
+            for (stop, fences) in stops.into_iter().flat_map(|stop| [(stop, 0), (stop, 1)]) {
+                for start in [OnStartFailure::Move, OnStartFailure::Stay] {
+                    let both = NAMES.map(|name| Settings {
+                        auto_failback: mode,
+                        on_stop_failure: stop,
+                        on_start_failure: start,
+                        fences: vec!["power".to_owned(); fences],
+                        ..settings(name).unwrap()
+                    });
+                    goes_well(&both, "alpha ra rb\nbeta rc", &format!("{mode:?} {stop:?} {start:?} {fences}"));
+                    goes_well(&both, "beta ra", &format!("one group {mode:?} {stop:?} {start:?} {fences}"));
+                }
+            }
+        }
+    }
+
+    fn goes_well(settings: &[Settings; 2], text: &str, what: &str) {
+        let groups = groups(text);
+        let source = SourceText::new("story", story(settings, &groups));
+        let play = Play::parse(&source, settings, &groups).unwrap();
+        let performance = play.perform(settings, &groups, None);
+        assert!(
+            performance.complaints.is_empty(),
+            "{what}: {:?}\n{}",
+            performance.complaints,
+            performance.pair.transcript()
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! What happened, as lines for a person: simulated time, where, what; as the lab's time line has it.
+//!
+//! What other lines say already is left out; what was said to the operator and has no wording of its own here stands as
+//! in the log, so that nothing unexpected stays hidden.
+
+use std::time::Duration;
+
+use crate::cluster::{Level, Report as R, Response, Set, Status};
+use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
+use crate::time::Mono;
+
+use super::{Note, Pair, What, Where};
+
+/// How an entry is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// A part of the play begins.
+    Chapter,
+    /// What befalls the pair.
+    Deed,
+    /// As it should be.
+    Good,
+    /// Something fails, as was to be shown.
+    Bad,
+    /// One step of many.
+    Plain,
+    /// An expectation was not met.
+    Wrong,
+}
+
+/// A line of the time line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Mono,
+    /// A node, `service` or `play`.
+    pub who: String,
+    /// What happened.
+    pub what: String,
+    /// More about it, or nothing.
+    pub detail: String,
+    /// How it is meant.
+    pub tone: Tone,
+}
+
+/// The time line of what a pair went through; `messages`: with every message but the heartbeats.
+pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {
+    let mut gone: Vec<Option<Mono>> = vec![None; pair.groups().len()];
+    let entry = |note: &Note| {
+        let (tone, what, detail) = match (&note.what, note.node) {
+            (What::Moved { group, was, now }, _) => moved(pair, note.at, *group, *was, *now, &mut gone)?,
+            (What::Sent(text), _) => messages.then(|| (Tone::Plain, format!("says {text}"), String::new()))?,
+            (what, node) => worded(pair, what, node)?,
+        };
+        let who = match (&note.what, note.node) {
+            (What::Moved { .. }, _) => "service",
+            (_, Some(node)) => pair.name(node),
+            (_, None) => "play",
+        };
+        Some(Entry { at: note.at, who: who.to_owned(), what, detail, tone })
+    };
+    pair.notes().iter().filter_map(entry).collect()
+}
+
+/// What people call a group: by its last resource, which the others are there for; an address without its mask.
+pub fn label(group: &ResourceGroup) -> &str {
+    let Some(resource) = service(group) else { return "" };
+    let address = resource.args.first().filter(|_| is_address(&resource.agent));
+    address.and_then(|words| words.split('/').next()).unwrap_or(&resource.word)
+}
+
+/// The last resource that is more than an afterthought.
+pub(super) fn service(group: &ResourceGroup) -> Option<&Resource> {
+    const AFTERTHOUGHTS: [&str; 5] = ["MailTo", "Delay", "SendArp", "AudibleAlarm", "WinPopup"];
+    let more = |resource: &&Resource| !AFTERTHOUGHTS.contains(&resource.agent.as_str());
+    group.resources.iter().rev().find(more).or(group.resources.last())
+}
+
+fn is_address(agent: &str) -> bool {
+    matches!(agent, "IPaddr" | "IPaddr2" | "IPv6addr")
+}
+
+/// What the users of a service notice.
+fn moved(
+    pair: &Pair,
+    at: Mono,
+    group: usize,
+    was: Where,
+    now: Where,
+    gone: &mut [Option<Mono>],
+) -> Option<(Tone, String, String)> {
+    let name = label(pair.groups().get(group)?);
+    let gone = gone.get_mut(group)?;
+    if now.doubled != was.doubled {
+        let what = if now.doubled { "runs on both nodes" } else { "runs on one node only" };
+        return Some((if now.doubled { Tone::Bad } else { Tone::Good }, format!("{name} {what}"), String::new()));
+    }
+    match (was.is_up(), now.is_up()) {
+        (true, false) => {
+            *gone = Some(at);
+            Some((Tone::Bad, format!("{name} is gone"), String::new()))
+        }
+        (false, true) => {
+            let node = pair.name(usize::from(now.whole[1]));
+            let detail =
+                gone.take().map_or(format!("on {node}"), |from| format!("on {node}, after {}", time(at.since(from))));
+            Some((Tone::Good, format!("{name} is there"), detail))
+        }
+        _ => None,
+    }
+}
+
+fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String, String)> {
+    let plain = |what: String| Some((Tone::Plain, what, String::new()));
+    match what {
+        What::Chapter(title) => Some((Tone::Chapter, title.clone(), String::new())),
+        What::Deed(text) if text == "left" => plain("the daemon has ended".to_owned()),
+        What::Deed(text) | What::Remark(text) => Some((Tone::Deed, format!("── {text} ──"), String::new())),
+        What::Met(_) | What::Announced(_) | What::Cancelled | What::Sent(_) | What::Moved { .. } => None,
+        What::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
+        What::Ran(call, outcome) => ran(pair, call, outcome),
+        What::Said(report) => said(pair.name(node?), report),
+        What::Replied(Response::Moved { groups }) if groups.is_empty() => plain("answers: nothing to move".to_owned()),
+        What::Replied(Response::Moved { groups }) => plain(format!("answers: moved {}", groups.join(" "))),
+        What::Replied(Response::Refused(why)) => Some((Tone::Bad, format!("answers: {why}"), String::new())),
+        What::Fenced { victim, device } => {
+            let name = pair.settings(node?).fences.get(*device).cloned().unwrap_or_default();
+            plain(format!("fences {victim} with {name}"))
+        }
+    }
+}
+
+/// A script that changes something, or would have.
+fn ran(pair: &Pair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, String, String)> {
+    let ended = match &outcome.exit {
+        Exit::TimedOut => {
+            let limits = pair.settings(0).script_timeout;
+            let limit = if call.verb == Verb::Start { limits.start } else { limits.stop };
+            format!("hangs, at most {}", time(limit))
+        }
+        other => other.to_string(),
+    };
+    match (call.verb, outcome.succeeded()) {
+        (Verb::Start | Verb::Stop, true) => Some((Tone::Plain, call.to_string(), "script".to_owned())),
+        (Verb::Start | Verb::Stop, false) => Some((Tone::Bad, call.to_string(), format!("script, {ended}"))),
+        (Verb::Status, _) => None,
+    }
+}
+
+fn said(me: &str, report: &R) -> Option<(Tone, String, String)> {
+    let word = |tone, what: String, detail: String| Some((tone, what, detail));
+    let none = String::new;
+    match report {
+        R::LocalStatus(Status::Active) => word(Tone::Good, "active".to_owned(), none()),
+        R::LinkUp { node, medium } => word(Tone::Good, format!("link {node}:{medium} up"), none()),
+        R::LinkDead { node, medium } => word(Tone::Bad, format!("link {node}:{medium} dead"), none()),
+        R::NodeDead { node, silent_for } => {
+            word(Tone::Bad, format!("node {node} is dead"), format!("silent for {} on every link", time(*silent_for)))
+        }
+        R::GroupHeld { group, took } => word(Tone::Good, format!("group {group} up"), format!("in {}", time(*took))),
+        R::GroupReleased { group, took } => {
+            word(Tone::Plain, format!("group {group} down"), format!("in {}", time(*took)))
+        }
+        R::WantsStandby { node, set } if node.as_str() == me => {
+            let groups = match set {
+                Set::Local => "its own groups",
+                Set::Foreign => "the other's groups",
+                Set::All => "all groups",
+            };
+            word(Tone::Plain, format!("gives {groups} away"), none())
+        }
+        R::ShutdownNotice { node } => word(Tone::Plain, format!("{node} is leaving"), none()),
+        R::NodeRestarted { node } => word(Tone::Plain, format!("{node} has started again"), none()),
+        R::ShutdownBegins => word(Tone::Plain, "is leaving".to_owned(), none()),
+        report if is_old_news(report) || report.level() == Level::Debug => None,
+        report => {
+            let tone = if report.level() == Level::Info { Tone::Plain } else { Tone::Bad };
+            word(tone, report.to_string(), none())
+        }
+    }
+}
+
+/// Whether other lines say it already.
+fn is_old_news(report: &R) -> bool {
+    matches!(
+        report,
+        R::LocalStatus(_)
+            | R::CommUp
+            | R::NodeStatus { .. }
+            | R::Acquiring { .. }
+            | R::Releasing { .. }
+            | R::Running { .. }
+            | R::ScriptFailed { .. }
+            | R::LocalComplete
+            | R::RemoteComplete
+            | R::NoStonith
+            | R::TakingOverFrom { .. }
+            | R::StandbyAccepted { .. }
+            | R::StandbyAcquire { .. }
+            | R::ReleaseDone { .. }
+            | R::AcquireDone { .. }
+            | R::StandbyDone { .. }
+            | R::OtherCompleted { .. }
+            | R::AllReleased
+            | R::DeadNodeGaveUp { .. }
+            | R::WantsStandby { .. }
+            | R::ShutdownComplete { .. }
+            | R::Resetting { .. }
+            | R::TakeoverComplete { .. }
+            | R::Checking { .. }
+            | R::Adopted { .. }
+    )
+}
+
+/// A duration as the time line and the table show it: `40 ms`, `2.04 s`, `30.1 s`, `1 h 5 min`.
+pub fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{} ms", time.as_millis()),
+        1..10 => format!("{:.2} s", time.as_secs_f64()),
+        10..600 => format!("{:.1} s", time.as_secs_f64()),
+        600..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
