@@ -68,6 +68,13 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
+/// Problems of these files, as `latido check` prints them.
+pub(super) fn rendered_all(problems: &[Problem], sources: &[&SourceText], colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let source = |problem: &Problem| sources.iter().find(|source| source.name == problem.file).copied();
+    problems.iter().map(|problem| rendered(problem, source(problem), &renderer) + "\n\n").collect()
+}
+
 fn source_of<'a>(problem: &Problem, sources: &'a Sources) -> Option<&'a SourceText> {
     [&sources.ha_cf, &sources.latido_cf, &sources.authkeys, &sources.haresources]
         .into_iter()

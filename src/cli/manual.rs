@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Arg, Command, CommandFactory as _};
 
-use super::{Latido, print};
+use crate::simulate::{COMMANDS, EXPECTATIONS};
+
+use super::{Latido, print, simulate};
 
 /// What the pages of the files say.
 const FILES: [(&str, &str); 4] = [
@@ -72,8 +74,24 @@ fn daemon_page(root: &Command) -> String {
 fn command_page(command: &Command) -> String {
     let title = format!("latido-{}", command.get_name());
     let mut text = head(command, &title, 1) + &options(command) + &commands(command, "", "");
+    if command.get_name() == "simulate" {
+        text += &plays();
+    }
     text += &after_help(&command.get_after_help().map_or(String::new(), ToString::to_string));
     text + ".SH SEE ALSO\n.BR latido (8),\n.BR ha.cf (5),\n.BR haresources (5)\n"
+}
+
+/// The language of plays, for `latido-simulate(1)`.
+fn plays() -> String {
+    let entry = |(usage, does): &(&str, &str)| format!(".TP\n.B {}\n{}\n", line(usage), line(does));
+    let list = |entries: &[(&str, &str)]| entries.iter().map(entry).collect::<String>();
+    let example: String = simulate::PLAY.lines().skip(1).map(|words| line(words.trim()) + "\n").collect();
+    format!(
+        ".SH PLAYS\nA play has one command a line; a line that begins with # is a comment. TIME is in seconds, or 500ms.\n\
+         {}.SS Expectations\n{}.SS A play\n.nf\n{example}.fi\n",
+        list(&COMMANDS),
+        list(&EXPECTATIONS)
+    )
 }
 
 /// Title, name, synopsis and description.

@@ -23,6 +23,7 @@ mod propagate;
 mod replace;
 mod replay;
 mod resource;
+mod simulate;
 mod standby;
 mod status;
 mod takeover;
@@ -43,6 +44,7 @@ use crate::paths::Paths;
 #[command(after_help = "Examples:
   latido lab                  two nodes on this machine: watch them fail and take over
   latido check /etc/ha.d      what it makes of your files
+  latido simulate /etc/ha.d   what they will do when something fails
   latido status               is everything well?
   latido why                  what moved last, and why")]
 struct Latido {
@@ -82,6 +84,8 @@ enum Command {
     Replay(replay::Args),
     /// Watch two nodes beat, fail and take over on this machine
     Lab(lab::Args),
+    /// Play this configuration through faults in simulated time
+    Simulate(simulate::Args),
     /// Print the groups as commands for another cluster manager
     Export(export::Args),
     /// Run a built-in resource agent
@@ -130,6 +134,7 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Lab(args) => lab::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Completions(args) => completions::run(&args),

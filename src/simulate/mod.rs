@@ -12,9 +12,11 @@ mod rig;
 mod script;
 mod setting;
 mod setup;
-mod tape;
 mod story;
+mod table;
+mod tape;
 mod timeline;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,9 +33,11 @@ pub use play::{COMMANDS, EXPECTATIONS, Play};
 pub use presence::{Change, Seen, Where};
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
-pub use tape::Taped;
 pub use story::story;
-pub use timeline::{Entry, Tone, label, time, timeline};
+pub use table::table;
+pub use tape::Taped;
+pub use timeline::{Entry, Tone, heading, label, time, timeline};
+pub use verdict::{Row, verdict};
 
 use setting::Setting;
 use setup::{Host, Pending};
@@ -305,7 +309,7 @@ impl Pair {
 
     /// A client asks a node for a hand-over.
     pub fn request(&mut self, node: usize, request: Request) {
-        self.deed(node, &format!("asked for {request:?}"));
+        self.note(node, What::Asked(request.clone()));
         self.tell(node, Event::Request { client: ClientId(1), request });
     }
 

@@ -1,6 +1,6 @@
 //! What is written down while a pair plays, as values; a transcript is one way to read them, a time line another.
 
-use crate::cluster::{Report, Response};
+use crate::cluster::{Report, Request, Response};
 use crate::haresources::{Invocation, Outcome};
 use crate::time::Mono;
 
@@ -22,6 +22,8 @@ pub struct Note {
 pub enum What {
     /// Whoever plays does something to a node.
     Deed(String),
+    /// Whoever plays asks a node for something.
+    Asked(Request),
     /// Whoever plays says something.
     Remark(String),
     /// A part of the play begins.
@@ -76,6 +78,7 @@ impl What {
     pub(super) fn text(&self) -> String {
         match self {
             What::Deed(text) => format!("({text})"),
+            What::Asked(request) => format!("(asked for {request:?})"),
             What::Remark(text) | What::Met(text) | What::Unmet(text) => text.clone(),
             What::Moved { group, now, .. } => format!("group {group}: {now:?}"),
             What::Chapter(title) => format!("chapter {title}"),

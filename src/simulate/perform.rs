@@ -8,7 +8,7 @@ use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
 use super::play::{Command, Expectation, Original, Play, Step};
-use super::{Note, Pair, What};
+use super::{Note, Pair, What, label};
 
 /// A pair after a play.
 #[derive(Debug)]
@@ -48,6 +48,20 @@ impl Play {
 }
 
 impl Performance {
+    /// What is not where it should be in the end, in sentences: a group runs on exactly one node.
+    pub fn misplaced(&self) -> Vec<String> {
+        let wrong = |(at, group): (usize, &ResourceGroup)| {
+            let place = self.pair.whereabouts(at);
+            let how = match (place.doubled, place.is_up()) {
+                (true, _) => "runs on both nodes",
+                (false, false) => "runs on no node",
+                (false, true) => return None,
+            };
+            Some(format!("in the end {} {how}: {}", label(group), self.pair.in_words()))
+        };
+        self.pair.groups().iter().enumerate().filter_map(wrong).collect()
+    }
+
     fn step(&mut self, step: &Step) {
         use Command as C;
         let pair = &mut self.pair;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Settings};
 use crate::haresources::{Resource, ResourceGroup};
 
-use super::timeline::service;
+use super::timeline::{label, service};
 
 /// Between two chapters.
 const CALM: Duration = Duration::from_secs(10);
@@ -31,10 +31,11 @@ pub fn story(settings: &[Settings; 2], groups: &[ResourceGroup]) -> String {
     teller.partition();
     teller.hand_over();
     teller.graceful_stop();
-    if let Some(service) = first.and_then(service) {
-        teller.failing_start(service);
-        teller.hanging_stop(service);
-        teller.dead_service(service);
+    if let Some((group, service)) = first.and_then(|group| Some((group, service(group)?))) {
+        let name = label(group);
+        teller.failing_start(name, service);
+        teller.hanging_stop(name, service);
+        teller.dead_service(name, service);
     }
     teller.killed_daemon();
     teller.text
@@ -193,28 +194,28 @@ impl Teller<'_> {
         self.home();
     }
 
-    fn failing_start(&mut self, service: &Resource) {
+    fn failing_start(&mut self, name: &str, service: &Resource) {
         if self.mode() == AutoFailback::Legacy {
             return;
         }
         let (owner, other, word) = (self.owner, self.other, service.word.as_str());
-        self.chapter(&format!("{} does not start on {other}", service.agent));
+        self.chapter(&format!("{name} does not start on {other}"));
         self.say(&format!("fails {other} {word} start\nstandby {owner} all"));
         self.say(&format!("settle {}", seconds(self.bound())));
         self.wait(MENDED_AFTER);
         if self.settings.on_start_failure == OnStartFailure::Move {
             self.say("expect once");
         }
-        self.chapter(&format!("{} is mended (latido resource retry)", service.agent));
+        self.chapter(&format!("{name} is mended (latido resource retry)"));
         self.say(&format!("scripts-work\nretry {other} {word}"));
         self.becomes("once", self.bound());
         self.say(&format!("takeover {owner} local"));
         self.becomes("home", self.bound());
     }
 
-    fn hanging_stop(&mut self, service: &Resource) {
+    fn hanging_stop(&mut self, name: &str, service: &Resource) {
         let (owner, word) = (self.owner, service.word.as_str());
-        self.chapter(&format!("{} does not stop on {owner}", service.agent));
+        self.chapter(&format!("{name} does not stop on {owner}"));
         let ask = if self.mode() == AutoFailback::Legacy { "leave {}" } else { "standby {} all" };
         self.say(&format!("hangs {owner} {word} stop\n{}", ask.replace("{}", owner)));
         let limit = self.settings.script_timeout.stop;
@@ -238,11 +239,11 @@ impl Teller<'_> {
         self.home();
     }
 
-    fn dead_service(&mut self, service: &Resource) {
+    fn dead_service(&mut self, name: &str, service: &Resource) {
         let (owner, word) = (self.owner, service.word.as_str());
-        self.chapter(&format!("{} dies", service.agent));
+        self.chapter(&format!("{name} dies"));
         self.say(&format!("dies {owner} {word}"));
-        let named = |name: &str| name == word || name == service.agent;
+        let named = |resource: &str| resource == word || resource == service.agent;
         let lines = &self.settings.monitors;
         let line = lines.iter().find(|line| named(&line.resource)).or(lines.iter().find(|line| line.resource == "*"));
         let Some(line) = line else {
@@ -253,7 +254,7 @@ impl Teller<'_> {
         };
         self.becomes("once", line.every * (line.failures + 2) + self.bound());
         if line.restarts == 0 && self.mode() != AutoFailback::Legacy {
-            self.chapter(&format!("{} is mended (latido resource retry)", service.agent));
+            self.chapter(&format!("{name} is mended (latido resource retry)"));
             self.say(&format!("retry {owner} {word}\ntakeover {owner} local"));
             self.becomes("home", self.bound());
         }

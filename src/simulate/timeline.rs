@@ -3,9 +3,11 @@
 //! What other lines say already is left out; what was said to the operator and has no wording of its own here stands as
 //! in the log, so that nothing unexpected stays hidden.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
+
 use std::time::Duration;
 
-use crate::cluster::{Level, Report as R, Response, Set, Status};
+use crate::cluster::{Level, Report as R, Request, Response, Set, Status};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::time::Mono;
 
@@ -62,6 +64,22 @@ pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {
     pair.notes().iter().filter_map(entry).collect()
 }
 
+/// Who plays, and with which numbers.
+pub fn heading(pair: &Pair) -> Entry {
+    let settings = pair.settings(0);
+    let short = crate::config::value::for_people;
+    let media: Vec<_> = pair.media().iter().map(|medium| medium.id.as_str()).collect();
+    let what = format!("{}, {}; {}", pair.name(0), pair.name(1), media.join(", "));
+    let detail = format!(
+        "keepalive {}, deadtime {}, initdead {}, auto_failback {}",
+        short(settings.keepalive),
+        short(settings.deadtime),
+        short(settings.initdead),
+        settings.auto_failback.as_str()
+    );
+    Entry { at: Mono::ZERO, who: "play".to_owned(), what, detail, tone: Tone::Plain }
+}
+
 /// What people call a group: by its last resource, which the others are there for; an address without its mask.
 pub fn label(group: &ResourceGroup) -> &str {
     let Some(resource) = service(group) else { return "" };
@@ -112,15 +130,22 @@ fn moved(
 
 fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String, String)> {
     let plain = |what: String| Some((Tone::Plain, what, String::new()));
+    let deed = |what: &str| Some((Tone::Deed, format!("── {what} ──"), String::new()));
     match what {
         What::Chapter(title) => Some((Tone::Chapter, title.clone(), String::new())),
         What::Deed(text) if text == "left" => plain("the daemon has ended".to_owned()),
-        What::Deed(text) | What::Remark(text) => Some((Tone::Deed, format!("── {text} ──"), String::new())),
+        What::Deed(text) if text == "crash" => deed("the daemon is killed"),
+        What::Deed(text) | What::Remark(text) => deed(text),
+        What::Asked(request) => deed(&match request {
+            Request::Standby(set) => format!("latido standby {set}"),
+            Request::Takeover(set) => format!("latido takeover {set}"),
+            Request::Retry(group) => format!("latido resource retry {group}"),
+        }),
         What::Met(_) | What::Announced(_) | What::Cancelled | What::Sent(_) | What::Moved { .. } => None,
         What::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
         What::Ran(call, outcome) => ran(pair, call, outcome),
         What::Said(report) => said(pair.name(node?), report),
-        What::Replied(Response::Moved { groups }) if groups.is_empty() => plain("answers: nothing to move".to_owned()),
+        What::Replied(Response::Moved { groups }) if groups.is_empty() => plain("answers: done".to_owned()),
         What::Replied(Response::Moved { groups }) => plain(format!("answers: moved {}", groups.join(" "))),
         What::Replied(Response::Refused(why)) => Some((Tone::Bad, format!("answers: {why}"), String::new())),
         What::Fenced { victim, device } => {

@@ -1,0 +1,258 @@
+//! What comes of each chapter of a play: how long each service was missed, what decided it, and what that teaches.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
+
+use std::time::Duration;
+
+use crate::cluster::{OnStartFailure, OnStopFailure, Report as R, Request, Response};
+use crate::time::Mono;
+
+use super::timeline::{label, time};
+use super::{Note, Pair, Seen, What};
+
+/// Shorter than this nobody minds.
+const NOTICED: Duration = Duration::from_secs(1);
+
+/// One chapter of a play.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What happened.
+    pub event: String,
+    /// When it began.
+    pub from: Mono,
+    /// What the users of each group saw, with its name; groups without resources are left out.
+    pub groups: Vec<(String, Seen)>,
+    /// Nothing ran before.
+    pub is_first: bool,
+    /// What decided how long it took.
+    pub decided_by: String,
+    /// What to learn from it, if anything.
+    pub lesson: Option<String>,
+}
+
+/// The rows of a play that is over; one for all of it when it has no chapters.
+pub fn verdict(pair: &Pair) -> Vec<Row> {
+    let notes = pair.notes();
+    let title = |note: &Note| if let What::Chapter(title) = &note.what { Some(title.clone()) } else { None };
+    let mut begins: Vec<(usize, String)> =
+        notes.iter().enumerate().filter_map(|(at, note)| Some((at, title(note)?))).collect();
+    if begins.is_empty() {
+        begins.push((0, "the play".to_owned()));
+    }
+    let ends = begins.iter().skip(1).map(|(at, _)| *at).chain([notes.len()]);
+    begins.iter().zip(ends).map(|((begin, title), end)| row(pair, title, &notes[*begin..end], notes.get(end))).collect()
+}
+
+fn row(pair: &Pair, title: &str, notes: &[Note], next: Option<&Note>) -> Row {
+    let from = notes.first().map_or(Mono::ZERO, |note| note.at);
+    let until = next.map_or(pair.now(), |note| note.at);
+    let groups = pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
+    let groups = groups.map(|(at, group)| (label(group).to_owned(), pair.seen(at, from, until))).collect();
+    let is_first = !pair.changes().iter().any(|change| change.at < from && change.now.is_up());
+    let chapter = Chapter { pair, title, notes, from, groups, is_first };
+    let (decided_by, lesson) = (chapter.decided_by(), chapter.lesson());
+    Row { event: title.to_owned(), from, groups: chapter.groups, is_first, decided_by, lesson }
+}
+
+/// A chapter as it is looked at.
+struct Chapter<'a> {
+    pair: &'a Pair,
+    title: &'a str,
+    notes: &'a [Note],
+    from: Mono,
+    groups: Vec<(String, Seen)>,
+    is_first: bool,
+}
+
+impl Chapter<'_> {
+    fn reports(&self) -> impl Iterator<Item = (Mono, &R)> {
+        self.notes
+            .iter()
+            .filter_map(|note| if let What::Said(report) = &note.what { Some((note.at, report)) } else { None })
+    }
+
+    fn has(&self, wanted: impl Fn(&R) -> bool) -> bool {
+        self.reports().any(|(_, report)| wanted(report))
+    }
+
+    /// The first death that was noticed, and the silence that told.
+    fn death(&self) -> Option<(Mono, Duration)> {
+        self.reports().find_map(|(at, report)| match report {
+            R::NodeDead { silent_for, .. } => Some((at, *silent_for)),
+            _ => None,
+        })
+    }
+
+    /// When a group last came up.
+    fn last_up(&self) -> Option<Mono> {
+        let moves = self.notes.iter().rev();
+        let ups =
+            moves.filter(|note| matches!(&note.what, What::Moved { was, now, .. } if !was.is_up() && now.is_up()));
+        ups.map(|note| note.at).next()
+    }
+
+    fn decided_by(&self) -> String {
+        let mut reasons: Vec<String> = Vec::new();
+        let mut add = |reason: Option<String>| reasons.extend(reason);
+        let settings = self.pair.settings(0);
+        if self.is_first {
+            add(self.last_up().map(|at| format!("all groups up {} after the start", time(at.since(self.from)))));
+        }
+        for note in self.notes {
+            match &note.what {
+                What::Said(report) => add(self.reason(report)),
+                What::Replied(Response::Refused(why)) if !self.has(|report| matches!(report, R::GivingUp { .. })) => {
+                    add(Some(format!("refused: {why}")));
+                }
+                What::Asked(Request::Standby(_) | Request::Takeover(_)) if !self.is_refused() => {
+                    add(Some("on request".to_owned()));
+                }
+                _ => {}
+            }
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        reasons.retain(|reason| seen.insert(reason.clone()));
+        if let (Some((died, _)), Some(up)) = (self.death(), self.last_up()) {
+            if let Some(reason) = reasons.iter_mut().find(|reason| reason.starts_with("silence")) {
+                let fenced = if settings.fences.is_empty() { "scripts" } else { "fencing and scripts" };
+                reason.push_str(&format!(", then {} of {fenced}", time(up.since(died))));
+            }
+        } else if reasons.is_empty() {
+            reasons.push(self.still());
+        }
+        reasons.join("; ")
+    }
+
+    /// What was asked for was not done at all.
+    fn is_refused(&self) -> bool {
+        let refused = self.notes.iter().any(|note| matches!(note.what, What::Replied(Response::Refused(_))));
+        let moved = |note: &Note| matches!(note.what, What::Moved { .. });
+        refused && !self.notes.iter().any(moved)
+    }
+
+    /// Nothing was decided.
+    fn still(&self) -> String {
+        let cut = |at: usize| {
+            let name = &self.pair.media()[at].id;
+            self.notes.iter().any(|note| note.what == What::Remark(format!("cut {name}")))
+        };
+        let beating = (0..self.pair.media().len()).filter(|at| self.pair.media()[*at].ping_node.is_none());
+        let (dead, left): (Vec<usize>, Vec<usize>) = beating.partition(|at| cut(*at));
+        if dead.is_empty() || left.is_empty() {
+            return if self.groups.iter().all(|(_, seen)| seen.without.is_zero()) {
+                "nothing moved".to_owned()
+            } else {
+                "nothing was done about it".to_owned()
+            };
+        }
+        let left: Vec<_> = left.into_iter().map(|at| self.pair.media()[at].id.as_str()).collect();
+        format!("{} still beat: nothing moved", left.join(", "))
+    }
+
+    fn reason(&self, report: &R) -> Option<String> {
+        let settings = self.pair.settings(0);
+        let limits = settings.script_timeout;
+        Some(match report {
+            R::NodeDead { silent_for, .. } => {
+                let limit = if *silent_for > settings.deadtime + settings.keepalive { "initdead" } else { "deadtime" };
+                let allowed = if limit == "initdead" { settings.initdead } else { settings.deadtime };
+                format!("silence of {} ({limit} {})", time(*silent_for), short(allowed))
+            }
+            R::NodeReset { node } => format!("{node} was fenced"),
+            R::FencingRetries { node } => format!("fencing of {node} failed"),
+            R::ShutdownNotice { .. } => "it said goodbye".to_owned(),
+            R::FailbackBegins { .. } => "auto_failback on".to_owned(),
+            R::IpRequest { .. } => "it asked for its groups (auto_failback legacy)".to_owned(),
+            R::GivingUp { resource } => {
+                let then = match settings.on_start_failure {
+                    OnStartFailure::Move => "move",
+                    OnStartFailure::Stay => "stay",
+                };
+                format!("{resource} did not start (on-start-failure {then})")
+            }
+            R::StopFailed { resource } | R::GroupBlocked { resource, .. } => {
+                let then = match settings.on_stop_failure {
+                    OnStopFailure::Reboot => "reboot",
+                    OnStopFailure::Fence => "fence",
+                    OnStopFailure::Block => "block",
+                };
+                format!("{resource} did not stop within {} (on-stop-failure {then})", short(limits.stop))
+            }
+            R::Adopting { .. } => "back in time: nothing moved".to_owned(),
+            R::StoppingLeftovers { .. } => "back too late: what was left running was stopped first".to_owned(),
+            R::ResourceSick { resource, .. } => format!("{resource} was asked and did not work"),
+            R::Restarting { .. } => "restarted".to_owned(),
+            R::GroupGivenUp { .. } => "handed over".to_owned(),
+            R::Orphan { .. } => "nobody ran it".to_owned(),
+            R::PartitionLetGo { .. } => "what was taken over because of the cut was let go".to_owned(),
+            _ => return None,
+        })
+    }
+
+    /// The group that was missed longest, and for how long.
+    fn missed(&self) -> Option<(&str, Duration)> {
+        let groups = self.groups.iter().map(|(name, seen)| (name.as_str(), seen.without));
+        groups.max_by_key(|(_, without)| *without).filter(|(_, without)| *without >= NOTICED)
+    }
+
+    fn lesson(&self) -> Option<String> {
+        let (title, settings) = (self.title, self.pair.settings(0));
+        if let Some(lesson) = self.lesson_of_both() {
+            return Some(lesson);
+        }
+        let missed = self.missed().filter(|_| !self.is_first);
+        let how = missed.map(|(name, without)| format!("{} without {name}", time(without)));
+        let deadtime = short(settings.deadtime);
+        if self.has(|report| matches!(report, R::StopFailed { .. } | R::GroupBlocked { .. })) {
+            let first =
+                format!("{title}: {} are allowed to it (script-timeout stop)", short(settings.script_timeout.stop));
+            let then = how.map_or("nobody missed it meanwhile".to_owned(), |how| format!("then {how}"));
+            let because =
+                if self.death().is_some() { format!(", because deadtime is {deadtime}") } else { String::new() };
+            return Some(format!("{first}, {then}{because}"));
+        }
+        let how = format!("{title}: {}", how?);
+        Some(if self.death().is_some() {
+            let fence = if settings.fences.is_empty() { "" } else { " and a silent node is fenced first" };
+            format!("{how}, because deadtime is {deadtime}{fence}")
+        } else if self.has(|report| matches!(report, R::GivingUp { .. })) {
+            format!("{how}, because it stays down where it does not start (on-start-failure)")
+        } else if self.has(|report| matches!(report, R::ResourceSick { .. })) {
+            format!("{how}, most of it the time until `monitor` asks")
+        } else if let Some(word) = self.dead_service() {
+            format!("{how}, because nobody asks whether it works: `monitor {word} 10` in latido.cf")
+        } else {
+            how
+        })
+    }
+
+    /// Two owners at a time, from this chapter on.
+    fn lesson_of_both(&self) -> Option<String> {
+        let begins = |note: &Note| matches!(&note.what, What::Moved { was, now, .. } if now.doubled && !was.doubled);
+        let longest = self.groups.iter().max_by_key(|(_, seen)| seen.doubled)?;
+        let (name, seen) =
+            Some(longest).filter(|(_, seen)| seen.doubled >= NOTICED && self.notes.iter().any(begins))?;
+        let how = format!("{}: {name} ran on both nodes for {}", self.title, time(seen.doubled));
+        Some(if self.pair.settings(0).fences.is_empty() {
+            format!(
+                "{how}, because nothing fences a silent node: both would have written to a shared disk. More media between \
+                 the nodes, and `fence` or `stonith`"
+            )
+        } else {
+            format!("{how} although there is fencing; the time line says how")
+        })
+    }
+
+    /// A service that ended by itself.
+    fn dead_service(&self) -> Option<&str> {
+        self.notes.iter().find_map(|note| match &note.what {
+            What::Deed(text) => text.strip_suffix(" dies"),
+            _ => None,
+        })
+    }
+}
+
+/// A setting as it is written: `30 s`, `500 ms`.
+fn short(time: Duration) -> String {
+    crate::config::value::for_people(time)
+}
