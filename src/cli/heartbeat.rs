@@ -169,6 +169,9 @@ fn start_in_background(paths: &Paths, flags: &Flags) -> ExitCode {
     if flags.has('l') {
         command.arg("-l");
     }
+    if let Some(record) = super::daemon::record_from_environment() {
+        command.arg("--record").arg(record);
+    }
     command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match command.process_group(0).spawn() {
         Ok(mut child) => await_running(paths, &mut child),

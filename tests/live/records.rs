@@ -17,6 +17,8 @@ pub(crate) const TESTS: &[Test] = crate::tests!(
     false,
     Pace::Together,
     [
+        a_record_on_a_full_disk_ends_once_and_the_daemon_goes_on,
+        a_record_that_is_a_link_is_refused_and_the_daemon_runs,
         the_record_of_a_takeover_after_power_off_says_what_the_log_says,
         a_killed_daemon_its_successor_and_the_next_program_fill_one_record
     ]
@@ -69,6 +71,31 @@ fn a_killed_daemon_its_successor_and_the_next_program_fill_one_record() {
     assert_eq!(ends, [false, true, true], "{played}");
 }
 
+fn a_record_on_a_full_disk_ends_once_and_the_daemon_goes_on() {
+    let pair = Pair::new(&Plan::new(Kind::Latido, Kind::Latido));
+    let small = pair.host("beta").run("mkdir /run/small && mount -t tmpfs -o size=16k small /run/small");
+    assert!(small.status.success(), "{}", shell::said(&small));
+    start_recording(&pair, "/run/small/record");
+    pair.await_log("beta", 0, "No space left on device", 20.0);
+    pair.nothing_moves_for(2.0);
+    let log = pair.host("beta").log();
+    assert_eq!(
+        log.matches("/run/small/record: No space left on device (os error 28): the record ends here").count(),
+        1
+    );
+    let played = pair.host("beta").run(&format!("{} replay /run/small/record", pair.host("beta").program("latido")));
+    assert!(played.status.success(), "{}", shell::said(&played));
+}
+
+fn a_record_that_is_a_link_is_refused_and_the_daemon_runs() {
+    let pair = Pair::new(&Plan::new(Kind::Latido, Kind::Latido));
+    let linked = pair.host("beta").run("echo precious >/run/precious && ln -s /run/precious /var/log/record");
+    assert!(linked.status.success(), "{}", shell::said(&linked));
+    start_recording(&pair, RECORD);
+    pair.await_log("beta", 0, "it is a symbolic link; name the file itself: nothing is recorded", 5.0);
+    assert_eq!(pair.host("beta").run("cat /run/precious").stdout, b"precious\n");
+}
+
 /// Few heartbeats, so that a record is short.
 fn slow(alpha: Kind, beta: Kind) -> Plan {
     Plan::new(alpha, beta).timed(500, 2000)
@@ -77,12 +104,17 @@ fn slow(alpha: Kind, beta: Kind) -> Plan {
 /// Both daemons up and their groups at home; beta's is a Latido that writes down what happens.
 fn recorded(plan: &Plan) -> Pair {
     let pair = Pair::new(plan);
+    start_recording(&pair, RECORD);
+    pair
+}
+
+/// The file is named as seen from the directory of its log: a daemon in the background stands elsewhere.
+fn start_recording(pair: &Pair, path: &str) {
     let beta = pair.host("beta");
-    let output = beta.run(&format!("LATIDO_RECORD={RECORD} {}", beta.program("heartbeat")));
+    let output = beta.run(&format!("cd /var/log && LATIDO_RECORD=../..{path} {}", beta.program("heartbeat")));
     assert!(output.status.success(), "{}", shell::said(&output));
     pair.host("alpha").start();
     pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
-    pair
 }
 
 fn stop(pair: &Pair, name: &str) {

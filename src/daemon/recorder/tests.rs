@@ -133,3 +133,15 @@ fn what_happened_before_a_panic_is_on_disk_when_the_panic_goes_on() {
     assert!(panicked.join().is_err());
     assert_eq!(play(&path), 1);
 }
+
+#[test]
+fn a_disk_that_hangs_ends_the_record_and_nobody_waits_for_it() {
+    let (_dir, path) = place();
+    // Nobody takes anything from the other end.
+    let ((words, _spoken), (_complain, trouble)) = (sync_channel(2), sync_channel(1));
+    let mut recorder = Recorder { path, words: Arc::new(words), trouble };
+    recorder.begin(&life()).unwrap();
+    recorder.note(Now::default(), &Event::Tick).unwrap();
+    let why = recorder.note(Now::default(), &Event::Tick).unwrap_err();
+    assert!(why.contains("the disk does not keep up: the record ends here"), "{why}");
+}
