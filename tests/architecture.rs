@@ -18,7 +18,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
     ("api", &["cluster", "config", "wire", "names"]),
     ("record", &["cluster", "haresources", "wire", "names", "time"]),
-    ("simulate", &["cluster", "config", "haresources", "diagnostic", "wire", "names", "time"]),
+    ("simulate", &["cluster", "config", "haresources", "record", "diagnostic", "wire", "names", "time"]),
     ("export", &["cluster", "config", "haresources"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
