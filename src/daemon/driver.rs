@@ -394,13 +394,6 @@ impl Driver {
         self.hear_what_that_caused();
     }
 
-    fn record(&mut self, now: Now, event: &Event) {
-        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.note(now, event)) {
-            self.recorder = None;
-            self.log.error(why);
-        }
-    }
-
     pub(super) fn hear_what_that_caused(&mut self) {
         while let Some(event) = self.soon.pop_front() {
             log::trace!("{event:?}");
@@ -418,6 +411,14 @@ impl Driver {
             self.open_api();
             let wanted = self.company.begin(self.clock.mono(), &self.environment, &self.log);
             self.note_company(wanted);
+        }
+    }
+
+    /// Before the core hears of it: what kills the core is to be the last line.
+    fn record(&mut self, now: Now, event: &Event) {
+        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.note(now, event)) {
+            self.recorder = None;
+            self.log.error(why);
         }
     }
 }

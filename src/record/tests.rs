@@ -123,3 +123,15 @@ fn a_life_that_was_cut_off_is_followed_by_the_next_and_the_last_cut_is_an_error(
     assert!(player.end().unwrap_err().to_string().starts_with("4: the line is cut off"));
     assert!(player.play(&text(event_line(NOW, &Event::Tick))).is_err());
 }
+
+#[test]
+fn the_end_of_something_this_program_did_not_start_shows_where_it_decides_otherwise() {
+    let mut player = Player::new(Shown::Changes);
+    player.play(&text(life(|_| {}).to_line())).unwrap();
+    let end = text(event_line(NOW, &Event::Done { job: JobId(900), outcome: Outcome::code(1) }));
+    let lines = player.play(&end).unwrap().join("\n");
+    assert!(lines.contains("alpha  ended   (something this program did not start) -> exit 1"), "{lines}");
+    let remark = concat!("-- from here on it decides otherwise than latido ", env!("CARGO_PKG_VERSION"), " did");
+    assert!(lines.contains(remark), "{lines}");
+    assert!(!player.play(&end).unwrap().join("\n").contains("otherwise"));
+}
