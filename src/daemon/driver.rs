@@ -32,7 +32,7 @@ use super::journal::Journal;
 use super::logging::{Log, Sparing};
 use super::lookup::Places;
 use super::notices::Notices;
-use super::perform::Notifications;
+use super::notifications::Notifications;
 use super::pidfile::PidFile;
 use super::recorder::Recorder;
 use super::signals::{Signal, Signals};

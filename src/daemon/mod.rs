@@ -22,6 +22,8 @@ pub(crate) mod journal;
 mod logging;
 pub(crate) mod lookup;
 mod notices;
+mod notifications;
+mod own_status;
 mod perform;
 pub mod pidfile;
 mod probe;

@@ -1,17 +1,15 @@
 //! Carrying out what the core asks for: one function for each kind of action.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::agent::{self, Place};
-use crate::client::{self, Answer, Ask};
+use crate::client::{Answer, Ask};
 use crate::clock::since_boot;
-use crate::cluster::{Action, AutoFailback, Event, ExitReason, GroupState, Request, Response, Set, View};
+use crate::cluster::{Action, Event, ExitReason, Request, Response, Set};
 use crate::haresources::{Exit, Invocation, Outcome, Verb};
 use crate::names::{ClientId, JobId};
 use crate::paths::Paths;
-use crate::wire::{Form, Kind, Message, Value, field, seal, seal_ping};
+use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
 
 use super::child::{Call, Ended, Output};
 use super::control::Question;
@@ -19,19 +17,6 @@ use super::driver::Driver;
 use super::guardian;
 use super::lookup::{Found, own_agent};
 use super::watchdog::Watchdog;
-
-/// A notification script that takes longer is ended: the next one waits for it.
-const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
-/// More waiting notifications than this help nobody.
-const MOST_NOTIFICATIONS: usize = 200;
-
-/// Messages offered to `rc.d`, one script at a time, in order (`resources.md` 1.4).
-#[derive(Debug, Default)]
-pub(super) struct Notifications {
-    waiting: VecDeque<(Message, PathBuf)>,
-    running: bool,
-    told: bool,
-}
 
 impl Driver {
     pub(super) fn perform(&mut self, action: Action) {
@@ -188,60 +173,6 @@ impl Driver {
         }
     }
 
-    fn notify(&mut self, message: Message) {
-        let kind = message.kind();
-        let program = match self.places.notification(kind.as_str()) {
-            Ok(Some(program)) => program,
-            Ok(None) => return,
-            Err(why) => return self.log.error(why),
-        };
-        if kind == Kind::Status && is_takeover_script(&program) {
-            if !std::mem::replace(&mut self.notifications.told, true) {
-                let program = program.display();
-                self.log.info(format!(
-                    "{program} is the original's own takeover script: not run, this daemon takes over itself"
-                ));
-            }
-            return;
-        }
-        if self.notifications.waiting.len() < MOST_NOTIFICATIONS {
-            self.notifications.waiting.push_back((message, program));
-        }
-        self.run_next_notification();
-    }
-
-    fn run_next_notification(&mut self) {
-        while !self.notifications.running {
-            let Some((message, program)) = self.notifications.waiting.pop_front() else { return };
-            let kind = message.kind().as_str().to_owned();
-            let mut environment = self.environment.clone();
-            for (name, value) in message.fields() {
-                if let Value::Text(text) = value
-                    && name != field::AUTH
-                {
-                    environment.set(&format!("HA_{name}"), text);
-                }
-            }
-            if self.config.settings.auto_failback != AutoFailback::Legacy {
-                environment.set("HA_NICEFAILBACK", "yes");
-            }
-            let call = Call { program: program.into_os_string(), name: None, arguments: vec![kind.clone().into()] };
-            let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
-            match self.children.start(&call, Output::Log, NOTIFY_LIMIT, &environment, ended) {
-                Ok(_) => self.notifications.running = true,
-                Err(error) => self.log.error(format!("cannot run {}: {error}", call.program.to_string_lossy())),
-            }
-        }
-    }
-
-    pub(super) fn on_notified(&mut self, kind: &str, exit: &Exit) {
-        if *exit != Exit::Code(0) {
-            self.log.info(format!("rc.d/{kind}: {exit}"));
-        }
-        self.notifications.running = false;
-        self.run_next_notification();
-    }
-
     pub(super) fn on_question(&mut self, question: Question) {
         let request = match &question.ask {
             Ask::Status => {
@@ -307,109 +238,4 @@ impl Driver {
             let _ = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
         }
     }
-
-    fn status(&self) -> client::Status {
-        let now = self.clock.mono();
-        let view = self.cluster.view(now);
-        let ms = |at: crate::time::Mono| millis(now.since(at));
-        client::Status {
-            version: 1,
-            program: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: self.guardian.pid(),
-            core: std::process::id(),
-            up_for_ms: millis(now.elapsed()),
-            me: view.me.to_string(),
-            nodes: nodes(&view),
-            groups: view
-                .groups
-                .iter()
-                .map(|group| client::Group {
-                    key: group.key.clone(),
-                    owner: group.owner.to_string(),
-                    resources: group.resources.clone(),
-                    state: group_state(group.state).to_owned(),
-                    for_ms: ms(group.since),
-                    held_by_peer: group.held_by_peer,
-                    running: group.running.clone(),
-                    failure: group.failure.clone(),
-                })
-                .collect(),
-            rscstatus: view.rscstatus.clone(),
-            waiting_for: view.waiting_for.clone(),
-            stable: view.stable,
-            leaving: view.leaving,
-            auto_failback: view.auto_failback.as_str().to_owned(),
-            away: view.away.clone(),
-            drift: view.drift.clone(),
-            fencing: view.fences.clone(),
-            deadtime_ms: millis(self.config.settings.deadtime),
-            enough_deadtime_ms: view.enough_deadtime.map(millis),
-            least_deadtime_ms: view.least_deadtime.map(millis),
-            loop_late_ms: self.worst_lateness(),
-            peer: view.mirror.as_ref().map(|mirror| client::Peer {
-                said_ms: ms(mirror.at),
-                program: mirror.program.clone(),
-                links: mirror.links.clone(),
-                failed: mirror.failed.clone(),
-            }),
-            last_takeover_ms: view.last_takeover.map(ms),
-            last_change_ms: ms(view.last_change),
-        }
-    }
-}
-
-/// Milliseconds with a tenth.
-fn fine(time: Duration) -> f64 {
-    (time.as_secs_f64() * 10_000.0).round() / 10.0
-}
-
-fn nodes(view: &View) -> Vec<client::Node> {
-    let link = |link: &crate::cluster::LinkView| client::Link {
-        medium: link.medium.to_string(),
-        up: link.up,
-        last_heard_ms: link.last_heard.map(millis),
-        failure: link.failure.clone(),
-        gaps: link.gaps.map(|gaps| client::Gaps {
-            count: gaps.count,
-            median_ms: fine(gaps.median),
-            p999_ms: fine(gaps.p999),
-            worst_ms: fine(gaps.worst),
-        }),
-    };
-    view.nodes
-        .iter()
-        .map(|node| client::Node {
-            name: node.name.to_string(),
-            here: node.is_me,
-            ping: node.is_ping,
-            status: node.status.as_str().to_owned(),
-            last_heard_ms: node.last_heard.map(millis),
-            generation: node.generation.map(|generation| generation.0),
-            deadtime_ms: millis(node.deadtime),
-            latido: node.is_latido,
-            resources_differ: node.resources_differ,
-            clock_ahead_s: node.clock_ahead,
-            links: node.links.iter().map(link).collect(),
-        })
-        .collect()
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-const fn group_state(state: GroupState) -> &'static str {
-    match state {
-        GroupState::Free => "free",
-        GroupState::Starting => "starting",
-        GroupState::Held => "held",
-        GroupState::Stopping => "stopping",
-        GroupState::Failed => "failed",
-        GroupState::Blocked => "blocked",
-    }
-}
-
-/// The original's `rc.d/status` moves groups by itself; beside this daemon that would start them twice.
-fn is_takeover_script(program: &std::path::Path) -> bool {
-    std::fs::read(program).is_ok_and(|text| text.windows(9).any(|word| word == b"mach_down"))
 }

@@ -1,0 +1,110 @@
+//! The document behind `latido status` and the status page (`client::Status`), made from the core's view. Decides nothing.
+
+use std::time::Duration;
+
+use crate::client;
+use crate::cluster::{GroupState, View};
+
+use super::driver::Driver;
+
+impl Driver {
+    pub(super) fn status(&self) -> client::Status {
+        let now = self.clock.mono();
+        let view = self.cluster.view(now);
+        let ms = |at: crate::time::Mono| millis(now.since(at));
+        client::Status {
+            version: 1,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: self.guardian.pid(),
+            core: std::process::id(),
+            up_for_ms: millis(now.elapsed()),
+            me: view.me.to_string(),
+            nodes: nodes(&view),
+            groups: view
+                .groups
+                .iter()
+                .map(|group| client::Group {
+                    key: group.key.clone(),
+                    owner: group.owner.to_string(),
+                    resources: group.resources.clone(),
+                    state: group_state(group.state).to_owned(),
+                    for_ms: ms(group.since),
+                    held_by_peer: group.held_by_peer,
+                    running: group.running.clone(),
+                    failure: group.failure.clone(),
+                })
+                .collect(),
+            rscstatus: view.rscstatus.clone(),
+            waiting_for: view.waiting_for.clone(),
+            stable: view.stable,
+            leaving: view.leaving,
+            auto_failback: view.auto_failback.as_str().to_owned(),
+            away: view.away.clone(),
+            drift: view.drift.clone(),
+            fencing: view.fences.clone(),
+            deadtime_ms: millis(self.config.settings.deadtime),
+            enough_deadtime_ms: view.enough_deadtime.map(millis),
+            least_deadtime_ms: view.least_deadtime.map(millis),
+            loop_late_ms: self.worst_lateness(),
+            peer: view.mirror.as_ref().map(|mirror| client::Peer {
+                said_ms: ms(mirror.at),
+                program: mirror.program.clone(),
+                links: mirror.links.clone(),
+                failed: mirror.failed.clone(),
+            }),
+            last_takeover_ms: view.last_takeover.map(ms),
+            last_change_ms: ms(view.last_change),
+        }
+    }
+}
+
+/// Milliseconds with a tenth.
+fn fine(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+fn nodes(view: &View) -> Vec<client::Node> {
+    let link = |link: &crate::cluster::LinkView| client::Link {
+        medium: link.medium.to_string(),
+        up: link.up,
+        last_heard_ms: link.last_heard.map(millis),
+        failure: link.failure.clone(),
+        gaps: link.gaps.map(|gaps| client::Gaps {
+            count: gaps.count,
+            median_ms: fine(gaps.median),
+            p999_ms: fine(gaps.p999),
+            worst_ms: fine(gaps.worst),
+        }),
+    };
+    view.nodes
+        .iter()
+        .map(|node| client::Node {
+            name: node.name.to_string(),
+            here: node.is_me,
+            ping: node.is_ping,
+            status: node.status.as_str().to_owned(),
+            last_heard_ms: node.last_heard.map(millis),
+            generation: node.generation.map(|generation| generation.0),
+            deadtime_ms: millis(node.deadtime),
+            latido: node.is_latido,
+            resources_differ: node.resources_differ,
+            clock_ahead_s: node.clock_ahead,
+            links: node.links.iter().map(link).collect(),
+        })
+        .collect()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+const fn group_state(state: GroupState) -> &'static str {
+    match state {
+        GroupState::Free => "free",
+        GroupState::Starting => "starting",
+        GroupState::Held => "held",
+        GroupState::Stopping => "stopping",
+        GroupState::Failed => "failed",
+        GroupState::Blocked => "blocked",
+    }
+}
