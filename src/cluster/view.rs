@@ -112,6 +112,30 @@ pub enum GroupState {
     Blocked,
 }
 
+impl GroupState {
+    /// All of them.
+    pub const ALL: [GroupState; 6] = [
+        GroupState::Free,
+        GroupState::Starting,
+        GroupState::Held,
+        GroupState::Stopping,
+        GroupState::Failed,
+        GroupState::Blocked,
+    ];
+
+    /// As `latido status` and the files of a node spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            GroupState::Free => "free",
+            GroupState::Starting => "starting",
+            GroupState::Held => "held",
+            GroupState::Stopping => "stopping",
+            GroupState::Failed => "failed",
+            GroupState::Blocked => "blocked",
+        }
+    }
+}
+
 /// One group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupView {

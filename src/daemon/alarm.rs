@@ -1,5 +1,5 @@
-//! Wakes the loop at the core's next deadline, by a timer of the kernel: the runtime's own rounds up to whole milliseconds,
-//! and is told of every new deadline by a detour through the kernel that costs more than this.
+//! Wakes the loop at the core's next deadline, by a timer of the kernel: the runtime's own rounds up to whole
+//! milliseconds, and is told of every new deadline by a detour through the kernel that costs more than this.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::diagnostic::Problem;
-use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGroup, Step, Verb};
+use crate::haresources::{Chain, Invocation, Outcome, Resource, ResourceGroup, Step, Verb};
 use crate::paths::Paths;
 
 use super::child::{Output, run_alone};
@@ -87,19 +87,18 @@ impl ByHand {
     }
 
     fn call(&self, invocation: &Invocation) -> Outcome {
-        let not_found = |why: String| Outcome { exit: Exit::NotFound(why), said: String::new() };
         let found = match self.places.find(&invocation.resource.agent) {
             Ok(found) => found,
-            Err(why) => return not_found(why),
+            Err(why) => return Outcome::not_found(why),
         };
         let Some(call) = found.call(invocation).or_else(|| own_agent(invocation, self.limit(invocation.verb))) else {
-            return not_found(self.places.nothing(&invocation.resource.agent));
+            return Outcome::not_found(self.places.nothing(&invocation.resource.agent));
         };
         let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::Log };
         let limit = self.limit(invocation.verb);
         match self.runtime.block_on(run_alone(&call, output, limit, &self.environment)) {
             Ok(outcome) => Found::judge(matches!(found, Found::Unit(_)), invocation.verb, outcome),
-            Err(error) => not_found(format!("cannot run {}: {error}", call.program.to_string_lossy())),
+            Err(error) => Outcome::not_found(format!("cannot run {}: {error}", call.program.to_string_lossy())),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::agent::Net;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Event, MediumCondition};
 use crate::config::Config;
-use crate::haresources::Invocation;
+use crate::haresources::{Invocation, Outcome};
 use crate::link::{LinkEvent, Links};
 use crate::names::{JobId, MediumId};
 use crate::time::{Mono, Now};
@@ -229,20 +229,7 @@ impl Driver {
         match woken {
             Woken::Deadline => self.on_deadline(),
             Woken::Link(event) => self.on_link(event),
-            Woken::Child(Ended::Resource(job, outcome)) => {
-                self.state.job_ended(job);
-                self.tell(Event::Done { job, outcome });
-            }
-            Woken::Child(Ended::Agent(job, call, outcome)) => {
-                for line in outcome.said.lines().filter(|line| !line.is_empty() && *line != "INFO:  Success") {
-                    let line = format!("{call}: {line}");
-                    if outcome.succeeded() { self.log.info(line) } else { self.log.error(line) }
-                }
-                self.state.job_ended(job);
-                self.tell(Event::Done { job, outcome });
-            }
-            Woken::Child(Ended::Notice(number, exit)) => self.on_told(number, &exit),
-            Woken::Child(Ended::Notification(kind, exit)) => self.on_notified(&kind, &exit),
+            Woken::Child(ended) => self.on_child(ended),
             Woken::Fifo(text) => self.on_fifo(&text),
             Woken::Control(question) => self.on_question(question),
             Woken::Signal(signal) => self.on_signal(signal),
@@ -251,6 +238,26 @@ impl Driver {
             Woken::Company(news) => self.on_company(&news),
             Woken::Api(heard) => self.on_heard(heard),
         }
+    }
+
+    fn on_child(&mut self, ended: Ended) {
+        match ended {
+            Ended::Resource(job, outcome) => self.on_job_ended(job, outcome),
+            Ended::Agent(job, call, outcome) => {
+                for line in outcome.said.lines().filter(|line| !line.is_empty() && *line != "INFO:  Success") {
+                    let line = format!("{call}: {line}");
+                    if outcome.succeeded() { self.log.info(line) } else { self.log.error(line) }
+                }
+                self.on_job_ended(job, outcome);
+            }
+            Ended::Notice(number, exit) => self.on_told(number, &exit),
+            Ended::Notification(kind, exit) => self.on_notified(&kind, &exit),
+        }
+    }
+
+    fn on_job_ended(&mut self, job: JobId, outcome: Outcome) {
+        self.state.job_ended(job);
+        self.tell(Event::Done { job, outcome });
     }
 
     fn on_deadline(&mut self) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{Fence, STONITH_PROGRAMS};
-use crate::haresources::{Exit, Outcome};
+use crate::haresources::Outcome;
 use crate::names::{JobId, NodeName};
 
 use super::child::{Call, Ended, Output};
@@ -44,7 +44,7 @@ impl Driver {
         });
         if let Err(why) = started {
             self.log.error(&why);
-            self.soon_done(job, Outcome { exit: Exit::NotFound(why), said: String::new() });
+            self.soon_done(job, Outcome::not_found(why));
         }
     }
 
@@ -72,11 +72,6 @@ impl Driver {
             None => arguments.push("-S".into()),
         }
         Ok((Some(Call { program: program.into(), name: None, arguments }), private))
-    }
-
-    /// A job that ended before it began.
-    pub(super) fn soon_done(&mut self, job: JobId, outcome: Outcome) {
-        self.soon.push_back(crate::cluster::Event::Done { job, outcome });
     }
 }
 

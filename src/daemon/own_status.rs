@@ -1,9 +1,10 @@
-//! The document behind `latido status` and the status page (`client::Status`), made from the core's view. Decides nothing.
+//! The document behind `latido status` and the status page (`client::Status`), made from the core's view.
 
 use std::time::Duration;
 
 use crate::client;
-use crate::cluster::{GroupState, View};
+use crate::cluster::{GroupView, LinkView, View};
+use crate::time::Mono;
 
 use super::driver::Driver;
 
@@ -11,7 +12,7 @@ impl Driver {
     pub(super) fn status(&self) -> client::Status {
         let now = self.clock.mono();
         let view = self.cluster.view(now);
-        let ms = |at: crate::time::Mono| millis(now.since(at));
+        let ms = |at: Mono| millis(now.since(at));
         client::Status {
             version: 1,
             program: env!("CARGO_PKG_VERSION").to_owned(),
@@ -20,20 +21,7 @@ impl Driver {
             up_for_ms: millis(now.elapsed()),
             me: view.me.to_string(),
             nodes: nodes(&view),
-            groups: view
-                .groups
-                .iter()
-                .map(|group| client::Group {
-                    key: group.key.clone(),
-                    owner: group.owner.to_string(),
-                    resources: group.resources.clone(),
-                    state: group_state(group.state).to_owned(),
-                    for_ms: ms(group.since),
-                    held_by_peer: group.held_by_peer,
-                    running: group.running.clone(),
-                    failure: group.failure.clone(),
-                })
-                .collect(),
+            groups: view.groups.iter().map(|group| group_of(group, now)).collect(),
             rscstatus: view.rscstatus.clone(),
             waiting_for: view.waiting_for.clone(),
             stable: view.stable,
@@ -58,13 +46,26 @@ impl Driver {
     }
 }
 
+fn group_of(group: &GroupView, now: Mono) -> client::Group {
+    client::Group {
+        key: group.key.clone(),
+        owner: group.owner.to_string(),
+        resources: group.resources.clone(),
+        state: group.state.as_str().to_owned(),
+        for_ms: millis(now.since(group.since)),
+        held_by_peer: group.held_by_peer,
+        running: group.running.clone(),
+        failure: group.failure.clone(),
+    }
+}
+
 /// Milliseconds with a tenth.
 fn fine(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 fn nodes(view: &View) -> Vec<client::Node> {
-    let link = |link: &crate::cluster::LinkView| client::Link {
+    let link = |link: &LinkView| client::Link {
         medium: link.medium.to_string(),
         up: link.up,
         last_heard_ms: link.last_heard.map(millis),
@@ -96,15 +97,4 @@ fn nodes(view: &View) -> Vec<client::Node> {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-const fn group_state(state: GroupState) -> &'static str {
-    match state {
-        GroupState::Free => "free",
-        GroupState::Starting => "starting",
-        GroupState::Held => "held",
-        GroupState::Stopping => "stopping",
-        GroupState::Failed => "failed",
-        GroupState::Blocked => "blocked",
-    }
 }

@@ -6,7 +6,7 @@ use crate::agent::{self, Place};
 use crate::client::{Answer, Ask};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set};
-use crate::haresources::{Exit, Invocation, Outcome, Verb};
+use crate::haresources::{Invocation, Outcome, Verb};
 use crate::names::{ClientId, JobId};
 use crate::paths::Paths;
 use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
@@ -80,8 +80,7 @@ impl Driver {
         };
         if let Some(why) = failure {
             self.log.error(&why);
-            let outcome = Outcome { exit: Exit::NotFound(why), said: String::new() };
-            self.soon.push_back(Event::Done { job, outcome });
+            self.soon_done(job, Outcome::not_found(why));
         }
     }
 
@@ -97,7 +96,7 @@ impl Driver {
                 if let Some(why) = answer.why.as_ref().filter(|_| invocation.verb != Verb::Status) {
                     self.log.error(format!("{invocation}: {why}"));
                 }
-                self.soon.push_back(Event::Done { job, outcome: answer.into_outcome() });
+                self.soon_done(job, answer.into_outcome());
                 None
             }
             (Some(Place::Inside), None) => Some(format!("{name} needs packet sockets, which we may not open")),
@@ -140,6 +139,11 @@ impl Driver {
             }
             Err(error) => Some(format!("cannot run {}: {error}", call.program.to_string_lossy())),
         }
+    }
+
+    /// A job that is over already: the core hears of it next.
+    pub(super) fn soon_done(&mut self, job: JobId, outcome: Outcome) {
+        self.soon.push_back(Event::Done { job, outcome });
     }
 
     fn feed_watchdog(&mut self) {

@@ -39,7 +39,7 @@ impl Driver {
             Probe::Command(words) => self.probe_with_command(job, &words, limit).err(),
         };
         if let Some(why) = refused {
-            self.soon_done(job, Outcome { exit: Exit::NotFound(why), said: String::new() });
+            self.soon_done(job, Outcome::not_found(why));
         }
     }
 

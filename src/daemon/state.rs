@@ -101,7 +101,7 @@ impl State {
                 (false, true) => "o",
                 (true, true) => "po",
             };
-            let _ = writeln!(text, "group {} {marks} {} {}", word_of(group.state), group.owner, group.words.join(" "));
+            let _ = writeln!(text, "group {} {marks} {} {}", group.state.as_str(), group.owner, group.words.join(" "));
             if let Some(why) = &group.failure {
                 let _ = writeln!(text, "why {}", why.replace('\n', " "));
             }
@@ -154,24 +154,11 @@ fn process_of(text: &str) -> Option<Process> {
     Some(Process { pid, start: start.parse().ok()? })
 }
 
-const WORDS: [(GroupState, &str); 6] = [
-    (GroupState::Free, "free"),
-    (GroupState::Starting, "starting"),
-    (GroupState::Held, "held"),
-    (GroupState::Stopping, "stopping"),
-    (GroupState::Failed, "failed"),
-    (GroupState::Blocked, "blocked"),
-];
-
-fn word_of(state: GroupState) -> &'static str {
-    WORDS.iter().find(|(known, _)| *known == state).map_or("blocked", |(_, word)| word)
-}
-
 fn group(text: &str) -> Option<KeptGroup> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let (state, marks, owner) = (words.next()?, words.next()?, words.next()?);
     Some(KeptGroup {
-        state: WORDS.iter().find(|(_, word)| *word == state)?.0,
+        state: GroupState::ALL.into_iter().find(|known| known.as_str() == state)?,
         since_partition: marks.contains('p'),
         offered: marks.contains('o'),
         owner: NodeName::new(owner)?,

@@ -71,6 +71,11 @@ impl Outcome {
         Outcome { exit: Exit::Code(code), said: String::new() }
     }
 
+    /// Could not be run at all, for this reason.
+    pub fn not_found(why: String) -> Outcome {
+        Outcome { exit: Exit::NotFound(why), said: String::new() }
+    }
+
     /// Whether it exited with 0.
     pub fn succeeded(&self) -> bool {
         self.exit == Exit::Code(0)
