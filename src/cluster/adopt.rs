@@ -136,7 +136,7 @@ impl Cluster {
             self.timers.set(Timer::Dead(name), self.now.mono + self.settings.deadtime);
         }
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
-        self.groups.release_removed();
+        self.release_removed();
         self.adopted = true;
         self.leaves_again = kept.leaving;
     }

@@ -209,6 +209,10 @@ impl Group {
         }
     }
 
+    fn shares_with(&self, other: &Group) -> bool {
+        self.spec.resources.iter().any(|resource| other.spec.resources.contains(resource))
+    }
+
     fn words(&self) -> String {
         self.spec.resources.iter().map(|resource| resource.word.as_str()).collect::<Vec<_>>().join(" ")
     }

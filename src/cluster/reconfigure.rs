@@ -34,7 +34,7 @@ impl Cluster {
             self.peer.holds.push(from.and_then(|at| before.get(at).copied()).unwrap_or(unknown));
         }
         self.groups.forgive_failures();
-        self.groups.release_removed();
+        self.release_removed();
         self.told_once.remove("digest");
         self.report(Report::Reconfigured { groups: count });
         self.changed();

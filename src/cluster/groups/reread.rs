@@ -35,18 +35,19 @@ impl Groups {
         }
         origin
     }
-
-    /// Asks for every removed group to be stopped.
-    pub(in crate::cluster) fn release_removed(&mut self) {
-        for index in 0..self.len() {
-            if self.list[index].removed {
-                self.want_released(index);
-            }
-        }
-    }
 }
 
 impl Cluster {
+    /// Asks for every removed group to be stopped; one that was only waiting for its start is forgotten at once.
+    pub(in crate::cluster) fn release_removed(&mut self) {
+        for index in 0..self.groups.len() {
+            if self.groups.list[index].removed {
+                self.groups.want_released(index);
+            }
+        }
+        self.forget_removed();
+    }
+
     pub(super) fn forget_removed(&mut self) {
         let gone = |group: &Group| group.removed && matches!(group.state, GroupState::Free | GroupState::Failed);
         while let Some(index) = self.groups.list.iter().position(gone) {

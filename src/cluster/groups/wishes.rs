@@ -27,11 +27,13 @@ impl Wish {
 }
 
 impl Groups {
-    /// Asks for a free group; nothing happens to one in any other state.
+    /// Asks for a free group; nothing happens to one in any other state, nor while what it shares with a group that is
+    /// gone from the file is being stopped: it would be found running, and stopped after that.
     pub(in crate::cluster) fn want_acquired(&mut self, index: usize) {
-        let group = &mut self.list[index];
-        if group.state == GroupState::Free && !group.removed {
-            group.state = GroupState::Starting;
+        let group = &self.list[index];
+        let waits = self.list.iter().any(|other| other.removed && other.shares_with(group));
+        if group.state == GroupState::Free && !group.removed && !waits {
+            self.list[index].state = GroupState::Starting;
             self.queue.push_back((index, Wish::Acquire));
         }
     }
