@@ -84,7 +84,7 @@ impl Kept {
 }
 
 impl KeptGroup {
-    fn is_claimed(&self) -> bool {
+    pub(super) fn is_claimed(&self) -> bool {
         !matches!(self.state, GroupState::Free | GroupState::Failed)
     }
 

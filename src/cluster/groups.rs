@@ -40,8 +40,8 @@ struct Group {
     offered: bool,
     /// Gone from `haresources`: to be stopped and forgotten.
     removed: bool,
-    /// As a predecessor started it, to be stopped so.
-    leftover: Option<ResourceGroup>,
+    /// As it was started, by us or a predecessor, when the file has said something else since: so it runs and goes down.
+    as_started: Option<ResourceGroup>,
 }
 
 /// All groups, what is queued, and what runs.
@@ -95,10 +95,7 @@ impl Groups {
 
     /// Whether it runs here, is to run here, or has not finished stopping.
     pub(super) fn is_claimed(&self, index: usize) -> bool {
-        match self.list[index].state {
-            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => true,
-            GroupState::Free | GroupState::Failed => false,
-        }
+        self.list[index].is_claimed()
     }
 
     /// Whether anything is being started or stopped, or waits for its turn.
@@ -120,8 +117,9 @@ impl Groups {
         queued || self.running.iter().any(|running| running.index == index && running.chain.is_going_down())
     }
 
+    /// What runs, or would be started.
     pub(super) fn resources(&self, index: usize) -> &[Resource] {
-        &self.list[index].spec.resources
+        &self.list[index].running_spec().resources
     }
 
     /// Since when it has been in its state.
@@ -205,15 +203,33 @@ impl Group {
             contested: false,
             offered: false,
             removed: false,
-            leftover: None,
+            as_started: None,
+        }
+    }
+
+    fn is_claimed(&self) -> bool {
+        match self.state {
+            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => true,
+            GroupState::Free | GroupState::Failed => false,
         }
     }
 
     fn shares_with(&self, other: &Group) -> bool {
-        self.spec.resources.iter().any(|resource| other.spec.resources.contains(resource))
+        self.running_spec().resources.iter().any(|resource| other.spec.resources.contains(resource))
+    }
+
+    /// Takes note of how it was started, if the file says something else by now.
+    fn keep_as_started(&mut self, started: ResourceGroup) {
+        if started.resources != self.spec.resources {
+            self.as_started = Some(started);
+        }
+    }
+
+    fn running_spec(&self) -> &ResourceGroup {
+        self.as_started.as_ref().unwrap_or(&self.spec)
     }
 
     fn words(&self) -> String {
-        self.spec.resources.iter().map(|resource| resource.word.as_str()).collect::<Vec<_>>().join(" ")
+        self.running_spec().resources.iter().map(|resource| resource.word.as_str()).collect::<Vec<_>>().join(" ")
     }
 }

@@ -22,6 +22,9 @@ impl Groups {
         for old in kept {
             let Some(index) = self.known_or_removed(old, now) else { continue };
             let group = &mut self.list[index];
+            if old.is_claimed() {
+                group.keep_as_started(old.spec());
+            }
             group.state = old.state;
             group.since_partition = old.since_partition;
             group.offered = old.offered;
@@ -40,7 +43,7 @@ impl Groups {
         for old in kept.iter().filter(|old| old.state != GroupState::Failed) {
             if let Some(index) = self.known_or_removed(old, now) {
                 // As it was started: the file may say something else by now.
-                self.list[index].leftover = Some(old.spec());
+                self.list[index].as_started = Some(old.spec());
                 self.list[index].state = GroupState::Stopping;
                 self.queue.push_back((index, Wish::Release));
             }
@@ -64,7 +67,7 @@ impl Group {
     fn to_keep(&self) -> KeptGroup {
         KeptGroup {
             owner: self.spec.owner.clone(),
-            words: self.spec.resources.iter().map(|resource| resource.word.clone()).collect(),
+            words: self.running_spec().resources.iter().map(|resource| resource.word.clone()).collect(),
             state: self.state,
             since_partition: self.since_partition,
             offered: self.offered,
@@ -74,7 +77,7 @@ impl Group {
 
     /// As `to_keep`, without making anything.
     fn is_kept_as(&self, kept: &KeptGroup) -> bool {
-        let words = self.spec.resources.iter().map(|resource| resource.word.as_str());
+        let words = self.running_spec().resources.iter().map(|resource| resource.word.as_str());
         self.state == kept.state
             && self.since_partition == kept.since_partition
             && self.offered == kept.offered

@@ -1,13 +1,13 @@
 //! The chains of scripts that run, each in a lane of its own (`resources.md` 3.1, 3.2).
 
-use crate::haresources::{Chain, Note, Outcome, Step, Verb};
+use crate::haresources::{Chain, Note, Outcome, ResourceGroup, Step, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
 use super::super::monitor::CALM;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report};
-use super::{Groups, Wish};
+use super::{Group, Groups, Wish};
 
 /// A chain on its way.
 #[derive(Debug)]
@@ -32,6 +32,17 @@ impl Groups {
         Some(self.running.remove(at))
     }
 
+    /// What goes down with a group: what was started with it, unless another group that stays here has it by now.
+    fn to_release(&self, index: usize) -> ResourceGroup {
+        let mut spec = self.list[index].running_spec().clone();
+        if self.list[index].as_started.is_some() {
+            let stays = |group: &&Group| matches!(group.state, GroupState::Held | GroupState::Starting);
+            let staying = || self.list.iter().filter(stays).flat_map(|group| &group.running_spec().resources);
+            spec.resources.retain(|resource| !staying().any(|other| other == resource));
+        }
+        spec
+    }
+
     /// A number no job has had.
     pub(in crate::cluster) fn next_job(&mut self) -> JobId {
         self.next_job += 1;
@@ -44,16 +55,15 @@ impl Cluster {
     pub(in crate::cluster) fn run_next(&mut self) {
         while let Some((index, wish)) = self.groups.take_next() {
             let group = &self.groups.list[index];
-            let (owner, resources) = (group.spec.owner.clone(), group.words());
+            let (spec, owner, resources) = (group.running_spec(), group.spec.owner.clone(), group.words());
             let (report, (chain, step)) = match wish {
-                Wish::Acquire => (Some(Report::Acquiring { owner, resources }), Chain::acquire(&group.spec)),
+                Wish::Acquire => (Some(Report::Acquiring { owner, resources }), Chain::acquire(spec)),
                 // Said by whoever asked for it.
-                Wish::Restart(from) => (None, Chain::restart(&group.spec, from)),
-                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::acquire(&group.spec)),
-                Wish::Release | Wish::LetGo | Wish::GiveUp => (
-                    Some(Report::Releasing { owner, resources }),
-                    Chain::release(group.leftover.as_ref().unwrap_or(&group.spec)),
-                ),
+                Wish::Restart(from) => (None, Chain::restart(spec, from)),
+                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::acquire(spec)),
+                Wish::Release | Wish::LetGo | Wish::GiveUp => {
+                    (Some(Report::Releasing { owner, resources }), Chain::release(&self.groups.to_release(index)))
+                }
             };
             report.into_iter().for_each(|report| self.report(report));
             let lane = self.groups.next_lane;
@@ -164,10 +174,10 @@ impl Cluster {
         entry.state = state;
         entry.since = self.now.mono;
         entry.failure = failure;
-        entry.leftover = None;
         if state == GroupState::Held {
             entry.offered = false;
         } else {
+            entry.as_started = None;
             entry.since_partition = false;
             entry.contested = false;
         }

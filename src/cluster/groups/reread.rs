@@ -1,10 +1,11 @@
-//! Groups of a `haresources` that was read again (`reconfigure`): kept by key, and forgotten once they are stopped.
+//! Groups of a `haresources` that was read again (`reconfigure`): kept by key, and forgotten once they are stopped. A
+//! line that changed moves nothing: what was started goes down as it was started, what is new on it comes up with it.
 
 use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
 use super::super::{Cluster, GroupState};
-use super::{Group, Groups};
+use super::{Group, Groups, Wish};
 
 impl Groups {
     /// Takes over a reread file: groups keep their state by key; what is gone is stopped and forgotten later. Returns
@@ -15,8 +16,13 @@ impl Groups {
         for spec in specs.into_iter().filter(|spec| !spec.resources.is_empty()) {
             let found = old.iter().position(|group| group.as_ref().is_some_and(|group| group.spec.key() == spec.key()));
             let mut group = Group::new(spec, now);
-            if let Some(before) = found.and_then(|at| old[at].take()) {
+            if let Some((at, before)) = found.and_then(|at| Some((at, old[at].take()?))) {
+                let runs = before.is_claimed() && !self.queue.contains(&(at, Wish::Acquire));
+                let started = before.running_spec().clone();
                 group = Group { spec: group.spec, removed: false, ..before };
+                if runs {
+                    group.keep_as_started(started);
+                }
             }
             self.list.push(group);
             origin.push(found);
