@@ -173,7 +173,9 @@ impl Cluster {
             return true;
         }
         self.cleaning = None;
-        self.report(Report::LeftoversStopped);
+        if !self.groups.is_blocked() {
+            self.report(Report::LeftoversStopped);
+        }
         if then == Cleaning::ThenLeave {
             self.exit_now();
             return true;
