@@ -166,7 +166,20 @@ pub fn read_line(text: &str) -> Result<Line, Fault> {
 }
 
 fn fault(error: &serde_json::Error) -> Fault {
-    if error.is_eof() { Fault::Cut } else { Fault::Rubbish(error.to_string()) }
+    if error.is_eof() { Fault::Cut } else { Fault::Rubbish(printable(&error.to_string())) }
+}
+
+/// A record comes from anywhere: it must not move the cursor of whoever reads it.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::names::{JobId, MediumId};
 use crate::time::Now;
 use crate::wire::{Kind, Message, field};
 
-use super::{Fault, Life, Line, read_line};
+use super::{Fault, Life, Line, printable, read_line};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,8 @@ impl Player {
         };
         let (program, generation, date) = (&life.program, life.birth.generation.0, utc(life.now.wall.0));
         let at = life.now.mono.elapsed().as_secs_f64();
-        self.out.push(format!("{at:9.3}  -- {date}: {me} starts, latido {program}, generation {generation}{past}"));
+        let line = format!("{at:9.3}  -- {date}: {me} starts, latido {program}, generation {generation}{past}");
+        self.out.push(printable(&line));
         let (cluster, program) = (life.begin(), program.clone());
         self.alive = Some(Alive { cluster, me, program, now: life.now, jobs: BTreeMap::new(), told: false });
     }
@@ -132,7 +133,7 @@ impl Player {
 
     fn note(&mut self, alive: &Alive, text: &str) {
         let at = alive.now.mono.elapsed().as_secs_f64();
-        self.out.push(format!("{at:9.3}  {:<6} {text}", alive.me));
+        self.out.push(printable(&format!("{at:9.3}  {:<6} {text}", alive.me)));
     }
 
     fn show_event(&mut self, alive: &mut Alive, event: &Event) {
@@ -218,7 +219,7 @@ fn ended(outcome: &Outcome) -> String {
 fn essence(message: &Message) -> String {
     let mut content = message.clone();
     [field::SRC, field::SEQ, field::HG, field::TS, field::LD, field::TTL].iter().for_each(|name| content.remove(name));
-    content.to_string().escape_debug().to_string()
+    content.to_string()
 }
 
 /// Seconds since 1970 as a date.

@@ -135,3 +135,22 @@ fn the_end_of_something_this_program_did_not_start_shows_where_it_decides_otherw
     assert!(lines.contains(remark), "{lines}");
     assert!(!player.play(&end).unwrap().join("\n").contains("otherwise"));
 }
+
+#[test]
+fn nothing_in_a_record_moves_the_cursor_of_its_reader() {
+    let evil = "\u{1b}[2J\nx";
+    let mut born = life(|_| {});
+    born.program = evil.to_owned();
+    let message = Message::new(&Kind::Other(evil.to_owned())).with("src", evil);
+    let events = [
+        done(&format!("stopped {evil}")),
+        Event::Local(message.clone()),
+        Event::Message { medium: MediumId::new(evil), at: NOW.mono, message },
+    ];
+    let mut player = Player::new(Shown::Everything);
+    let mut lines = player.play(&text(born.to_line())).unwrap();
+    events.iter().for_each(|event| lines.extend(player.play(&text(event_line(NOW, event))).unwrap()));
+    let stuck = player.play(r#"{"now":{"mono":1,"wall":1},"event":"\u001b[2J"}"#).unwrap_err();
+    lines.push(stuck.to_string());
+    assert!(lines.len() >= 5 && lines.iter().all(|line| !line.contains(char::is_control)), "{lines:?}");
+}
