@@ -75,7 +75,7 @@ fn names_media_and_rules_are_the_users() {
     assert!(row(&text, "web does not stop on left").contains("within 20 s (on-stop-failure reboot)"), "{text}");
     assert!(row(&text, "web dies").contains("web was asked and did not work"), "{text}");
     // Only one group was missed; nothing ran on both nodes, because one of them was fenced.
-    assert!(text.contains("none  mail") && !text.contains("ran on both nodes"), "{text}");
+    assert!(row(&text, "power-off of left").contains("  web  ") && !text.contains("ran on both nodes"), "{text}");
     assert!(!text.contains("10.0.0.254 is dead"), "a ping host answers:\n{text}");
 }
 

@@ -95,3 +95,35 @@ impl Pair {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(seconds: u64) -> Mono {
+        Mono::at(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_service_is_missed_from_its_first_resource_lost_to_the_last_one_back() {
+        let mut pair = Pair::new("alpha ra rb", 1, |_| {}).unwrap();
+        let at = |pair: &mut Pair, second: u64| pair.run_for(secs(second).since(pair.now()));
+        ["ra", "rb"].into_iter().for_each(|word| pair.runs_by_itself(0, word));
+        at(&mut pair, 10);
+        pair.service_dies(0, "rb");
+        at(&mut pair, 12);
+        pair.service_dies(0, "ra");
+        pair.runs_by_itself(1, "ra");
+        at(&mut pair, 15);
+        pair.runs_by_itself(1, "rb");
+        at(&mut pair, 20);
+        pair.runs_by_itself(0, "ra");
+        at(&mut pair, 24);
+        let seen =
+            |without, doubled| Seen { without: Duration::from_secs(without), doubled: Duration::from_secs(doubled) };
+        assert_eq!(pair.seen(0, Mono::ZERO, secs(24)), seen(5, 4));
+        assert_eq!(pair.seen(0, secs(12), secs(22)), seen(3, 2));
+        assert_eq!(pair.seen(0, secs(16), secs(19)), seen(0, 0));
+        assert!(!pair.is_home(0), "part of it runs on the other node too");
+    }
+}

@@ -88,8 +88,9 @@ impl Teller<'_> {
         !self.settings.fences.is_empty()
     }
 
-    /// Groups go home by themselves, or are taken home.
-    fn home(&mut self) {
+    /// Groups go home by themselves, or are taken home by the owner of the first; by `either` node where both may have
+    /// lost theirs.
+    fn home(&mut self, either: bool) {
         let bound = self.bound();
         match self.mode() {
             AutoFailback::On | AutoFailback::Legacy => self.becomes("home", bound),
@@ -98,8 +99,10 @@ impl Teller<'_> {
                 let (owner, other) = (self.owner, self.other);
                 self.chapter(&format!("taken home by hand (latido takeover local, on {owner})"));
                 self.say(&format!("takeover {owner} local"));
-                self.say(&format!("settle {}", seconds(bound)));
-                self.say(&format!("takeover {other} local"));
+                if either {
+                    self.say(&format!("settle {}", seconds(bound)));
+                    self.say(&format!("takeover {other} local"));
+                }
                 self.becomes("home", bound);
             }
         }
@@ -120,7 +123,7 @@ impl Teller<'_> {
         self.becomes("once", self.bound());
         self.chapter(&format!("{owner} is back"));
         self.say(&format!("start {owner}"));
-        self.home();
+        self.home(false);
     }
 
     /// Each medium cut alone, where another one is left.
@@ -157,7 +160,7 @@ impl Teller<'_> {
             self.say(&format!("start {} {}", self.owner, self.other));
         }
         self.wait(CALM);
-        self.home();
+        self.home(self.is_fenced());
     }
 
     fn hand_over(&mut self) {
@@ -191,7 +194,7 @@ impl Teller<'_> {
         self.becomes("once", self.bound());
         self.chapter(&format!("{owner} is started again"));
         self.say(&format!("start {owner}"));
-        self.home();
+        self.home(false);
     }
 
     fn failing_start(&mut self, name: &str, service: &Resource) {
@@ -236,7 +239,7 @@ impl Teller<'_> {
         self.chapter(&format!("{owner} is switched off and on"));
         self.say(&format!("scripts-work\npower-off {owner}"));
         self.say(&format!("within {} once\nstart {owner}", seconds(self.bound())));
-        self.home();
+        self.home(false);
     }
 
     fn dead_service(&mut self, name: &str, service: &Resource) {

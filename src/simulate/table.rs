@@ -3,6 +3,9 @@
 use super::timeline::{label, time};
 use super::{Pair, Row, Seen};
 
+/// Nobody missed anything.
+const NONE: &str = "none";
+
 impl Row {
     /// What the users of its groups saw, in words: one line for each figure, with the groups it is of.
     pub fn cells(&self) -> Vec<String> {
@@ -20,13 +23,17 @@ impl Row {
         match &figures[..] {
             [] => vec!["–".to_owned()],
             [(figure, _)] => vec![figure.clone()],
-            several => several.iter().map(|(figure, names)| format!("{figure}  {}", names.join(", "))).collect(),
+            several => {
+                // Groups to which nothing happened need no line.
+                let touched = several.iter().filter(|(figure, _)| figure != NONE);
+                touched.map(|(figure, names)| format!("{figure}  {}", names.join(", "))).collect()
+            }
         }
     }
 }
 
 fn figure(seen: Seen) -> String {
-    let without = if seen.without.is_zero() { "none".to_owned() } else { time(seen.without) };
+    let without = if seen.without.is_zero() { NONE.to_owned() } else { time(seen.without) };
     if seen.doubled.is_zero() { without } else { format!("{without}; {} on both nodes", time(seen.doubled)) }
 }
 
@@ -53,4 +60,39 @@ pub fn table(pair: &Pair, rows: &[Row]) -> String {
         lessons.iter().for_each(|lesson| text.push_str(&format!("  - {lesson}\n")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::time::Mono;
+
+    fn row(groups: &[(&str, u64, u64)]) -> Row {
+        let seen = |without, doubled| Seen {
+            without: Duration::from_millis(without),
+            doubled: Duration::from_millis(doubled),
+        };
+        Row {
+            event: "x".to_owned(),
+            from: Mono::ZERO,
+            groups: groups.iter().map(|(name, without, both)| ((*name).to_owned(), seen(*without, *both))).collect(),
+            is_first: false,
+            decided_by: String::new(),
+            lesson: None,
+        }
+    }
+
+    #[test]
+    fn groups_that_saw_the_same_share_a_line_and_those_that_saw_nothing_have_none() {
+        assert_eq!(row(&[("web", 40, 0)]).cells(), ["40 ms"]);
+        assert_eq!(row(&[("web", 0, 0), ("mail", 0, 0)]).cells(), ["none"]);
+        assert_eq!(row(&[("web", 30_080, 0), ("mail", 0, 0), ("ftp", 30_080, 0)]).cells(), ["30.1 s  web, ftp"]);
+        assert_eq!(
+            row(&[("web", 0, 1500), ("mail", 2040, 0)]).cells(),
+            ["none; 1.50 s on both nodes  web", "2.04 s  mail"]
+        );
+        assert_eq!(row(&[]).cells(), ["–"]);
+    }
 }

@@ -248,3 +248,24 @@ pub fn time(time: Duration) -> String {
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::groups;
+
+    #[test]
+    fn a_group_is_called_by_what_the_rest_of_it_is_there_for() {
+        let name = |line: &str| label(&groups(line)[0]).to_owned();
+        assert_eq!(name("alpha drbddisk::r0 IPaddr::10.0.0.1/24/eth0 asterisk"), "asterisk");
+        assert_eq!(name("alpha Filesystem::/dev/sda1::/m IPaddr2::10.0.0.1/24/eth0 MailTo::root"), "10.0.0.1");
+        assert_eq!(name("alpha 10.0.0.1/24/eth0"), "10.0.0.1");
+        assert_eq!(name("alpha MailTo::root"), "MailTo::root");
+    }
+
+    #[test]
+    fn times_read_easily_at_any_length() {
+        let words = [40, 2_040, 30_080, 725_000, 90_061_000].map(|ms| time(Duration::from_millis(ms)));
+        assert_eq!(words, ["40 ms", "2.04 s", "30.1 s", "12 min 5 s", "25 h 1 min"]);
+    }
+}

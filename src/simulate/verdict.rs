@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{OnStartFailure, OnStopFailure, Report as R, Request, Response};
+use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Report as R, Request, Response};
 use crate::time::Mono;
 
 use super::timeline::{label, time};
@@ -77,6 +77,9 @@ impl Chapter<'_> {
 
     /// The first death that was noticed, and the silence that told.
     fn death(&self) -> Option<(Mono, Duration)> {
+        if self.has_said_goodbye() {
+            return None;
+        }
         self.reports().find_map(|(at, report)| match report {
             R::NodeDead { silent_for, .. } => Some((at, *silent_for)),
             _ => None,
@@ -91,6 +94,11 @@ impl Chapter<'_> {
         ups.map(|note| note.at).next()
     }
 
+    /// Whose silence says nothing new.
+    fn has_said_goodbye(&self) -> bool {
+        self.has(|report| matches!(report, R::ShutdownNotice { .. }))
+    }
+
     fn decided_by(&self) -> String {
         let mut reasons: Vec<String> = Vec::new();
         let mut add = |reason: Option<String>| reasons.extend(reason);
@@ -101,7 +109,7 @@ impl Chapter<'_> {
         for note in self.notes {
             match &note.what {
                 What::Said(report) => add(self.reason(report)),
-                What::Replied(Response::Refused(why)) if !self.has(|report| matches!(report, R::GivingUp { .. })) => {
+                What::Replied(Response::Refused(why)) if self.is_refused() => {
                     add(Some(format!("refused: {why}")));
                 }
                 What::Asked(Request::Standby(_) | Request::Takeover(_)) if !self.is_refused() => {
@@ -139,10 +147,13 @@ impl Chapter<'_> {
         let beating = (0..self.pair.media().len()).filter(|at| self.pair.media()[*at].ping_node.is_none());
         let (dead, left): (Vec<usize>, Vec<usize>) = beating.partition(|at| cut(*at));
         if dead.is_empty() || left.is_empty() {
-            return if self.groups.iter().all(|(_, seen)| seen.without.is_zero()) {
-                "nothing moved".to_owned()
-            } else {
-                "nothing was done about it".to_owned()
+            let off = self.pair.settings(0).auto_failback == AutoFailback::Off;
+            let starts = self.notes.iter().any(|note| note.what == What::Deed("start".to_owned()));
+            let missed = self.groups.iter().any(|(_, seen)| !seen.without.is_zero());
+            return match (missed, off && starts) {
+                (true, _) => "nothing was done about it".to_owned(),
+                (false, true) => "auto_failback off: nothing moved".to_owned(),
+                (false, false) => "nothing moved".to_owned(),
             };
         }
         let left: Vec<_> = left.into_iter().map(|at| self.pair.media()[at].id.as_str()).collect();
@@ -153,6 +164,7 @@ impl Chapter<'_> {
         let settings = self.pair.settings(0);
         let limits = settings.script_timeout;
         Some(match report {
+            R::NodeDead { .. } if self.has_said_goodbye() => return None,
             R::NodeDead { silent_for, .. } => {
                 let limit = if *silent_for > settings.deadtime + settings.keepalive { "initdead" } else { "deadtime" };
                 let allowed = if limit == "initdead" { settings.initdead } else { settings.deadtime };
@@ -204,8 +216,7 @@ impl Chapter<'_> {
         let how = missed.map(|(name, without)| format!("{} without {name}", time(without)));
         let deadtime = short(settings.deadtime);
         if self.has(|report| matches!(report, R::StopFailed { .. } | R::GroupBlocked { .. })) {
-            let first =
-                format!("{title}: {} are allowed to it (script-timeout stop)", short(settings.script_timeout.stop));
+            let first = format!("{title}: it is given {} (script-timeout stop)", short(settings.script_timeout.stop));
             let then = how.map_or("nobody missed it meanwhile".to_owned(), |how| format!("then {how}"));
             let because =
                 if self.death().is_some() { format!(", because deadtime is {deadtime}") } else { String::new() };
