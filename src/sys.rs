@@ -262,6 +262,19 @@ pub struct LocalTime {
     pub second: u8,
 }
 
+impl LocalTime {
+    /// `Jan` to `Dec`.
+    pub fn month_name(self) -> &'static str {
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        MONTHS.get(usize::from(self.month).wrapping_sub(1)).unwrap_or(&"???")
+    }
+
+    /// `Nov 21 08:15:32`, as syslog wants it.
+    pub fn stamp(self) -> String {
+        format!("{} {:02} {:02}:{:02}:{:02}", self.month_name(), self.day, self.hour, self.minute, self.second)
+    }
+}
+
 /// Converts seconds since 1970 to local time.
 pub fn local_time(seconds: u64) -> LocalTime {
     let seconds = libc::time_t::try_from(seconds).unwrap_or(0);

@@ -81,10 +81,9 @@ fn hand_over(words: &[&str], input: &str) -> std::io::Result<()> {
 /// As `date` prints it, without the zone: `Sat Nov 21 08:15:32 2026`.
 fn date() -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = Clock::start().now().wall.0;
     let time = sys::local_time(seconds);
-    let month = MONTHS.get(usize::from(time.month).saturating_sub(1)).copied().unwrap_or("?");
+    let month = time.month_name();
     // Days since the first of January 1970, a Thursday, by the calendar on the wall.
     let day = DAYS[usize::try_from(days(time.year, time.month, time.day).rem_euclid(7)).unwrap_or(0)];
     let (hour, minute, second) = (time.hour, time.minute, time.second);

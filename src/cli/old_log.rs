@@ -14,7 +14,6 @@ use crate::api::facility_number;
 use crate::clock::Clock;
 use crate::sys;
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 /// `LOG_DAEMON`, where a name means nothing to us.
 const DAEMON: u8 = 24;
 
@@ -118,9 +117,7 @@ impl OldLog {
         }
         let clean: String = text.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
         let said = format!("{}: [{}]: {}: {clean}", self.program, std::process::id(), loud.word());
-        let t = sys::local_time(self.clock.since_1970().as_secs());
-        let month = MONTHS.get(usize::from(t.month.saturating_sub(1))).unwrap_or(&"???");
-        let stamp = format!("{month} {:02} {:02}:{:02}:{:02}", t.day, t.hour, t.minute, t.second);
+        let stamp = sys::local_time(self.clock.since_1970().as_secs()).stamp();
         let line = format!("{stamp} {} {said}\n", self.host);
         if self.to_terminal {
             let _ = std::io::stderr().write_all(line.as_bytes());

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::api::facility_number;
 use crate::clock::Clock;
 use crate::cluster::Level;
 use crate::config::LogTargets;
@@ -219,7 +220,7 @@ impl Sinks {
         let (pid, word) = (std::process::id(), level.as_str());
         if self.syslog_format {
             let node = &self.node;
-            return format!("{} {node} {ENTITY}: [{pid}]: {word}: {text}\n", syslog_time(wall));
+            return format!("{} {node} {ENTITY}: [{pid}]: {word}: {text}\n", t.stamp());
         }
         format!(
             "{ENTITY}[{pid}]: {:04}/{:02}/{:02}_{:02}:{:02}:{:02} {word}: {text}\n",
@@ -268,6 +269,7 @@ fn share(file: &File) {
 }
 
 struct Syslog {
+    /// A multiple of 8: the severity is added.
     facility: u8,
     socket: Option<UnixDatagram>,
 }
@@ -278,8 +280,8 @@ impl Syslog {
     }
 
     fn send(&mut self, wall: Wall, level: Level, text: &str) {
-        let priority = self.facility * 8 + severity(level);
-        let (time, pid, word) = (syslog_time(wall), std::process::id(), level.as_str());
+        let priority = self.facility + severity(level);
+        let (time, pid, word) = (sys::local_time(wall.0).stamp(), std::process::id(), level.as_str());
         let line = format!("<{priority}>{time} {ENTITY}: [{pid}]: {word}: {text}");
         let sent = self.socket.as_ref().is_some_and(|socket| match socket.send(line.as_bytes()) {
             Ok(_) => true,
@@ -311,20 +313,6 @@ const fn severity(level: Level) -> u8 {
         Level::Info => 6,
         Level::Debug => 7,
     }
-}
-
-fn facility_number(word: &str) -> Option<u8> {
-    const NAMES: [&str; 12] =
-        ["kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp"];
-    let local = word.strip_prefix("local").and_then(|n| n.parse::<u8>().ok()).filter(|n| *n < 8);
-    local.map(|n| n + 16).or_else(|| NAMES.iter().position(|name| *name == word).and_then(|at| u8::try_from(at).ok()))
-}
-
-fn syslog_time(wall: Wall) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let t = sys::local_time(wall.0);
-    let month = MONTHS.get(usize::from(t.month).wrapping_sub(1)).unwrap_or(&"Jan");
-    format!("{month} {:02} {:02}:{:02}:{:02}", t.day, t.hour, t.minute, t.second)
 }
 
 /// The text on one line: what is not printable is shown by its number, so that nobody outside can forge a line.
@@ -474,7 +462,7 @@ mod tests {
 
     #[test]
     fn facilities_have_their_numbers() {
-        assert_eq!(["local0", "local7", "daemon", "kern"].map(facility_number), [Some(16), Some(23), Some(3), Some(0)]);
+        assert_eq!(["local0", "local7", "daemon", "kern"].map(facility_number), [128, 184, 24, 0].map(Some));
         assert_eq!(["none", "local8", "LOCAL0", ""].map(facility_number), [None; 4]);
     }
 

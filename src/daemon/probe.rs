@@ -1,7 +1,7 @@
 //! Asking a service whether it works (`latido.cf`, `monitor … with`): a TCP connection, a SIP `OPTIONS`, a program.
 //!
-//! The SIP request is what RFC 3261 11.1 asks for, with a `Contact` the server can answer to; any answer will do, for one
-//! that refuses is alive.
+//! The SIP request is what RFC 3261 11.1 asks for, with a `Contact` the server can answer to; any answer will do, for
+//! one that refuses is alive.
 
 use std::net::SocketAddr;
 use std::path::Path;
