@@ -212,7 +212,11 @@ impl Teller<'_> {
         self.chapter(&format!("{name} is mended (latido resource retry)"));
         self.say(&format!("scripts-work\nretry {other} {word}"));
         self.becomes("once", self.bound());
-        self.say(&format!("takeover {owner} local"));
+        // Its only group came back at once.
+        let own = self.groups.iter().filter(|group| group.owner == self.settings.me && !group.resources.is_empty());
+        if own.count() > 1 || self.settings.on_start_failure == OnStartFailure::Stay {
+            self.say(&format!("takeover {owner} local"));
+        }
         self.becomes("home", self.bound());
     }
 
