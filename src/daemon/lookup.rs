@@ -162,20 +162,27 @@ pub(super) fn executable(path: &Path) -> Option<Metadata> {
 /// # Errors
 /// A sentence that names the path.
 pub(super) fn refuse_writable(path: &Path) -> Result<(), String> {
+    match exposed(path)? {
+        Some(why) => Err(format!("{} will not be run: {why} (chown root, chmod go-w)", path.display())),
+        None => Ok(()),
+    }
+}
+
+/// `/srv may be written by everybody`: the first place on the way to a file, or to what its link leads to, where
+/// somebody other than root, or the user we run as, may put another in its place.
+///
+/// # Errors
+/// A sentence: what could not be looked at.
+pub(super) fn exposed(path: &Path) -> Result<Option<String>, String> {
     let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
     let target = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
-    let ancestors = dir.iter().flat_map(|dir| dir.ancestors()).chain(target.ancestors());
-    for place in ancestors {
+    for place in dir.iter().flat_map(|dir| dir.ancestors()).chain(target.ancestors()) {
         let meta = fs::metadata(place).map_err(|error| format!("{}: {error}", place.display()))?;
         if let Some(who) = others_who_may_write(&meta) {
-            return Err(format!(
-                "{} will not be run: {} may be written by {who} (chown root, chmod go-w)",
-                path.display(),
-                place.display()
-            ));
+            return Ok(Some(format!("{} may be written by {who}", place.display())));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn others_who_may_write(meta: &Metadata) -> Option<String> {

@@ -17,7 +17,7 @@ use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::boot::started_at_boot;
-use super::lookup::{executable, unit_dirs};
+use super::lookup::{Found, Places, executable, exposed, unit_dirs};
 
 /// Longest configuration file we read, in bytes.
 const LONGEST_FILE: u64 = 4 << 20;
@@ -235,21 +235,9 @@ fn has_unit(agent: &str) -> bool {
     unit_dirs().iter().any(|dir| dir.join(format!("{agent}.service")).exists())
 }
 
-/// Why someone other than root could change a file: its own owner and mode, and those of its directory.
+/// Why someone other than root could put another file in its place: as strict as the daemon is before it runs a script.
 fn writable_by_others(path: &Path) -> Option<String> {
-    const STICKY: u32 = 0o1000;
-    for path in [Some(path), path.parent()].into_iter().flatten() {
-        let meta = fs::metadata(path).ok()?;
-        let mode = meta.mode() & 0o7777;
-        if !trusted_owner(meta.uid()) {
-            return Some(format!("{} belongs to user {}", path.display(), meta.uid()));
-        }
-        let open = mode & 0o002 != 0 || (mode & 0o020 != 0 && meta.gid() != 0);
-        if open && !(meta.is_dir() && mode & STICKY != 0) {
-            return Some(format!("{} has mode {mode:04o} and can be changed by others", path.display()));
-        }
-    }
-    None
+    exposed(path).ok().flatten()
 }
 
 impl Facts for HostFacts {
@@ -321,7 +309,10 @@ impl Facts for HostFacts {
             return Some(ScriptFact::Missing("a resource is the name of a script, without a path".to_owned()));
         }
         if let Some(path) = self.script_path(agent) {
-            return Some(writable_by_others(&path).map_or(ScriptFact::Found, ScriptFact::Unsafe));
+            // A link to this program is not run from there.
+            let is_ours = matches!(Places::new(&self.paths).find(agent), Ok(Found::Ours));
+            let why = if is_ours { None } else { writable_by_others(&path) };
+            return Some(why.map_or(ScriptFact::Found, ScriptFact::Unsafe));
         }
         if has_unit(agent) || agent::place_of(agent).is_some() {
             return Some(ScriptFact::Found);

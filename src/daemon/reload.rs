@@ -21,8 +21,8 @@ impl Driver {
             Ok(config) => {
                 self.log.info("Rereading authentication file.");
                 config.warnings.iter().for_each(|warning| self.log.warn(warning.to_string()));
-                if config.media != self.config.media || config.settings.nodes != self.config.settings.nodes {
-                    self.log.warn("ha.cf names other media or nodes than before: that takes effect at the next start.");
+                for what in waits_for_a_start(&self.config, &config) {
+                    self.log.warn(format!("{what} changed: that takes effect at the next start."));
                 }
                 self.intake.set_keyring(config.keyring.clone());
                 let fresh = (config.settings.clone(), config.groups.clone());
@@ -38,4 +38,21 @@ impl Driver {
             }
         }
     }
+}
+
+/// What is different in the files and stays as it is until this node starts again.
+fn waits_for_a_start(before: &Config, after: &Config) -> Vec<&'static str> {
+    [
+        ("ha.cf: media", before.media != after.media),
+        ("ha.cf: node", before.settings.nodes != after.settings.nodes),
+        ("ha.cf: logfile, debugfile, logfacility or debug", before.logging != after.logging),
+        ("ha.cf: realtime or rtprio", (before.realtime, before.rtprio) != (after.realtime, after.rtprio)),
+        ("ha.cf: watchdog", before.watchdog != after.watchdog),
+        ("ha.cf: respawn or failfast", before.respawn != after.respawn),
+        ("latido.cf: announce", before.announce != after.announce),
+        ("latido.cf: listen", before.latido.listen != after.latido.listen),
+    ]
+    .into_iter()
+    .filter_map(|(what, differs)| differs.then_some(what))
+    .collect()
 }
