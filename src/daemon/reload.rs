@@ -56,3 +56,37 @@ fn waits_for_a_start(before: &Config, after: &Config) -> Vec<&'static str> {
     .filter_map(|(what, differs)| differs.then_some(what))
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use crate::names::NodeName;
+    use crate::paths::Paths;
+
+    use super::*;
+
+    const HA_CF: &str = "keepalive 1\ndeadtime 10\ninitdead 60\nbcast eth0\nauto_failback on\nnode alpha beta\n";
+
+    fn config(ha_cf: &str, latido_cf: &str) -> Config {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        let files = [(paths.ha_cf(), ha_cf), (paths.latido_cf(), latido_cf), (paths.haresources(), "alpha web\n")];
+        files.into_iter().for_each(|(path, text)| fs::write(path, text).unwrap());
+        fs::write(paths.authkeys(), "auth 1\n1 sha1 Xk29ab7Qw\n").unwrap();
+        fs::set_permissions(paths.authkeys(), fs::Permissions::from_mode(0o600)).unwrap();
+        let options = Options { as_node: NodeName::new("alpha"), ..Options::default() };
+        read_config::load_with(&paths, &options).1.unwrap()
+    }
+
+    #[test]
+    fn what_waits_for_a_start_is_named_and_nothing_else() {
+        let before = config(HA_CF, "");
+        let changed = |more: &str, latido: &str| waits_for_a_start(&before, &config(&format!("{HA_CF}{more}"), latido));
+        assert_eq!(changed("debugfile /var/log/d\n", ""), ["ha.cf: logfile, debugfile, logfacility or debug"]);
+        assert_eq!(changed("serial /dev/ttyS0\n", "listen 127.0.0.1:8080\n"), ["ha.cf: media", "latido.cf: listen"]);
+        assert_eq!(changed("respawn root /bin/true\n", "announce 3 100ms\n").len(), 2);
+        assert!(changed("warntime 5\nenv FOO=bar\n", "monitor web 10\n").is_empty());
+    }
+}
