@@ -16,6 +16,9 @@ use super::ha_cf::HaCf;
 use super::media::MediumSpec;
 use super::value::for_people;
 
+/// A signed status message on the wire (`wire.md` 7), in bytes.
+const STATUS_BYTES: u64 = 205;
+
 /// Warnings about `ha.cf`; `file` is its path.
 pub(super) fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
     let mut problems = Vec::new();
@@ -156,11 +159,10 @@ fn logging(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     }
 }
 
-/// A signed status is 205 bytes of ten bits; a serial line needs room for retransmissions (`wire.md` 7).
 fn serial_load(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     for medium in &cf.media {
         let Some((device, baud)) = medium.value.serial_line() else { continue };
-        let least = Duration::from_millis(2 * 205 * 10 * 1000 / u64::from(baud.max(1)));
+        let least = smallest_keepalive(baud / 10);
         if cf.keepalive < least {
             let what =
                 format!("{device} at {baud} baud is more than half full with keepalive {}", for_people(cf.keepalive));
@@ -168,6 +170,11 @@ fn serial_load(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
             problems.push(placed(Problem::warning(file, what).remedy(remedy), Some(medium.place.clone())));
         }
     }
+}
+
+/// The shortest interval of heartbeats for a serial line: they fill half of it, the rest is for what was lost.
+pub fn smallest_keepalive(bytes_per_second: u32) -> Duration {
+    Duration::from_millis((2 * STATUS_BYTES * 1000).div_ceil(u64::from(bytes_per_second.max(1))))
 }
 
 /// Warnings about the groups; `file` is the path of `haresources`.

@@ -29,6 +29,7 @@ use crate::haresources::parse::{PlacedGroup, parse_with_places};
 use crate::names::NodeName;
 
 pub use access::{ApiRule, Fence, Respawn, STONITH_PROGRAMS};
+pub use check::smallest_keepalive;
 pub use directive::{Apply, DIRECTIVES, Directive};
 pub use facts::{Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact};
 pub use ha_cf::HaCf;

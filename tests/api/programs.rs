@@ -111,12 +111,26 @@ fn api_test_as_root_or_twice_is_refused() {
 }
 
 fn on_both(alpha: Kind, beta: Kind) {
-    // The real daemon is too slow for its own test at any longer keepalive (`api.md` 4.3).
+    let mut tries = (0..3).map(|_| quick_enough(alpha, beta));
+    assert!(tries.any(|quick| quick), "a real daemon quick enough for its own test, in three tries");
+}
+
+/// Whether the real daemon was: kept busy it answers its api_test late, which gives up then (`api.md` 4.3).
+fn quick_enough(alpha: Kind, beta: Kind) -> bool {
+    // At any longer keepalive it never is.
     let pair = rig::pair(&rig::plan(alpha, beta).timed(50, 1500), "");
     rig::start(&pair);
     for name in NAMES {
         api_test(pair.host(name), 13);
         pass(secs(3.0));
+    }
+    let real = pair.host(if alpha == Real { "alpha" } else { "beta" });
+    let gave_up = || heard(real).iter().filter(|line| line.contains("ERROR")).count() > 1;
+    let is_over = || gave_up() || !real.run("pidof api_test").status.success();
+    let complete = |name: &str| heard(pair.host(name)).iter().any(|line| line.contains("Got message 22 of type"));
+    wait_until("22 messages", 20.0, || NAMES.into_iter().all(complete) || is_over());
+    if !complete(real.name) {
+        return false;
     }
     for name in NAMES {
         await_message(pair.host(name), 22);
@@ -138,6 +152,7 @@ fn on_both(alpha: Kind, beta: Kind) {
         heard(pair.host("beta")).contains(&update("alpha", "leave"))
     });
     pair.assert_real_content();
+    true
 }
 
 fn api_test_on_both_nodes_hears_the_other_beside_a_real_alpha() {

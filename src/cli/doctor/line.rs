@@ -3,15 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, MediumSpec};
+use crate::config::{Config, MediumSpec, smallest_keepalive};
 use crate::link::{FarEnd, LineReport, Patience, test_line};
 
 use super::finding::Findings;
 
-/// A signed status message on the wire (`wire.md` 7), in bytes.
-const STATUS_BYTES: u32 = 205;
-/// A heartbeat may fill half of the line: the rest is for what was lost.
-const SHARE: u32 = 2;
 /// A line slower than this part of its speed, in percent, loses something on the way.
 const SLOW: u32 = 60;
 
@@ -107,19 +103,12 @@ fn speed(device: &str, baud: u32, keepalive: Duration, rate: u32, findings: &mut
     }
 }
 
-/// The shortest interval of heartbeats that leaves room for what was lost.
-fn smallest_keepalive(bytes_per_second: u32) -> Duration {
-    let ms = u64::from(SHARE * STATUS_BYTES) * 1000 / u64::from(bytes_per_second.max(1));
-    Duration::from_millis(ms + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_smallest_keepalive_is_twice_a_message_and_agrees_with_check() {
-        // `latido check` warns below 213 ms at 19200 baud.
         assert_eq!(smallest_keepalive(1920).as_millis(), 214);
         assert_eq!(smallest_keepalive(11520).as_millis(), 36);
         assert!(smallest_keepalive(0) > Duration::from_secs(400));

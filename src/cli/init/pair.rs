@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::config::smallest_keepalive;
 use crate::names::NodeName;
 
 /// Everything `latido init` was told. The words are free of blanks and `#`.
@@ -35,8 +36,6 @@ pub(super) struct Pair {
     pub(super) service: Vec<String>,
 }
 
-/// A signed status message on a serial line (`wire.md` 7), in bits; it should fill half of the line at most.
-const STATUS_BITS: u32 = 205 * 10;
 /// The least `initdead`, in seconds: what a machine may need to boot.
 const BOOT: u32 = 60;
 
@@ -80,8 +79,8 @@ impl Pair {
     /// Ten heartbeats before a death; a beat slower than a second saves nothing, and a serial line has its limit.
     fn keepalive_ms(&self) -> u32 {
         let wanted = self.deadtime.saturating_mul(100).min(1000);
-        let carried = if self.serial.is_empty() { 0 } else { STATUS_BITS * 2000 / self.baud.max(1) + 1 };
-        wanted.max(carried)
+        let carried = if self.serial.is_empty() { 0 } else { smallest_keepalive(self.baud / 10).as_millis() };
+        wanted.max(u32::try_from(carried).unwrap_or(u32::MAX))
     }
 
     fn paths(&self, text: &mut String) {
