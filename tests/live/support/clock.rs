@@ -46,3 +46,33 @@ pub(crate) fn wait_until(what: &str, limit: f64, mut is: impl FnMut() -> bool) -
     wait_for(what, limit, || is().then_some(()));
     begun.elapsed().as_secs_f64()
 }
+
+/// The processors' time that the hypervisor of this machine gave to others, from a moment on: a processor that is taken
+/// away for half a second makes every program on it late, and says nothing about any of them.
+pub(crate) struct Stolen {
+    wanted: u64,
+    stolen: u64,
+}
+
+impl Stolen {
+    pub(crate) fn begin() -> Stolen {
+        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let ticks: Vec<u64> = line.split_whitespace().skip(1).map(|word| word.parse().unwrap_or(0)).collect();
+        // user nice system idle iowait irq softirq steal
+        let sum = |at: &[usize]| at.iter().filter_map(|at| ticks.get(*at)).sum();
+        Stolen { wanted: sum(&[0, 1, 2, 5, 6, 7]), stolen: sum(&[7]) }
+    }
+
+    /// Whether it was so much that being late proves nothing; says so.
+    pub(crate) fn is_much(&self) -> bool {
+        let now = Stolen::begin();
+        let percent = 100 * (now.stolen - self.stolen) / (now.wanted - self.wanted).max(1);
+        if percent > 5 {
+            super::shell::print(&format!(
+                "times not judged: {percent} % of the processors' time went to other machines"
+            ));
+        }
+        percent > 5
+    }
+}

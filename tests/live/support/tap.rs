@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::IoSliceMut;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use nix::net::if_::if_nametoindex;
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::sockopt::RcvBufForce;
-use nix::sys::socket::{LinkAddr, recvfrom, setsockopt};
+use nix::sys::socket::sockopt::{RcvBufForce, ReceiveTimestampns};
+use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, RecvMsg, recvmsg, setsockopt};
+use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::clock::epoch;
@@ -110,10 +112,14 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
     socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a read timeout");
     // What the kernel drops before it is read would pass for silence.
     setsockopt(&socket, RcvBufForce, &(64 << 20)).expect("root may have a large buffer");
+    // In a flood we read late; what counts is when a frame came.
+    setsockopt(&socket, ReceiveTimestampns, &true).expect("the kernel tells when a frame came");
     let bridges = ["br0", "br1"].map(|name| if_nametoindex(name).unwrap_or(0) as usize);
-    let mut frame = vec![0; 65536];
+    let (mut frame, mut control) = (vec![0; 65536], nix::cmsg_space!(TimeSpec));
     while !end.load(Ordering::Relaxed) {
-        let Ok((n, Some(from))) = recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut frame) else {
+        let mut into = [IoSliceMut::new(&mut frame)];
+        let received = recvmsg::<LinkAddr>(socket.as_raw_fd(), &mut into, Some(&mut control), MsgFlags::empty());
+        let Some((n, at, from)) = received.ok().and_then(|got| Some((got.bytes, arrival(&got), got.address?))) else {
             continue;
         };
         if from.pkttype() == OUTGOING || bridges.contains(&from.ifindex()) {
@@ -121,7 +127,7 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
         }
         if let Some(node) = advertiser(&frame[..n]) {
             let fields = BTreeMap::from([("t".to_owned(), "vrrp".to_owned())]);
-            let advert = Heard { at: epoch(), node, fields, bytes: Vec::new() };
+            let advert = Heard { at, node, fields, bytes: Vec::new() };
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(advert);
             continue;
         }
@@ -129,13 +135,22 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
         if let Some(fields) = message(bytes) {
             let node = fields.get("src").cloned().unwrap_or_default();
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(Heard {
-                at: epoch(),
+                at,
                 node,
                 fields,
                 bytes: bytes.to_vec(),
             });
         }
     }
+}
+
+/// When the kernel had it, in seconds since 1970.
+fn arrival(got: &RecvMsg<'_, '_, LinkAddr>) -> f64 {
+    let stamp = got.cmsgs().into_iter().flatten().find_map(|control| {
+        let ControlMessageOwned::ScmTimestampns(at) = control else { return None };
+        Some(Duration::from(at).as_secs_f64())
+    });
+    stamp.unwrap_or_else(epoch)
 }
 
 /// Who sent this advertisement of VRRP, by its address.
