@@ -186,7 +186,7 @@ impl Writer<'_> {
         }
         for disk in &disks {
             if members > 0 {
-                self.line(format!("pcs constraint order promote {disk}-clone then start {id}"));
+                self.line(format!("pcs constraint order promote {disk}-clone 'then' start {id}"));
                 self.line(format!("pcs constraint colocation add {id} with Promoted {disk}-clone INFINITY"));
             }
         }

@@ -24,7 +24,7 @@ pcs resource create fs_data ocf:heartbeat:Filesystem device=/dev/drbd0 directory
 pcs resource create ip_10.9.1.100 ocf:heartbeat:IPaddr2 ip=10.9.1.100 cidr_netmask=24 nic=eth0 iflabel=1 op monitor interval=5s meta migration-threshold=3 --group alpha-1
 pcs resource create src_10.9.1.100 ocf:heartbeat:IPsrcaddr ipaddress=10.9.1.100 op monitor interval=5s meta migration-threshold=3 --group alpha-1
 pcs resource create mail ocf:heartbeat:MailTo email=root@localhost subject=moved op monitor interval=5s meta migration-threshold=3 --group alpha-1
-pcs constraint order promote drbd_r0-clone then start alpha-1
+pcs constraint order promote drbd_r0-clone 'then' start alpha-1
 pcs constraint colocation add alpha-1 with Promoted drbd_r0-clone INFINITY
 pcs constraint location alpha-1 prefers alpha=100
 pcs constraint location alpha-1 rule score=-INFINITY pingd lt 1 or not_defined pingd
