@@ -186,7 +186,8 @@ fn killed_for_good(plan: &Plan) {
 fn kill_both(host: &Host) {
     let core = host.core().expect("a core");
     let supervisor = host.daemon().expect("a supervisor");
-    // The supervisor first: it has no time to help.
+    // Stopped first: neither has the time to help the other.
+    Host::send(&[supervisor, core], Signal::SIGSTOP);
     Host::send(&[supervisor, core], Signal::SIGKILL);
 }
 
