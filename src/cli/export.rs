@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::config::{Config, OnlyName};
 use crate::daemon::lookup::{Found, Places};
-use crate::daemon::read_config::{self, Options};
+use crate::daemon::read_config;
 use crate::export::{Script, pacemaker};
-use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::print;
@@ -38,10 +38,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let To::Pacemaker = args.to;
     let paths = Paths::under(&args.dir);
     // As on the first node of the file: what only a host could know does not matter here.
-    let (sources, _) = read_config::load_with(&paths, &Options::default());
-    let first = sources.ha_cf.as_ref().and_then(|source| first_node(&source.text));
-    let options = Options { as_node: first, ..Options::default() };
-    let config = match read_config::load_with(&paths, &options).1 {
+    let (sources, me) = read_config::read_elsewhere(&paths);
+    let Some(me) = me else { return ExitCode::from(2) };
+    let config = match Config::assemble(&sources, &OnlyName(me)) {
         Ok(config) => config,
         Err(problems) => {
             problems.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
@@ -63,10 +62,4 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     eprintln!("latido export: {} line(s) that begin with \"# !\" are for you to finish", export.open);
     ExitCode::from(1)
-}
-
-/// The first word after `node`.
-fn first_node(text: &str) -> Option<NodeName> {
-    let mut lines = text.lines().map(str::split_whitespace);
-    lines.find_map(|mut words| (words.next() == Some("node")).then(|| words.next().and_then(NodeName::new)).flatten())
 }

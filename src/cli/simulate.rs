@@ -10,11 +10,10 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::cluster::Settings;
-use crate::config::{Config, OnlyName, Sources};
-use crate::daemon::read_config::{self, Options};
+use crate::config::{Config, OnlyName};
+use crate::daemon::read_config;
 use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::ResourceGroup;
-use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::simulate::{
     COMMANDS, EXPECTATIONS, Entry, Performance, Play, Row, Tone, both, heading, story, table, timeline, verdict,
@@ -99,11 +98,9 @@ fn rehearse(args: &Args) -> Result<ExitCode, String> {
 fn read_scene(dir: &Path) -> Result<Scene, String> {
     let paths = Paths::under(dir);
     let authkeys = paths.authkeys().display().to_string();
-    let nowhere = NodeName::new("localhost").map(|node| Options { as_node: Some(node), ..Options::default() });
-    let mut sources = read_config::read_sources(&paths, &nowhere.unwrap_or_default());
+    let (mut sources, me) = read_config::read_elsewhere(&paths);
     sources.problems.retain(|problem| problem.file != authkeys);
     sources.authkeys = Some(SourceText::new(authkeys, "auth 1\n1 sha1 not-needed-in-a-simulation\n"));
-    let me = first_node(&sources).or_else(|| NodeName::new("localhost"));
     let me = me.ok_or("latido simulate: ha.cf names no node\n")?;
     let config = Config::assemble(&sources, &OnlyName(me)).map_err(|problems| {
         let of_files = [&sources.ha_cf, &sources.latido_cf, &sources.haresources];
@@ -115,15 +112,6 @@ fn read_scene(dir: &Path) -> Result<Scene, String> {
         format!("latido simulate: {} names {count} node(s), and a pair is simulated\n", paths.ha_cf().display())
     })?;
     Ok(Scene { settings, groups: config.groups })
-}
-
-/// The first node of `ha.cf`, as whom the files are read.
-fn first_node(sources: &Sources) -> Option<NodeName> {
-    let mut nodes = sources.ha_cf.as_ref()?.text.lines().filter_map(|line| {
-        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-        (words.next() == Some("node")).then(|| words.next()).flatten()
-    });
-    nodes.next().and_then(NodeName::new)
 }
 
 fn read_play(path: &Path) -> Result<SourceText, String> {

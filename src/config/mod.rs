@@ -101,6 +101,15 @@ pub struct LogTargets {
     pub use_logd: bool,
 }
 
+/// The first node that the text of `ha.cf` names, as whom the files can be read before anything else is known.
+pub fn first_node(ha_cf: &str) -> Option<NodeName> {
+    let mut nodes = ha_cf.lines().filter_map(|line| {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        (words.next() == Some("node")).then(|| words.next()).flatten()
+    });
+    nodes.next().and_then(NodeName::new)
+}
+
 /// The files as read, and what went wrong in reading them.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {

@@ -11,7 +11,7 @@ use nix::ifaddrs::getifaddrs;
 use nix::unistd::{Group, User};
 
 use crate::agent;
-use crate::config::{Config, Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact, Sources};
+use crate::config::{Config, Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact, Sources, first_node};
 use crate::diagnostic::{Problem, SourceText};
 use crate::names::NodeName;
 use crate::paths::Paths;
@@ -46,6 +46,15 @@ pub fn load_with(paths: &Paths, options: &Options) -> (Sources, Result<Config, V
         None => Config::assemble(&sources, &host_facts(paths, options)),
     };
     (sources, config)
+}
+
+/// Reads the files as on no host in particular, and says as whom they are to be read: the first node they name, or
+/// `localhost` where they name none.
+pub fn read_elsewhere(paths: &Paths) -> (Sources, Option<NodeName>) {
+    let nowhere = NodeName::new("localhost");
+    let sources = read_sources(paths, &Options { as_node: nowhere.clone(), ..Options::default() });
+    let first = sources.ha_cf.as_ref().and_then(|source| first_node(&source.text));
+    (sources, first.or(nowhere))
 }
 
 /// Reads the files; what is missing or open to others is said in `problems`.

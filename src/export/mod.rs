@@ -93,9 +93,10 @@ impl Writer<'_> {
         let settings = &self.config.settings;
         let (names, deadtime) = (self.names(), settings.deadtime);
         self.line(format!("\npcs host auth {names}"));
-        let networks: BTreeSet<String> = self.config.media.iter().filter_map(network).collect();
+        let networks: BTreeSet<String> =
+            self.config.media.iter().filter_map(|medium| medium.interface().map(str::to_owned)).collect();
         for medium in &self.config.media {
-            if let MediumSpec::Serial { device, .. } = medium {
+            if let Some((device, _)) = medium.serial_line() {
                 self.open(format!("serial {device}: corosync has no serial links; give the pair a second network"));
             }
         }
@@ -239,18 +240,6 @@ impl Writer<'_> {
             id = format!("{plain}-{number}");
         }
         id
-    }
-}
-
-/// The interface whose network a medium uses.
-fn network(medium: &MediumSpec) -> Option<String> {
-    match medium {
-        MediumSpec::Bcast { interface, .. }
-        | MediumSpec::Mcast { interface, .. }
-        | MediumSpec::Ucast { interface, .. }
-        | MediumSpec::Mcast6 { interface, .. }
-        | MediumSpec::Ucast6 { interface, .. } => Some(interface.clone()),
-        MediumSpec::Serial { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, OnlyName, Sources};
+use crate::config::{Config, OnlyName, Sources, first_node};
 use crate::diagnostic::{Problem, SourceText};
 use crate::names::NodeName;
 
@@ -91,11 +91,7 @@ impl Files {
 
     /// The first node named, as whom the files can be read before anything else is known.
     pub(super) fn first_node(&self) -> Option<NodeName> {
-        let mut nodes = self.ha_cf.lines().filter_map(|line| {
-            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-            (words.next() == Some("node")).then(|| words.next()).flatten()
-        });
-        nodes.next().and_then(NodeName::new)
+        first_node(&self.ha_cf)
     }
 
     /// Takes out what leads out of the lab.
