@@ -19,6 +19,7 @@ mod plan;
 mod play;
 mod scenario;
 mod shell;
+pub mod steady;
 mod story;
 pub mod switch;
 pub mod timeline;
@@ -34,7 +35,9 @@ use files::Files;
 use pair::Pair;
 use plan::Plan;
 use play::Play;
-use timeline::{Printer, Style};
+use timeline::{Outcome, Printer, Style};
+
+use crate::time::Mono;
 
 pub use scenario::Scenario;
 
@@ -74,6 +77,12 @@ pub fn run_part(part: Part, words: &[String]) -> ExitCode {
 
 /// The exit code for a machine that allows no lab.
 const NOT_HERE: u8 = 2;
+/// The exit code for a machine that stood still for too long to judge anybody by what was seen.
+const NOT_JUDGED: u8 = 3;
+/// A machine that stands still for this part of deadtime makes nodes late that are not.
+const SHAKY: u32 = 5;
+/// By how much slower it is played again on such a machine.
+const SLOWER: f64 = 4.0;
 
 fn run_on_bench(words: &[String]) -> ExitCode {
     let mut command = Command::new("/proc/self/exe");
@@ -107,6 +116,8 @@ pub struct Options {
     pub scenarios: Vec<Scenario>,
     /// How many times faster than written; `None` for what is bearable.
     pub speed: Option<f64>,
+    /// Whether that was too fast for this machine.
+    pub slower: bool,
     /// Whether the user's own resource scripts run.
     pub real_scripts: bool,
     /// Whether a person plays.
@@ -117,14 +128,23 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Runs the lab on a bench of its own: starts this program again there with the same arguments and waits for it.
-pub fn run() -> ExitCode {
-    let mut command = Command::new(machine::PROGRAM);
-    command.args(std::env::args_os().skip(1)).args(["--inner", "bench"]);
-    match namespaces::run_inside(command) {
+/// Runs the lab on a bench of its own: starts this program again there with the same arguments and waits for it. On a
+/// machine too shaky for the pace it is played once more, slower, if it `may_be_slower`.
+pub fn run(may_be_slower: bool) -> ExitCode {
+    match play_inside(&[]) {
+        Ok(status) if may_be_slower && status.code() == Some(NOT_JUDGED.into()) => {
+            complain("once more, four times slower");
+            play_inside(&["--slower"]).map_or_else(|missing| refuse(&missing), code_of)
+        }
         Ok(status) => code_of(status),
         Err(missing) => refuse(&missing),
     }
+}
+
+fn play_inside(more: &[&str]) -> Result<ExitStatus, namespaces::Missing> {
+    let mut command = Command::new(machine::PROGRAM);
+    command.args(std::env::args_os().skip(1)).args(more).args(["--inner", "bench"]);
+    namespaces::run_inside(command)
 }
 
 /// Runs the lab, once on the bench.
@@ -156,10 +176,16 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
     if files.own && options.scenarios.contains(&Scenario::StuckFence) {
         files.add_fence();
     }
-    let plan = Plan::new(files, options.speed, options.real_scripts).map_err(|problems| {
-        let hint = "the files are not good enough for a lab (`latido check DIR` shows each problem in its place):";
-        (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
-    })?;
+    let plan_at = |speed| {
+        Plan::new(files.clone(), speed, options.real_scripts).map_err(|problems| {
+            let hint = "the files are not good enough for a lab (`latido check DIR` shows each problem in its place):";
+            (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
+        })
+    };
+    let mut plan = plan_at(options.speed)?;
+    if options.slower {
+        plan = plan_at(Some(plan.speed / SLOWER))?;
+    }
     let plan = match &options.original {
         Some(name) => plan.with_original(name).map_err(|why| (NOT_HERE, why))?,
         None => plan,
@@ -185,12 +211,22 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
     }
     // What the last scenario waited for may still be on its way to the time line.
     play.run_for(pair::ASKS_EVERY * 10);
-    play.printer.table(&play.rows, &play.wrong, play.pair.plan.speed);
+    if play.world.anything_twice() {
+        play.complain("something still runs on both nodes".to_owned());
+    }
+    let stood_still = play.steady.worst(Mono::ZERO, play.now());
+    play.printer.table(&play.rows, &Outcome { wrong: &play.wrong, speed: play.pair.plan.speed, stood_still });
     if play.wrong.is_empty() {
         return ExitCode::SUCCESS;
     }
     complain(&format!("not everything went as it should:\n  {}", play.wrong.join("\n  ")));
-    ExitCode::FAILURE
+    let deadtime = play.pair.plan.config.settings.deadtime;
+    if stood_still * SHAKY < deadtime {
+        return ExitCode::FAILURE;
+    }
+    let (still, deadtime) = (story::ms(stood_still), story::ms(deadtime));
+    complain(&format!("that judges this machine, not the pair: it stood still for {still} (deadtime {deadtime})"));
+    ExitCode::from(NOT_JUDGED)
 }
 
 /// Says what stands on the bench.

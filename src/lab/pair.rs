@@ -77,6 +77,11 @@ impl Pair {
         Ok(pair)
     }
 
+    /// The clock of everything on the bench.
+    pub(super) fn clock(&self) -> Clock {
+        self.teller.clock
+    }
+
     /// The bench's time.
     pub(super) fn now(&self) -> Mono {
         self.teller.clock.mono()

@@ -9,9 +9,10 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::pair::{ASKS_EVERY, Pair};
+use super::steady::Watch;
 use super::story::{entry, ms, split_log_line};
 use super::timeline::{Happening, Printer, Row, What};
-use super::world::World;
+use super::world::{Twice, World};
 use crate::client::Status;
 use crate::cluster::AutoFailback;
 use crate::haresources::{Resource, ResourceGroup};
@@ -22,6 +23,7 @@ use crate::time::Mono;
 pub(super) struct Play {
     pub(super) pair: Pair,
     pub(super) world: World,
+    pub(super) steady: Watch,
     pub(super) printer: Printer,
     pub(super) rows: Vec<Row>,
     /// Expectations that were not met.
@@ -38,13 +40,21 @@ pub(super) struct Failed;
 
 /// How long scripts of the user may take beyond what we know.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For how long after a stall everything runs behind.
+const DOUBT: Duration = Duration::from_secs(1);
 /// How often a condition is looked at when nothing happens.
 const LOOK: Duration = Duration::from_millis(20);
+
+fn before(at: Mono, time: Duration) -> Mono {
+    Mono::at(at.elapsed().saturating_sub(time))
+}
 
 impl Play {
     pub(super) fn new(pair: Pair, printer: Printer) -> Play {
         let world = World::new(&pair.plan.services);
-        Play { pair, world, printer, rows: Vec::new(), wrong: Vec::new(), lost: false, typed: VecDeque::new() }
+        let steady = Watch::begin(pair.clock());
+        let (rows, wrong, typed) = (Vec::new(), Vec::new(), VecDeque::new());
+        Play { pair, world, steady, printer, rows, wrong, lost: false, typed }
     }
 
     pub(super) fn now(&self) -> Mono {
@@ -90,7 +100,27 @@ impl Play {
             self.printer.entry(&entry);
         }
         if let Some(twice) = twice {
-            self.complain(twice);
+            self.judge(&twice);
+        }
+        self.tell_what_stays_twice();
+    }
+
+    /// A witness that the machine did not let run tells late of what has ended: what was seen to run twice for no longer
+    /// than the machine stood still just then may have run once.
+    fn judge(&mut self, twice: &Twice) {
+        let lasted = twice.until.since(twice.since);
+        let sentence = format!("{}, for {}", twice.sentence, ms(lasted));
+        let doubt = self.steady.worst(before(twice.since, DOUBT), twice.until);
+        if lasted > doubt || doubt.is_zero() {
+            self.complain(sentence);
+        } else {
+            self.note(&format!("{sentence}, as it was seen; the machine stood still for {}", ms(doubt)));
+        }
+    }
+
+    fn tell_what_stays_twice(&mut self) {
+        if let Some(sentence) = self.world.twice_since(before(self.now(), DOUBT)) {
+            self.complain(sentence);
         }
     }
 
@@ -100,6 +130,7 @@ impl Play {
         while let Some(happening) = self.pair.next_happening(end) {
             self.take(&happening);
         }
+        self.tell_what_stays_twice();
     }
 
     /// Waits until a condition holds; it says what is seen instead.

@@ -60,6 +60,17 @@ pub(super) struct Row {
     pub(super) decided_by: String,
 }
 
+/// What besides its rows a table tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outcome<'a> {
+    /// Expectations that were not met.
+    pub(super) wrong: &'a [String],
+    /// How many times faster than written it was played.
+    pub(super) speed: f64,
+    /// The longest time the machine ran nothing.
+    pub(super) stood_still: Duration,
+}
+
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
@@ -94,10 +105,10 @@ impl Printer {
     }
 
     /// The table, after a run of which all expectations were met or not.
-    pub(super) fn table(self, rows: &[Row], wrong: &[String], speed: f64) {
+    pub(super) fn table(self, rows: &[Row], outcome: &Outcome<'_>) {
         match self.style {
-            Style::Json => write_out(&json_table(rows, wrong, speed)),
-            Style::Plain | Style::Colours => write_out(&text_table(rows)),
+            Style::Json => write_out(&json_table(rows, outcome)),
+            Style::Plain | Style::Colours => write_out(&text_table(rows, outcome.stood_still)),
         }
     }
 
@@ -141,7 +152,7 @@ const fn colour(tone: Tone) -> &'static str {
     }
 }
 
-fn text_table(rows: &[Row]) -> String {
+fn text_table(rows: &[Row], stood_still: Duration) -> String {
     let heads = ["event", "outage at the client", "what decided it"];
     let cells: Vec<[String; 3]> =
         rows.iter().map(|row| [row.event.clone(), outage_in_words(row), row.decided_by.clone()]).collect();
@@ -155,6 +166,10 @@ fn text_table(rows: &[Row]) -> String {
         let line = format!("  {event:first$}   {outage:second$}   {decided_by}");
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+    if !stood_still.is_zero() {
+        let longest = ms(stood_still);
+        text.push_str(&format!("\n  this machine stood still for up to {longest} at a time: an outage may be that\n"));
     }
     text
 }
@@ -180,6 +195,8 @@ struct JsonTable<'a> {
     passed: bool,
     wrong: &'a [String],
     speed: f64,
+    /// For how long the machine ran nothing, at most.
+    stood_still_ms: f64,
     table: Vec<JsonRow<'a>>,
 }
 
@@ -191,7 +208,7 @@ struct JsonRow<'a> {
     decided_by: &'a str,
 }
 
-fn json_table(rows: &[Row], wrong: &[String], speed: f64) -> String {
+fn json_table(rows: &[Row], outcome: &Outcome<'_>) -> String {
     let table = rows
         .iter()
         .map(|row| JsonRow {
@@ -201,7 +218,9 @@ fn json_table(rows: &[Row], wrong: &[String], speed: f64) -> String {
             decided_by: &row.decided_by,
         })
         .collect();
-    let table = JsonTable { passed: wrong.is_empty(), wrong, speed, table };
+    let Outcome { wrong, speed, stood_still } = *outcome;
+    let stood_still_ms = rounded(stood_still.as_secs_f64() * 1000.0);
+    let table = JsonTable { passed: wrong.is_empty(), wrong, speed, stood_still_ms, table };
     format!("{}\n", serde_json::to_string(&table).unwrap_or_default())
 }
 
@@ -236,12 +255,13 @@ mod tests {
   network cable pulled     (client cut off too)   no resource moved
   cold start               –
 ";
-        assert_eq!(text_table(&rows()), expected);
+        assert_eq!(text_table(&rows(), Duration::ZERO), expected);
     }
 
     #[test]
     fn the_json_table_says_whether_all_went_well() {
-        let text = json_table(&rows(), &["x".to_owned()], 1.0);
+        let outcome = Outcome { wrong: &["x".to_owned()], speed: 1.0, stood_still: Duration::ZERO };
+        let text = json_table(&rows(), &outcome);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&value["passed"], &value["table"][0]["outage_ms"]), (&false.into(), &507.0.into()));
     }

@@ -9,14 +9,25 @@ use super::timeline::{Happening, What};
 use super::witness::Said;
 use crate::time::Mono;
 
+/// Something that ran on both hosts though they could hear each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Twice {
+    /// In words.
+    pub(super) sentence: String,
+    /// When the second host was seen to have it.
+    pub(super) since: Mono,
+    /// When one of them was seen to have it no more.
+    pub(super) until: Mono,
+}
+
 /// The world as the witnesses see it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct World {
     /// Service addresses and recorded resources (`asterisk`, `drbddisk r0`), with the hosts they are on.
     holders: BTreeMap<String, BTreeSet<String>>,
     services: Vec<Ipv4Addr>,
-    /// Since when something has been on both hosts.
-    both_since: BTreeMap<String, Mono>,
+    /// Since when something has been on both hosts, and whether that is still to be told.
+    both_since: BTreeMap<String, (Mono, bool)>,
     /// Whether that is to be expected for now: the nodes cannot hear each other.
     divided: bool,
     /// When something last was on both hosts.
@@ -29,22 +40,22 @@ impl World {
         World { services: services.to_vec(), ..World::default() }
     }
 
-    /// Takes note; a sentence when something runs twice that must not.
-    pub(super) fn note(&mut self, happening: &Happening) -> Option<String> {
+    /// Takes note; tells what ran twice and must not have, when that is over.
+    pub(super) fn note(&mut self, happening: &Happening) -> Option<Twice> {
         self.history.push(happening.clone());
         let (at, host) = (happening.at, &happening.host);
         match &happening.what {
-            What::Witness(Said::Gained(address)) => self.gained(&self.service(*address)?, host, at),
-            What::Witness(Said::Lost(address)) => {
-                self.lost(&self.service(*address)?, host, at);
+            What::Witness(Said::Gained(address)) => {
+                self.gained(&self.service(*address)?, host, at);
                 None
             }
+            What::Witness(Said::Lost(address)) => self.lost(&self.service(*address)?, host, at),
             What::Witness(Said::Called(call)) => match call.rsplit_once(' ') {
-                Some((resource, "start")) => self.gained(resource, host, at),
-                Some((resource, "stop")) => {
-                    self.lost(resource, host, at);
+                Some((resource, "start")) => {
+                    self.gained(resource, host, at);
                     None
                 }
+                Some((resource, "stop")) => self.lost(resource, host, at),
                 _ => None,
             },
             _ => None,
@@ -54,7 +65,9 @@ impl World {
     /// A host went off: nothing is on it any more.
     pub(super) fn off(&mut self, host: &str, at: Mono) {
         let names: Vec<String> = self.holders.keys().cloned().collect();
-        names.iter().for_each(|name| self.lost(name, host, at));
+        for name in names {
+            self.lost(&name, host, at);
+        }
     }
 
     /// The nodes cannot hear each other from now on, or can again.
@@ -95,24 +108,37 @@ impl World {
         self.services.iter().find(|service| address == std::net::IpAddr::V4(**service)).map(ToString::to_string)
     }
 
-    fn gained(&mut self, name: &str, host: &str, at: Mono) -> Option<String> {
-        let holders = self.holders.entry(name.to_owned()).or_default();
-        holders.insert(host.to_owned());
-        if holders.len() < 2 {
-            return None;
-        }
-        let names: Vec<&str> = holders.iter().map(String::as_str).collect();
-        let sentence = format!("{name} is on {} at once", names.join(" and "));
-        self.both_since.entry(name.to_owned()).or_insert(at);
-        (!self.divided).then_some(sentence)
+    /// What has run twice since `before`, and must not; told once.
+    pub(super) fn twice_since(&mut self, before: Mono) -> Option<String> {
+        let due = |(_, (since, untold)): &(&String, &mut (Mono, bool))| *untold && *since <= before;
+        let (name, (_, untold)) = self.both_since.iter_mut().find(due)?;
+        *untold = false;
+        let name = name.clone();
+        Some(self.sentence(&name))
     }
 
-    fn lost(&mut self, name: &str, host: &str, at: Mono) {
-        let Some(holders) = self.holders.get_mut(name) else { return };
-        holders.remove(host);
-        if holders.len() < 2 && self.both_since.remove(name).is_some() {
-            self.both_until = Some(at);
+    fn gained(&mut self, name: &str, host: &str, at: Mono) {
+        let holders = self.holders.entry(name.to_owned()).or_default();
+        holders.insert(host.to_owned());
+        if holders.len() > 1 {
+            self.both_since.entry(name.to_owned()).or_insert((at, !self.divided));
         }
+    }
+
+    fn lost(&mut self, name: &str, host: &str, at: Mono) -> Option<Twice> {
+        let sentence = self.sentence(name);
+        let holders = self.holders.get_mut(name)?;
+        holders.remove(host);
+        if holders.len() > 1 {
+            return None;
+        }
+        let (since, untold) = self.both_since.remove(name)?;
+        self.both_until = Some(at);
+        untold.then_some(Twice { sentence, since, until: at })
+    }
+
+    fn sentence(&self, name: &str) -> String {
+        format!("{name} is on {} at once", self.holders(name).join(" and "))
     }
 }
 
@@ -134,14 +160,26 @@ mod tests {
     fn what_starts_on_a_second_host_before_it_stopped_on_the_first_is_told() {
         let mut world = World::new(&[]);
         assert_eq!(world.note(&called("alpha", 1, "asterisk start")), None);
-        assert_eq!(
-            world.note(&called("beta", 2, "asterisk start")).as_deref(),
-            Some("asterisk is on alpha and beta at once")
-        );
+        let at = |ms| Mono::at(Duration::from_millis(ms));
+        let sentence = "asterisk is on alpha and beta at once".to_owned();
+        assert_eq!(world.note(&called("beta", 2, "asterisk start")), None);
         assert!(world.anything_twice());
-        assert_eq!(world.note(&called("alpha", 9, "asterisk stop")), None);
+        assert_eq!(world.twice_since(at(1)), None);
+        let twice = Twice { sentence, since: at(2), until: at(9) };
+        assert_eq!(world.note(&called("alpha", 9, "asterisk stop")), Some(twice));
         assert_eq!((world.anything_twice(), world.both_until()), (false, Some(Mono::at(Duration::from_millis(9)))));
         assert_eq!(world.holders("asterisk"), ["beta"]);
+    }
+
+    #[test]
+    fn what_goes_on_running_twice_is_told_once() {
+        let mut world = World::new(&[]);
+        let at = |ms| Mono::at(Duration::from_millis(ms));
+        world.note(&called("alpha", 1, "asterisk start"));
+        world.note(&called("beta", 2, "asterisk start"));
+        assert_eq!(world.twice_since(at(2)).as_deref(), Some("asterisk is on alpha and beta at once"));
+        assert_eq!(world.twice_since(at(3)), None);
+        assert_eq!(world.note(&called("alpha", 9, "asterisk stop")), None);
     }
 
     #[test]

@@ -185,6 +185,7 @@ fn what_a_node_writes_down_replays_to_what_its_journal_says() {
         alpha.ends[0].set_broken(Some("unplugged"));
         alpha.ends.iter().for_each(|end| end.set_fault(Fault::Cut));
         alpha.holds(&["web", "mail"]).await;
+        beta.holds(&["web", "mail"]).await;
         alpha.ends[0].set_broken(None);
         alpha.ends.iter().for_each(|end| end.set_fault(Fault::None));
         alpha.holds(&["web"]).await;

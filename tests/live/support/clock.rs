@@ -1,6 +1,11 @@
 //! The time a test waits by. A test never sleeps for a while and hopes: it waits for something, at most so long.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use latido::clock::Clock;
+use latido::lab::steady::Watch;
+use latido::time::Mono;
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -47,32 +52,27 @@ pub(crate) fn wait_until(what: &str, limit: f64, mut is: impl FnMut() -> bool) -
     begun.elapsed().as_secs_f64()
 }
 
-/// The processors' time that the hypervisor of this machine gave to others, from a moment on: a processor that is taken
-/// away for half a second makes every program on it late, and says nothing about any of them.
-pub(crate) struct Stolen {
-    wanted: u64,
-    stolen: u64,
+/// A moment from which on the machine is watched: a processor that is taken away for half a second makes every program
+/// on it late, and says nothing about any of them.
+pub(crate) struct Steady {
+    since: Mono,
 }
 
-impl Stolen {
-    pub(crate) fn begin() -> Stolen {
-        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-        let line = text.lines().next().unwrap_or_default();
-        let ticks: Vec<u64> = line.split_whitespace().skip(1).map(|word| word.parse().unwrap_or(0)).collect();
-        // user nice system idle iowait irq softirq steal
-        let sum = |at: &[usize]| at.iter().filter_map(|at| ticks.get(*at)).sum();
-        Stolen { wanted: sum(&[0, 1, 2, 5, 6, 7]), stolen: sum(&[7]) }
+/// A shorter stall no test minds.
+const LONG: Duration = Duration::from_millis(50);
+
+impl Steady {
+    pub(crate) fn begin() -> Steady {
+        Steady { since: watch().now() }
     }
 
-    /// Whether it was so much that being late proves nothing; says so.
-    pub(crate) fn is_much(&self) -> bool {
-        let now = Stolen::begin();
-        let percent = 100 * (now.stolen - self.stolen) / (now.wanted - self.wanted).max(1);
-        if percent > 5 {
-            super::shell::print(&format!(
-                "times not judged: {percent} % of the processors' time went to other machines"
-            ));
-        }
-        percent > 5
+    /// How long the machine stood still since then, if that was so long that being late proves nothing.
+    pub(crate) fn lost(&self) -> Option<Duration> {
+        Some(watch().worst(self.since, watch().now())).filter(|worst| *worst >= LONG)
     }
+}
+
+fn watch() -> &'static Watch {
+    static WATCH: OnceLock<Watch> = OnceLock::new();
+    WATCH.get_or_init(|| Watch::begin(Clock::start()))
 }
