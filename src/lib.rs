@@ -18,6 +18,7 @@ pub mod names;
 pub mod paths;
 pub mod record;
 pub mod time;
+pub mod timeline;
 pub mod wire;
 
 pub mod simulate;

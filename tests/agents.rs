@@ -7,6 +7,9 @@
 mod bench;
 #[path = "link/net.rs"]
 mod net;
+#[path = "support/steady.rs"]
+#[allow(dead_code, reason = "the live tests use the rest")]
+mod steady;
 
 #[path = "agents/asterisk.rs"]
 mod asterisk;

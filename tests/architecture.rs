@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("names", &[]),
     ("time", &[]),
+    ("timeline", &["time"]),
     ("paths", &[]),
     ("diagnostic", &[]),
     ("auth", &["diagnostic"]),
@@ -18,18 +19,19 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
     ("api", &["cluster", "config", "wire", "names"]),
     ("record", &["cluster", "haresources", "wire", "names", "time"]),
-    ("simulate", &["cluster", "config", "haresources", "record", "diagnostic", "wire", "names", "time"]),
+    ("simulate", &["cluster", "config", "haresources", "record", "diagnostic", "wire", "names", "time", "timeline"]),
     ("export", &["cluster", "config", "haresources"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "api",
     "export",
     "record",
     "names",
     "time",
+    "timeline",
     "paths",
     "diagnostic",
     "auth",

@@ -7,6 +7,9 @@
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/steady.rs"]
+#[allow(dead_code, reason = "the live tests use the rest")]
+mod steady;
 
 #[path = "doctor/both.rs"]
 mod both;

@@ -8,6 +8,9 @@
 
 #[path = "support/bench.rs"]
 mod bench;
+#[path = "support/steady.rs"]
+#[allow(dead_code, reason = "the live tests use the rest")]
+mod steady;
 
 use std::io::{BufRead, Read, Write};
 use std::net::{Ipv4Addr, UdpSocket};

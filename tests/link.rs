@@ -11,6 +11,9 @@ mod net;
 mod ping;
 #[path = "link/serial.rs"]
 mod serial;
+#[path = "support/steady.rs"]
+#[allow(dead_code, reason = "the live tests use the rest")]
+mod steady;
 #[path = "link/support.rs"]
 mod support;
 #[path = "link/udp.rs"]

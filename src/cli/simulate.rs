@@ -15,14 +15,15 @@ use crate::daemon::read_config;
 use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::ResourceGroup;
 use crate::paths::Paths;
-use crate::simulate::{
-    COMMANDS, EXPECTATIONS, Entry, Performance, Play, Row, Tone, both, heading, story, table, timeline, verdict,
-};
+use crate::simulate::{COMMANDS, EXPECTATIONS, Performance, Play, Row, both, heading, story, table, timeline, verdict};
+use crate::timeline::Columns;
 
 use super::check::rendered_all;
 
 /// Longest play we read, in bytes.
 const LONGEST_PLAY: usize = 1 << 20;
+
+const COLUMNS: Columns = Columns { at: 10, who: 10, what: 42 };
 
 const EXAMPLES: &str = "Examples:
   latido simulate                       power-off, cut cables, hand-over, scripts that fail: with the files in /etc/ha.d
@@ -138,11 +139,11 @@ fn print(performance: &Performance, wrong: &[String], args: &Args) {
     let rows = verdict(pair);
     let mut text = String::new();
     if args.json {
-        entries.for_each(|entry| text += &json_entry(&entry));
+        entries.for_each(|entry| text += &entry.json());
         text += &json_table(&rows, wrong);
     } else {
         let colour = colours(&io::stdout());
-        entries.for_each(|entry| text += &line(&entry, colour));
+        entries.for_each(|entry| text += &entry.text(COLUMNS, colour));
         text += &table(pair, &rows);
         wrong.iter().for_each(|wrong| text += &format!("\nnot as it should be: {wrong}\n"));
     }
@@ -157,36 +158,6 @@ fn say(text: &str) {
 fn colours(stream: &impl io::IsTerminal) -> bool {
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     stream.is_terminal() && !dumb && std::env::var_os("NO_COLOR").is_none()
-}
-
-fn line(entry: &Entry, colour: bool) -> String {
-    let seconds = entry.at.elapsed().as_secs_f64();
-    if entry.tone == Tone::Chapter {
-        let (on, off) = if colour { ("\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "") };
-        return format!("\n{seconds:10.3}  {on}── {} ──{off}\n", entry.what);
-    }
-    if !colour {
-        let text = format!("{seconds:10.3}  {:<10} {:<42} {}", entry.who, entry.what, entry.detail);
-        return text.trim_end().to_owned() + "\n";
-    }
-    let on = match entry.tone {
-        Tone::Chapter | Tone::Deed => "\u{1b}[36m",
-        Tone::Good => "\u{1b}[32m",
-        Tone::Bad => "\u{1b}[33m",
-        Tone::Plain => "",
-        Tone::Wrong => "\u{1b}[1;31m",
-    };
-    let what = format!("{:<42}", entry.what);
-    let (dim, off) = ("\u{1b}[2m", "\u{1b}[0m");
-    format!("{dim}{seconds:10.3}{off}  {:<10} {on}{what}{off} {dim}{}{off}\n", entry.who, entry.detail)
-}
-
-#[derive(Serialize)]
-struct JsonEntry<'a> {
-    at: f64,
-    who: &'a str,
-    event: &'a str,
-    detail: &'a str,
 }
 
 #[derive(Serialize)]
@@ -210,12 +181,6 @@ struct JsonGroup<'a> {
     group: &'a str,
     without_ms: u128,
     both_ms: u128,
-}
-
-fn json_entry(entry: &Entry) -> String {
-    let at = entry.at.elapsed().as_secs_f64();
-    let entry = JsonEntry { at, who: &entry.who, event: &entry.what, detail: &entry.detail };
-    serde_json::to_string(&entry).unwrap_or_default() + "\n"
 }
 
 fn json_table(rows: &[Row], wrong: &[String]) -> String {

@@ -9,32 +9,7 @@ use std::time::Duration;
 use super::machine::HA_DIR;
 use super::timeline::{Happening, What};
 use super::witness::Said;
-use crate::time::Mono;
-
-/// How an entry is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
-    /// What the lab does.
-    Deed,
-    /// As it should be.
-    Good,
-    /// Something fails, as was to be shown.
-    Bad,
-    /// One step of many.
-    Plain,
-    /// An expectation was not met.
-    Wrong,
-}
-
-/// A line of the time line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) at: Mono,
-    pub(super) who: String,
-    pub(super) what: String,
-    pub(super) detail: String,
-    pub(super) tone: Tone,
-}
+use crate::timeline::{Entry, Tone};
 
 /// A log line of the daemon, without its head: the level's word and the text.
 pub(super) fn split_log_line(line: &str) -> Option<(&str, &str)> {
@@ -178,6 +153,7 @@ pub(super) fn ms(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Mono;
 
     fn told(line: &str) -> Option<(String, String)> {
         let what = What::Log(format!("Nov 21 04:01:22 beta heartbeat: [3]: {line}"));

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::story::{Entry, Tone, ms};
+use super::story::ms;
 use super::witness::Said;
 use crate::time::Mono;
+use crate::timeline::{Columns, Entry, rounded};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,8 @@ impl Style {
     }
 }
 
+const COLUMNS: Columns = Columns { at: 8, who: 9, what: 38 };
+
 /// Prints the time line and the table to standard output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Printer {
@@ -113,25 +116,9 @@ impl Printer {
     }
 
     fn render(self, entry: &Entry) -> String {
-        let seconds = entry.at.elapsed().as_secs_f64();
         match self.style {
-            Style::Json => {
-                let line =
-                    JsonEntry { at: rounded(seconds), who: &entry.who, event: &entry.what, detail: &entry.detail };
-                format!("{}\n", serde_json::to_string(&line).unwrap_or_default())
-            }
-            Style::Plain => {
-                let text = format!("{seconds:8.3}  {:<9} {:<38} {}", entry.who, entry.what, entry.detail);
-                format!("{}\n", text.trim_end())
-            }
-            Style::Colours => {
-                let (on, off) = (colour(entry.tone), "\u{1b}[0m");
-                let what = format!("{:<38}", entry.what);
-                format!(
-                    "\u{1b}[2m{seconds:8.3}{off}  {:<9} {on}{what}{off} \u{1b}[2m{}{off}\n",
-                    entry.who, entry.detail
-                )
-            }
+            Style::Json => entry.json(),
+            Style::Plain | Style::Colours => entry.text(COLUMNS, self.style == Style::Colours),
         }
     }
 }
@@ -140,16 +127,6 @@ impl Printer {
 fn write_out(text: &str) {
     let mut out = io::stdout();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-const fn colour(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Deed => "\u{1b}[1;36m",
-        Tone::Good => "\u{1b}[32m",
-        Tone::Bad => "\u{1b}[33m",
-        Tone::Plain => "",
-        Tone::Wrong => "\u{1b}[1;31m",
-    }
 }
 
 fn text_table(rows: &[Row], stood_still: Duration) -> String {
@@ -180,14 +157,6 @@ fn outage_in_words(row: &Row) -> String {
         (None, Some(outage)) => ms(outage),
         (None, None) => "–".to_owned(),
     }
-}
-
-#[derive(Serialize)]
-struct JsonEntry<'a> {
-    at: f64,
-    who: &'a str,
-    event: &'a str,
-    detail: &'a str,
 }
 
 #[derive(Serialize)]
@@ -222,11 +191,6 @@ fn json_table(rows: &[Row], outcome: &Outcome<'_>) -> String {
     let stood_still_ms = rounded(stood_still.as_secs_f64() * 1000.0);
     let table = JsonTable { passed: wrong.is_empty(), wrong, speed, stood_still_ms, table };
     format!("{}\n", serde_json::to_string(&table).unwrap_or_default())
-}
-
-/// To a thousandth.
-fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]
@@ -264,18 +228,5 @@ mod tests {
         let text = json_table(&rows(), &outcome);
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&value["passed"], &value["table"][0]["outage_ms"]), (&false.into(), &507.0.into()));
-    }
-
-    #[test]
-    fn a_line_without_detail_ends_where_its_text_ends() {
-        let entry = Entry {
-            at: Mono::at(Duration::from_millis(6000)),
-            who: "alpha".into(),
-            what: "active".into(),
-            detail: String::new(),
-            tone: Tone::Good,
-        };
-        assert_eq!(Printer { style: Style::Plain }.render(&entry), "   6.000  alpha     active\n");
-        assert!(Printer { style: Style::Colours }.render(&entry).contains("\u{1b}[32mactive"));
     }
 }

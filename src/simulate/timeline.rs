@@ -10,40 +10,9 @@ use std::time::Duration;
 use crate::cluster::{Level, Report as R, Request, Response, Set, Status};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::time::Mono;
+use crate::timeline::{Entry, Tone};
 
 use super::{Note, Pair, What, Where};
-
-/// How an entry is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// A part of the play begins.
-    Chapter,
-    /// What befalls the pair.
-    Deed,
-    /// As it should be.
-    Good,
-    /// Something fails, as was to be shown.
-    Bad,
-    /// One step of many.
-    Plain,
-    /// An expectation was not met.
-    Wrong,
-}
-
-/// A line of the time line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// When.
-    pub at: Mono,
-    /// A node, `service` or `play`.
-    pub who: String,
-    /// What happened.
-    pub what: String,
-    /// More about it, or nothing.
-    pub detail: String,
-    /// How it is meant.
-    pub tone: Tone,
-}
 
 /// The time line of what a pair went through; `messages`: with every message but the heartbeats.
 pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {

@@ -4,10 +4,13 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
+use std::panic::resume_unwind;
 use std::process::{Command, Stdio};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
+
+use crate::steady::on_a_steady_machine;
 
 /// Two hosts. Each has `lo`, and `eth0` with 10.9.1.1 and fd00::1, or 10.9.1.2 and fd00::2.
 pub(crate) struct Net {
@@ -16,12 +19,16 @@ pub(crate) struct Net {
 
 /// Runs a test that needs network namespaces: in a thread of its own as root, else in a copy of this program that a user
 /// namespace makes root. `name` is the test's full name.
-pub(crate) fn with_net(name: &str, body: impl FnOnce(Net) + Send + 'static) {
+pub(crate) fn with_net(name: &str, body: impl Fn(Net) + Send + Sync + 'static) {
     if nix::unistd::geteuid().is_root() {
-        match thread::spawn(move || Net::new().map(body)).join().unwrap() {
-            Ok(()) => {}
-            Err(error) => skip(name, &error),
-        }
+        on_a_steady_machine(|| {
+            let ended = thread::scope(|scope| scope.spawn(|| Net::new().map(&body)).join());
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => skip(name, &error),
+                Err(failure) => resume_unwind(failure),
+            }
+        });
     } else if unprivileged().args(["true"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
         let program = std::env::current_exe().unwrap();
         let status = unprivileged().arg(program).args(["--exact", name, "--nocapture"]).status().unwrap();

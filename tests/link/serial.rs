@@ -13,6 +13,7 @@ use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{ControlFlags, InputFlags, LocalFlags, tcgetattr};
 use nix::unistd::{read, write};
 
+use crate::steady::on_a_steady_machine;
 use crate::support::{next, run, until};
 
 /// One end of the cable.
@@ -103,33 +104,35 @@ fn the_line_is_set_as_the_original_sets_it() {
 
 #[test]
 fn a_far_end_that_does_not_read_costs_the_oldest_whole_messages_and_no_time() {
-    run(async {
-        let (clock, locks) = (Clock::start(), tempfile::tempdir().unwrap());
-        let plug = Plug::new();
-        let mut links = open(&[&plug], locks.path(), &clock);
-        let message = |n: u32| format!("<{n:04}{}>", ".".repeat(194)).into_bytes();
-        let started = clock.mono();
-        for n in 0..1000 {
-            links.broadcast(b"", &message(n));
-        }
-        assert!(clock.mono().since(started) < Duration::from_millis(500), "sending waited");
-        let counters = links.counters(0);
-        assert_eq!(counters.sent, 1000);
-        assert!(counters.dropped > 800, "{counters:?}");
-        assert_eq!(links.trouble(0), None, "a silent far end is no fault of the line");
+    on_a_steady_machine(|| {
+        run(async {
+            let (clock, locks) = (Clock::start(), tempfile::tempdir().unwrap());
+            let plug = Plug::new();
+            let mut links = open(&[&plug], locks.path(), &clock);
+            let message = |n: u32| format!("<{n:04}{}>", ".".repeat(194)).into_bytes();
+            let started = clock.mono();
+            for n in 0..1000 {
+                links.broadcast(b"", &message(n));
+            }
+            assert!(clock.mono().since(started) < Duration::from_millis(500), "sending waited");
+            let counters = links.counters(0);
+            assert_eq!(counters.sent, 1000);
+            assert!(counters.dropped > 800, "{counters:?}");
+            assert_eq!(links.trouble(0), None, "a silent far end is no fault of the line");
 
-        // Somebody reads again: what waited comes out whole, in order, the newest last.
-        let mut heard = Vec::new();
-        while !heard.ends_with(&message(999)) {
-            heard.extend(plug.read());
-            let _ = tokio::time::timeout(Duration::from_millis(1), links.next()).await;
-            assert!(clock.mono().since(started) < Duration::from_secs(5), "{} bytes", heard.len());
-        }
-        assert_eq!(heard.len() % 200, 0);
-        let numbers: Vec<u32> =
-            heard.chunks(200).map(|frame| std::str::from_utf8(&frame[1..5]).unwrap().parse().unwrap()).collect();
-        assert!(numbers.is_sorted());
-        assert_eq!(u64::try_from(numbers.len()).unwrap(), counters.sent - counters.dropped);
+            // Somebody reads again: what waited comes out whole, in order, the newest last.
+            let mut heard = Vec::new();
+            while !heard.ends_with(&message(999)) {
+                heard.extend(plug.read());
+                let _ = tokio::time::timeout(Duration::from_millis(1), links.next()).await;
+                assert!(clock.mono().since(started) < Duration::from_secs(5), "{} bytes", heard.len());
+            }
+            assert_eq!(heard.len() % 200, 0);
+            let numbers: Vec<u32> =
+                heard.chunks(200).map(|frame| std::str::from_utf8(&frame[1..5]).unwrap().parse().unwrap()).collect();
+            assert!(numbers.is_sorted());
+            assert_eq!(u64::try_from(numbers.len()).unwrap(), counters.sent - counters.dropped);
+        });
     });
 }
 

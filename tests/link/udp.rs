@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -48,8 +49,8 @@ fn each_hears_the_other(name: &str, alpha: MediumSpec, beta: MediumSpec, own_com
     with_net(name, move |net| {
         run(async {
             let clock = Clock::start();
-            let mut near = open(&net, 0, &[alpha], &clock);
-            let mut far = open(&net, 1, &[beta], &clock);
+            let mut near = open(&net, 0, from_ref(&alpha), &clock);
+            let mut far = open(&net, 1, from_ref(&beta), &clock);
             let (mut at_near, mut at_far) = (BTreeSet::new(), BTreeSet::new());
             let everything = 2 + usize::from(own_come_back) * 2;
             until(&clock, || {

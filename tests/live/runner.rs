@@ -5,9 +5,10 @@ use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use super::support::clock::{Steady, instant};
+use super::support::clock::instant;
 use super::support::host::real_heartbeat;
 use super::support::shell;
+use super::support::steady::{Steady, TRIES};
 
 /// One test: its name is a sentence.
 #[derive(Clone, Copy)]
@@ -129,9 +130,7 @@ fn take(waiting: &Mutex<VecDeque<Test>>) -> Option<Test> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
-/// So often a test may fail on a machine that stood still meanwhile; afterwards the machine cannot judge it.
-const TRIES: usize = 3;
-
+/// Runs one, again when it failed while the machine stood still.
 fn passes(test: Test) -> bool {
     for _ in 0..TRIES {
         let (begun, steady) = (instant(), Steady::begin());

@@ -3,6 +3,8 @@
 
 use std::process::Command;
 
+use crate::steady;
+
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
 const ON_BENCH: &str = "LATIDO_TEST_ON_BENCH";
 
@@ -11,13 +13,15 @@ pub(crate) fn on_a_bench(name: &str, body: fn()) {
     if is_on_a_bench() {
         return body();
     }
-    let output = again(name).arg("--test-threads=1").output().unwrap();
-    let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
-    if output.status.code() == Some(2) {
-        return eprintln!("not tested: {said}");
-    }
-    assert!(output.status.success(), "{said}");
-    eprintln!("{said}");
+    steady::on_a_steady_machine(|| {
+        let output = again(name).arg("--test-threads=1").output().unwrap();
+        let said = [&output.stdout[..], &output.stderr[..]].map(String::from_utf8_lossy).concat();
+        if output.status.code() == Some(2) {
+            return eprintln!("not tested: {said}");
+        }
+        assert!(output.status.success(), "{said}");
+        eprintln!("{said}");
+    });
 }
 
 /// Whether this program was started by [`again`].

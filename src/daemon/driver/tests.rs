@@ -25,7 +25,7 @@ use super::*;
 /// How long anything here may take on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const HA_CF: &str = "keepalive 50ms\ndeadtime 500ms\nwarntime 300ms\ninitdead 2\nbcast eth0\nserial /dev/ttyS0\n\
+const HA_CF: &str = "keepalive 50ms\ndeadtime 1\nwarntime 600ms\ninitdead 2\nbcast eth0\nserial /dev/ttyS0\n\
     auto_failback on\nnode alpha beta\n";
 const HARESOURCES: &str = "alpha web\nbeta mail\n";
 const SCRIPT: &str = "#!/bin/sh\ncd \"${0%/*}/..\" || exit 9\nname=${0##*/}\necho \"$name $1\" >>calls\n\
@@ -239,7 +239,7 @@ fn a_flood_of_rubbish_on_one_medium_moves_nothing() {
         let (alpha, beta) = both_up().await;
         let before = beta.calls();
         // As fast as the other end can be given time to hear, for twice deadtime.
-        let end = tokio::time::Instant::now() + Duration::from_secs(1);
+        let end = tokio::time::Instant::now() + Duration::from_secs(2);
         while tokio::time::Instant::now() < end {
             for _ in 0..200 {
                 alpha.ends[0].try_send(b">>>\nt=status\nst=dead\nsrc=alpha\n<<<\n").unwrap();

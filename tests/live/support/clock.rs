@@ -1,11 +1,6 @@
 //! The time a test waits by. A test never sleeps for a while and hopes: it waits for something, at most so long.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use latido::clock::Clock;
-use latido::lab::steady::Watch;
-use latido::time::Mono;
 
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(5);
@@ -50,29 +45,4 @@ pub(crate) fn wait_until(what: &str, limit: f64, mut is: impl FnMut() -> bool) -
     let begun = instant();
     wait_for(what, limit, || is().then_some(()));
     begun.elapsed().as_secs_f64()
-}
-
-/// A moment from which on the machine is watched: a processor that is taken away for half a second makes every program
-/// on it late, and says nothing about any of them.
-pub(crate) struct Steady {
-    since: Mono,
-}
-
-/// A shorter stall no test minds.
-const LONG: Duration = Duration::from_millis(50);
-
-impl Steady {
-    pub(crate) fn begin() -> Steady {
-        Steady { since: watch().now() }
-    }
-
-    /// How long the machine stood still since then, if that was so long that being late proves nothing.
-    pub(crate) fn lost(&self) -> Option<Duration> {
-        Some(watch().worst(self.since, watch().now())).filter(|worst| *worst >= LONG)
-    }
-}
-
-fn watch() -> &'static Watch {
-    static WATCH: OnceLock<Watch> = OnceLock::new();
-    WATCH.get_or_init(|| Watch::begin(Clock::start()))
 }

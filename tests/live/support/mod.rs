@@ -12,6 +12,8 @@ pub(crate) mod null_modem;
 pub(crate) mod pair;
 pub(crate) mod record;
 pub(crate) mod shell;
+#[path = "../../support/steady.rs"]
+pub(crate) mod steady;
 pub(crate) mod tap;
 
 pub(crate) use config::{Failback, Kind, Medium, Method, Plan};
