@@ -161,7 +161,10 @@ impl Cluster {
             Event::Medium { medium, condition } => self.on_medium(medium, condition),
             Event::Request { client, request } => self.on_request(client, request),
             Event::Leave => self.cleaning = Some(Cleaning::ThenLeave),
-            Event::Message { .. } | Event::Local(_) | Event::Reconfigure(_) | Event::Upgrade => {}
+            // What is being stopped is a matter of the files as they were.
+            Event::Reconfigure(fresh) => self.reread = Some(fresh),
+            Event::Upgrade => self.on_upgrade(),
+            Event::Message { .. } | Event::Local(_) => {}
         }
     }
 
@@ -185,6 +188,9 @@ impl Cluster {
         for (name, is_ping) in nodes {
             let patience = if is_ping { self.settings.deadping } else { self.settings.initdead };
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
+        }
+        if let Some((settings, groups)) = self.reread.take().map(|fresh| *fresh) {
+            self.on_reconfigure(settings, groups);
         }
         false
     }

@@ -157,6 +157,8 @@ pub struct Cluster {
     last_change: Mono,
     // Our own death (`adopt`).
     cleaning: Option<Cleaning>,
+    /// Files reread meanwhile.
+    reread: Option<Box<(Settings, Vec<ResourceGroup>)>>,
     adopted: bool,
     leaves_again: bool,
     upgrading: bool,
@@ -212,6 +214,7 @@ impl Cluster {
             last_takeover: None,
             last_change: now.mono,
             cleaning: None,
+            reread: None,
             adopted: false,
             leaves_again: false,
             upgrading: false,

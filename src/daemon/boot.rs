@@ -24,7 +24,7 @@ const RUNLEVELS: [&str; 8] = [
 ];
 
 /// The link that starts the service `name` at boot, for a machine whose root directory is `root`.
-pub(super) fn started_at_boot(root: &Path, name: &str) -> Option<PathBuf> {
+pub(crate) fn started_at_boot(root: &Path, name: &str) -> Option<PathBuf> {
     if name.is_empty() || name.contains('/') {
         return None;
     }
@@ -39,10 +39,15 @@ pub(super) fn started_at_boot(root: &Path, name: &str) -> Option<PathBuf> {
 
 /// `multi-user.target.wants/NAME.service`, or a link of another name that leads to the unit.
 fn wanted_in(units: &Path, unit: &str) -> Option<PathBuf> {
-    let links = entries(units)
-        .into_iter()
-        .filter(|dir| dir.extension().is_some_and(|kind| ["wants", "requires", "upholds"].iter().any(|k| kind == *k)))
-        .flat_map(|dir| entries(&dir));
+    let wanting =
+        |dir: &PathBuf| dir.extension().is_some_and(|kind| ["wants", "requires", "upholds"].iter().any(|k| kind == *k));
+    // What a machine does on its way down has nothing to do with a start.
+    let leaving = |dir: &PathBuf| {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        ["shutdown.", "reboot.", "halt.", "poweroff."].iter().any(|target| name.starts_with(target))
+    };
+    let targets = entries(units).into_iter().filter(|dir| wanting(dir) && !leaving(dir));
+    let links = targets.flat_map(|dir| entries(&dir));
     links.into_iter().find(|link| {
         let leads_there = || fs::read_link(link).is_ok_and(|target| target.file_name().is_some_and(|n| n == unit));
         link.file_name().is_some_and(|n| n == unit) || leads_there()
@@ -104,6 +109,8 @@ mod tests {
         let link = "etc/systemd/system/multi-user.target.wants/asterisk.service";
         machine.link(link, "/lib/systemd/system/asterisk.service");
         assert_eq!(machine.starts("asterisk").as_deref(), Some(link));
+        assert_eq!(machine.starts("apache2"), None);
+        machine.link("etc/systemd/system/reboot.target.wants/apache2.service", "/lib/systemd/system/apache2.service");
         assert_eq!(machine.starts("apache2"), None);
         let alias = "etc/systemd/system/multi-user.target.wants/httpd.service";
         machine.link(alias, "/lib/systemd/system/apache2.service");

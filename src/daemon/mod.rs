@@ -7,7 +7,7 @@ mod adopt;
 mod alarm;
 mod api_clients;
 mod api_socket;
-mod boot;
+pub(crate) mod boot;
 pub(crate) mod by_hand;
 mod child;
 mod clients;

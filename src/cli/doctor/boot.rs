@@ -1,18 +1,13 @@
 //! What the system would start or mount by itself at boot, on both nodes, beside us.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::Config;
+use crate::daemon::boot::started_at_boot;
 use crate::haresources::Resource;
 
 use super::finding::Findings;
-
-/// Runlevels in which services are started.
-const RUNLEVELS: [&str; 4] = ["2", "3", "4", "5"];
-/// Where old and new systems keep them.
-const RUNLEVEL_DIRS: [&str; 2] = ["etc", "etc/rc.d"];
-const UNIT_DIRS: [&str; 3] = ["etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"];
 
 /// Looks below `root`, which is `/` but for tests.
 pub(super) fn check(config: &Config, root: &Path, findings: &mut Findings) {
@@ -22,7 +17,7 @@ pub(super) fn check(config: &Config, root: &Path, findings: &mut Findings) {
         if !seen.insert(resource.word.clone()) {
             continue;
         }
-        if let Some(starter) = starter_of(&resource.agent, root) {
+        if let Some(starter) = started_at_boot(root, &resource.agent) {
             let what = format!("{} is started at boot by {}", resource.agent, starter.display());
             findings.fail("boot", what, disable(&resource.agent, &starter));
             clean = false;
@@ -33,7 +28,7 @@ pub(super) fn check(config: &Config, root: &Path, findings: &mut Findings) {
             clean = false;
         }
     }
-    if let (Some(old), Some(new)) = (starter_of("heartbeat", root), starter_of("latido", root)) {
+    if let (Some(old), Some(new)) = (started_at_boot(root, "heartbeat"), started_at_boot(root, "latido")) {
         let what = format!("two daemons are started at boot: {} and {}", old.display(), new.display());
         findings.fail("boot", what, "keep one of them");
         clean = false;
@@ -50,42 +45,6 @@ fn disable(agent: &str, starter: &Path) -> String {
     } else {
         format!("chkconfig {agent} off, or update-rc.d {agent} disable")
     }
-}
-
-/// The link by which the system starts a service.
-fn starter_of(agent: &str, root: &Path) -> Option<PathBuf> {
-    let plain = !agent.is_empty() && !agent.contains('/') && !agent.starts_with('.');
-    if !plain {
-        return None;
-    }
-    let by_runlevel =
-        RUNLEVEL_DIRS.iter().flat_map(|dir| RUNLEVELS.map(|level| root.join(dir).join(format!("rc{level}.d"))));
-    let is_start = |name: &str| {
-        let number = name.strip_prefix('S').and_then(|rest| rest.split_at_checked(2));
-        number.is_some_and(|(digits, rest)| rest == agent && digits.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let unit = format!("{agent}.service");
-    by_runlevel.flat_map(|dir| entries(&dir)).find(|path| name_of(path).is_some_and(is_start)).or_else(|| {
-        let dirs = UNIT_DIRS.iter().flat_map(|dir| entries(&root.join(dir)));
-        let wanting = dirs
-            .filter(|path| name_of(path).is_some_and(|name| name.ends_with(".wants") || name.ends_with(".requires")));
-        // Targets such as reboot.target.wants have nothing to do with a start.
-        let starting = wanting.filter(|path| {
-            name_of(path).is_some_and(|name| !name.starts_with("shutdown") && !name.starts_with("reboot"))
-        });
-        starting.map(|dir| dir.join(&unit)).find(|path| path.is_symlink() || path.exists())
-    })
-}
-
-fn entries(dir: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(dir).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    paths
-}
-
-fn name_of(path: &Path) -> Option<&str> {
-    path.file_name()?.to_str()
 }
 
 /// The line of `fstab` that mounts a `Filesystem` resource.
@@ -119,41 +78,10 @@ mod tests {
         }
     }
 
-    fn root(files: &[&str]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for file in files {
-            let path = root.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, "").unwrap();
-        }
-        root
-    }
-
-    #[test]
-    fn a_start_link_or_a_wanted_unit_starts_a_service() {
-        for file in [
-            "etc/rc3.d/S85httpd",
-            "etc/rc.d/rc5.d/S01httpd",
-            "etc/systemd/system/multi-user.target.wants/httpd.service",
-            "usr/lib/systemd/system/graphical.target.requires/httpd.service",
-        ] {
-            assert!(starter_of("httpd", root(&[file]).path()).is_some(), "{file}");
-        }
-        for file in [
-            "etc/rc3.d/K15httpd",
-            "etc/rc1.d/S85httpd",
-            "etc/rc3.d/S85httpd2",
-            "etc/init.d/httpd",
-            "usr/lib/systemd/system/httpd.service",
-            "etc/systemd/system/reboot.target.wants/httpd.service",
-        ] {
-            assert_eq!(starter_of("httpd", root(&[file]).path()), None, "{file}");
-        }
-    }
-
     #[test]
     fn fstab_counts_without_noauto() {
-        let root = root(&["etc/fstab"]);
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("etc")).unwrap();
         let resource = Resource::from_word("Filesystem::/dev/drbd0::/data::ext4");
         for (text, found) in [
             ("/dev/drbd0 /data ext4 defaults 0 0\n", true),
