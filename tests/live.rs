@@ -5,6 +5,8 @@
 //! pairs. What is missing is said and the tests that need it are left out, unless `LATIDO_LIVE=required`.
 //! The tests wait far more than they work, so several run at a time; `LATIDO_LIVE_JOBS` says how many.
 
+#[path = "live/disk.rs"]
+mod disk;
 #[path = "live/health.rs"]
 mod health;
 #[path = "live/hostile.rs"]
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ours::TESTS,
         ours::MEASURED,
         hostile::TESTS,
+        disk::TESTS,
         long::TESTS,
         survive::MIXED,
         survive::MIXED_TOGETHER,

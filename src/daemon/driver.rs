@@ -24,6 +24,7 @@ use super::api_socket::Heard;
 use super::child::{Children, Ended};
 use super::clients::{Company, News};
 use super::control::Control;
+use super::disk::Lookout;
 use super::environment::Environment;
 use super::fifo::Fifo;
 use super::files::Remembered;
@@ -63,6 +64,7 @@ pub(super) struct Driver {
     /// Scripts that run for the cluster, and since when.
     pub(super) runs: BTreeMap<JobId, (String, Mono)>,
     pub(super) lateness: Lateness,
+    pub(super) lookout: Lookout,
     alarm: Alarm,
     /// Events that carrying out an action caused at once.
     pub(super) soon: VecDeque<Event>,
@@ -129,13 +131,14 @@ impl Driver {
             api: Api::new(&config.apiauth),
             fifo: Fifo::open(&paths.fifo())?,
             signals: Signals::listen()?,
-            remembered: Remembered::read(paths),
+            remembered: Remembered::read(paths, log.disk()),
             children: Children::default(),
             notifications: Notifications::default(),
             notices: Notices::default(),
-            journal: Journal::open(&paths.journal()),
+            journal: Journal::open(&paths.journal(), &log),
             runs: BTreeMap::new(),
             lateness: Lateness::default(),
+            lookout: Lookout::default(),
             alarm: Alarm::new()?,
             soon: VecDeque::new(),
             exit: None,

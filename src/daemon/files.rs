@@ -1,5 +1,5 @@
 //! The small files a node keeps between lives: generation, uuid, and how far each peer was heard (`config.md` 8,
-//! `wire.md` 4.1 and 4.7). Every change is on disk before the daemon goes on; a crash leaves the old or the new file.
+//! `wire.md` 4.1 and 4.7). A crash leaves the old or the new file; a generation is on disk before the daemon goes on.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -12,6 +12,8 @@ use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::time::Wall;
 use crate::wire::{Generation, Sequence};
+
+use super::disk::Disk;
 
 /// A generation and where it came from, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,14 +176,15 @@ fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
 pub(super) struct Remembered {
     path: PathBuf,
     peers: Vec<(NodeName, Generation, Sequence)>,
+    disk: Disk,
 }
 
 impl Remembered {
     /// Reads the file; a missing one is empty, and lines that make no sense are left out.
-    pub(super) fn read(paths: &Paths) -> Remembered {
+    pub(super) fn read(paths: &Paths, disk: Disk) -> Remembered {
         let path = paths.lib_dir.join("latido-peers");
         let text = read_bounded(&path, 65_536).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Remembered { path, peers: text.unwrap_or_default().lines().filter_map(parse_peer).collect() }
+        Remembered { path, peers: text.unwrap_or_default().lines().filter_map(parse_peer).collect(), disk }
     }
 
     /// What is known.
@@ -189,19 +192,19 @@ impl Remembered {
         &self.peers
     }
 
-    /// Writes down how far a peer was heard.
-    ///
-    /// # Errors
-    /// When the file cannot be replaced; what is remembered in memory is right all the same.
-    pub(super) fn remember(&mut self, node: &NodeName, generation: Generation, sequence: Sequence) -> io::Result<()> {
+    /// Writes down how far a peer was heard; a file that cannot be replaced is next time's trouble.
+    pub(super) fn remember(&mut self, node: &NodeName, generation: Generation, sequence: Sequence) {
         let entry = (node.clone(), generation, sequence);
         match self.peers.iter_mut().find(|(name, ..)| name == node) {
-            Some(known) if *known == entry => return Ok(()),
+            Some(known) if *known == entry => return,
             Some(known) => *known = entry,
             None => self.peers.push(entry),
         }
         let lines: Vec<String> = self.peers.iter().map(|(n, g, s)| format!("{n} {} {}\n", g.0, s.0)).collect();
-        replace_unsynced(&self.path, lines.concat().as_bytes(), 0o644)
+        let path = self.path.clone();
+        self.disk.later(move || {
+            replace_unsynced(&path, lines.concat().as_bytes(), 0o644).unwrap_or_else(|error| log::debug!("{error}"));
+        });
     }
 }
 
@@ -328,17 +331,20 @@ mod tests {
     fn what_was_heard_survives_a_restart() {
         let (_dir, paths) = node();
         let beta = NodeName::new("beta").unwrap();
-        let mut heard = Remembered::read(&paths);
+        let mut heard = Remembered::read(&paths, Disk::at_once());
         assert!(heard.peers().is_empty());
-        heard.remember(&beta, Generation(3), Sequence(10)).unwrap();
-        heard.remember(&beta, Generation(3), Sequence(30)).unwrap();
-        assert_eq!(Remembered::read(&paths).peers(), [(beta, Generation(3), Sequence(30))]);
+        heard.remember(&beta, Generation(3), Sequence(10));
+        heard.remember(&beta, Generation(3), Sequence(30));
+        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [(beta, Generation(3), Sequence(30))]);
     }
 
     #[test]
     fn a_damaged_line_of_the_peers_is_left_out() {
         let (_dir, paths) = node();
         fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\n").unwrap();
-        assert_eq!(Remembered::read(&paths).peers(), [(NodeName::new("gamma").unwrap(), Generation(4), Sequence(5))]);
+        assert_eq!(
+            Remembered::read(&paths, Disk::at_once()).peers(),
+            [(NodeName::new("gamma").unwrap(), Generation(4), Sequence(5))]
+        );
     }
 }

@@ -6,19 +6,30 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::journal::Entry;
 
+use super::disk::Disk;
 use super::files;
+use super::logging::Log;
 
 const MOST_BYTES: u64 = 1_000_000;
 
-/// The open file.
+/// The way to the file.
 #[derive(Debug)]
 pub(super) struct Journal {
+    log: Log,
+    disk: Disk,
+    pages: Arc<Mutex<Pages>>,
+}
+
+/// The open file; only who writes for us holds the lock.
+#[derive(Debug)]
+struct Pages {
     path: PathBuf,
     file: Option<File>,
     written: u64,
@@ -26,13 +37,33 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Goes on with the file at `path`, or begins it.
-    pub(super) fn open(path: &Path) -> Journal {
-        let mut journal = Journal { path: path.to_owned(), file: None, written: 0, told: false };
-        journal.reopen();
-        journal
+    /// Goes on with the file at `path`, or begins it. What cannot be written is told to the log, which also knows the
+    /// disk.
+    pub(super) fn open(path: &Path, log: &Log) -> Journal {
+        let mut pages = Pages { path: path.to_owned(), file: None, written: 0, told: false };
+        pages.reopen();
+        Journal { log: log.clone(), disk: log.disk(), pages: Arc::new(Mutex::new(pages)) }
     }
 
+    /// Appends an entry. A disk that does not keep up loses it: the log says how many lines are missing.
+    pub(super) fn write(&self, entry: &Entry) {
+        let Ok(mut line) = serde_json::to_vec(entry) else { return };
+        line.push(b'\n');
+        let (log, pages) = (self.log.clone(), Arc::clone(&self.pages));
+        self.disk.later(move || {
+            let written = pages.lock().unwrap_or_else(PoisonError::into_inner).write(&line);
+            written.unwrap_or_else(|why| log.error(why));
+        });
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.disk.settle();
+    }
+}
+
+impl Pages {
     fn reopen(&mut self) {
         self.file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path).ok();
         self.written = self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
@@ -40,17 +71,15 @@ impl Journal {
         let _ = files::share_with_clients(&self.path);
     }
 
-    /// Appends an entry. The error, a sentence, comes once for each time it stops working.
-    pub(super) fn write(&mut self, entry: &Entry) -> Result<(), String> {
-        let Ok(mut line) = serde_json::to_vec(entry) else { return Ok(()) };
-        line.push(b'\n');
+    /// The error, a sentence, comes once for each time it stops working.
+    fn write(&mut self, line: &[u8]) -> Result<(), String> {
         if self.written > MOST_BYTES {
             let _ = fs::rename(&self.path, previous(&self.path));
             self.reopen();
         }
         let result = match &mut self.file {
             // One write, so that a line is whole or cut off at its end.
-            Some(file) => file.write_all(&line).map_err(|error| error.to_string()),
+            Some(file) => file.write_all(line).map_err(|error| error.to_string()),
             None => Err("it cannot be opened".to_owned()),
         };
         match result {
@@ -87,7 +116,13 @@ pub(super) fn ms(duration: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::logging::Terminal;
     use super::*;
+    use crate::clock::Clock;
+
+    fn log() -> Log {
+        Log::start(Clock::start(), Terminal::Nobody, 0)
+    }
 
     #[test]
     fn the_journal_never_grows_beyond_two_files_and_goes_on_after_a_restart() {
@@ -95,9 +130,9 @@ mod tests {
         let path = dir.path().join("latido-events");
         let entry = Entry { text: "x".repeat(1000), ..Entry::default() };
         for _ in 0..3 {
-            let mut journal = Journal::open(&path);
+            let journal = Journal::open(&path, &log());
             for _ in 0..900 {
-                journal.write(&entry).unwrap();
+                journal.write(&entry);
             }
         }
         let size = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
@@ -108,8 +143,9 @@ mod tests {
 
     #[test]
     fn a_disk_that_takes_nothing_is_complained_of_once() {
-        let mut journal = Journal::open(Path::new("/no/such/directory/latido-events"));
-        assert!(journal.write(&Entry::default()).is_err());
-        assert!(journal.write(&Entry::default()).is_ok());
+        let journal = Journal::open(Path::new("/no/such/directory/latido-events"), &log());
+        let mut pages = journal.pages.lock().unwrap();
+        assert!(pages.write(b"{}").is_err());
+        assert!(pages.write(b"{}").is_ok());
     }
 }

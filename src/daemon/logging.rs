@@ -1,6 +1,7 @@
 //! Where log lines go and how they look (`config.md` 1): logfile, debugfile, syslog, standard error, the journal.
 //!
-//! Never waits: a syslog that does not read loses the line. Never prints control characters that came from outside.
+//! Never waits: a syslog that does not read loses the line, files and terminals are left to the disk's thread (`disk`)
+//! once there is a loop to hold up. Never prints control characters that came from outside.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,6 +20,7 @@ use crate::config::LogTargets;
 use crate::sys;
 use crate::time::{Mono, Wall};
 
+use super::disk::Disk;
 use super::files;
 
 /// The name before the pid in each line.
@@ -53,12 +55,21 @@ struct Shared {
 
 struct Sinks {
     node: String,
-    terminal: Terminal,
     syslog_format: bool,
-    logfile: Option<Target>,
-    debugfile: Option<Target>,
     syslog: Option<Syslog>,
     debug: u8,
+    /// Who writes to the places below.
+    disk: Disk,
+    places: Arc<Mutex<Places>>,
+    /// Lines for which there was no room on the way to the disk.
+    lost: u64,
+}
+
+/// Where a write may hang. Only who writes for us holds the lock.
+struct Places {
+    terminal: Terminal,
+    logfile: Option<Target>,
+    debugfile: Option<Target>,
 }
 
 impl std::fmt::Debug for Log {
@@ -70,15 +81,9 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// A log that knows only standard error yet.
     pub(super) fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
-        let sinks = Sinks {
-            node: host_name(),
-            terminal,
-            syslog_format: true,
-            logfile: None,
-            debugfile: None,
-            syslog: None,
-            debug,
-        };
+        let places = Arc::new(Mutex::new(Places { terminal, logfile: None, debugfile: None }));
+        let (node, disk) = (host_name(), Disk::at_once());
+        let sinks = Sinks { node, syslog_format: true, syslog: None, debug, disk, places, lost: 0 };
         Log(Arc::new(Shared { clock, sinks: Mutex::new(sinks) }))
     }
 
@@ -98,9 +103,11 @@ impl Log {
         sinks.syslog_format = targets.syslog_format;
         sinks.debug = sinks.debug.max(targets.debug);
         let mut refusals = Vec::new();
-        sinks.logfile = targets.logfile.as_deref().map(|path| Target::open(path, &mut refusals));
-        sinks.debugfile = targets.debugfile.as_deref().map(|path| Target::open(path, &mut refusals));
-        let nowhere = sinks.logfile.is_none() && sinks.debugfile.is_none();
+        let mut places = lock(&sinks.places);
+        places.logfile = targets.logfile.as_deref().map(|path| Target::open(path, &mut refusals));
+        places.debugfile = targets.debugfile.as_deref().map(|path| Target::open(path, &mut refusals));
+        drop(places);
+        let nowhere = targets.logfile.is_none() && targets.debugfile.is_none();
         let facility = targets.facility.as_deref().or((nowhere || targets.use_logd).then_some("daemon"));
         sinks.syslog = facility.and_then(facility_number).map(Syslog::open);
         drop(sinks);
@@ -108,12 +115,19 @@ impl Log {
         refusals
     }
 
+    /// Leaves to this disk what may hang.
+    pub(super) fn leave_to(&self, disk: Disk) {
+        self.sinks().disk = disk;
+    }
+
+    /// Who writes for us.
+    pub(super) fn disk(&self) -> Disk {
+        self.sinks().disk.clone()
+    }
+
     /// Opens the files anew, for those who rotate logs.
     pub(super) fn reopen(&self) {
-        let mut sinks = self.sinks();
-        for target in sinks.targets() {
-            target.file = open_append(&target.path).ok();
-        }
+        self.sinks().put(Places::reopen);
     }
 
     /// Makes debugging louder or quieter by one; returns the new level.
@@ -187,9 +201,15 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
+fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Sinks {
-    fn targets(&mut self) -> impl Iterator<Item = &mut Target> {
-        self.logfile.iter_mut().chain(self.debugfile.iter_mut())
+    /// Has something done with the places; whether it will be.
+    fn put(&self, what: impl FnOnce(&mut Places) + Send + 'static) -> bool {
+        let places = Arc::clone(&self.places);
+        self.disk.later(move || what(&mut lock(&places)))
     }
 
     fn write(&mut self, wall: Wall, level: Level, text: &str) {
@@ -197,21 +217,22 @@ impl Sinks {
             return;
         }
         let line = self.line(wall, level, text);
-        if let (Some(target), true) = (&mut self.logfile, level != Level::Debug) {
-            target.append(&line);
-        }
-        if let Some(target) = &mut self.debugfile {
-            target.append(&line);
-        }
         if let Some(syslog) = &mut self.syslog {
             syslog.send(wall, level, text);
         }
-        match self.terminal {
-            Terminal::Person => _ = std::io::stderr().write_all(line.as_bytes()),
-            Terminal::Journal => {
-                _ = std::io::stderr().write_all(format!("<{}>{text}\n", severity(level)).as_bytes());
-            }
-            Terminal::Nobody => {}
+        let short = format!("<{}>{text}\n", severity(level));
+        let missing = std::mem::take(&mut self.lost);
+        let gap = (missing > 0).then(|| {
+            let text =
+                format!("{missing} line(s) are missing here: the disk or the terminal did not take them in time");
+            (self.line(wall, Level::Warn, &text), format!("<{}>{text}\n", severity(Level::Warn)))
+        });
+        let debug = level == Level::Debug;
+        if !self.put(move |places| {
+            gap.into_iter().for_each(|(line, short)| places.write(&line, &short, false));
+            places.write(&line, &short, debug);
+        }) {
+            self.lost = missing + 1;
         }
     }
 
@@ -226,6 +247,28 @@ impl Sinks {
             "{ENTITY}[{pid}]: {:04}/{:02}/{:02}_{:02}:{:02}:{:02} {word}: {text}\n",
             t.year, t.month, t.day, t.hour, t.minute, t.second
         )
+    }
+}
+
+impl Places {
+    fn write(&mut self, line: &str, short: &str, debug: bool) {
+        if let Some(target) = self.logfile.as_mut().filter(|_| !debug) {
+            target.append(line);
+        }
+        if let Some(target) = &mut self.debugfile {
+            target.append(line);
+        }
+        match self.terminal {
+            Terminal::Person => _ = std::io::stderr().write_all(line.as_bytes()),
+            Terminal::Journal => _ = std::io::stderr().write_all(short.as_bytes()),
+            Terminal::Nobody => {}
+        }
+    }
+
+    fn reopen(&mut self) {
+        for target in self.logfile.iter_mut().chain(&mut self.debugfile) {
+            target.file = open_append(&target.path).ok();
+        }
     }
 }
 

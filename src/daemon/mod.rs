@@ -12,6 +12,7 @@ pub(crate) mod by_hand;
 mod child;
 mod clients;
 mod control;
+mod disk;
 mod driver;
 mod environment;
 mod fence;

@@ -39,15 +39,16 @@ impl Driver {
             Action::Reply { client, response } => self.reply(client, response),
             Action::Report(report) => self.write_report(&report),
             Action::Remember { node, generation, sequence } => {
-                if let Err(error) = self.remembered.remember(&node, generation, sequence) {
-                    log::debug!("{error}");
-                }
+                self.remembered.remember(&node, generation, sequence);
             }
             Action::Keep(kept) => {
                 let kept = self.state.keep(kept);
                 self.complain(kept);
             }
-            Action::Alive => self.feed_watchdog(),
+            Action::Alive => {
+                self.feed_watchdog();
+                self.look_at_disk();
+            }
             Action::Exit(reason) => self.leave(&reason),
         }
     }
@@ -152,6 +153,12 @@ impl Driver {
         }
     }
 
+    fn look_at_disk(&mut self) {
+        if let Some((level, text)) = self.lookout.look(&self.log.disk(), self.clock.mono()) {
+            self.log.write(level, text);
+        }
+    }
+
     /// What an operator forced us to leave running is still guarded: the other node starts it after deadtime.
     fn disarm_watchdog(&mut self) {
         let Some(watchdog) = self.watchdog.take() else { return };
@@ -238,7 +245,10 @@ impl Driver {
         self.exit = Some(1);
         // A lab or a test that lives under another directory shares the machine with others.
         if self.options.paths == Paths::system() {
-            nix::unistd::sync();
+            // A disk that hangs must not keep this machine up until the other node believes it dead.
+            let disk = self.log.disk();
+            disk.later(nix::unistd::sync);
+            disk.settle_within(self.config.settings.deadtime / 2);
             let _ = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
         }
     }

@@ -14,6 +14,7 @@ use crate::wire::Generation;
 
 use super::adopt::Inheritance;
 use super::clients::Company;
+use super::disk::Disk;
 use super::driver::{Driver, Inherited};
 use super::guardian::{Cradle, Guardian, last_word};
 use super::logging::{Log, Terminal};
@@ -82,12 +83,14 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return fail(&log, &format!("cannot start the event loop: {error}")),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         match prepare(options, &config, &clock, &log, cradle) {
             Ok(driver) => driver.run().await,
             Err(why) => fail(&log, &why),
         }
-    })
+    });
+    log.disk().settle();
+    code
 }
 
 /// Says what became of the one before.
@@ -153,7 +156,11 @@ pub(super) fn assemble(
     let birth = birth(paths, config, clock, log, past).map_err(|error| error.to_string())?;
     let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
-    // Before we get the priority that its thread is not to have.
+    // Before we get the priority that their threads are not to have.
+    match Disk::behind() {
+        Ok(disk) => log.leave_to(disk),
+        Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
+    }
     let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
@@ -200,6 +207,6 @@ fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log, past: Past) -
         }
         uuid
     };
-    let remembered = files::Remembered::read(paths).peers().to_vec();
+    let remembered = files::Remembered::read(paths, Disk::at_once()).peers().to_vec();
     Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered, past })
 }

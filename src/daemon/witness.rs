@@ -69,9 +69,7 @@ impl Driver {
     }
 
     fn keep(&mut self, entry: &Entry) {
-        if let Err(why) = self.journal.write(entry) {
-            self.log.error(why);
-        }
+        self.journal.write(entry);
     }
 
     /// How late the loop came to its own deadlines in the last minute or two, in milliseconds.

@@ -26,16 +26,26 @@ pub(crate) const TESTS: &[Test] =
 pub(crate) const KIND: &str = "strange";
 
 const SOCKET: &str = "/run/heartbeat/register";
-/// Longer than a real daemon needs for an answer with this keepalive.
-const SILENCE: Duration = Duration::from_millis(200);
+/// Longer than a daemon needs for an answer with this keepalive, and much longer, for a busy machine; in milliseconds.
+const SILENCES: [u64; 2] = [200, 1000];
 /// A name root may have by default.
 const NAME: &str = "lha-snmpagent";
 
 fn a_strange_client_gets_the_same_answers_from_a_real_daemon_and_from_us() {
+    let [usual, long] = SILENCES;
+    let hasty = differences(usual);
+    if !hasty.is_empty() {
+        // An answer that comes too late is a question without one, and one with two.
+        assert_eq!(differences(long), "", "before, with less patience:\n{hasty}");
+    }
+}
+
+/// Where the answers of a real daemon and ours differ, when the client waits so long for one.
+fn differences(silence: u64) -> String {
     let [theirs, ours] = [(Real, Latido), (Latido, Real)].map(|(alpha, beta)| {
         let pair = rig::pair(&rig::plan(alpha, beta).timed(50, 1500), "");
         rig::start(&pair);
-        dialogue(pair.host("alpha"))
+        dialogue(pair.host("alpha"), silence)
     });
     let lines = theirs.lines().count();
     assert!(lines > 60, "{lines} lines:\n{theirs}");
@@ -45,14 +55,16 @@ fn a_strange_client_gets_the_same_answers_from_a_real_daemon_and_from_us() {
         .filter(|(theirs, ours)| theirs != ours)
         .map(|(theirs, ours)| format!("  the original: {theirs}\n  ours:         {ours}"))
         .collect();
-    assert!(different.is_empty(), "{}", different.join("\n"));
-    assert_eq!(lines, ours.lines().count());
+    if different.is_empty() && lines != ours.lines().count() {
+        return format!("the original: {lines} lines, ours {}", ours.lines().count());
+    }
+    different.join("\n")
 }
 
-fn dialogue(host: &Host) -> String {
+fn dialogue(host: &Host, silence: u64) -> String {
     let program = std::env::current_exe().expect("this program");
     let mut command = shell::inside(host.init(), true);
-    command.arg(program).args([super::hostile::ROLE, KIND, "0"]);
+    command.arg(program).args([super::hostile::ROLE, KIND, &silence.to_string()]);
     // A real daemon tells whom it refused that it has left, and sometimes those who left.
     let is_told = |line: &&str| !line.contains("st=leave");
     shell::must(command).lines().filter(is_told).map(|line| line.to_owned() + "\n").collect()
@@ -73,6 +85,12 @@ fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+/// How long nothing must come for silence: the last word of the command line.
+fn silence() -> Duration {
+    let word = std::env::args().nth(3).and_then(|word| word.parse().ok());
+    Duration::from_millis(word.expect("milliseconds"))
+}
+
 struct Client {
     stream: UnixStream,
     framer: Framer,
@@ -81,7 +99,7 @@ struct Client {
 impl Client {
     fn connect() -> std::io::Result<Client> {
         let stream = UnixStream::connect(SOCKET)?;
-        stream.set_read_timeout(Some(SILENCE))?;
+        stream.set_read_timeout(Some(silence()))?;
         Ok(Client { stream, framer: Framer::default() })
     }
 
