@@ -28,10 +28,13 @@ impl Groups {
             origin.push(found);
         }
         for (at, group) in old.into_iter().enumerate() {
-            if let Some(group) = group.filter(|group| !matches!(group.state, GroupState::Free | GroupState::Failed)) {
-                self.list.push(Group { removed: true, ..group });
-                origin.push(Some(at));
+            let Some(mut group) = group.filter(Group::is_claimed) else { continue };
+            let busy = self.queue.iter().map(|task| task.0).chain(self.running.iter().map(|running| running.index));
+            if !busy.into_iter().any(|index| index == at) && self.takes_in(&group) {
+                group.state = GroupState::Free;
             }
+            self.list.push(Group { removed: true, ..group });
+            origin.push(Some(at));
         }
         let moved = |index: usize| origin.iter().position(|from| *from == Some(index));
         self.queue = self.queue.iter().filter_map(|(index, wish)| Some((moved(*index)?, *wish))).collect();
@@ -40,6 +43,25 @@ impl Groups {
             running.index = moved(running.index).unwrap_or(running.index);
         }
         origin
+    }
+
+    /// Two lines have become one: what the group that is gone runs here belongs to the one that has it now, if that runs
+    /// here as well. Whether it was so.
+    fn takes_in(&mut self, gone: &Group) -> bool {
+        let runs = &gone.running_spec().resources;
+        let has = |group: &&mut Group| {
+            group.state == GroupState::Held && runs.iter().all(|resource| group.spec.resources.contains(resource))
+        };
+        let Some(heir) = self.list.iter_mut().find(has).filter(|_| gone.state == GroupState::Held) else {
+            return false;
+        };
+        let before = std::mem::take(&mut heir.as_started).unwrap_or_else(|| heir.spec.clone());
+        let mut started = heir.spec.clone();
+        started.resources.retain(|resource| before.resources.contains(resource) || runs.contains(resource));
+        let more = before.resources.into_iter().filter(|resource| !heir.spec.resources.contains(resource));
+        started.resources.extend(more);
+        heir.keep_as_started(started);
+        true
     }
 }
 
