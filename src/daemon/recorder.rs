@@ -1,17 +1,15 @@
 //! `--record FILE`: everything that happens to this node, one line each, for a bug report that can be played again
 //! (`record`).
 //!
-//! The one thing here with a thread of its own: a disk that hangs for a minute must not hold up a heartbeat. The loop
-//! hands over a line before the core hears of it, so that the event that kills the core is the last one in the file,
-//! and never waits for the disk. What is no longer written is said once; nothing else follows from it.
+//! The loop hands over a line to the disk's thread (`disk`) before the core hears of it, so that the event that kills the
+//! core is the last one in the file. What is no longer written is said once; nothing else follows from it.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -21,29 +19,19 @@ use crate::cluster::Event;
 use crate::record::{Life, event_line};
 use crate::time::Now;
 
+use super::disk::Disk;
+
 /// The file never gets larger: a day of a pair that beats each second.
 const MOST_BYTES: u64 = 64_000_000;
-/// No more lines wait for the disk.
-const MOST_WAITING: usize = 4096;
-/// How long the end of this process waits for the disk.
-const LAST_WORDS: Duration = Duration::from_millis(300);
-const STACK: usize = 128 * 1024;
 
 /// The loop's end of it.
 #[derive(Debug)]
 pub(super) struct Recorder {
     path: PathBuf,
-    words: Arc<SyncSender<Word>>,
+    disk: Disk,
+    /// Only who writes for us holds the lock.
+    writer: Arc<Mutex<Writer>>,
     trouble: Receiver<String>,
-}
-
-#[derive(Debug)]
-enum Word {
-    Line(Vec<u8>),
-    /// Say so when everything before this is written.
-    Flush(SyncSender<()>),
-    /// Let go of the file, and say so.
-    End(SyncSender<()>),
 }
 
 impl Recorder {
@@ -51,34 +39,20 @@ impl Recorder {
     ///
     /// # Errors
     /// A sentence why nothing is recorded: it is a link, somebody else's or in use, it cannot be written, it is full.
-    pub(super) fn open(path: &Path) -> Result<Recorder, String> {
-        Recorder::open_for(path, MOST_BYTES)
+    pub(super) fn open(path: &Path, disk: Disk) -> Result<Recorder, String> {
+        Recorder::open_for(path, disk, MOST_BYTES)
     }
 
-    fn open_for(path: &Path, most: u64) -> Result<Recorder, String> {
+    fn open_for(path: &Path, disk: Disk, most: u64) -> Result<Recorder, String> {
         let refuse = |why: &dyn std::fmt::Display| format!("--record {}: {why}: nothing is recorded", path.display());
         let file = open_file(path).map_err(|error| refuse(&error))?;
         let written = file.metadata().map_err(|error| refuse(&error))?.len();
         if written >= most {
             return Err(refuse(&format!("it has {written} bytes already; move it away and start this daemon again")));
         }
-        let (words, spoken) = sync_channel(MOST_WAITING);
-        let (complain, trouble) = sync_channel(1);
-        let mut writer = Writer { path: path.to_owned(), file, written, most };
-        let work = move || {
-            let ended = writer.write_all(&spoken);
-            drop(writer);
-            let _ = match ended {
-                Ok(Some(done)) => done.try_send(()).is_ok(),
-                Ok(None) => true,
-                Err(why) => complain.try_send(why).is_ok(),
-            };
-        };
-        let thread = std::thread::Builder::new().name("record".to_owned()).stack_size(STACK);
-        thread.spawn(work).map_err(|error| refuse(&format!("no thread for it: {error}")))?;
-        let words = Arc::new(words);
-        flush_before_a_panic_ends(Arc::downgrade(&words));
-        Ok(Recorder { path: path.to_owned(), words, trouble })
+        let (complaints, trouble) = channel();
+        let writer = Writer { path: path.to_owned(), file, written, most, complaints: Some(complaints) };
+        Ok(Recorder { path: path.to_owned(), disk, writer: Arc::new(Mutex::new(writer)), trouble })
     }
 
     /// The node is born.
@@ -98,65 +72,44 @@ impl Recorder {
     }
 
     fn hand_over(&mut self, line: Vec<u8>) -> Result<(), String> {
-        match self.words.try_send(Word::Line(line)) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Disconnected(_)) => Err(self
-                .trouble
-                .try_recv()
-                .unwrap_or_else(|_| format!("{}: its writer died: the record ends here", self.path.display()))),
-            Err(TrySendError::Full(_)) => {
-                Err(format!("{}: the disk does not keep up: the record ends here", self.path.display()))
-            }
+        if let Ok(why) = self.trouble.try_recv() {
+            return Err(why);
         }
+        let writer = Arc::clone(&self.writer);
+        let write = move || writer.lock().unwrap_or_else(PoisonError::into_inner).go_on(&line);
+        if self.disk.later(write) {
+            return Ok(());
+        }
+        Err(format!("{}: the disk does not keep up: the record ends here", self.path.display()))
     }
 }
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        await_writer(&self.words, Word::End);
+        self.disk.settle();
     }
 }
 
-/// Waits until everything is written, but not for long.
-fn await_writer(words: &SyncSender<Word>, word: impl Fn(SyncSender<()>) -> Word) {
-    let (done, written) = sync_channel(1);
-    if words.try_send(word(done)).is_ok() {
-        let _ = written.recv_timeout(LAST_WORDS);
-    }
-}
-
-/// What makes this program panic is the most interesting line of all.
-fn flush_before_a_panic_ends(words: Weak<SyncSender<Word>>) {
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        before(panic);
-        if let Some(words) = words.upgrade() {
-            await_writer(&words, Word::Flush);
-        }
-    }));
-}
-
-/// The thread's end.
+/// The disk's end of it.
+#[derive(Debug)]
 struct Writer {
     path: PathBuf,
     file: Flock<File>,
     written: u64,
     most: u64,
+    /// Gone once the record has ended.
+    complaints: Option<Sender<String>>,
 }
 
 impl Writer {
-    /// Until the loop is gone; returns whom to tell that the file is closed.
-    fn write_all(&mut self, words: &Receiver<Word>) -> Result<Option<SyncSender<()>>, String> {
-        for word in words {
-            match word {
-                Word::Line(line) => self.write(&line)?,
-                Word::Flush(done) => {
-                    let _ = done.try_send(());
-                }
-                Word::End(done) => return Ok(Some(done)),
-            }
+    fn go_on(&mut self, line: &[u8]) {
+        if self.complaints.is_some()
+            && let Err(why) = self.write(line)
+            && let Some(complaints) = self.complaints.take()
+        {
+            // A loop that has ended does not ask any more.
+            let _ = complaints.send(why);
         }
-        Ok(None)
     }
 
     fn write(&mut self, line: &[u8]) -> Result<(), String> {

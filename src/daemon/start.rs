@@ -156,7 +156,7 @@ pub(super) fn assemble(
     let birth = birth(paths, config, clock, log, past).map_err(|error| error.to_string())?;
     let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
-    // Before we get the priority that their threads are not to have.
+    // Before we get the priority that its thread is not to have.
     match Disk::behind() {
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
@@ -176,7 +176,7 @@ pub(super) fn assemble(
 }
 
 fn open_record(path: &Path, log: &Log) -> Option<Recorder> {
-    let opened = Recorder::open(path);
+    let opened = Recorder::open(path, log.disk());
     match &opened {
         Ok(_) => log.info(format!("Writing what happens into {}: `latido replay` plays it again", path.display())),
         Err(why) => log.error(why),

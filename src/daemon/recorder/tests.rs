@@ -20,6 +20,10 @@ fn place() -> (TempDir, PathBuf) {
     (dir, path)
 }
 
+fn open(path: &Path) -> Result<Recorder, String> {
+    Recorder::open(path, Disk::behind().unwrap())
+}
+
 /// How many lives and events there are; every line is whole.
 fn play(path: &Path) -> usize {
     let text = fs::read_to_string(path).unwrap();
@@ -30,7 +34,7 @@ fn play(path: &Path) -> usize {
 }
 
 fn one_life(path: &Path) {
-    let mut recorder = Recorder::open(path).unwrap();
+    let mut recorder = open(path).unwrap();
     recorder.begin(&life()).unwrap();
     recorder.note(Now::default(), &Event::Tick).unwrap();
 }
@@ -63,7 +67,7 @@ fn a_link_a_second_name_a_directory_a_strangers_file_and_one_in_use_are_refused(
     fs::write(&path, "precious\n").unwrap();
     let other = dir.path().join("other");
     let refused = |path: &Path, why: &str| {
-        let said = Recorder::open(path).unwrap_err();
+        let said = open(path).unwrap_err();
         assert!(said.contains(why) && said.contains("nothing is recorded"), "{said}");
     };
     symlink(&path, &other).unwrap();
@@ -78,7 +82,7 @@ fn a_link_a_second_name_a_directory_a_strangers_file_and_one_in_use_are_refused(
         refused(&path, "somebody else");
         std::os::unix::fs::chown(&path, Some(0), None).unwrap();
     }
-    let held = Recorder::open(&path).unwrap();
+    let held = open(&path).unwrap();
     refused(&path, "another daemon");
     drop(held);
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious\n");
@@ -90,14 +94,14 @@ fn end_of(recorder: &mut Recorder) -> String {
         if let Err(why) = recorder.note(Now::default(), &Event::Tick) {
             return why;
         }
-        await_writer(&recorder.words, Word::Flush);
+        assert!(recorder.disk.settle());
     }
 }
 
 #[test]
 fn a_record_that_is_long_enough_ends_with_a_whole_line_and_is_not_taken_up_again() {
     let (_dir, path) = place();
-    let mut recorder = Recorder::open_for(&path, 4000).unwrap();
+    let mut recorder = Recorder::open_for(&path, Disk::behind().unwrap(), 4000).unwrap();
     recorder.begin(&life()).unwrap();
     let why = end_of(&mut recorder);
     assert!(why.contains("which is enough: the record ends here"), "{why}");
@@ -105,7 +109,7 @@ fn a_record_that_is_long_enough_ends_with_a_whole_line_and_is_not_taken_up_again
     let length = fs::metadata(&path).unwrap().len();
     assert!(length > 3900 && length <= 4000, "{length}");
     assert!(play(&path) > 20);
-    assert!(Recorder::open_for(&path, length).unwrap_err().contains("bytes already"));
+    assert!(Recorder::open_for(&path, Disk::at_once(), length).unwrap_err().contains("bytes already"));
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn a_full_disk_ends_the_record_with_a_sentence() {
     let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
     let full = Flock::lock(full, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| errno).unwrap();
     drop(file);
-    let mut writer = Writer { path, file: full, written: 0, most: 100 };
+    let mut writer = Writer { path, file: full, written: 0, most: 100, complaints: None };
     let why = writer.write(b"{}\n").unwrap_err();
     assert!(why.contains("No space left") && why.contains("the record ends here"), "{why}");
 }
@@ -123,7 +127,7 @@ fn a_full_disk_ends_the_record_with_a_sentence() {
 #[test]
 fn what_happened_before_a_panic_is_on_disk_when_the_panic_goes_on() {
     let (_dir, path) = place();
-    let mut recorder = Recorder::open(&path).unwrap();
+    let mut recorder = open(&path).unwrap();
     let panicked = std::thread::spawn(move || {
         recorder.begin(&life()).unwrap();
         // As an abort would: nothing is dropped.
@@ -137,11 +141,13 @@ fn what_happened_before_a_panic_is_on_disk_when_the_panic_goes_on() {
 #[test]
 fn a_disk_that_hangs_ends_the_record_and_nobody_waits_for_it() {
     let (_dir, path) = place();
-    // Nobody takes anything from the other end.
-    let ((words, _spoken), (_complain, trouble)) = (sync_channel(2), sync_channel(1));
-    let mut recorder = Recorder { path, words: Arc::new(words), trouble };
+    let disk = Disk::behind().unwrap();
+    let mut recorder = Recorder::open(&path, disk.clone()).unwrap();
     recorder.begin(&life()).unwrap();
-    recorder.note(Now::default(), &Event::Tick).unwrap();
-    let why = recorder.note(Now::default(), &Event::Tick).unwrap_err();
+    let (free, hangs) = channel::<()>();
+    assert!(disk.later(move || hangs.recv().unwrap_or_default()));
+    let mut said = (0..).map(|_| recorder.note(Now::default(), &Event::Tick));
+    let why = said.find_map(Result::err).unwrap();
     assert!(why.contains("the disk does not keep up: the record ends here"), "{why}");
+    drop(free);
 }
