@@ -304,6 +304,15 @@ pub fn lock_touched_memory() -> io::Result<()> {
     check(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) })
 }
 
+/// Lets all threads share one heap: a second thread that hardly allocates is not worth a heap of its own in locked memory.
+pub fn share_one_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes no pointers; called before there is another thread.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Marks every descriptor above the standard three to be closed in what we start: a parent may have left us some.
 ///
 /// # Errors

@@ -15,13 +15,17 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// The lab's exit code on a machine that stood still.
 const NOT_JUDGED: i32 = 3;
 /// So often a machine may stand still for too long.
-const TRIES: usize = 3;
+const TRIES: usize = 2;
 
 /// `None` where there can be no lab, or where the machine cannot judge what it played.
 fn lab(words: &[&str]) -> Option<String> {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let mut played = (0..TRIES).map(|_| Command::new(LATIDO).arg("lab").args(words).output().unwrap());
-    said(played.find(|output| output.status.code() != Some(NOT_JUDGED))?, words)
+    let Some(judged) = played.find(|output| output.status.code() != Some(NOT_JUDGED)) else {
+        eprintln!("not tested: this machine stood still for too long, {TRIES} times");
+        return None;
+    };
+    said(judged, words)
 }
 
 fn said(output: Output, words: &[&str]) -> Option<String> {
@@ -36,7 +40,8 @@ fn said(output: Output, words: &[&str]) -> Option<String> {
 }
 
 fn table_has(text: &str, rows: &[&str]) {
-    let table = text.split("outage at the client").nth(1).unwrap_or_default();
+    // The last one: a machine that stood still plays twice.
+    let table = text.rsplit_once("outage at the client").map_or("", |(_, table)| table);
     for row in rows {
         assert!(table.lines().any(|line| line.trim_start().starts_with(row)), "no row {row} in\n{text}");
     }

@@ -60,6 +60,7 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let clock = Clock::start();
     // A refusal only means that a parent's descriptors may reach the scripts, as ever.
     let _ = sys::keep_descriptors_from_children();
+    sys::share_one_heap();
     let terminal = if options.to_terminal { Terminal::detect() } else { Terminal::Nobody };
     let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();

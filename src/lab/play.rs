@@ -306,7 +306,8 @@ impl Play {
     pub(super) fn power_off(&mut self, node: usize) {
         self.pair.power_off(node);
         let (name, now) = (self.name(node).to_owned(), self.now());
-        self.world.off(&name, now);
+        let twice = self.world.off(&name, now);
+        twice.iter().for_each(|twice| self.judge(twice));
     }
 
     /// Switches it on and starts its daemon.

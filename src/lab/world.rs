@@ -62,12 +62,10 @@ impl World {
         }
     }
 
-    /// A host went off: nothing is on it any more.
-    pub(super) fn off(&mut self, host: &str, at: Mono) {
+    /// A host went off: nothing is on it any more. Tells what ran twice until then.
+    pub(super) fn off(&mut self, host: &str, at: Mono) -> Vec<Twice> {
         let names: Vec<String> = self.holders.keys().cloned().collect();
-        for name in names {
-            self.lost(&name, host, at);
-        }
+        names.iter().filter_map(|name| self.lost(name, host, at)).collect()
     }
 
     /// The nodes cannot hear each other from now on, or can again.
@@ -166,6 +164,7 @@ mod tests {
         assert!(world.anything_twice());
         assert_eq!(world.twice_since(at(1)), None);
         let twice = Twice { sentence, since: at(2), until: at(9) };
+        assert_eq!(world.clone().off("alpha", at(9)), vec![twice.clone()]);
         assert_eq!(world.note(&called("alpha", 9, "asterisk stop")), Some(twice));
         assert_eq!((world.anything_twice(), world.both_until()), (false, Some(Mono::at(Duration::from_millis(9)))));
         assert_eq!(world.holders("asterisk"), ["beta"]);
@@ -189,7 +188,7 @@ mod tests {
         world.set_divided(true);
         assert_eq!(world.note(&witnessed("alpha", 1, Said::Gained(address))), None);
         assert_eq!(world.note(&witnessed("beta", 2, Said::Gained(address))), None);
-        world.off("alpha", Mono::at(Duration::from_millis(3)));
+        assert_eq!(world.off("alpha", Mono::at(Duration::from_millis(3))), []);
         assert_eq!(world.holders("10.0.0.9"), ["beta"]);
         assert!(world.moved_since(Mono::at(Duration::from_millis(2))));
         assert!(!world.moved_since(Mono::at(Duration::from_millis(3))));

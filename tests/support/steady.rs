@@ -10,7 +10,7 @@ use latido::lab::steady::Watch;
 use latido::time::Mono;
 
 /// So often a test may fail on a machine that stood still meanwhile; afterwards the machine cannot judge it.
-pub(crate) const TRIES: usize = 3;
+pub(crate) const TRIES: usize = 2;
 /// A shorter stall no test minds.
 const LONG: Duration = Duration::from_millis(50);
 
