@@ -313,6 +313,15 @@ pub fn share_one_heap() {
     }
 }
 
+/// Gives the pages of the heap in which nothing lies any more back to the kernel.
+pub fn give_back_unused_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes no pointers, and touches only what is free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Marks every descriptor above the standard three to be closed in what we start: a parent may have left us some.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ pub(super) fn become_realtime(priority: Option<u8>) -> Vec<String> {
             "Cannot run with real-time priority {priority}: {error}; a busy machine may delay our heartbeats"
         ));
     }
+    // Reading the command line and the files has left more than is needed from now on.
+    sys::give_back_unused_memory();
     if let Err(error) = sys::lock_touched_memory() {
         refusals.push(format!("Cannot lock our memory: {error}; a machine that swaps may delay our heartbeats"));
     }
