@@ -53,18 +53,13 @@ impl Clock {
     /// arrived yet: whatever somebody does to the wall clock meanwhile, the error stays within that span.
     pub fn arrival(&self, stamp: Duration, not_before: Mono) -> Mono {
         let age = wall_clock().saturating_sub(stamp);
-        before(self.mono(), age).max(not_before).min(self.mono())
+        self.mono().before(age).max(not_before).min(self.mono())
     }
 }
 
 /// Time since this machine was started, its sleep included: the same for every process, and for our successor.
 pub fn since_boot() -> Duration {
     nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
-}
-
-/// `age` before `now`, or the start.
-fn before(now: Mono, age: Duration) -> Mono {
-    Mono::at(now.elapsed().saturating_sub(age))
 }
 
 /// Time since 1970; zero on a clock set before it.

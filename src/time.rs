@@ -23,6 +23,11 @@ impl Mono {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// `span` earlier, or the start.
+    pub fn before(self, span: Duration) -> Mono {
+        Mono(self.0.saturating_sub(span))
+    }
+
     /// Time since the start.
     pub const fn elapsed(self) -> Duration {
         self.0

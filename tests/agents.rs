@@ -8,7 +8,6 @@ mod bench;
 #[path = "link/net.rs"]
 mod net;
 #[path = "support/steady.rs"]
-#[allow(dead_code, reason = "the live tests use the rest")]
 mod steady;
 
 #[path = "agents/asterisk.rs"]

@@ -8,7 +8,6 @@
 #[path = "support/bench.rs"]
 mod bench;
 #[path = "support/steady.rs"]
-#[allow(dead_code, reason = "the live tests use the rest")]
 mod steady;
 
 #[path = "doctor/both.rs"]

@@ -9,7 +9,6 @@
 #[path = "support/bench.rs"]
 mod bench;
 #[path = "support/steady.rs"]
-#[allow(dead_code, reason = "the live tests use the rest")]
 mod steady;
 
 use std::io::{BufRead, Read, Write};

@@ -12,7 +12,6 @@ mod ping;
 #[path = "link/serial.rs"]
 mod serial;
 #[path = "support/steady.rs"]
-#[allow(dead_code, reason = "the live tests use the rest")]
 mod steady;
 #[path = "link/support.rs"]
 mod support;

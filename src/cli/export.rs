@@ -39,7 +39,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let paths = Paths::under(&args.dir);
     // As on the first node of the file: what only a host could know does not matter here.
     let (sources, me) = read_config::read_elsewhere(&paths);
-    let Some(me) = me else { return ExitCode::from(2) };
     let config = match Config::assemble(&sources, &OnlyName(me)) {
         Ok(config) => config,
         Err(problems) => {

@@ -128,4 +128,26 @@ mod tests {
         assert_eq!(machine.starts("asterisk"), None);
         assert_eq!(machine.starts("../asterisk"), None);
     }
+
+    #[test]
+    fn a_start_link_or_a_wanted_unit_starts_a_service() {
+        for file in [
+            "etc/rc3.d/S85httpd",
+            "etc/rc.d/rc5.d/S01httpd",
+            "etc/systemd/system/multi-user.target.wants/httpd.service",
+            "usr/lib/systemd/system/graphical.target.requires/httpd.service",
+        ] {
+            assert!(Machine::new().file(file).starts("httpd").is_some(), "{file}");
+        }
+        for file in [
+            "etc/rc3.d/K15httpd",
+            "etc/rc1.d/S85httpd",
+            "etc/rc3.d/S85httpd2",
+            "etc/init.d/httpd",
+            "usr/lib/systemd/system/httpd.service",
+            "etc/systemd/system/reboot.target.wants/httpd.service",
+        ] {
+            assert_eq!(Machine::new().file(file).starts("httpd"), None, "{file}");
+        }
+    }
 }

@@ -45,7 +45,7 @@ impl Journal {
         Journal { log: log.clone(), disk: log.disk(), pages: Arc::new(Mutex::new(pages)) }
     }
 
-    /// Appends an entry. A disk that does not keep up loses it: the log says how many lines are missing.
+    /// Appends an entry. A disk that does not keep up loses it, as it loses lines of the log, which says so.
     pub(super) fn write(&self, entry: &Entry) {
         let Ok(mut line) = serde_json::to_vec(entry) else { return };
         line.push(b'\n');

@@ -55,6 +55,7 @@ struct Shared {
 
 struct Sinks {
     node: String,
+    terminal: Terminal,
     syslog_format: bool,
     syslog: Option<Syslog>,
     debug: u8,
@@ -65,9 +66,16 @@ struct Sinks {
     lost: u64,
 }
 
+/// A line as it is written.
+struct Line {
+    full: String,
+    /// What standard error gets.
+    shown: Option<String>,
+    is_debug: bool,
+}
+
 /// Where a write may hang. Only who writes for us holds the lock.
 struct Places {
-    terminal: Terminal,
     logfile: Option<Target>,
     debugfile: Option<Target>,
 }
@@ -81,9 +89,9 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// A log that knows only standard error yet.
     pub(super) fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
-        let places = Arc::new(Mutex::new(Places { terminal, logfile: None, debugfile: None }));
+        let places = Arc::new(Mutex::new(Places { logfile: None, debugfile: None }));
         let (node, disk) = (host_name(), Disk::at_once());
-        let sinks = Sinks { node, syslog_format: true, syslog: None, debug, disk, places, lost: 0 };
+        let sinks = Sinks { node, terminal, syslog_format: true, syslog: None, debug, disk, places, lost: 0 };
         Log(Arc::new(Shared { clock, sinks: Mutex::new(sinks) }))
     }
 
@@ -216,24 +224,29 @@ impl Sinks {
         if level == Level::Debug && self.debug == 0 {
             return;
         }
-        let line = self.line(wall, level, text);
         if let Some(syslog) = &mut self.syslog {
             syslog.send(wall, level, text);
         }
-        let short = format!("<{}>{text}\n", severity(level));
+        let line = self.compose(wall, level, text);
         let missing = std::mem::take(&mut self.lost);
         let gap = (missing > 0).then(|| {
             let text =
                 format!("{missing} line(s) are missing here: the disk or the terminal did not take them in time");
-            (self.line(wall, Level::Warn, &text), format!("<{}>{text}\n", severity(Level::Warn)))
+            self.compose(wall, Level::Warn, &text)
         });
-        let debug = level == Level::Debug;
-        if !self.put(move |places| {
-            gap.into_iter().for_each(|(line, short)| places.write(&line, &short, false));
-            places.write(&line, &short, debug);
-        }) {
+        if !self.put(move |places| gap.iter().chain([&line]).for_each(|line| places.write(line))) {
             self.lost = missing + 1;
         }
+    }
+
+    fn compose(&self, wall: Wall, level: Level, text: &str) -> Line {
+        let full = self.line(wall, level, text);
+        let shown = match self.terminal {
+            Terminal::Person => Some(full.clone()),
+            Terminal::Journal => Some(format!("<{}>{text}\n", severity(level))),
+            Terminal::Nobody => None,
+        };
+        Line { full, shown, is_debug: level == Level::Debug }
     }
 
     fn line(&self, wall: Wall, level: Level, text: &str) -> String {
@@ -251,17 +264,15 @@ impl Sinks {
 }
 
 impl Places {
-    fn write(&mut self, line: &str, short: &str, debug: bool) {
-        if let Some(target) = self.logfile.as_mut().filter(|_| !debug) {
-            target.append(line);
+    fn write(&mut self, line: &Line) {
+        if let Some(target) = self.logfile.as_mut().filter(|_| !line.is_debug) {
+            target.append(&line.full);
         }
         if let Some(target) = &mut self.debugfile {
-            target.append(line);
+            target.append(&line.full);
         }
-        match self.terminal {
-            Terminal::Person => _ = std::io::stderr().write_all(line.as_bytes()),
-            Terminal::Journal => _ = std::io::stderr().write_all(short.as_bytes()),
-            Terminal::Nobody => {}
+        if let Some(shown) = &line.shown {
+            let _ = std::io::stderr().write_all(shown.as_bytes());
         }
     }
 

@@ -50,11 +50,11 @@ pub fn load_with(paths: &Paths, options: &Options) -> (Sources, Result<Config, V
 
 /// Reads the files as on no host in particular, and says as whom they are to be read: the first node they name, or
 /// `localhost` where they name none.
-pub fn read_elsewhere(paths: &Paths) -> (Sources, Option<NodeName>) {
-    let nowhere = NodeName::new("localhost");
-    let sources = read_sources(paths, &Options { as_node: nowhere.clone(), ..Options::default() });
+pub fn read_elsewhere(paths: &Paths) -> (Sources, NodeName) {
+    let nowhere = NodeName::new("localhost").expect("a good name");
+    let sources = read_sources(paths, &Options { as_node: Some(nowhere.clone()), ..Options::default() });
     let first = sources.ha_cf.as_ref().and_then(|source| first_node(&source.text));
-    (sources, first.or(nowhere))
+    (sources, first.unwrap_or(nowhere))
 }
 
 /// Reads the files; what is missing or open to others is said in `problems`.

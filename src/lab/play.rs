@@ -45,10 +45,6 @@ const DOUBT: Duration = Duration::from_secs(1);
 /// How often a condition is looked at when nothing happens.
 const LOOK: Duration = Duration::from_millis(20);
 
-fn before(at: Mono, time: Duration) -> Mono {
-    Mono::at(at.elapsed().saturating_sub(time))
-}
-
 impl Play {
     pub(super) fn new(pair: Pair, printer: Printer) -> Play {
         let world = World::new(&pair.plan.services);
@@ -110,7 +106,7 @@ impl Play {
     fn judge(&mut self, twice: &Twice) {
         let lasted = twice.until.since(twice.since);
         let sentence = format!("{}, for {}", twice.sentence, ms(lasted));
-        let doubt = self.steady.worst(before(twice.since, DOUBT), twice.until);
+        let doubt = self.steady.worst(twice.since.before(DOUBT), twice.until);
         if lasted > doubt || doubt.is_zero() {
             self.complain(sentence);
         } else {
@@ -119,7 +115,7 @@ impl Play {
     }
 
     fn tell_what_stays_twice(&mut self) {
-        if let Some(sentence) = self.world.twice_since(before(self.now(), DOUBT)) {
+        if let Some(sentence) = self.world.twice_since(self.now().before(DOUBT)) {
             self.complain(sentence);
         }
     }

@@ -4,11 +4,12 @@
 use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::support::clock::instant;
 use super::support::host::real_heartbeat;
 use super::support::shell;
-use super::support::steady::{Steady, TRIES};
+use super::support::steady::judged;
 
 /// One test: its name is a sentence.
 #[derive(Clone, Copy)]
@@ -132,26 +133,25 @@ fn take(waiting: &Mutex<VecDeque<Test>>) -> Option<Test> {
 
 /// Runs one, again when it failed while the machine stood still.
 fn passes(test: Test) -> bool {
-    for _ in 0..TRIES {
-        let (begun, steady) = (instant(), Steady::begin());
-        let passed = ends_well(test);
-        let took = begun.elapsed().as_secs_f64();
-        let stalled = steady.lost().filter(|_| !passed);
-        let Some(stalled) = stalled else {
-            let verdict = if passed { "ok" } else { "FAILED" };
-            shell::print(&format!("test {} ... {verdict} ({took:.1} s)", test.name));
-            return passed;
-        };
+    let begun = instant();
+    let not_judged = |stalled: Duration| {
         let ms = stalled.as_millis();
-        shell::print(&format!("test {} ... not judged ({took:.1} s): the machine stood still for {ms} ms", test.name));
-    }
-    !required()
+        shell::print(&format!("test {} ... not judged: the machine stood still for {ms} ms", test.name));
+    };
+    let judged = judged(|| ends_well(test), not_judged);
+    let verdict = match judged {
+        Some(Ok(())) => "ok",
+        Some(Err(())) => "FAILED",
+        None => "left out: this machine cannot judge it",
+    };
+    shell::print(&format!("test {} ... {verdict} ({:.1} s)", test.name, begun.elapsed().as_secs_f64()));
+    judged.map_or(!required(), |ended| ended.is_ok())
 }
 
 /// Runs one in a thread of its name, so that a panic says whose it is.
-fn ends_well(test: Test) -> bool {
+fn ends_well(test: Test) -> Result<(), ()> {
     let thread = std::thread::Builder::new().name(test.name.into()).spawn(test.run);
-    thread.is_ok_and(|thread| thread.join().is_ok())
+    thread.map_err(drop)?.join().map_err(drop)
 }
 
 /// Whether what cannot be tested here counts as failed.
