@@ -90,6 +90,7 @@ pub(super) struct Inherited {
     pub company: Company,
     pub state: StateFile,
     pub recorder: Option<Recorder>,
+    pub remembered: Remembered,
 }
 
 /// Why the loop woke.
@@ -117,7 +118,7 @@ impl Driver {
         cluster: Cluster,
         inherited: Inherited,
     ) -> io::Result<Driver> {
-        let Inherited { pid_file, guardian, orphans, company, state, recorder } = inherited;
+        let Inherited { pid_file, guardian, orphans, company, state, recorder, remembered } = inherited;
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
@@ -131,7 +132,7 @@ impl Driver {
             api: Api::new(&config.apiauth),
             fifo: Fifo::open(&paths.fifo())?,
             signals: Signals::listen()?,
-            remembered: Remembered::read(paths, log.disk()),
+            remembered,
             children: Children::default(),
             notifications: Notifications::default(),
             notices: Notices::default(),

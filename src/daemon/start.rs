@@ -16,6 +16,7 @@ use super::adopt::Inheritance;
 use super::clients::Company;
 use super::disk::Disk;
 use super::driver::{Driver, Inherited};
+use super::files::Remembered;
 use super::guardian::{Cradle, Guardian, last_word};
 use super::logging::{Log, Terminal};
 use super::pidfile::{PidFile, Running};
@@ -154,14 +155,15 @@ pub(super) fn assemble(
     let alone = config.settings.nodes.len() < 2;
     let Inheritance { past, orphans, clients, file } =
         Inheritance::take(&paths.run_dir, since_boot(), alone, cradle.hopeless);
-    let birth = birth(paths, config, clock, log, past).map_err(|error| error.to_string())?;
-    let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
-    let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
     // Before we get the priority that its thread is not to have.
     match Disk::behind() {
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
     }
+    let remembered = Remembered::read(paths, log.disk());
+    let birth = birth(paths, config, clock, log, past, &remembered).map_err(|error| error.to_string())?;
+    let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
+    let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
     let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
@@ -171,7 +173,7 @@ pub(super) fn assemble(
         .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let company = Company::new(&config.respawn, clients);
-    let inherited = Inherited { pid_file, guardian, orphans, company, state: file, recorder };
+    let inherited = Inherited { pid_file, guardian, orphans, company, state: file, recorder, remembered };
     Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
         .map_err(|error| format!("cannot start: {error}"))
 }
@@ -190,7 +192,14 @@ fn begin_record(mut recorder: Recorder, life: &Life, log: &Log) -> Option<Record
     Some(recorder)
 }
 
-fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log, past: Past) -> std::io::Result<Birth> {
+fn birth(
+    paths: &Paths,
+    config: &Config,
+    clock: &Clock,
+    log: &Log,
+    past: Past,
+    heard: &Remembered,
+) -> std::io::Result<Birth> {
     let now = clock.now().wall;
     let generation = if config.generation_from_time {
         Generation(now.0)
@@ -208,6 +217,5 @@ fn birth(paths: &Paths, config: &Config, clock: &Clock, log: &Log, past: Past) -
         }
         uuid
     };
-    let remembered = files::Remembered::read(paths, Disk::at_once()).peers().to_vec();
-    Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered, past })
+    Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered: heard.peers().to_vec(), past })
 }
