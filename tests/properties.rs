@@ -94,7 +94,7 @@ impl Schedule {
 
     fn trouble(&mut self) {
         // Without fencing nobody can help what a dead daemon leaves running.
-        let fine = self.pair.cut != [true, true] && !self.pair.is_haunted();
+        let fine = self.pair.works_both_ways() && !self.pair.is_haunted();
         self.fine_since = fine.then(|| self.pair.awake_from());
     }
 
@@ -104,9 +104,9 @@ impl Schedule {
         match self.pair.random(19) {
             0 => self.pair.power_off(node),
             1 => self.pair.start(node),
-            2 => self.pair.cut.fill(true),
-            3 => self.pair.cut[node] = true,
-            4 | 5 => self.pair.cut.fill(false),
+            2 => self.pair.cut_all(true),
+            3 => self.pair.cut_both(node, true),
+            4 | 5 => self.pair.cut_all(false),
             6 => {
                 let time = Duration::from_millis(self.pair.random(12_000));
                 self.pair.stall(node, time);
@@ -115,7 +115,7 @@ impl Schedule {
             8 => self.pair.request(node, Request::Standby(set)),
             9 => self.pair.request(node, Request::Takeover(set)),
             // Two media at 30 %: five beats in a row are lost on both once in a million.
-            10 if self.pair.cut == [false, false] => self.pair.loss = 30 - self.pair.loss,
+            10 if self.pair.is_uncut() => self.pair.lose(30 - self.pair.loss()),
             11 => {
                 let word = WORDS[self.pair.random(3) as usize];
                 let behaviour = [Behaviour::Fails, Behaviour::Hangs][self.pair.random(2) as usize];
@@ -145,9 +145,9 @@ impl Schedule {
                 self.pair.start(node);
             }
         }
-        if self.pair.cut != [false, false] {
+        if !self.pair.is_uncut() {
             // One lossy wire alone may well be silent for a deadtime: that is a dead wire.
-            self.pair.loss = 0;
+            self.pair.lose(0);
         }
         self.trouble();
     }
@@ -168,8 +168,8 @@ impl Schedule {
 
     /// All is mended, both nodes are on, and time passes.
     fn settle(&mut self) {
-        self.pair.cut.fill(false);
-        self.pair.loss = 0;
+        self.pair.cut_all(false);
+        self.pair.lose(0);
         self.pair.scripts.mend();
         self.trouble();
         self.pass(Duration::from_secs(15));
@@ -293,7 +293,7 @@ fn with_failback_off_the_survivor_keeps_what_it_took() {
 fn one_of_two_cables_cut_moves_nothing() {
     let mut pair = both_up(AutoFailback::On);
     let before = pair.transcript().lines().filter(|line| line.contains(" run ")).count();
-    pair.cut[0] = true;
+    pair.cut_both(0, true);
     pair.run_for(Duration::from_secs(30));
     let after = pair.transcript().lines().filter(|line| line.contains(" run ")).count();
     assert_eq!(before, after, "{}", pair.transcript());
@@ -302,10 +302,10 @@ fn one_of_two_cables_cut_moves_nothing() {
 #[test]
 fn a_healed_partition_has_one_owner_and_nothing_is_stopped_where_it_ran_before() {
     let mut pair = both_up(AutoFailback::On);
-    pair.cut.fill(true);
+    pair.cut_all(true);
     pair.run_for(Duration::from_secs(15));
     assert!(pair.is_doubled());
-    pair.cut.fill(false);
+    pair.cut_all(false);
     assert!(pair.run_until(Duration::from_millis(1400), |pair| !pair.is_doubled()), "{}", pair.transcript());
     pair.run_for(Duration::from_secs(5));
     assert_eq!((pair.running(0), pair.running(1)), (vec!["ra".into(), "rb".into()], vec!["rc".into()]));
