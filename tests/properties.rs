@@ -112,8 +112,12 @@ impl Schedule {
                 self.pair.stall(node, time);
             }
             7 => self.pair.leave(node),
-            8 => self.pair.request(node, Request::Standby(set)),
-            9 => self.pair.request(node, Request::Takeover(set)),
+            8 => {
+                self.pair.request(node, Request::Standby(set));
+            }
+            9 => {
+                self.pair.request(node, Request::Takeover(set));
+            }
             // Two media at 30 %: five beats in a row are lost on both once in a million.
             10 if self.pair.is_uncut() => self.pair.lose(30 - self.pair.loss()),
             11 => {
