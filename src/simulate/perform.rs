@@ -100,7 +100,10 @@ impl Performance {
             C::Retry(node, group) => ask(pair, *node, Request::Retry(group.clone())),
             C::Reload(node, Reload::Same) => pair.reload(*node),
             C::Reload(node, Reload::Groups(groups)) => pair.reload_groups(*node, groups),
-            C::Reload(node, Reload::Setting(setting)) => pair.reload_settings(*node, |node| setting.apply(node)),
+            C::Reload(node, Reload::Setting(setting)) => pair.reload_settings(*node, |settings| {
+                setting.apply(settings);
+                settings.timing = Setting::timing(settings);
+            }),
             C::Dies(node, word) => pair.service_dies(*node, word),
             C::ComesUp(node, word) => pair.service_comes_up(*node, word),
             C::Misbehave(node, word, verb, how) => pair.scripts.misbehave(*node, word, *verb, *how),

@@ -72,9 +72,11 @@ impl<'a> Reader<'a> {
                     Ok(node) => (Some(node), self.setting(line, 2)?),
                     Err(_) => (None, self.setting(line, 1)?),
                 };
-                if let (node, Setting::Ping(_)) = &setting {
-                    let [host] = values[..] else { return Err(self.one_sided(line, *node)) };
-                    self.media.push((host, false));
+                if matches!(setting, (Some(_), Setting::Ping(_))) {
+                    return Err(self.one_sided(line));
+                }
+                if matches!(setting, (None, Setting::Ping(_))) {
+                    self.media.extend(values.first().map(|host| (*host, false)));
                 }
                 play.settings.push(setting);
             }

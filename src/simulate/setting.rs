@@ -61,11 +61,10 @@ impl Setting {
         })
     }
 
-    /// What tells the nodes apart on the other's `latido status`: the times that are unequal.
+    /// What the other node is told of these times.
     pub(super) fn timing(settings: &Settings) -> String {
-        format!("keepalive={} deadtime={}", value::for_people(settings.keepalive), value::for_people(settings.deadtime))
-            .replace(' ', "")
-            .replace("deadtime", " deadtime")
+        let short = |time: Duration| value::for_people(time).replace(' ', "");
+        format!("keepalive={} deadtime={}", short(settings.keepalive), short(settings.deadtime))
     }
 
     /// Changes one node's settings.

@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A ping host of one node only.
-    pub(super) fn one_sided(&self, line: Line<'a>, _node: Option<usize>) -> Problem {
+    pub(super) fn one_sided(&self, line: Line<'a>) -> Problem {
         let problem = self.problem(line, line.after(1), "both nodes have the same media");
         problem.remedy("set ping HOST; cut HOST NODE>HOST takes it from one of them")
     }
