@@ -77,13 +77,20 @@ pub fn read_sources(paths: &Paths, options: &Options) -> Sources {
     Sources { ha_cf, latido_cf, haresources, authkeys, problems, without_resources: options.without_resources }
 }
 
-/// For a daemon that has only to stop what another left: the name of this node, what `latido.cf` says of scripts if it
-/// can be read, no media and no groups. `None` when this node has no name.
+/// For a daemon that has only to stop what another left: the name of this node, what `ha.cf` says of logs and `latido.cf`
+/// of scripts if that can be read, no media and no groups. `None` when this node has no name.
 pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
     let me = host_name(&paths.ha_dir)?;
     let text = |name: &str, text: String| Some(SourceText::new(name, text));
+    let bare = format!("node {me}\nbcast lo\nauto_failback off\n");
+    let ha_cf = read(&paths.ha_cf(), "", &mut Vec::new()).unwrap_or_default();
+    let of_logs = |line: &&str| {
+        let word = line.split_whitespace().next().unwrap_or_default();
+        ["logfile", "debugfile", "logfacility", "debug", "use_logd"].contains(&word)
+    };
+    let logs: String = ha_cf.text.lines().filter(of_logs).map(|line| format!("{line}\n")).collect();
     let sources = Sources {
-        ha_cf: text("ha.cf", format!("node {me}\nbcast lo\nauto_failback off\n")),
+        ha_cf: text("ha.cf", format!("{bare}{logs}")),
         latido_cf: read(&paths.latido_cf(), "", &mut Vec::new()),
         authkeys: text("authkeys", "auth 1\n1 crc\n".to_owned()),
         haresources: text("haresources", String::new()),
@@ -91,7 +98,8 @@ pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
     };
     let facts = OnlyName(me);
     let config = Config::assemble(&sources, &facts);
-    let config = config.or_else(|_| Config::assemble(&Sources { latido_cf: None, ..sources }, &facts)).ok()?;
+    let least = || Sources { ha_cf: text("ha.cf", bare.clone()), latido_cf: None, ..sources.clone() };
+    let config = config.or_else(|_| Config::assemble(&least(), &facts)).ok()?;
     Some(Config { media: Vec::new(), ..config })
 }
 

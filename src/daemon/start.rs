@@ -71,6 +71,8 @@ pub(super) struct Terms {
     pub sources: Option<Sources>,
     /// What it does without so far.
     pub wants: Wants,
+    /// Errors to be logged as soon as it is known where to.
+    untold: Vec<String>,
 }
 
 fn live(options: &Options, cradle: Cradle) -> u8 {
@@ -86,7 +88,7 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
     let mut terms = Terms { other: Some(other), resolute, ..Terms::default() };
-    let code = match configuration(options, &log, &mut terms) {
+    let code = match configuration(options, &mut terms) {
         Ok(config) => begin(options, &config, &clock, &log, cradle, terms),
         Err(problems) if resolute => without_files(options, &problems, &clock, &log, cradle, &left),
         Err(problems) => refuse(&log, &problems),
@@ -104,7 +106,7 @@ fn terms_are_over(code: u8, other: Running) -> bool {
 }
 
 /// The files as they are, or else, where something runs, as they were when they were last accepted.
-fn configuration(options: &Options, log: &Log, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
+fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
     let without_resolver = terms.resolute;
     let read = ReadOptions { without_resources: options.without_resources, without_resolver, ..ReadOptions::default() };
     let (sources, config) = read_config::load_with(&options.paths, &read);
@@ -120,12 +122,11 @@ fn configuration(options: &Options, log: &Log, terms: &mut Terms) -> Result<Conf
     }
     match in_force::read(&options.paths, &read) {
         Ok((_, config)) => {
-            problems.iter().for_each(|problem| log.error(problem.to_string()));
             let why = format!(
                 "{}: going on with the files as they were; mend it, then have them reread (heartbeat -r)",
                 in_force::sentence(&problems)
             );
-            log.error(&why);
+            terms.untold = problems.iter().map(ToString::to_string).chain([why.clone()]).collect();
             terms.wants.add(Want::Files, why);
             Ok(config)
         }
@@ -140,6 +141,7 @@ fn configuration(options: &Options, log: &Log, terms: &mut Terms) -> Result<Conf
 fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: Cradle, mut terms: Terms) -> u8 {
     let refusals = log.direct(config.settings.me.as_str(), &config.logging);
     refusals.iter().for_each(|refusal| log.warn(refusal));
+    terms.untold.drain(..).for_each(|error| log.error(error));
     if !refusals.is_empty() {
         terms.wants.add(Want::Log, refusals.join("; "));
     }
@@ -174,7 +176,9 @@ fn without_files(options: &Options, problems: &[Problem], clock: &Clock, log: &L
     let stop = cradle.hopeless || left.is_late;
     let what = if stop { "what runs here is stopped" } else { "what runs here is left alone until deadtime is over" };
     let why = format!("{}; the daemon cannot start and tries again; {what}", in_force::sentence(problems));
+    let config = read_config::nothing_but_a_name(&options.paths);
     if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
+        config.iter().for_each(|config| drop(log.direct(config.settings.me.as_str(), &config.logging)));
         problems.iter().for_each(|problem| log.error(problem.to_string()));
         log.error(&why);
     }
@@ -184,7 +188,7 @@ fn without_files(options: &Options, problems: &[Problem], clock: &Clock, log: &L
     if !stop || !(left.claims || cradle.hopeless) {
         return AGAIN;
     }
-    let Some(config) = read_config::nothing_but_a_name(&options.paths) else {
+    let Some(config) = config else {
         return fail(log, "cannot stop what runs here: this node has no name", AGAIN);
     };
     let mut terms = Terms { resolute: true, only_to_clean: true, ..Terms::default() };
@@ -300,7 +304,8 @@ pub(super) fn assemble(
     }
     let remembered = Remembered::read(paths, log.disk());
     let birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
-    let pid_file = pid_file(paths, cradle.supervisor, log, &mut terms)?;
+    let goes_on = terms.only_to_clean && !cradle.hopeless;
+    let pid_file = pid_file(paths, cradle.supervisor, goes_on, log, &mut terms)?;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
     let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
@@ -317,9 +322,15 @@ pub(super) fn assemble(
 }
 
 /// `None` where another life of this daemon is to find it, or where it cannot be written.
-fn pid_file(paths: &Paths, supervisor: u32, log: &Log, terms: &mut Terms) -> Result<Option<PidFile>, String> {
+fn pid_file(
+    paths: &Paths,
+    supervisor: u32,
+    goes_on: bool,
+    log: &Log,
+    terms: &mut Terms,
+) -> Result<Option<PidFile>, String> {
     match PidFile::write(&paths.pid_file, supervisor) {
-        Ok(file) if terms.only_to_clean => {
+        Ok(file) if goes_on => {
             file.leave();
             Ok(None)
         }

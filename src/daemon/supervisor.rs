@@ -304,10 +304,9 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The exit code it announced before it ended.
+    /// The exit code it announced before it ended; of several, the last: it knows best.
     fn last_word(&self) -> Option<u8> {
-        let at = self.said.iter().position(|word| *word == ENDS)?;
-        self.said.get(at + 1).copied()
+        self.said.windows(2).rfind(|words| words[0] == ENDS).map(|words| words[1])
     }
 
     /// Waits until it is gone, and says how it went.
