@@ -70,6 +70,29 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
 /// # Errors
 /// A sentence: there is no such copy, or it makes no sense here any more.
 pub(super) fn read(paths: &Paths, options: &Options) -> Result<(Sources, Config), String> {
+    let sources = read_sources(paths, options)?;
+    // The machine was asked when they were accepted: an interface that is away is a medium that fails.
+    match Config::assemble(&sources, &read_config::few_facts(paths)) {
+        Ok(config) => Ok((sources, config)),
+        Err(problems) => Err(format!("the files as they were do not fit any more: {}", sentence(&problems))),
+    }
+}
+
+/// Whether the files say again what is in force, so that nothing has to be reread.
+pub(super) fn says_the_same(paths: &Paths, options: &Options) -> bool {
+    let now = read_config::read_sources(paths, options);
+    read_sources(paths, options).is_ok_and(|then| are_the_same(&now, &then))
+}
+
+/// Whether both say the same; what is wrong with the files themselves counts, what the machine lacks does not.
+pub(super) fn are_the_same(now: &Sources, then: &Sources) -> bool {
+    let texts = |sources: &Sources| {
+        [&sources.ha_cf, &sources.latido_cf, &sources.haresources, &sources.authkeys].map(Clone::clone)
+    };
+    !now.problems.iter().any(Problem::is_error) && texts(now) == texts(then)
+}
+
+fn read_sources(paths: &Paths, options: &Options) -> Result<Sources, String> {
     let path = path(paths);
     let nothing = || format!("{} holds no copy of the files as they were", path.display());
     let text = spare::read(&path, LONGEST).ok_or_else(nothing)?;
@@ -79,20 +102,14 @@ pub(super) fn read(paths: &Paths, options: &Options) -> Result<(Sources, Config)
     }
     let source = |file: Option<File>| file.map(|file| SourceText::new(file.name, file.text));
     let without_resources = options.without_resources || files.without_resources;
-    let sources = Sources {
+    Ok(Sources {
         ha_cf: source(files.ha_cf),
         latido_cf: source(files.latido_cf),
         haresources: source(files.haresources).filter(|_| !without_resources),
         authkeys: source(files.authkeys),
         problems: Vec::new(),
         without_resources,
-    };
-    // The machine was asked when they were accepted: an interface that is away is a medium that fails.
-    let config = Config::assemble(&sources, &read_config::few_facts(paths));
-    match config {
-        Ok(config) => Ok((sources, config)),
-        Err(problems) => Err(format!("the files as they were do not fit any more: {}", sentence(&problems))),
-    }
+    })
 }
 
 /// Nobody will need it.
@@ -143,8 +160,11 @@ mod tests {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         let (again, config) = read(&paths, &Options::default()).unwrap();
-        assert_eq!((&again.ha_cf, &again.authkeys), (&sources.ha_cf, &sources.authkeys));
         assert_eq!((config.settings.me.as_str(), config.groups.len(), config.media.len()), ("alpha", 1, 1));
+        assert!(are_the_same(&sources, &again));
+        let open = Sources { problems: vec![Problem::error("authkeys", "mode 0644")], ..sources.clone() };
+        assert!(!are_the_same(&open, &again));
+        assert!(!are_the_same(&Sources { latido_cf: Some(SourceText::default()), ..sources }, &again));
         forget(&paths);
         assert!(read(&paths, &Options::default()).is_err());
         assert_eq!(fs::read_dir(&paths.run_dir).unwrap().count(), 0);

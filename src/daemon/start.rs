@@ -120,17 +120,27 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
     if !terms.resolute {
         return Err(problems);
     }
+    terms.untold = problems.iter().map(ToString::to_string).collect();
     match in_force::read(&options.paths, &read) {
-        Ok((_, config)) => {
-            let why = format!(
-                "{}: going on with the files as they were; mend it, then have them reread (heartbeat -r)",
-                in_force::sentence(&problems)
-            );
-            terms.untold = problems.iter().map(ToString::to_string).chain([why.clone()]).collect();
-            terms.wants.add(Want::Files, why);
+        Ok((then, config)) => {
+            let first = in_force::sentence(&problems);
+            if in_force::are_the_same(&sources, &then) {
+                // It is the machine that lacks something: a medium that does not open says so itself.
+                terms.untold.push(format!("{first}: it had none when it was accepted, going on"));
+            } else {
+                let why = format!(
+                    "{first}: going on with the files as they were; mend it, then have them reread (heartbeat -r)"
+                );
+                terms.untold.push(why.clone());
+                terms.wants.add(Want::Files, why);
+            }
             Ok(config)
         }
         Err(why) => {
+            if let Ok(config) = Config::assemble(&sources, &read_config::few_facts(&options.paths)) {
+                terms.untold.push("There is nothing wrong with the files themselves: going on".to_owned());
+                return Ok(config);
+            }
             problems.push(Problem::error(options.paths.run_dir.join("latido-files").display().to_string(), why));
             Err(problems)
         }

@@ -13,6 +13,9 @@
 //! job 4711 8231456 123500000               pid, its start in clock ticks, when its time is over
 //! client 4712 8231500
 //! ```
+//!
+//! Notes outlive versions, both ways: a line of a new kind is one an older program passes over, and the lack of it must
+//! mean to a newer one what it meant before there were such lines.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -136,7 +139,8 @@ impl State {
                     state.jobs.push((process_of(process)?, millis(until)?));
                 }
                 "client" => state.clients.push(process_of(rest)?),
-                _ => return None,
+                // Of a later version, from which somebody went back: what runs is still known.
+                _ => {}
             }
         }
         Some(state)

@@ -5,7 +5,7 @@
 //! answers: `latido-waits`, one sentence a line.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
 
 use crate::paths::Paths;
@@ -16,14 +16,15 @@ use super::control::Control;
 use super::driver::Driver;
 use super::fifo::Fifo;
 use super::pidfile::PidFile;
-use super::{files, generation};
+use super::read_config::Options;
+use super::{files, generation, in_force};
 
 const RETRY: Duration = Duration::from_secs(2);
 
 /// One thing that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
-    /// The configuration files have errors; only a person ends that.
+    /// The configuration files have errors: until they are reread, or say again what is in force.
     Files,
     /// The generation of this life is not on disk.
     Generation(Generation),
@@ -49,8 +50,8 @@ pub(super) struct Wants {
     list: Vec<(Want, String)>,
     next: Mono,
     published: bool,
-    /// An attempt to write the generation, on the disk's thread.
-    writing: Option<Receiver<Result<(), String>>>,
+    /// Attempts on the disk's thread, for which the loop must not wait: whether they succeeded.
+    attempts: Vec<(Want, Receiver<bool>)>,
 }
 
 impl Wants {
@@ -75,8 +76,10 @@ impl Wants {
 
     fn retried(want: Want) -> bool {
         match want {
-            Want::Generation(_) | Want::PidFile | Want::Control | Want::Fifo | Want::Api | Want::Log => true,
-            Want::Files | Want::Uuid | Want::Directories => false,
+            Want::Files | Want::Generation(_) | Want::PidFile | Want::Control | Want::Fifo | Want::Api | Want::Log => {
+                true
+            }
+            Want::Uuid | Want::Directories => false,
         }
     }
 
@@ -130,7 +133,15 @@ impl Driver {
 
     fn get(&mut self, want: Want) -> bool {
         match want {
-            Want::Generation(number) => self.get_generation_written(number),
+            Want::Generation(number) => {
+                let paths = self.options.paths.clone();
+                self.get_from_disk(want, move || generation::write_down(&paths, number).is_ok())
+            }
+            Want::Files => {
+                let (paths, without_resources) = (self.options.paths.clone(), self.options.without_resources);
+                let options = Options { without_resources, ..Options::default() };
+                self.get_from_disk(want, move || in_force::says_the_same(&paths, &options))
+            }
             Want::PidFile => {
                 let written = PidFile::write(&self.options.paths.pid_file, self.guardian.pid());
                 written.map(|file| self.pid_file = Some(file)).is_ok()
@@ -142,29 +153,27 @@ impl Driver {
             Want::Fifo => Fifo::open(&self.options.paths.fifo()).map(|fifo| self.fifo = fifo).is_ok(),
             Want::Api => self.try_to_open_api().is_ok(),
             Want::Log => self.log.open_what_is_missing().is_empty(),
-            Want::Files | Want::Uuid | Want::Directories => false,
+            Want::Uuid | Want::Directories => false,
         }
     }
 
-    /// On the disk's thread: the loop must not wait for it.
-    fn get_generation_written(&mut self, number: Generation) -> bool {
-        if let Some(answer) = &self.wants.writing {
-            match answer.try_recv() {
-                Ok(result) => {
-                    self.wants.writing = None;
-                    return result.is_ok();
-                }
-                Err(std::sync::mpsc::TryRecvError::Empty) => return false,
-                Err(std::sync::mpsc::TryRecvError::Disconnected) => self.wants.writing = None,
+    /// On the disk's thread: the loop must not wait for it. `true` once an attempt has succeeded.
+    fn get_from_disk(&mut self, want: Want, attempt: impl FnOnce() -> bool + Send + 'static) -> bool {
+        if let Some(at) = self.wants.attempts.iter().position(|(whose, _)| *whose == want) {
+            let answer = self.wants.attempts[at].1.try_recv();
+            if answer != Err(TryRecvError::Empty) {
+                self.wants.attempts.remove(at);
+            }
+            if answer != Err(TryRecvError::Disconnected) {
+                return answer == Ok(true);
             }
         }
-        let (answer, heard) = channel();
-        let paths = self.options.paths.clone();
+        let (tell, answer) = channel();
         let job = move || {
-            let _ = answer.send(generation::write_down(&paths, number).map_err(|error| error.to_string()));
+            let _ = tell.send(attempt());
         };
         if self.log.disk().later(job) {
-            self.wants.writing = Some(heard);
+            self.wants.attempts.push((want, answer));
         }
         false
     }
@@ -193,8 +202,12 @@ mod tests {
         wants.remove(Want::Fifo);
         assert!(!wants.published);
         wants.published = true;
-        assert_eq!(wants.next_attempt(), None, "a person mends the files");
+        assert!(wants.next_attempt().is_some());
         wants.remove(Want::Files);
+        wants.add(Want::Uuid, "no uuid");
+        wants.published = true;
+        assert_eq!(wants.next_attempt(), None, "the next start tries that again");
+        wants.remove(Want::Uuid);
         publish(&paths, &wants.sentences());
         assert!(!waits_file(&paths).exists());
     }

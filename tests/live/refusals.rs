@@ -185,7 +185,12 @@ fn killed_while_an_interface_is_away() {
     let rename = |host: &Host, from: &str, to: &str| {
         must(host, &format!("ip link set {from} down && ip link set {from} name {to} && ip link set {to} up"));
     };
-    survived(&pair, |host| rename(host, "eth1", "away"), "no such network interface", |host| rename(host, "away", "eth1"));
+    survived(
+        &pair,
+        |host| rename(host, "eth1", "away"),
+        "no such network interface",
+        |host| rename(host, "away", "eth1"),
+    );
     let log = pair.host("alpha").log();
     assert!(log.contains("cannot open bcast eth1") && log.contains("going on without it"), "{log}");
 }
@@ -193,7 +198,10 @@ fn killed_while_an_interface_is_away() {
 fn killed_while_a_serial_line_is_locked_by_another() {
     let pair = pair_over(&[Medium::Bcast(0), Medium::Serial]);
     let lock = |host: &Host| {
-        must(host, "sleep 600 </dev/null >/dev/null 2>&1 & printf '%10s\\n' $! >/run/lock/LCK..ttyS0; echo $! >/run/who");
+        must(
+            host,
+            "sleep 600 </dev/null >/dev/null 2>&1 & printf '%10s\\n' $! >/run/lock/LCK..ttyS0; echo $! >/run/who",
+        );
     };
     let unlock = |host: &Host| must(host, "kill $(cat /run/who); rm -f /run/lock/LCK..ttyS0");
     survived(&pair, lock, "in use by pid", unlock);
@@ -202,8 +210,7 @@ fn killed_while_a_serial_line_is_locked_by_another() {
 fn killed_while_the_disk_of_the_generation_is_read_only() {
     let pair = pair();
     let dir = "/var/lib/heartbeat";
-    let cause =
-        |host: &Host| must(host, &format!("mount --bind {dir} {dir} && mount -o remount,bind,ro {dir} {dir}"));
+    let cause = |host: &Host| must(host, &format!("mount --bind {dir} {dir} && mount -o remount,bind,ro {dir} {dir}"));
     survived(&pair, cause, "is not on disk yet", |host| must(host, &format!("umount -l {dir}")));
 }
 
@@ -218,7 +225,8 @@ fn killed_while_the_disk_of_the_generation_is_full() {
     let fill = |host: &Host| {
         host.run("cat /dev/zero >/var/lib/heartbeat/filling");
     };
-    let generation = |host: &Host| String::from_utf8_lossy(&host.run("cat /var/lib/heartbeat/hb_generation").stdout).into_owned();
+    let generation =
+        |host: &Host| String::from_utf8_lossy(&host.run("cat /var/lib/heartbeat/hb_generation").stdout).into_owned();
     let before = generation(pair.host("alpha"));
     survived(&pair, fill, "is not on disk yet", |host| must(host, "rm /var/lib/heartbeat/filling"));
     assert!(generation(pair.host("alpha")) > before, "{before}");
