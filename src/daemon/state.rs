@@ -13,19 +13,22 @@
 //! job 4711 8231456 123500000               pid, its start in clock ticks, when its time is over
 //! client 4712 8231500
 //! ```
+//!
+//! Notes outlive versions, both ways: a line of a new kind is one an older program passes over, and the lack of it must
+//! mean to a newer one what it meant before there were such lines.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cluster::{GroupState, Kept, KeptGroup};
 use crate::names::{JobId, NodeName};
 
-use super::files;
+use super::spare;
 
 /// Longest file we read; far above what any `haresources` can cause.
 const LONGEST: u64 = 1 << 20;
@@ -136,7 +139,8 @@ impl State {
                     state.jobs.push((process_of(process)?, millis(until)?));
                 }
                 "client" => state.clients.push(process_of(rest)?),
-                _ => return None,
+                // Of a later version, from which somebody went back: what runs is still known.
+                _ => {}
             }
         }
         Some(state)
@@ -191,14 +195,8 @@ impl StateFile {
 
     /// What a predecessor left, of whatever boot; `None` when there is nothing that makes sense.
     pub(super) fn read(run_dir: &Path) -> Option<State> {
-        let path = StateFile::path(run_dir);
-        let meta = fs::symlink_metadata(&path).ok()?;
-        if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 || !meta.is_file() {
-            // It has us run scripts and end processes: nobody else may write it.
-            return None;
-        }
-        let bytes = files::read_bounded(&path, LONGEST).ok()?;
-        State::from_text(&String::from_utf8_lossy(&bytes))
+        // It has us run scripts and end processes: nobody else may write it.
+        State::from_text(&spare::read(&StateFile::path(run_dir), LONGEST)?)
     }
 
     /// Writes down the core's part.
@@ -252,13 +250,13 @@ impl StateFile {
     pub(super) fn close(&mut self) {
         if !self.state.kept.claims_anything() {
             // Whoever finds it still finds that nothing was held.
-            let _ = fs::remove_file(&self.path);
+            spare::remove(&self.path);
         }
     }
 
     fn write(&mut self) -> Result<(), String> {
         self.state.jobs = self.jobs.values().copied().collect();
-        let written = files::replace_unsynced(&self.path, self.state.to_text().as_bytes(), 0o600)
+        let written = spare::replace(&self.path, self.state.to_text().as_bytes())
             .and_then(|()| fs::OpenOptions::new().write(true).open(&self.path));
         match written {
             Ok(file) => {
