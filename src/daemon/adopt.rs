@@ -34,6 +34,8 @@ pub(super) struct Inheritance {
     pub clients: Orphans,
     /// The file, to be written on.
     pub file: StateFile,
+    /// When the predecessor said its last word, since boot, and the patience it had asked for.
+    pub last_word: Option<(Duration, Duration)>,
 }
 
 impl Inheritance {
@@ -44,7 +46,9 @@ impl Inheritance {
         let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
         let orphans = Orphans::of(jobs);
         let clients = Orphans::of(state.clients.iter().map(|process| (*process, Duration::ZERO)));
-        Inheritance { past: judge(state, now, alone, hopeless), orphans, clients, file }
+        let last_word = (!alone && state.alive <= now).then_some((state.alive, state.patience));
+        let past = judge(state, now, alone, hopeless);
+        Inheritance { last_word: last_word.filter(|_| past != Past::Fresh), past, orphans, clients, file }
     }
 }
 
@@ -76,7 +80,7 @@ fn judge(state: State, now: Duration, alone: bool, hopeless: bool) -> Past {
     if hopeless {
         return Past::Hopeless(state.kept);
     }
-    if !state.kept.claims_anything() && !state.kept.leaving && state.kept.groups.is_empty() {
+    if !state.kept.is_worth_keeping() {
         return Past::Fresh;
     }
     // A clock that ran backwards says nothing about how long we were silent.
@@ -168,6 +172,7 @@ mod tests {
             words: vec!["ra".into()],
             state: GroupState::Held,
             since_partition: false,
+            begun: true,
             offered: false,
             failure: None,
         };

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::clock::{Clock, since_boot};
-use crate::cluster::{Birth, Cluster, Past};
+use crate::cluster::{Birth, Cluster, Past, Silence};
 use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::link::Links;
@@ -301,7 +301,8 @@ pub(super) fn assemble(
     let paths = &options.paths;
     let alone = config.settings.nodes.len() < 2;
     let hopeless = cradle.hopeless || terms.only_to_clean;
-    let Inheritance { past, orphans, clients, file } = Inheritance::take(&paths.run_dir, since_boot(), alone, hopeless);
+    let Inheritance { past, orphans, clients, file, last_word } =
+        Inheritance::take(&paths.run_dir, since_boot(), alone, hopeless);
     // Before we get the priority that its thread is not to have.
     match Disk::behind() {
         Ok(disk) => log.leave_to(disk),
@@ -313,7 +314,7 @@ pub(super) fn assemble(
         log.warn(why);
     }
     let remembered = Remembered::read(paths, log.disk());
-    let birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
+    let mut birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
     let goes_on = terms.only_to_clean && !cradle.hopeless;
     let pid_file = pid_file(paths, cradle.supervisor, goes_on, log, &mut terms)?;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
@@ -322,6 +323,9 @@ pub(super) fn assemble(
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
     }
     let now = clock.now();
+    // After everything that may be slow.
+    let lasted = since_boot();
+    birth.silence = last_word.map(|(said, patience)| Silence { lasted: lasted.saturating_sub(said), patience });
     let recorder = recorder
         .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
@@ -383,7 +387,7 @@ fn birth(
     }
     let uuid = uuid(paths, config, log, terms)?;
     let seed = files::random_seed().unwrap_or(now.0);
-    Ok(Birth { generation: next.generation, uuid, seed, remembered: heard.peers().to_vec(), past })
+    Ok(Birth { generation: next.generation, uuid, seed, remembered: heard.peers().to_vec(), past, silence: None })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {

@@ -25,8 +25,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::{GroupState, Kept, KeptGroup};
+use crate::cluster::{GroupState, Handover, Kept, KeptGroup, Set};
 use crate::names::{JobId, NodeName};
+use crate::wire::Sequence;
 
 use super::spare;
 
@@ -92,18 +93,22 @@ impl State {
     fn to_text(&self) -> String {
         let mut text = self.first_line();
         let _ = writeln!(text, "latido 1\nboot {}", self.boot);
-        for (set, word) in [(self.kept.leaving, "leaving"), (self.kept.needs_failback, "failback")] {
+        let Kept { leaving, needs_failback, peer_gone, handover, .. } = self.kept;
+        for (set, word) in [(leaving, "leaving"), (needs_failback, "failback"), (peer_gone, "peer-gone")] {
             if set {
                 let _ = writeln!(text, "{word}");
             }
         }
+        if let Some(Handover { giving, set, done, heard }) = handover {
+            let (side, step) = (if giving { "gives" } else { "takes" }, if done { "done" } else { "begun" });
+            let _ = writeln!(text, "handover {side} {set} {step} {}", heard.0);
+        }
         for group in &self.kept.groups {
-            let marks = match (group.since_partition, group.offered) {
-                (false, false) => "-",
-                (true, false) => "p",
-                (false, true) => "o",
-                (true, true) => "po",
-            };
+            let marks: String = [(group.since_partition, 'p'), (group.offered, 'o'), (!group.begun, 'w')]
+                .into_iter()
+                .filter_map(|(set, mark)| set.then_some(mark))
+                .collect();
+            let marks = if marks.is_empty() { "-" } else { &marks };
             let _ = writeln!(text, "group {} {marks} {} {}", group.state.as_str(), group.owner, group.words.join(" "));
             if let Some(why) = &group.failure {
                 let _ = writeln!(text, "why {}", why.replace('\n', " "));
@@ -132,6 +137,8 @@ impl State {
                 "boot" => rest.clone_into(&mut state.boot),
                 "leaving" => state.kept.leaving = true,
                 "failback" => state.kept.needs_failback = true,
+                "peer-gone" => state.kept.peer_gone = true,
+                "handover" => state.kept.handover = handover(rest),
                 "group" => state.kept.groups.push(group(rest)?),
                 "why" => state.kept.groups.last_mut()?.failure = Some(rest.to_owned()),
                 "job" => {
@@ -158,6 +165,13 @@ fn process_of(text: &str) -> Option<Process> {
     Some(Process { pid, start: start.parse().ok()? })
 }
 
+fn handover(text: &str) -> Option<Handover> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [side @ ("gives" | "takes"), set, step @ ("done" | "begun"), heard] = words[..] else { return None };
+    let (set, heard) = (Set::from_text(set)?, Sequence(heard.parse().ok()?));
+    Some(Handover { giving: side == "gives", set, done: step == "done", heard })
+}
+
 fn group(text: &str) -> Option<KeptGroup> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let (state, marks, owner) = (words.next()?, words.next()?, words.next()?);
@@ -165,6 +179,7 @@ fn group(text: &str) -> Option<KeptGroup> {
         state: GroupState::ALL.into_iter().find(|known| known.as_str() == state)?,
         since_partition: marks.contains('p'),
         offered: marks.contains('o'),
+        begun: !marks.contains('w'),
         owner: NodeName::new(owner)?,
         words: words.map(str::to_owned).collect(),
         failure: None,

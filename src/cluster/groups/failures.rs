@@ -3,14 +3,17 @@
 use super::super::claims::PeerHold;
 use super::super::monitor::CALM;
 use super::super::timer::Timer;
-use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
+use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report, Status};
 use super::{Group, Groups};
 
 impl Cluster {
     pub(super) fn on_stop_failed(&mut self, lane: u64, resource: &str) {
         self.report(Report::StopFailed { resource: resource.to_owned() });
         let resource_name = resource.to_owned();
+        // The last node alive resets itself for nothing: it would take down what nobody else can run.
+        let is_last = self.is_alone() || !self.peer_node().is_some_and(|node| node.status == Status::Active);
         let exit = match self.settings.on_stop_failure {
+            OnStopFailure::Reboot if is_last && self.cleaning.is_none() => None,
             OnStopFailure::Reboot => Some(ExitReason::Reboot { resource: resource_name }),
             // Falling silent helps only where silence is answered by fencing.
             OnStopFailure::Fence if self.must_fence() && !self.is_alone() => {

@@ -60,7 +60,8 @@ impl Cluster {
                 Wish::Acquire => (Some(Report::Acquiring { owner, resources }), Chain::acquire(spec)),
                 // Said by whoever asked for it.
                 Wish::Restart(from) => (None, Chain::restart(spec, from)),
-                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::acquire(spec)),
+                Wish::Resume => (Some(Report::Acquiring { owner, resources }), Chain::resume(spec)),
+                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::resume(spec)),
                 Wish::Release | Wish::LetGo | Wish::GiveUp => {
                     (Some(Report::Releasing { owner, resources }), Chain::release(&self.groups.to_release(index)))
                 }
@@ -180,6 +181,7 @@ impl Cluster {
             entry.as_started = None;
             entry.since_partition = false;
             entry.contested = false;
+            entry.overslept = false;
         }
         self.changed();
         self.watch_group(index);
