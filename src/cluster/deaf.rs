@@ -15,8 +15,8 @@ use super::{AutoFailback, Cluster, GroupState, Report};
 /// In the status of a Latido that talks to a Latido: the number of the last status of the other it has heard; 0: none, it
 /// holds it dead.
 pub(super) const HEARS: &str = "hears";
-/// While the other node is held dead and may live, what was taken is said again each so many keepalives.
-const RESTATE_BEATS: u32 = 2;
+/// While the other node is held dead and may live, what was taken is said again so often in a deadtime.
+const RESTATED_IN_DEADTIME: u32 = 2;
 /// Else a claim is said again so often, for whoever lost it without knowing.
 const RESTATE_EVERY: Duration = Duration::from_secs(60);
 
@@ -136,7 +136,7 @@ impl Cluster {
         if self.peer.index.is_none() || self.stage != super::takeover::Stage::Settled || self.exited {
             return;
         }
-        let every = if self.holds_peer_dead() { self.settings.keepalive * RESTATE_BEATS } else { RESTATE_EVERY };
+        let every = if self.holds_peer_dead() { self.settings.deadtime / RESTATED_IN_DEADTIME } else { RESTATE_EVERY };
         let at = self.now.mono + every;
         let later = self.timers.at(&Timer::Restate).is_none_or(|due| due > at);
         if later {

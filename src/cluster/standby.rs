@@ -465,6 +465,7 @@ impl Cluster {
                 self.standby = Standby::Not;
                 self.failback_not_before = self.now.mono + FAILBACK_PAUSE;
                 self.timers.set(Timer::Failback, self.failback_not_before);
+                self.groups.forgive_offered();
                 self.end_client("the other node did not answer within ten seconds".into());
             }
             Standby::Not => {}

@@ -204,6 +204,11 @@ impl Cluster {
         self.peer.before = None;
         self.peer.forget_words();
         self.timers.stop(&Timer::Deaf);
+        if !self.nice() {
+            // What it was given it has lost with its life.
+            self.peer.holds.fill(PeerHold::Unknown);
+            self.groups.forgive_failures();
+        }
         self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
         if let Some(index) = self.peer.index {

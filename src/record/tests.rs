@@ -13,7 +13,14 @@ const NOW: Now = Now { mono: Mono::at(Duration::from_nanos(1_000_000_001)), wall
 fn life(edit: impl Fn(&mut Settings)) -> Life {
     let mut settings = settings("alpha").unwrap();
     edit(&mut settings);
-    let birth = Birth { generation: Generation(7), uuid: [1; 16], seed: 3, remembered: vec![], past: Past::Fresh };
+    let birth = Birth {
+        generation: Generation(7),
+        uuid: [1; 16],
+        seed: 3,
+        remembered: vec![],
+        past: Past::Fresh,
+        silence: None,
+    };
     Life::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &birth, NOW)
 }
 

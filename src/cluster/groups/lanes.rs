@@ -186,6 +186,9 @@ impl Cluster {
         self.changed();
         self.watch_group(index);
         self.answer_ip_request(index);
+        if state == GroupState::Failed {
+            self.give_failed_group(index);
+        }
         self.forget_removed();
         self.run_next();
     }
