@@ -142,7 +142,10 @@ fn fields(value: &serde_json::Value, way: &str, found: &mut Vec<String>) {
     let within: Vec<(String, &serde_json::Value)> = match value {
         serde_json::Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
         serde_json::Value::Array(list) => list.iter().enumerate().map(|(n, value)| (n.to_string(), value)).collect(),
-        _ => return,
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => return,
     };
     for (key, inner) in within {
         let way = format!("{way}/{key}");

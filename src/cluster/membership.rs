@@ -303,7 +303,7 @@ impl Cluster {
         node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
         let ahead = node.clock_ahead.unwrap_or(0);
         let before = *node.ahead_before.get_or_insert((self.now.mono, ahead));
-        let jumped = ahead.saturating_sub(before.1) >= whole_seconds(self.settings.deadtime) + 1;
+        let jumped = ahead.saturating_sub(before.1) > whole_seconds(self.settings.deadtime);
         if jumped || self.now.mono.since(before.0) > self.settings.deadtime {
             node.ahead_before = Some((self.now.mono, ahead));
         }
