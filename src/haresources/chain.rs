@@ -227,7 +227,10 @@ impl Chain {
         self.notes.push(Note::GivingUp { resource: self.current().word.clone() });
         self.failed = Some((self.current().to_string(), outcome.exit.clone()));
         self.floor = None;
-        // The one that failed may be half up: it is stopped as well.
+        // What could not even be called has begun nothing; else the one that failed may be half up and is stopped as well.
+        if matches!(outcome.exit, Exit::NotFound(_)) && !self.all_may_run {
+            return self.stop_next();
+        }
         self.turn_down()
     }
 

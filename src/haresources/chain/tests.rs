@@ -117,3 +117,13 @@ fn an_empty_group_is_held_and_released_at_once() {
     assert_eq!(Chain::acquire(&empty).1, Step::Held);
     assert_eq!(Chain::release(&empty).1, Step::Released);
 }
+
+#[test]
+fn a_resource_without_a_script_is_not_stopped_because_nothing_of_it_was_begun() {
+    let (calls, end) = play(Chain::acquire(&group("a b")), |call| match call {
+        "b status" | "b start" => Outcome::not_found("no script".into()),
+        _ => said(""),
+    });
+    assert_eq!(calls, ["a status", "a start", "b status", "b start", "a stop"]);
+    assert!(matches!(end, Step::Failed { .. }));
+}
