@@ -6,6 +6,7 @@ mod note;
 mod perform;
 mod play;
 mod presence;
+mod promises;
 mod puppet;
 mod reader;
 mod rig;
@@ -31,6 +32,7 @@ pub use note::{Note, What};
 pub use perform::{Complaint, Performance};
 pub use play::{COMMANDS, EXPECTATIONS, Play};
 pub use presence::{Change, Seen, Where};
+pub use promises::{Broken, Promise};
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
 pub use story::story;
@@ -80,6 +82,7 @@ pub struct Pair {
     whereabouts: Vec<Where>,
     changes: Vec<Change>,
     tapes: Option<[Vec<Taped>; 2]>,
+    promises: Option<Box<promises::Promises>>,
 }
 
 impl Pair {
@@ -115,6 +118,7 @@ impl Pair {
             doubles: Vec::new(),
             doubled: false,
             tapes: None,
+            promises: None,
         }
     }
 
@@ -205,6 +209,7 @@ impl Pair {
         host.kept = None;
         host.puppet = None;
         host.orphans_until = Mono::ZERO;
+        self.promises_off(node);
         self.look();
     }
 

@@ -11,9 +11,11 @@ use super::reader::Reader;
 use super::{Behaviour, Setting, Settings};
 
 /// Every command with its words, and what it does.
-pub const COMMANDS: [(&str, &str); 31] = [
+pub const COMMANDS: [(&str, &str); 33] = [
     ("group NODE RESOURCE...", "this group, and others given like this, instead of those of haresources"),
     ("set NAME VALUE...", "keepalive, deadtime, warntime, initdead, auto_failback and the rules of latido.cf, on both"),
+    ("seed NUMBER", "scripts and cables take a little longer or shorter each time, as this number has it"),
+    ("promises", "from here on the promises of docs/takeover.md are asked after every event"),
     ("chapter TITLE", "a row of the table begins"),
     ("start NODE...", "switches nodes on"),
     ("power-off NODE", "and everything on it is gone"),
@@ -63,6 +65,7 @@ pub const EXPECTATIONS: [(&str, &str); 9] = [
 pub struct Play {
     pub(super) settings: Vec<Setting>,
     pub(super) groups: Vec<ResourceGroup>,
+    pub(super) seed: Option<u64>,
     pub(super) steps: Vec<Step>,
 }
 
@@ -77,6 +80,7 @@ pub(super) struct Step {
 /// What a line does. Nodes and media are their places in the settings.
 #[derive(Clone, Debug)]
 pub(super) enum Command {
+    Promises,
     Chapter(String),
     Start(Vec<usize>),
     PowerOff(usize),

@@ -60,10 +60,10 @@ impl<'a> Reader<'a> {
         let text: &'a str = &self.source.text;
         let lines = (1..).zip(text.lines()).map(|(number, line)| Line { number, text: line.trim() });
         let lines: Vec<_> = lines.filter(|line| !line.text.is_empty() && !line.text.starts_with('#')).collect();
-        let mut play = Play { settings: Vec::new(), groups: Vec::new(), steps: Vec::new() };
+        let mut play = Play { settings: Vec::new(), groups: Vec::new(), seed: None, steps: Vec::new() };
         let mut problems = Vec::new();
         // Resources are known before anything is done with them, wherever their lines stand.
-        let is_first = |line: &Line<'_>| matches!(line.text.split_whitespace().next(), Some("group" | "set"));
+        let is_first = |line: &Line<'_>| matches!(line.text.split_whitespace().next(), Some("group" | "set" | "seed"));
         let (first, steps): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_first);
         for line in first {
             if let Err(problem) = self.circumstance(line, &mut play) {
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
         (play, problems)
     }
 
-    /// `group` and `set`.
+    /// `group`, `set` and `seed`.
     fn circumstance(&self, line: Line<'a>, play: &mut Play) -> Result<(), Problem> {
         match line.text.split_whitespace().collect::<Vec<_>>()[..] {
             ["group", owner, _, ..] => {
@@ -93,6 +93,7 @@ impl<'a> Reader<'a> {
                 let setting = Setting::parse(name, values);
                 play.settings.push(setting.map_err(|flaw| self.flaw(line, line.after(1), flaw))?);
             }
+            ["seed", number] => play.seed = Some(self.number(line, number, u32::MAX)?.into()),
             _ => return Err(self.misused(line)),
         }
         Ok(())
@@ -104,6 +105,7 @@ impl<'a> Reader<'a> {
         let words: Vec<&'a str> = line.text.split_whitespace().collect();
         let node = |name| self.node(line, name);
         Ok(match words[..] {
+            ["promises"] => C::Promises,
             ["chapter", _, ..] => C::Chapter(line.after(1).to_owned()),
             ["start", ref names @ ..] if !names.is_empty() => C::Start(self.nodes(line, names)?),
             ["leave", ref names @ ..] if !names.is_empty() => C::Leave(self.nodes(line, names)?),

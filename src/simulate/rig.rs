@@ -32,11 +32,13 @@ impl Pair {
             (Some((at, key)), tick) if at <= end && tick.is_none_or(|(due, _)| at <= due) => {
                 self.now = self.now.max(at);
                 self.deliver(key);
+                self.look_at_promises();
                 true
             }
             (_, Some((due, node))) if due <= end => {
                 self.now = self.now.max(due);
                 self.tell(node, Event::Tick);
+                self.look_at_promises();
                 true
             }
             _ => false,
@@ -58,6 +60,9 @@ impl Pair {
         }
         if (same_life || pending.orphan) && pending.shoots {
             self.power_off(1 - pending.node);
+            if same_life {
+                self.promises_shot(pending.node);
+            }
         }
         if same_life || matches!(pending.event, Event::Message { .. }) {
             self.tell(pending.node, pending.event);
@@ -70,6 +75,7 @@ impl Pair {
         if self.hosts[node].puppet.is_some() {
             return self.tell_puppet(node, &event);
         }
+        self.promises_hear(node, &event);
         let line = self.tape_line(&event);
         let Some(cluster) = self.hosts[node].cluster.as_mut() else { return };
         let actions = cluster.handle(now, event);
@@ -89,6 +95,9 @@ impl Pair {
     }
 
     fn perform(&mut self, node: usize, action: Action) {
+        if let Action::Exit(reason) = &action {
+            self.promises_exit(node, reason);
+        }
         match action {
             Action::Send(message) => self.transmit(node, &message),
             Action::Run { job, invocation, limit } => self.run_script(node, job, &invocation, limit),
@@ -224,6 +233,7 @@ impl Pair {
         if invocation.verb == Verb::Start && worked {
             self.hosts[node].running.insert(word.clone());
         }
+        self.promises_run(node, invocation, &outcome, self.now + took);
         let effect = worked.then_some((word, invocation.verb));
         self.later(self.now + took, node, Event::Done { job, outcome }, effect);
     }

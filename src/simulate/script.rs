@@ -33,6 +33,24 @@ impl Scripts {
         self.bad.clear();
     }
 
+    /// Whether this script does not simply work.
+    pub(super) fn misbehaves(&self, node: usize, word: &str, verb: Verb) -> bool {
+        self.bad.contains_key(&(node, word.to_owned(), verb))
+    }
+
+    /// Whether any does not.
+    pub(super) fn any_misbehaves(&self) -> bool {
+        !self.bad.is_empty()
+    }
+
+    /// How long this script takes at the most.
+    pub(super) fn longest(&self, node: usize, word: &str, verb: Verb, limit: Duration) -> Duration {
+        match self.bad.get(&(node, word.to_owned(), verb)) {
+            Some(Behaviour::Hangs) => limit,
+            Some(Behaviour::Fails) | None => limit.min(Duration::from_millis(25) + self.slowness),
+        }
+    }
+
     /// Plays one call: how long it takes and how it ends.
     pub(super) fn play(
         &self,

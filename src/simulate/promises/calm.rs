@@ -1,0 +1,210 @@
+//! Since when all is well enough that a promise is asked: the media both ways, one way, daemons that do not stand still.
+//!
+//! A core that is killed and back in time, and a standstill too short for a death, end no calm: neither is an excuse.
+
+use std::time::Duration;
+
+use crate::cluster::Settings;
+use crate::haresources::{ResourceGroup, Verb};
+use crate::time::Mono;
+
+use super::super::{Pair, What};
+use super::Scene;
+
+/// Rarer than this a deadtime of silence by chance is nobody's fault.
+const CHANCE: f64 = 1e-9;
+/// A fencing device that failed is used again after five seconds.
+const FENCE_ROUND: Duration = Duration::from_secs(6);
+
+/// A moment, and for how long scripts had been at work until then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stamp {
+    pub(super) at: Mono,
+    busy: Duration,
+}
+
+/// The clocks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calm {
+    both_ways: Option<Stamp>,
+    one_way: Option<Stamp>,
+    awake: [Option<Stamp>; 2],
+    /// For how long anything has been started or stopped, or waited for its turn.
+    busy: Duration,
+    was_busy: bool,
+    last: Mono,
+    /// When a node last died, was born or went.
+    stirred: Mono,
+    born: Mono,
+    lives: [u64; 2],
+    /// When a fencing device was last at work, or failed.
+    fencing: Mono,
+    /// Scripts that began before they were mended may last till then.
+    scripts: Mono,
+}
+
+fn keep(clock: &mut Option<Stamp>, now: Stamp, holds: bool) -> bool {
+    let held = clock.is_some();
+    *clock = holds.then(|| clock.unwrap_or(now));
+    held != holds
+}
+
+impl Calm {
+    /// Takes note of how things are; whether anything has changed.
+    pub(super) fn note(&mut self, pair: &Pair, now: Mono) -> bool {
+        if self.was_busy {
+            self.busy += now.since(self.last);
+        }
+        self.last = now;
+        let moves = pair.hosts.iter().any(|host| host.cluster.as_ref().is_some_and(|cluster| cluster.is_moving()));
+        self.was_busy = moves || self.scripts > now;
+        let stamp = self.stamp(now);
+        let works = [0, 1].map(|from| pair.reaches(from));
+        let awake = [0, 1].map(|node| pair.is_awake(node));
+        let mut changed = false;
+        for node in 0..2 {
+            changed |= keep(&mut self.awake[node], stamp, awake[node]);
+            if self.lives[node] != pair.hosts[node].life {
+                self.lives[node] = pair.hosts[node].life;
+                self.stirred = now;
+                changed = true;
+            }
+        }
+        let well = awake == [true, true];
+        changed |= keep(&mut self.both_ways, stamp, well && pair.hear_each_other());
+        changed |= keep(&mut self.one_way, stamp, well && works != [false, false]);
+        changed
+    }
+
+    /// Reads what happened.
+    pub(super) fn follow(&mut self, scene: &Scene<'_>) {
+        for note in scene.notes {
+            match &note.what {
+                What::Fenced { .. } => self.fencing = scene.now + scene.pair.fence_takes,
+                What::Deed(text) if text.starts_with("start") => self.born = scene.now,
+                What::Deed(_)
+                | What::Asked(_)
+                | What::Remark(_)
+                | What::Chapter(_)
+                | What::Met(_)
+                | What::Unmet(_)
+                | What::Moved { .. }
+                | What::Sent(_)
+                | What::Ran(..)
+                | What::Said(_)
+                | What::Replied(_)
+                | What::Announced(_)
+                | What::Cancelled => {}
+            }
+        }
+    }
+
+    /// A node lost its power.
+    pub(super) fn stir(&mut self, _node: usize, now: Mono) {
+        self.stirred = now;
+    }
+
+    /// A script is at work until then.
+    pub(super) fn script_until(&mut self, ends: Mono) {
+        self.scripts = self.scripts.max(ends);
+    }
+
+    /// Since when both nodes hear each other and no daemon stands still.
+    pub(super) fn both_ways(&self) -> Option<Stamp> {
+        self.both_ways
+    }
+
+    /// Since when at least one of them hears the other.
+    pub(super) fn one_way(&self) -> Option<Stamp> {
+        self.one_way
+    }
+
+    /// Since when neither daemon stands still.
+    pub(super) fn awake(&self) -> Option<Stamp> {
+        Some(self.awake[0]?.max(self.awake[1]?))
+    }
+
+    /// Since when this daemon does not stand still.
+    pub(super) fn is_awake_since(&self, node: usize) -> Option<Stamp> {
+        self.awake[node]
+    }
+
+    /// From when on a death, a birth or a fencing explains that something runs nowhere no longer.
+    pub(super) fn explained_until(&self, scene: &Scene<'_>) -> Mono {
+        let initdead = (0..2).map(|node| scene.pair.in_force(node).initdead).max().unwrap_or_default();
+        let fencing = if scene.pair.fence_failures > 0 { scene.now } else { self.fencing };
+        let fenced = if self.fencing == Mono::ZERO { Mono::ZERO } else { fencing + FENCE_ROUND };
+        (self.stirred + scene.deadtime()).max(self.born + initdead).max(fenced)
+    }
+
+    /// The present moment.
+    pub(super) fn stamp(&self, now: Mono) -> Stamp {
+        Stamp { at: now, busy: self.busy }
+    }
+
+    /// For how long scripts have been at work since then: that is what they had to be waited for. At most as long as all
+    /// that may have to run can take, one after the other.
+    pub(super) fn scripts(&self, scene: &Scene<'_>, since: Stamp) -> Duration {
+        let at_work = self.scripts.since(scene.now);
+        let all = at_work + (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
+        self.busy.saturating_sub(since.busy).min(all)
+    }
+}
+
+impl Pair {
+    /// Whether a node's messages reach the other, but for what is lost by chance.
+    pub(super) fn reaches(&self, _from: usize) -> bool {
+        self.hear_each_other()
+    }
+
+    /// Whether one medium carries messages both ways, in the long run.
+    fn hear_each_other(&self) -> bool {
+        let open = self.media().iter().zip(&self.cut).filter(|(medium, cut)| medium.ping_node.is_none() && !**cut);
+        let lost = (open.count() as f64) * ((self.loss as f64) / 100.0).ln();
+        let beats = self.in_force(0).deadtime.as_secs_f64() / self.in_force(0).keepalive.as_secs_f64();
+        lost != 0.0 && lost * beats.floor() < CHANCE.ln()
+    }
+
+    /// Whether a node's daemon works, is back in time, or has nothing to answer for.
+    pub(super) fn is_awake(&self, node: usize) -> bool {
+        let host = &self.hosts[node];
+        let (silent_since, patience) = host.said;
+        if host.cluster.is_none() {
+            let haunted = host.kept.is_some() && host.puppet.is_none();
+            return !haunted || self.now.since(silent_since) < patience * 4 / 5;
+        }
+        let keepalive = self.in_force(node).keepalive;
+        let longest = self.in_force(node).deadtime.saturating_sub(keepalive * 2);
+        host.stalled_until <= self.now || host.stalled_until.since(silent_since) < longest
+    }
+
+    /// How long every script of a node's groups may take, one after the other.
+    fn scripts_of(&self, node: usize) -> Duration {
+        let settings = self.in_force(node);
+        let words = self.words();
+        let of_word = |word: &String| {
+            let longest = |verb: Verb| self.scripts.longest(node, word, verb, limit(settings, verb));
+            // A stop is tried eleven times at most, a second apart, and doubted by a status.
+            let stop = match self.scripts.misbehaves(node, word, Verb::Stop) {
+                true => (longest(Verb::Stop) + Duration::from_secs(1)) * 11 + longest(Verb::Status),
+                false => longest(Verb::Stop),
+            };
+            longest(Verb::Status) + longest(Verb::Start) + stop
+        };
+        words.iter().map(of_word).sum()
+    }
+
+    fn words(&self) -> Vec<String> {
+        let of =
+            |group: &ResourceGroup| group.resources.iter().map(|resource| resource.word.clone()).collect::<Vec<_>>();
+        self.groups.iter().flat_map(of).collect()
+    }
+}
+
+fn limit(settings: &Settings, verb: Verb) -> Duration {
+    match verb {
+        Verb::Start => settings.script_timeout.start,
+        Verb::Stop => settings.script_timeout.stop,
+        Verb::Status => settings.script_timeout.status,
+    }
+}
