@@ -47,7 +47,7 @@ fn position(pair: &Pair, text: &str) -> usize {
 #[test]
 fn a_dead_node_is_fenced_before_anything_of_it_is_started() {
     let mut pair = settled(GROUP, fenced);
-    pair.cut.fill(true);
+    pair.cut_all(true);
     pair.run_for(secs(10));
     assert_eq!(pair.running(BETA).len(), 3, "{}", pair.transcript());
     assert!(position(&pair, "node alpha now reset.") < position(&pair, "beta   run     disk start"));
@@ -73,10 +73,10 @@ fn a_fence_that_works_the_fourth_time_means_a_takeover_after_the_fourth_only() {
 fn a_node_that_comes_back_while_it_is_to_be_fenced_is_left_alone_and_keeps_its_groups() {
     let mut pair = settled(GROUP, fenced);
     pair.fence_failures = 2;
-    pair.cut[0] = true;
+    pair.cut_both(0, true);
     pair.stall(ALPHA, secs(12));
     pair.run_for(secs(40));
-    pair.cut.fill(false);
+    pair.cut_all(false);
     pair.run_for(secs(30));
     assert_eq!(pair.running(ALPHA).len(), 3, "{}", pair.transcript());
     assert!(pair.running(BETA).is_empty());

@@ -160,7 +160,7 @@ fn with_failback_off_the_survivor_keeps_what_it_took() {
 fn one_of_two_cables_cut_moves_nothing() {
     let mut pair = both_up(AutoFailback::On);
     let before = pair.transcript().lines().filter(|line| line.contains(" run ")).count();
-    pair.cut[0] = true;
+    pair.cut_both(0, true);
     pair.run_for(Duration::from_secs(30));
     let after = pair.transcript().lines().filter(|line| line.contains(" run ")).count();
     assert_eq!(before, after, "{}", pair.transcript());
@@ -169,10 +169,10 @@ fn one_of_two_cables_cut_moves_nothing() {
 #[test]
 fn a_healed_partition_has_one_owner_and_nothing_is_stopped_where_it_ran_before() {
     let mut pair = both_up(AutoFailback::On);
-    pair.cut.fill(true);
+    pair.cut_all(true);
     pair.run_for(Duration::from_secs(15));
     assert!(pair.is_doubled());
-    pair.cut.fill(false);
+    pair.cut_all(false);
     assert!(pair.run_until(Duration::from_millis(1400), |pair| !pair.is_doubled()), "{}", pair.transcript());
     pair.run_for(Duration::from_secs(5));
     assert_eq!((pair.running(0), pair.running(1)), (vec!["ra".into(), "rb".into()], vec!["rc".into()]));

@@ -2,7 +2,12 @@
 //!
 //! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
 
+mod cables;
+mod fault;
+mod host;
+mod life;
 mod note;
+mod orders;
 mod perform;
 mod play;
 mod presence;
@@ -18,20 +23,25 @@ mod table;
 mod tape;
 mod timeline;
 mod verdict;
+mod work;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{Birth, Cluster, Event, Kept, Medium, Past, Request, Response, Settings};
+use crate::cluster::{Cluster, Medium, Response, Settings, View};
 use crate::haresources::ResourceGroup;
-use crate::names::{ClientId, NodeName};
+use crate::names::NodeName;
 use crate::time::Mono;
-use crate::wire::{Generation, Message};
+use crate::wire::Message;
 
+pub use cables::Direction;
+pub use fault::Fault;
+pub use host::NotesFault;
 pub use note::{Note, What};
+pub use orders::{Answered, Asked};
 pub use perform::{Complaint, Performance};
 pub use play::{COMMANDS, EXPECTATIONS, Play};
-pub use presence::{Change, Seen, Where};
+pub use presence::{Change, Double, Seen, Where};
 pub use promises::{Broken, Promise};
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
@@ -41,15 +51,13 @@ pub use tape::Taped;
 pub use timeline::{heading, label, time, timeline};
 pub use verdict::{Row, verdict};
 
+use host::{Host, Pending};
 use setting::Setting;
-use setup::{Host, Pending};
 
 /// The nodes' names in an ordinary pair.
 pub const NAMES: [&str; 2] = ["alpha", "beta"];
 /// The media's names in an ordinary pair; the second is slow, as a serial line is.
 pub const MEDIA: [&str; 2] = ["eth0", "/dev/ttyS0"];
-const SERIAL_DELAY: Duration = Duration::from_millis(110);
-const UDP_DELAY: Duration = Duration::from_micros(200);
 
 /// A pair of nodes and their wires.
 #[derive(Debug)]
@@ -58,14 +66,14 @@ pub struct Pair {
     groups: Vec<ResourceGroup>,
     hosts: [Host; 2],
     now: Mono,
+    /// The largest so far.
     generation: u64,
     queue: BTreeMap<(Mono, u64), Pending>,
-    count: u64,
+    keys: u64,
     seed: u64,
-    /// Media that carry nothing, by their place in [`Settings::media`].
-    pub cut: Vec<bool>,
-    /// Per cent of messages lost on each medium.
-    pub loss: u64,
+    /// Of each medium its two directions, by the node that speaks.
+    cables: Vec<[Direction; 2]>,
+    lost_in_a_row: [u64; 2],
     /// How scripts behave.
     pub scripts: Scripts,
     /// Every script takes ten milliseconds and every wire its own time, as transcripts like it.
@@ -74,11 +82,19 @@ pub struct Pair {
     pub fence_failures: u32,
     /// How long a fencing device takes.
     pub fence_takes: Duration,
+    /// A fencing device does nothing until its limit.
+    pub fence_hangs: bool,
+    /// A fencing that is given up half-way switches the node off all the same.
+    pub fence_late: bool,
     notes: Vec<Note>,
     replies: Vec<(usize, Response)>,
     last_status: [Option<Message>; 2],
-    doubles: Vec<(Mono, String)>,
-    doubled: bool,
+    clients: u64,
+    pending: Vec<Asked>,
+    answered: Vec<Answered>,
+    faults: BTreeMap<Fault, u64>,
+    first_digest: String,
+    doubles: Vec<Double>,
     whereabouts: Vec<Where>,
     changes: Vec<Change>,
     tapes: Option<[Vec<Taped>; 2]>,
@@ -95,28 +111,35 @@ impl Pair {
 
     /// Two nodes that are switched off, each with its settings; both must name the same media and each other.
     pub fn of(settings: [Settings; 2], groups: Vec<ResourceGroup>, seed: u64) -> Pair {
+        let layout = Fault::of_layout(&settings, &groups);
         Pair {
-            cut: vec![false; settings[0].media.len()],
+            cables: vec![[Direction::default(); 2]; settings[0].media.len()],
+            lost_in_a_row: [0, 0],
+            first_digest: settings[0].resources_digest.clone(),
+            hosts: [Host::off(&groups), Host::off(&groups)],
             whereabouts: vec![Where::default(); groups.len()],
             changes: Vec::new(),
             settings,
             groups,
-            hosts: [Host::off(), Host::off()],
             now: Mono::ZERO,
             generation: 100,
             queue: BTreeMap::new(),
-            count: 0,
+            keys: 0,
             seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            loss: 0,
             scripts: Scripts::default(),
             exact: false,
             fence_failures: 0,
             fence_takes: Duration::from_secs(2),
+            fence_hangs: false,
+            fence_late: false,
             notes: Vec::new(),
             replies: Vec::new(),
             last_status: [None, None],
+            clients: 0,
+            pending: Vec::new(),
+            answered: Vec::new(),
+            faults: layout.into_iter().map(|kind| (kind, 1)).collect(),
             doubles: Vec::new(),
-            doubled: false,
             tapes: None,
             promises: None,
         }
@@ -132,7 +155,7 @@ impl Pair {
         self.settings.iter().position(|settings| settings.me == *name)
     }
 
-    /// The media, in the order of [`Pair::cut`].
+    /// The media, in the order of `ha.cf`; by their places here they are cut.
     pub fn media(&self) -> &[Medium] {
         &self.settings[0].media
     }
@@ -160,172 +183,9 @@ impl Pair {
         self.now
     }
 
-    /// Switches a node on, with the next generation; nothing happens to one that is on.
-    pub fn start(&mut self, node: usize) {
-        if self.hosts[node].cluster.is_some() {
-            return;
-        }
-        self.generation += 1;
-        self.hosts[node].life += 1;
-        let host = &self.hosts[node];
-        let past = host
-            .kept
-            .clone()
-            .filter(|kept| kept.claims_anything() || kept.leaving)
-            .map_or(Past::Fresh, |kept| Past::judge(kept, self.now.since(host.said.0), host.said.1, false));
-        self.start_after(node, past);
-    }
-
-    /// Switches a node on that knows this of its past.
-    pub fn start_after(&mut self, node: usize, past: Past) {
-        let how = match past {
-            Past::Fresh => "start",
-            Past::Crashed(_) => "start in time",
-            Past::Late(_) => "start too late",
-            Past::Hopeless(_) => "start to give up",
-        };
-        self.deed(node, how);
-        let birth = Birth {
-            generation: Generation(self.generation),
-            uuid: [u8::try_from(node + 1).unwrap_or(9); 16],
-            seed: self.generation.wrapping_mul(77),
-            remembered: Vec::new(),
-            past,
-        };
-        self.tape_birth(node, &birth);
-        let cluster = Cluster::start(self.settings[node].clone(), self.groups.clone(), birth, self.moment());
-        self.hosts[node].cluster = Some(cluster);
-        self.tell(node, Event::Tick);
-    }
-
-    /// Takes a node's power: everything on it is gone.
-    pub fn power_off(&mut self, node: usize) {
-        self.deed(node, "power off");
-        let host = &mut self.hosts[node];
-        host.cluster = None;
-        host.life += 1;
-        host.stalled_until = Mono::ZERO;
-        host.running.clear();
-        host.kept = None;
-        host.puppet = None;
-        host.orphans_until = Mono::ZERO;
-        self.promises_off(node);
-        self.look();
-    }
-
-    /// Kills a node's daemon; what it started goes on, its notes stay.
-    pub fn crash(&mut self, node: usize) {
-        self.deed(node, "crash");
-        let host = &mut self.hosts[node];
-        host.cluster = None;
-        for (key, pending) in &mut self.queue {
-            if pending.node == node && pending.life == host.life && matches!(pending.event, Event::Done { .. }) {
-                pending.orphan = true;
-                host.orphans_until = host.orphans_until.max(key.0);
-            }
-        }
-        host.life += 1;
-        host.stalled_until = Mono::ZERO;
-    }
-
-    /// What a node's daemon has written down for its successor.
-    pub fn kept(&self, node: usize) -> Option<Kept> {
-        self.hosts[node].kept.clone()
-    }
-
-    /// Something starts a resource behind our back.
-    pub fn runs_by_itself(&mut self, node: usize, word: &str) {
-        self.hosts[node].running.insert(word.to_owned());
-        self.look();
-    }
-
-    /// Asks a node's daemon to make room for its successor.
-    pub fn upgrade(&mut self, node: usize) {
-        self.tell(node, Event::Upgrade);
-    }
-
-    /// A service dies by itself.
-    pub fn service_dies(&mut self, node: usize, word: &str) {
-        self.deed(node, &format!("{word} dies"));
-        self.hosts[node].running.remove(word);
-        self.look();
-    }
-
-    /// Somebody starts a service behind the cluster's back.
-    pub fn service_comes_up(&mut self, node: usize, word: &str) {
-        self.deed(node, &format!("{word} comes up"));
-        self.hosts[node].running.insert(word.to_owned());
-        self.look();
-    }
-
-    /// Holds a node's daemon still; what reaches it waits.
-    pub fn stall(&mut self, node: usize, time: Duration) {
-        self.deed(node, &format!("stalled for {} ms", time.as_millis()));
-        self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(self.now + time);
-    }
-
-    /// When a node last said that it lives.
-    fn last_beat(&self, node: usize) -> Mono {
-        self.hosts[node].said.0
-    }
-
-    /// The moment from which no node stands still any more.
-    pub fn awake_from(&self) -> Mono {
-        self.hosts.iter().map(|host| host.stalled_until).max().unwrap_or(Mono::ZERO).max(self.now)
-    }
-
-    /// Whether a node is on.
-    pub fn is_on(&self, node: usize) -> bool {
-        self.hosts[node].cluster.is_some()
-    }
-
-    /// The operator asks a node to leave.
-    pub fn leave(&mut self, node: usize) {
-        self.deed(node, "asked to leave");
-        self.tell(node, Event::Leave);
-    }
-
-    /// Somebody on a node writes this into the FIFO: a type, and fields as `name=value`.
-    pub fn write_fifo(&mut self, node: usize, text: &str) {
-        self.deed(node, &format!("fifo: {text}"));
-        self.tell(node, Event::Local(puppet::message(text)));
-    }
-
-    /// A node reads its files again and finds these groups.
-    pub fn reconfigure(&mut self, node: usize, haresources: &str, digest: &str) {
-        self.deed(node, "reload");
-        self.settings[node].resources_digest = digest.to_owned();
-        let fresh = (self.settings[node].clone(), groups(haresources));
-        self.tell(node, Event::Reconfigure(Box::new(fresh)));
-    }
-
-    /// Something that somebody noted in a message a node sent long ago reaches the other node once more.
-    pub fn replay(&mut self, to: usize, message: &Message) {
-        self.deed(to, "a replayed message");
-        let Some(medium) = self.media().iter().find(|medium| medium.ping_node.is_none()) else { return };
-        let medium = medium.id.clone();
-        self.tell(to, Event::Message { medium, at: self.now, message: message.clone() });
-    }
-
     /// The last status message a node sent.
     pub fn last_status(&self, node: usize) -> Option<Message> {
         self.last_status[node].clone()
-    }
-
-    /// A client asks a node for a hand-over.
-    pub fn request(&mut self, node: usize, request: Request) {
-        self.note(node, What::Asked(request.clone()));
-        self.tell(node, Event::Request { client: ClientId(1), request });
-    }
-
-    /// What clients were answered, taken once.
-    pub fn take_replies(&mut self) -> Vec<(usize, Response)> {
-        std::mem::take(&mut self.replies)
-    }
-
-    /// What really runs on a node, by the words of `haresources`.
-    pub fn running(&self, node: usize) -> Vec<String> {
-        self.hosts[node].running.iter().cloned().collect()
     }
 
     /// A node's core, while it is on.
@@ -333,19 +193,9 @@ impl Pair {
         self.hosts[node].cluster.as_ref()
     }
 
-    /// When something began to run on both nodes, and what.
-    pub fn doubles(&self) -> &[(Mono, String)] {
-        &self.doubles
-    }
-
-    /// Whether anything runs on both nodes now.
-    pub fn is_doubled(&self) -> bool {
-        self.hosts[0].running.intersection(&self.hosts[1].running).next().is_some()
-    }
-
-    /// Whether something runs on a node without a daemon.
-    pub fn is_haunted(&self) -> bool {
-        self.hosts.iter().any(|host| host.cluster.is_none() && !host.running.is_empty())
+    /// How a node sees everything, while it is on.
+    pub fn view(&self, node: usize) -> Option<View> {
+        Some(self.cluster(node)?.view(self.moment_of(node).mono))
     }
 
     /// Everything said and done, without the heartbeats.

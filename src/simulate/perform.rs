@@ -95,11 +95,11 @@ impl Performance {
             C::Upgrade(node) => pair.upgrade(*node),
             C::Stall(node, time) => pair.stall(*node, *time),
             C::Cut(media, is_cut) => media.iter().for_each(|medium| cut(pair, *medium, *is_cut)),
-            C::Loss(share) => pair.loss = *share,
-            C::Standby(node, set) => pair.request(*node, Request::Standby(*set)),
-            C::Takeover(node, set) => pair.request(*node, Request::Takeover(*set)),
-            C::Retry(node, group) => pair.request(*node, Request::Retry(group.clone())),
-            C::Reload(node, group) => pair.reconfigure(*node, group, "another"),
+            C::Loss(share) => pair.lose(*share),
+            C::Standby(node, set) => ask(pair, *node, Request::Standby(*set)),
+            C::Takeover(node, set) => ask(pair, *node, Request::Takeover(*set)),
+            C::Retry(node, group) => ask(pair, *node, Request::Retry(group.clone())),
+            C::Reload(node, group) => pair.reload_groups(*node, group),
             C::Dies(node, word) => pair.service_dies(*node, word),
             C::ComesUp(node, word) => pair.service_comes_up(*node, word),
             C::Misbehave(node, word, verb, how) => pair.scripts.misbehave(*node, word, *verb, *how),
@@ -154,10 +154,14 @@ impl Performance {
     }
 }
 
+fn ask(pair: &mut Pair, node: usize, request: Request) {
+    pair.request(node, request);
+}
+
 fn cut(pair: &mut Pair, medium: usize, is_cut: bool) {
     let name = pair.media()[medium].id.to_string();
     pair.remark(&format!("{} {name}", if is_cut { "cut" } else { "mend" }));
-    pair.cut[medium] = is_cut;
+    pair.cut_both(medium, is_cut);
 }
 
 /// Whether it is so; of the notes those from `read` on are looked at.

@@ -1,4 +1,6 @@
-//! Where each group runs, and since when: what a user of the service sees, which the cores do not know.
+//! Where each group runs, and since when: what a user of the service sees, which the cores do not know. Beside it what
+//! *runs or may run*, in the strict sense: from the moment its start was begun until a stop of it has ended well, a
+//! `status` has shown that a stop that failed has worked all the same, or the power is gone. Doubles are judged by that.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,6 +8,7 @@ use std::time::Duration;
 use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
+use super::host::Begun;
 use super::{Note, Pair, What};
 
 /// Where a group runs.
@@ -58,6 +61,17 @@ pub struct Seen {
     pub doubled: Duration,
 }
 
+/// A resource that runs, or may run, on both nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Double {
+    /// As written in `haresources`.
+    pub word: String,
+    /// Since when.
+    pub from: Mono,
+    /// Until when, once it is over.
+    pub until: Option<Mono>,
+}
+
 impl Pair {
     /// Every change of where groups run, oldest first; at the start all run nowhere.
     pub fn changes(&self) -> &[Change] {
@@ -83,6 +97,87 @@ impl Pair {
         seen
     }
 
+    /// What really runs on a node, by the words of `haresources`.
+    pub fn running(&self, node: usize) -> Vec<String> {
+        self.hosts[node].running.iter().cloned().collect()
+    }
+
+    /// What runs or may run on a node, in the strict sense.
+    pub fn may_run(&self, node: usize) -> Vec<String> {
+        self.hosts[node].begun.keys().cloned().collect()
+    }
+
+    /// Everything that ever ran, or may have run, on both nodes at once, oldest first.
+    pub fn doubles(&self) -> &[Double] {
+        &self.doubles
+    }
+
+    /// Whether anything runs, or may run, on both nodes now.
+    pub fn is_doubled(&self) -> bool {
+        self.hosts[0].begun.keys().any(|word| self.hosts[1].begun.contains_key(word))
+    }
+
+    /// Whether something runs or may run on a node without a daemon.
+    pub fn is_haunted(&self) -> bool {
+        self.hosts.iter().any(|host| host.cluster.is_none() && !(host.running.is_empty() && host.begun.is_empty()))
+    }
+
+    /// A start script was begun: from now on it may run.
+    pub(super) fn is_begun(&mut self, node: usize, word: &str) {
+        self.hosts[node].begun.insert(word.to_owned(), Begun::default());
+        self.look();
+    }
+
+    /// It runs; whoever said before that it is down has believed so.
+    pub(super) fn is_up(&mut self, node: usize, word: &str) {
+        self.hosts[node].running.insert(word.to_owned());
+        self.look();
+    }
+
+    /// A stop of it has ended well.
+    pub(super) fn is_down(&mut self, node: usize, word: &str) {
+        self.hosts[node].running.remove(word);
+        self.hosts[node].begun.remove(word);
+        self.look();
+    }
+
+    /// A stop said that it ended well, and it runs on: nobody can know.
+    pub(super) fn is_said_down(&mut self, node: usize, word: &str) {
+        self.hosts[node].begun.remove(word);
+        self.look();
+    }
+
+    /// A stop did not end well.
+    pub(super) fn is_not_stopped(&mut self, node: usize, word: &str) {
+        if let Some(begun) = self.hosts[node].begun.get_mut(word) {
+            begun.stop_failed = true;
+        }
+    }
+
+    /// A `status` that ended by itself said that it is stopped: that is evidence where it is true, and where a stop
+    /// was tried before; a lie about what nobody tried to stop is none.
+    pub(super) fn is_seen_down(&mut self, node: usize, word: &str) {
+        let host = &mut self.hosts[node];
+        let is_true = !host.running.contains(word);
+        if host.begun.get(word).is_some_and(|begun| is_true || begun.stop_failed) {
+            host.begun.remove(word);
+            self.look();
+        }
+    }
+
+    /// Somebody starts something behind the cluster's back: it runs, and may run.
+    pub fn runs_by_itself(&mut self, node: usize, word: &str) {
+        self.hosts[node].begun.insert(word.to_owned(), Begun::default());
+        self.is_up(node, word);
+    }
+
+    /// Beside a node played by hand this runs, and nothing else.
+    pub(super) fn runs_only(&mut self, node: usize, words: &[&str]) {
+        self.hosts[node].running = words.iter().map(|word| (*word).to_owned()).collect();
+        self.hosts[node].begun = words.iter().map(|word| ((*word).to_owned(), Begun::default())).collect();
+        self.look();
+    }
+
     /// Notes what has changed.
     pub(super) fn look(&mut self) {
         for (index, group) in self.groups.iter().enumerate() {
@@ -91,6 +186,22 @@ impl Pair {
                 let was = std::mem::replace(&mut self.whereabouts[index], now);
                 self.changes.push(Change { at: self.now, group: index, now });
                 self.notes.push(Note { at: self.now, node: None, what: What::Moved { group: index, was, now } });
+            }
+        }
+        self.look_for_doubles();
+    }
+
+    fn look_for_doubles(&mut self) {
+        let [one, other] = &self.hosts;
+        for double in self.doubles.iter_mut().filter(|double| double.until.is_none()) {
+            if !(one.begun.contains_key(&double.word) && other.begun.contains_key(&double.word)) {
+                double.until = Some(self.now);
+            }
+        }
+        let both = one.begun.keys().filter(|word| other.begun.contains_key(*word));
+        for word in both {
+            if !self.doubles.iter().any(|double| double.until.is_none() && double.word == *word) {
+                self.doubles.push(Double { word: word.clone(), from: self.now, until: None });
             }
         }
     }

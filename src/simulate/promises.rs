@@ -18,7 +18,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::{AutoFailback, Event, ExitReason, GroupState, GroupView, View};
-use crate::haresources::{Invocation, Outcome};
 use crate::time::Mono;
 
 use super::{Note, Pair};
@@ -143,7 +142,7 @@ impl Promises {
     /// Looks at everything that may have changed.
     fn look(&mut self, pair: &Pair) {
         let now = pair.now;
-        let ended = self.truth.end_scripts(pair);
+        let ended = self.truth.follow(pair);
         let stirred = self.calm.note(pair, now);
         let notes = pair.notes.get(self.read..).unwrap_or_default();
         if notes.is_empty() && !ended && !stirred && now < self.next_look {
@@ -151,15 +150,15 @@ impl Promises {
         }
         self.next_look = now + LOOK_EVERY;
         self.read = pair.notes.len();
-        let view = |node: usize| pair.hosts[node].cluster.as_ref().map(|cluster| cluster.view(now));
-        let scene = Scene { pair, now, views: [view(0), view(1)], notes };
+        self.truth.read(pair, notes);
+        let scene = Scene { pair, now, views: [pair.view(0), pair.view(1)], notes };
         self.calm.follow(&scene);
         let mut said = Vec::new();
         self.owners.look(&scene, &self.truth, &self.calm, &mut said);
         self.evidence.look(&scene, &self.truth, &mut said);
         self.fences.look(&scene, &mut said);
         self.service.look(&scene, &self.truth, &self.calm, &mut said);
-        self.answers.look(&scene, &self.truth, &self.calm, &mut said);
+        self.answers.look(&scene, &self.calm, &mut said);
         for (promise, about, what) in said {
             if self.known.insert((promise, about)) {
                 self.said.push(Broken { promise, at: now, what });
@@ -190,22 +189,11 @@ impl Pair {
         }
     }
 
-    /// A script begins that will end so, then.
-    pub(super) fn promises_run(&mut self, node: usize, call: &Invocation, outcome: &Outcome, ends: Mono) {
-        if let Some(mut promises) = self.promises.take() {
-            let truly = self.hosts[node].running.contains(&call.resource.word);
-            promises.truth.begin_script(self.now, node, call, outcome, ends, truly);
-            promises.calm.script_until(ends);
-            self.promises = Some(promises);
-        }
-    }
-
-    /// A machine has lost its power; `shot` by the other node, which knows it.
+    /// A machine has lost its power.
     pub(super) fn promises_off(&mut self, node: usize) {
         if let Some(promises) = &mut self.promises {
-            promises.truth.forget(node);
             promises.fences.on_power_off(node);
-            promises.calm.stir(node, self.now);
+            promises.calm.stir(self.now);
         }
     }
 
@@ -213,11 +201,17 @@ impl Pair {
     pub(super) fn promises_hear(&mut self, node: usize, event: &Event) {
         if let Some(promises) = &mut self.promises {
             promises.fences.hear(node, event);
+            if *event == Event::Leave {
+                promises.answers.told_to_leave(node, promises.calm.stamp(self.now));
+            }
         }
     }
 
     /// A core has heard that the node it shot is off.
-    pub(super) fn promises_shot(&mut self, by: usize) {
+    pub(super) fn promises_shot(&mut self, by: usize, worked: bool) {
+        if !worked {
+            return;
+        }
         let generation = self.last_status[1 - by].as_ref().and_then(|status| status.hex(crate::wire::field::HG));
         if let Some(promises) = &mut self.promises {
             promises.fences.on_shot(1 - by, generation.unwrap_or(0));

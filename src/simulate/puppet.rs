@@ -5,7 +5,7 @@ use crate::cluster::Event;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::Pair;
+use super::{Fault, Pair};
 
 /// What the rig knows of such a node.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ impl Pair {
     /// An original on this node starts a new life and says that its status is `status`.
     pub fn original_starts(&mut self, node: usize, status: &str) {
         self.deed(node, "start of an original");
+        self.count(Fault::Original);
         self.generation += 1;
         self.hosts[node].life += 1;
         let puppet = Puppet {
@@ -61,8 +62,7 @@ impl Pair {
 
     /// What really runs beside the original on this node from now on.
     pub fn original_runs(&mut self, node: usize, words: &[&str]) {
-        self.hosts[node].running = words.iter().map(|word| (*word).to_owned()).collect();
-        self.look();
+        self.runs_only(node, words);
         self.deed(node, &format!("runs {}", if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }));
     }
 

@@ -1,4 +1,4 @@
-//! How the simulated resource scripts behave.
+//! How the simulated resource scripts behave: what each call takes, how it ends, and what it really does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +10,48 @@ use crate::haresources::{Exit, Invocation, Outcome, Verb};
 pub enum Behaviour {
     /// It ends with 1 and changes nothing.
     Fails,
-    /// It never ends by itself.
+    /// It never ends by itself, and changes nothing.
     Hangs,
+    /// It works, and takes so much longer; beyond its limit it is ended and has changed nothing.
+    Slow(Duration),
+    /// It says the opposite: `status` of what is, `start` and `stop` that they worked although nothing happened.
+    Lies,
+    /// It says nothing and ends with 0; `start` and `stop` work.
+    Silent,
+    /// It cannot be run at all.
+    Unrunnable,
+    /// Somebody kills it with signal 9 before it has changed anything.
+    Killed,
+    /// A start that times out, and the service comes up so much later all the same; nothing else can be late.
+    Late(Duration),
+}
+
+/// What a call really does, at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing.
+    None,
+    /// The service is up.
+    Up,
+    /// It comes up so much later.
+    UpLater(Duration),
+    /// It is down.
+    Down,
+    /// A stop ended well, and the service runs on.
+    SaidDown,
+    /// A `status` that ended by itself said that it is stopped.
+    SeenDown,
+}
+
+/// One call as it is going to be.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) took: Duration,
+    pub(super) outcome: Outcome,
+    pub(super) effect: Effect,
+    /// The script was begun; whatever it has done then must be reckoned with.
+    pub(super) begun: bool,
+    pub(super) behaviour: Option<Behaviour>,
 }
 
 /// The misbehaving scripts; all others take some ten milliseconds and work.
@@ -33,48 +73,56 @@ impl Scripts {
         self.bad.clear();
     }
 
-    /// Whether this script does not simply work.
-    pub(super) fn misbehaves(&self, node: usize, word: &str, verb: Verb) -> bool {
-        self.bad.contains_key(&(node, word.to_owned(), verb))
+    /// This node's scripts for this resource work again.
+    pub fn mend_one(&mut self, node: usize, word: &str) {
+        self.bad.retain(|(on, of, _), _| *on != node || of != word);
     }
 
-    /// Whether any does not.
-    pub(super) fn any_misbehaves(&self) -> bool {
-        !self.bad.is_empty()
+    /// How this node's script for this resource misbehaves, if it does.
+    pub fn behaviour(&self, node: usize, word: &str, verb: Verb) -> Option<Behaviour> {
+        self.bad.get(&(node, word.to_owned(), verb)).copied()
     }
 
-    /// How long this script takes at the most.
-    pub(super) fn longest(&self, node: usize, word: &str, verb: Verb, limit: Duration) -> Duration {
-        match self.bad.get(&(node, word.to_owned(), verb)) {
-            Some(Behaviour::Hangs) => limit,
-            Some(Behaviour::Fails) | None => limit.min(Duration::from_millis(25) + self.slowness),
-        }
+    /// Whether every script works, in its time.
+    pub fn all_work(&self) -> bool {
+        self.bad.is_empty()
     }
 
-    /// Plays one call: how long it takes and how it ends.
-    pub(super) fn play(
-        &self,
-        node: usize,
-        call: &Invocation,
-        runs: bool,
-        limit: Duration,
-        pause: Duration,
-    ) -> (Duration, Outcome) {
+    /// Plays one call of a resource that runs or not; `pause` is what it takes as well.
+    pub(super) fn play(&self, node: usize, call: &Invocation, runs: bool, limit: Duration, pause: Duration) -> Call {
+        let behaviour = self.behaviour(node, &call.resource.word, call.verb);
         let took = Duration::from_millis(5) + pause + self.slowness;
-        match self.bad.get(&(node, call.resource.word.clone(), call.verb)) {
-            Some(Behaviour::Fails) => (took, Outcome::code(1)),
-            Some(Behaviour::Hangs) => (limit, Outcome { exit: Exit::TimedOut, said: String::new() }),
-            None if took > limit => (limit, Outcome { exit: Exit::TimedOut, said: String::new() }),
-            None => {
-                let said = if call.verb != Verb::Status {
-                    ""
-                } else if runs {
-                    "running"
-                } else {
-                    "stopped"
-                };
-                (took, Outcome { exit: Exit::Code(0), said: said.to_owned() })
+        let took = if let Some(Behaviour::Slow(longer)) = behaviour { took + longer } else { took };
+        let end = |took: Duration, exit: Exit, said: &str, effect: Effect| {
+            let begun = !matches!(exit, Exit::NotFound(_));
+            Call { took, outcome: Outcome { exit, said: said.to_owned() }, effect, begun, behaviour }
+        };
+        let (says, effect) = match (call.verb, runs) {
+            (Verb::Start, _) => ("", Effect::Up),
+            (Verb::Stop, _) => ("", Effect::Down),
+            (Verb::Status, true) => ("running", Effect::None),
+            (Verb::Status, false) => ("stopped", Effect::SeenDown),
+        };
+        match behaviour {
+            Some(Behaviour::Unrunnable) => {
+                let why = format!("{}: not permitted", call.resource.agent);
+                end(Duration::from_millis(1), Exit::NotFound(why), "", Effect::None)
             }
+            Some(Behaviour::Late(later)) if call.verb == Verb::Start => {
+                end(limit, Exit::TimedOut, "", Effect::UpLater(later))
+            }
+            Some(Behaviour::Hangs | Behaviour::Late(_)) => end(limit, Exit::TimedOut, "", Effect::None),
+            _ if took > limit => end(limit, Exit::TimedOut, "", Effect::None),
+            Some(Behaviour::Fails) => end(took, Exit::Code(1), "", Effect::None),
+            Some(Behaviour::Killed) => end(took, Exit::Signal(9), "", Effect::None),
+            Some(Behaviour::Silent) if call.verb == Verb::Status => end(took, Exit::Code(0), "", Effect::None),
+            Some(Behaviour::Lies) => match (call.verb, runs) {
+                (Verb::Start, _) => end(took, Exit::Code(0), "", Effect::None),
+                (Verb::Stop, _) => end(took, Exit::Code(0), "", Effect::SaidDown),
+                (Verb::Status, true) => end(took, Exit::Code(0), "stopped", Effect::SeenDown),
+                (Verb::Status, false) => end(took, Exit::Code(0), "running", Effect::None),
+            },
+            Some(Behaviour::Silent | Behaviour::Slow(_)) | None => end(took, Exit::Code(0), says, effect),
         }
     }
 }

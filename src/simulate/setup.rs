@@ -1,16 +1,11 @@
-//! What a simulated pair is made of: the settings of an ordinary one, and what the rig remembers of each node.
+//! What a simulated pair is made of: the settings and the groups of an ordinary one.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::cluster::{
-    AutoFailback, Cluster, Event, Kept, Medium, OnStartFailure, OnStopFailure, ScriptTimeouts, Settings,
-};
-use crate::haresources::{Invocation, Resource, ResourceGroup, Verb};
-use crate::names::{JobId, MediumId, NodeName};
-use crate::time::Mono;
+use crate::cluster::{AutoFailback, Medium, OnStartFailure, OnStopFailure, ScriptTimeouts, Settings};
+use crate::haresources::{Resource, ResourceGroup};
+use crate::names::{MediumId, NodeName};
 
-use super::puppet::Puppet;
 use super::{MEDIA, NAMES};
 
 /// Settings of an ordinary pair: keepalive 1 s, deadtime 5 s, initdead 12 s, one network and one serial line.
@@ -58,54 +53,4 @@ pub fn groups(text: &str) -> Vec<ResourceGroup> {
         Some(ResourceGroup { owner, resources: words.map(Resource::from_word).collect(), line: at + 1 })
     };
     text.lines().enumerate().filter_map(group).collect()
-}
-
-/// One node of the rig.
-#[derive(Debug)]
-pub(super) struct Host {
-    pub(super) cluster: Option<Cluster>,
-    pub(super) life: u64,
-    pub(super) stalled_until: Mono,
-    /// What really runs, by the resource's word.
-    pub(super) running: BTreeSet<String>,
-    /// What its daemon wrote down for a successor.
-    pub(super) kept: Option<Kept>,
-    /// When it last said that it lives, and how long a silence it asked for.
-    pub(super) said: (Mono, Duration),
-    /// Until then a script of a dead daemon is at work.
-    pub(super) orphans_until: Mono,
-    /// The node is played by hand.
-    pub(super) puppet: Option<Puppet>,
-}
-
-impl Host {
-    /// Switched off.
-    pub(super) fn off() -> Host {
-        Host {
-            cluster: None,
-            life: 0,
-            stalled_until: Mono::ZERO,
-            running: BTreeSet::new(),
-            kept: None,
-            said: (Mono::ZERO, Duration::ZERO),
-            orphans_until: Mono::ZERO,
-            puppet: None,
-        }
-    }
-}
-
-/// Something that will happen.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) node: usize,
-    /// Things of a past life are dropped, except messages, which are for whoever is there.
-    pub(super) life: u64,
-    pub(super) event: Event,
-    pub(super) effect: Option<(String, Verb)>,
-    /// Nobody waits for its end, but it ends.
-    pub(super) orphan: bool,
-    /// A script that waits for such an end.
-    pub(super) run: Option<(JobId, Invocation, Duration)>,
-    /// The end of a fencing that works.
-    pub(super) shoots: bool,
 }

@@ -27,16 +27,16 @@ impl Pair {
     }
 
     pub(super) fn tape_birth(&mut self, node: usize, birth: &Birth) {
-        let now = self.moment();
+        let now = self.moment_of(node);
         if let Some(tapes) = &mut self.tapes {
-            let line = Life::new(&self.settings[node], &self.groups, birth, now).to_line();
+            let line = Life::new(&self.settings[node], &self.hosts[node].groups, birth, now).to_line();
             tapes[node].push(Taped { line, actions: Vec::new() });
         }
     }
 
     /// The event's line, if anybody wants it; it is written before the core takes the event.
-    pub(super) fn tape_line(&self, event: &Event) -> Option<Vec<u8>> {
-        self.tapes.as_ref().map(|_| event_line(self.moment(), event))
+    pub(super) fn tape_line(&self, node: usize, event: &Event) -> Option<Vec<u8>> {
+        self.tapes.as_ref().map(|_| event_line(self.moment_of(node), event))
     }
 
     pub(super) fn tape_event(&mut self, node: usize, line: Option<Vec<u8>>, actions: &[Action]) {

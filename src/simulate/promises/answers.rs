@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::super::What;
 use super::calm::Stamp;
-use super::{Calm, Promise, Said, Scene, Truth};
+use super::{Calm, Promise, Said, Scene};
 use crate::cluster::{AutoFailback, GroupState, Request, Response, Set};
+use crate::names::ClientId;
 
 /// A claim that was lost is said again within this.
 const SAID_AGAIN_WITHIN: Duration = Duration::from_secs(60);
@@ -15,8 +16,8 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// A request without an answer.
 #[derive(Clone, Debug)]
 struct Open {
+    client: ClientId,
     since: Stamp,
-    request: Request,
     /// Nothing stands against it.
     lawful: bool,
 }
@@ -24,10 +25,11 @@ struct Open {
 /// What is waited for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
-    open: [Vec<Open>; 2],
+    open: Vec<Open>,
+    /// Answers before this one have been read.
+    read: usize,
     /// Told to leave, and has not left.
     leaving: [Option<Stamp>; 2],
-    lives: [u64; 2],
     unstable: [Option<Stamp>; 2],
     /// Since when what one node says and what the other knows differ, by the speaker.
     differ: [Option<Stamp>; 2],
@@ -35,60 +37,62 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    pub(super) fn look(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, said: &mut Said) {
-        self.follow(scene, truth, calm, said);
+    pub(super) fn look(&mut self, scene: &Scene<'_>, calm: &Calm, said: &mut Said) {
+        self.follow(scene, calm, said);
+        self.ask_answers(scene, calm, said);
         for node in 0..2 {
-            if scene.views[node].is_none() || self.lives[node] != scene.pair.hosts[node].life {
-                self.lives[node] = scene.pair.hosts[node].life;
-                self.open[node].retain(|open| open.since.at == scene.now && scene.views[node].is_some());
-            }
             self.ask_gone(scene, calm, node, said);
-            self.ask_answer(scene, calm, node, said);
             self.ask_end(scene, calm, node, said);
             self.ask_knowledge(scene, calm, node, said);
         }
         let stable = scene.views.iter().all(|view| view.as_ref().is_some_and(|view| view.stable));
-        let quiet = stable && calm.both_ways().is_some() && self.open.iter().all(Vec::is_empty);
+        let quiet = stable && calm.both_ways().is_some() && self.open.is_empty();
         self.quiet = quiet.then(|| self.quiet.unwrap_or(calm.stamp(scene.now)));
     }
 
-    fn follow(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, said: &mut Said) {
+    /// An order to leave has reached a core.
+    pub(super) fn told_to_leave(&mut self, node: usize, now: Stamp) {
+        self.leaving[node].get_or_insert(now);
+    }
+
+    fn follow(&mut self, scene: &Scene<'_>, calm: &Calm, said: &mut Said) {
+        let now = calm.stamp(scene.now);
+        for asked in scene.pair.pending_requests() {
+            if self.open.iter().all(|open| open.client != asked.client) {
+                let lawful = self.open.is_empty() && self.is_lawful(scene, calm, asked.node, &asked.request);
+                self.open.push(Open { client: asked.client, since: now, lawful });
+            }
+        }
+        let answers = scene.pair.answers_given();
+        for answered in answers.get(self.read..).unwrap_or_default() {
+            let at = self.open.iter().position(|open| open.client == answered.asked.client);
+            let (node, request) = (answered.asked.node, &answered.asked.request);
+            let lawful = match at {
+                Some(at) => self.open.remove(at).lawful,
+                None => self.open.is_empty() && self.is_lawful(scene, calm, node, request),
+            };
+            let since = answered.asked.since;
+            if let (true, Some(Response::Refused(why))) = (lawful, &answered.response)
+                && calm.both_ways().is_some_and(|fine| fine.at < since)
+                && scene.pair.scripts.all_work()
+            {
+                let name = scene.name(node);
+                let what = format!("{name} refuses {request:?}, asked at {since} while all was well and quiet: {why}");
+                said.push((Promise::L2, format!("refused {since}"), what));
+            }
+        }
+        self.read = answers.len();
         for note in scene.notes {
-            let Some(node) = note.node else { continue };
-            match &note.what {
-                What::Asked(request) => {
-                    let lawful = self.open[node].is_empty() && self.is_lawful(scene, truth, calm, node, request);
-                    self.open[node].push(Open { since: calm.stamp(note.at), request: request.clone(), lawful });
-                }
-                What::Replied(response) if !self.open[node].is_empty() => {
-                    let open = self.open[node].remove(0);
-                    if let (true, Response::Refused(why)) = (open.lawful, response)
-                        && calm.both_ways().is_some_and(|fine| fine.at < open.since.at)
-                        && scene.pair.all_scripts_work()
-                    {
-                        let what = format!(
-                            "{} refuses {:?}, asked at {} while all was well and quiet: {why}",
-                            scene.name(node),
-                            open.request,
-                            open.since.at
-                        );
-                        said.push((Promise::L2, format!("refused {}", open.since.at), what));
-                    }
-                }
-                What::Deed(text) => match text.as_str() {
-                    "asked to leave" if scene.views[node].is_some() => {
-                        self.leaving[node].get_or_insert(calm.stamp(note.at));
-                    }
-                    "left" | "power off" | "fell silent" => self.leaving[node] = None,
-                    _ => {}
-                },
-                _ => {}
+            if let (Some(node), What::Deed(text)) = (note.node, &note.what)
+                && matches!(text.as_str(), "left" | "power off" | "fell silent")
+            {
+                self.leaving[node] = None;
             }
         }
     }
 
     /// A hand-over of something held, between two nodes that have been quiet for long and can both do it.
-    fn is_lawful(&self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, node: usize, request: &Request) -> bool {
+    fn is_lawful(&self, scene: &Scene<'_>, calm: &Calm, node: usize, request: &Request) -> bool {
         let (giver, set) = match request {
             Request::Standby(set) => (node, *set),
             Request::Takeover(set) => (1 - node, set.inverted()),
@@ -108,18 +112,20 @@ impl Answers {
         };
         let long = |stamp: Stamp| scene.now.since(stamp.at) > scene.deadtime() * 2 + MARGIN;
         let nice = (0..2).all(|node| scene.mode(node) != AutoFailback::Legacy);
-        let busy = (0..2).any(|node| truth.is_at_work(node));
+        let busy = scene.pair.scripts_at_work();
         let fine = calm.both_ways().is_some_and(long);
         held && nice && !busy && fine && usual(0) && usual(1) && self.quiet.is_some_and(long)
     }
 
-    fn ask_answer(&self, scene: &Scene<'_>, calm: &Calm, node: usize, said: &mut Said) {
-        let Some(awake) = calm.is_awake_since(node) else { return };
-        for open in &self.open[node] {
-            let since = open.since.max(awake);
-            if scene.now.since(since.at) > scene.deadtime() * 2 + calm.scripts(scene, since) + MARGIN {
-                let what = format!("{} has not answered {:?} since {}", scene.name(node), open.request, open.since.at);
-                said.push((Promise::L2, format!("open {}", open.since.at), what));
+    fn ask_answers(&self, scene: &Scene<'_>, calm: &Calm, said: &mut Said) {
+        for asked in scene.pair.pending_requests() {
+            let (name, since) = (scene.name(asked.node), asked.since);
+            let open = self.open.iter().find(|open| open.client == asked.client);
+            let (Some(open), Some(awake)) = (open, calm.is_awake_since(asked.node)) else { continue };
+            let from = open.since.max(awake);
+            if scene.now.since(from.at) > scene.deadtime() * 2 + calm.scripts(scene, from) + MARGIN {
+                let what = format!("{name} has not answered {:?} since {since}", asked.request);
+                said.push((Promise::L2, format!("open {since}"), what));
             }
         }
     }
@@ -192,6 +198,6 @@ impl Answers {
 
 impl super::Pair {
     fn all_scripts_work(&self) -> bool {
-        !self.scripts.any_misbehaves()
+        self.scripts.all_work()
     }
 }

@@ -8,11 +8,13 @@ use crate::cluster::Settings;
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
-use super::super::{Pair, What};
+use super::super::{Behaviour, Pair, What};
 use super::Scene;
 
 /// Rarer than this a deadtime of silence by chance is nobody's fault.
 const CHANCE: f64 = 1e-9;
+/// Slower than this a medium is of no use to a hand-over.
+const LATE: Duration = Duration::from_secs(1);
 /// A fencing device that failed is used again after five seconds.
 const FENCE_ROUND: Duration = Duration::from_secs(6);
 
@@ -39,8 +41,6 @@ pub(super) struct Calm {
     lives: [u64; 2],
     /// When a fencing device was last at work, or failed.
     fencing: Mono,
-    /// Scripts that began before they were mended may last till then.
-    scripts: Mono,
 }
 
 fn keep(clock: &mut Option<Stamp>, now: Stamp, holds: bool) -> bool {
@@ -57,7 +57,7 @@ impl Calm {
         }
         self.last = now;
         let moves = pair.hosts.iter().any(|host| host.cluster.as_ref().is_some_and(|cluster| cluster.is_moving()));
-        self.was_busy = moves || self.scripts > now;
+        self.was_busy = moves || pair.scripts_at_work();
         let stamp = self.stamp(now);
         let works = [0, 1].map(|from| pair.reaches(from));
         let awake = [0, 1].map(|node| pair.is_awake(node));
@@ -100,13 +100,8 @@ impl Calm {
     }
 
     /// A node lost its power.
-    pub(super) fn stir(&mut self, _node: usize, now: Mono) {
+    pub(super) fn stir(&mut self, now: Mono) {
         self.stirred = now;
-    }
-
-    /// A script is at work until then.
-    pub(super) fn script_until(&mut self, ends: Mono) {
-        self.scripts = self.scripts.max(ends);
     }
 
     /// Since when both nodes hear each other and no daemon stands still.
@@ -132,7 +127,8 @@ impl Calm {
     /// From when on a death, a birth or a fencing explains that something runs nowhere no longer.
     pub(super) fn explained_until(&self, scene: &Scene<'_>) -> Mono {
         let initdead = (0..2).map(|node| scene.pair.in_force(node).initdead).max().unwrap_or_default();
-        let fencing = if scene.pair.fence_failures > 0 { scene.now } else { self.fencing };
+        let broken = scene.pair.fence_failures > 0 || scene.pair.fence_hangs;
+        let fencing = if broken { scene.now } else { self.fencing };
         let fenced = if self.fencing == Mono::ZERO { Mono::ZERO } else { fencing + FENCE_ROUND };
         (self.stirred + scene.deadtime()).max(self.born + initdead).max(fenced)
     }
@@ -145,32 +141,36 @@ impl Calm {
     /// For how long scripts have been at work since then: that is what they had to be waited for. At most as long as all
     /// that may have to run can take, one after the other.
     pub(super) fn scripts(&self, scene: &Scene<'_>, since: Stamp) -> Duration {
-        let at_work = self.scripts.since(scene.now);
-        let all = at_work + (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
+        let all = (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
         self.busy.saturating_sub(since.busy).min(all)
     }
 }
 
 impl Pair {
-    /// Whether a node's messages reach the other, but for what is lost by chance.
-    pub(super) fn reaches(&self, _from: usize) -> bool {
-        self.hear_each_other()
+    /// Whether a node's messages reach the other in the long run, whatever is lost by chance.
+    pub(super) fn reaches(&self, from: usize) -> bool {
+        let ways = self.beating().into_iter().map(|medium| self.direction(medium, from));
+        let lost = ways.filter(|way| way.works() && way.delay <= LATE).map(|way| chance_of(way.loss)).sum::<f64>();
+        let beats = self.in_force(from).deadtime.as_secs_f64() / self.in_force(from).keepalive.as_secs_f64();
+        lost * beats.floor() < CHANCE.ln()
     }
 
     /// Whether one medium carries messages both ways, in the long run.
     fn hear_each_other(&self) -> bool {
-        let open = self.media().iter().zip(&self.cut).filter(|(medium, cut)| medium.ping_node.is_none() && !**cut);
-        let lost = (open.count() as f64) * ((self.loss as f64) / 100.0).ln();
-        let beats = self.in_force(0).deadtime.as_secs_f64() / self.in_force(0).keepalive.as_secs_f64();
-        lost != 0.0 && lost * beats.floor() < CHANCE.ln()
+        self.works_both_ways() && self.reaches(0) && self.reaches(1)
+    }
+
+    /// Whether any script is at work anywhere.
+    pub(super) fn scripts_at_work(&self) -> bool {
+        self.queue.values().any(|pending| pending.what.is_script())
     }
 
     /// Whether a node's daemon works, is back in time, or has nothing to answer for.
     pub(super) fn is_awake(&self, node: usize) -> bool {
         let host = &self.hosts[node];
-        let (silent_since, patience) = host.said;
+        let (silent_since, patience, _) = host.said;
         if host.cluster.is_none() {
-            let haunted = host.kept.is_some() && host.puppet.is_none();
+            let haunted = !host.begun.is_empty() && host.puppet.is_none();
             return !haunted || self.now.since(silent_since) < patience * 4 / 5;
         }
         let keepalive = self.in_force(node).keepalive;
@@ -180,12 +180,11 @@ impl Pair {
 
     /// How long every script of a node's groups may take, one after the other.
     fn scripts_of(&self, node: usize) -> Duration {
-        let settings = self.in_force(node);
-        let words = self.words();
+        let words = self.words(node);
         let of_word = |word: &String| {
-            let longest = |verb: Verb| self.scripts.longest(node, word, verb, limit(settings, verb));
+            let longest = |verb: Verb| longest(self, node, word, verb);
             // A stop is tried eleven times at most, a second apart, and doubted by a status.
-            let stop = match self.scripts.misbehaves(node, word, Verb::Stop) {
+            let stop = match self.scripts.behaviour(node, word, Verb::Stop).is_some() {
                 true => (longest(Verb::Stop) + Duration::from_secs(1)) * 11 + longest(Verb::Status),
                 false => longest(Verb::Stop),
             };
@@ -194,10 +193,26 @@ impl Pair {
         words.iter().map(of_word).sum()
     }
 
-    fn words(&self) -> Vec<String> {
+    fn words(&self, node: usize) -> Vec<String> {
         let of =
             |group: &ResourceGroup| group.resources.iter().map(|resource| resource.word.clone()).collect::<Vec<_>>();
-        self.groups.iter().flat_map(of).collect()
+        self.hosts[node].groups.iter().flat_map(of).collect()
+    }
+}
+
+/// The logarithm of how likely a message is lost.
+fn chance_of(loss: u64) -> f64 {
+    (f64::from(u32::try_from(loss).unwrap_or(100)) / 100.0).max(1e-12).ln()
+}
+
+/// How long a script takes, at the most.
+fn longest(pair: &Pair, node: usize, word: &str, verb: Verb) -> Duration {
+    let limit = limit(pair.in_force(node), verb);
+    let usual = Duration::from_millis(25) + pair.scripts.slowness;
+    match pair.scripts.behaviour(node, word, verb) {
+        Some(Behaviour::Hangs | Behaviour::Late(_)) => limit,
+        Some(Behaviour::Slow(longer)) => limit.min(usual + longer),
+        Some(_) | None => limit.min(usual),
     }
 }
 

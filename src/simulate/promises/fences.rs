@@ -42,7 +42,7 @@ impl Fences {
                 // It has stopped everything; whoever could hear it knows that.
                 let empty = pair.hosts[node].running.is_empty();
                 let heard = pair.reaches(node) && pair.is_awake(1 - node) && pair.hosts[1 - node].cluster.is_some();
-                if empty && heard && pair.promised_calm() {
+                if empty && heard && pair.is_uncut() {
                     self.gone[node] = pair.last_status[node].as_ref().and_then(|status| status.hex(field::HG));
                 }
                 return;
@@ -55,7 +55,7 @@ impl Fences {
             group.resources.iter().all(|r| pair.hosts[node].running.contains(&r.word))
                 && !group.resources.iter().any(|r| r.to_string() == *resource || r.word == *resource)
         };
-        let served: Vec<&str> = pair.groups.iter().filter(whole).map(|group| group.key()).collect();
+        let served: Vec<&str> = pair.hosts[node].groups.iter().filter(whole).map(|group| group.key()).collect();
         if !other_lives && !served.is_empty() {
             let what = format!(
                 "{} resets itself because {resource} does not stop, and nobody is there to take {}",
@@ -87,12 +87,5 @@ impl Fences {
                 said.push((Promise::S8, format!("{victim}"), what));
             }
         }
-    }
-}
-
-impl Pair {
-    /// Whether both nodes have heard each other for a while.
-    fn promised_calm(&self) -> bool {
-        self.cut.iter().all(|cut| !cut)
     }
 }

@@ -218,8 +218,11 @@ fn states(scene: &Scene<'_>, key: &str) -> String {
 impl super::Pair {
     /// Whether no script of a group misbehaves on a node.
     fn scripts_work(&self, node: usize, key: &str) -> bool {
-        let words = self.groups.iter().filter(|group| group.key() == key).flat_map(|group| &group.resources);
+        let words =
+            self.hosts[node].groups.iter().filter(|group| group.key() == key).flat_map(|group| &group.resources);
         let verbs = [Verb::Start, Verb::Stop, Verb::Status];
-        !words.flat_map(|r| verbs.map(|verb| (r, verb))).any(|(r, verb)| self.scripts.misbehaves(node, &r.word, verb))
+        !words
+            .flat_map(|r| verbs.map(|verb| (r, verb)))
+            .any(|(r, verb)| self.scripts.behaviour(node, &r.word, verb).is_some())
     }
 }

@@ -2,28 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::haresources::{Exit, Invocation, Outcome, Verb};
 use crate::time::Mono;
 
+use super::super::{Behaviour, Note, What};
 use super::Pair;
-
-/// A script at work.
-#[derive(Clone, Debug)]
-struct Run {
-    ends: Mono,
-    node: usize,
-    word: String,
-    verb: Verb,
-    outcome: Outcome,
-}
 
 /// The scripts' work.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Truth {
-    /// From the moment a start script is begun until there is evidence that it is stopped; with that moment.
+    /// What runs or may run on each node, and since when.
     may_run: [BTreeMap<String, Mono>; 2],
-    runs: Vec<Run>,
-    /// A script of it said what was not so: nobody can keep a promise about it.
+    /// A script of it said what was not so, or somebody started it by hand: nobody can keep a promise about it.
     liars: BTreeSet<String>,
 }
 
@@ -33,14 +22,9 @@ impl Truth {
         &self.may_run[node]
     }
 
-    /// Whether scripts of a resource lied.
+    /// Whether scripts of a resource lied, or somebody meddled with it.
     pub(super) fn is_liar(&self, word: &str) -> bool {
         self.liars.contains(word)
-    }
-
-    /// Whether any script is at work on a node.
-    pub(super) fn is_at_work(&self, node: usize) -> bool {
-        self.runs.iter().any(|run| run.node == node && run.verb != Verb::Status)
     }
 
     /// What runs or may run on both nodes: the resource and since when.
@@ -51,71 +35,37 @@ impl Truth {
         one.iter().filter_map(move |entry| double(entry).map(|since| (entry.0, since))).filter(honest)
     }
 
-    pub(super) fn begin_script(
-        &mut self,
-        now: Mono,
-        node: usize,
-        call: &Invocation,
-        outcome: &Outcome,
-        ends: Mono,
-        truly: bool,
-    ) {
-        let word = call.resource.word.clone();
-        let could_run = !matches!(outcome.exit, Exit::NotFound(_));
-        match call.verb {
-            Verb::Start if could_run => {
-                self.may_run[node].entry(word.clone()).or_insert(now);
-                if outcome.succeeded() && !truly {
-                    self.liars.insert(word.clone());
+    /// Takes note of what has begun and ended; whether anything has.
+    pub(super) fn follow(&mut self, pair: &Pair) -> bool {
+        let mut changed = false;
+        for (host, known) in pair.hosts.iter().zip(&mut self.may_run) {
+            if !host.begun.keys().eq(known.keys()) {
+                known.retain(|word, _| host.begun.contains_key(word));
+                for word in host.begun.keys() {
+                    known.entry(word.clone()).or_insert(pair.now);
                 }
+                changed = true;
             }
-            Verb::Status if matches!(outcome.exit, Exit::Code(_)) && !outcome.said.is_empty() => {
-                if outcome.says_running() != truly {
-                    self.liars.insert(word.clone());
-                }
-            }
-            Verb::Start | Verb::Stop | Verb::Status => {}
         }
-        self.runs.push(Run { ends, node, word, verb: call.verb, outcome: outcome.clone() });
+        changed
     }
 
-    /// Takes note of the scripts that have ended, and of what runs beside an original; whether any has.
-    pub(super) fn end_scripts(&mut self, pair: &Pair) -> bool {
-        for (node, host) in pair.hosts.iter().enumerate().filter(|(_, host)| host.puppet.is_some()) {
-            self.may_run[node].retain(|word, _| host.running.contains(word));
-            for word in &host.running {
-                self.may_run[node].entry(word.clone()).or_insert(pair.now);
+    /// Takes note of lies and of meddling.
+    pub(super) fn read(&mut self, pair: &Pair, notes: &[Note]) {
+        for note in notes {
+            let Some(node) = note.node else { continue };
+            match &note.what {
+                What::Ran(call, _) => {
+                    let word = &call.resource.word;
+                    if pair.scripts.behaviour(node, word, call.verb) == Some(Behaviour::Lies) {
+                        self.liars.insert(word.clone());
+                    }
+                }
+                What::Deed(text) => {
+                    self.liars.extend(text.strip_suffix(" comes up").map(str::to_owned));
+                }
+                _ => {}
             }
         }
-        if self.runs.iter().all(|run| run.ends > pair.now) {
-            return false;
-        }
-        let (over, at_work) = std::mem::take(&mut self.runs).into_iter().partition(|run| run.ends <= pair.now);
-        self.runs = at_work;
-        let over: Vec<Run> = over;
-        for run in over {
-            let by_itself = matches!(run.outcome.exit, Exit::Code(_));
-            let stopped = match run.verb {
-                Verb::Stop => run.outcome.succeeded(),
-                Verb::Status => by_itself && !run.outcome.said.trim().is_empty() && !run.outcome.says_running(),
-                Verb::Start => false,
-            };
-            if stopped {
-                // What was started at this very moment was started because of this end.
-                self.may_run[run.node].retain(|word, since| *word != run.word || *since >= run.ends);
-            }
-            // Of what happens at one moment some may be still to come.
-            let all_done = pair.queue.first_key_value().is_none_or(|(key, _)| key.0 > pair.now);
-            if run.verb == Verb::Stop && stopped && all_done && pair.hosts[run.node].running.contains(&run.word) {
-                self.liars.insert(run.word);
-            }
-        }
-        true
-    }
-
-    /// The machine lost its power.
-    pub(super) fn forget(&mut self, node: usize) {
-        self.may_run[node].clear();
-        self.runs.retain(|run| run.node != node);
     }
 }

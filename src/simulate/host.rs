@@ -1,0 +1,198 @@
+//! What the rig remembers of each node, and what it keeps for later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::cluster::{Action, Cluster, Event, Kept, Past};
+use crate::haresources::{Invocation, Outcome, ResourceGroup, Verb};
+use crate::names::{JobId, NodeName};
+use crate::time::Mono;
+use crate::wire::{Generation, Sequence};
+
+use super::puppet::Puppet;
+use super::script::Effect;
+
+/// One node of the rig.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) cluster: Option<Cluster>,
+    /// Counts the lives of its daemon.
+    pub(super) life: u64,
+    /// Counts the lives of the machine.
+    pub(super) power: u64,
+    /// Its daemon was started and has not said a word yet; what reaches it waits until then.
+    pub(super) born_at: Option<Mono>,
+    /// Until then its daemon stands still, and until then all of it does.
+    pub(super) stalled_until: Mono,
+    pub(super) frozen_until: Mono,
+    /// What really runs, by the resource's word: what a truthful `status` finds.
+    pub(super) running: BTreeSet<String>,
+    /// What runs or may run: begun, and not stopped on evidence.
+    pub(super) begun: BTreeMap<String, Begun>,
+    /// The groups in its file.
+    pub(super) groups: Vec<ResourceGroup>,
+    /// What its daemon wrote down for a successor, and what it had written before that.
+    pub(super) kept: Option<Kept>,
+    pub(super) kept_before: Option<Kept>,
+    /// What becomes of the notes before the next start.
+    pub(super) notes_fault: Option<NotesFault>,
+    /// How far it heard each node, on its disk.
+    pub(super) remembered: BTreeMap<NodeName, (Generation, Sequence)>,
+    /// When it last said that it lives, how long a silence it asked for, and its `lag` then.
+    pub(super) said: (Mono, Duration, Duration),
+    /// The node is played by hand.
+    pub(super) puppet: Option<Puppet>,
+    /// Its clock stood still for so long.
+    pub(super) lag: Duration,
+    /// What its clock showed when it last stood still.
+    pub(super) frozen_at: Mono,
+    /// Its wall clock is so many seconds ahead.
+    pub(super) wall_ahead: i64,
+    /// From being started to its first word.
+    pub(super) slow_start: Duration,
+    /// How long each note blocks its daemon.
+    pub(super) notes_take: Duration,
+    /// The generation of its next life, instead of one more than all others, and that of its last.
+    pub(super) next_generation: Option<u64>,
+    pub(super) generation: Option<u64>,
+    /// When its daemon was killed, exchanged, and when it lost its power.
+    pub(super) kills: Vec<Mono>,
+    pub(super) upgraded: Option<Mono>,
+    pub(super) powered_off: Option<Mono>,
+    /// It was asked to leave.
+    pub(super) asked_to_leave: bool,
+}
+
+/// Of something that was begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// A stop was tried and did not end well.
+    pub(super) stop_failed: bool,
+}
+
+/// What becomes of a daemon's notes while it is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotesFault {
+    /// They are gone.
+    Lost,
+    /// They are as they were before their last change.
+    Old,
+    /// They cannot be read; a daemon takes that for none.
+    Unreadable,
+}
+
+impl Host {
+    /// Switched off.
+    pub(super) fn off(groups: &[ResourceGroup]) -> Host {
+        Host {
+            cluster: None,
+            life: 0,
+            power: 0,
+            born_at: None,
+            stalled_until: Mono::ZERO,
+            frozen_until: Mono::ZERO,
+            running: BTreeSet::new(),
+            begun: BTreeMap::new(),
+            groups: groups.to_vec(),
+            kept: None,
+            kept_before: None,
+            notes_fault: None,
+            remembered: BTreeMap::new(),
+            said: (Mono::ZERO, Duration::ZERO, Duration::ZERO),
+            puppet: None,
+            lag: Duration::ZERO,
+            frozen_at: Mono::ZERO,
+            wall_ahead: 0,
+            slow_start: Duration::ZERO,
+            notes_take: Duration::ZERO,
+            next_generation: None,
+            generation: None,
+            kills: Vec::new(),
+            upgraded: None,
+            powered_off: None,
+            asked_to_leave: false,
+        }
+    }
+
+    /// Nothing reaches its daemon before this.
+    pub(super) fn awake_from(&self) -> Mono {
+        self.stalled_until.max(self.born_at.unwrap_or(Mono::ZERO))
+    }
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) node: usize,
+    /// Whatever is for a daemon of a past life is dropped, except messages, which are for whoever is there.
+    pub(super) life: u64,
+    /// Whatever happens on the machine goes on after its daemon's death, and ends with its power.
+    pub(super) power: u64,
+    pub(super) what: Coming,
+}
+
+/// What it is.
+#[derive(Debug)]
+pub(super) enum Coming {
+    /// The daemon is told.
+    Event(Event),
+    /// A script ends, with what it really did to this resource.
+    ScriptEnds { job: JobId, word: String, verb: Verb, outcome: Outcome, effect: Effect },
+    /// A service comes up whose start timed out.
+    ComesUp(String),
+    /// A script waits for the end of those of a dead daemon.
+    HeldBack { job: JobId, invocation: Invocation, limit: Duration },
+    /// A device ends; it has switched the other node off, or not.
+    FenceEnds { job: JobId, outcome: Outcome, shoots: bool, cancelled: bool },
+    /// The daemon, started before, says its first word, perhaps with a past that somebody thought out.
+    Birth(Option<Box<Past>>),
+    /// The supervisor starts a daemon.
+    Restart,
+    /// The note is written: the daemon goes on with what it had to do after it.
+    Noted(Box<Kept>, Vec<Action>),
+}
+
+impl Coming {
+    /// Whether it comes before whatever else has waited for the same moment.
+    pub(super) fn is_first(&self) -> bool {
+        matches!(self, Coming::Birth(_) | Coming::Noted(..))
+    }
+
+    /// Whether it waits until the daemon listens.
+    pub(super) fn waits(&self) -> bool {
+        match self {
+            Coming::Event(_) | Coming::HeldBack { .. } | Coming::Birth(_) | Coming::Noted(..) => true,
+            Coming::ScriptEnds { .. } | Coming::ComesUp(_) | Coming::FenceEnds { .. } | Coming::Restart => false,
+        }
+    }
+
+    /// Whether it is the work of a process on the machine, which stands still with it.
+    pub(super) fn is_work(&self) -> bool {
+        match self {
+            Coming::ScriptEnds { .. } | Coming::ComesUp(_) | Coming::FenceEnds { .. } | Coming::Birth(_) => true,
+            Coming::Restart => true,
+            Coming::Event(_) | Coming::HeldBack { .. } | Coming::Noted(..) => false,
+        }
+    }
+
+    /// The job whose end it is, or will be.
+    pub(super) fn job(&self) -> Option<JobId> {
+        match self {
+            Coming::ScriptEnds { job, .. }
+            | Coming::FenceEnds { job, .. }
+            | Coming::HeldBack { job, .. }
+            | Coming::Event(Event::Done { job, .. }) => Some(*job),
+            Coming::Event(_) | Coming::ComesUp(_) | Coming::Birth(_) | Coming::Restart | Coming::Noted(..) => None,
+        }
+    }
+
+    /// Whether this resource comes up by it although its start timed out.
+    pub(super) fn is_coming_up(&self, word: &str) -> bool {
+        matches!(self, Coming::ComesUp(coming) if coming == word)
+    }
+
+    /// Whether a successor waits for its end.
+    pub(super) fn is_script(&self) -> bool {
+        matches!(self, Coming::ScriptEnds { .. } | Coming::FenceEnds { cancelled: false, .. })
+    }
+}

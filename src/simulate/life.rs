@@ -1,0 +1,342 @@
+//! The lives of a node: power, its daemon's start, death and return, what it finds of its past, and what holds it still.
+
+use std::time::Duration;
+
+use crate::cluster::{Birth, Cluster, Event, Kept, Past};
+use crate::time::{Mono, Now, Wall};
+use crate::wire::Generation;
+
+use super::host::{Coming, NotesFault, Pending};
+use super::{Fault, Pair};
+
+/// The wall clock when all begins.
+const WALL: i64 = 1_700_000_000;
+/// So many deaths within a minute are a storm.
+const STORM: usize = 5;
+
+impl Pair {
+    /// Switches a node on, with the next generation; nothing happens to one that is on. What it finds of its past is
+    /// judged when it says its first word.
+    pub fn start(&mut self, node: usize) {
+        self.begin_life(node, None);
+    }
+
+    /// Switches a node on that knows this of its past.
+    pub fn start_after(&mut self, node: usize, past: Past) {
+        self.begin_life(node, Some(Box::new(past)));
+    }
+
+    fn begin_life(&mut self, node: usize, past: Option<Box<Past>>) {
+        if self.is_on(node) || self.is_starting(node) {
+            return;
+        }
+        let host = &mut self.hosts[node];
+        host.life += 1;
+        // A machine that stands still starts nothing.
+        let still = host.stalled_until.max(self.now);
+        if host.powered_off.take().is_some_and(|off| self.now.since(off) < self.settings[node].deadtime) {
+            self.count(Fault::PowerCycle);
+        }
+        let slow = self.hosts[node].slow_start;
+        if slow.is_zero() && still == self.now {
+            return self.birth(node, past);
+        }
+        self.deed(node, &format!("start, which takes {} ms", (still + slow).since(self.now).as_millis()));
+        self.count(Fault::SlowStart);
+        if slow > self.settings[node].deadtime {
+            self.count(Fault::SlowStartBeyondDeadtime);
+        }
+        self.hosts[node].born_at = Some(still + slow);
+        self.await_this(still + slow, node, Coming::Birth(past));
+    }
+
+    /// The first word of a daemon.
+    pub(super) fn birth(&mut self, node: usize, past: Option<Box<Past>>) {
+        self.hosts[node].born_at = None;
+        let generation = self.next_generation(node);
+        let past = match past {
+            Some(past) => *past,
+            None => self.judge_past(node),
+        };
+        let how = match past {
+            Past::Fresh => "start",
+            Past::Crashed { .. } => "start in time",
+            Past::Late { .. } => "start too late",
+            Past::Hopeless { .. } => "start to give up",
+        };
+        self.count_past(&past);
+        self.deed(node, how);
+        let of_node = |(name, (generation, sequence)): (&_, &(_, _))| (Clone::clone(name), *generation, *sequence);
+        let birth = Birth {
+            generation: Generation(generation),
+            uuid: [u8::try_from(node + 1).unwrap_or(9); 16],
+            seed: generation.wrapping_mul(77),
+            remembered: self.hosts[node].remembered.iter().map(of_node).collect(),
+            past,
+        };
+        self.tape_birth(node, &birth);
+        let (settings, groups) = (self.settings[node].clone(), self.hosts[node].groups.clone());
+        let cluster = Cluster::start(settings, groups, birth, self.moment_of(node));
+        self.hosts[node].cluster = Some(cluster);
+        self.hosts[node].asked_to_leave = false;
+        self.tell(node, Event::Tick);
+    }
+
+    fn next_generation(&mut self, node: usize) -> u64 {
+        let last = self.hosts[node].generation;
+        let generation = self.hosts[node].next_generation.take().unwrap_or(self.generation + 1);
+        if last == Some(generation) {
+            self.count(Fault::SameGeneration);
+        } else if last > Some(generation) {
+            self.count(Fault::SmallerGeneration);
+        }
+        self.generation = self.generation.max(generation);
+        self.hosts[node].generation = Some(generation);
+        generation
+    }
+
+    /// What a daemon makes of its notes, as it finds them.
+    fn judge_past(&mut self, node: usize) -> Past {
+        if let Some(fault) = self.hosts[node].notes_fault.take() {
+            let host = &mut self.hosts[node];
+            host.kept = if fault == NotesFault::Old { host.kept_before.take() } else { None };
+            self.count(match fault {
+                NotesFault::Lost => Fault::NotesLost,
+                NotesFault::Old => Fault::NotesOld,
+                NotesFault::Unreadable => Fault::NotesUnreadable,
+            });
+        }
+        let host = &self.hosts[node];
+        let (said, patience, lag) = host.said;
+        let silent_for = self.now.since(said).saturating_sub(host.lag.saturating_sub(lag));
+        let tells_something = |kept: &Kept| kept.claims_anything() || kept.leaving || !kept.groups.is_empty();
+        let kept = host.kept.clone().filter(tells_something);
+        kept.map_or(Past::Fresh, |kept| Past::judge(kept, silent_for, patience, false))
+    }
+
+    fn count_past(&mut self, past: &Past) {
+        match past {
+            Past::Fresh => {}
+            Past::Crashed { .. } => self.count(Fault::BackInTime),
+            Past::Late { .. } => self.count(Fault::BackTooLate),
+            Past::Hopeless { .. } => self.count(Fault::Hopeless),
+        }
+    }
+
+    /// Takes a node's power: everything on it is gone.
+    pub fn power_off(&mut self, node: usize) {
+        self.deed(node, "power off");
+        self.count(Fault::PowerOff);
+        self.end_life(node);
+        let now = self.now;
+        let host = &mut self.hosts[node];
+        host.power += 1;
+        host.running.clear();
+        host.begun.clear();
+        (host.kept, host.kept_before) = (None, None);
+        host.puppet = None;
+        host.powered_off = Some(now);
+        (host.stalled_until, host.frozen_until) = (Mono::ZERO, Mono::ZERO);
+        self.promises_off(node);
+        self.look();
+    }
+
+    /// Kills a node's daemon; what it started goes on, its notes stay.
+    pub fn crash(&mut self, node: usize) {
+        self.deed(node, "crash");
+        self.count_kill(node);
+        self.end_life(node);
+        let host = &mut self.hosts[node];
+        if host.frozen_until <= self.now {
+            host.stalled_until = Mono::ZERO;
+        }
+    }
+
+    fn count_kill(&mut self, node: usize) {
+        if self.hosts[node].born_at.is_some() {
+            self.count(Fault::KilledStarting);
+        }
+        if !self.is_on(node) {
+            return;
+        }
+        self.count(Fault::Kill);
+        let (now, deadtime) = (self.now, self.settings[node].deadtime);
+        let lately = |node: usize, time: Duration, pair: &Pair| {
+            pair.hosts[node].kills.iter().filter(|at| now.since(**at) < time).count()
+        };
+        let counts = [
+            (Fault::KillTwice, lately(node, deadtime, self) > 0),
+            (Fault::KillBoth, lately(1 - node, deadtime, self) > 0),
+            (Fault::KillStorm, lately(node, Duration::from_secs(60), self) + 1 >= STORM),
+            (Fault::LeaveWithCrash, self.hosts[node].asked_to_leave),
+            (Fault::KilledWithScript, self.is_at_work(node, |what| matches!(what, Coming::ScriptEnds { .. }))),
+            (Fault::FenceOrphaned, self.is_at_work(node, |what| matches!(what, Coming::FenceEnds { .. }))),
+        ];
+        counts.into_iter().filter(|(_, happened)| *happened).for_each(|(fault, _)| self.count(fault));
+        self.hosts[node].kills.push(now);
+    }
+
+    /// Whether something of this daemon is at work.
+    fn is_at_work(&self, node: usize, which: impl Fn(&Coming) -> bool) -> bool {
+        let of_node = |pending: &&Pending| pending.node == node && pending.life == self.hosts[node].life;
+        self.queue.values().filter(of_node).any(|pending| which(&pending.what))
+    }
+
+    /// A daemon is gone, however: its connections, and what had reached it and was not read.
+    pub(super) fn end_life(&mut self, node: usize) {
+        let now = self.now;
+        let host = &mut self.hosts[node];
+        host.cluster = None;
+        host.life += 1;
+        host.born_at = None;
+        self.forget_requests(node);
+        let unread = |at: Mono, pending: &Pending| {
+            pending.node == node && at <= now && matches!(pending.what, Coming::Event(Event::Message { .. }))
+        };
+        self.queue.retain(|(at, _), pending| !unread(*at, pending));
+    }
+
+    /// Kills a node's daemon, and its supervisor starts another one after a while.
+    pub fn restart_after(&mut self, node: usize, time: Duration) {
+        self.crash(node);
+        self.await_this(self.now + time, node, Coming::Restart);
+    }
+
+    /// From now on a node's daemon needs so long from being started to its first word.
+    pub fn start_slowly(&mut self, node: usize, time: Duration) {
+        self.hosts[node].slow_start = time;
+    }
+
+    /// From now on each note a node writes down blocks its daemon for so long.
+    pub fn note_slowly(&mut self, node: usize, time: Duration) {
+        self.hosts[node].notes_take = time;
+    }
+
+    /// What the next daemon of a node finds of the notes of the last.
+    pub fn spoil_notes(&mut self, node: usize, how: NotesFault) {
+        self.deed(node, &format!("its notes: {how:?}"));
+        self.hosts[node].notes_fault = Some(how);
+    }
+
+    /// The generation a node starts with next.
+    pub fn start_with_generation(&mut self, node: usize, generation: u64) {
+        self.hosts[node].next_generation = Some(generation);
+    }
+
+    /// The generation of a node's last start.
+    pub fn generation(&self, node: usize) -> Option<u64> {
+        self.hosts[node].generation
+    }
+
+    /// Sets a node's wall clock forward, or back.
+    pub fn step_clock(&mut self, node: usize, seconds: i64) {
+        self.deed(node, &format!("its clock is set by {seconds} s"));
+        self.count(if seconds < 0 { Fault::ClockBack } else { Fault::ClockForward });
+        self.hosts[node].wall_ahead += seconds;
+    }
+
+    /// What a node's daemon has written down for its successor.
+    pub fn kept(&self, node: usize) -> Option<Kept> {
+        self.hosts[node].kept.clone()
+    }
+
+    /// Asks a node's daemon to make room for its successor.
+    pub fn upgrade(&mut self, node: usize) {
+        let (now, deadtime) = (self.now, self.settings[node].deadtime);
+        if self.is_on(node) {
+            self.count(Fault::Upgrade);
+            if self.hosts[1 - node].upgraded.is_some_and(|at| now.since(at) < deadtime) {
+                self.count(Fault::UpgradeBoth);
+            }
+            self.hosts[node].upgraded = Some(now);
+        }
+        self.tell_soon(node, Event::Upgrade);
+    }
+
+    /// Holds a node's daemon still; what reaches it waits, its scripts go on.
+    pub fn stall(&mut self, node: usize, time: Duration) {
+        self.deed(node, &format!("stalled for {} ms", time.as_millis()));
+        self.count(Fault::Stall);
+        if time > self.settings[node].deadtime {
+            self.count(Fault::StallBeyondDeadtime);
+        }
+        self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(self.now + time);
+    }
+
+    /// Holds a node's daemon and all its scripts still; what reaches it waits, its clock goes on.
+    pub fn suspend(&mut self, node: usize, time: Duration) {
+        self.deed(node, &format!("suspended for {} ms", time.as_millis()));
+        self.count(Fault::Suspend);
+        self.stand_still(node, time);
+    }
+
+    /// A virtual machine is paused: as suspended, and its clocks stand still as well.
+    pub fn freeze(&mut self, node: usize, time: Duration) {
+        self.deed(node, &format!("frozen for {} ms", time.as_millis()));
+        self.count(Fault::Freeze);
+        let still = self.stand_still(node, time);
+        self.hosts[node].frozen_at = self.moment_of(node).mono;
+        self.hosts[node].lag += still;
+    }
+
+    /// Everything on a node is put off; by how much.
+    fn stand_still(&mut self, node: usize, time: Duration) -> Duration {
+        let (now, power) = (self.now, self.hosts[node].power);
+        let until = now + time;
+        // What stands still already stands still no longer for being told so twice.
+        let longer = until.since(self.hosts[node].frozen_until.max(now));
+        let is_work = |pending: &Pending| pending.node == node && pending.power == power && pending.what.is_work();
+        let late: Vec<_> = self.queue.iter().filter(|(_, pending)| is_work(pending)).map(|(key, _)| *key).collect();
+        for (at, count) in late {
+            let pending = self.queue.remove(&(at, count));
+            self.queue.extend(pending.map(|pending| ((at + longer, count), pending)));
+        }
+        let host = &mut self.hosts[node];
+        host.born_at = host.born_at.map(|at| at + longer);
+        host.frozen_until = host.frozen_until.max(until);
+        host.stalled_until = host.stalled_until.max(until);
+        longer
+    }
+
+    /// When a node last said that it lives.
+    pub fn last_beat(&self, node: usize) -> Mono {
+        self.hosts[node].said.0
+    }
+
+    /// The moment from which no node stands still any more.
+    pub fn awake_from(&self) -> Mono {
+        self.hosts.iter().map(|host| host.stalled_until).max().unwrap_or(Mono::ZERO).max(self.now)
+    }
+
+    /// Whether a node's daemon, or all of it, stands still now.
+    pub fn stands_still(&self, node: usize) -> bool {
+        self.hosts[node].stalled_until > self.now
+    }
+
+    /// Whether a node is on and its daemon has said its first word.
+    pub fn is_on(&self, node: usize) -> bool {
+        self.hosts[node].cluster.is_some()
+    }
+
+    /// Whether a node's daemon was started and has not said its first word yet.
+    pub fn is_starting(&self, node: usize) -> bool {
+        self.hosts[node].born_at.is_some()
+    }
+
+    /// The time as it is.
+    pub(super) fn moment(&self) -> Now {
+        Now { mono: self.now, wall: wall(self.now, 0) }
+    }
+
+    /// The time as a node's clocks have it.
+    pub fn moment_of(&self, node: usize) -> Now {
+        let host = &self.hosts[node];
+        let mono = self.now.before(host.lag).max(host.frozen_at);
+        Now { mono, wall: wall(mono, host.wall_ahead) }
+    }
+}
+
+fn wall(mono: Mono, ahead: i64) -> Wall {
+    let seconds = i64::try_from(mono.elapsed().as_secs()).unwrap_or(i64::MAX);
+    Wall(u64::try_from(WALL.saturating_add(seconds).saturating_add(ahead)).unwrap_or(0))
+}
