@@ -222,6 +222,9 @@ impl Pair {
     pub(super) fn promises_exit(&mut self, node: usize, reason: &ExitReason) {
         if let Some(mut promises) = self.promises.take() {
             promises.fences.on_exit(self, node, reason);
+            if *reason == ExitReason::Stopped {
+                promises.calm.leave(node);
+            }
             self.promises = Some(promises);
         }
     }

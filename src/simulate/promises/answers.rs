@@ -123,7 +123,7 @@ impl Answers {
             let open = self.open.iter().find(|open| open.client == asked.client);
             let (Some(open), Some(awake)) = (open, calm.is_awake_since(asked.node)) else { continue };
             let from = open.since.max(awake);
-            if scene.now.since(from.at) > scene.deadtime() * 2 + calm.scripts(scene, from) + MARGIN {
+            if scene.now.since(from.at) > scene.deadtime() * 2 + calm.scripts(from) + MARGIN {
                 let what = format!("{name} has not answered {:?} since {since}", asked.request);
                 said.push((Promise::L2, format!("open {since}"), what));
             }
@@ -135,7 +135,7 @@ impl Answers {
         let (Some(told), Some(awake)) = (self.leaving[node], calm.is_awake_since(node)) else { return };
         let blocked = scene.views[node].iter().flat_map(|view| &view.groups).any(|g| g.state == GroupState::Blocked);
         let since = told.max(awake);
-        let late = scene.now.since(since.at) > scene.deadtime() * 2 + calm.scripts(scene, since) + MARGIN;
+        let late = scene.now.since(since.at) > scene.deadtime() * 2 + calm.scripts(since) + MARGIN;
         if late && !blocked && scene.views[node].is_some() {
             let what = format!("{} was told to leave at {} and is still there", scene.name(node), told.at);
             said.push((Promise::L2, format!("leave {}", told.at), what));
@@ -158,7 +158,7 @@ impl Answers {
         };
         let since = (*self.unstable[node].get_or_insert(calm.stamp(scene.now))).max(fine);
         let from = since.at.max(calm.explained_until(scene));
-        if scene.now > from + scene.deadtime() * 2 + calm.scripts(scene, since) + MARGIN {
+        if scene.now > from + scene.deadtime() * 2 + calm.scripts(since) + MARGIN {
             let what = format!("{} has been in transition since {}", scene.name(node), since.at);
             said.push((Promise::L2, format!("transition {node}"), what));
         }

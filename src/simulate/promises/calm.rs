@@ -35,6 +35,10 @@ pub(super) struct Calm {
     busy: Duration,
     was_busy: bool,
     last: Mono,
+    /// How long all scripts could take, at the most since anything has been at work.
+    bound: Duration,
+    /// Who left in order has nothing to answer for any more.
+    left: [bool; 2],
     /// When a node last died, was born or went.
     stirred: Mono,
     born: Mono,
@@ -60,7 +64,12 @@ impl Calm {
         self.was_busy = moves || pair.scripts_at_work();
         let stamp = self.stamp(now);
         let works = [0, 1].map(|from| pair.reaches(from));
-        let awake = [0, 1].map(|node| pair.is_awake(node));
+        let all = (0..2).map(|node| pair.scripts_of(node)).sum::<Duration>();
+        self.bound = if self.was_busy { self.bound.max(all) } else { all };
+        for node in 0..2 {
+            self.left[node] &= pair.hosts[node].cluster.is_none();
+        }
+        let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node));
         let mut changed = false;
         for node in 0..2 {
             changed |= keep(&mut self.awake[node], stamp, awake[node]);
@@ -97,6 +106,11 @@ impl Calm {
                 | What::Cancelled => {}
             }
         }
+    }
+
+    /// A node leaves in order.
+    pub(super) fn leave(&mut self, node: usize) {
+        self.left[node] = true;
     }
 
     /// A node lost its power.
@@ -140,9 +154,8 @@ impl Calm {
 
     /// For how long scripts have been at work since then: that is what they had to be waited for. At most as long as all
     /// that may have to run can take, one after the other.
-    pub(super) fn scripts(&self, scene: &Scene<'_>, since: Stamp) -> Duration {
-        let all = (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
-        self.busy.saturating_sub(since.busy).min(all)
+    pub(super) fn scripts(&self, since: Stamp) -> Duration {
+        self.busy.saturating_sub(since.busy).min(self.bound)
     }
 }
 

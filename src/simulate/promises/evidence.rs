@@ -30,7 +30,6 @@ impl Evidence {
             let life = scene.pair.hosts[node].life;
             if self.lives[node] != life {
                 self.lives[node] = life;
-                self.causes[node].clear();
                 self.born_with[node] = truth.may_run(node).keys().cloned().collect();
             }
         }
@@ -123,6 +122,7 @@ impl Evidence {
                 Report::LeftoversStopped => drop(causes.remove(ALL)),
                 _ => {}
             },
+            What::Deed(text) if matches!(text.as_str(), "left" | "power off") => causes.clear(),
             What::Asked(Request::Retry(word)) => {
                 let key = scene.key_of(node, word);
                 causes.insert(key);

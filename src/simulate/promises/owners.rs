@@ -52,7 +52,7 @@ impl Owners {
                 let what = format!("{on_both}, although a silent node is fenced");
                 said.push((Promise::S3, word.clone(), what));
             }
-            let long = |stamp: Stamp| scene.now.since(stamp.at) > patience + calm.scripts(scene, stamp);
+            let long = |stamp: Stamp| scene.now.since(stamp.at) > patience + calm.scripts(stamp);
             if let Some(fine) = calm.both_ways().filter(|fine| long(*fine) && by_ours(scene, truth, word)) {
                 let what = format!("{on_both}, although all has been well since {}", fine.at);
                 said.push((Promise::S1, word.clone(), what));
@@ -88,9 +88,8 @@ impl Owners {
             let well = heard.is_some() && scene.pair.hosts.iter().all(|host| host.cluster.is_some());
             well && doubles.iter().any(|(word, _)| sleeper.words.contains(word))
         });
-        let late = |sleeper: &Overslept| {
-            scene.now.since(sleeper.woke.at) > scene.keepalive() * 3 + calm.scripts(scene, sleeper.woke)
-        };
+        let late =
+            |sleeper: &Overslept| scene.now.since(sleeper.woke.at) > scene.keepalive() * 3 + calm.scripts(sleeper.woke);
         for sleeper in &self.overslept {
             judge(scene, sleeper, late(sleeper), doubles, said);
         }

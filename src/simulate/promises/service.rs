@@ -141,7 +141,7 @@ impl Fate {
         };
         let since = (*self.missing.get_or_insert(calm.stamp(scene.now))).max(fine);
         let from = (since.at + scene.deadtime()).max(calm.explained_until(scene));
-        if scene.now > from + calm.scripts(scene, since) + MARGIN {
+        if scene.now > from + calm.scripts(since) + MARGIN {
             let what = format!("group {key} runs on no node since {}: {}", since.at, states(scene, key));
             said.push((Promise::L1, key.to_owned(), what));
         }
@@ -162,7 +162,7 @@ impl Fate {
             && scene.state(node, key) == Some(GroupState::Failed)
             && scene.now
                 > at.max(fine).at.max(calm.explained_until(scene).before(scene.deadtime()))
-                    + calm.scripts(scene, at.max(fine))
+                    + calm.scripts(at.max(fine))
                     + MARGIN
         {
             let what = format!("{} was not tried again on {} although {why} at {}", key, scene.name(node), at.at);
@@ -171,8 +171,7 @@ impl Fate {
         let failed = (0..2).any(|node| scene.state(node, key) == Some(GroupState::Failed));
         if failed
             && !stays
-            && scene.now.since(self.tried.max(fine).at)
-                > RETRIED_AFTER + calm.scripts(scene, self.tried.max(fine)) + MARGIN
+            && scene.now.since(self.tried.max(fine).at) > RETRIED_AFTER + calm.scripts(self.tried.max(fine)) + MARGIN
         {
             let what = format!("{key} failed and was not tried again since {}: {}", self.tried.at, states(scene, key));
             said.push((Promise::L3, format!("{key} in time"), what));
@@ -199,7 +198,7 @@ impl Fate {
             return;
         }
         let since = (*self.could_go.get_or_insert(calm.stamp(scene.now))).max(fine);
-        if scene.now.since(since.at) > scene.deadtime() + calm.scripts(scene, since) + HOME_MARGIN {
+        if scene.now.since(since.at) > scene.deadtime() + calm.scripts(since) + HOME_MARGIN {
             let what =
                 format!("{key} is not at home on {} although it could go there since {}", scene.name(home), since.at);
             said.push((Promise::L4, key.to_owned(), what));
