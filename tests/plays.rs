@@ -75,6 +75,18 @@ fn word() -> impl Strategy<Value = String> {
         "deadtime",
         "fence",
         "monitor",
+        "alpha>beta",
+        "beta>alpha",
+        "alpha>",
+        "lost",
+        "old",
+        "-5",
+        ";",
+        "set",
+        "ping",
+        "may",
+        "run",
+        "answered",
     ];
     prop_oneof![8 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "[ -~ö\u{a0}]{0,8}"]
 }
@@ -121,6 +133,43 @@ fn deed() -> impl Strategy<Value = String> {
         "original NODE is dead",
         "original NODE says resource rsc_hold=all rtype=full",
         "original NODE runs WORD",
+        "restarts NODE 1",
+        "suspend NODE 3",
+        "freeze NODE 7",
+        "clock NODE -3600",
+        "slow-start NODE 2",
+        "slow-start NODE 0",
+        "notes-take NODE 300ms",
+        "notes NODE lost",
+        "notes NODE old",
+        "notes NODE unreadable",
+        "generation NODE 3",
+        "cut all alpha>beta",
+        "cut eth0 beta>alpha",
+        "mend all beta>alpha",
+        "loss 40 eth0 alpha>beta",
+        "delay eth0 500ms beta>alpha",
+        "delay all 0",
+        "repeats 30",
+        "reorders 30 eth0",
+        "reload NODE",
+        "reload NODE set deadtime 3",
+        "reload NODE alpha ra ; beta rb rc",
+        "slow NODE WORD VERB 2",
+        "lies NODE WORD VERB",
+        "silent NODE WORD VERB",
+        "unrunnable NODE WORD VERB",
+        "killed NODE WORD VERB",
+        "late NODE WORD 3",
+        "works NODE WORD",
+        "fence-takes 7",
+        "fence-hangs",
+        "fence-late",
+        "fence-works",
+        "set NODE deadtime 3",
+        "set ping router",
+        "within 3 answered",
+        "expect NODE may run nothing",
         "wait 3",
         "wait 20",
         "beat NODE",
@@ -170,6 +219,27 @@ fn what_would_last_too_long_is_refused_where_it_does() {
     assert!(
         play("wait 1e99").is_err() && play("wait 99999999999999999999").is_err() && play("set keepalive 0").is_err()
     );
+}
+
+#[test]
+fn a_direction_a_setting_and_a_file_that_make_no_sense_are_refused_where_they_stand() {
+    for (line, what) in [
+        ("cut eth0 alpha>alpha", "is no direction"),
+        ("cut eth0 beta", "is no direction"),
+        ("loss 30 alpha>beta", "is no medium"),
+        ("delay eth0 soon", "is not a duration"),
+        ("clock alpha soon", "is no number of seconds"),
+        ("notes alpha eaten", "is not used like this"),
+        ("late alpha ra", "is not used like this"),
+        ("reload alpha alpha ra ; beta", "is not used like this"),
+        ("reload alpha alpha ra ; gamma rb", "is no node"),
+        ("reload alpha set ping router", "a daemon opens its media only when it starts"),
+        ("set alpha ping router", "both nodes have the same media"),
+        ("set alpha sleep 3", "cannot be set"),
+    ] {
+        let complaints = play(line).unwrap_err();
+        assert!(complaints.len() == 1 && complaints[0].contains(what), "{line}: {complaints:?}");
+    }
 }
 
 #[test]

@@ -13,6 +13,8 @@ use super::{Fault, Pair};
 const WALL: i64 = 1_700_000_000;
 /// So many deaths within a minute are a storm.
 const STORM: usize = 5;
+/// After so many the supervisor has a daemon only clean up.
+const HOPELESS: usize = 20;
 
 impl Pair {
     /// Switches a node on, with the next generation; nothing happens to one that is on. What it finds of its past is
@@ -146,10 +148,8 @@ impl Pair {
         self.deed(node, "crash");
         self.count_kill(node);
         self.end_life(node);
-        let host = &mut self.hosts[node];
-        if host.frozen_until <= self.now {
-            host.stalled_until = Mono::ZERO;
-        }
+        // A machine that stands still goes on doing so.
+        self.hosts[node].stalled_until = self.hosts[node].frozen_until;
     }
 
     fn count_kill(&mut self, node: usize) {
@@ -167,7 +167,7 @@ impl Pair {
         let counts = [
             (Fault::KillTwice, lately(node, deadtime, self) > 0),
             (Fault::KillBoth, lately(1 - node, deadtime, self) > 0),
-            (Fault::KillStorm, lately(node, Duration::from_secs(60), self) + 1 >= STORM),
+            (Fault::KillStorm, self.kills_within_a_minute(node) + 1 >= STORM),
             (Fault::LeaveWithCrash, self.hosts[node].asked_to_leave),
             (Fault::KilledWithScript, self.is_at_work(node, |what| matches!(what, Coming::ScriptEnds { .. }))),
             (Fault::FenceOrphaned, self.is_at_work(node, |what| matches!(what, Coming::FenceEnds { .. }))),
@@ -200,6 +200,18 @@ impl Pair {
     pub fn restart_after(&mut self, node: usize, time: Duration) {
         self.crash(node);
         self.await_this(self.now + time, node, Coming::Restart);
+    }
+
+    /// A supervisor starts a daemon again, or has it clean up and leave.
+    pub(super) fn restart(&mut self, node: usize) {
+        let is_hopeless = self.kills_within_a_minute(node) >= HOPELESS;
+        let past = is_hopeless.then(|| Box::new(Past::Hopeless(self.hosts[node].kept.clone().unwrap_or_default())));
+        self.begin_life(node, past);
+    }
+
+    fn kills_within_a_minute(&self, node: usize) -> usize {
+        let minute = Duration::from_secs(60);
+        self.hosts[node].kills.iter().filter(|at| self.now.since(**at) < minute).count()
     }
 
     /// From now on a node's daemon needs so long from being started to its first word.
@@ -256,6 +268,9 @@ impl Pair {
     /// Holds a node's daemon still; what reaches it waits, its scripts go on.
     pub fn stall(&mut self, node: usize, time: Duration) {
         self.deed(node, &format!("stalled for {} ms", time.as_millis()));
+        if !self.is_on(node) && !self.is_starting(node) && self.hosts[node].puppet.is_none() {
+            return;
+        }
         self.count(Fault::Stall);
         if time > self.settings[node].deadtime {
             self.count(Fault::StallBeyondDeadtime);

@@ -23,6 +23,7 @@ mod table;
 mod tape;
 mod timeline;
 mod verdict;
+mod words;
 mod work;
 
 use std::collections::BTreeMap;
@@ -129,7 +130,7 @@ impl Pair {
             scripts: Scripts::default(),
             exact: false,
             fence_failures: 0,
-            fence_takes: Duration::from_secs(2),
+            fence_takes: work::FENCE_TAKES,
             fence_hangs: false,
             fence_late: false,
             notes: Vec::new(),

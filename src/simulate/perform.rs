@@ -7,8 +7,8 @@ use crate::cluster::{Request, Settings};
 use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
-use super::play::{Command, Expectation, Original, Play, Step};
-use super::{Note, Pair, What, label};
+use super::play::{Command, Expectation, Original, Play, Reload, Step, Ways};
+use super::{Note, Pair, Setting, What, label};
 
 /// A pair after a play.
 #[derive(Debug)]
@@ -44,7 +44,15 @@ impl Play {
     /// The pair as the first step finds it.
     pub fn begin(&self, settings: &[Settings; 2], groups: &[ResourceGroup], seed: Option<u64>) -> Performance {
         let mut settings = settings.clone();
-        settings.iter_mut().for_each(|node| self.settings.iter().for_each(|setting| setting.apply(node)));
+        for (node, setting) in &self.settings {
+            match node {
+                Some(node) => setting.apply(&mut settings[*node]),
+                None => settings.iter_mut().for_each(|both| setting.apply(both)),
+            }
+        }
+        if self.settings.iter().any(|(node, _)| node.is_some()) {
+            settings.iter_mut().for_each(|node| node.timing = Setting::timing(node));
+        }
         let groups = if self.groups.is_empty() { groups } else { &self.groups };
         let seed = seed.or(self.seed);
         let mut pair = Pair::of(settings, groups.to_vec(), seed.unwrap_or(7));
@@ -86,6 +94,7 @@ impl Performance {
         use Command as C;
         let pair = &mut self.pair;
         match &step.command {
+            C::Remark(text) => pair.remark(text),
             C::Promises => pair.ask_promises(),
             C::Chapter(title) => pair.aside(What::Chapter(title.clone())),
             C::Start(nodes) => nodes.iter().for_each(|node| pair.start(*node)),
@@ -94,18 +103,39 @@ impl Performance {
             C::Kill(node) => pair.crash(*node),
             C::Upgrade(node) => pair.upgrade(*node),
             C::Stall(node, time) => pair.stall(*node, *time),
-            C::Cut(media, is_cut) => media.iter().for_each(|medium| cut(pair, *medium, *is_cut)),
-            C::Loss(share) => pair.lose(*share),
+            C::Restarts(node, time) => pair.restart_after(*node, *time),
+            C::Suspend(node, time) => pair.suspend(*node, *time),
+            C::Freeze(node, time) => pair.freeze(*node, *time),
+            C::Clock(node, seconds) => pair.step_clock(*node, *seconds),
+            C::SlowStart(node, time) => pair.start_slowly(*node, *time),
+            C::NotesTake(node, time) => pair.note_slowly(*node, *time),
+            C::Notes(node, how) => pair.spoil_notes(*node, *how),
+            C::Generation(node, number) => pair.start_with_generation(*node, *number),
+            C::Cut(ways, is_cut) => cut(pair, ways, *is_cut),
+            C::Loss(ways, share) => each(ways, |medium, from| pair.lose_on(medium, from, *share)),
+            C::Delay(ways, time) => each(ways, |medium, from| pair.delay(medium, from, *time)),
+            C::Repeats(ways, share) => each(ways, |medium, from| pair.repeat(medium, from, *share)),
+            C::Reorders(ways, share) => each(ways, |medium, from| pair.reorder(medium, from, *share)),
             C::Standby(node, set) => ask(pair, *node, Request::Standby(*set)),
             C::Takeover(node, set) => ask(pair, *node, Request::Takeover(*set)),
             C::Retry(node, group) => ask(pair, *node, Request::Retry(group.clone())),
-            C::Reload(node, group) => pair.reload_groups(*node, group),
+            C::Reload(node, Reload::Same) => pair.reload(*node),
+            C::Reload(node, Reload::Groups(groups)) => pair.reload_groups(*node, groups),
+            C::Reload(node, Reload::Setting(setting)) => pair.reload_settings(*node, |settings| {
+                setting.apply(settings);
+                settings.timing = Setting::timing(settings);
+            }),
             C::Dies(node, word) => pair.service_dies(*node, word),
             C::ComesUp(node, word) => pair.service_comes_up(*node, word),
             C::Misbehave(node, word, verb, how) => pair.scripts.misbehave(*node, word, *verb, *how),
+            C::Works(node, word) => pair.scripts.mend_one(*node, word),
             C::ScriptsWork => pair.scripts.mend(),
             C::ScriptsTake(time) => pair.scripts.slowness = *time,
             C::FenceFails(times) => pair.fence_failures = *times,
+            C::FenceTakes(time) => pair.fence_takes = *time,
+            C::FenceHangs => pair.fence_hangs = true,
+            C::FenceLate => pair.fence_late = true,
+            C::FenceWorks => pair.mend_fences(),
             C::ReplayTo(node) => {
                 if let Some(status) = pair.last_status(1 - node) {
                     pair.replay(*node, &status);
@@ -158,10 +188,24 @@ fn ask(pair: &mut Pair, node: usize, request: Request) {
     pair.request(node, request);
 }
 
-fn cut(pair: &mut Pair, medium: usize, is_cut: bool) {
-    let name = pair.media()[medium].id.to_string();
-    pair.remark(&format!("{} {name}", if is_cut { "cut" } else { "mend" }));
-    pair.cut_both(medium, is_cut);
+/// Each direction that is meant.
+fn each(ways: &Ways, mut act: impl FnMut(usize, usize)) {
+    ways.media.iter().for_each(|medium| ways.from.iter().for_each(|from| act(*medium, *from)));
+}
+
+fn cut(pair: &mut Pair, ways: &Ways, is_cut: bool) {
+    let verb = if is_cut { "cut" } else { "mend" };
+    for medium in &ways.media {
+        let name = pair.media()[*medium].id.to_string();
+        if let [from] = ways.from[..] {
+            let to = pair.media()[*medium].ping_node.as_ref().map_or(pair.name(1 - from), |host| host.as_str());
+            pair.remark(&format!("{verb} {name} {}>{to}", pair.name(from)));
+            pair.cut(*medium, from, is_cut);
+        } else {
+            pair.remark(&format!("{verb} {name}"));
+            pair.cut_both(*medium, is_cut);
+        }
+    }
 }
 
 /// Whether it is so; of the notes those from `read` on are looked at.
@@ -171,6 +215,8 @@ fn is_so(what: &Expectation, pair: &Pair, read: &Cell<usize>) -> bool {
         Expectation::Home => groups().all(|group| pair.is_home(group)),
         Expectation::Once => groups().all(|group| pair.whereabouts(group).is_once()),
         Expectation::Runs(node, words) => pair.running(*node) == *words,
+        Expectation::MayRun(node, words) => pair.may_run(*node) == *words,
+        Expectation::Answered => pair.pending_requests().is_empty(),
         Expectation::Both => pair.is_doubled(),
         Expectation::NotBoth => !pair.is_doubled(),
         Expectation::NeverBoth => pair.doubles().is_empty() && !pair.is_doubled(),

@@ -3,44 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::cluster::Set;
-use crate::config::value;
 use crate::diagnostic::{Problem, SourceText};
-use crate::haresources::{Resource, ResourceGroup, Verb};
+use crate::haresources::{Resource, ResourceGroup};
 use crate::names::NodeName;
 
-use super::play::{COMMANDS, Command, EXPECTATIONS, Expectation, Original, Play, Step};
-use super::{Behaviour, Setting, Settings};
-
-/// Nobody wants to see more, and nothing is to go on for ever.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
-const LONGEST_PLAY: Duration = Duration::from_secs(7 * 24 * 3600);
+use super::play::{COMMANDS, Command, EXPECTATIONS, Expectation, Original, Play, Reload, Step};
+use super::words::Line;
+use super::{Behaviour, NotesFault, Setting, Settings};
 
 /// What is known while a play is read.
 pub(super) struct Reader<'a> {
-    source: &'a SourceText,
-    nodes: [&'a NodeName; 2],
+    pub(super) source: &'a SourceText,
+    pub(super) nodes: [&'a NodeName; 2],
     /// Of each medium its name, and whether it carries messages between the nodes.
-    media: Vec<(&'a str, bool)>,
-    resources: BTreeSet<Resource>,
-    lasts: Duration,
-}
-
-/// A line that says something.
-#[derive(Clone, Copy)]
-struct Line<'a> {
-    number: usize,
-    text: &'a str,
-}
-
-impl<'a> Line<'a> {
-    /// What follows the first `n` words.
-    fn after(self, n: usize) -> &'a str {
-        (0..n).fold(self.text, |rest, _| {
-            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            rest[end..].trim_start()
-        })
-    }
+    pub(super) media: Vec<(&'a str, bool)>,
+    pub(super) resources: BTreeSet<Resource>,
+    pub(super) lasts: Duration,
 }
 
 impl<'a> Reader<'a> {
@@ -81,8 +59,8 @@ impl<'a> Reader<'a> {
         (play, problems)
     }
 
-    /// `group`, `set` and `seed`.
-    fn circumstance(&self, line: Line<'a>, play: &mut Play) -> Result<(), Problem> {
+    /// `group` and `set`.
+    fn circumstance(&mut self, line: Line<'a>, play: &mut Play) -> Result<(), Problem> {
         match line.text.split_whitespace().collect::<Vec<_>>()[..] {
             ["group", owner, _, ..] => {
                 let owner = self.nodes[self.node(line, owner)?].clone();
@@ -90,8 +68,17 @@ impl<'a> Reader<'a> {
                 play.groups.push(ResourceGroup { owner, resources, line: line.number });
             }
             ["set", name, ref values @ ..] if !values.is_empty() => {
-                let setting = Setting::parse(name, values);
-                play.settings.push(setting.map_err(|flaw| self.flaw(line, line.after(1), flaw))?);
+                let setting = match self.node(line, name) {
+                    Ok(node) => (Some(node), self.setting(line, 2)?),
+                    Err(_) => (None, self.setting(line, 1)?),
+                };
+                if matches!(setting, (Some(_), Setting::Ping(_))) {
+                    return Err(self.one_sided(line));
+                }
+                if matches!(setting, (None, Setting::Ping(_))) {
+                    self.media.extend(values.first().map(|host| (*host, false)));
+                }
+                play.settings.push(setting);
             }
             ["seed", number] => play.seed = Some(self.number(line, number, u32::MAX)?.into()),
             _ => return Err(self.misused(line)),
@@ -110,31 +97,62 @@ impl<'a> Reader<'a> {
             ["start", ref names @ ..] if !names.is_empty() => C::Start(self.nodes(line, names)?),
             ["leave", ref names @ ..] if !names.is_empty() => C::Leave(self.nodes(line, names)?),
             ["power-off", name] => C::PowerOff(node(name)?),
+            ["remark", _, ..] => C::Remark(line.after(1).to_owned()),
+            ["restarts", name, time] => C::Restarts(node(name)?, self.time(line, time)?),
+            ["suspend", name, time] => C::Suspend(node(name)?, self.time(line, time)?),
+            ["freeze", name, time] => C::Freeze(node(name)?, self.time(line, time)?),
+            ["clock", name, seconds] => C::Clock(node(name)?, self.seconds(line, seconds)?),
+            ["slow-start", name, time] => C::SlowStart(node(name)?, self.time(line, time)?),
+            ["notes-take", name, time] => C::NotesTake(node(name)?, self.time(line, time)?),
+            ["notes", name, "lost"] => C::Notes(node(name)?, NotesFault::Lost),
+            ["notes", name, "old"] => C::Notes(node(name)?, NotesFault::Old),
+            ["notes", name, "unreadable"] => C::Notes(node(name)?, NotesFault::Unreadable),
+            ["generation", name, number] => C::Generation(node(name)?, self.number(line, number, u32::MAX)?.into()),
             ["kill", name] => C::Kill(node(name)?),
             ["upgrade", name] => C::Upgrade(node(name)?),
             ["stall", name, time] => C::Stall(node(name)?, self.time(line, time)?),
-            ["cut", medium] => C::Cut(self.media(line, medium)?, true),
-            ["mend", medium] => C::Cut(self.media(line, medium)?, false),
-            ["loss", share] => C::Loss(self.number(line, share, 100)?.into()),
+            ["cut", medium, ref way @ ..] if way.len() < 2 => C::Cut(self.ways(line, medium, way)?, true),
+            ["mend", medium, ref way @ ..] if way.len() < 2 => C::Cut(self.ways(line, medium, way)?, false),
+            ["loss", share, ref way @ ..] if way.len() < 3 => {
+                C::Loss(self.ways_or_all(line, way)?, self.number(line, share, 100)?.into())
+            }
+            ["repeats", share, ref way @ ..] if way.len() < 3 => {
+                C::Repeats(self.ways_or_all(line, way)?, self.number(line, share, 100)?.into())
+            }
+            ["reorders", share, ref way @ ..] if way.len() < 3 => {
+                C::Reorders(self.ways_or_all(line, way)?, self.number(line, share, 100)?.into())
+            }
+            ["delay", medium, time, ref way @ ..] if way.len() < 2 => {
+                C::Delay(self.ways(line, medium, way)?, self.time(line, time)?)
+            }
             ["standby", name, set] => C::Standby(node(name)?, self.set(line, set)?),
             ["takeover", name, set] => C::Takeover(node(name)?, self.set(line, set)?),
             ["retry", name, group] => C::Retry(node(name)?, self.resource(line, group)?),
-            ["reload", name, owner, _, ..] => {
-                node(owner)?;
-                self.resources.extend(line.after(3).split_whitespace().map(Resource::from_word));
-                C::Reload(self.node(line, name)?, line.after(2).to_owned())
-            }
+            ["reload", name] => C::Reload(node(name)?, Reload::Same),
+            ["reload", name, "set", _, ..] => C::Reload(node(name)?, Reload::Setting(self.changed_setting(line)?)),
+            ["reload", name, _, _, ..] => C::Reload(self.node(line, name)?, Reload::Groups(self.new_groups(line)?)),
             ["dies", name, word] => C::Dies(node(name)?, self.resource(line, word)?),
             ["comes-up", name, word] => C::ComesUp(node(name)?, self.resource(line, word)?),
-            ["fails", name, word, verb] => {
-                C::Misbehave(node(name)?, self.resource(line, word)?, self.verb(line, verb)?, Behaviour::Fails)
+            ["fails", name, word, verb] => self.misbehaves(line, name, word, verb, Behaviour::Fails)?,
+            ["hangs", name, word, verb] => self.misbehaves(line, name, word, verb, Behaviour::Hangs)?,
+            ["lies", name, word, verb] => self.misbehaves(line, name, word, verb, Behaviour::Lies)?,
+            ["silent", name, word, verb] => self.misbehaves(line, name, word, verb, Behaviour::Silent)?,
+            ["unrunnable", name, word, verb] => self.misbehaves(line, name, word, verb, Behaviour::Unrunnable)?,
+            ["killed", name, word, verb] => self.misbehaves(line, name, word, verb, Behaviour::Killed)?,
+            ["slow", name, word, verb, time] => {
+                self.misbehaves(line, name, word, verb, Behaviour::Slow(self.time(line, time)?))?
             }
-            ["hangs", name, word, verb] => {
-                C::Misbehave(node(name)?, self.resource(line, word)?, self.verb(line, verb)?, Behaviour::Hangs)
+            ["late", name, word, time] => {
+                self.misbehaves(line, name, word, "start", Behaviour::Late(self.time(line, time)?))?
             }
+            ["works", name, word] => C::Works(node(name)?, self.resource(line, word)?),
             ["scripts-work"] => C::ScriptsWork,
             ["scripts-take", time] => C::ScriptsTake(self.time(line, time)?),
             ["fence-fails", times] => C::FenceFails(self.number(line, times, 1_000_000)?),
+            ["fence-takes", time] => C::FenceTakes(self.time(line, time)?),
+            ["fence-hangs"] => C::FenceHangs,
+            ["fence-late"] => C::FenceLate,
+            ["fence-works"] => C::FenceWorks,
             ["replay-to", name] => C::ReplayTo(node(name)?),
             ["fifo", name, _, ..] => C::Fifo(node(name)?, line.after(2).to_owned()),
             ["original", name, "starts", status] => C::Original(node(name)?, Original::Starts(status.to_owned())),
@@ -166,11 +184,10 @@ impl<'a> Reader<'a> {
             ["never", "both"] => E::NeverBoth,
             ["silent", name] => E::Silent(node(name)?),
             ["reply", name, _, ..] => E::Reply(node(name)?, rest(2)),
-            [name, "runs", "nothing"] => E::Runs(node(name)?, Vec::new()),
-            [name, "runs", ref words @ ..] if !words.is_empty() => {
-                let mut words = words.iter().map(|word| self.resource(line, word)).collect::<Result<Vec<_>, _>>()?;
-                words.sort();
-                E::Runs(node(name)?, words)
+            ["answered"] => E::Answered,
+            [name, "runs", ref words @ ..] if !words.is_empty() => E::Runs(node(name)?, self.what_runs(line, words)?),
+            [name, "may", "run", ref words @ ..] if !words.is_empty() => {
+                E::MayRun(node(name)?, self.what_runs(line, words)?)
             }
             [name, "said", _, ..] => E::Said(node(name)?, rest(2)),
             [name, "never", "said", _, ..] => E::NeverSaid(node(name)?, rest(3)),
@@ -183,7 +200,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A command that does not exist, or not with these words.
-    fn misused(&self, line: Line<'a>) -> Problem {
+    pub(super) fn misused(&self, line: Line<'a>) -> Problem {
         let name = line.text.split_whitespace().next().unwrap_or_default();
         match COMMANDS.iter().find(|(usage, _)| usage.split(' ').next() == Some(name)) {
             Some((usage, does)) => self
@@ -194,94 +211,5 @@ impl<'a> Reader<'a> {
                 self.problem(line, name, format!("\"{name}\" is no command")).remedy(names.join(", "))
             }
         }
-    }
-
-    fn nodes(&self, line: Line<'a>, names: &[&'a str]) -> Result<Vec<usize>, Problem> {
-        names.iter().map(|name| self.node(line, name)).collect()
-    }
-
-    fn node(&self, line: Line<'a>, name: &'a str) -> Result<usize, Problem> {
-        let found = self.nodes.iter().position(|known| known.as_str().eq_ignore_ascii_case(name));
-        let [one, other] = self.nodes;
-        let unknown = || self.problem(line, name, format!("\"{name}\" is no node")).remedy(format!("{one} or {other}"));
-        found.ok_or_else(unknown)
-    }
-
-    fn media(&self, line: Line<'a>, name: &'a str) -> Result<Vec<usize>, Problem> {
-        let meant = |(_, (known, beats)): &(usize, &(&str, bool))| *known == name || (name == "all" && *beats);
-        let found: Vec<_> = self.media.iter().enumerate().filter(meant).map(|(at, _)| at).collect();
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        let known: Vec<_> = self.media.iter().map(|(name, _)| *name).chain(["all"]).collect();
-        Err(self.problem(line, name, format!("\"{name}\" is no medium")).remedy(known.join(", ")))
-    }
-
-    /// A resource as written in `haresources`, or the name of its script where that is plain.
-    fn resource(&self, line: Line<'a>, word: &'a str) -> Result<String, Problem> {
-        let by_agent: Vec<_> = self.resources.iter().filter(|resource| resource.agent == word).collect();
-        match by_agent[..] {
-            _ if self.resources.iter().any(|resource| resource.word == word) => Ok(word.to_owned()),
-            [one] => Ok(one.word.clone()),
-            _ => {
-                let known: Vec<_> = self.resources.iter().map(|resource| resource.word.as_str()).collect();
-                let remedy = if known.is_empty() { "there are none".to_owned() } else { known.join(", ") };
-                Err(self.problem(line, word, format!("\"{word}\" is no resource of these groups")).remedy(remedy))
-            }
-        }
-    }
-
-    fn set(&self, line: Line<'a>, word: &'a str) -> Result<Set, Problem> {
-        let unknown = || self.problem(line, word, format!("\"{word}\" is no set of groups"));
-        Set::from_text(word).ok_or_else(|| unknown().remedy("all, local or foreign"))
-    }
-
-    fn verb(&self, line: Line<'a>, word: &'a str) -> Result<Verb, Problem> {
-        match word {
-            "start" => Ok(Verb::Start),
-            "stop" => Ok(Verb::Stop),
-            "status" => Ok(Verb::Status),
-            _ => {
-                let what = format!("\"{word}\" is nothing a script is asked for");
-                Err(self.problem(line, word, what).remedy("start, stop or status"))
-            }
-        }
-    }
-
-    fn number(&self, line: Line<'a>, word: &'a str, most: u32) -> Result<u32, Problem> {
-        let number = word.parse().ok().filter(|number| *number <= most);
-        let flaw = || self.problem(line, word, format!("\"{word}\" is no number up to {most}"));
-        number.ok_or_else(|| flaw().remedy(format!("a whole number from 0 to {most}")))
-    }
-
-    fn time(&self, line: Line<'a>, word: &'a str) -> Result<Duration, Problem> {
-        let time = value::duration(word).map_err(|flaw| self.flaw(line, word, flaw))?;
-        if time > LONGEST_WAIT {
-            let problem = self.problem(line, word, format!("\"{word}\" is longer than a day"));
-            return Err(problem.remedy("at most 86400 at a time"));
-        }
-        Ok(time)
-    }
-
-    /// Time that passes in the play.
-    fn passing(&mut self, line: Line<'a>, word: &'a str) -> Result<Duration, Problem> {
-        let time = self.time(line, word)?;
-        self.lasts += time;
-        if self.lasts > LONGEST_PLAY {
-            let problem = self.problem(line, word, "by here the play lasts longer than a week");
-            return Err(problem.remedy("shorter times, or several plays"));
-        }
-        Ok(time)
-    }
-
-    fn flaw(&self, line: Line<'a>, part: &'a str, flaw: value::Flaw) -> Problem {
-        self.problem(line, part, flaw.what).remedy(flaw.remedy)
-    }
-
-    /// A complaint about a part of the text.
-    fn problem(&self, line: Line<'a>, part: &'a str, what: impl Into<String>) -> Problem {
-        // `part` is a slice of the text: the distance of the two is its place.
-        let start = (part.as_ptr() as usize).saturating_sub(self.source.text.as_ptr() as usize);
-        Problem::error(&self.source.name, what).at(line.number, start..start + part.len())
     }
 }

@@ -71,7 +71,7 @@ impl Pair {
                 }
             }
             Coming::ComesUp(word) if same_power => self.is_up(node, &word),
-            Coming::Restart if same_power => self.start(node),
+            Coming::Restart if same_power => self.restart(node),
             Coming::HeldBack { job, invocation, limit } if same_life => {
                 self.run_script(node, job, &invocation, limit);
             }
@@ -197,7 +197,10 @@ impl Pair {
             ExitReason::Stopped | ExitReason::Upgrade => {
                 self.end_life(node);
                 let stopped = *reason == ExitReason::Stopped;
-                self.hosts[node].kept.take_if(|kept| stopped && !kept.claims_anything());
+                let host = &mut self.hosts[node];
+                if host.kept.take_if(|kept| stopped && !kept.claims_anything()).is_some() {
+                    host.kept_before = None;
+                }
                 self.deed(node, "left");
             }
             ExitReason::ToBeFenced { .. } => {

@@ -1,9 +1,10 @@
-//! The `set` lines of a play: what is changed in both nodes' settings before it begins.
+//! The `set` lines of a play: what is changed in the settings of both nodes, or of one, before it begins.
 
 use std::time::Duration;
 
-use crate::cluster::{AutoFailback, Monitor, OnStartFailure, OnStopFailure, Probe, Settings};
+use crate::cluster::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, Settings};
 use crate::config::value::{self, Flaw};
+use crate::names::{MediumId, NodeName};
 
 /// Below this a simulation is all heartbeats.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -15,6 +16,9 @@ pub(super) enum Setting {
     Deadtime(Duration),
     Warntime(Duration),
     Initdead(Duration),
+    Deadping(Duration),
+    /// A ping host.
+    Ping(NodeName),
     AutoFailback(AutoFailback),
     OnStartFailure(OnStartFailure),
     OnStopFailure(OnStopFailure),
@@ -32,6 +36,10 @@ impl Setting {
             ("deadtime", [time]) => Setting::Deadtime(duration(time)?),
             ("warntime", [time]) => Setting::Warntime(duration(time)?),
             ("initdead", [time]) => Setting::Initdead(duration(time)?),
+            ("deadping", [time]) => Setting::Deadping(duration(time)?),
+            ("ping", [host]) => {
+                Setting::Ping(NodeName::new(host).ok_or_else(|| flaw(format!("\"{host}\" is no host")))?)
+            }
             ("auto_failback", ["on"]) => Setting::AutoFailback(AutoFailback::On),
             ("auto_failback", ["off"]) => Setting::AutoFailback(AutoFailback::Off),
             ("auto_failback", ["legacy"]) => Setting::AutoFailback(AutoFailback::Legacy),
@@ -53,6 +61,12 @@ impl Setting {
         })
     }
 
+    /// What the other node is told of these times.
+    pub(super) fn timing(settings: &Settings) -> String {
+        let short = |time: Duration| value::for_people(time).replace(' ', "");
+        format!("keepalive={} deadtime={}", short(settings.keepalive), short(settings.deadtime))
+    }
+
     /// Changes one node's settings.
     pub(super) fn apply(&self, to: &mut Settings) {
         match self.clone() {
@@ -60,6 +74,10 @@ impl Setting {
             Setting::Deadtime(time) => to.deadtime = time,
             Setting::Warntime(time) => to.warntime = time,
             Setting::Initdead(time) => to.initdead = time,
+            Setting::Deadping(time) => to.deadping = time,
+            Setting::Ping(host) => {
+                to.media.push(Medium { id: MediumId::new(host.as_str()), ping_node: Some(host) });
+            }
             Setting::AutoFailback(mode) => to.auto_failback = mode,
             Setting::OnStartFailure(what) => to.on_start_failure = what,
             Setting::OnStopFailure(what) => to.on_stop_failure = what,
@@ -80,7 +98,7 @@ fn duration(word: &str) -> Result<Duration, Flaw> {
 }
 
 fn flaw(what: String) -> Flaw {
-    let remedy = "keepalive TIME, deadtime TIME, warntime TIME, initdead TIME, auto_failback on|off|legacy, \
+    let remedy = "keepalive TIME, deadtime TIME, warntime TIME, initdead TIME, deadping TIME, ping HOST, auto_failback on|off|legacy, \
                   on-start-failure move|stay, on-stop-failure reboot|fence|block, script-timeout TIME, fence DEVICE, \
                   monitor RESOURCE TIME RESTARTS";
     Flaw { what, remedy: remedy.to_owned() }

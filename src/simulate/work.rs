@@ -12,6 +12,9 @@ use super::note::What;
 use super::script::{Behaviour, Effect};
 use super::{Fault, Pair};
 
+/// What a fencing device usually needs.
+pub(super) const FENCE_TAKES: Duration = Duration::from_secs(2);
+
 impl Pair {
     /// Runs a script, or puts it off until those of a dead daemon have ended.
     pub(super) fn run_script(&mut self, node: usize, job: JobId, invocation: &Invocation, limit: Duration) {
@@ -126,6 +129,12 @@ impl Pair {
             false
         });
         (0..fences).for_each(|_| self.count(Fault::FenceCancelled));
+    }
+
+    /// Fencing devices work again, in their usual time.
+    pub fn mend_fences(&mut self) {
+        (self.fence_failures, self.fence_hangs, self.fence_late) = (0, false, false);
+        self.fence_takes = FENCE_TAKES;
     }
 
     /// A service dies by itself.

@@ -46,7 +46,7 @@ impl Answers {
             self.ask_knowledge(scene, calm, node, said);
         }
         let stable = scene.views.iter().all(|view| view.as_ref().is_some_and(|view| view.stable));
-        let quiet = stable && calm.both_ways().is_some() && self.open.is_empty();
+        let quiet = stable && calm.still().is_some() && self.open.is_empty();
         self.quiet = quiet.then(|| self.quiet.unwrap_or(calm.stamp(scene.now)));
     }
 
@@ -73,7 +73,7 @@ impl Answers {
             };
             let since = answered.asked.since;
             if let (true, Some(Response::Refused(why))) = (lawful, &answered.response)
-                && calm.both_ways().is_some_and(|fine| fine.at < since)
+                && calm.still().is_some_and(|fine| fine.at < since)
                 && scene.pair.scripts.all_work()
             {
                 let name = scene.name(node);
@@ -113,7 +113,7 @@ impl Answers {
         let long = |stamp: Stamp| scene.now.since(stamp.at) > scene.deadtime() * 2 + MARGIN;
         let nice = (0..2).all(|node| scene.mode(node) != AutoFailback::Legacy);
         let busy = scene.pair.scripts_at_work();
-        let fine = calm.both_ways().is_some_and(long);
+        let fine = calm.still().is_some_and(long);
         held && nice && !busy && fine && usual(0) && usual(1) && self.quiet.is_some_and(long)
     }
 
@@ -152,7 +152,7 @@ impl Answers {
             groups.into_iter().any(|group| matches!(group.state, GroupState::Failed | GroupState::Blocked))
         });
         let puppets = scene.pair.hosts.iter().any(|host| host.puppet.is_some());
-        let (true, false, false, Some(fine)) = (undecided, failing, puppets, calm.both_ways()) else {
+        let (true, false, false, Some(fine)) = (undecided, failing, puppets, calm.still()) else {
             self.unstable[node] = None;
             return;
         };
@@ -176,8 +176,7 @@ impl Answers {
         let wrong = mine.groups.iter().zip(&theirs.groups).find(|(a, b)| claimed(a.state) != b.held_by_peer);
         let active = (0..2).all(|n| scene.pair.hosts[n].cluster.as_ref().is_some_and(|cluster| cluster.is_active()));
         let leaving = mine.leaving || theirs.leaving;
-        let (Some((group, _)), true, false, Some(fine)) =
-            (wrong, nice && same_file && active, leaving, calm.both_ways())
+        let (Some((group, _)), true, false, Some(fine)) = (wrong, nice && same_file && active, leaving, calm.still())
         else {
             self.differ[node] = None;
             return;

@@ -29,6 +29,8 @@ pub(super) struct Stamp {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Calm {
     both_ways: Option<Stamp>,
+    /// The same, and no core is away or stands still for a moment.
+    still: Option<Stamp>,
     one_way: Option<Stamp>,
     awake: [Option<Stamp>; 2],
     /// For how long anything has been started or stopped, or waited for its turn.
@@ -64,8 +66,6 @@ impl Calm {
         self.was_busy = moves || pair.scripts_at_work();
         let stamp = self.stamp(now);
         let works = [0, 1].map(|from| pair.reaches(from));
-        let all = (0..2).map(|node| pair.scripts_of(node)).sum::<Duration>();
-        self.bound = if self.was_busy { self.bound.max(all) } else { all };
         for node in 0..2 {
             self.left[node] &= pair.hosts[node].cluster.is_none();
         }
@@ -81,12 +81,16 @@ impl Calm {
         }
         let well = awake == [true, true];
         changed |= keep(&mut self.both_ways, stamp, well && pair.hear_each_other());
-        changed |= keep(&mut self.one_way, stamp, well && works != [false, false]);
+        let present = (0..2).all(|node| self.left[node] || pair.is_present(node));
+        keep(&mut self.still, stamp, well && present && pair.hear_each_other());
+        changed |= keep(&mut self.one_way, stamp, well && present && works != [false, false]);
         changed
     }
 
     /// Reads what happened.
     pub(super) fn follow(&mut self, scene: &Scene<'_>) {
+        let all = (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
+        self.bound = if self.was_busy { self.bound.max(all) } else { all };
         for note in scene.notes {
             match &note.what {
                 What::Fenced { .. } => self.fencing = scene.now + scene.pair.fence_takes,
@@ -118,7 +122,12 @@ impl Calm {
         self.stirred = now;
     }
 
-    /// Since when both nodes hear each other and no daemon stands still.
+    /// Since when both nodes hear each other, and no daemon is away or stands still, not even for a moment.
+    pub(super) fn still(&self) -> Option<Stamp> {
+        self.still
+    }
+
+    /// Since when both nodes hear each other, and no daemon is away or stands still for long enough to be called dead.
     pub(super) fn both_ways(&self) -> Option<Stamp> {
         self.both_ways
     }
@@ -189,6 +198,13 @@ impl Pair {
         let keepalive = self.in_force(node).keepalive;
         let longest = self.in_force(node).deadtime.saturating_sub(keepalive * 2);
         host.stalled_until <= self.now || host.stalled_until.since(silent_since) < longest
+    }
+
+    /// Whether a node's daemon is there and listens, or has nothing to answer for.
+    fn is_present(&self, node: usize) -> bool {
+        let host = &self.hosts[node];
+        let haunted = host.cluster.is_none() && !host.begun.is_empty() && host.puppet.is_none();
+        !haunted && host.stalled_until <= self.now
     }
 
     /// How long every script of a node's groups may take, one after the other.

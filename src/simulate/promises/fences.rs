@@ -56,7 +56,8 @@ impl Fences {
                 && !group.resources.iter().any(|r| r.to_string() == *resource || r.word == *resource)
         };
         let served: Vec<&str> = pair.hosts[node].groups.iter().filter(whole).map(|group| group.key()).collect();
-        if !other_lives && !served.is_empty() {
+        let leaving = pair.hosts[node].asked_to_leave;
+        if !other_lives && !leaving && !served.is_empty() {
             let what = format!(
                 "{} resets itself because {resource} does not stop, and nobody is there to take {}",
                 pair.name(node),

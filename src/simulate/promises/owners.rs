@@ -1,6 +1,7 @@
 //! Never both: S1, S2, S3, and S10 for the one that overslept.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::cluster::Report;
 use crate::time::Mono;
@@ -8,6 +9,9 @@ use crate::time::Mono;
 use super::super::What;
 use super::calm::Stamp;
 use super::{Calm, Promise, Said, Scene, Truth};
+
+/// For so long a double is a new one.
+const NEW: Duration = Duration::from_millis(1);
 
 /// A node overslept, and these were taken meanwhile.
 #[derive(Clone, Debug)]
@@ -53,7 +57,10 @@ impl Owners {
                 said.push((Promise::S3, word.clone(), what));
             }
             let long = |stamp: Stamp| scene.now.since(stamp.at) > patience + calm.scripts(stamp);
-            if let Some(fine) = calm.both_ways().filter(|fine| long(*fine) && by_ours(scene, truth, word)) {
+            // A new one is not even excused by a core that was away for a moment.
+            let is_new = scene.now.since(*since) < NEW;
+            let fine = if is_new { calm.both_ways() } else { calm.still() };
+            if let Some(fine) = fine.filter(|fine| long(*fine) && by_ours(scene, truth, word)) {
                 let what = format!("{on_both}, although all has been well since {}", fine.at);
                 said.push((Promise::S1, word.clone(), what));
             }

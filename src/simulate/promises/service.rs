@@ -132,7 +132,7 @@ impl Fate {
 
     fn ask_somewhere(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, key: &str, said: &mut Said) {
         let up = (0..2).any(|node| runs_on(scene, truth, node, key));
-        let fine = calm.both_ways();
+        let fine = calm.still();
         let leaving = scene.views.iter().flatten().all(|view| view.leaving);
         let explained = up || leaving || Fate::may_be_missing(scene, key) || is_lie(scene, truth, key);
         let (Some(fine), false) = (fine, explained) else {
@@ -180,7 +180,7 @@ impl Fate {
 
     fn ask_home(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, key: &str, said: &mut Said) {
         let home = (0..2).filter_map(|any| scene.group(any, key)).find_map(|group| scene.pair.node(&group.owner));
-        let (Some(home), Some(fine)) = (home, calm.both_ways()) else {
+        let (Some(home), Some(fine)) = (home, calm.still()) else {
             self.could_go = None;
             return;
         };
