@@ -211,7 +211,7 @@ impl Pair {
         if is_serial {
             at = at.max(way.last_arrival);
         } else if way.overtaken > 0 && self.random(100) < way.overtaken {
-            at = at + Duration::from_micros(1 + self.random(OVERTAKEN_BY));
+            at += Duration::from_micros(1 + self.random(OVERTAKEN_BY));
         }
         if at < way.last_arrival {
             self.count(Fault::Overtaken);

@@ -29,7 +29,7 @@ impl Pair {
     }
 
     fn begin_life(&mut self, node: usize, past: Option<Box<Past>>) {
-        if self.is_on(node) || self.is_starting(node) {
+        if self.is_on(node) || self.is_starting(node) || self.hosts[node].puppet.is_some() {
             return;
         }
         let host = &mut self.hosts[node];
@@ -290,6 +290,9 @@ impl Pair {
         self.deed(node, &format!("frozen for {} ms", time.as_millis()));
         self.count(Fault::Freeze);
         let still = self.stand_still(node, time);
+        if still.is_zero() {
+            return;
+        }
         self.hosts[node].frozen_at = self.moment_of(node).mono;
         self.hosts[node].lag += still;
     }
@@ -297,6 +300,9 @@ impl Pair {
     /// Everything on a node is put off; by how much.
     fn stand_still(&mut self, node: usize, time: Duration) -> Duration {
         let (now, power) = (self.now, self.hosts[node].power);
+        if self.hosts[node].powered_off.is_some() {
+            return Duration::ZERO;
+        }
         let until = now + time;
         // What stands still already stands still no longer for being told so twice.
         let longer = until.since(self.hosts[node].frozen_until.max(now));

@@ -165,8 +165,11 @@ impl Pair {
         }
     }
 
-    /// Somebody starts something behind the cluster's back: it runs, and may run.
+    /// Somebody starts something behind the cluster's back: it runs, and may run. Nothing does without power.
     pub fn runs_by_itself(&mut self, node: usize, word: &str) {
+        if self.hosts[node].powered_off.is_some() {
+            return;
+        }
         self.hosts[node].begun.insert(word.to_owned(), Begun::default());
         self.is_up(node, word);
     }

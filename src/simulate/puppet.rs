@@ -34,8 +34,9 @@ impl Pair {
     pub fn original_starts(&mut self, node: usize, status: &str) {
         self.deed(node, "start of an original");
         self.count(Fault::Original);
+        self.hosts[node].powered_off = None;
         self.generation += 1;
-        self.hosts[node].life += 1;
+        self.end_life(node);
         let puppet = Puppet {
             generation: self.generation,
             sequence: 0,

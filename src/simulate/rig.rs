@@ -1,12 +1,12 @@
 //! How the rig works: what happens next, who is told, and what becomes of what a core asks for.
 
-use crate::cluster::{Action, Event, ExitReason};
+use crate::cluster::{Action, Event, ExitReason, Kept};
 use crate::haresources::Outcome;
 use crate::time::Mono;
 
-use super::Pair;
 use super::host::{Coming, Pending};
 use super::note::What;
+use super::{Fault, Pair};
 
 /// What of the queue is next: when, whether others come before it, and its key.
 type Turn = (Mono, bool, (Mono, u64));
@@ -136,13 +136,13 @@ impl Pair {
     /// When a message came, by the clock of a node that stood still.
     fn as_its_clock_has_it(&self, node: usize, event: Event) -> Event {
         let host = &self.hosts[node];
-        match event {
-            Event::Message { medium, at, message } if !host.lag.is_zero() => {
-                let at = at.before(host.lag).max(host.frozen_at).min(self.moment_of(node).mono);
-                Event::Message { medium, at, message }
-            }
-            other => other,
+        let mut event = event;
+        if let Event::Message { at, .. } = &mut event
+            && !host.lag.is_zero()
+        {
+            *at = at.before(host.lag).max(host.frozen_at).min(self.moment_of(node).mono);
         }
+        event
     }
 
     /// One action after the other; a note that takes its time holds up all that follow.
@@ -150,19 +150,17 @@ impl Pair {
         let takes = self.hosts[node].notes_take;
         let mut actions = actions.into_iter();
         while let Some(action) = actions.next() {
-            match action {
-                Action::Keep(kept) if !takes.is_zero() => {
-                    self.count(super::Fault::SlowNotes);
-                    let done = self.now + takes;
-                    self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(done);
-                    return self.await_this(done, node, Coming::Noted(Box::new(kept), actions.collect()));
-                }
-                action => self.perform(node, action),
+            if let (Action::Keep(kept), false) = (&action, takes.is_zero()) {
+                self.count(Fault::SlowNotes);
+                let done = self.now + takes;
+                self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(done);
+                return self.await_this(done, node, Coming::Noted(Box::new(kept.clone()), actions.collect()));
             }
+            self.perform(node, action);
         }
     }
 
-    fn is_noted(&mut self, node: usize, kept: crate::cluster::Kept) {
+    fn is_noted(&mut self, node: usize, kept: Kept) {
         let host = &mut self.hosts[node];
         host.kept_before = host.kept.replace(kept);
     }

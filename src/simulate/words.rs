@@ -69,13 +69,12 @@ impl<'a> Reader<'a> {
 
     /// A setting that a daemon finds changed.
     pub(super) fn changed_setting(&self, line: Line<'a>) -> Result<Setting, Problem> {
-        match self.setting(line, 3)? {
-            Setting::Ping(_) => {
-                let problem = self.problem(line, line.after(3), "a daemon opens its media only when it starts");
-                Err(problem.remedy("set ping HOST, for the whole play"))
-            }
-            other => Ok(other),
+        let setting = self.setting(line, 3)?;
+        if matches!(setting, Setting::Ping(_)) {
+            let problem = self.problem(line, line.after(3), "a daemon opens its media only when it starts");
+            return Err(problem.remedy("set ping HOST, for the whole play"));
         }
+        Ok(setting)
     }
 
     /// A ping host of one node only.

@@ -284,7 +284,7 @@ fn a_node_knows_whether_the_files_differ_and_how_far_the_clocks_are_apart() {
     };
     assert_eq!([peer(&pair, 0), peer(&pair, 1)], [(Some(false), Some(0)); 2]);
 
-    pair.reconfigure(1, "alpha ra\nbeta rb", "another");
+    pair.reload_groups(1, "alpha ra\nbeta rb rc");
     pair.run_for(Duration::from_secs(30));
     assert_eq!([peer(&pair, 0).0, peer(&pair, 1).0], [Some(true); 2]);
 }
