@@ -2,7 +2,8 @@
 //!
 //! A schedule is a play; what breaks a promise is printed as a play that can be kept, with as few lines as do it.
 //! `LATIDO_SEEDS=n` plays more schedules, `LATIDO_FROM=x` from another seed on, `LATIDO_SEED=x` plays one and prints its
-//! transcript, `LATIDO_SHORTEN=n` shortens so many plays of each promise.
+//! transcript, `LATIDO_SHORTEN=n` shortens so many plays of each promise, `LATIDO_SKIP=notes,generation` leaves out lines
+//! that begin so.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 

@@ -222,7 +222,9 @@ impl Pair {
     pub(super) fn promises_exit(&mut self, node: usize, reason: &ExitReason) {
         if let Some(mut promises) = self.promises.take() {
             promises.fences.on_exit(self, node, reason);
-            if *reason == ExitReason::Stopped {
+            // Who goes although something does not stop was told so twice: he who said it answers for what runs on.
+            let blocked = self.view(node).is_some_and(|v| v.groups.iter().any(|g| g.state == GroupState::Blocked));
+            if *reason == ExitReason::Stopped && !blocked {
                 promises.calm.leave(node);
             }
             self.promises = Some(promises);

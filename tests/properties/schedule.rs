@@ -37,6 +37,9 @@ pub(crate) fn schedule(seed: u64) -> Vec<String> {
         writer.fault();
     }
     writer.mend();
+    let skip = std::env::var("LATIDO_SKIP").unwrap_or_default();
+    let skipped: Vec<&str> = skip.split(',').filter(|word| !word.is_empty()).collect();
+    writer.lines.retain(|line| !skipped.iter().any(|word| line.starts_with(word)));
     writer.lines
 }
 

@@ -8,6 +8,7 @@ use crate::cluster::Settings;
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
+use super::super::host::Coming;
 use super::super::{Behaviour, Pair, What};
 use super::Scene;
 
@@ -37,7 +38,7 @@ pub(super) struct Calm {
     busy: Duration,
     was_busy: bool,
     last: Mono,
-    /// How long all scripts could take, at the most since anything has been at work.
+    /// How long all scripts could take, at the worst.
     bound: Duration,
     /// Who left in order has nothing to answer for any more.
     left: [bool; 2],
@@ -63,7 +64,10 @@ impl Calm {
         }
         self.last = now;
         let moves = pair.hosts.iter().any(|host| host.cluster.as_ref().is_some_and(|cluster| cluster.is_moving()));
-        self.was_busy = moves || pair.scripts_at_work();
+        self.was_busy = moves || pair.moves_anything();
+        if pair.is_fencing() {
+            self.fencing = now;
+        }
         let stamp = self.stamp(now);
         let works = [0, 1].map(|from| pair.reaches(from));
         for node in 0..2 {
@@ -90,10 +94,10 @@ impl Calm {
     /// Reads what happened.
     pub(super) fn follow(&mut self, scene: &Scene<'_>) {
         let all = (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
-        self.bound = if self.was_busy { self.bound.max(all) } else { all };
+        self.bound = self.bound.max(all);
         for note in scene.notes {
             match &note.what {
-                What::Fenced { .. } => self.fencing = scene.now + scene.pair.fence_takes,
+                What::Fenced { .. } => self.fencing = scene.now,
                 What::Deed(text) if text.starts_with("start") => self.born = scene.now,
                 What::Deed(_)
                 | What::Asked(_)
@@ -180,6 +184,17 @@ impl Pair {
     /// Whether one medium carries messages both ways, in the long run.
     fn hear_each_other(&self) -> bool {
         self.works_both_ways() && self.reaches(0) && self.reaches(1)
+    }
+
+    /// Whether a device is at work.
+    fn is_fencing(&self) -> bool {
+        self.queue.values().any(|pending| matches!(pending.what, Coming::FenceEnds { .. }))
+    }
+
+    /// Whether anything is being started or stopped.
+    fn moves_anything(&self) -> bool {
+        let moves = |what: &Coming| matches!(what, Coming::ScriptEnds { verb: Verb::Start | Verb::Stop, .. });
+        self.queue.values().any(|pending| moves(&pending.what))
     }
 
     /// Whether any script is at work anywhere.
