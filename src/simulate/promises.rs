@@ -18,9 +18,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::{AutoFailback, Event, ExitReason, GroupState, GroupView, View};
+use crate::haresources::Verb;
 use crate::time::Mono;
 
-use super::{Note, Pair};
+use super::{Note, Pair, What};
 
 use answers::Answers;
 use calm::Calm;
@@ -31,7 +32,7 @@ use service::Service;
 use truth::Truth;
 
 /// Between two looks at what only time can break.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// One promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,8 +87,9 @@ pub(super) struct Promises {
     fences: Fences,
     service: Service,
     answers: Answers,
-    /// Notes before this one have been read.
+    /// Notes before this one have been read, and before this one been glanced at.
     read: usize,
+    glanced: usize,
     next_look: Mono,
     said: Vec<Broken>,
     /// What was complained of already, so that each thing is said once.
@@ -145,12 +147,14 @@ impl Promises {
         let ended = self.truth.follow(pair);
         let stirred = self.calm.note(pair, now);
         let notes = pair.notes.get(self.read..).unwrap_or_default();
-        if notes.is_empty() && !ended && !stirred && now < self.next_look {
+        let fresh = notes.get(self.glanced.saturating_sub(self.read)..).unwrap_or_default();
+        self.glanced = pair.notes.len();
+        self.truth.read(pair, fresh);
+        if fresh.iter().all(is_usual) && !ended && !stirred && now < self.next_look {
             return;
         }
         self.next_look = now + LOOK_EVERY;
         self.read = pair.notes.len();
-        self.truth.read(pair, notes);
         let scene = Scene { pair, now, views: [pair.view(0), pair.view(1)], notes };
         self.calm.follow(&scene);
         let mut said = Vec::new();
@@ -164,6 +168,16 @@ impl Promises {
                 self.said.push(Broken { promise, at: now, what });
             }
         }
+    }
+}
+
+/// Whether it changes nothing: an answer to a heartbeat, a question whether something runs.
+fn is_usual(note: &Note) -> bool {
+    match &note.what {
+        What::Sent(text) => text.starts_with("t=NS_ackmsg") || text.starts_with("t=latido"),
+        What::Ran(call, _) => call.verb == Verb::Status,
+        What::Moved { .. } | What::Announced(_) | What::Remark(_) => true,
+        _ => false,
     }
 }
 
