@@ -22,35 +22,53 @@ use latido::cluster::{AutoFailback, Cluster};
 use latido::diagnostic::SourceText;
 use latido::haresources::Verb;
 use latido::record::{Line, read_line};
-use latido::simulate::{Behaviour, NAMES, Pair, Play, settings};
+use latido::simulate::{Behaviour, Fault, NAMES, Pair, Play, settings};
 
-use run::{complaints, perform, shorten};
+use run::{outcome, perform, shorten};
 use schedule::schedule;
 
 const GROUPS: &str = "alpha ra rb\nbeta rc";
 const SEEDS: u64 = 3000;
 const THREADS: u64 = 2;
+/// What no schedule makes: a supervisor that gives up is not part of a pair.
+const NOT_BY_CHANCE: [Fault; 2] = [Fault::Hopeless, Fault::Original];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// Seeds and what was complained of in them.
-fn play_all(from: u64, seeds: u64) -> BTreeMap<u64, Vec<(String, String)>> {
+/// What was complained of, by the seed.
+type Bad = BTreeMap<u64, Vec<(String, String)>>;
+
+/// Plays all these seeds; also how often each kind of fault happened.
+fn play_all(from: u64, seeds: u64) -> (Bad, BTreeMap<Fault, u64>) {
     let next = AtomicU64::new(from);
     let work = || {
-        let seeds =
-            std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|seed| *seed < from + seeds);
-        seeds.map(|seed| (seed, complaints(&schedule(seed)))).filter(|(_, said)| !said.is_empty()).collect::<Vec<_>>()
+        let (mut bad, mut faults) = (Bad::new(), BTreeMap::<Fault, u64>::new());
+        for seed in
+            std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|seed| *seed < from + seeds)
+        {
+            let (said, happened) = outcome(&schedule(seed));
+            happened.into_iter().for_each(|(fault, times)| *faults.entry(fault).or_default() += times);
+            if !said.is_empty() {
+                bad.insert(seed, said);
+            }
+        }
+        (bad, faults)
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..THREADS).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        workers.into_iter().fold((Bad::new(), BTreeMap::new()), |(mut bad, mut faults), worker| {
+            let (more, happened) = worker.join().unwrap();
+            bad.extend(more);
+            happened.into_iter().for_each(|(fault, times)| *faults.entry(fault).or_default() += times);
+            (bad, faults)
+        })
     })
 }
 
 /// What broke each promise, with the shortest play of the first seeds.
-fn tell(bad: &BTreeMap<u64, Vec<(String, String)>>, seeds: u64) -> String {
+fn tell(bad: &Bad, seeds: u64) -> String {
     let mut kinds: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
     for (seed, said) in bad {
         for (promise, what) in said {
@@ -83,8 +101,11 @@ fn no_schedule_of_faults_breaks_a_promise() {
         return;
     }
     let (from, seeds) = (number("LATIDO_FROM").unwrap_or(1), number("LATIDO_SEEDS").unwrap_or(SEEDS));
-    let bad = play_all(from, seeds);
+    let (bad, faults) = play_all(from, seeds);
+    let missing = Fault::ALL.iter().filter(|fault| !faults.contains_key(fault) && !NOT_BY_CHANCE.contains(fault));
+    let missing: Vec<_> = missing.map(|fault| fault.words()).collect();
     assert!(bad.is_empty(), "{}", tell(&bad, seeds));
+    assert!(seeds < SEEDS || missing.is_empty(), "never happened in {seeds} schedules: {missing:?}");
 }
 
 #[test]

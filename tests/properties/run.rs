@@ -1,9 +1,10 @@
 //! Plays a schedule, says what was complained of, and shortens the play of a complaint.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use latido::diagnostic::SourceText;
-use latido::simulate::{NAMES, Performance, Play, settings};
+use latido::simulate::{Fault, NAMES, Performance, Play, settings};
 
 /// How many times a play is played at most while it is shortened.
 const TRIES: usize = 600;
@@ -17,11 +18,17 @@ pub(crate) fn perform(lines: &[String]) -> Performance {
     play.perform(&settings, &[], None)
 }
 
-/// The promises that were broken: the letter, and the whole sentence.
-pub(crate) fn complaints(lines: &[String]) -> Vec<(String, String)> {
+/// The promises that were broken, the letter and the whole sentence; and the faults that happened.
+pub(crate) fn outcome(lines: &[String]) -> (Vec<(String, String)>, BTreeMap<Fault, u64>) {
     let played = catch_unwind(AssertUnwindSafe(|| perform(lines)));
-    let Ok(played) = played else { return vec![("panic".to_owned(), "a panic".to_owned())] };
-    played.pair.broken().iter().map(|broken| (broken.promise.to_string(), broken.to_string())).collect()
+    let Ok(played) = played else { return (vec![("panic".to_owned(), "a panic".to_owned())], BTreeMap::new()) };
+    let broken = played.pair.broken().iter().map(|broken| (broken.promise.to_string(), broken.to_string()));
+    (broken.collect(), played.pair.faults().clone())
+}
+
+/// The promises that were broken.
+pub(crate) fn complaints(lines: &[String]) -> Vec<(String, String)> {
+    outcome(lines).0
 }
 
 /// The same complaint with fewer lines and rounder times.

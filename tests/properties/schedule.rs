@@ -22,12 +22,19 @@ struct Writer {
     words: Vec<&'static str>,
     groups: Vec<&'static str>,
     one_medium: bool,
+    pings: bool,
 }
 
 /// The lines of the play of a seed.
 pub(crate) fn schedule(seed: u64) -> Vec<String> {
-    let mut writer =
-        Writer { dice: Dice::new(seed), lines: Vec::new(), words: Vec::new(), groups: Vec::new(), one_medium: false };
+    let mut writer = Writer {
+        dice: Dice::new(seed),
+        lines: Vec::new(),
+        words: Vec::new(),
+        groups: Vec::new(),
+        one_medium: false,
+        pings: false,
+    };
     writer.add(format!("seed {}", seed % 4_000_000_000));
     writer.pair();
     writer.add("promises");
@@ -107,6 +114,10 @@ impl Writer {
                 let node = self.node();
                 self.add(format!("set {node} {setting}"));
             }
+        }
+        if self.dice.one_in(20) {
+            self.add("set ping 10.0.0.254");
+            self.pings = true;
         }
         if self.dice.one_in(12) {
             // From the beginning on there is one medium only.
