@@ -82,6 +82,9 @@ pub struct Status {
     /// Why groups are not at home though their home is alive, in a sentence; absent when all are.
     #[serde(default)]
     pub away: Option<String>,
+    /// What the daemon was refused and goes on without, in sentences: files with errors, a disk that takes no number.
+    #[serde(default)]
+    pub going_on: Vec<String>,
     /// What the files of the two nodes say differently, in sentences, as far as known.
     #[serde(default)]
     pub drift: Vec<String>,

@@ -123,6 +123,19 @@ pub fn fork() -> io::Result<Forked> {
     Ok(if pid == 0 { Forked::Child } else { Forked::Parent(pid) })
 }
 
+/// Lets two files on one filesystem change names; a crash leaves either both or neither changed.
+///
+/// # Errors
+/// As `renameat2`: not every filesystem can.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    let (one, other) = (CString::new(one.as_os_str().as_bytes())?, CString::new(other.as_os_str().as_bytes())?);
+    let here = libc::AT_FDCWD;
+    // SAFETY: both names end in zero and outlive the call.
+    let result =
+        unsafe { libc::syscall(libc::SYS_renameat2, here, one.as_ptr(), here, other.as_ptr(), libc::RENAME_EXCHANGE) };
+    check(libc::c_int::try_from(result).unwrap_or(-1))
+}
+
 /// Gives what is not used at the moment back to the kernel.
 pub fn trim_memory() {
     #[cfg(target_env = "gnu")]

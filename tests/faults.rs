@@ -197,6 +197,13 @@ fn each_node_may_have_its_own_settings_and_files() {
 }
 
 #[test]
+fn a_file_that_was_edited_is_in_force_at_the_next_start() {
+    let edited = "edit alpha alpha ra rd\nwait 9\nexpect alpha runs ra\npower-off alpha\nwait 9\nstart alpha\nwait 9\n";
+    let pair = befalls(edited);
+    assert!(says(&pair, "haresources here and on alpha differ"), "{}", pair.transcript());
+}
+
+#[test]
 fn requests_are_told_apart_and_end_with_their_daemon() {
     let mut pair = befalls("");
     let [one, other] = [0, 1].map(|node| pair.request(node, Request::Standby(Set::All)));
@@ -226,7 +233,8 @@ const EVERYTHING: [&str; 18] = [
     "slow-start alpha 2\nrestarts alpha 0\nwait 1\nkill alpha\nslow-start alpha 6\nstart alpha\nnotes-take alpha 100ms\nwait 20",
     "notes alpha lost\nrestarts alpha 0\nwait 9\nnotes alpha old\nrestarts alpha 0\nwait 9\nnotes alpha unreadable\n\
      generation alpha 90\nrestarts alpha 0\nwait 9\ngeneration alpha 90\nrestarts alpha 0\nwait 9",
-    "upgrade alpha\nupgrade beta\nwait 1\nstart alpha beta\nwait 9\nreload alpha\nreload alpha alpha ra rd\nreload alpha set deadtime 4",
+    "upgrade alpha\nupgrade beta\nwait 1\nstart alpha beta\nwait 9\nreload alpha\nreload alpha alpha ra rd\nreload alpha set deadtime 4\n\
+     edit alpha alpha rd",
     "scripts-take 1\nstandby alpha all\nwait 0.5\nkill alpha\nwait 1\nstart alpha\nleave alpha\nkill alpha\nwait 1\nstart alpha\nwait 9\nstart alpha\nwait 30\n\
      leave alpha\nleave alpha\nwait 60",
     "standby alpha local\nstandby beta foreign\nwait 9\ntakeover alpha all\ntakeover beta foreign\nwait 20\ntakeover alpha local\n\

@@ -21,6 +21,8 @@ mod ours;
 mod real;
 #[path = "live/records.rs"]
 mod records;
+#[path = "live/refusals.rs"]
+mod refusals;
 #[path = "live/runner.rs"]
 mod runner;
 #[path = "live/scenarios.rs"]
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         survive::MIXED_TOGETHER,
         survive::TESTS,
         survive::TOGETHER,
+        refusals::TESTS,
         health::TESTS,
         records::TESTS,
         records::MIXED,

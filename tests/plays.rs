@@ -154,6 +154,7 @@ fn deed() -> impl Strategy<Value = String> {
         "reorders 30 eth0",
         "reload NODE",
         "reload NODE set deadtime 3",
+        "edit NODE alpha ra rb ; beta rc",
         "reload NODE alpha ra ; beta rb rc",
         "slow NODE WORD VERB 2",
         "lies NODE WORD VERB",

@@ -2,6 +2,9 @@
 //! decide. `UPDATE_EXPECTED=1` rewrites them: read the difference. And: whatever happened, a record of it leads to the
 //! same actions again; whatever stands in a file, reading it ends with a line's number and never with a panic.
 //!
+//! And: a line of the first version lacks what came later and is read all the same; without what it always had it is refused
+//! with the version that wrote it.
+//!
 //! A record from the field is cut to its incident by whole lines, its first line kept, and put into `tests/replay`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test: its failures are panics")]
@@ -10,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use latido::record::{Player, Shown, Stuck};
+use latido::record::{Line, Player, Shown, Stuck, read_line};
 use proptest::prelude::*;
 
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
@@ -104,6 +107,135 @@ fn the_program_names_the_line_that_is_no_record_or_cut_off() {
     let output = replay(&["/no/such/file"], b"");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot open /no/such/file"));
+}
+
+/// A life as version 0.1.0 wrote it, with everything that could be in it. Never edited: what is added to a line later is
+/// not in here, and must have a default.
+const LIFE_0_1_0: &str = r#"{"latido_record":1,"program":"0.1.0","now":{"mono":25489111,"wall":1795261759},
+"settings":{"me":"beta","nodes":["alpha","beta"],"media":[{"id":"eth0","ping_node":null},{"id":"gw","ping_node":"gw"}],
+"keepalive":{"secs":0,"nanos":500000000},"deadtime":{"secs":2,"nanos":0},"warntime":{"secs":1,"nanos":0},
+"initdead":{"secs":10,"nanos":0},"deadping":{"secs":2,"nanos":0},"auto_failback":"on","hopfudge":1,
+"max_rexmit_delay":{"secs":0,"nanos":250000000},"manage_resources":true,"script_timeout":{"start":{"secs":120,"nanos":0},
+"stop":{"secs":120,"nanos":0},"status":{"secs":30,"nanos":0}},"on_start_failure":"move","on_stop_failure":"reboot",
+"fences":["/bin/off"],"monitors":[{"resource":"rc","every":{"secs":5,"nanos":0},"failures":2,"restarts":1,"with":{"tcp":"h:1"}}],
+"resources_digest":"ddb6b3e5","timing":"keepalive=500ms","key":"1 sha1"},
+"groups":[{"owner":"alpha","resources":["ra","rb"],"line":1},{"owner":"beta","resources":["rc","rd"],"line":2}],
+"birth":{"generation":1795261760,"uuid":[190,50,213,68,219,107,76,102,191,219,86,208,54,90,222,13],"seed":68316,
+"remembered":[["alpha",3,10]],"past":{"crashed":{"groups":[{"owner":"beta","words":["rc","rd"],"state":"held",
+"since_partition":false,"offered":false,"failure":null}],"leaving":false,"needs_failback":false}}}}"#;
+
+/// What can happen, as version 0.1.0 wrote it.
+const EVENTS_0_1_0: [&str; 9] = [
+    r#"{"now":{"mono":25489112,"wall":1795261759},"event":"tick"}"#,
+    r#"{"now":{"mono":25489113,"wall":1795261759},"event":{"message":{"medium":"eth0","at":25489113,"message":{"t":"status","st":"active","src":"alpha"}}}}"#,
+    r#"{"now":{"mono":25489114,"wall":1795261759},"event":{"local":{"t":"ask_resources","rsc_hold":"all"}}}"#,
+    r#"{"now":{"mono":25489115,"wall":1795261759},"event":{"medium":{"medium":"eth0","condition":{"failed":"no carrier"}}}}"#,
+    r#"{"now":{"mono":25489116,"wall":1795261759},"event":{"medium":{"medium":"eth0","condition":"working"}}}"#,
+    r#"{"now":{"mono":25489117,"wall":1795261759},"event":{"done":{"job":5,"outcome":{"exit":{"code":0},"said":"running"}}}}"#,
+    r#"{"now":{"mono":25489118,"wall":1795261759},"event":{"request":{"client":7,"request":{"standby":"all"}}}}"#,
+    r#"{"now":{"mono":25489119,"wall":1795261759},"event":"upgrade"}"#,
+    r#"{"now":{"mono":25489120,"wall":1795261759},"event":"leave"}"#,
+];
+
+/// The way to each field of each object within: keys, and places in lists.
+fn fields(value: &serde_json::Value, way: &str, found: &mut Vec<String>) {
+    let within: Vec<(String, &serde_json::Value)> = match value {
+        serde_json::Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        serde_json::Value::Array(list) => list.iter().enumerate().map(|(n, value)| (n.to_string(), value)).collect(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::String(_) => return,
+    };
+    for (key, inner) in within {
+        let way = format!("{way}/{key}");
+        if value.is_object() {
+            found.push(way.clone());
+        }
+        // What a message says is the business of its sender.
+        if !way.ends_with("/message/message") && !way.ends_with("/local") {
+            fields(inner, &way, found);
+        }
+    }
+}
+
+fn without(value: &serde_json::Value, way: &str) -> String {
+    let mut value = value.clone();
+    let (parent, key) = way.rsplit_once('/').unwrap();
+    value.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(key);
+    value.to_string()
+}
+
+fn read_life(line: &str) -> Result<serde_json::Value, String> {
+    match read_line(line) {
+        Ok(Line::Life(life)) => Ok(serde_json::from_slice(&life.to_line()).unwrap()),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+/// Fails unless `line`, which lacks the original field `way`, is refused with the version that wrote it and the field.
+fn refused(stuck: &Stuck, way: &str) {
+    let (said, key) = (stuck.to_string(), way.rsplit('/').next().unwrap());
+    assert!(said.contains("latido 0.1.0 wrote this line"), "without {way}: {said}");
+    // A key that is one of several words for what comes behind it is not missed by name.
+    let one_of_several =
+        ["crashed", "tcp", "message", "local", "medium", "done", "request", "failed", "code", "standby"];
+    assert!(said.contains(&format!("`{key}`")) || one_of_several.contains(&key), "without {way}: {said}");
+}
+
+#[test]
+fn a_life_without_what_came_later_is_read_and_without_what_it_always_had_refused_with_its_version() {
+    let first: serde_json::Value = serde_json::from_str(LIFE_0_1_0).unwrap();
+    let today = read_life(&first.to_string()).unwrap();
+    let (mut original, mut all) = (Vec::new(), Vec::new());
+    fields(&first, "", &mut original);
+    fields(&today, "", &mut all);
+    assert!(original.iter().all(|way| all.contains(way)), "something was taken away: the format is another");
+    for way in &all {
+        let line = without(&today, way);
+        let is_later = !original.contains(way);
+        let key = way.rsplit('/').next().unwrap();
+        // Nothing and nothing said are the same for these, and always were.
+        if is_later || ["ping_node", "failure"].contains(&key) {
+            read_life(&line)
+                .unwrap_or_else(|why| panic!("{way} came later and has no default (docs/record.md): {why}"));
+        } else if way != "/latido_record" && way != "/program" {
+            refused(&Player::new(Shown::Changes).play(&line).unwrap_err(), way);
+        }
+    }
+}
+
+#[test]
+fn an_event_without_what_it_always_had_is_refused_with_the_version_that_wrote_it() {
+    let life = serde_json::from_str::<serde_json::Value>(LIFE_0_1_0).unwrap().to_string();
+    let played = |line: &str| {
+        let mut player = Player::new(Shown::Changes);
+        player.play(&life).unwrap();
+        player.play(line)
+    };
+    for event in EVENTS_0_1_0 {
+        played(event).unwrap_or_else(|stuck| panic!("{event}: {stuck}"));
+        let value: serde_json::Value = serde_json::from_str(event).unwrap();
+        let mut all = Vec::new();
+        fields(&value, "", &mut all);
+        // Without these it is no event at all.
+        all.retain(|way| way != "/now" && way != "/event");
+        for way in all {
+            refused(&played(&without(&value, &way)).unwrap_err(), &way);
+        }
+    }
+}
+
+#[test]
+fn a_record_of_a_newer_format_names_the_version_that_can_read_it() {
+    let line = LIFE_0_1_0
+        .replace('\n', "")
+        .replace(r#""latido_record":1,"program":"0.1.0""#, r#""latido_record":2,"program":"3.7.1""#);
+    let said = Player::new(Shown::Changes).play(&line).unwrap_err().to_string();
+    assert!(said.contains("a record of format 2, written by latido 3.7.1"), "{said}");
+    // A newer version of the same format may say more.
+    let line = LIFE_0_1_0.replace('\n', "").replace(r#""me":"beta""#, r#""me":"beta","mood":{"good":true}"#);
+    Player::new(Shown::Changes).play(&line).unwrap();
 }
 
 proptest! {

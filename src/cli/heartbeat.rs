@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use crate::config::DIRECTIVES;
 use crate::daemon::pidfile::{Running, is_alive, running, surely_running};
-use crate::daemon::{Options, read_config, run as run_daemon};
+use crate::daemon::{Options, read_config, run as run_daemon, something_runs};
 use crate::paths::Paths;
 
 use super::{pause, print};
@@ -154,8 +154,12 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
 fn start_in_background(paths: &Paths, flags: &Flags) -> ExitCode {
     if let Err(problems) = read_config::load(paths, None) {
         problems.iter().for_each(|problem| eprintln!("{problem}"));
-        eprintln!("ERROR: Configuration error, heartbeat not started.");
-        return ExitCode::from(6);
+        // What a daemon that died left running is looked after all the same.
+        let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
+        if !anyhow {
+            eprintln!("ERROR: Configuration error, heartbeat not started.");
+            return ExitCode::from(6);
+        }
     }
     if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
         eprintln!("info: heartbeat: already running [pid {pid}].");

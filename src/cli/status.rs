@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::client::text::{describe, is_healthy};
 use crate::client::{Answer, Ask, Client, Status};
+use crate::daemon::pidfile::{Running, running};
+use crate::daemon::read_waits;
 use crate::paths::Paths;
 
 use super::print;
@@ -61,13 +63,19 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn look(args: &Args) -> Result<Box<Status>, String> {
-    let socket = Paths::under(&args.dir).control_socket();
+    let paths = Paths::under(&args.dir);
+    let socket = paths.control_socket();
     match Client::ask_once(&socket, &Ask::Status, Duration::from_secs(5)) {
         Ok(Answer::Status(status)) => Ok(status),
         Ok(Answer::Moved(_) | Answer::Refused(_)) => {
             Err("the daemon answered something else; is it of another version?".to_owned())
         }
-        Err(error) => Err(error.to_string()),
+        Err(error) => {
+            // A daemon that cannot start, or has no socket, says there what it waits for.
+            let waits =
+                if matches!(running(&paths.pid_file), Running::Yes(_)) { read_waits(&paths) } else { Vec::new() };
+            Err([vec![error.to_string()], waits].concat().join("\n! "))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub fn is_healthy(status: &Status) -> bool {
     let alive =
         |node: &Node| ["active", "ping"].contains(&node.status.as_str()) && node.links.iter().all(|link| link.up);
     status.stable
+        && status.going_on.is_empty()
         && status.nodes.iter().all(alive)
         && status.groups.iter().all(|group| group.state == "held" || group.state == "free" && group.held_by_peer)
 }
@@ -79,6 +80,7 @@ fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String 
 /// What needs somebody's attention.
 fn sentences(status: &Status) -> Vec<String> {
     let mut sentences: Vec<String> = status.waiting_for.iter().chain(&status.away).cloned().collect();
+    sentences.extend(status.going_on.iter().cloned());
     sentences.extend(status.drift.iter().cloned());
     let peer = status.nodes.iter().find(|node| !node.here && !node.ping).map_or("the other node", |node| &node.name);
     let failed = status.peer.iter().flat_map(|theirs| &theirs.failed);

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! Fresh     nothing is known: look whether anything runs that should not, and say so; otherwise a first start
-//! Crashed   back inside deadtime: what ran is held, asked with `status`, and told to the peer; nothing moves
+//! Crashed   back inside deadtime: what ran is held, asked with `status`, and told to the peer; nothing moves. Whether it
+//!           is in time is asked again right before the first word, after the notes were written
 //! Late      the peer may have taken everything: leftovers are stopped before a word is said
 //! Hopeless  we died again and again: leftovers are stopped and we leave without a word
 //! ```
@@ -14,15 +15,23 @@ use std::time::Duration;
 
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::names::{JobId, NodeName};
+use crate::wire::Sequence;
 
 use super::claims::PeerHold;
+use super::monitor::CALM;
+use super::standby::Standby;
+use super::takeover::Stage;
 use super::timer::Timer;
-use super::{Action, Cluster, Event, ExitReason, GroupState, Report, Status};
+use super::{Action, Cluster, Event, ExitReason, GroupState, Report, Set, Status};
 
 /// While it exchanges its program a node asks for so much more patience, as the original does.
-const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
 /// Of the silence the peer allows us, this part is left for our first message to reach it.
 const RESERVE: u32 = 5;
+/// The notes are written by what happens in between.
+const MOMENT: Duration = Duration::from_millis(1);
+/// A peer that heard us says so with its next beat.
+const CONFIRMED_BEATS: u32 = 2;
 
 /// What a node writes down for its next life, each time before it acts on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -33,6 +42,34 @@ pub struct Kept {
     pub leaving: bool,
     /// The other node had been away and has not got its groups back.
     pub needs_failback: bool,
+    /// The other node surely runs nothing and was not heard since: it left in order, or was fenced.
+    #[serde(default)]
+    pub peer_gone: bool,
+    /// A hand-over with an original, which waits for its end whoever we are by now.
+    #[serde(default)]
+    pub handover: Option<Handover>,
+}
+
+/// A hand-over that a successor must finish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Handover {
+    /// Whether we are the giver.
+    pub giving: bool,
+    /// Which groups, in the giver's terms.
+    pub set: Set,
+    /// As giver: our groups are down and `done` is said. As taker: `done` was heard.
+    pub done: bool,
+    /// How far the other node had been heard: what it said since is asked for again.
+    pub heard: Sequence,
+}
+
+/// How long nothing was heard of us when we were born, and how long the others bear that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Silence {
+    /// Since the predecessor's last status.
+    pub lasted: Duration,
+    /// As it had asked for.
+    pub patience: Duration,
 }
 
 /// One group as it was.
@@ -44,12 +81,19 @@ pub struct KeptGroup {
     pub words: Vec<String>,
     /// What it did.
     pub state: GroupState,
+    /// Anything of it may have been started; false while it waits for its first turn.
+    #[serde(default = "yes")]
+    pub begun: bool,
     /// Taken over while the peer was silent.
     pub since_partition: bool,
     /// Its failure was answered already.
     pub offered: bool,
     /// Why it failed, if it did; one line.
     pub failure: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What came before this life.
@@ -71,12 +115,27 @@ impl Past {
     /// What the notes of a dead predecessor mean: it was last heard `silent_for` ago and had asked the others to call
     /// it dead after `patience`. `alone`: there is no other node that could have taken anything.
     pub fn judge(kept: Kept, silent_for: Duration, patience: Duration, alone: bool) -> Past {
-        let in_time = silent_for < patience - patience / RESERVE;
-        if in_time || alone { Past::Crashed(kept) } else { Past::Late(kept) }
+        if (Silence { lasted: silent_for, patience }).is_in_time(Duration::ZERO) || alone {
+            Past::Crashed(kept)
+        } else {
+            Past::Late(kept)
+        }
+    }
+}
+
+impl Silence {
+    /// Whether a word said `later` reaches the others before they call us dead.
+    fn is_in_time(self, later: Duration) -> bool {
+        self.lasted.saturating_add(later) < self.patience - self.patience / RESERVE
     }
 }
 
 impl Kept {
+    /// Whether a successor must know any of it.
+    pub fn is_worth_keeping(&self) -> bool {
+        self.leaving || self.peer_gone || self.handover.is_some() || !self.groups.is_empty()
+    }
+
     /// Whether anything may run that nobody else may start.
     pub fn claims_anything(&self) -> bool {
         self.groups.iter().any(KeptGroup::is_claimed)
@@ -121,8 +180,24 @@ impl Cluster {
         match past {
             Past::Fresh => self.check_idle(),
             Past::Crashed(kept) => self.adopt(kept),
-            Past::Late(kept) => self.clean(&kept, Cleaning::ThenSpeak),
+            Past::Late(kept) => {
+                // Later than this it may have been started, and left waiting for us, without our hearing it.
+                let soon = self.birth.silence.is_some_and(|silence| silence.lasted < self.settings.initdead);
+                self.remember_peer_gone(kept.peer_gone && soon);
+                let then = if kept.leaving { Cleaning::ThenLeave } else { Cleaning::ThenSpeak };
+                self.clean(&kept, then);
+            }
             Past::Hopeless(kept) => self.clean(&kept, Cleaning::ThenLeave),
+        }
+    }
+
+    /// A node that left or was fenced, and was not heard since, is not fenced (again) because we died.
+    fn remember_peer_gone(&mut self, gone: bool) {
+        if gone {
+            self.peer.gone = true;
+            self.peer.left = true;
+            self.peer.said = true;
+            self.peer.holds_nothing();
         }
     }
 
@@ -136,9 +211,93 @@ impl Cluster {
             self.timers.set(Timer::Dead(name), self.now.mono + self.settings.deadtime);
         }
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
+        self.remember_peer_gone(kept.peer_gone);
         self.release_removed();
         self.adopted = true;
         self.leaves_again = kept.leaving;
+        self.retry_failures_later();
+        self.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
+        if let Some(handover) = kept.handover {
+            self.resume_handover(handover);
+        }
+    }
+
+    /// What failed before our death is tried again as it would have been.
+    fn retry_failures_later(&mut self) {
+        for index in 0..self.groups.len() {
+            if self.groups.state(index) == GroupState::Failed {
+                self.timers.set(Timer::Forget(self.groups.key(index)), self.now.mono + CALM);
+            }
+        }
+    }
+
+    /// The other side of a hand-over is an original: it knows nothing of our death and waits for an hour.
+    fn resume_handover(&mut self, handover: Handover) {
+        let Handover { giving, set, done, heard } = handover;
+        self.standby = match (giving, done) {
+            (true, false) => Standby::Releasing(set),
+            (true, true) => Standby::AwaitingTaker(set),
+            (false, false) => Standby::Promised(set, true),
+            (false, true) => Standby::Taking(set),
+        };
+        if giving && !done {
+            for index in (0..self.groups.len()).filter(|index| self.in_set(*index, set)).collect::<Vec<_>>() {
+                self.groups.want_released(index);
+            }
+        }
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
+        if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
+            node.track.resume(heard);
+        }
+    }
+
+    /// What of the present hand-over a successor must know.
+    fn handover_to_keep(&self) -> Option<Handover> {
+        let peer = self.peer_node().filter(|node| !node.is_latido)?;
+        let heard = peer.track.complete();
+        let (giving, set, done) = match self.standby {
+            Standby::Releasing(set) => (true, set, false),
+            Standby::AwaitingTaker(set) => (true, set, true),
+            Standby::Promised(set, _) => (false, set, false),
+            Standby::Taking(set) => (false, set, true),
+            Standby::Not | Standby::Asked(_) => return None,
+        };
+        // How far it was heard is written down when the dialogue moves on, not with each heartbeat.
+        let before = self.last_kept.as_ref().and_then(|kept| kept.handover);
+        let same = |kept: &Handover| (kept.giving, kept.set, kept.done) == (giving, set, done);
+        Some(before.filter(same).unwrap_or(Handover { giving, set, done, heard }))
+    }
+
+    /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
+    /// whether anything else may happen now.
+    pub(super) fn may_speak(&mut self) -> bool {
+        let Some((born, silence)) = self.speak_by else { return true };
+        if !std::mem::replace(&mut self.notes_written, true) {
+            self.timers.set(Timer::Keepalive, self.now.mono + MOMENT);
+            return false;
+        }
+        if silence.is_in_time(self.now.mono.since(born)) || self.peer.index.is_none() || self.peer.gone {
+            self.speak_by = None;
+            return true;
+        }
+        self.speak_by = None;
+        self.too_late_after_all();
+        true
+    }
+
+    /// Writing took so long that the peer may have taken everything: what we meant to keep is stopped first.
+    fn too_late_after_all(&mut self) {
+        let then = if std::mem::take(&mut self.leaves_again) { Cleaning::ThenLeave } else { Cleaning::ThenSpeak };
+        self.adopted = false;
+        self.standby = Standby::Not;
+        for index in 0..self.groups.len() {
+            self.groups.want_released(index);
+        }
+        if self.groups.is_busy() || then == Cleaning::ThenLeave {
+            let groups = self.groups.claimed_keys().join(", ");
+            self.report(Report::StoppingLeftovers { groups, leaving: then == Cleaning::ThenLeave });
+            self.begin_cleaning(then);
+        }
     }
 
     fn clean(&mut self, kept: &Kept, then: Cleaning) {
@@ -148,6 +307,10 @@ impl Cluster {
             return;
         }
         self.report(Report::StoppingLeftovers { groups: keys(kept), leaving: then == Cleaning::ThenLeave });
+        self.begin_cleaning(then);
+    }
+
+    fn begin_cleaning(&mut self, then: Cleaning) {
         self.cleaning = Some(then);
         let names: Vec<NodeName> = self.nodes.iter().map(|node| node.name.clone()).collect();
         names.into_iter().for_each(|name| self.timers.stop(&Timer::Dead(name)));
@@ -180,7 +343,12 @@ impl Cluster {
             self.report(Report::LeftoversStopped);
         }
         if then == Cleaning::ThenLeave {
-            self.exit_now();
+            if self.groups.is_blocked() {
+                self.exit_now();
+            } else {
+                // Nothing runs here: nobody need fence us, or wait.
+                self.farewell();
+            }
             return true;
         }
         self.timers.set(Timer::Keepalive, self.now.mono);
@@ -226,9 +394,14 @@ impl Cluster {
         let Some(at) = self.idle_checks.iter().position(|check| check.job == job) else { return false };
         let IdleCheck { key, resource, .. } = self.idle_checks.remove(at);
         // A group that has moved since is none of this question's business.
-        let idle = self.groups.find(&key).is_some_and(|index| self.groups.state(index) == GroupState::Free);
-        if idle && outcome.says_running() {
-            self.report(Report::RunsAlready { resource: resource.to_string(), agent: resource.agent, group: key });
+        let index = self.groups.find(&key).filter(|index| self.groups.state(*index) == GroupState::Free);
+        let Some(index) = index.filter(|_| outcome.says_running()) else { return true };
+        let is_first = self.groups.resources(index).first() == Some(&resource);
+        self.report(Report::RunsAlready { resource: resource.to_string(), agent: resource.agent, group: key });
+        // What is started first runs: a predecessor whose notes are lost may have started all of it.
+        if is_first && self.stage == Stage::Joining && self.leaving.is_none() && self.cleaning.is_none() {
+            self.groups.want_resumed(index);
+            self.oversleeping = Some(false);
         }
         true
     }
@@ -242,13 +415,40 @@ impl Cluster {
     }
 
     pub(super) fn serve_upgrade(&mut self) {
-        if !self.upgrading || self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over() {
+        let waits = self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over();
+        if !self.upgrading || waits || self.timers.is_set(&Timer::Upgrade) {
             return;
         }
-        self.report(Report::Upgrading);
-        if self.local_status != Status::Init {
-            self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
+        if self.local_status == Status::Init || self.is_alone() || self.cleaning.is_some() {
+            return self.finish_upgrade();
         }
+        self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
+        self.patience_seq = Some(self.seq);
+        let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
+        self.timers.set(Timer::Upgrade, self.now.mono + bound);
+    }
+
+    /// Whether the other node has heard the status that asked for more patience.
+    pub(super) fn confirmed_by(&self, number: u64) -> bool {
+        self.patience_seq.is_some_and(|asked| number >= asked.0)
+    }
+
+    /// The patience is known to have been heard, or is not counted on: then we go.
+    pub(super) fn finish_upgrade(&mut self) {
+        if !self.upgrading || self.exited {
+            return;
+        }
+        self.timers.stop(&Timer::Upgrade);
+        let asked = self.patience_seq.take();
+        if self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over() {
+            return;
+        }
+        let heard = self.peer_node().map_or(0, |node| node.heard_of_us.max(node.acked.0));
+        if asked.is_some_and(|asked| heard < asked.0) {
+            // The last word about patience must be one that need not be believed.
+            self.send_status();
+        }
+        self.report(Report::Upgrading);
         for index in 0..self.nodes.len() {
             self.remember(index);
         }
@@ -261,14 +461,23 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        let (leaving, needs_failback) = (self.leaving.is_some() || self.leaves_again, self.needs_failback);
-        let same = self.last_kept.as_ref().is_some_and(|kept| {
-            kept.leaving == leaving && kept.needs_failback == needs_failback && self.groups.are_kept_as(&kept.groups)
-        });
-        if same {
+        let fresh = Kept {
+            groups: Vec::new(),
+            leaving: self.leaving.is_some() || self.leaves_again || self.cleaning == Some(Cleaning::ThenLeave),
+            needs_failback: self.needs_failback,
+            peer_gone: self.peer.gone,
+            handover: self.handover_to_keep(),
+        };
+        let same = |kept: &Kept| {
+            let Kept { leaving, needs_failback, peer_gone, handover, ref groups } = *kept;
+            (leaving, needs_failback, peer_gone, handover)
+                == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover)
+                && self.groups.are_kept_as(groups)
+        };
+        if self.last_kept.as_ref().is_some_and(same) {
             return;
         }
-        let kept = Kept { groups: self.groups.to_keep(), leaving, needs_failback };
+        let kept = Kept { groups: self.groups.to_keep(), ..fresh };
         self.last_kept = Some(kept.clone());
         self.out.insert(0, Action::Keep(kept));
     }

@@ -1,7 +1,9 @@
 //! What a node says it holds, and its spelling in `resource` messages (`wire.md` 5.1, `resources.md` 1.1).
 //!
 //! The original says `none`, `local`, `foreign` or `all`: a claim for all groups of a side. A Latido adds a field
-//! `latido` = version, digest of `haresources`, and one letter a group in file order, which the original ignores.
+//! `latido` = version, digest of `haresources`, and one letter a group in file order, which the original ignores; while the
+//! two files differ, or a group that is gone from the file is being stopped, the groups' keys follow, so that each letter is
+//! still understood (`takeover.md` 11).
 
 use crate::wire::{Message, field};
 
@@ -24,17 +26,26 @@ pub(super) enum PeerHold {
     Yes,
     /// As `Yes`, because we were dead to it.
     SincePartition,
+    /// As `Yes`, but it stood still for longer than its deadtime, or found it running: whoever else has it keeps it.
+    Overslept,
+    /// As `Yes`, and it cannot stop it.
+    Blocked,
 }
 
 impl PeerHold {
     /// Whether starting it here might run it twice.
     pub(super) const fn may_run(self) -> bool {
-        matches!(self, PeerHold::Unknown | PeerHold::Yes | PeerHold::SincePartition)
+        matches!(self, PeerHold::Unknown) || self.is_claimed()
     }
 
     /// Whether the peer says it runs it.
     pub(super) const fn is_claimed(self) -> bool {
-        matches!(self, PeerHold::Yes | PeerHold::SincePartition)
+        matches!(self, PeerHold::Yes | PeerHold::SincePartition | PeerHold::Overslept | PeerHold::Blocked)
+    }
+
+    /// Whether the peer says that it cannot run it.
+    pub(super) const fn has_failed(self) -> bool {
+        matches!(self, PeerHold::Failed | PeerHold::FailedStays)
     }
 
     /// The letter in our own field.
@@ -45,6 +56,8 @@ impl PeerHold {
             PeerHold::FailedStays => 's',
             PeerHold::Yes => 'h',
             PeerHold::SincePartition => 't',
+            PeerHold::Overslept => 'o',
+            PeerHold::Blocked => 'b',
         }
     }
 
@@ -54,6 +67,8 @@ impl PeerHold {
             'f' => PeerHold::Failed,
             's' => PeerHold::FailedStays,
             't' => PeerHold::SincePartition,
+            'o' => PeerHold::Overslept,
+            'b' => PeerHold::Blocked,
             // A letter of a later version: whatever it means, it is not "free".
             _ => PeerHold::Yes,
         }
@@ -111,13 +126,21 @@ pub(super) struct Detail {
     pub(super) digest: String,
     /// In the order of the file.
     pub(super) holds: Vec<PeerHold>,
+    /// [`key_hash`] of each group, when the order of the file says too little; else empty.
+    pub(super) keys: Vec<u32>,
+}
+
+/// A group's key in few bytes (FNV-1a), for a slow line.
+pub(super) fn key_hash(key: &str) -> u32 {
+    key.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 impl Detail {
     /// Our field's value.
     pub(super) fn to_text(&self) -> String {
         let letters: String = self.holds.iter().map(|hold| hold.letter()).collect();
-        format!("{VERSION} {} {letters}", self.digest)
+        let keys: String = self.keys.iter().map(|key| format!(" {key:x}")).collect();
+        format!("{VERSION} {} {letters}{keys}", self.digest)
     }
 
     /// Reads our field; `None` when it is absent or of another shape.
@@ -125,8 +148,10 @@ impl Detail {
         let mut words = message.get(LATIDO)?.split(' ');
         words.next()?;
         let digest = words.next()?.to_owned();
-        let holds = words.next().unwrap_or("").chars().map(PeerHold::from_letter).collect();
-        Some(Detail { digest, holds })
+        let holds: Vec<_> = words.next().unwrap_or("").chars().map(PeerHold::from_letter).collect();
+        let keys: Vec<_> = words.map_while(|word| u32::from_str_radix(word, 16).ok()).collect();
+        let keys = if keys.len() == holds.len() { keys } else { Vec::new() };
+        Some(Detail { digest, holds, keys })
     }
 }
 
@@ -149,10 +174,14 @@ mod tests {
 
     #[test]
     fn our_detail_survives_the_wire_and_a_later_letter_is_not_taken_for_free() {
-        use PeerHold::{Failed, FailedStays, No, SincePartition, Yes};
-        let detail = Detail { digest: "0badcafe".into(), holds: vec![No, Yes, SincePartition, Failed, FailedStays] };
-        let message = Message::new(&Kind::Resource).with(LATIDO, detail.to_text());
-        assert_eq!(Detail::from_message(&message), Some(detail));
+        use PeerHold::{Blocked, Failed, FailedStays, No, Overslept, SincePartition, Yes};
+        let holds = vec![No, Yes, SincePartition, Failed, FailedStays, Overslept, Blocked];
+        let keys = (0..7).map(|at| key_hash(&format!("r{at}"))).collect();
+        for keys in [Vec::new(), keys] {
+            let detail = Detail { digest: "0badcafe".into(), holds: holds.clone(), keys };
+            let message = Message::new(&Kind::Resource).with(LATIDO, detail.to_text());
+            assert_eq!(Detail::from_message(&message), Some(detail));
+        }
         let message = Message::new(&Kind::Resource).with(LATIDO, "2 x z-");
         assert_eq!(Detail::from_message(&message).map(|d| d.holds), Some(vec![Yes, No]));
     }

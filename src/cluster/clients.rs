@@ -138,8 +138,14 @@ mod tests {
     }
 
     fn cluster() -> Cluster {
-        let birth =
-            Birth { generation: Generation(1), uuid: [7; 16], seed: 1, remembered: vec![], past: Past::default() };
+        let birth = Birth {
+            generation: Generation(1),
+            uuid: [7; 16],
+            seed: 1,
+            remembered: vec![],
+            past: Past::default(),
+            silence: None,
+        };
         let mut cluster = Cluster::start(settings("alpha").unwrap(), vec![], birth, now(0));
         cluster.handle(now(0), Event::Tick);
         cluster

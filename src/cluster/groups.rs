@@ -38,6 +38,8 @@ struct Group {
     contested: bool,
     /// Its failure was answered by asking the other node to take it; never twice.
     offered: bool,
+    /// We stood still for longer than deadtime, or found it running: if the peer has it, it keeps it.
+    overslept: bool,
     /// Gone from `haresources`: to be stopped and forgotten.
     removed: bool,
     /// As it was started, by us or a predecessor, when the file has said something else since: so it runs and goes down.
@@ -77,6 +79,11 @@ impl Groups {
         self.list.len()
     }
 
+    /// How many of them are in the file; the others are only there to be stopped, and come last.
+    pub(super) fn count_in_file(&self) -> usize {
+        self.list.iter().filter(|group| !group.removed).count()
+    }
+
     pub(super) fn owner(&self, index: usize) -> &NodeName {
         &self.list[index].spec.owner
     }
@@ -101,6 +108,16 @@ impl Groups {
     /// Whether anything is being started or stopped, or waits for its turn.
     pub(super) fn is_busy(&self) -> bool {
         !self.running.is_empty() || !self.queue.is_empty()
+    }
+
+    /// The keys of what is held, started or stopped here.
+    pub(super) fn claimed_keys(&self) -> Vec<String> {
+        self.list.iter().filter(|group| group.is_claimed()).map(|group| group.spec.key().to_owned()).collect()
+    }
+
+    /// Whether any group is only there to be stopped.
+    pub(super) fn any_removed(&self) -> bool {
+        self.list.iter().any(|group| group.removed)
     }
 
     pub(super) fn is_blocked(&self) -> bool {
@@ -150,6 +167,22 @@ impl Groups {
         }
     }
 
+    /// We stood still: whatever we hold may have been taken meanwhile.
+    pub(super) fn mark_overslept(&mut self) -> bool {
+        let claimed = |group: &&mut Group| group.is_claimed() && !group.since_partition;
+        let mut marked = false;
+        self.list.iter_mut().filter(claimed).for_each(|group| (group.overslept, marked) = (true, true));
+        marked
+    }
+
+    pub(super) fn is_overslept(&self, index: usize) -> bool {
+        self.list[index].overslept
+    }
+
+    pub(super) fn clear_overslept(&mut self, index: usize) {
+        self.list[index].overslept = false;
+    }
+
     pub(super) fn was_contested(&self, index: usize) -> bool {
         self.list[index].contested
     }
@@ -164,9 +197,12 @@ impl Groups {
             GroupState::Free => PeerHold::No,
             GroupState::Failed if stays => PeerHold::FailedStays,
             GroupState::Failed => PeerHold::Failed,
-            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => {
-                if group.since_partition { PeerHold::SincePartition } else { PeerHold::Yes }
-            }
+            GroupState::Blocked => PeerHold::Blocked,
+            GroupState::Starting | GroupState::Held | GroupState::Stopping => match group {
+                Group { since_partition: true, .. } => PeerHold::SincePartition,
+                Group { overslept: true, .. } => PeerHold::Overslept,
+                _ => PeerHold::Yes,
+            },
         };
         self.list.iter().map(hold).collect()
     }
@@ -202,6 +238,7 @@ impl Group {
             since_partition: false,
             contested: false,
             offered: false,
+            overslept: false,
             removed: false,
             as_started: None,
         }

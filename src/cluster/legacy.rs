@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::wire::{Kind, Message, field};
 
+use super::claims::PeerHold;
 use super::timer::Timer;
-use super::{Cluster, GroupState, Report};
+use super::{Cluster, GroupState, OnStartFailure, Report};
 
 /// An original answers within a second or two; a question may be lost.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
@@ -50,7 +51,44 @@ impl Cluster {
         let Some(index) = message.get(field::IPADDR).and_then(|key| self.groups.find(key)) else { return };
         if *kind == Kind::IpRequest {
             self.on_ip_request(index);
-        } else if message.get(field::OK) == Some("OK") && self.is_own(index) && self.leaving.is_none() {
+        } else if message.get(field::OK) == Some("OK") && self.leaving.is_none() {
+            match self.groups.state(index) {
+                GroupState::Free if !self.is_alone() => {
+                    self.peer.holds[index] = PeerHold::No;
+                    self.groups.want_acquired(index);
+                }
+                // Given back, or never asked for: it does not start there either.
+                GroupState::Failed => self.peer.holds[index] = PeerHold::Failed,
+                GroupState::Free
+                | GroupState::Held
+                | GroupState::Starting
+                | GroupState::Stopping
+                | GroupState::Blocked => {}
+            }
+        }
+    }
+
+    /// A group that does not start here is given to the peer, once, in the only words both kinds of it understand: the
+    /// answer to a question it did not ask. What it gave us so it has tried itself.
+    pub(super) fn give_failed_group(&mut self, index: usize) {
+        let stays = self.settings.on_start_failure == OnStartFailure::Stay;
+        if self.nice() || stays || self.is_alone() || self.leaving.is_some() {
+            return;
+        }
+        if !self.peer.holds[index].has_failed() {
+            self.peer.holds[index] = PeerHold::Yes;
+        }
+        self.send_ip_answer(index, true);
+    }
+
+    /// One more attempt, asked for or after a while: nobody says in this mode what he holds, so the peer is asked first.
+    pub(super) fn try_again_in_legacy(&mut self, index: usize) {
+        if self.nice() || self.is_alone() {
+            return;
+        }
+        if self.is_own(index) {
+            self.request_own_groups();
+        } else if self.peer.holds[index].has_failed() {
             self.groups.want_acquired(index);
         }
     }

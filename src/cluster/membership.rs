@@ -8,6 +8,7 @@ use crate::wire::{Generation, Kind, Message, Sequence, field};
 
 use super::node::Node;
 use super::sequence::Verdict;
+use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
 
@@ -70,6 +71,7 @@ impl Cluster {
         if kind.is_unsequenced() {
             self.life_sign(index, medium, at, false);
             if self.is_for_me(message) {
+                self.note_answer(index, &kind);
                 self.on_control_message(index, &kind, message);
             }
             return;
@@ -119,7 +121,10 @@ impl Cluster {
         }
         match kind {
             Kind::ReqNodes => self.on_reqnodes(index),
-            Kind::RepNodes => self.on_repnodes(index, message),
+            Kind::RepNodes => {
+                self.note_answer(index, kind);
+                self.on_repnodes(index, message);
+            }
             Kind::Starting | Kind::Resource | Kind::AskResources | Kind::HbTakeover | Kind::ShutDone => {
                 // A node we hold dead may not decide anything until its status is accepted (`wire.md` 10.21).
                 if self.peer.is_node(index) && self.nodes[index].is_alive() {
@@ -132,7 +137,11 @@ impl Cluster {
                     self.on_mirror(message);
                 }
             }
-            Kind::Stonith | Kind::Other(_) => self.out.push(Action::Notify(message.clone())),
+            Kind::Stonith => {
+                self.on_stonith(index, message);
+                self.out.push(Action::Notify(message.clone()));
+            }
+            Kind::Other(_) => self.out.push(Action::Notify(message.clone())),
             Kind::Status | Kind::NsSt | Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::IfStat => {}
         }
     }
@@ -160,6 +169,10 @@ impl Cluster {
         let node = &self.nodes[index];
         match node.generation {
             Some(known) if generation < known => {
+                if node.past_life.is_some_and(|(past, until)| past == generation && self.now.mono < until) {
+                    // Its last words before the restart, on a slow medium.
+                    return false;
+                }
                 let report = Report::Replay { node: node.name.clone(), generation, known };
                 self.report_once(format!("replay {} {}", node.name, generation.0), report);
                 return false;
@@ -182,6 +195,7 @@ impl Cluster {
         let name = node.name.clone();
         let restarted = node.heard;
         let was_dead = node.status == Status::Dead;
+        node.past_life = node.generation.map(|past| (past, self.now.mono + self.settings.deadtime));
         node.generation = Some(generation);
         node.last_status = Sequence(0);
         node.forget_life();
@@ -237,11 +251,23 @@ impl Cluster {
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
             }
-            Verdict::LostALot(count) => self.report(Report::LostALot { node: name, count }),
+            Verdict::LostALot(count) => {
+                self.report(Report::LostALot { node: name, count });
+                self.ask_again(index);
+            }
             Verdict::Recovered(true) => self.report(Report::NoneMissing { node: name }),
             Verdict::Recovered(false) | Verdict::New | Verdict::Duplicate | Verdict::Old => {}
         }
         verdict
+    }
+
+    /// Something the peer said is lost for good: it may have been a claim.
+    pub(super) fn ask_again(&mut self, index: usize) {
+        let settled = self.stage == Stage::Settled && self.leaving.is_none() && self.nice();
+        if self.peer.is_node(index) && settled && self.settings.manage_resources && !self.is_handing_over() {
+            self.last_claim = None;
+            self.ask_what_it_holds();
+        }
     }
 
     /// Any kept or duplicate message proves its link (`wire.md` 6.6); a heartbeat measures it as well.
@@ -275,11 +301,28 @@ impl Cluster {
         let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
         node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
+        let ahead = node.clock_ahead.unwrap_or(0);
+        let before = *node.ahead_before.get_or_insert((self.now.mono, ahead));
+        let jumped = ahead.saturating_sub(before.1) > whole_seconds(self.settings.deadtime);
+        if jumped || self.now.mono.since(before.0) > self.settings.deadtime {
+            node.ahead_before = Some((self.now.mono, ahead));
+        }
         node.last_status = sequence;
         node.last_status_at = node.last_status_at.max(Some(at));
         if let Some(ms) = message.hex(field::DT) {
-            node.dead_after = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
+            let asked = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
+            let longer = std::mem::replace(&mut node.dead_after, asked) < asked && node.is_alive();
+            if longer && node.is_latido && self.local_status == Status::Active {
+                // It waits to hear that we know.
+                self.confirm_soon = true;
+            }
         }
+        if jumped && self.peer.is_node(index) {
+            // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
+            self.overslept();
+        }
+        self.note_hearing(index, message);
+        let node = &mut self.nodes[index];
         if message.get(field::PROTOCOL).is_none() && node.flow_control {
             node.flow_control = false;
             self.flow_control = false;
@@ -293,6 +336,9 @@ impl Cluster {
         let node = &self.nodes[index];
         if sequence.0 >= node.remembered.0 + REMEMBER_EVERY {
             self.remember(index);
+        }
+        if std::mem::take(&mut self.confirm_soon) && self.cleaning.is_none() && !self.exited {
+            self.send_status();
         }
     }
 
@@ -488,6 +534,10 @@ impl Cluster {
         node.remembered = node.last_status;
         self.out.push(Action::Remember { node: node.name.clone(), generation, sequence: node.last_status });
     }
+}
+
+fn whole_seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX - 1)
 }
 
 fn uuid_text(uuid: &[u8]) -> String {

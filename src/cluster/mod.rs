@@ -12,6 +12,7 @@ mod action;
 mod adopt;
 mod claims;
 mod clients;
+mod deaf;
 mod event;
 mod fence;
 mod gaps;
@@ -45,7 +46,7 @@ use crate::time::{Mono, Now};
 use crate::wire::{Generation, Sequence};
 
 pub use action::{Action, ExitReason};
-pub use adopt::{Kept, KeptGroup, Past};
+pub use adopt::{Handover, Kept, KeptGroup, Past, Silence};
 pub use clients::Class;
 pub use event::{Event, MediumCondition};
 pub use gaps::GapsView;
@@ -115,6 +116,9 @@ pub struct Birth {
     pub remembered: Vec<(NodeName, Generation, Sequence)>,
     /// What was before.
     pub past: Past,
+    /// How long nothing had been heard of us; `None` when nothing was before, or nobody could notice.
+    #[serde(default)]
+    pub silence: Option<Silence>,
 }
 
 /// One node's whole knowledge and will.
@@ -137,13 +141,19 @@ pub struct Cluster {
     reqnodes_sent: u32,
     judge_from: Mono,
     lossy_until: Mono,
+    confirm_soon: bool,
     told_once: BTreeSet<String>,
     // Who holds what.
     groups: Groups,
     stage: Stage,
     peer: Peer,
     needs_failback: bool,
+    failback_not_before: Mono,
     standby: Standby,
+    /// The number of the `other` that the present dialogue rests on.
+    promised_seq: u64,
+    /// A `done` that is obeyed once all that had arrived was heard, and its number.
+    taking: Option<(Set, u64)>,
     pending_take: Option<Set>,
     client_wait: Option<ClientWait>,
     leaving: Option<Leaving>,
@@ -161,7 +171,14 @@ pub struct Cluster {
     reread: Option<Box<(Settings, Vec<ResourceGroup>)>>,
     adopted: bool,
     leaves_again: bool,
+    /// When we were born and how long nothing was heard of us then, until it is decided whether we are in time.
+    speak_by: Option<(Mono, Silence)>,
+    notes_written: bool,
     upgrading: bool,
+    /// The status that asked for the patience an exchange needs.
+    patience_seq: Option<Sequence>,
+    /// We stood still for longer than deadtime; true once the peer was asked what it holds.
+    oversleeping: Option<bool>,
     idle_checks: Vec<IdleCheck>,
     last_kept: Option<Kept>,
     exited: bool,
@@ -196,12 +213,16 @@ impl Cluster {
             reqnodes_sent: 0,
             judge_from: now.mono,
             lossy_until: Mono::ZERO,
+            confirm_soon: false,
             told_once: BTreeSet::new(),
             groups,
             stage: Stage::Joining,
             peer,
             needs_failback: false,
+            failback_not_before: Mono::ZERO,
             standby: Standby::Not,
+            promised_seq: 0,
+            taking: None,
             pending_take: None,
             client_wait: None,
             leaving: None,
@@ -217,7 +238,11 @@ impl Cluster {
             reread: None,
             adopted: false,
             leaves_again: false,
+            speak_by: None,
+            notes_written: false,
             upgrading: false,
+            patience_seq: None,
+            oversleeping: None,
             idle_checks: Vec::new(),
             last_kept: None,
             exited: false,
@@ -235,6 +260,11 @@ impl Cluster {
         if self.exited {
             return Vec::new();
         }
+        self.notice_sleep();
+        if !self.may_speak() {
+            self.keep_what_changed();
+            return std::mem::take(&mut self.out);
+        }
         if self.cleaning.is_some() {
             self.handle_while_cleaning(event);
         } else {
@@ -242,6 +272,7 @@ impl Cluster {
         }
         self.settle();
         self.announce_claim();
+        self.schedule_restatement();
         self.serve_mirror();
         self.keep_what_changed();
         std::mem::take(&mut self.out)
@@ -283,6 +314,7 @@ impl Cluster {
 
     fn on_tick(&mut self) {
         self.notice_own_stall();
+        self.ask_after_sleep();
         while let Some((timer, due)) = self.timers.take_due(self.now.mono) {
             self.on_timer(timer, due);
             if self.exited {
@@ -307,7 +339,11 @@ impl Cluster {
             Timer::Rexmit(node) => self.request_missing(&node),
             Timer::PeerSilent => self.on_peer_silent(),
             // They only wake what looks around after every event.
-            Timer::Orphans | Timer::Heal | Timer::Conflict | Timer::Mirror => {}
+            Timer::Orphans | Timer::Heal | Timer::Conflict | Timer::Mirror | Timer::Failback => {}
+            Timer::Take => self.begin_taking(),
+            Timer::Deaf => self.on_deaf_for_long(),
+            Timer::Restate => self.restate_claim(),
+            Timer::Upgrade => self.finish_upgrade(),
             Timer::Standby => self.on_standby_overdue(),
             Timer::PendingTake => self.pending_take = None,
             Timer::Client => self.answer_client_late(),
@@ -333,6 +369,14 @@ impl Cluster {
             let links = self.nodes.iter_mut().flat_map(|node| &mut node.links);
             links.for_each(|link| link.gaps.break_off());
             self.report(Report::OwnStall { lost: late });
+        }
+    }
+
+    /// Seen before anything that waited is heard: it may say that our groups were taken.
+    fn notice_sleep(&mut self) {
+        let late = self.timers.next().map_or(Duration::ZERO, |due| self.now.mono.since(due));
+        if late > self.settings.deadtime && self.oversleeping.is_none() && self.local_status == Status::Active {
+            self.overslept();
         }
     }
 

@@ -58,6 +58,8 @@ impl Cluster {
     /// A group has just changed hands, or come up: its resources are asked from now on.
     pub(super) fn watch_group(&mut self, index: usize) {
         let key = self.groups.key(index);
+        // Asked before it moved: the answers are about something else.
+        self.monitors.probes.retain(|_, (asked, _)| *asked != key);
         for at in 0..self.groups.resources(index).len() {
             let timer = Timer::Monitor(key.clone(), at);
             match self.monitor_of(index, at) {
@@ -169,7 +171,15 @@ impl Cluster {
         match self.peer.holds.get(index) {
             Some(PeerHold::FailedStays) => true,
             Some(PeerHold::Failed) => self.now.mono.since(self.groups.state_since(index)) < CALM,
-            Some(PeerHold::Unknown | PeerHold::No | PeerHold::Yes | PeerHold::SincePartition) | None => false,
+            Some(
+                PeerHold::Unknown
+                | PeerHold::No
+                | PeerHold::Yes
+                | PeerHold::SincePartition
+                | PeerHold::Overslept
+                | PeerHold::Blocked,
+            )
+            | None => false,
         }
     }
 

@@ -56,6 +56,12 @@ pub(super) struct Node {
     pub(super) trigger: u64,
     /// The highest number of ours it acked.
     pub(super) acked: Sequence,
+    /// The highest number of ours it says it has heard.
+    pub(super) heard_of_us: u64,
+    /// By how much its clock was ahead some time ago: a jump means that one of us stood still.
+    pub(super) ahead_before: Option<(Mono, i64)>,
+    /// The generation before the present one, and until when messages of it are no more than late.
+    pub(super) past_life: Option<(Generation, Mono)>,
     /// Whether it is a Latido, which says more in its messages.
     pub(super) is_latido: bool,
     /// Of its `haresources`, as a Latido says it.
@@ -88,6 +94,9 @@ impl Node {
             track: SeqTrack::default(),
             trigger,
             acked: Sequence(0),
+            heard_of_us: 0,
+            ahead_before: None,
+            past_life: None,
             is_latido: false,
             resources_digest: None,
             clock_ahead: None,
@@ -105,6 +114,7 @@ impl Node {
     pub(super) fn forget_life(&mut self) {
         self.track.reset();
         self.acked = Sequence(0);
+        self.heard_of_us = 0;
         self.links.iter_mut().for_each(|link| link.gaps.break_off());
     }
 

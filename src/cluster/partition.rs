@@ -77,7 +77,7 @@ impl Cluster {
         self.send_status();
     }
 
-    fn ask_what_it_holds(&mut self) {
+    pub(super) fn ask_what_it_holds(&mut self) {
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
@@ -89,10 +89,12 @@ impl Cluster {
         for index in self.groups.partition_marks() {
             self.let_go(index);
         }
+        // Who says nothing new knows of no death: what it said before is true still.
+        self.peer.take_back_words();
         self.request_own_groups();
     }
 
-    fn let_go(&mut self, index: usize) {
+    pub(super) fn let_go(&mut self, index: usize) {
         if !self.groups.is_claimed(index) {
             return self.groups.clear_partition_mark(index);
         }
@@ -106,8 +108,13 @@ impl Cluster {
 
     /// The peer's claims have just been heard.
     pub(super) fn on_claims_known(&mut self) {
-        if std::mem::take(&mut self.peer.returned) {
+        self.peer.before = None;
+        if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(true) {
             self.timers.stop(&Timer::Heal);
+        }
+        self.judge_sleep();
+        if self.peer.holds.contains(&PeerHold::SincePartition) {
+            self.seems_deaf();
         }
         for index in 0..self.groups.len() {
             // It knows of us and does not hold it: ours by right, and our address is the only one.
@@ -127,6 +134,9 @@ impl Cluster {
         if self.peer.returned && !self.timers.is_set(&Timer::Heal) {
             // It was expected to speak and did not.
             self.let_partition_groups_go();
+        }
+        if self.oversleeping == Some(true) && !self.timers.is_set(&Timer::Heal) {
+            self.forget_sleep();
         }
         if !self.nice() || self.is_alone() || !self.peer.said || self.standby != Standby::Not || self.peer.leaving {
             return self.timers.stop(&Timer::Conflict);
@@ -150,9 +160,19 @@ impl Cluster {
     }
 
     fn decide_with_latido(&mut self, index: usize) {
-        let ours_is_newer = self.groups.has_partition_mark(index);
-        let theirs_is_newer = self.peer.holds[index] == PeerHold::SincePartition;
-        let we_lose = if ours_is_newer == theirs_is_newer { !self.is_own(index) } else { ours_is_newer };
+        // Higher wins; a group that cannot be stopped stays where it is.
+        let ours = match index {
+            _ if self.groups.is_overslept(index) => 0,
+            _ if self.groups.has_partition_mark(index) => 1,
+            _ => 2,
+        };
+        let theirs = match self.peer.holds[index] {
+            PeerHold::Overslept => 0,
+            PeerHold::SincePartition => 1,
+            PeerHold::Blocked => 3,
+            PeerHold::Yes | PeerHold::Unknown | PeerHold::No | PeerHold::Failed | PeerHold::FailedStays => 2,
+        };
+        let we_lose = if ours == theirs { self.loses_a_draw(index) } else { ours < theirs };
         if we_lose {
             self.let_go(index);
         } else if !self.groups.was_contested(index) {
@@ -162,6 +182,15 @@ impl Cluster {
         }
     }
 
+    /// Its home node keeps it; while the files differ both may be that, or neither.
+    fn loses_a_draw(&self, index: usize) -> bool {
+        let differ = self.peer_node().and_then(|node| node.resources_digest.as_ref());
+        if differ.is_some_and(|theirs| *theirs != self.settings.resources_digest) {
+            return self.peer_name().is_some_and(|peer| self.settings.me > peer);
+        }
+        !self.is_own(index)
+    }
+
     /// An original has no conflict resolution: what is not ours we let go, what is ours we ask it to give up.
     fn decide_with_original(&mut self, contested: &[usize]) {
         let since = *self.groups.conflict_since.get_or_insert(self.now.mono);
@@ -169,8 +198,16 @@ impl Cluster {
             return self.timers.set_if_unset(Timer::Conflict, since + CONFLICT_PATIENCE);
         }
         let mut ask = false;
+        // It does not obey: it does not hear us, or cannot. Rather nowhere for a moment than on both for good.
+        let deaf =
+            self.now.mono.since(since) >= self.settings.deadtime + self.settings.keepalive || self.peer_is_deaf();
+        if deaf {
+            self.tell_one_way(contested);
+        } else {
+            self.timers.set_if_unset(Timer::Deaf, since + self.settings.deadtime + self.settings.keepalive);
+        }
         for &index in contested {
-            if self.is_own(index) && !self.groups.has_partition_mark(index) {
+            if !deaf && self.is_own(index) && !self.groups.has_partition_mark(index) {
                 ask = true;
                 self.groups.set_contested(index, true);
             } else {

@@ -33,6 +33,10 @@ impl Cluster {
             let unknown = if held { PeerHold::Yes } else { PeerHold::No };
             self.peer.holds.push(from.and_then(|at| before.get(at).copied()).unwrap_or(unknown));
         }
+        // What the peer said by the letters of a file that is ours by now.
+        if let Some(holds) = self.peer.detail.clone().and_then(|detail| self.holds_of(&detail)) {
+            self.peer.holds = holds;
+        }
         self.groups.forgive_failures();
         self.release_removed();
         self.told_once.remove("digest");

@@ -235,6 +235,11 @@ pub enum Report {
         set: String,
     },
     // After a partition.
+    /// The other node does not hear us; what it took is let go.
+    OneWay {
+        node: NodeName,
+        groups: String,
+    },
     PartitionKept {
         group: String,
     },

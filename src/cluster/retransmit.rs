@@ -51,6 +51,7 @@ impl Cluster {
                     self.schedule_rexmit(&node);
                     self.deliver_held();
                     self.report(Report::Irretrievable { node, seq });
+                    self.ask_again(index);
                 }
             }
             // A later version's; nothing of ours.
@@ -100,6 +101,9 @@ impl Cluster {
             let node = &mut self.nodes[index];
             node.acked = node.acked.max(acked);
             self.free_acked_history();
+            if self.confirmed_by(acked.0) {
+                self.finish_upgrade();
+            }
         }
     }
 

@@ -6,6 +6,8 @@ use crate::names::NodeName;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, Value, field};
 
+use super::adopt::UPGRADE_PATIENCE;
+use super::deaf::HEARS;
 use super::timer::Timer;
 use super::{Action, Class, Cluster, Report, Status};
 
@@ -55,9 +57,7 @@ impl Cluster {
     /// Our heartbeat, on a fixed grid: a beat that comes late does not move the next.
     pub(super) fn beat(&mut self, due: Mono) {
         if self.local_status == Status::Init {
-            for status in FIRST_STATUSES {
-                self.set_local_status(status);
-            }
+            self.introduce();
             self.check_joined();
         } else {
             self.send_status();
@@ -66,6 +66,13 @@ impl Cluster {
         let next = due + interval;
         let next = if next > self.now.mono { next } else { self.now.mono + interval };
         self.timers.set(Timer::Keepalive, next);
+    }
+
+    /// The first words.
+    pub(super) fn introduce(&mut self) {
+        for status in FIRST_STATUSES {
+            self.set_local_status(status);
+        }
     }
 
     /// `keepalive`; a third of it while packets get lost, so that a lossy cable does not pass for a dead node. Cables
@@ -93,7 +100,8 @@ impl Cluster {
 
     /// Says that we live, now.
     pub(super) fn send_status(&mut self) {
-        self.send_status_with(self.settings.deadtime);
+        let patience = if self.patience_seq.is_some() { UPGRADE_PATIENCE } else { Duration::ZERO };
+        self.send_status_with(self.settings.deadtime + patience);
     }
 
     /// The same, with another patience than usual asked of the others.
@@ -104,6 +112,10 @@ impl Cluster {
             .with(field::DT, format!("{dead_after:x}"));
         if self.flow_control {
             status.set(field::PROTOCOL, "1");
+        }
+        if let Some(peer) = self.peer_node().filter(|node| node.is_latido) {
+            let number = if peer.is_alive() { peer.last_status.0 } else { 0 };
+            status.set(HEARS, format!("{number:x}"));
         }
         self.send(status);
     }

@@ -44,6 +44,17 @@ impl SeqTrack {
         *self = SeqTrack::default();
     }
 
+    /// Goes on where a predecessor was: what its death made us miss is asked for again.
+    pub(super) fn resume(&mut self, heard: Sequence) {
+        self.last = Some(heard.0);
+    }
+
+    /// The highest number with nothing missing below it; 0 when nothing was heard.
+    pub(super) fn complete(&self) -> Sequence {
+        let below = self.missing.keys().next().map(|first| first.saturating_sub(1));
+        Sequence(below.or(self.last).unwrap_or(0))
+    }
+
     /// Judges a number and takes note of it.
     pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> Verdict {
         let seq = sequence.0;

@@ -77,18 +77,28 @@ impl Cluster {
             }
             return;
         }
-        self.leaving = Some(Leaving::Done);
         if self.settings.manage_resources {
             self.report(Report::AllReleased);
         }
-        if self.local_status == Status::Active {
-            self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
+        self.farewell();
+    }
+
+    /// Says that nothing runs here any more, also when we have not said a word yet: nobody need fence us.
+    pub(super) fn farewell(&mut self) {
+        self.leaving = Some(Leaving::Done);
+        if self.local_status == Status::Init {
+            self.introduce();
         }
-        if self.is_alone() || !self.peer_node().is_some_and(|node| node.heard) {
+        self.say_shutdone();
+        if self.is_alone() || self.peer.index.is_none() {
             return self.exit_now();
         }
         let linger = if self.peer_is_latido() { LINGER_LATIDO } else { LINGER };
         self.timers.set(Timer::Linger, self.now.mono + linger);
+    }
+
+    pub(super) fn say_shutdone(&mut self) {
+        self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
     }
 
     pub(super) fn exit_now(&mut self) {

@@ -1,8 +1,8 @@
 //! Hand-overs: standby, takeover on request, and the three-step dialogue behind both (`resources.md` 4, `wire.md` 5.2).
 //!
 //! ```text
-//! giver:  Not ─ask me→ Asked ─other→ Releasing ─all stopped: done→ AwaitingTaker ─done→ Not
-//! taker:  Not ─me: other→ Promised ─done→ Taking ─all started: done→ Not
+//! giver:  Not ─ask me→ Asked ─other→ Releasing ─all stopped: done→ AwaitingTaker ─done, or stable again→ Not
+//! taker:  Not ─me: other→ Promised ─done, and all that had arrived was heard→ Taking ─all started: done→ Not
 //! ```
 //!
 //! `rsc_hold` is in the giver's terms in all four messages. Nothing moves while anything starts or stops (12.2 a); a
@@ -21,8 +21,13 @@ use super::{Action, Cluster, GroupState, Report, Request, Response, Set, Status}
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// A giver that got our answer begins to release at once; one that did not has forgotten us.
 const RELEASE_BEGINS_WITHIN: Duration = Duration::from_secs(15);
-/// As long as the original allows for each step.
+/// Beside the limits of the scripts a step may take so many deadtimes, and no longer than the original allows.
+const SLACK: u32 = 2;
 const STEP_WITHIN: Duration = Duration::from_secs(3600);
+/// An original sends some messages out of order, by one (`resources.md` 1.5).
+const OUT_OF_ORDER: u64 = 1;
+/// Between two offers of a failback that came to nothing.
+const FAILBACK_PAUSE: Duration = Duration::from_secs(2);
 /// After the dialogue the peer says what it holds; a client waits that long for it.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(3);
 
@@ -81,9 +86,15 @@ impl Cluster {
         if groups.is_empty() {
             return self.refuse(client, format!("this node holds nothing of the set \"{set}\""));
         }
+        let groups = self.keys(|cluster, index| cluster.is_to_give(index, set) && cluster.groups.is_claimed(index));
+        if groups.is_empty() {
+            return self
+                .refuse(client, format!("the other node says that it cannot start anything of the set \"{set}\""));
+        }
         if self.groups.is_busy() || !self.peer.stable {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
+        self.needs_failback = false;
         self.client_wait = Some(ClientWait { client, groups, to_us: false, over: false });
         self.begin_standby(set);
     }
@@ -126,6 +137,11 @@ impl Cluster {
         (self.standby != Standby::Not).then(|| "a hand-over is under way; wait for its end".into())
     }
 
+    /// Whether a group of a set can be given: not what the peer says it cannot start.
+    fn is_to_give(&self, index: usize, set: Set) -> bool {
+        self.in_set(index, set) && !self.peer.holds[index].has_failed()
+    }
+
     fn refuse(&mut self, client: ClientId, why: String) {
         self.out.push(Action::Reply { client, response: Response::Refused(why) });
     }
@@ -135,7 +151,7 @@ impl Cluster {
     }
 
     /// Whether a group belongs to a set in our own terms.
-    fn in_set(&self, index: usize, set: Set) -> bool {
+    pub(super) fn in_set(&self, index: usize, set: Set) -> bool {
         match set {
             Set::All => true,
             Set::Local => self.is_own(index),
@@ -225,11 +241,17 @@ impl Cluster {
             return self.report(Report::StandbyLegacy);
         }
         match message.get(field::INFO) {
+            Some("me") if self.is_stale_offer(message) => {}
             Some("me") => self.on_offer(set),
-            Some("other") => self.on_accepted(),
+            Some("other") => self.on_accepted(message),
             Some("done") => self.on_done(message),
             _ => {}
         }
+    }
+
+    /// An offer that came late, by a retransmission: its sender has said since that it offers nothing.
+    fn is_stale_offer(&self, message: &Message) -> bool {
+        message.sequence().unwrap_or_default().0 + OUT_OF_ORDER < self.peer.stable_seq
     }
 
     fn on_offer(&mut self, set: Set) {
@@ -290,14 +312,26 @@ impl Cluster {
         matches!(self.standby, Standby::Releasing(_))
     }
 
-    fn on_accepted(&mut self) {
+    /// How long one side may take: every script of the set in both directions, as far as we know its limits.
+    pub(super) fn step_within(&self, set: Set) -> Duration {
+        let limits = self.settings.script_timeout;
+        let of_one = limits.stop + limits.status + limits.start + limits.status;
+        let groups =
+            (0..self.groups.len()).filter(|index| self.in_set(*index, set) || self.in_set(*index, set.inverted()));
+        let scripts = groups.map(|index| self.groups.resources(index).len()).sum::<usize>();
+        let all = of_one.saturating_mul(u32::try_from(scripts).unwrap_or(u32::MAX));
+        all.saturating_add(self.settings.deadtime * SLACK).min(STEP_WITHIN)
+    }
+
+    fn on_accepted(&mut self, message: &Message) {
         let (Standby::Asked(set), Some(node)) = (self.standby, self.peer_name()) else { return };
         self.report(Report::StandbyAccepted { node, set });
         self.standby = Standby::Releasing(set);
-        self.timers.set(Timer::Standby, self.now.mono + STEP_WITHIN);
+        self.promised_seq = message.sequence().unwrap_or_default().0;
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
         // The peer waits for this before anything else; and it must not be told after `done`.
         for index in 0..self.groups.len() {
-            if self.in_set(index, set) {
+            if self.is_to_give(index, set) {
                 self.groups.want_released(index);
             }
         }
@@ -308,12 +342,12 @@ impl Cluster {
     }
 
     fn serve_release(&mut self, set: Set) {
-        let mut remains = (0..self.groups.len()).filter(|index| self.in_set(*index, set));
+        let mut remains = (0..self.groups.len()).filter(|index| self.is_to_give(*index, set));
         if remains.any(|index| matches!(self.groups.state(index), GroupState::Starting | GroupState::Stopping)) {
             return;
         }
         if (0..self.groups.len())
-            .any(|index| self.in_set(index, set) && self.groups.state(index) == GroupState::Blocked)
+            .any(|index| self.is_to_give(index, set) && self.groups.state(index) == GroupState::Blocked)
         {
             // Saying `done` would have the peer start what may run here.
             self.standby = Standby::Not;
@@ -322,46 +356,74 @@ impl Cluster {
         }
         self.report(Report::ReleaseDone { set });
         self.standby = Standby::AwaitingTaker(set);
-        if !self.peer_is_latido() {
-            // An original that has taken before it heard that we let go complains of two owners.
-            self.send_claim(false, Some("standby"));
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
+        // From here on it may run there, whatever it said before.
+        for index in 0..self.groups.len() {
+            if self.in_set(index, set) && self.peer.holds[index] == PeerHold::No && !self.groups.is_claimed(index) {
+                self.peer.holds[index] = PeerHold::Unknown;
+            }
         }
+        // An original that has taken before it heard that we let go complains of two owners; a Latido takes what we do
+        // not claim.
+        self.send_claim(false, Some("standby"));
         self.send_ask(set, "done");
     }
 
     fn on_done(&mut self, message: &Message) {
         match self.standby {
             Standby::AwaitingTaker(set) => {
-                self.standby = Standby::Not;
-                self.timers.stop(&Timer::Standby);
                 for index in 0..self.groups.len() {
-                    if self.in_set(index, set) && !self.peer.holds[index].is_claimed() {
+                    if self.in_set(index, set) && self.peer.holds[index] == PeerHold::Unknown {
                         self.peer.holds[index] = PeerHold::Yes;
                     }
                 }
-                self.report(Report::OtherCompleted { set });
-                if let Some(wait) = &mut self.client_wait {
-                    wait.over = true;
-                    self.timers.set(Timer::Client, self.now.mono + CONFIRMED_WITHIN);
-                }
+                self.end_giving(set);
             }
-            Standby::Promised(set, _) => self.begin_taking(set, message),
+            // What else has arrived is heard first: perhaps we stood still, and the giver has it again.
+            Standby::Promised(set, _) => {
+                self.taking = Some((set, message.sequence().unwrap_or_default().0));
+                self.timers.set(Timer::Take, self.now.mono);
+            }
             // Out of step, such as what an original says after our `shutdone` (`resources.md` 12.1, 6).
             Standby::Not | Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
         }
     }
 
-    fn begin_taking(&mut self, set: Set, message: &Message) {
-        let Some(node) = self.peer_name() else { return };
+    fn end_giving(&mut self, set: Set) {
+        self.standby = Standby::Not;
+        self.timers.stop(&Timer::Standby);
+        self.report(Report::OtherCompleted { set });
+        if let Some(wait) = &mut self.client_wait {
+            wait.over = true;
+            self.timers.set(Timer::Client, self.now.mono + CONFIRMED_WITHIN);
+        }
+    }
+
+    /// A taker that has promised and says that it is stable is in no dialogue any more: its `done` will not come.
+    pub(super) fn on_taker_is_quiet(&mut self, sequence: u64) {
+        if let Standby::AwaitingTaker(set) = self.standby
+            && sequence > self.promised_seq
+            && self.peer_is_latido()
+        {
+            self.end_giving(set);
+        }
+    }
+
+    /// All that had arrived with `done` was heard, and the giver still gives.
+    pub(super) fn begin_taking(&mut self) {
+        let (Some((set, sequence)), Some(node)) = (self.taking.take(), self.peer_name()) else { return };
+        if !matches!(self.standby, Standby::Promised(..)) {
+            return;
+        }
         self.report(Report::StandbyAcquire { node, set });
         self.standby = Standby::Taking(set);
-        self.timers.set(Timer::Standby, self.now.mono + STEP_WITHIN);
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
         // Older claims that come late must not bring the giver's hold back.
-        let sequence = message.sequence().unwrap_or_default().0;
         self.peer.claims_seq = self.peer.claims_seq.max(sequence);
         for index in 0..self.groups.len() {
-            if self.in_set(index, set.inverted()) {
-                if !matches!(self.peer.holds[index], PeerHold::Failed | PeerHold::FailedStays) {
+            let keeps = self.peer_is_latido() && self.peer.holds[index].is_claimed();
+            if self.in_set(index, set.inverted()) && !keeps {
+                if !self.peer.holds[index].has_failed() {
                     self.peer.holds[index] = PeerHold::No;
                 }
                 self.groups.want_acquired(index);
@@ -385,7 +447,7 @@ impl Cluster {
     pub(super) fn on_giver_releases(&mut self) {
         if let Standby::Promised(set, false) = self.standby {
             self.standby = Standby::Promised(set, true);
-            self.timers.set(Timer::Standby, self.now.mono + STEP_WITHIN);
+            self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
         }
     }
 
@@ -401,6 +463,9 @@ impl Cluster {
             Standby::Asked(_) => {
                 self.report(Report::StandbyNoReply);
                 self.standby = Standby::Not;
+                self.failback_not_before = self.now.mono + FAILBACK_PAUSE;
+                self.timers.set(Timer::Failback, self.failback_not_before);
+                self.groups.forgive_offered();
                 self.end_client("the other node did not answer within ten seconds".into());
             }
             Standby::Not => {}
@@ -410,8 +475,10 @@ impl Cluster {
         }
     }
 
-    fn drop_standby(&mut self, why: &str) {
+    pub(super) fn drop_standby(&mut self, why: &str) {
         self.standby = Standby::Not;
+        self.taking = None;
+        self.timers.stop(&Timer::Take);
         self.timers.stop(&Timer::Standby);
         self.report(Report::StandbyCancelled);
         self.end_client(why.to_owned());

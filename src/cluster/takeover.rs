@@ -57,11 +57,22 @@ impl Cluster {
         }
         self.check_devices();
         self.watch_all();
+        self.join_in();
+    }
+
+    /// Says that we are here and asks what the peer holds; not before it is known what runs here already.
+    pub(super) fn join_in(&mut self) {
+        let joins = self.local_status == Status::Active && self.stage == Stage::Joining;
+        if !joins || !self.idle_checks.is_empty() || self.leaving.is_some() {
+            return;
+        }
         if self.is_alone() {
+            self.forget_sleep();
             return self.settle_down();
         }
         if self.nice() {
             self.stage = Stage::Asking;
+            self.oversleeping = self.oversleeping.map(|_| true);
             let detail = self.own_detail().to_text();
             self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
             self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);
@@ -72,7 +83,7 @@ impl Cluster {
             self.settle_down();
             self.request_own_groups();
         }
-        if self.peer.said {
+        if self.peer.said && !self.peer.leaving {
             self.settle_down();
         }
     }
@@ -81,6 +92,11 @@ impl Cluster {
     pub(super) fn on_peer_silent(&mut self) {
         if self.stage != Stage::Asking {
             return;
+        }
+        self.forget_sleep();
+        if self.peer.leaving {
+            // It has spoken, and is only slow in going.
+            return self.settle_down();
         }
         if let Some(node) = self.peer_name() {
             self.peer.is_legacy = true;
@@ -104,11 +120,13 @@ impl Cluster {
         let Some(node) = self.peer_name() else { return };
         let had_left = self.peer.left;
         let may_run = self.peer.holds.iter().any(|hold| hold.may_run());
+        self.peer.keep_words();
         self.cancel_standby_with_peer();
+        self.hears_us();
         if !self.settings.manage_resources {
             return;
         }
-        let released = had_left || !may_run && self.peer.said;
+        let released = had_left || self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
         if !released && self.must_fence() && self.leaving.is_none() {
             self.peer.forget_words();
             return self.begin_fencing(node);
@@ -131,6 +149,8 @@ impl Cluster {
     pub(super) fn take_over_from_dead(&mut self, node: &NodeName, certain: bool) {
         self.needs_failback = true;
         self.mark_taken_from_dead(certain);
+        self.peer.gone = certain;
+        self.forget_sleep();
         self.peer.forget_words();
         self.peer.holds_nothing();
         self.groups.forgive_failures();
@@ -141,10 +161,18 @@ impl Cluster {
     }
 
     /// The peer has stopped everything and leaves (`resources.md` 5.1).
-    fn on_peer_left(&mut self) {
+    fn on_peer_left(&mut self, message: &Message) {
         let Some(node) = self.peer_name() else { return };
+        let sequence = message.sequence().unwrap_or_default().0;
+        if sequence < self.peer.claims_seq {
+            return;
+        }
+        // Its last word, also when a claim on a slow medium comes in after it.
+        self.peer.claims_seq = sequence;
+        self.forget_sleep();
         self.peer.holds_nothing();
         self.peer.left = true;
+        self.peer.gone = true;
         self.peer.leaving = false;
         self.peer.stable = false;
         self.peer.said = true;
@@ -172,7 +200,15 @@ impl Cluster {
     /// The peer has restarted, or is heard for the first time.
     pub(super) fn on_peer_new_life(&mut self, cut_off: bool) {
         self.stop_fencing();
+        self.peer.gone = false;
+        self.peer.before = None;
         self.peer.forget_words();
+        self.timers.stop(&Timer::Deaf);
+        if !self.nice() {
+            // What it was given it has lost with its life.
+            self.peer.holds.fill(PeerHold::Unknown);
+            self.groups.forgive_failures();
+        }
         self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
         if let Some(index) = self.peer.index {
@@ -193,6 +229,7 @@ impl Cluster {
         self.serve_adopted();
         self.serve_leaving();
         self.serve_upgrade();
+        self.join_in();
         let undecided = self.stage != Stage::Settled || self.exited;
         if self.leaving.is_some() || undecided || !self.settings.manage_resources {
             return;
@@ -232,6 +269,10 @@ impl Cluster {
                 self.groups.want_acquired(index);
                 continue;
             }
+            // Somebody who has not finished deciding may be stopping or starting it.
+            if !self.peer.stable && !self.peer_is_latido() {
+                continue;
+            }
             orphaned = true;
             if self.orphans_waited_for() {
                 let (group, owner) = (self.groups.key(index), self.groups.owner(index).clone());
@@ -258,6 +299,9 @@ impl Cluster {
         if self.peer_is_latido() || self.settings.on_start_failure == OnStartFailure::Stay || !self.peer.stable {
             return;
         }
+        if self.now.mono < self.failback_not_before {
+            return;
+        }
         let Some(index) = self.groups.unoffered_failure() else { return };
         if self.groups.is_busy() {
             return;
@@ -272,18 +316,16 @@ impl Cluster {
             return;
         }
         let peer_active = self.peer_node().is_some_and(|node| node.status == Status::Active);
-        if !peer_active || !self.peer.stable || self.peer.leaving {
+        if !peer_active || !self.peer.stable || self.peer.leaving || self.now.mono < self.failback_not_before {
             return;
         }
-        self.needs_failback = false;
         let can_go = |index: usize| {
-            !self.is_own(index)
-                && self.groups.state(index) == GroupState::Held
-                && !matches!(self.peer.holds[index], PeerHold::Failed | PeerHold::FailedStays)
+            !self.is_own(index) && self.groups.state(index) == GroupState::Held && !self.peer.holds[index].has_failed()
         };
-        if (0..self.groups.len()).any(can_go)
-            && let Some(node) = self.peer_name()
-        {
+        let any = (0..self.groups.len()).any(can_go);
+        // Offered until nothing is left to give: an offer may be lost, or refused because the peer is busy.
+        self.needs_failback = any;
+        if any && let Some(node) = self.peer_name() {
             self.report(Report::FailbackBegins { node });
             self.begin_standby(Set::Foreign);
         }

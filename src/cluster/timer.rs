@@ -24,6 +24,16 @@ pub(super) enum Timer {
     Orphans,
     /// A step of the hand-over is overdue.
     Standby,
+    /// What arrived together with the giver's `done` has been heard.
+    Take,
+    /// A failback that came to nothing is offered again.
+    Failback,
+    /// The peer has not heard us for too long.
+    Deaf,
+    /// Say again what we hold.
+    Restate,
+    /// Nobody confirms the patience we asked for.
+    Upgrade,
     /// The peer asked us to take over while we were busy, and waits.
     PendingTake,
     /// A client waits for the outcome of its takeover or hand-over.
@@ -75,6 +85,11 @@ impl TimerTable {
     /// Whether a timer runs.
     pub(super) fn is_set(&self, timer: &Timer) -> bool {
         self.due.contains_key(timer)
+    }
+
+    /// When a timer rings, if it runs.
+    pub(super) fn at(&self, timer: &Timer) -> Option<Mono> {
+        self.due.get(timer).copied()
     }
 
     /// The earliest moment anything is due.

@@ -10,9 +10,11 @@ use nix::unistd::Pid;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use crate::clock::since_boot;
 use crate::cluster::Past;
 use crate::haresources::Invocation;
 use crate::names::JobId;
+use crate::paths::Paths;
 
 use super::state::{Process, State, StateFile, boot};
 
@@ -32,6 +34,8 @@ pub(super) struct Inheritance {
     pub clients: Orphans,
     /// The file, to be written on.
     pub file: StateFile,
+    /// When the predecessor said its last word, since boot, and the patience it had asked for.
+    pub last_word: Option<(Duration, Duration)>,
 }
 
 impl Inheritance {
@@ -42,15 +46,41 @@ impl Inheritance {
         let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
         let orphans = Orphans::of(jobs);
         let clients = Orphans::of(state.clients.iter().map(|process| (*process, Duration::ZERO)));
-        Inheritance { past: judge(state, now, alone, hopeless), orphans, clients, file }
+        let last_word = (!alone && state.alive <= now).then_some((state.alive, state.patience));
+        let past = judge(state, now, alone, hopeless);
+        Inheritance { last_word: last_word.filter(|_| past != Past::Fresh), past, orphans, clients, file }
     }
+}
+
+/// What a daemon knows of its predecessor before it knows anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Left {
+    /// Something may run here that nobody else may start.
+    pub claims: bool,
+    /// The other node may have noticed the silence, or will before anything can be done about it.
+    pub is_late: bool,
+}
+
+impl Left {
+    /// Looks at the notes.
+    pub(super) fn look(run_dir: &Path, now: Duration) -> Left {
+        let state = StateFile::read(run_dir).filter(|state| state.boot == boot()).unwrap_or_default();
+        let claims = state.kept.claims_anything();
+        let is_late = matches!(judge(state, now, false, false), Past::Late(_));
+        Left { claims, is_late }
+    }
+}
+
+/// Whether something may run on this machine that a daemon which died had started: no time to refuse anything.
+pub fn something_runs(paths: &Paths) -> bool {
+    Left::look(&paths.run_dir, since_boot()).claims
 }
 
 fn judge(state: State, now: Duration, alone: bool, hopeless: bool) -> Past {
     if hopeless {
         return Past::Hopeless(state.kept);
     }
-    if !state.kept.claims_anything() && !state.kept.leaving && state.kept.groups.is_empty() {
+    if !state.kept.is_worth_keeping() {
         return Past::Fresh;
     }
     // A clock that ran backwards says nothing about how long we were silent.
@@ -142,6 +172,7 @@ mod tests {
             words: vec!["ra".into()],
             state: GroupState::Held,
             since_partition: false,
+            begun: true,
             offered: false,
             failure: None,
         };

@@ -16,6 +16,7 @@ use crate::wire::{Kind, Message};
 
 use super::api_socket::{ApiSocket, Heard, parcel};
 use super::driver::Driver;
+use super::wants::Want;
 use super::{files, pidfile};
 
 /// Who is signed on, and where they speak.
@@ -66,14 +67,19 @@ impl Driver {
             return;
         }
         self.make_room_for_dopd();
-        let path = self.options.paths.api_socket();
-        match ApiSocket::open(&path) {
-            Ok(socket) => self.api.socket = Some(socket),
-            Err(error) => {
-                let path = path.display();
-                self.log.error(format!("{path}: {error}; cl_status, ipfail and their like find no heartbeat here"));
-            }
+        if let Err(why) = self.try_to_open_api() {
+            self.log.error(&why);
+            self.wants.add(Want::Api, why);
         }
+    }
+
+    /// Opens the socket, now or again.
+    pub(super) fn try_to_open_api(&mut self) -> Result<(), String> {
+        let path = self.options.paths.api_socket();
+        let say =
+            |error| format!("{}: {error}; cl_status, ipfail and their like find no heartbeat here", path.display());
+        self.api.socket = Some(ApiSocket::open(&path).map_err(say)?);
+        Ok(())
     }
 
     /// A directory below ours in which `dopd`, which is not root, may listen.

@@ -54,7 +54,8 @@ pub(super) struct Control {
     questions: mpsc::Receiver<Asked>,
     waiting: BTreeMap<ClientId, oneshot::Sender<Answer>>,
     next: u64,
-    listener: JoinHandle<()>,
+    /// `None` while the socket cannot be made.
+    listener: Option<JoinHandle<()>>,
     page: Option<JoinHandle<()>>,
     sender: mpsc::Sender<Asked>,
 }
@@ -89,9 +90,16 @@ impl Control {
         let _ = files::share_with_clients(path);
         fs::set_permissions(path, Permissions::from_mode(0o660))?;
         let (sender, questions) = mpsc::channel(MOST_CLIENTS);
-        let listener = tokio::spawn(listen(listener, sender.clone()));
+        let listener = Some(tokio::spawn(listen(listener, sender.clone())));
         let (path, waiting) = (path.to_owned(), BTreeMap::new());
         Ok(Control { path, questions, waiting, next: 0, listener, page: None, sender })
+    }
+
+    /// Where nobody can ask.
+    pub(super) fn deaf(path: &Path) -> Control {
+        let (sender, questions) = mpsc::channel(MOST_CLIENTS);
+        let (path, waiting) = (path.to_owned(), BTreeMap::new());
+        Control { path, questions, waiting, next: 0, listener: None, page: None, sender }
     }
 
     /// Serves the status page at this address, too.
@@ -129,8 +137,9 @@ impl Control {
 
 impl Drop for Control {
     fn drop(&mut self) {
-        self.listener.abort();
         self.page.iter().for_each(JoinHandle::abort);
+        let Some(listener) = &self.listener else { return };
+        listener.abort();
         // A socket that stays is removed by the next start.
         let _ = fs::remove_file(&self.path);
     }

@@ -37,8 +37,9 @@ use super::notifications::Notifications;
 use super::pidfile::PidFile;
 use super::recorder::Recorder;
 use super::signals::{Signal, Signals};
-use super::start::Options;
+use super::start::{Options, Terms};
 use super::state::StateFile;
+use super::wants::{Want, Wants};
 use super::watchdog::Watchdog;
 use super::witness::Lateness;
 
@@ -70,21 +71,23 @@ pub(super) struct Driver {
     pub(super) soon: VecDeque<Event>,
     pub(super) exit: Option<u8>,
     pub(super) guardian: Guardian,
-    pid_file: Option<PidFile>,
+    pub(super) pid_file: Option<PidFile>,
+    pub(super) wants: Wants,
     pub(super) orphans: Orphans,
     pub(super) company: Company,
     pub(super) watchdog: Option<Watchdog>,
     pub(super) state: StateFile,
     recorder: Option<Recorder>,
     pub(super) sparing: Sparing,
-    fifo: Fifo,
+    pub(super) fifo: Fifo,
     signals: Signals,
 }
 
 /// What was there before the loop.
 #[derive(Debug)]
 pub(super) struct Inherited {
-    pub pid_file: PidFile,
+    pub pid_file: Option<PidFile>,
+    pub terms: Terms,
     pub guardian: Guardian,
     pub orphans: Orphans,
     pub company: Company,
@@ -118,19 +121,34 @@ impl Driver {
         cluster: Cluster,
         inherited: Inherited,
     ) -> io::Result<Driver> {
-        let Inherited { pid_file, guardian, orphans, company, state, recorder, remembered } = inherited;
+        let Inherited { pid_file, mut terms, guardian, orphans, company, state, recorder, remembered } = inherited;
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
         let net = Net::open(config.announce, paths.rsctmp())
             .inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}")))
             .ok();
+        let (socket, pipe) = (paths.control_socket(), paths.fifo());
+        let control = match Control::open(&socket) {
+            Ok(control) => control,
+            Err(error) => terms
+                .spare(Want::Control, format!("{}: {error}", socket.display()), &log)
+                .map(|()| Control::deaf(&socket))
+                .map_err(io::Error::other)?,
+        };
+        let fifo = match Fifo::open(&pipe) {
+            Ok(fifo) => fifo,
+            Err(error) => terms
+                .spare(Want::Fifo, format!("{}: {error}", pipe.display()), &log)
+                .map(|()| Fifo::absent())
+                .map_err(io::Error::other)?,
+        };
         Ok(Driver {
             environment: Environment::new(paths, &config, std::env::vars_os()),
             places: Places::new(paths),
-            control: Control::open(&paths.control_socket())?,
+            control,
             api: Api::new(&config.apiauth),
-            fifo: Fifo::open(&paths.fifo())?,
+            fifo,
             signals: Signals::listen()?,
             remembered,
             children: Children::default(),
@@ -144,7 +162,8 @@ impl Driver {
             soon: VecDeque::new(),
             exit: None,
             guardian,
-            pid_file: Some(pid_file),
+            pid_file,
+            wants: terms.wants,
             orphans,
             company,
             watchdog,
@@ -165,11 +184,7 @@ impl Driver {
     /// Runs until the core says that it is over.
     pub(super) async fn run(mut self) -> u8 {
         self.company.watch_leftovers();
-        if let Some(address) = self.config.latido.listen
-            && let Err(error) = self.control.serve_page(address)
-        {
-            self.log.warn(format!("listen {address}: {error}: no status page"));
-        }
+        self.serve_page();
         let orphans = self.orphans.watch();
         if orphans > 0 {
             self.log
@@ -177,6 +192,7 @@ impl Driver {
         }
         self.tell(Event::Tick);
         self.guardian.say(&[READY]);
+        self.get_what_is_wanted();
         loop {
             // A node that leaves in order waits for those beside it.
             if let Some(code) = self.exit.filter(|code| *code != 0 || self.company.is_over()) {
@@ -189,6 +205,15 @@ impl Driver {
             }
             let woken = self.wait().await;
             self.react(woken);
+        }
+    }
+
+    /// The status page, where one is wanted.
+    pub(super) fn serve_page(&mut self) {
+        if let Some(address) = self.config.latido.listen
+            && let Err(error) = self.control.serve_page(address)
+        {
+            self.log.warn(format!("listen {address}: {error}: no status page"));
         }
     }
 
@@ -223,6 +248,7 @@ impl Driver {
             repeat,
             self.guardian.next_attempt(),
             self.company.next_deadline(),
+            self.wants.next_attempt(),
         ]
         .into_iter()
         .flatten()
@@ -281,6 +307,9 @@ impl Driver {
         }
         if self.guardian.next_attempt().is_some_and(|at| at <= now) {
             self.get_a_guardian();
+        }
+        if self.wants.next_attempt().is_some_and(|at| at <= now) {
+            self.get_what_is_wanted();
         }
         if self.company.next_deadline().is_some_and(|at| at <= now) {
             let wanted = self.company.serve(now, &self.environment, &self.log);

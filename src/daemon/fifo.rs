@@ -15,7 +15,8 @@ const LONGEST: usize = 65_536;
 /// The reading end.
 #[derive(Debug)]
 pub(super) struct Fifo {
-    file: AsyncFd<File>,
+    /// `None` while it cannot be made.
+    file: Option<AsyncFd<File>>,
     text: Vec<u8>,
 }
 
@@ -34,7 +35,12 @@ impl Fifo {
         }
         // Opened for writing too: there is always a writer, so the end of one script is not an end of file for us.
         let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-        Ok(Fifo { file: crate::sys::watch(file, tokio::io::Interest::READABLE)?, text: Vec::new() })
+        Ok(Fifo { file: Some(crate::sys::watch(file, tokio::io::Interest::READABLE)?), text: Vec::new() })
+    }
+
+    /// One that nobody can write into.
+    pub(super) const fn absent() -> Fifo {
+        Fifo { file: None, text: Vec::new() }
     }
 
     /// The next message's text, from `>>>` to `<<<`; cancel safe. Whatever stands between messages is dropped.
@@ -44,8 +50,12 @@ impl Fifo {
                 return message;
             }
             let mut chunk = [0; 4096];
-            let Ok(mut ready) = self.file.readable().await else {
-                // The reactor is gone: we are ending.
+            let ready = match &self.file {
+                Some(file) => file.readable().await.ok(),
+                None => None,
+            };
+            let Some(mut ready) = ready else {
+                // There is none, or the reactor is gone: we are ending.
                 std::future::pending::<()>().await;
                 continue;
             };

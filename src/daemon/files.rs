@@ -1,5 +1,5 @@
-//! The small files a node keeps between lives: generation, uuid, and how far each peer was heard (`config.md` 8,
-//! `wire.md` 4.1 and 4.7). A crash leaves the old or the new file; a generation is on disk before the daemon goes on.
+//! The small files a node keeps between lives: uuid, and how far each peer was heard (`config.md` 8, `wire.md` 4.7). A
+//! crash leaves the old or the new file. The generation has a file of its own (`generation`).
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
@@ -10,19 +10,9 @@ use nix::unistd::{Group, User};
 
 use crate::names::NodeName;
 use crate::paths::Paths;
-use crate::time::Wall;
 use crate::wire::{Generation, Sequence};
 
 use super::disk::Disk;
-
-/// A generation and where it came from, for the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NextGeneration {
-    /// To be used in this life; already on disk.
-    pub generation: Generation,
-    /// What an operator should know: a lost or broken file.
-    pub remark: Option<String>,
-}
 
 /// Makes the directories a node writes into; an existing one is left as it is.
 ///
@@ -81,47 +71,6 @@ fn make_directory(dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(|error| naming(dir, &error))
-}
-
-/// Counts the generation up and writes it down.
-///
-/// A missing or empty file starts at `now` + 1, far above any count; a broken one too, where the original would fall
-/// back to 1 and be taken for a replay.
-///
-/// # Errors
-/// When the file cannot be read or written: without it the peer would refuse us after the next start.
-pub(super) fn next_generation(paths: &Paths, now: Wall) -> io::Result<NextGeneration> {
-    let path = paths.lib_dir.join("hb_generation");
-    let fresh = Generation(now.0.saturating_add(1));
-    let (generation, remark) = match read_generation(&path)? {
-        Stored::Count(count) => (Generation(count.saturating_add(1)), None),
-        Stored::Missing => (fresh, Some(format!("No Previous generation - starting at {}", fresh.0))),
-        Stored::Broken => {
-            let path = path.display();
-            (fresh, Some(format!("BROKEN previous generation in {path} - starting at {}", fresh.0)))
-        }
-    };
-    replace(&path, format!("{:>15}\n", generation.0).as_bytes(), 0o644)?;
-    Ok(NextGeneration { generation, remark })
-}
-
-enum Stored {
-    Count(u64),
-    Missing,
-    Broken,
-}
-
-fn read_generation(path: &Path) -> io::Result<Stored> {
-    let text = match read_bounded(path, 64) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).trim().to_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Stored::Missing),
-        Err(error) => return Err(naming(path, &error)),
-    };
-    Ok(match text.parse() {
-        Ok(count) => Stored::Count(count),
-        Err(_) if text.is_empty() => Stored::Missing,
-        Err(_) => Stored::Broken,
-    })
 }
 
 /// Reads this node's uuid, or makes one; `true` when it is new.
@@ -266,7 +215,7 @@ pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn naming(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn naming(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
@@ -279,43 +228,6 @@ mod tests {
         let paths = Paths::under(dir.path());
         make_directories(&paths).unwrap();
         (dir, paths)
-    }
-
-    #[test]
-    fn the_generation_is_counted_up_in_sixteen_bytes() {
-        let (_dir, paths) = node();
-        let file = paths.lib_dir.join("hb_generation");
-        fs::write(&file, "             41\n").unwrap();
-        let next = next_generation(&paths, Wall(1_000_000)).unwrap();
-        assert_eq!(next, NextGeneration { generation: Generation(42), remark: None });
-        assert_eq!(fs::read(&file).unwrap(), b"             42\n");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
-    }
-
-    #[test]
-    fn a_missing_generation_starts_above_any_count() {
-        let (_dir, paths) = node();
-        let next = next_generation(&paths, Wall(1_700_000_000)).unwrap();
-        assert_eq!(next.generation, Generation(1_700_000_001));
-        assert_eq!(next.remark.as_deref(), Some("No Previous generation - starting at 1700000001"));
-        assert_eq!(next_generation(&paths, Wall(5)).unwrap().generation, Generation(1_700_000_002));
-    }
-
-    #[test]
-    fn a_broken_generation_never_falls_back_to_one() {
-        let (_dir, paths) = node();
-        fs::write(paths.lib_dir.join("hb_generation"), "rubbish\n").unwrap();
-        let next = next_generation(&paths, Wall(1_700_000_000)).unwrap();
-        assert_eq!(next.generation, Generation(1_700_000_001));
-        assert!(next.remark.unwrap().starts_with("BROKEN previous generation"));
-    }
-
-    #[test]
-    fn what_a_crash_left_beside_the_file_does_no_harm() {
-        let (_dir, paths) = node();
-        fs::write(paths.lib_dir.join("hb_generation"), "              7\n").unwrap();
-        fs::write(paths.lib_dir.join("hb_generation.new"), "    9").unwrap();
-        assert_eq!(next_generation(&paths, Wall(1)).unwrap().generation, Generation(8));
     }
 
     #[test]

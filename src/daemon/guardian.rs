@@ -21,6 +21,8 @@ pub(super) const STOPPING: u8 = b'S';
 pub(super) const ENDS: u8 = b'E';
 /// The exit code that asks for the next program.
 pub(super) const UPGRADE: u8 = 75;
+/// The exit code of a refusal while something may run here: another attempt is wanted.
+pub(super) const AGAIN: u8 = 76;
 
 /// Between two attempts to get a parent.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -38,6 +40,10 @@ pub(super) struct Cradle {
     pub deaths: usize,
     /// This one is only to clean up.
     pub hopeless: bool,
+    /// Somebody wants the daemon to end, and there was no child to be told.
+    pub leaving: bool,
+    /// How many refused before this one, since the last that was ready.
+    pub attempt: u32,
 }
 
 /// How `latido daemon` is called to run as these options say.

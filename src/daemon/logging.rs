@@ -133,6 +133,20 @@ impl Log {
         self.sinks().disk.clone()
     }
 
+    /// Tries again to open what could not be opened; returns a sentence for each file that still cannot be.
+    pub(super) fn open_what_is_missing(&self) -> Vec<String> {
+        let sinks = self.sinks();
+        let mut places = lock(&sinks.places);
+        let places = &mut *places;
+        let mut refusals = Vec::new();
+        for target in [&mut places.logfile, &mut places.debugfile].into_iter().flatten() {
+            if target.file.is_none() {
+                *target = Target::open(&target.path.clone(), &mut refusals);
+            }
+        }
+        refusals
+    }
+
     /// Opens the files anew, for those who rotate logs.
     pub(super) fn reopen(&self) {
         self.sinks().put(Places::reopen);

@@ -48,10 +48,18 @@ impl Found {
         }
     }
 
-    /// A unit is judged by the exit code of `systemctl`, not by the log lines it prints.
+    /// A unit runs when `systemctl` says so by its exit code, and is stopped only when it says that by its word: one that
+    /// is deactivating runs still, and one nobody could ask about proves nothing.
     pub(super) fn judge(is_unit: bool, verb: Verb, mut outcome: Outcome) -> Outcome {
         if is_unit && verb == Verb::Status {
-            outcome.said = if outcome.succeeded() { "running" } else { "stopped" }.to_owned();
+            let word =
+                outcome.said.split_whitespace().next().unwrap_or("").trim_end_matches(|c: char| !c.is_alphabetic());
+            let told = match word {
+                _ if outcome.succeeded() => "running",
+                "inactive" | "failed" => "stopped",
+                _ => "",
+            };
+            outcome.said = told.to_owned();
         }
         outcome
     }
@@ -203,6 +211,8 @@ fn others_who_may_write(meta: &Metadata) -> Option<String> {
 mod tests {
     use std::fs::Permissions;
 
+    use crate::haresources::Told;
+
     use super::*;
 
     fn node() -> (tempfile::TempDir, Places) {
@@ -248,9 +258,15 @@ mod tests {
         let invocation = |verb| Invocation { resource: crate::haresources::Resource::from_word("web"), verb };
         let call = Found::Unit("web.service".into()).call(&invocation(Verb::Status)).unwrap();
         assert_eq!(call.arguments, ["is-active", "web.service"]);
-        for (code, runs) in [(0, true), (3, false), (4, false)] {
-            let outcome = Outcome { exit: crate::haresources::Exit::Code(code), said: "OK running".into() };
-            assert_eq!(Found::judge(true, Verb::Status, outcome).says_running(), runs, "{code}");
+        let told = |code, said: &str| {
+            let outcome = Outcome { exit: crate::haresources::Exit::Code(code), said: said.into() };
+            Found::judge(true, Verb::Status, outcome).told()
+        };
+        assert_eq!(told(0, "OK not running"), Told::Running);
+        assert_eq!(told(3, "inactive\n"), Told::Stopped);
+        assert_eq!(told(3, "failed; OK: it was running"), Told::Stopped);
+        for (code, said) in [(3, "deactivating\n"), (3, "activating"), (1, ""), (4, "OK running")] {
+            assert_eq!(told(code, said), Told::Unknown, "{code} {said}");
         }
     }
 

@@ -29,6 +29,7 @@ impl Driver {
             auto_failback: view.auto_failback.as_str().to_owned(),
             away: view.away.clone(),
             drift: view.drift.clone(),
+            going_on: self.wants.sentences(),
             fencing: view.fences.clone(),
             deadtime_ms: millis(self.config.settings.deadtime),
             enough_deadtime_ms: view.enough_deadtime.map(millis),

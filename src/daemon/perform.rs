@@ -15,6 +15,7 @@ use super::child::{Call, Ended, Output};
 use super::control::Question;
 use super::driver::Driver;
 use super::guardian;
+use super::in_force;
 use super::lookup::{Found, own_agent};
 use super::watchdog::Watchdog;
 
@@ -223,6 +224,9 @@ impl Driver {
         match reason {
             ExitReason::Stopped => {
                 self.state.close();
+                if !self.state.claims_anything() {
+                    in_force::forget(&self.options.paths);
+                }
                 self.disarm_watchdog();
                 self.company.stop(self.clock.mono(), &self.log);
                 self.exit = Some(0);

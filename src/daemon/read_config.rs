@@ -77,6 +77,32 @@ pub fn read_sources(paths: &Paths, options: &Options) -> Sources {
     Sources { ha_cf, latido_cf, haresources, authkeys, problems, without_resources: options.without_resources }
 }
 
+/// For a daemon that has only to stop what another left: the name of this node, what `ha.cf` says of logs and `latido.cf`
+/// of scripts if that can be read, no media and no groups. `None` when this node has no name.
+pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
+    let me = host_name(&paths.ha_dir)?;
+    let text = |name: &str, text: String| Some(SourceText::new(name, text));
+    let bare = format!("node {me}\nbcast lo\nauto_failback off\n");
+    let ha_cf = read(&paths.ha_cf(), "", &mut Vec::new()).unwrap_or_default();
+    let of_logs = |line: &&str| {
+        let word = line.split_whitespace().next().unwrap_or_default();
+        ["logfile", "debugfile", "logfacility", "debug", "use_logd"].contains(&word)
+    };
+    let logs: String = ha_cf.text.lines().filter(of_logs).map(|line| format!("{line}\n")).collect();
+    let sources = Sources {
+        ha_cf: text("ha.cf", format!("{bare}{logs}")),
+        latido_cf: read(&paths.latido_cf(), "", &mut Vec::new()),
+        authkeys: text("authkeys", "auth 1\n1 crc\n".to_owned()),
+        haresources: text("haresources", String::new()),
+        ..Sources::default()
+    };
+    let facts = OnlyName(me);
+    let config = Config::assemble(&sources, &facts);
+    let least = || Sources { ha_cf: text("ha.cf", bare.clone()), latido_cf: None, ..sources.clone() };
+    let config = config.or_else(|_| Config::assemble(&least(), &facts)).ok()?;
+    Some(Config { media: Vec::new(), ..config })
+}
+
 /// `haresources` alone, for programs that only list groups; `None` when it cannot be read.
 pub fn read_haresources(paths: &Paths) -> Option<SourceText> {
     read(&paths.haresources(), "Cannot open resources file", &mut Vec::new())
@@ -164,6 +190,28 @@ pub struct HostFacts {
     interfaces: Option<Vec<Interface>>,
     services: Vec<(String, u16)>,
     resolver: bool,
+}
+
+/// What files that were accepted once need to mean the same again: nothing that can have gone away since.
+#[derive(Clone, Debug)]
+pub(super) struct FewFacts {
+    name: Option<NodeName>,
+    services: Vec<(String, u16)>,
+}
+
+/// Looks only for the name of this node and the numbers of services.
+pub(super) fn few_facts(paths: &Paths) -> FewFacts {
+    FewFacts { name: host_name(&paths.ha_dir), services: udp_services() }
+}
+
+impl Facts for FewFacts {
+    fn node_name(&self) -> Option<NodeName> {
+        self.name.clone()
+    }
+
+    fn udp_port_of(&self, service: &str) -> Option<u16> {
+        self.services.iter().find(|(name, _)| name == service).map(|(_, port)| *port)
+    }
 }
 
 /// Looks at this machine; names and interfaces once, the rest when asked.

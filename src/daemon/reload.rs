@@ -5,7 +5,9 @@ use crate::config::Config;
 
 use super::driver::Driver;
 use super::environment::Environment;
+use super::in_force;
 use super::read_config::{self, Options};
+use super::wants::Want;
 
 impl Driver {
     /// All files anew; a fault in any of them leaves everything as it was.
@@ -13,7 +15,8 @@ impl Driver {
         self.log.reopen();
         let read =
             Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
-        match read_config::load_with(&self.options.paths, &read).1 {
+        let (sources, config) = read_config::load_with(&self.options.paths, &read);
+        match config {
             Err(problems) => {
                 problems.iter().for_each(|problem| self.log.error(problem.to_string()));
                 self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
@@ -34,6 +37,9 @@ impl Driver {
                 if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
                     self.log.write(level, text);
                 }
+                self.wants.remove(Want::Files);
+                let kept = in_force::keep(&self.options.paths, &sources);
+                self.complain(kept);
                 self.tell(Event::Reconfigure(Box::new(fresh)));
             }
         }

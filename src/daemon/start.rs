@@ -3,26 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use crate::clock::{Clock, since_boot};
-use crate::cluster::{Birth, Cluster, Past};
-use crate::config::Config;
+use crate::cluster::{Birth, Cluster, Past, Silence};
+use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::link::Links;
 use crate::paths::Paths;
 use crate::record::Life;
 use crate::sys;
-use crate::wire::Generation;
 
-use super::adopt::Inheritance;
+use super::adopt::{Inheritance, Left};
 use super::clients::Company;
 use super::disk::Disk;
 use super::driver::{Driver, Inherited};
 use super::files::Remembered;
-use super::guardian::{Cradle, Guardian, last_word};
+use super::generation::{Rules, next_generation};
+use super::guardian::{AGAIN, Cradle, Guardian, UPGRADE, last_word};
 use super::logging::{Log, Terminal};
 use super::pidfile::{PidFile, Running};
 use super::read_config::Options as ReadOptions;
 use super::recorder::Recorder;
-use super::{files, pidfile, read_config, realtime};
+use super::wants::{Want, Wants};
+use super::{files, in_force, pidfile, read_config, realtime, wants};
 
 /// Exit code for "not configured" (LSB), the original's for every refusal to start.
 const NOT_CONFIGURED: u8 = 6;
@@ -47,7 +48,7 @@ pub struct Options {
 }
 
 /// The child's life: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
-/// anything else; 75 asks the supervisor for the next program.
+/// anything else; 75 asks the supervisor for the next program, 76 for another attempt.
 pub(super) fn run_core(options: &Options, cradle: Cradle) -> u8 {
     let line = cradle.line.try_clone();
     let code = live(options, cradle);
@@ -55,6 +56,23 @@ pub(super) fn run_core(options: &Options, cradle: Cradle) -> u8 {
         last_word(&line, code);
     }
     code
+}
+
+/// On what terms a daemon starts.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    /// Something may run here: whatever is refused is done without, or waited for (`takeover.md` 9).
+    pub resolute: bool,
+    /// Who else runs here, as far as that was looked at.
+    pub other: Option<Running>,
+    /// It stops what was left, without files and media, and is no daemon.
+    pub only_to_clean: bool,
+    /// The files it was read from, to be kept.
+    pub sources: Option<Sources>,
+    /// What it does without so far.
+    pub wants: Wants,
+    /// Errors to be logged as soon as it is known where to.
+    untold: Vec<String>,
 }
 
 fn live(options: &Options, cradle: Cradle) -> u8 {
@@ -65,40 +83,137 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let terminal = if options.to_terminal { Terminal::detect() } else { Terminal::Nobody };
     let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();
-    let read = ReadOptions { without_resources: options.without_resources, ..ReadOptions::default() };
-    let config = match read_config::load_with(&options.paths, &read).1 {
-        Ok(config) => config,
-        Err(problems) => return refuse(&log, &problems),
+    let left = Left::look(&options.paths.run_dir, since_boot());
+    let other = pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor));
+    let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
+    let resolute = is_successor && !matches!(other, Running::Yes(_));
+    let mut terms = Terms { other: Some(other), resolute, ..Terms::default() };
+    let code = match configuration(options, &mut terms) {
+        Ok(config) => begin(options, &config, &clock, &log, cradle, terms),
+        Err(problems) if resolute => without_files(options, &problems, &clock, &log, cradle, &left),
+        Err(problems) => refuse(&log, &problems),
     };
-    for refusal in log.direct(config.settings.me.as_str(), &config.logging) {
-        log.warn(refusal);
+    log.disk().settle();
+    if terms_are_over(code, other) {
+        wants::publish(&options.paths, &[]);
+    }
+    code
+}
+
+/// Whether nobody is waited for any more.
+fn terms_are_over(code: u8, other: Running) -> bool {
+    ![AGAIN, UPGRADE].contains(&code) && !matches!(other, Running::Yes(_))
+}
+
+/// The files as they are, or else, where something runs, as they were when they were last accepted.
+fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
+    let without_resolver = terms.resolute;
+    let read = ReadOptions { without_resources: options.without_resources, without_resolver, ..ReadOptions::default() };
+    let (sources, config) = read_config::load_with(&options.paths, &read);
+    let mut problems = match config {
+        Ok(config) => {
+            terms.sources = Some(sources);
+            return Ok(config);
+        }
+        Err(problems) => problems,
+    };
+    if !terms.resolute {
+        return Err(problems);
+    }
+    terms.untold = problems.iter().map(ToString::to_string).collect();
+    match in_force::read(&options.paths, &read) {
+        Ok((then, config)) => {
+            let first = in_force::sentence(&problems);
+            if in_force::are_the_same(&sources, &then) {
+                // It is the machine that lacks something: a medium that does not open says so itself.
+                terms.untold.push(format!("{first}: it had none when it was accepted, going on"));
+            } else {
+                let why = format!(
+                    "{first}: going on with the files as they were; mend it, then have them reread (heartbeat -r)"
+                );
+                terms.untold.push(why.clone());
+                terms.wants.add(Want::Files, why);
+            }
+            Ok(config)
+        }
+        Err(why) => {
+            if let Ok(config) = Config::assemble(&sources, &read_config::few_facts(&options.paths)) {
+                terms.untold.push("There is nothing wrong with the files themselves: going on".to_owned());
+                return Ok(config);
+            }
+            problems.push(Problem::error(options.paths.run_dir.join("latido-files").display().to_string(), why));
+            Err(problems)
+        }
+    }
+}
+
+/// From a configuration to the end of this life.
+fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: Cradle, mut terms: Terms) -> u8 {
+    let refusals = log.direct(config.settings.me.as_str(), &config.logging);
+    refusals.iter().for_each(|refusal| log.warn(refusal));
+    terms.untold.drain(..).for_each(|error| log.error(error));
+    if !refusals.is_empty() {
+        terms.wants.add(Want::Log, refusals.join("; "));
     }
     config.warnings.iter().for_each(|warning| log.warn(warning.to_string()));
-    if let Running::Yes(pid) = pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)) {
+    if let Some(Running::Yes(pid)) = terms.other {
         log.info(format!("heartbeat: already running [pid {pid}]."));
         // A service manager that lost its way to the daemon finds it again.
         let pid = u32::try_from(pid).unwrap_or_default();
         let _ = sd_notify::notify(&[sd_notify::NotifyState::MainPid(pid), sd_notify::NotifyState::Ready]);
         return 0;
     }
+    let (resolute, leaving) = (terms.resolute, cradle.leaving);
+    let only_to_clean = terms.only_to_clean && !cradle.hopeless;
+    let refusal = if resolute { AGAIN } else { 1 };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&log, &format!("cannot start the event loop: {error}")),
+        Err(error) => return fail(log, &format!("cannot start the event loop: {error}"), refusal),
     };
     let code = runtime.block_on(async {
-        match prepare(options, &config, &clock, &log, cradle) {
+        match prepare(options, config, clock, log, cradle, terms) {
             Ok(driver) => driver.run().await,
-            Err(why) => fail(&log, &why),
+            Err(why) => fail(log, &why, refusal),
         }
     });
-    log.disk().settle();
-    code
+    // All is stopped, but the daemon is still to be there again.
+    if code == 0 && only_to_clean && !leaving { AGAIN } else { code }
+}
+
+/// There are no files to go by, neither as they are nor as they were. What runs here is left alone for as long as the
+/// other node waits for us; then it is stopped, for which the notes are enough.
+fn without_files(options: &Options, problems: &[Problem], clock: &Clock, log: &Log, cradle: Cradle, left: &Left) -> u8 {
+    let stop = cradle.hopeless || left.is_late;
+    let what = if stop { "what runs here is stopped" } else { "what runs here is left alone until deadtime is over" };
+    let why = format!("{}; the daemon cannot start and tries again; {what}", in_force::sentence(problems));
+    let config = read_config::nothing_but_a_name(&options.paths);
+    if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
+        config.iter().for_each(|config| drop(log.direct(config.settings.me.as_str(), &config.logging)));
+        problems.iter().for_each(|problem| log.error(problem.to_string()));
+        log.error(&why);
+    }
+    wants::publish(&options.paths, std::slice::from_ref(&why));
+    // Whoever wants us to end finds our supervisor there.
+    let _ = PidFile::write(&options.paths.pid_file, cradle.supervisor).map(PidFile::leave);
+    if !stop || !(left.claims || cradle.hopeless) {
+        return AGAIN;
+    }
+    let Some(config) = config else {
+        return fail(log, "cannot stop what runs here: this node has no name", AGAIN);
+    };
+    let mut terms = Terms { resolute: true, only_to_clean: true, ..Terms::default() };
+    terms.wants.add(Want::Files, why);
+    begin(options, &config, clock, log, cradle, terms)
 }
 
 /// Says what became of the one before.
 fn mourn(log: &Log, cradle: &Cradle) {
     let Some(how) = &cradle.before else { return };
-    if cradle.hopeless {
+    if cradle.leaving {
+        log.error(format!(
+            "Core heartbeat process died ({how})! This node is to leave: what it left running is stopped."
+        ));
+    } else if cradle.hopeless {
         let deaths = cradle.deaths;
         log.error(format!(
             "Core heartbeat process died ({how})! It has died {deaths} time(s) within the last minute: giving up. What \
@@ -123,23 +238,54 @@ fn refuse(log: &Log, problems: &[Problem]) -> u8 {
     NOT_CONFIGURED
 }
 
-fn fail(log: &Log, why: &str) -> u8 {
+fn fail(log: &Log, why: &str, code: u8) -> u8 {
     log.error(why);
-    1
+    code
 }
 
-fn prepare(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: Cradle) -> Result<Driver, String> {
+fn prepare(
+    options: &Options,
+    config: &Config,
+    clock: &Clock,
+    log: &Log,
+    cradle: Cradle,
+    mut terms: Terms,
+) -> Result<Driver, String> {
     let paths = &options.paths;
-    files::make_directories(paths).map_err(|error| error.to_string())?;
+    if let Err(error) = files::make_directories(paths) {
+        terms.spare(Want::Directories, error.to_string(), log)?;
+    }
     log.info("**************************");
     log.info(format!("Configuration validated. Starting heartbeat (latido {})", env!("CARGO_PKG_VERSION")));
-    let links = Links::open_all(&config.media, &paths.lock_dir, clock).map_err(|errors| {
-        errors.iter().for_each(|error| log.error(error.original()));
-        errors.first().map_or_else(String::new, ToString::to_string)
-    })?;
+    let links = open_links(config, paths, clock, log, terms.resolute)?;
     links.notes().iter().for_each(|note| log.warn(note));
     mourn(log, &cradle);
-    assemble(options, config, clock, log, cradle, links)
+    assemble(options, config, clock, log, cradle, links, terms)
+}
+
+fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, resolute: bool) -> Result<Links, String> {
+    if resolute {
+        let (links, errors) = Links::open_what_can(&config.media, &paths.lock_dir, clock);
+        errors.iter().for_each(|error| log.error(format!("{error}: going on without it, and trying again")));
+        return Ok(links);
+    }
+    Links::open_all(&config.media, &paths.lock_dir, clock).map_err(|errors| {
+        errors.iter().for_each(|error| log.error(error.original()));
+        errors.first().map_or_else(String::new, ToString::to_string)
+    })
+}
+
+impl Terms {
+    /// What cannot be had is done without while something runs here; otherwise it is the end.
+    pub(super) fn spare(&mut self, want: Want, why: String, log: &Log) -> Result<(), String> {
+        if !self.resolute {
+            return Err(why);
+        }
+        let why = format!("{why}: going on without");
+        log.error(&why);
+        self.wants.add(want, why);
+        Ok(())
+    }
 }
 
 /// A driver on these media; must be called inside the runtime.
@@ -150,32 +296,61 @@ pub(super) fn assemble(
     log: &Log,
     cradle: Cradle,
     links: Links,
+    mut terms: Terms,
 ) -> Result<Driver, String> {
     let paths = &options.paths;
     let alone = config.settings.nodes.len() < 2;
-    let Inheritance { past, orphans, clients, file } =
-        Inheritance::take(&paths.run_dir, since_boot(), alone, cradle.hopeless);
+    let hopeless = cradle.hopeless || terms.only_to_clean;
+    let Inheritance { past, orphans, clients, file, last_word } =
+        Inheritance::take(&paths.run_dir, since_boot(), alone, hopeless);
     // Before we get the priority that its thread is not to have.
     match Disk::behind() {
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
     }
+    if let Some(sources) = terms.sources.take()
+        && let Err(why) = in_force::keep(paths, &sources)
+    {
+        log.warn(why);
+    }
     let remembered = Remembered::read(paths, log.disk());
-    let birth = birth(paths, config, clock, log, past, &remembered).map_err(|error| error.to_string())?;
-    let pid_file = PidFile::write(&paths.pid_file, cradle.supervisor).map_err(|error| error.to_string())?;
+    let mut birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
+    let goes_on = terms.only_to_clean && !cradle.hopeless;
+    let pid_file = pid_file(paths, cradle.supervisor, goes_on, log, &mut terms)?;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
     let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
     }
     let now = clock.now();
+    // After everything that may be slow.
+    let lasted = since_boot();
+    birth.silence = last_word.map(|(said, patience)| Silence { lasted: lasted.saturating_sub(said), patience });
     let recorder = recorder
         .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let company = Company::new(&config.respawn, clients);
-    let inherited = Inherited { pid_file, guardian, orphans, company, state: file, recorder, remembered };
+    let inherited = Inherited { pid_file, terms, guardian, orphans, company, state: file, recorder, remembered };
     Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
         .map_err(|error| format!("cannot start: {error}"))
+}
+
+/// `None` where another life of this daemon is to find it, or where it cannot be written.
+fn pid_file(
+    paths: &Paths,
+    supervisor: u32,
+    goes_on: bool,
+    log: &Log,
+    terms: &mut Terms,
+) -> Result<Option<PidFile>, String> {
+    match PidFile::write(&paths.pid_file, supervisor) {
+        Ok(file) if goes_on => {
+            file.leave();
+            Ok(None)
+        }
+        Ok(file) => Ok(Some(file)),
+        Err(error) => terms.spare(Want::PidFile, error.to_string(), log).map(|()| None),
+    }
 }
 
 fn open_record(path: &Path, log: &Log) -> Option<Recorder> {
@@ -199,23 +374,34 @@ fn birth(
     log: &Log,
     past: Past,
     heard: &Remembered,
-) -> std::io::Result<Birth> {
+    terms: &mut Terms,
+) -> Result<Birth, String> {
     let now = clock.now().wall;
-    let generation = if config.generation_from_time {
-        Generation(now.0)
-    } else {
-        let next = files::next_generation(paths, now)?;
-        next.remark.into_iter().for_each(|remark| log.info(remark));
-        next.generation
-    };
-    let uuid = if config.uuid_from_name {
-        files::uuid_from_name(&config.settings.me)
-    } else {
-        let (uuid, fresh) = files::node_uuid(paths)?;
-        if fresh {
-            log.info("No uuid found for current node - generating a new uuid.");
+    let rules = Rules { from_time: config.generation_from_time, whatever_happens: terms.resolute };
+    let next = next_generation(paths, now, rules).map_err(|error| error.to_string())?;
+    next.remark.into_iter().for_each(|remark| log.info(remark));
+    if let Some(why) = next.unwritten {
+        let why = format!("{why}: generation {} is not on disk yet; it is tried again", next.generation.0);
+        log.error(&why);
+        terms.wants.add(Want::Generation(next.generation), why);
+    }
+    let uuid = uuid(paths, config, log, terms)?;
+    let seed = files::random_seed().unwrap_or(now.0);
+    Ok(Birth { generation: next.generation, uuid, seed, remembered: heard.peers().to_vec(), past, silence: None })
+}
+
+fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {
+    let of_name = files::uuid_from_name(&config.settings.me);
+    if config.uuid_from_name {
+        return Ok(of_name);
+    }
+    match files::node_uuid(paths) {
+        Ok((uuid, fresh)) => {
+            if fresh {
+                log.info("No uuid found for current node - generating a new uuid.");
+            }
+            Ok(uuid)
         }
-        uuid
-    };
-    Ok(Birth { generation, uuid, seed: files::random_seed()?, remembered: heard.peers().to_vec(), past })
+        Err(error) => terms.spare(Want::Uuid, error.to_string(), log).map(|()| of_name),
+    }
 }

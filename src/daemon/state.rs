@@ -13,19 +13,23 @@
 //! job 4711 8231456 123500000               pid, its start in clock ticks, when its time is over
 //! client 4712 8231500
 //! ```
+//!
+//! Notes outlive versions, both ways: a line of a new kind is one an older program passes over, and the lack of it must
+//! mean to a newer one what it meant before there were such lines.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::{GroupState, Kept, KeptGroup};
+use crate::cluster::{GroupState, Handover, Kept, KeptGroup, Set};
 use crate::names::{JobId, NodeName};
+use crate::wire::Sequence;
 
-use super::files;
+use super::spare;
 
 /// Longest file we read; far above what any `haresources` can cause.
 const LONGEST: u64 = 1 << 20;
@@ -89,18 +93,22 @@ impl State {
     fn to_text(&self) -> String {
         let mut text = self.first_line();
         let _ = writeln!(text, "latido 1\nboot {}", self.boot);
-        for (set, word) in [(self.kept.leaving, "leaving"), (self.kept.needs_failback, "failback")] {
+        let Kept { leaving, needs_failback, peer_gone, handover, .. } = self.kept;
+        for (set, word) in [(leaving, "leaving"), (needs_failback, "failback"), (peer_gone, "peer-gone")] {
             if set {
                 let _ = writeln!(text, "{word}");
             }
         }
+        if let Some(Handover { giving, set, done, heard }) = handover {
+            let (side, step) = (if giving { "gives" } else { "takes" }, if done { "done" } else { "begun" });
+            let _ = writeln!(text, "handover {side} {set} {step} {}", heard.0);
+        }
         for group in &self.kept.groups {
-            let marks = match (group.since_partition, group.offered) {
-                (false, false) => "-",
-                (true, false) => "p",
-                (false, true) => "o",
-                (true, true) => "po",
-            };
+            let marks: String = [(group.since_partition, 'p'), (group.offered, 'o'), (!group.begun, 'w')]
+                .into_iter()
+                .filter_map(|(set, mark)| set.then_some(mark))
+                .collect();
+            let marks = if marks.is_empty() { "-" } else { &marks };
             let _ = writeln!(text, "group {} {marks} {} {}", group.state.as_str(), group.owner, group.words.join(" "));
             if let Some(why) = &group.failure {
                 let _ = writeln!(text, "why {}", why.replace('\n', " "));
@@ -129,6 +137,8 @@ impl State {
                 "boot" => rest.clone_into(&mut state.boot),
                 "leaving" => state.kept.leaving = true,
                 "failback" => state.kept.needs_failback = true,
+                "peer-gone" => state.kept.peer_gone = true,
+                "handover" => state.kept.handover = handover(rest),
                 "group" => state.kept.groups.push(group(rest)?),
                 "why" => state.kept.groups.last_mut()?.failure = Some(rest.to_owned()),
                 "job" => {
@@ -136,7 +146,8 @@ impl State {
                     state.jobs.push((process_of(process)?, millis(until)?));
                 }
                 "client" => state.clients.push(process_of(rest)?),
-                _ => return None,
+                // Of a later version, from which somebody went back: what runs is still known.
+                _ => {}
             }
         }
         Some(state)
@@ -154,6 +165,13 @@ fn process_of(text: &str) -> Option<Process> {
     Some(Process { pid, start: start.parse().ok()? })
 }
 
+fn handover(text: &str) -> Option<Handover> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [side @ ("gives" | "takes"), set, step @ ("done" | "begun"), heard] = words[..] else { return None };
+    let (set, heard) = (Set::from_text(set)?, Sequence(heard.parse().ok()?));
+    Some(Handover { giving: side == "gives", set, done: step == "done", heard })
+}
+
 fn group(text: &str) -> Option<KeptGroup> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let (state, marks, owner) = (words.next()?, words.next()?, words.next()?);
@@ -161,6 +179,7 @@ fn group(text: &str) -> Option<KeptGroup> {
         state: GroupState::ALL.into_iter().find(|known| known.as_str() == state)?,
         since_partition: marks.contains('p'),
         offered: marks.contains('o'),
+        begun: !marks.contains('w'),
         owner: NodeName::new(owner)?,
         words: words.map(str::to_owned).collect(),
         failure: None,
@@ -191,14 +210,8 @@ impl StateFile {
 
     /// What a predecessor left, of whatever boot; `None` when there is nothing that makes sense.
     pub(super) fn read(run_dir: &Path) -> Option<State> {
-        let path = StateFile::path(run_dir);
-        let meta = fs::symlink_metadata(&path).ok()?;
-        if meta.uid() != nix::unistd::geteuid().as_raw() || meta.mode() & 0o022 != 0 || !meta.is_file() {
-            // It has us run scripts and end processes: nobody else may write it.
-            return None;
-        }
-        let bytes = files::read_bounded(&path, LONGEST).ok()?;
-        State::from_text(&String::from_utf8_lossy(&bytes))
+        // It has us run scripts and end processes: nobody else may write it.
+        State::from_text(&spare::read(&StateFile::path(run_dir), LONGEST)?)
     }
 
     /// Writes down the core's part.
@@ -252,13 +265,13 @@ impl StateFile {
     pub(super) fn close(&mut self) {
         if !self.state.kept.claims_anything() {
             // Whoever finds it still finds that nothing was held.
-            let _ = fs::remove_file(&self.path);
+            spare::remove(&self.path);
         }
     }
 
     fn write(&mut self) -> Result<(), String> {
         self.state.jobs = self.jobs.values().copied().collect();
-        let written = files::replace_unsynced(&self.path, self.state.to_text().as_bytes(), 0o600)
+        let written = spare::replace(&self.path, self.state.to_text().as_bytes())
             .and_then(|()| fs::OpenOptions::new().write(true).open(&self.path));
         match written {
             Ok(file) => {

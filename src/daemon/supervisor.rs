@@ -2,6 +2,9 @@
 //! signals on, and starts another within milliseconds when that one dies. It opens nothing, reads no configuration and
 //! knows nothing of clusters, so that there is nothing in it to fail.
 //!
+//! Once something runs here no refusal ends it (`takeover.md` 9): a fork that fails and a child that cannot start are
+//! tried again, after 50 ms and then after longer and longer.
+//!
 //! The two share a socket pair: the child says when it is ready and how it means to end, and either sees the other's
 //! death as the end of the stream. A child that ends without a word has crashed.
 
@@ -25,7 +28,7 @@ use crate::clock::Clock;
 use crate::sys::{self, Forked};
 use crate::time::Mono;
 
-use super::guardian::{Cradle, ENDS, READY, STOPPING, UPGRADE, arguments};
+use super::guardian::{AGAIN, Cradle, ENDS, READY, STOPPING, UPGRADE, arguments};
 use super::start::{Options, run_core};
 use super::{pidfile, realtime};
 
@@ -34,20 +37,25 @@ const TOO_MANY: usize = 20;
 const A_WHILE: Duration = Duration::from_secs(60);
 /// So many children in a row that died before they were ready.
 const STILLBORN: u32 = 5;
+/// Between two attempts: at least, and at most.
+const SOON: Duration = Duration::from_millis(50);
+const AT_LAST: Duration = Duration::from_secs(3);
+/// The exit code when the supervisor itself could not work: no decision, so a service manager may try again.
+const BROKEN: u8 = 70;
 
 /// What we pass on. `SIGURG` means *make room for the next program*: whoever does not know that ignores it.
 pub(super) const PASSED_ON: [Signal; 6] =
     [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGURG];
 
 /// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
-/// original: 0, 6 not configured, 1 for anything else.
+/// original: 0, 6 not configured, 1 for anything else; 70 when the supervisor itself cannot work.
 pub fn run(options: &Options) -> ExitCode {
     match Supervisor::new(options).and_then(Supervisor::watch) {
         Ok(End::Code(code)) => ExitCode::from(code),
         Ok(End::Core(cradle)) => ExitCode::from(run_core(options, *cradle)),
         Err(error) => {
             eprintln!("ERROR: the supervisor cannot work: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(BROKEN)
         }
     }
 }
@@ -77,6 +85,23 @@ impl Deaths {
     }
 }
 
+/// Attempts that failed in a row: each wait is an eighth of the time they have taken, so that what must be done before
+/// the deadtime is over is done in time, whatever that is.
+#[derive(Debug, Default)]
+struct Refusals {
+    since: Option<Mono>,
+    count: u32,
+}
+
+impl Refusals {
+    /// One more; how long to wait for the next attempt.
+    fn count(&mut self, now: Mono) -> Duration {
+        self.count = self.count.saturating_add(1);
+        let since = *self.since.get_or_insert(now);
+        (now.since(since) / 8).clamp(SOON, AT_LAST)
+    }
+}
+
 struct Supervisor<'a> {
     options: &'a Options,
     program: PathBuf,
@@ -84,6 +109,11 @@ struct Supervisor<'a> {
     signals: SignalFd,
     oom_score: String,
     deaths: Deaths,
+    refusals: Refusals,
+    /// Told to end while there was no child.
+    leaving: bool,
+    /// How the last child ended that had been ready.
+    how: Option<String>,
     child: i32,
     is_ours: bool,
     line: UnixStream,
@@ -110,6 +140,9 @@ impl<'a> Supervisor<'a> {
             signals,
             oom_score: fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default(),
             deaths: Deaths::default(),
+            refusals: Refusals::default(),
+            leaving: false,
+            how: None,
             child,
             is_ours: false,
             line,
@@ -135,31 +168,53 @@ impl<'a> Supervisor<'a> {
         {
             return Ok(End::Core(cradle));
         }
+        let mut hopeless = false;
         loop {
-            self.wait()?;
-            self.pass_signals_on();
-            if self.listen() {
-                continue;
-            }
+            self.await_the_end();
             let how = self.bury();
-            match self.last_word() {
-                Some(UPGRADE) => {
-                    let error = self.become_the_next_program();
-                    if let Some(cradle) = self.give_birth(Some(error), false)? {
-                        return Ok(End::Core(cradle));
-                    }
-                }
-                Some(code) => return Ok(End::Code(code)),
+            let (before, wait) = match self.last_word() {
+                Some(AGAIN) => (self.how.clone(), true),
+                Some(UPGRADE) => (Some(self.become_the_next_program()), false),
+                Some(code) => return Ok(End::Code(if hopeless && !self.leaving { 1 } else { code })),
+                // Who cannot even clean up is not asked to hurry.
+                None if hopeless => (self.how.clone(), true),
                 None => {
-                    let hopeless = self.deaths.count(self.clock.mono(), self.ready);
-                    if let Some(cradle) = self.give_birth(Some(how), hopeless)? {
-                        return Ok(End::Core(cradle));
-                    }
-                    if hopeless {
-                        self.await_the_end();
-                        return Ok(End::Code(1));
-                    }
+                    hopeless = self.deaths.count(self.clock.mono(), self.ready);
+                    (Some(how), false)
                 }
+            };
+            self.how = before.clone();
+            if let Some(cradle) = self.surely_give_birth(before, hopeless, wait) {
+                return Ok(End::Core(cradle));
+            }
+        }
+    }
+
+    /// Makes a child, as soon as the machine allows it.
+    fn surely_give_birth(&mut self, before: Option<String>, hopeless: bool, mut wait: bool) -> Option<Box<Cradle>> {
+        loop {
+            if std::mem::replace(&mut wait, true) {
+                let time = self.refusals.count(self.clock.mono());
+                self.pause(time);
+            }
+            match self.give_birth(before.clone(), hopeless || self.leaving) {
+                Ok(cradle) => return cradle,
+                Err(error) => eprintln!("ERROR: the supervisor cannot make a process: {error}; trying again"),
+            }
+        }
+    }
+
+    /// Waits, with an ear for whoever wants us to end: there is no child that could be told.
+    fn pause(&mut self, time: Duration) {
+        let until = self.clock.mono() + time;
+        while !self.leaving && self.clock.mono() < until {
+            let left = PollTimeout::try_from(until.since(self.clock.mono())).unwrap_or(PollTimeout::ZERO);
+            // Rounded up: a poll that returns at once would be a loop that turns.
+            let left = if left == PollTimeout::ZERO { PollTimeout::from(1_u8) } else { left };
+            let _ = poll(&mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)], left);
+            while let Ok(Some(info)) = self.signals.read_signal() {
+                let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+                self.leaving |= is_an_order_to_end(number);
             }
         }
     }
@@ -180,23 +235,30 @@ impl<'a> Supervisor<'a> {
                 let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
                 // What a terminal sends to everybody in front of it is to arrive once, through the parent.
                 let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
-                let deaths = self.deaths.at.len();
-                Ok(Some(Box::new(Cradle { line: theirs, supervisor, before, deaths, hopeless })))
+                let (deaths, attempt, leaving) = (self.deaths.at.len(), self.refusals.count, self.leaving);
+                Ok(Some(Box::new(Cradle { line: theirs, supervisor, before, deaths, hopeless, leaving, attempt })))
             }
         }
     }
 
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&self) {
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
         match poll(&mut [readable(self.signals.as_fd()), readable(self.line.as_fd())], PollTimeout::NONE) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => {
+                // For want of memory: the next look comes a moment later.
+                eprintln!("ERROR: the supervisor cannot wait: {error}; trying again");
+                #[allow(clippy::disallowed_methods, reason = "what could wait for an event was just refused")]
+                std::thread::sleep(SOON);
+            }
         }
     }
 
-    fn pass_signals_on(&self) {
+    fn pass_signals_on(&mut self) {
         while let Ok(Some(info)) = self.signals.read_signal() {
             let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+            // One that turns out to be unable to start takes the order with it.
+            self.leaving |= !self.ready && is_an_order_to_end(number);
             if let Ok(signal) = Signal::try_from(number) {
                 // A child that died this moment is noticed next, and its successor is asked again by whoever asked.
                 let _ = kill(Pid::from_raw(self.child), signal);
@@ -230,6 +292,9 @@ impl<'a> Supervisor<'a> {
         match word {
             READY => {
                 self.ready = true;
+                self.refusals = Refusals::default();
+                // It hears by itself what it was told on its way.
+                self.leaving = false;
                 let _ = sd_notify::notify(&[MainPid(std::process::id()), Ready]);
             }
             STOPPING => {
@@ -239,10 +304,9 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The exit code it announced before it ended.
+    /// The exit code it announced before it ended; of several, the last: it knows best.
     fn last_word(&self) -> Option<u8> {
-        let at = self.said.iter().position(|word| *word == ENDS)?;
-        self.said.get(at + 1).copied()
+        self.said.windows(2).rfind(|words| words[0] == ENDS).map(|words| words[1])
     }
 
     /// Waits until it is gone, and says how it went.
@@ -268,11 +332,12 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    /// Passes signals on until the child is gone.
     fn await_the_end(&mut self) {
-        while self.wait().is_ok() {
+        loop {
+            self.wait();
             self.pass_signals_on();
             if !self.listen() {
-                self.bury();
                 return;
             }
         }
@@ -285,6 +350,10 @@ impl<'a> Supervisor<'a> {
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         format!("cannot run {}: {error}; the old program goes on", self.program.display())
     }
+}
+
+fn is_an_order_to_end(signal: i32) -> bool {
+    [Signal::SIGTERM, Signal::SIGINT].into_iter().any(|end| signal == end as i32)
 }
 
 #[cfg(test)]
@@ -300,6 +369,19 @@ mod tests {
         assert!(deaths.count(at(19), true));
         let mut deaths = Deaths::default();
         assert!((0..100).all(|n| !deaths.count(at(n * 4), true)));
+    }
+
+    #[test]
+    fn attempts_follow_at_once_then_every_few_seconds_and_in_time_for_any_deadtime() {
+        let mut refusals = Refusals::default();
+        let (mut now, mut tries) = (Mono::ZERO, 0);
+        while now.elapsed() < Duration::from_secs(30) {
+            let wait = refusals.count(now);
+            assert!(wait <= AT_LAST && wait <= SOON.max(now.elapsed() / 8), "{wait:?} at {now:?}");
+            now += wait;
+            tries += 1;
+        }
+        assert!((30..60).contains(&tries), "{tries}");
     }
 
     #[test]

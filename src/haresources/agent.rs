@@ -56,6 +56,20 @@ pub enum Exit {
     NotFound(String),
 }
 
+/// What a `status` proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It said that it runs.
+    Running,
+    /// It ended by itself and said that it does not.
+    Stopped,
+    /// It hung, was killed, could not be run, said nothing or does not know: no evidence of anything.
+    Unknown,
+}
+
+/// Words of scripts for something that does not run, beside "not running".
+const STOPPED: [&str; 5] = ["stopped", "inactive", "is down", "is dead", "unused"];
+
 /// A script's end: how, and what it printed (only `status` is read, at most the first few kilobytes).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
@@ -79,6 +93,19 @@ impl Outcome {
     /// Whether it exited with 0.
     pub fn succeeded(&self) -> bool {
         self.exit == Exit::Code(0)
+    }
+
+    /// What the end of a `status` proves (`takeover.md` 6): only one that ended by itself and said something is evidence.
+    pub fn told(&self) -> Told {
+        let Exit::Code(code) = self.exit else { return Told::Unknown };
+        if self.says_running() {
+            return Told::Running;
+        }
+        let said = self.said.to_ascii_lowercase();
+        let denies = says_not_running(&self.said) || STOPPED.iter().any(|word| said.contains(word));
+        // LSB and OCF: it does not know, may not look, has no program or no sense; a shell: nothing was run.
+        let cannot_say = matches!(code, 2 | 4 | 5 | 6) || code >= 126;
+        if said.trim().is_empty() || cannot_say && !denies { Told::Unknown } else { Told::Stopped }
     }
 
     /// Whether what `status` printed means *running*: "not running" (any one blank, n or N, r or R) beats
@@ -115,6 +142,24 @@ mod tests {
 
     fn says(text: &str) -> bool {
         Outcome { exit: Exit::Code(0), said: text.to_owned() }.says_running()
+    }
+
+    #[test]
+    fn only_a_status_that_ended_by_itself_and_said_so_proves_that_nothing_runs() {
+        let told = |exit: Exit, said: &str| Outcome { exit, said: said.to_owned() }.told();
+        for (code, said) in
+            [(0, "stopped"), (3, "unused"), (7, "INFO:  Resource is stopped"), (4, "not running"), (1, "x")]
+        {
+            assert_eq!(told(Exit::Code(code), said), Told::Stopped, "{code} {said}");
+        }
+        for (code, said) in [(0, ""), (3, " \n"), (4, "ERROR: insufficient privilege"), (127, "no such file")] {
+            assert_eq!(told(Exit::Code(code), said), Told::Unknown, "{code} {said}");
+        }
+        for exit in [Exit::TimedOut, Exit::Signal(9), Exit::NotFound("no fork".into())] {
+            assert_eq!(told(exit.clone(), "stopped"), Told::Unknown, "{exit}");
+            assert_eq!(told(exit, "running"), Told::Unknown);
+        }
+        assert_eq!(told(Exit::Code(0), "running"), Told::Running);
     }
 
     #[test]

@@ -5,15 +5,15 @@
 //!                                         └fails→ release what was reached, right to left → Failed
 //! restart:  release down to the sick one, then acquire from there
 //! release:  stop ─ok→ next to the left … → Released
-//!             └fails→ again each second, 10 times; then status ─running→ StopFailed ; else next
+//!             └fails→ again each second, 10 times; then status ─stopped→ next ; else StopFailed
 //! ```
 //!
-//! Otherwise than the original: a failed start stops only what had been reached; a stop that timed out or whose script
-//! is missing is not repeated; status, start and stop all end, because the caller limits them.
+//! Otherwise than the original: a failed start stops only what had been reached; a stop that timed out is not
+//! repeated; a status that proves nothing is no "stopped"; status, start and stop all end, because the caller limits them.
 
 use std::time::Duration;
 
-use super::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
+use super::{Exit, Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 
 /// How often a failing stop is repeated, one second apart (`HA_STOPRETRYMAX`).
 const STOP_RETRIES: u32 = 10;
@@ -37,7 +37,7 @@ pub enum Step {
         /// How its script ended.
         exit: Exit,
     },
-    /// A resource did not stop and says that it runs.
+    /// A resource did not stop, and does not say that it is down.
     StopFailed {
         /// The resource, as called.
         resource: String,
@@ -91,6 +91,8 @@ pub struct Chain {
     phase: Phase,
     /// A restart stops nothing left of this.
     floor: Option<usize>,
+    /// Somebody before us may have started all of it, not only what was reached.
+    all_may_run: bool,
     aborted: bool,
     failed: Option<(String, Exit)>,
     notes: Vec<Note>,
@@ -101,6 +103,13 @@ impl Chain {
     pub fn acquire(group: &ResourceGroup) -> (Chain, Step) {
         let mut chain = Chain::new(group, 0);
         let step = chain.check_next();
+        (chain, step)
+    }
+
+    /// Begins to bring up a group that a predecessor may have started, wholly or in part.
+    pub fn resume(group: &ResourceGroup) -> (Chain, Step) {
+        let (mut chain, step) = Chain::acquire(group);
+        chain.all_may_run = true;
         (chain, step)
     }
 
@@ -120,8 +129,16 @@ impl Chain {
     }
 
     fn new(group: &ResourceGroup, at: usize) -> Chain {
-        let resources = group.resources.clone();
-        Chain { resources, at, phase: Phase::Checking, floor: None, aborted: false, failed: None, notes: Vec::new() }
+        Chain {
+            resources: group.resources.clone(),
+            at,
+            phase: Phase::Checking,
+            floor: None,
+            all_may_run: false,
+            aborted: false,
+            failed: None,
+            notes: Vec::new(),
+        }
     }
 
     /// The group is no longer wanted: after the running script everything reached is stopped, and the chain ends with
@@ -145,23 +162,22 @@ impl Chain {
         match self.phase.clone() {
             Phase::Checking if self.aborted => {
                 // What runs already may be ours: stop it too.
-                self.at += 1;
-                self.stop_next()
+                self.turn_down()
             }
-            Phase::Checking if outcome.says_running() => self.started(),
+            Phase::Checking if outcome.told() == Told::Running => self.started(),
             Phase::Checking => self.run(Phase::Starting, Verb::Start),
             Phase::Starting if outcome.succeeded() => self.started(),
             Phase::Starting => self.start_failed(outcome),
             Phase::Stopping { .. } if outcome.succeeded() => self.stop_next(),
             Phase::Stopping { retries } => self.stop_failed(outcome, retries),
-            Phase::Doubting if outcome.says_running() => {
-                self.phase = Phase::Over;
-                Step::StopFailed { resource: self.current().to_string() }
-            }
-            Phase::Doubting => {
+            Phase::Doubting if outcome.told() == Told::Stopped => {
                 let resource = self.current().word.clone();
                 self.notes.push(Note::NotLsb { resource });
                 self.stop_next()
+            }
+            Phase::Doubting => {
+                self.phase = Phase::Over;
+                Step::StopFailed { resource: self.current().to_string() }
             }
             Phase::Over => self.end(),
         }
@@ -198,8 +214,11 @@ impl Chain {
     }
 
     fn started(&mut self) -> Step {
+        if self.aborted {
+            return self.turn_down();
+        }
         self.at += 1;
-        if self.aborted { self.stop_next() } else { self.check_next() }
+        self.check_next()
     }
 
     fn start_failed(&mut self, outcome: &Outcome) -> Step {
@@ -209,7 +228,12 @@ impl Chain {
         self.failed = Some((self.current().to_string(), outcome.exit.clone()));
         self.floor = None;
         // The one that failed may be half up: it is stopped as well.
-        self.at += 1;
+        self.turn_down()
+    }
+
+    /// Stops the current one and everything reached before it; or all, when anything may run.
+    fn turn_down(&mut self) -> Step {
+        self.at = if self.all_may_run { self.resources.len() } else { self.at + 1 };
         self.stop_next()
     }
 
@@ -228,8 +252,7 @@ impl Chain {
     fn stop_failed(&mut self, outcome: &Outcome, retries: u32) -> Step {
         let call = format!("{} stop", self.current());
         self.notes.push(Note::ScriptFailed { call, exit: outcome.exit.clone() });
-        let hopeless = matches!(outcome.exit, Exit::TimedOut | Exit::NotFound(_));
-        if hopeless || retries >= STOP_RETRIES {
+        if outcome.exit == Exit::TimedOut || retries >= STOP_RETRIES {
             return self.run(Phase::Doubting, Verb::Status);
         }
         Step::Pause(STOP_PAUSE)

@@ -5,6 +5,6 @@ mod chain;
 pub mod parse;
 mod resource;
 
-pub use agent::{Exit, Invocation, Outcome, Verb};
+pub use agent::{Exit, Invocation, Outcome, Told, Verb};
 pub use chain::{Chain, Note, Step};
 pub use resource::{Resource, ResourceGroup};

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ use super::{Ground, LinkError, OpenLink, Received, Sent};
 
 /// How long a medium that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How long a resolver that does not answer may hold up a start in haste.
+const RESOLVER: Duration = Duration::from_millis(200);
 
 /// How much one medium is read in one drain, at most: more than its buffer can have held at the beginning.
 const DRAIN_MOST: usize = 16_384;
@@ -101,6 +105,8 @@ struct Slot {
     counters: Counters,
     /// How often it may still be read in this drain.
     drain_left: usize,
+    /// A thread that asks the resolver for what the plan lacks.
+    resolving: Option<Receiver<io::Result<Plan>>>,
 }
 
 #[derive(Debug)]
@@ -126,6 +132,34 @@ impl Links {
             }
         }
         if errors.is_empty() { Ok(Links::new(slots, watcher, notes, clock)) } else { Err(errors) }
+    }
+
+    /// As [`Links::open_all`], but what cannot be opened is tried again like a medium that failed: for a node on which
+    /// something runs. Says what that was.
+    pub fn open_what_can(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> (Links, Vec<LinkError>) {
+        let watcher = Watcher::open().ok();
+        let (mut notes, mut errors) = (Vec::new(), Vec::new());
+        let mut links = Links::new(Vec::new(), watcher, Vec::new(), clock);
+        for spec in specs {
+            let unresolved = Plan::Unresolved(spec.clone(), lock_dir.to_owned());
+            let mut slot = Slot::closed(spec.id(), spec.ping_node().cloned(), unresolved);
+            if plan::has_host(spec) {
+                slot.resolve();
+                slot.await_resolver(RESOLVER);
+            } else if let Ok(plan) = Plan::new(spec, lock_dir, &mut notes) {
+                slot.plan = plan;
+            }
+            let open = slot.plan.open(clock);
+            let why = open.as_ref().err().map(|error| plan::complaint(spec, error));
+            slot.open = open.ok();
+            links.slots.push(slot);
+            if let Some(why) = why {
+                links.fail(links.slots.len() - 1, format!("cannot open: {}", why.why));
+                errors.push(why);
+            }
+        }
+        links.notes = notes;
+        (links, errors)
     }
 
     /// Media inside this process, for tests.
@@ -366,6 +400,7 @@ impl Links {
 
     fn open(&mut self, link: usize) {
         let slot = &mut self.slots[link];
+        slot.resolve();
         match slot.plan.open(&self.clock) {
             Ok(open) => {
                 let works = open.works_when_open();
@@ -407,7 +442,39 @@ impl Links {
 
 impl Slot {
     fn new(id: MediumId, ping_node: Option<NodeName>, plan: Plan, open: OpenLink) -> Slot {
-        Slot { id, ping_node, plan, open: Some(open), trouble: None, counters: Counters::default(), drain_left: 0 }
+        Slot { open: Some(open), ..Slot::closed(id, ping_node, plan) }
+    }
+
+    fn closed(id: MediumId, ping_node: Option<NodeName>, plan: Plan) -> Slot {
+        let (trouble, counters, resolving) = (None, Counters::default(), None);
+        Slot { id, ping_node, plan, open: None, trouble, counters, drain_left: 0, resolving }
+    }
+
+    /// Takes what the resolver has said, or has it asked: by a thread, because it may take a minute.
+    fn resolve(&mut self) {
+        let Plan::Unresolved(spec, lock_dir) = &self.plan else { return };
+        let Some(answer) = &self.resolving else {
+            let (tell, answer) = channel();
+            let (spec, lock_dir) = (spec.clone(), lock_dir.clone());
+            let ask = move || {
+                let _ = tell.send(Plan::new(&spec, &lock_dir, &mut Vec::new()));
+            };
+            let thread = std::thread::Builder::new().name("resolver".to_owned()).spawn(ask);
+            self.resolving = thread.ok().map(|_| answer);
+            return;
+        };
+        match answer.try_recv() {
+            Err(TryRecvError::Empty) => {}
+            Ok(Ok(plan)) => (self.plan, self.resolving) = (plan, None),
+            Ok(Err(_)) | Err(TryRecvError::Disconnected) => self.resolving = None,
+        }
+    }
+
+    /// For the moment in which nothing is held up yet.
+    fn await_resolver(&mut self, patience: Duration) {
+        if let Some(Ok(Ok(plan))) = self.resolving.as_ref().map(|answer| answer.recv_timeout(patience)) {
+            (self.plan, self.resolving) = (plan, None);
+        }
     }
 
     fn is_writing(&self) -> bool {

@@ -32,13 +32,31 @@ pub(super) fn take(device: &str, directory: &Path) -> io::Result<LineLock> {
     let path = directory.join(format!("LCK..{}", lock_name(device)));
     // A link is made whole or not at all, so nobody ever reads half a lock.
     let draft = directory.join(format!("LTMP.{pid}.{}", lock_name(device)));
-    write_draft(&draft, pid)?;
+    if let Err(error) = write_draft(&draft, pid) {
+        let _ = fs::remove_file(&draft);
+        return without_room(&path, error);
+    }
     let result = link(&draft, &path, pid);
     // Best effort: a draft left behind locks nothing.
     let _ = fs::remove_file(&draft);
     result?;
     held().insert(path.clone());
     Ok(LineLock { path, pid })
+}
+
+/// A disk that is full must not silence the line: the kernel's exclusive mode still protects it. A lock that somebody
+/// else holds is respected all the same.
+fn without_room(path: &Path, error: io::Error) -> io::Result<LineLock> {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    if ![QuotaExceeded, ReadOnlyFilesystem, StorageFull].contains(&error.kind()) {
+        return Err(error);
+    }
+    let ours = std::process::id();
+    match owner(path).filter(|holder| *holder != ours && is_alive(*holder)) {
+        Some(holder) => Err(io::Error::new(io::ErrorKind::ResourceBusy, in_use(path, holder))),
+        // Of nobody, so that no file is removed with it.
+        None => Ok(LineLock { path: path.to_owned(), pid: 0 }),
+    }
 }
 
 fn held() -> MutexGuard<'static, BTreeSet<PathBuf>> {

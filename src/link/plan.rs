@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::config::MediumSpec;
@@ -23,6 +23,8 @@ pub(super) enum Plan {
     Udp(UdpPlan),
     Ping(PingPlan),
     Memory(Memory),
+    /// Its names could not be resolved; to be asked for again, not by the loop.
+    Unresolved(MediumSpec, PathBuf),
 }
 
 impl Plan {
@@ -54,7 +56,20 @@ impl Plan {
             Plan::Udp(plan) => plan.open(clock).map(OpenLink::Udp),
             Plan::Ping(plan) => plan.open(clock).map(OpenLink::Ping),
             Plan::Memory(memory) => memory.check().map(|()| OpenLink::Memory(memory.clone())),
+            Plan::Unresolved(..) => Err(io::Error::other("its name could not be resolved")),
         }
+    }
+}
+
+/// Whether a resolver may have to be asked.
+pub(super) const fn has_host(spec: &MediumSpec) -> bool {
+    match spec {
+        MediumSpec::Ucast { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => true,
+        MediumSpec::Serial { .. }
+        | MediumSpec::Bcast { .. }
+        | MediumSpec::Mcast { .. }
+        | MediumSpec::Mcast6 { .. }
+        | MediumSpec::Ucast6 { .. } => false,
     }
 }
 

@@ -6,7 +6,8 @@
 //! {"now":{"mono":1204113,"wall":1790000000},"event":"tick"}
 //! ```
 //!
-//! A file may hold several lives, one after the other. Pure. No key, no talk of other programs and no output of scripts
+//! A record outlives the version that wrote it: what came into a line later has a default (`docs/record.md`), and what cannot
+//! be read names the version that can. A file may hold several lives, one after the other. Pure. No key, no talk of other programs and no output of scripts
 //! that `latido events` would not show gets into it (`veil`).
 
 mod player;
@@ -99,8 +100,10 @@ pub enum Line {
 pub enum Fault {
     /// It ends in the middle: the writer was killed, or the file was copied while it was written.
     Cut,
-    /// A format of another program.
-    Format(u64),
+    /// A format of another program: its number, and the version that wrote it.
+    Format(u64, String),
+    /// Of this format, but not as this version reads it: the version that wrote it, and what is wrong.
+    Version(String, String),
     /// It begins as a record does, but a node cannot be born with that.
     Impossible(String),
     /// Something happens, but no life has begun.
@@ -115,11 +118,15 @@ impl fmt::Display for Fault {
             Fault::Cut => f.write_str(
                 "the line is cut off: the daemon was killed while it wrote, or the file was copied too early",
             ),
-            Fault::Format(found) => {
+            Fault::Format(found, program) => {
                 write!(
                     f,
-                    "a record of format {found}; this program reads format {FORMAT}: use the latido that wrote it"
+                    "a record of format {found}, written by latido {program}; this program reads format {FORMAT}: use that one"
                 )
+            }
+            Fault::Version(program, why) => {
+                let ours = env!("CARGO_PKG_VERSION");
+                write!(f, "latido {program} wrote this line, latido {ours} cannot read it: {why}")
             }
             Fault::Impossible(why) => write!(f, "no node can be born with this: {why}"),
             Fault::Unborn => {
@@ -138,6 +145,8 @@ pub fn read_line(text: &str) -> Result<Line, Fault> {
     #[derive(Deserialize)]
     struct Mark {
         latido_record: u64,
+        #[serde(default)]
+        program: String,
     }
     #[derive(Deserialize)]
     struct Happening {
@@ -149,12 +158,12 @@ pub fn read_line(text: &str) -> Result<Line, Fault> {
         return Err(Fault::Rubbish("it is empty".to_owned()));
     }
     match serde_json::from_str::<Mark>(text) {
-        Ok(Mark { latido_record: FORMAT }) => {
-            let life: Life = serde_json::from_str(text).map_err(|error| fault(&error))?;
+        Ok(Mark { latido_record: FORMAT, program }) => {
+            let life: Life = serde_json::from_str(text).map_err(|error| fault(&error).by(&program))?;
             veil::check(&life.settings).map_err(Fault::Impossible)?;
             Ok(Line::Life(Box::new(life)))
         }
-        Ok(Mark { latido_record }) => Err(Fault::Format(latido_record)),
+        Ok(Mark { latido_record, program }) => Err(Fault::Format(latido_record, version(&program))),
         Err(_) => {
             let Happening { now, event } = serde_json::from_str(text).map_err(|error| fault(&error))?;
             if let Event::Reconfigure(fresh) = &event {
@@ -162,6 +171,27 @@ pub fn read_line(text: &str) -> Result<Line, Fault> {
             }
             Ok(Line::Event(now, Box::new(event)))
         }
+    }
+}
+
+impl Fault {
+    /// A line that is not understood although this version wrote it, or says so.
+    fn by(self, program: &str) -> Fault {
+        match self {
+            Fault::Rubbish(why) => Fault::Version(version(program), why),
+            known @ (Fault::Cut | Fault::Format(..) | Fault::Version(..) | Fault::Impossible(_) | Fault::Unborn) => {
+                known
+            }
+        }
+    }
+}
+
+/// As a version can be printed; a file may say anything.
+fn version(program: &str) -> String {
+    if program.is_empty() {
+        "of an unknown version".to_owned()
+    } else {
+        printable(&program.chars().take(40).collect::<String>())
     }
 }
 

@@ -38,6 +38,15 @@ impl fmt::Display for Stuck {
     }
 }
 
+/// What every line of an event has.
+#[derive(serde::Deserialize)]
+struct Happened {
+    #[serde(rename = "now")]
+    _now: serde::de::IgnoredAny,
+    #[serde(rename = "event")]
+    _event: serde::de::IgnoredAny,
+}
+
 /// Takes a record line by line.
 #[derive(Debug)]
 pub struct Player {
@@ -82,7 +91,12 @@ impl Player {
                 self.out.push(format!("           -- line {stuck}"));
                 (self.cut, self.alive) = (Some(stuck), None);
             }
-            Err(fault) => return Err(self.stuck(fault)),
+            Err(fault) => {
+                // Whole, and an event: whoever wrote the life wrote this, too.
+                let is_event = serde_json::from_str::<Happened>(text.trim()).is_ok();
+                let writer = self.alive.as_ref().map(|alive| alive.program.clone()).filter(|_| is_event);
+                return Err(self.stuck(writer.map_or(fault.clone(), |program| fault.by(&program))));
+            }
         }
         Ok(std::mem::take(&mut self.out))
     }

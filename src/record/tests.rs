@@ -13,7 +13,14 @@ const NOW: Now = Now { mono: Mono::at(Duration::from_nanos(1_000_000_001)), wall
 fn life(edit: impl Fn(&mut Settings)) -> Life {
     let mut settings = settings("alpha").unwrap();
     edit(&mut settings);
-    let birth = Birth { generation: Generation(7), uuid: [1; 16], seed: 3, remembered: vec![], past: Past::Fresh };
+    let birth = Birth {
+        generation: Generation(7),
+        uuid: [1; 16],
+        seed: 3,
+        remembered: vec![],
+        past: Past::Fresh,
+        silence: None,
+    };
     Life::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &birth, NOW)
 }
 
@@ -92,7 +99,7 @@ fn a_record_of_a_newer_format_a_cut_line_and_rubbish_are_refused_by_their_line()
     let idle = first.replace(r#""keepalive":{"secs":1"#, r#""keepalive":{"secs":0"#);
     let tick = text(event_line(NOW, &Event::Tick));
     let cases = [
-        (newer.as_str(), "1: a record of format 2; this program reads format 1: use the latido that wrote it"),
+        (newer.as_str(), "1: a record of format 2, written by latido 0."),
         (&idle, "1: no node can be born with this: keepalive of 0ns"),
         (&tick, "1: something happens before a life has begun: the record's first line is missing"),
         ("alpha ra rb", "1: no line of a record"),
@@ -106,7 +113,8 @@ fn a_record_of_a_newer_format_a_cut_line_and_rubbish_are_refused_by_their_line()
     let unknown = tick.replace("tick", "tock");
     let mut player = Player::new(Shown::Changes);
     player.play(&first).unwrap();
-    assert!(player.play(&unknown).unwrap_err().to_string().starts_with("2: no line of a record"));
+    let stuck = player.play(&unknown).unwrap_err().to_string();
+    assert!(stuck.starts_with(concat!("2: latido ", env!("CARGO_PKG_VERSION"), " wrote this line")), "{stuck}");
 }
 
 #[test]

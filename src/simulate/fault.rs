@@ -75,6 +75,7 @@ faults! {
     ReloadSame "files were reread and were the same",
     ReloadGroups "files were reread and had other groups",
     ReloadSettings "files were reread and had other settings",
+    Edited "a file was edited and not reread yet",
     FilesDiffer "the two nodes had different groups",
     StartSlow "a start script was slow",
     StartFails "a start script failed",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Birth, Cluster, Event, Kept, Past};
+use crate::cluster::{Birth, Cluster, Event, Kept, Past, Silence};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::Generation;
 
@@ -56,8 +56,8 @@ impl Pair {
     pub(super) fn birth(&mut self, node: usize, past: Option<Box<Past>>) {
         self.hosts[node].born_at = None;
         let generation = self.next_generation(node);
-        let past = match past {
-            Some(past) => *past,
+        let (past, silence) = match past {
+            Some(past) => (*past, None),
             None => self.judge_past(node),
         };
         let how = match past {
@@ -75,6 +75,7 @@ impl Pair {
             seed: generation.wrapping_mul(77),
             remembered: self.hosts[node].remembered.iter().map(of_node).collect(),
             past,
+            silence,
         };
         self.tape_birth(node, &birth);
         let (settings, groups) = (self.settings[node].clone(), self.hosts[node].groups.clone());
@@ -98,7 +99,7 @@ impl Pair {
     }
 
     /// What a daemon makes of its notes, as it finds them.
-    fn judge_past(&mut self, node: usize) -> Past {
+    fn judge_past(&mut self, node: usize) -> (Past, Option<Silence>) {
         if let Some(fault) = self.hosts[node].notes_fault.take() {
             let host = &mut self.hosts[node];
             host.kept = if fault == NotesFault::Old { host.kept_before.take() } else { None };
@@ -111,9 +112,9 @@ impl Pair {
         let host = &self.hosts[node];
         let (said, patience, lag) = host.said;
         let silent_for = self.now.since(said).saturating_sub(host.lag.saturating_sub(lag));
-        let tells_something = |kept: &Kept| kept.claims_anything() || kept.leaving || !kept.groups.is_empty();
-        let kept = host.kept.clone().filter(tells_something);
-        kept.map_or(Past::Fresh, |kept| Past::judge(kept, silent_for, patience, false))
+        let Some(kept) = host.kept.clone().filter(Kept::is_worth_keeping) else { return (Past::Fresh, None) };
+        let silence = Silence { lasted: silent_for, patience };
+        (Past::judge(kept, silent_for, patience, false), Some(silence))
     }
 
     fn count_past(&mut self, past: &Past) {

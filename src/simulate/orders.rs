@@ -116,7 +116,7 @@ impl Pair {
 
     /// A node reads its files again and finds these groups, in the words of `haresources`.
     pub fn reload_groups(&mut self, node: usize, haresources: &str) {
-        self.edit_groups(node, groups(haresources));
+        self.put_groups(node, groups(haresources));
         self.count(Fault::ReloadGroups);
         self.reread(node);
     }
@@ -129,7 +129,13 @@ impl Pair {
     }
 
     /// Somebody edits the groups in a node's file; they are in force when it is read.
-    pub fn edit_groups(&mut self, node: usize, groups: Vec<ResourceGroup>) {
+    pub fn edit_groups(&mut self, node: usize, haresources: &str) {
+        self.deed(node, "its haresources are edited");
+        self.count(Fault::Edited);
+        self.put_groups(node, groups(haresources));
+    }
+
+    fn put_groups(&mut self, node: usize, groups: Vec<ResourceGroup>) {
         let digest = if groups == self.groups { self.first_digest.clone() } else { resources_digest(&groups) };
         self.settings[node].resources_digest = digest;
         self.hosts[node].groups = groups;

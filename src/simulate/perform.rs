@@ -125,6 +125,7 @@ impl Performance {
                 setting.apply(settings);
                 settings.timing = Setting::timing(settings);
             }),
+            C::Edit(node, groups) => pair.edit_groups(*node, groups),
             C::Dies(node, word) => pair.service_dies(*node, word),
             C::ComesUp(node, word) => pair.service_comes_up(*node, word),
             C::Misbehave(node, word, verb, how) => pair.scripts.misbehave(*node, word, *verb, *how),
@@ -259,11 +260,15 @@ impl Pair {
         }
     }
 
-    /// What runs where.
+    /// What runs where, and what may.
     fn in_words(&self) -> String {
-        let of_node = |node: usize| match self.running(node) {
-            words if words.is_empty() => format!("{} runs nothing", self.name(node)),
-            words => format!("{} runs {}", self.name(node), words.join(" ")),
+        let of_node = |node: usize| {
+            let (words, name) = (self.running(node), self.name(node));
+            let mut may: Vec<String> = self.may_run(node);
+            may.retain(|word| !words.contains(word));
+            let runs = if words.is_empty() { "nothing".to_owned() } else { words.join(" ") };
+            let perhaps = if may.is_empty() { String::new() } else { format!(" and perhaps {}", may.join(" ")) };
+            format!("{name} runs {runs}{perhaps}")
         };
         format!("{}, {}", of_node(0), of_node(1))
     }

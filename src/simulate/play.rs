@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::{Behaviour, NotesFault, Setting, Settings};
 
 /// Every command with its words, and what it does.
-pub const COMMANDS: [(&str, &str); 58] = [
+pub const COMMANDS: [(&str, &str); 59] = [
     ("group NODE RESOURCE...", "this group, and others given like this, instead of those of haresources"),
     (
         "set [NODE] NAME VALUE...",
@@ -49,6 +49,10 @@ pub const COMMANDS: [(&str, &str); 58] = [
     ("reload NODE", "it reads its files again, and they are the same"),
     ("reload NODE OWNER RESOURCE... [; OWNER RESOURCE...]", "it reads its files again and finds these groups"),
     ("reload NODE set NAME VALUE...", "it reads its files again and finds this setting"),
+    (
+        "edit NODE OWNER RESOURCE... [; OWNER RESOURCE...]",
+        "its file has these groups from now on; they are not reread yet",
+    ),
     ("dies NODE RESOURCE", "a service ends by itself"),
     ("comes-up NODE RESOURCE", "somebody starts a service by hand"),
     ("fails NODE RESOURCE start|stop|status", "this script fails from now on"),
@@ -144,6 +148,7 @@ pub(super) enum Command {
     Takeover(usize, Set),
     Retry(usize, String),
     Reload(usize, Reload),
+    Edit(usize, String),
     Dies(usize, String),
     ComesUp(usize, String),
     Misbehave(usize, String, Verb, Behaviour),

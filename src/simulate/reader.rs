@@ -131,6 +131,7 @@ impl<'a> Reader<'a> {
             ["reload", name] => C::Reload(node(name)?, Reload::Same),
             ["reload", name, "set", _, ..] => C::Reload(node(name)?, Reload::Setting(self.changed_setting(line)?)),
             ["reload", name, _, _, ..] => C::Reload(self.node(line, name)?, Reload::Groups(self.new_groups(line)?)),
+            ["edit", name, _, _, ..] => C::Edit(self.node(line, name)?, self.new_groups(line)?),
             ["dies", name, word] => C::Dies(node(name)?, self.resource(line, word)?),
             ["comes-up", name, word] => C::ComesUp(node(name)?, self.resource(line, word)?),
             ["fails", name, word, verb] => self.misbehaves(line, name, word, verb, Behaviour::Fails)?,

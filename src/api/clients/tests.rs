@@ -40,7 +40,14 @@ fn rig() -> Rig {
         ..Sources::default()
     };
     let config = Config::assemble(&sources, &OnlyName(alpha)).unwrap();
-    let birth = Birth { generation: Generation(1), uuid: [7; 16], seed: 1, remembered: vec![], past: Past::default() };
+    let birth = Birth {
+        generation: Generation(1),
+        uuid: [7; 16],
+        seed: 1,
+        remembered: vec![],
+        past: Past::default(),
+        silence: None,
+    };
     let now = Now { mono: Mono::ZERO, wall: Wall(1) };
     let mut cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let medium = MediumId::new("/dev/ttyS0");

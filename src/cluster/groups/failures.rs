@@ -1,16 +1,18 @@
 //! What did not start or did not stop here: who may try again, and when.
 
-use super::super::claims::PeerHold;
 use super::super::monitor::CALM;
 use super::super::timer::Timer;
-use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
+use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report, Status};
 use super::{Group, Groups};
 
 impl Cluster {
     pub(super) fn on_stop_failed(&mut self, lane: u64, resource: &str) {
         self.report(Report::StopFailed { resource: resource.to_owned() });
         let resource_name = resource.to_owned();
+        // The last node alive resets itself for nothing: it would take down what nobody else can run.
+        let is_last = self.is_alone() || !self.peer_node().is_some_and(|node| node.status == Status::Active);
         let exit = match self.settings.on_stop_failure {
+            OnStopFailure::Reboot if is_last && self.cleaning.is_none() => None,
             OnStopFailure::Reboot => Some(ExitReason::Reboot { resource: resource_name }),
             // Falling silent helps only where silence is answered by fencing.
             OnStopFailure::Fence if self.must_fence() && !self.is_alone() => {
@@ -40,12 +42,14 @@ impl Cluster {
         if self.groups.state(index) != GroupState::Failed || self.settings.on_start_failure == OnStartFailure::Stay {
             return;
         }
-        let nobody = self.is_alone() || self.peer.holds.get(index) == Some(&PeerHold::Failed);
+        let nobody = self.is_alone() || !self.peer.holds.get(index).is_some_and(|hold| hold.may_run());
         let patience = if self.is_own(index) { CALM } else { CALM + CALM / 10 };
         let ripe = self.groups.list[index].since + patience;
         if nobody && self.now.mono >= ripe {
             self.report(Report::FailureForgotten { group: key.to_owned() });
             self.groups.forgive(index);
+            self.groups.list[index].offered = false;
+            self.try_again_in_legacy(index);
         } else {
             let next = if ripe > self.now.mono { ripe } else { self.now.mono + CALM / 10 };
             self.timers.set(Timer::Forget(key.to_owned()), next);
@@ -65,6 +69,7 @@ impl Cluster {
                 self.groups.list[index].failure = None;
                 self.monitors.forget(&self.groups.key(index));
                 self.report(Report::FailureForgotten { group: self.groups.key(index) });
+                self.try_again_in_legacy(index);
             }
             GroupState::Blocked => self.groups.want_unblocked(index),
             GroupState::Free | GroupState::Held | GroupState::Starting | GroupState::Stopping => {
@@ -91,6 +96,12 @@ impl Groups {
             }
             group.offered = false;
         }
+    }
+
+    /// Nobody took what was offered: better one more attempt here than nowhere.
+    pub(in crate::cluster) fn forgive_offered(&mut self) {
+        let offered = |group: &&mut Group| group.state == GroupState::Failed && group.offered;
+        self.list.iter_mut().filter(offered).for_each(|group| group.state = GroupState::Free);
     }
 
     pub(in crate::cluster) fn unoffered_failure(&self) -> Option<usize> {

@@ -60,7 +60,8 @@ impl Cluster {
                 Wish::Acquire => (Some(Report::Acquiring { owner, resources }), Chain::acquire(spec)),
                 // Said by whoever asked for it.
                 Wish::Restart(from) => (None, Chain::restart(spec, from)),
-                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::acquire(spec)),
+                Wish::Resume => (Some(Report::Acquiring { owner, resources }), Chain::resume(spec)),
+                Wish::Check => (Some(Report::Checking { owner, resources }), Chain::resume(spec)),
                 Wish::Release | Wish::LetGo | Wish::GiveUp => {
                     (Some(Report::Releasing { owner, resources }), Chain::release(&self.groups.to_release(index)))
                 }
@@ -180,10 +181,14 @@ impl Cluster {
             entry.as_started = None;
             entry.since_partition = false;
             entry.contested = false;
+            entry.overslept = false;
         }
         self.changed();
         self.watch_group(index);
         self.answer_ip_request(index);
+        if state == GroupState::Failed {
+            self.give_failed_group(index);
+        }
         self.forget_removed();
         self.run_next();
     }

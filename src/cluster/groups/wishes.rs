@@ -9,6 +9,8 @@ use super::Groups;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     Acquire,
+    /// Go on with a start that a predecessor may have begun.
+    Resume,
     Release,
     /// Stop it at once, whatever else is being stopped: the peer runs it too.
     LetGo,
@@ -35,6 +37,15 @@ impl Groups {
         if group.state == GroupState::Free && !group.removed && !waits {
             self.list[index].state = GroupState::Starting;
             self.queue.push_back((index, Wish::Acquire));
+        }
+    }
+
+    /// Takes a free group that was found running for one that a predecessor had begun to start.
+    pub(in crate::cluster) fn want_resumed(&mut self, index: usize) {
+        if self.list[index].state == GroupState::Free {
+            self.list[index].state = GroupState::Starting;
+            self.list[index].overslept = true;
+            self.queue.push_back((index, Wish::Resume));
         }
     }
 
@@ -105,12 +116,12 @@ impl Groups {
     /// The first task in the queue that need not wait: starts wait for starts, stops for stops, letting go for nothing.
     pub(super) fn take_next(&mut self) -> Option<(usize, Wish)> {
         let runs = |wish: fn(Wish) -> bool| self.running.iter().any(|running| wish(running.wish));
-        let up = runs(|wish| matches!(wish, Wish::Acquire | Wish::Restart(_)));
+        let up = runs(|wish| matches!(wish, Wish::Acquire | Wish::Resume | Wish::Restart(_)));
         let down = runs(|wish| matches!(wish, Wish::Release | Wish::GiveUp));
         let at = self.queue.iter().position(|(index, wish)| {
             let free = !self.running.iter().any(|running| running.index == *index);
             free && match wish {
-                Wish::Acquire | Wish::Restart(_) => !up,
+                Wish::Acquire | Wish::Resume | Wish::Restart(_) => !up,
                 Wish::Release | Wish::GiveUp => !down,
                 Wish::LetGo | Wish::Check => true,
             }

@@ -51,6 +51,7 @@ impl Report {
                 | R::GroupReleased { .. }
                 | R::GroupFailed { .. }
                 | R::GroupBlocked { .. }
+                | R::OneWay { .. }
                 | R::PartitionKept { .. }
                 | R::PartitionLetGo { .. }
                 | R::ShutdownBegins
@@ -85,6 +86,7 @@ impl Report {
         use Report as R;
         match self {
             R::NodeReturned { .. }
+            | R::OneWay { .. }
             | R::GivingUp { .. }
             | R::StopFailed { .. }
             | R::GroupBlocked { .. }

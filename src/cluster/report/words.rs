@@ -133,6 +133,12 @@ impl fmt::Display for Report {
                 write!(f, "encode_resources: bad resource type [{set}]: say all, local, foreign or failback")
             }
             // After a partition.
+            R::OneWay { node, groups } => write!(
+                f,
+                "one-way link: {node} does not hear this node, holds it dead and takes its resources; this node lets go of \
+                 what both run ({}). Mend the cable, the filter or the key on the way to {node}",
+                if groups.is_empty() { "nothing" } else { groups }
+            ),
             R::PartitionKept { group } => write!(f, "resource group {group} stays here after the partition"),
             R::PartitionLetGo { group } => {
                 write!(f, "resource group {group} was taken over only because of the partition: letting it go")

@@ -2,7 +2,8 @@
 
 use crate::wire::{Kind, Message, field};
 
-use super::super::claims::{Claim, Detail, PeerHold, Sides};
+use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
+use super::super::standby::Standby;
 use super::super::{Cluster, Report};
 use super::Stage;
 
@@ -20,7 +21,7 @@ impl Cluster {
             Kind::Resource => self.on_claim(message),
             Kind::AskResources => self.on_ask(message),
             Kind::HbTakeover => self.on_takeover_wish(message),
-            Kind::ShutDone => self.on_peer_left(),
+            Kind::ShutDone => self.on_peer_left(message),
             Kind::Status
             | Kind::NsSt
             | Kind::Ack
@@ -40,6 +41,7 @@ impl Cluster {
         let Some(index) = self.peer.index else { return };
         self.nodes[index].is_latido = true;
         self.nodes[index].resources_digest = Some(detail.digest.clone());
+        self.peer.detail = Some(detail.clone());
         if detail.digest == self.settings.resources_digest {
             self.told_once.remove("digest");
         } else {
@@ -57,13 +59,15 @@ impl Cluster {
         if is_news {
             self.peer.stable = false;
             self.peer.left = false;
+            self.peer.gone = false;
             self.peer.leaving = false;
+            self.peer.said_starting = true;
         }
         if !self.nice() {
             return;
         }
-        if let Some(detail) = self.matching_detail(message).filter(|_| is_news) {
-            self.peer.holds = detail;
+        if let Some(holds) = self.matching_holds(message).filter(|_| is_news) {
+            self.peer.holds = holds;
             self.peer.said = true;
             self.peer.claims_seq = sequence;
             self.on_claims_known();
@@ -73,7 +77,7 @@ impl Cluster {
             return;
         }
         self.answer_starting();
-        if self.peer.said {
+        if self.peer.said && !self.peer.leaving {
             self.settle_down();
         }
     }
@@ -92,14 +96,24 @@ impl Cluster {
             self.peer.said = true;
             return;
         }
+        if self.may_be_leaving(&claim) {
+            self.peer.leaving = true;
+            self.peer.stable = false;
+            self.peer.said = true;
+            return;
+        }
         self.take_note_of(&claim, message);
         self.peer.said = true;
         self.peer.left = false;
+        self.peer.gone = false;
+        if claim.stable == Some(true) {
+            self.peer.leaving = false;
+        }
         if self.stage == Stage::Asking {
             self.settle_down();
         }
         match claim.stable {
-            Some(true) => self.on_peer_stable(),
+            Some(true) => self.on_peer_stable(sequence),
             Some(false) => {
                 self.peer.stable = false;
                 if message.get(field::INFO) == Some("standby") {
@@ -112,6 +126,17 @@ impl Cluster {
         self.confirm_client();
     }
 
+    /// An original that was there before us, says "none, not stable" and has not said `starting` has begun to stop its
+    /// groups and never says so again: until `shutdone`, its death or a stable word they may run there (`resources.md` 5.1).
+    fn may_be_leaving(&self, claim: &Claim) -> bool {
+        !self.peer_is_latido()
+            && claim.stable == Some(false)
+            && claim.replaces
+            && claim.sides == Sides::default()
+            && !self.peer.said_starting
+            && (!self.peer.said || self.peer.leaving)
+    }
+
     fn take_note_of(&mut self, claim: &Claim, message: &Message) {
         let mut sides = claim.sides;
         if !claim.replaces && sides != Sides::default() {
@@ -119,28 +144,68 @@ impl Cluster {
             sides.foreign |= self.peer.sides.foreign;
         }
         self.peer.sides = sides;
-        if let Some(detail) = self.matching_detail(message) {
-            self.peer.holds = detail;
-            return;
+        let given = self.given_in_doubt(message, claim);
+        if let Some(holds) = self.matching_holds(message) {
+            self.peer.holds = holds;
+        } else {
+            for index in 0..self.groups.len() {
+                let held = if self.is_own(index) { sides.foreign } else { sides.local };
+                // An original that gives says "none" before its stop scripts run: until `done` they may run there.
+                let stops = message.get(field::INFO) == Some("standby") && self.peer.holds[index].may_run();
+                self.peer.holds[index] = match held {
+                    true => PeerHold::Yes,
+                    false if stops => PeerHold::Unknown,
+                    false => PeerHold::No,
+                };
+            }
         }
-        for index in 0..self.groups.len() {
-            let held = if self.is_own(index) { sides.foreign } else { sides.local };
-            self.peer.holds[index] = if held { PeerHold::Yes } else { PeerHold::No };
+        for index in given {
+            if self.peer.holds[index] == PeerHold::No {
+                self.peer.holds[index] = PeerHold::Unknown;
+            }
         }
     }
 
-    fn matching_detail(&self, message: &Message) -> Option<Vec<PeerHold>> {
-        let detail = Detail::from_message(message)?;
-        let same_file = detail.digest == self.settings.resources_digest && detail.holds.len() == self.groups.len();
-        same_file.then_some(detail.holds)
+    /// What we gave to a taker that has not said yet what became of it: a claim without it may be older than our `done`,
+    /// and an original says nothing before its last start script has ended (`resources.md` 4.2, 5'-7).
+    fn given_in_doubt(&self, message: &Message, claim: &Claim) -> Vec<usize> {
+        let Standby::AwaitingTaker(set) = self.standby else { return Vec::new() };
+        let newer = message.sequence().unwrap_or_default().0 > self.promised_seq;
+        if claim.stable == Some(true) && newer && self.peer_is_latido() {
+            return Vec::new();
+        }
+        (0..self.groups.len()).filter(|index| self.in_set(*index, set)).collect()
     }
 
-    fn on_peer_stable(&mut self) {
+    fn matching_holds(&self, message: &Message) -> Option<Vec<PeerHold>> {
+        self.holds_of(&Detail::from_message(message)?)
+    }
+
+    /// What these letters say of our groups; `None` when they cannot be understood.
+    pub(in crate::cluster) fn holds_of(&self, detail: &Detail) -> Option<Vec<PeerHold>> {
+        let keys = (0..self.groups.len()).map(|index| key_hash(&self.groups.key(index)));
+        if !detail.keys.is_empty() {
+            let of =
+                |key| detail.keys.iter().position(|known| *known == key).map_or(PeerHold::No, |at| detail.holds[at]);
+            return Some(keys.map(of).collect());
+        }
+        let in_file = self.groups.count_in_file();
+        if detail.digest != self.settings.resources_digest || detail.holds.len() != in_file {
+            return None;
+        }
+        // What is gone from our file is not in the peer's either.
+        let gone = std::iter::repeat_n(PeerHold::No, self.groups.len() - in_file);
+        Some(detail.holds.iter().copied().chain(gone).collect())
+    }
+
+    fn on_peer_stable(&mut self, sequence: u64) {
+        self.peer.stable_seq = self.peer.stable_seq.max(sequence);
         if !std::mem::replace(&mut self.peer.stable, true) {
             self.report(Report::RemoteComplete);
             // The original waits for this answer before it trusts us.
             self.last_claim = None;
         }
         self.on_giver_gave_up_giving();
+        self.on_taker_is_quiet(sequence);
     }
 }

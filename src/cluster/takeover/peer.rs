@@ -2,14 +2,15 @@
 
 use crate::names::NodeName;
 
-use super::super::claims::{PeerHold, Sides};
+use super::super::claims::{Detail, PeerHold, Sides};
 use super::super::node::Node;
 use super::super::{Cluster, Status};
+use crate::time::Mono;
 
 /// What the other node has said of itself and its groups.
 #[derive(Debug)]
 pub(in crate::cluster) struct Peer {
-    pub(super) index: Option<usize>,
+    pub(in crate::cluster) index: Option<usize>,
     /// One entry a group of ours.
     pub(in crate::cluster) holds: Vec<PeerHold>,
     /// Whether it has said in its present life what it holds.
@@ -30,6 +31,29 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) returned: bool,
     /// It answers `ip-request` but never says what it holds.
     pub(in crate::cluster) is_legacy: bool,
+    /// It surely runs nothing, and has not been heard since: it left in order, or was fenced.
+    pub(in crate::cluster) gone: bool,
+    /// It said `starting` in its present life, or was dead before: its "none" means nothing, not "no more".
+    pub(in crate::cluster) said_starting: bool,
+    /// The letters it said last; understood anew when our own file changes.
+    pub(in crate::cluster) detail: Option<Detail>,
+    /// The number of its last claim that said stable: an older offer was over by then.
+    pub(in crate::cluster) stable_seq: u64,
+    /// What it had said when we called it dead: still true if it knows of no death and says nothing new.
+    pub(in crate::cluster) before: Option<Box<Words>>,
+    /// Since when it shows, without a sign to the contrary, that it does not hear us (`deaf`).
+    pub(in crate::cluster) deaf_since: Option<Mono>,
+    /// That was told, and what we hold was let go.
+    pub(in crate::cluster) deaf_told: bool,
+}
+
+/// What a peer had said, to be taken up again.
+#[derive(Debug)]
+pub(in crate::cluster) struct Words {
+    holds: Vec<PeerHold>,
+    sides: Sides,
+    stable: bool,
+    claims_seq: u64,
 }
 
 impl Peer {
@@ -46,6 +70,31 @@ impl Peer {
             sides: Sides::default(),
             returned: false,
             is_legacy: false,
+            gone: false,
+            said_starting: false,
+            detail: None,
+            stable_seq: 0,
+            before: None,
+            deaf_since: None,
+            deaf_told: false,
+        }
+    }
+
+    /// Keeps what it said, before it is forgotten because it is called dead.
+    pub(in crate::cluster) fn keep_words(&mut self) {
+        if self.said && !self.leaving && !self.left {
+            let Peer { sides, stable, claims_seq, .. } = *self;
+            self.before = Some(Box::new(Words { holds: self.holds.clone(), sides, stable, claims_seq }));
+        }
+    }
+
+    /// Takes up again what it had said before we called it dead.
+    pub(in crate::cluster) fn take_back_words(&mut self) {
+        let Some(words) = self.before.take() else { return };
+        if words.holds.len() == self.holds.len() {
+            let Words { holds, sides, stable, claims_seq } = *words;
+            (self.holds, self.sides, self.stable, self.claims_seq) = (holds, sides, stable, claims_seq);
+            self.said = true;
         }
     }
 
@@ -62,9 +111,14 @@ impl Peer {
         self.claims_seq = 0;
         self.returned = false;
         self.is_legacy = false;
+        self.said_starting = false;
+        self.detail = None;
+        self.stable_seq = 0;
+        self.deaf_since = None;
+        self.deaf_told = false;
     }
 
-    pub(super) fn holds_nothing(&mut self) {
+    pub(in crate::cluster) fn holds_nothing(&mut self) {
         self.holds.fill(PeerHold::No);
         self.sides = Sides::default();
     }

@@ -2,7 +2,8 @@
 
 use crate::wire::{Kind, Message, field};
 
-use super::super::claims::{Detail, LATIDO, Sides};
+use super::super::claims::{Detail, LATIDO, Sides, key_hash};
+use super::super::shutdown::Leaving;
 use super::super::standby::Standby;
 use super::super::{Cluster, GroupState, OnStartFailure, Set};
 use super::Stage;
@@ -11,8 +12,13 @@ impl Cluster {
     /// Undecided ourselves, we say "nothing, and stable": an original that waits beside us then takes its own at once
     /// and says what it holds, instead of both waiting ten seconds (12.2 j).
     pub(super) fn answer_starting(&mut self) {
+        if self.leaving == Some(Leaving::Done) {
+            // It was not there, or did not know us, when we said it.
+            return self.say_shutdone();
+        }
         let stable = self.stage == Stage::Asking || self.is_stable();
-        self.send_claim(stable, None);
+        let info = self.leaving.is_some().then_some("shutdown");
+        self.send_claim(stable, info);
     }
 
     /// Tells the peer whatever changed since it was last told.
@@ -71,7 +77,12 @@ impl Cluster {
 
     pub(in crate::cluster) fn own_detail(&self) -> Detail {
         let stays = self.settings.on_start_failure == OnStartFailure::Stay;
-        Detail { digest: self.settings.resources_digest.clone(), holds: self.groups.own_holds(stays) }
+        let digest = self.settings.resources_digest.clone();
+        let theirs = self.peer_node().and_then(|node| node.resources_digest.as_ref());
+        let explain = self.groups.any_removed() || theirs.is_some_and(|theirs| *theirs != digest);
+        let keys =
+            if explain { (0..self.groups.len()).map(|at| key_hash(&self.groups.key(at))).collect() } else { vec![] };
+        Detail { digest, holds: self.groups.own_holds(stays), keys }
     }
 
     /// Whether our claims will not change by themselves. Starting our own groups does not count: the peer need not wait

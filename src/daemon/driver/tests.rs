@@ -19,7 +19,7 @@ use super::super::files;
 use super::super::guardian::Cradle;
 use super::super::logging::Terminal;
 use super::super::read_config;
-use super::super::start::assemble;
+use super::super::start::{Terms, assemble};
 use super::*;
 
 /// How long anything here may take on a machine that is busy with other things.
@@ -83,8 +83,10 @@ impl Node {
         let links = Links::in_memory(media.into_iter().zip(ends.clone()).collect(), &clock);
         let (line, theirs) = UnixStream::pair().unwrap();
         let supervisor = std::process::id();
-        let cradle = Cradle { line: theirs, supervisor, before: None, deaths: 0, hopeless: false };
-        let driver = assemble(&options, &config, &clock, &log, cradle, links).unwrap();
+        let (deaths, attempt) = (0, 0);
+        let cradle =
+            Cradle { line: theirs, supervisor, before: None, deaths, hopeless: false, leaving: false, attempt };
+        let driver = assemble(&options, &config, &clock, &log, cradle, links, Terms::default()).unwrap();
         Node { dir, ends, done: spawn_local(driver.run()), _line: line }
     }
 

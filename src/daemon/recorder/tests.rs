@@ -10,7 +10,14 @@ use crate::simulate::{groups, settings};
 use crate::wire::Generation;
 
 fn life() -> Life {
-    let birth = Birth { generation: Generation(7), uuid: [1; 16], seed: 3, remembered: vec![], past: Past::Fresh };
+    let birth = Birth {
+        generation: Generation(7),
+        uuid: [1; 16],
+        seed: 3,
+        remembered: vec![],
+        past: Past::Fresh,
+        silence: None,
+    };
     Life::new(&settings("alpha").unwrap(), &groups("alpha ra"), &birth, Now::default())
 }
 

@@ -10,6 +10,7 @@ fn kept() -> Kept {
         words: words.iter().map(|word| (*word).to_owned()).collect(),
         state,
         since_partition: state == GroupState::Held,
+        begun: state != GroupState::Stopping,
         offered: state == GroupState::Failed,
         failure: failure.map(str::to_owned),
     };
@@ -18,7 +19,8 @@ fn kept() -> Kept {
         group(GroupState::Failed, &["asterisk"], Some("asterisk start: exit 1")),
         group(GroupState::Stopping, &["rc"], None),
     ];
-    Kept { groups, leaving: true, needs_failback: true }
+    let handover = Handover { giving: true, set: Set::Foreign, done: false, heard: Sequence(77) };
+    Kept { groups, leaving: true, needs_failback: true, peer_gone: true, handover: Some(handover) }
 }
 
 #[test]
@@ -82,6 +84,25 @@ fn a_process_is_known_by_its_start_not_by_its_number() {
     assert!(me.is_alive());
     assert!(!Process { start: me.start + 1, ..me }.is_alive());
     assert_eq!(Process::running(u32::MAX), None);
+}
+
+#[test]
+fn notes_of_version_0_1_0_and_of_a_later_one_are_read() {
+    // Never edited: what is added to the notes later is not in here.
+    let of_0_1_0 = "alive             123456       2000\nlatido 1\nboot 9f2c 37\nleaving\nfailback\n\
+        group held p alpha drbddisk::r0 IPaddr::10.0.0.10/24/eth0\n\
+        group failed o alpha asterisk\nwhy asterisk start: exit 1\ngroup stopping - alpha rc\n\
+        job 4711 8231456 123500\nclient 4712 8231500\n";
+    let mut kept = kept();
+    kept.groups[1].since_partition = false;
+    kept.groups.iter_mut().for_each(|group| group.begun = true);
+    (kept.peer_gone, kept.handover) = (false, None);
+    let state = State::from_text(of_0_1_0).unwrap();
+    assert_eq!((state.kept.clone(), state.boot.as_str()), (kept, "9f2c 37"));
+    assert_eq!((state.alive, state.patience), (Duration::from_millis(123_456), Duration::from_secs(2)));
+    assert_eq!((state.jobs.len(), state.clients.len()), (1, 1));
+    let later = of_0_1_0.replace("leaving\n", "leaving\nmood good\n");
+    assert_eq!(State::from_text(&later), Some(state));
 }
 
 #[test]

@@ -66,10 +66,37 @@ fn a_failing_stop_is_tried_eleven_times_and_believed_dead_only_if_status_says_so
 #[test]
 fn a_stop_that_timed_out_is_not_repeated() {
     let (calls, end) = play(Chain::release(&group("a")), |call| {
-        if call == "a stop" { Outcome { exit: Exit::TimedOut, said: String::new() } } else { said("") }
+        if call == "a stop" { Outcome { exit: Exit::TimedOut, said: String::new() } } else { said("stopped") }
     });
     assert_eq!(calls, ["a stop", "a status"]);
     assert_eq!(end, Step::Released);
+}
+
+#[test]
+fn a_status_that_proves_nothing_is_no_evidence_of_a_stop() {
+    for exit in [Exit::TimedOut, Exit::Signal(9), Exit::NotFound("not permitted".into()), Exit::Code(0)] {
+        let (_, end) = play(Chain::release(&group("a")), |call| {
+            let exit = if call == "a stop" { Exit::Code(1) } else { exit.clone() };
+            Outcome { exit, said: String::new() }
+        });
+        assert_eq!(end, Step::StopFailed { resource: "a".into() });
+    }
+}
+
+#[test]
+fn a_stop_that_cannot_be_run_is_tried_again_like_one_that_failed() {
+    let mut tries = 0;
+    let (_, end) = play(Chain::release(&group("a")), |_| {
+        tries += 1;
+        if tries < 3 { Outcome::not_found("no fork".into()) } else { said("") }
+    });
+    assert_eq!((tries, end), (3, Step::Released));
+}
+
+#[test]
+fn what_a_predecessor_may_have_started_is_stopped_wholly_when_one_of_it_does_not_start() {
+    let (calls, _) = play(Chain::resume(&group("a b c")), |call| Outcome::code(i32::from(call == "a start")));
+    assert_eq!(calls, ["a status", "a start", "c stop", "b stop", "a stop"]);
 }
 
 #[test]

@@ -1,0 +1,194 @@
+//! Links that carry one way only, and sleepers (`takeover.md` 5).
+//!
+//! A node that does not hear us calls us dead, takes our groups and goes on saying so, while we hear it all the time. Only
+//! we can know it, so we let go. And a node that stood still for longer than its deadtime without seeing it (a frozen
+//! machine) finds its groups taken when it wakes: whoever has them keeps them.
+
+use std::time::Duration;
+
+use crate::time::Mono;
+use crate::wire::{Kind, Message, field};
+
+use super::timer::Timer;
+use super::{AutoFailback, Cluster, GroupState, Report};
+
+/// In the status of a Latido that talks to a Latido: the number of the last status of the other it has heard; 0: none, it
+/// holds it dead.
+pub(super) const HEARS: &str = "hears";
+/// While the other node is held dead and may live, what was taken is said again so often in a deadtime.
+const RESTATED_IN_DEADTIME: u32 = 2;
+/// Else a claim is said again so often, for whoever lost it without knowing.
+const RESTATE_EVERY: Duration = Duration::from_secs(60);
+
+impl Cluster {
+    /// What a status says of how far its sender hears us.
+    pub(super) fn note_hearing(&mut self, index: usize, message: &Message) {
+        if !self.peer.is_node(index) {
+            return;
+        }
+        match message.hex(HEARS) {
+            Some(0) => self.seems_deaf(),
+            Some(number) => {
+                self.nodes[index].heard_of_us = self.nodes[index].heard_of_us.max(number);
+                self.hears_us();
+                if self.confirmed_by(number) {
+                    self.finish_upgrade();
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Something that only a node says that hears us.
+    pub(super) fn note_answer(&mut self, index: usize, kind: &Kind) {
+        let is_answer = matches!(kind, Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::RepNodes);
+        if is_answer && self.peer.is_node(index) && !self.peer_is_latido() {
+            self.hears_us();
+        }
+    }
+
+    /// `stonith`: the peer has called somebody dead, perhaps us.
+    pub(super) fn on_stonith(&mut self, index: usize, message: &Message) {
+        let is_us = message.get(field::NODE).is_some_and(|node| node.eq_ignore_ascii_case(self.settings.me.as_str()));
+        let shot = message.get(field::RESULT).is_some_and(|result| !result.starts_with("bad"));
+        if is_us && shot && self.peer.is_node(index) && self.nodes[index].is_alive() {
+            self.seems_deaf();
+        }
+    }
+
+    pub(super) fn hears_us(&mut self) {
+        self.peer.deaf_since = None;
+        self.peer.deaf_told = false;
+        self.timers.stop(&Timer::Deaf);
+    }
+
+    /// It shows that it does not hear us: that may be over in a moment.
+    pub(super) fn seems_deaf(&mut self) {
+        if self.peer.deaf_since.is_none() {
+            self.peer.deaf_since = Some(self.now.mono);
+            self.timers.set(Timer::Deaf, self.now.mono + self.deaf_after());
+        }
+    }
+
+    /// Who hears us again lets go at once of what it took: one deadtime more says that it does not.
+    fn deaf_after(&self) -> Duration {
+        self.settings.deadtime + self.settings.keepalive
+    }
+
+    /// Whether the peer has shown for so long that it does not hear us.
+    pub(super) fn peer_is_deaf(&self) -> bool {
+        let long = |since: Mono| self.now.mono.since(since) >= self.deaf_after();
+        self.peer.deaf_since.is_some_and(long) && self.peer_node().is_some_and(super::node::Node::is_alive)
+    }
+
+    /// The peer takes what we hold, and will go on: we let go of it.
+    pub(super) fn on_deaf_for_long(&mut self) {
+        if !self.peer_is_deaf() || self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources
+        {
+            return;
+        }
+        let legacy = self.settings.auto_failback == AutoFailback::Legacy;
+        let here = |state: GroupState| matches!(state, GroupState::Held | GroupState::Starting);
+        let taken: Vec<usize> = (0..self.groups.len())
+            .filter(|index| here(self.groups.state(*index)) && (legacy || self.peer.holds[*index].is_claimed()))
+            .collect();
+        self.tell_one_way(&taken);
+        for index in taken {
+            self.let_go(index);
+        }
+        self.timers.set(Timer::Deaf, self.now.mono + self.settings.keepalive);
+    }
+
+    pub(super) fn tell_one_way(&mut self, taken: &[usize]) {
+        if !std::mem::replace(&mut self.peer.deaf_told, true)
+            && let Some(node) = self.peer_name()
+        {
+            let groups = taken.iter().map(|index| self.groups.key(*index)).collect::<Vec<_>>().join(", ");
+            self.report(Report::OneWay { node, groups });
+            self.changed();
+        }
+    }
+
+    /// Says again what we hold: a claim that was lost without anybody knowing would be lost for ever.
+    pub(super) fn restate_claim(&mut self) {
+        self.timers.stop(&Timer::Restate);
+        if self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources {
+            return;
+        }
+        if self.holds_peer_dead() {
+            if self.nice() {
+                self.last_claim = None;
+            } else if let Some(node) = self.peer_name() {
+                self.send_stonith(&node, "n_stnth");
+            }
+        } else if !self.is_handing_over() {
+            self.last_claim = None;
+        }
+    }
+
+    /// Whether we run what a silent peer may run: if it lives, it must hear that.
+    fn holds_peer_dead(&self) -> bool {
+        self.is_alone() && !self.peer.left && !self.groups.partition_marks().is_empty()
+    }
+
+    /// Keeps [`Cluster::restate_claim`] going; called after every event.
+    pub(super) fn schedule_restatement(&mut self) {
+        if self.peer.index.is_none() || self.stage != super::takeover::Stage::Settled || self.exited {
+            return;
+        }
+        let every = if self.holds_peer_dead() { self.settings.deadtime / RESTATED_IN_DEADTIME } else { RESTATE_EVERY };
+        let at = self.now.mono + every;
+        let later = self.timers.at(&Timer::Restate).is_none_or(|due| due > at);
+        if later {
+            self.timers.set(Timer::Restate, at);
+        }
+    }
+
+    /// This process did not run for `lost`, or the machine was frozen: whatever we hold may have been taken, and what we
+    /// promised is forgotten.
+    pub(super) fn overslept(&mut self) {
+        if self.cleaning.is_some() || !self.settings.manage_resources {
+            return;
+        }
+        if matches!(self.standby, super::standby::Standby::Promised(..)) {
+            self.drop_standby("this node stood still meanwhile");
+        }
+        if self.nice() && self.groups.mark_overslept() {
+            self.oversleeping = Some(false);
+        }
+    }
+
+    /// Everything that had arrived while we stood still was heard: now ask what the peer holds.
+    pub(super) fn ask_after_sleep(&mut self) {
+        if self.oversleeping != Some(false) {
+            return;
+        }
+        self.oversleeping = Some(true);
+        if self.leaving.is_none() && !self.is_alone() && self.stage == super::takeover::Stage::Settled {
+            self.peer.stable = false;
+            self.last_claim = None;
+            self.ask_what_it_holds();
+        }
+    }
+
+    /// The peer has said what it holds: what it has we let go, what it has not is ours as before.
+    pub(super) fn judge_sleep(&mut self) {
+        if self.oversleeping != Some(true) {
+            return;
+        }
+        self.oversleeping = None;
+        for index in 0..self.groups.len() {
+            if self.groups.is_overslept(index) && self.peer.holds[index].is_claimed() {
+                self.let_go(index);
+            } else {
+                self.groups.clear_overslept(index);
+            }
+        }
+    }
+
+    /// Nobody is there to have taken anything.
+    pub(super) fn forget_sleep(&mut self) {
+        self.oversleeping = None;
+        (0..self.groups.len()).for_each(|index| self.groups.clear_overslept(index));
+    }
+}

@@ -1,0 +1,199 @@
+//! The configuration files as they were last accepted, kept beside the notes (`takeover.md` 9): what a successor goes on
+//! with when the files have become unreadable or wrong in the meantime. It holds the keys, so it is readable by its owner
+//! alone; it means nothing after the machine was started anew, and goes with a daemon that leaves in order.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Sources};
+use crate::diagnostic::{Problem, SourceText};
+use crate::paths::Paths;
+
+use super::read_config::Options;
+use super::{read_config, spare, state};
+
+/// Far above what four files of at most 4 MiB make of themselves.
+const LONGEST: u64 = 64 << 20;
+
+/// What is written down.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Files {
+    latido_files: u32,
+    boot: String,
+    without_resources: bool,
+    ha_cf: Option<File>,
+    latido_cf: Option<File>,
+    haresources: Option<File>,
+    authkeys: Option<File>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    name: String,
+    text: String,
+}
+
+fn path(paths: &Paths) -> PathBuf {
+    paths.run_dir.join("latido-files")
+}
+
+/// Writes down what is in force from now on.
+///
+/// # Errors
+/// A sentence for the log; then nothing is kept, for what was accepted earlier is no longer in force.
+pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
+    let file = |source: &Option<SourceText>| {
+        source.as_ref().map(|source| File { name: source.name.clone(), text: source.text.clone() })
+    };
+    let files = Files {
+        latido_files: 1,
+        boot: state::boot(),
+        without_resources: sources.without_resources,
+        ha_cf: file(&sources.ha_cf),
+        latido_cf: file(&sources.latido_cf),
+        haresources: file(&sources.haresources),
+        authkeys: file(&sources.authkeys),
+    };
+    let path = path(paths);
+    let written = serde_json::to_vec(&files).map_err(io::Error::from).and_then(|text| spare::replace(&path, &text));
+    written.map_err(|error| {
+        spare::remove(&path);
+        format!("cannot keep a copy of the files in force: {error}; a daemon that dies now needs them as they are")
+    })
+}
+
+/// What was in force when the daemon before died; the problems of now take the place of those of then.
+///
+/// # Errors
+/// A sentence: there is no such copy, or it makes no sense here any more.
+pub(super) fn read(paths: &Paths, options: &Options) -> Result<(Sources, Config), String> {
+    let sources = read_sources(paths, options)?;
+    // The machine was asked when they were accepted: an interface that is away is a medium that fails.
+    match Config::assemble(&sources, &read_config::few_facts(paths)) {
+        Ok(config) => Ok((sources, config)),
+        Err(problems) => Err(format!("the files as they were do not fit any more: {}", sentence(&problems))),
+    }
+}
+
+/// Whether the files say again what is in force, so that nothing has to be reread.
+pub(super) fn says_the_same(paths: &Paths, options: &Options) -> bool {
+    let now = read_config::read_sources(paths, options);
+    read_sources(paths, options).is_ok_and(|then| are_the_same(&now, &then))
+}
+
+/// Whether both say the same; what is wrong with the files themselves counts, what the machine lacks does not.
+pub(super) fn are_the_same(now: &Sources, then: &Sources) -> bool {
+    let texts = |sources: &Sources| {
+        [&sources.ha_cf, &sources.latido_cf, &sources.haresources, &sources.authkeys].map(Clone::clone)
+    };
+    !now.problems.iter().any(Problem::is_error) && texts(now) == texts(then)
+}
+
+fn read_sources(paths: &Paths, options: &Options) -> Result<Sources, String> {
+    let path = path(paths);
+    let nothing = || format!("{} holds no copy of the files as they were", path.display());
+    let text = spare::read(&path, LONGEST).ok_or_else(nothing)?;
+    let files: Files = serde_json::from_str(&text).map_err(|_| nothing())?;
+    if files.latido_files != 1 || files.boot != state::boot() {
+        return Err(nothing());
+    }
+    let source = |file: Option<File>| file.map(|file| SourceText::new(file.name, file.text));
+    let without_resources = options.without_resources || files.without_resources;
+    Ok(Sources {
+        ha_cf: source(files.ha_cf),
+        latido_cf: source(files.latido_cf),
+        haresources: source(files.haresources).filter(|_| !without_resources),
+        authkeys: source(files.authkeys),
+        problems: Vec::new(),
+        without_resources,
+    })
+}
+
+/// Nobody will need it.
+pub(super) fn forget(paths: &Paths) {
+    spare::remove(&path(paths));
+}
+
+/// `/etc/ha.d/ha.cf:12 has an error: …`: the first, and how many more.
+pub(super) fn sentence(problems: &[Problem]) -> String {
+    let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.is_error()).collect();
+    let Some(first) = errors.first() else { return "an error".to_owned() };
+    let line = first.place.as_ref().map_or(String::new(), |place| format!(":{}", place.line));
+    let name =
+        Path::new(&first.file).file_name().map_or(first.file.clone(), |name| name.to_string_lossy().into_owned());
+    let more = if errors.len() > 1 { format!(" (and {} more)", errors.len() - 1) } else { String::new() };
+    format!("{name}{line} has an error: {}{more}", first.what)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const HA_CF: &str = "keepalive 1\ndeadtime 10\nbcast nowhere7\nauto_failback on\nnode alpha beta\n";
+
+    fn node() -> (tempfile::TempDir, Paths, Sources) {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        fs::create_dir_all(&paths.run_dir).unwrap();
+        fs::write(dir.path().join("nodeinfo"), "alpha\n").unwrap();
+        let source = |name: &str, text: &str| Some(SourceText::new(dir.path().join(name).display().to_string(), text));
+        let sources = Sources {
+            ha_cf: source("ha.cf", HA_CF),
+            haresources: source("haresources", "alpha no-such-script\n"),
+            authkeys: source("authkeys", "auth 1\n1 sha1 Xk29ab7Qw\n"),
+            ..Sources::default()
+        };
+        (dir, paths, sources)
+    }
+
+    #[test]
+    fn what_was_accepted_is_read_back_without_asking_the_machine_and_only_by_its_owner() {
+        let (_dir, paths, sources) = node();
+        keep(&paths, &sources).unwrap();
+        for entry in fs::read_dir(&paths.run_dir).unwrap() {
+            assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let (again, config) = read(&paths, &Options::default()).unwrap();
+        assert_eq!((config.settings.me.as_str(), config.groups.len(), config.media.len()), ("alpha", 1, 1));
+        assert!(are_the_same(&sources, &again));
+        let open = Sources { problems: vec![Problem::error("authkeys", "mode 0644")], ..sources.clone() };
+        assert!(!are_the_same(&open, &again));
+        assert!(!are_the_same(&Sources { latido_cf: Some(SourceText::default()), ..sources }, &again));
+        forget(&paths);
+        assert!(read(&paths, &Options::default()).is_err());
+        assert_eq!(fs::read_dir(&paths.run_dir).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_copy_of_another_boot_or_with_something_missing_is_none() {
+        let (_dir, paths, sources) = node();
+        keep(&paths, &sources).unwrap();
+        let text = fs::read_to_string(path(&paths)).unwrap();
+        for wrong in [
+            text.replace(&state::boot(), "another"),
+            text.replace("latido_files\":1", "latido_files\":2"),
+            String::new(),
+        ] {
+            spare::replace(&path(&paths), wrong.as_bytes()).unwrap();
+            assert!(read(&paths, &Options::default()).unwrap_err().contains("holds no copy"));
+        }
+        keep(&paths, &Sources { authkeys: None, ..sources }).unwrap();
+        assert!(read(&paths, &Options::default()).is_err());
+    }
+
+    #[test]
+    fn the_first_error_is_named_with_its_line() {
+        let problems = [
+            Problem::warning("x", "y"),
+            Problem::error("/etc/ha.d/ha.cf", "no such directive").at(12, 0..1),
+            Problem::error("z", ""),
+        ];
+        assert_eq!(sentence(&problems), "ha.cf:12 has an error: no such directive (and 1 more)");
+    }
+}

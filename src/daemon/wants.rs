@@ -1,0 +1,214 @@
+//! What a daemon does without because it was refused when its predecessor had died (`takeover.md` 9): said in `latido
+//! status`, tried again every other second until it is there.
+//!
+//! As long as there is anything it also stands in a file in the run directory, where `latido status` finds it when nobody
+//! answers: `latido-waits`, one sentence a line.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::Duration;
+
+use crate::paths::Paths;
+use crate::time::Mono;
+use crate::wire::Generation;
+
+use super::control::Control;
+use super::driver::Driver;
+use super::fifo::Fifo;
+use super::pidfile::PidFile;
+use super::read_config::Options;
+use super::{files, generation, in_force};
+
+const RETRY: Duration = Duration::from_secs(2);
+
+/// One thing that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// The configuration files have errors: until they are reread, or say again what is in force.
+    Files,
+    /// The generation of this life is not on disk.
+    Generation(Generation),
+    /// `hb_uuid` can be neither read nor written; the next start tries again.
+    Uuid,
+    /// Some directory of ours; the next start tries again.
+    Directories,
+    /// The pid file does not name our supervisor.
+    PidFile,
+    /// Our control socket.
+    Control,
+    /// The FIFO for scripts.
+    Fifo,
+    /// The socket of the original's client library.
+    Api,
+    /// A log file.
+    Log,
+}
+
+/// All of them, each with a sentence.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    list: Vec<(Want, String)>,
+    next: Mono,
+    published: bool,
+    /// Attempts on the disk's thread, for which the loop must not wait: whether they succeeded.
+    attempts: Vec<(Want, Receiver<bool>)>,
+}
+
+impl Wants {
+    /// One more thing that is done without.
+    pub(super) fn add(&mut self, want: Want, why: impl Into<String>) {
+        self.list.retain(|(known, _)| *known != want);
+        self.list.push((want, why.into()));
+        self.published = false;
+    }
+
+    /// It is there.
+    pub(super) fn remove(&mut self, want: Want) {
+        let before = self.list.len();
+        self.list.retain(|(known, _)| *known != want);
+        self.published &= before == self.list.len();
+    }
+
+    /// For the status.
+    pub(super) fn sentences(&self) -> Vec<String> {
+        self.list.iter().map(|(_, why)| why.clone()).collect()
+    }
+
+    fn retried(want: Want) -> bool {
+        match want {
+            Want::Files | Want::Generation(_) | Want::PidFile | Want::Control | Want::Fifo | Want::Api | Want::Log => {
+                true
+            }
+            Want::Uuid | Want::Directories => false,
+        }
+    }
+
+    /// When [`Driver::get_what_is_wanted`] is to be called.
+    pub(super) fn next_attempt(&self) -> Option<Mono> {
+        let any = !self.published || self.list.iter().any(|(want, _)| Wants::retried(*want));
+        any.then_some(self.next)
+    }
+}
+
+/// Where the sentences stand for those who find no daemon to ask.
+pub(super) fn waits_file(paths: &Paths) -> PathBuf {
+    paths.run_dir.join("latido-waits")
+}
+
+/// Leaves the sentences there; none: nothing is waited for.
+pub(super) fn publish(paths: &Paths, sentences: &[String]) {
+    let path = waits_file(paths);
+    let text: String = sentences.iter().map(|sentence| format!("{sentence}\n")).collect();
+    // Whoever cannot write it is told about by the log alone.
+    let _ = if sentences.is_empty() {
+        files::remove_leftover(&path)
+    } else {
+        files::replace_unsynced(&path, text.as_bytes(), 0o644)
+    };
+}
+
+/// What a daemon that answers nobody waits for, or goes on without.
+pub fn read_waits(paths: &Paths) -> Vec<String> {
+    let bytes = files::read_bounded(&waits_file(paths), 65_536).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+}
+
+impl Driver {
+    /// Tries again what was refused, and says what has come of it.
+    pub(super) fn get_what_is_wanted(&mut self) {
+        self.wants.next = self.clock.mono() + RETRY;
+        let wanted: Vec<Want> = self.wants.list.iter().map(|(want, _)| *want).collect();
+        for want in wanted.into_iter().filter(|want| Wants::retried(*want)) {
+            if self.get(want) {
+                let (_, why) =
+                    self.wants.list.iter().find(|(known, _)| *known == want).cloned().unwrap_or((want, String::new()));
+                self.wants.remove(want);
+                self.log.info(format!("no longer: {why}"));
+            }
+        }
+        if !std::mem::replace(&mut self.wants.published, true) {
+            publish(&self.options.paths, &self.wants.sentences());
+        }
+    }
+
+    fn get(&mut self, want: Want) -> bool {
+        match want {
+            Want::Generation(number) => {
+                let paths = self.options.paths.clone();
+                self.get_from_disk(want, move || generation::write_down(&paths, number).is_ok())
+            }
+            Want::Files => {
+                let (paths, without_resources) = (self.options.paths.clone(), self.options.without_resources);
+                let options = Options { without_resources, ..Options::default() };
+                self.get_from_disk(want, move || in_force::says_the_same(&paths, &options))
+            }
+            Want::PidFile => {
+                let written = PidFile::write(&self.options.paths.pid_file, self.guardian.pid());
+                written.map(|file| self.pid_file = Some(file)).is_ok()
+            }
+            Want::Control => {
+                let opened = Control::open(&self.options.paths.control_socket());
+                opened.map(|control| self.control = control).map(|()| self.serve_page()).is_ok()
+            }
+            Want::Fifo => Fifo::open(&self.options.paths.fifo()).map(|fifo| self.fifo = fifo).is_ok(),
+            Want::Api => self.try_to_open_api().is_ok(),
+            Want::Log => self.log.open_what_is_missing().is_empty(),
+            Want::Uuid | Want::Directories => false,
+        }
+    }
+
+    /// On the disk's thread: the loop must not wait for it. `true` once an attempt has succeeded.
+    fn get_from_disk(&mut self, want: Want, attempt: impl FnOnce() -> bool + Send + 'static) -> bool {
+        if let Some(at) = self.wants.attempts.iter().position(|(whose, _)| *whose == want) {
+            let answer = self.wants.attempts[at].1.try_recv();
+            if answer != Err(TryRecvError::Empty) {
+                self.wants.attempts.remove(at);
+            }
+            if answer != Err(TryRecvError::Disconnected) {
+                return answer == Ok(true);
+            }
+        }
+        let (tell, answer) = channel();
+        let job = move || {
+            let _ = tell.send(attempt());
+        };
+        if self.log.disk().later(job) {
+            self.wants.attempts.push((want, answer));
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wanted_is_said_in_a_file_until_it_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        fs::create_dir_all(&paths.run_dir).unwrap();
+        let mut wants = Wants::default();
+        assert!(wants.next_attempt().is_some(), "an old file is removed");
+        wants.add(Want::Fifo, "no FIFO");
+        wants.add(Want::Files, "ha.cf:3 has an error");
+        wants.add(Want::Fifo, "still no FIFO");
+        publish(&paths, &wants.sentences());
+        assert_eq!(read_waits(&paths), ["ha.cf:3 has an error", "still no FIFO"]);
+        wants.published = true;
+        assert!(wants.next_attempt().is_some());
+        wants.remove(Want::Fifo);
+        assert!(!wants.published);
+        wants.published = true;
+        assert!(wants.next_attempt().is_some());
+        wants.remove(Want::Files);
+        wants.add(Want::Uuid, "no uuid");
+        wants.published = true;
+        assert_eq!(wants.next_attempt(), None, "the next start tries that again");
+        wants.remove(Want::Uuid);
+        publish(&paths, &wants.sentences());
+        assert!(!waits_file(&paths).exists());
+    }
+}
