@@ -194,9 +194,3 @@ impl Answers {
         }
     }
 }
-
-impl super::Pair {
-    fn all_scripts_work(&self) -> bool {
-        self.scripts.all_work()
-    }
-}

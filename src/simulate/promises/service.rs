@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::cluster::{AutoFailback, GroupState, OnStartFailure, Report, Request, Response};
 use crate::haresources::Verb;
-use crate::time::Mono;
 
 use super::super::{Note, What};
 use super::calm::Stamp;
@@ -77,7 +76,9 @@ impl Service {
                 }
             }
             What::Replied(Response::Refused(_)) => {
-                self.fates.values_mut().for_each(|fate| drop(fate.due.take_if(|due| due.2 == "retry was asked")));
+                self.fates.values_mut().for_each(|fate| {
+                    fate.due.take_if(|due| due.2 == "retry was asked");
+                });
             }
             What::Said(Report::WantsStandby { .. } | Report::GroupFailed { .. } | Report::GroupGivenUp { .. })
             | What::Asked(_) => {

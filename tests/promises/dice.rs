@@ -9,7 +9,9 @@ pub(crate) struct Dice(u64);
 impl Dice {
     pub(crate) fn new(seed: u64) -> Dice {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        (0..3).for_each(|_| drop(dice.below(2)));
+        for _ in 0..3 {
+            dice.below(2);
+        }
         dice
     }
 
