@@ -140,6 +140,7 @@ impl Pair {
         host.puppet = None;
         host.powered_off = Some(now);
         (host.stalled_until, host.frozen_until) = (Mono::ZERO, Mono::ZERO);
+        self.promises_off(node);
         self.look();
     }
 

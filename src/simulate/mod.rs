@@ -11,6 +11,7 @@ mod orders;
 mod perform;
 mod play;
 mod presence;
+mod promises;
 mod puppet;
 mod reader;
 mod rig;
@@ -42,6 +43,7 @@ pub use orders::{Answered, Asked};
 pub use perform::{Complaint, Performance};
 pub use play::{COMMANDS, EXPECTATIONS, Play};
 pub use presence::{Change, Double, Seen, Where};
+pub use promises::{Broken, Promise};
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
 pub use story::story;
@@ -97,6 +99,7 @@ pub struct Pair {
     whereabouts: Vec<Where>,
     changes: Vec<Change>,
     tapes: Option<[Vec<Taped>; 2]>,
+    promises: Option<Box<promises::Promises>>,
 }
 
 impl Pair {
@@ -139,6 +142,7 @@ impl Pair {
             faults: layout.into_iter().map(|kind| (kind, 1)).collect(),
             doubles: Vec::new(),
             tapes: None,
+            promises: None,
         }
     }
 

@@ -36,6 +36,13 @@ impl Play {
     /// Plays it from the beginning, with the pair it was read for: to the microsecond the same each time, or with delays
     /// as the seed has it.
     pub fn perform(&self, settings: &[Settings; 2], groups: &[ResourceGroup], seed: Option<u64>) -> Performance {
+        let mut performance = self.begin(settings, groups, seed);
+        performance.go_on(self);
+        performance
+    }
+
+    /// The pair as the first step finds it.
+    pub fn begin(&self, settings: &[Settings; 2], groups: &[ResourceGroup], seed: Option<u64>) -> Performance {
         let mut settings = settings.clone();
         for (node, setting) in &self.settings {
             match node {
@@ -47,15 +54,19 @@ impl Play {
             settings.iter_mut().for_each(|node| node.timing = Setting::timing(node));
         }
         let groups = if self.groups.is_empty() { groups } else { &self.groups };
+        let seed = seed.or(self.seed);
         let mut pair = Pair::of(settings, groups.to_vec(), seed.unwrap_or(7));
         pair.exact = seed.is_none();
-        let mut performance = Performance { pair, complaints: Vec::new() };
-        self.steps.iter().for_each(|step| performance.step(step));
-        performance
+        Performance { pair, complaints: Vec::new() }
     }
 }
 
 impl Performance {
+    /// Plays the steps of another play for the same pair; what it would set or group is left out.
+    pub fn go_on(&mut self, play: &Play) {
+        play.steps.iter().for_each(|step| self.step(step));
+    }
+
     /// What is not where it should be in the end, in sentences: a group runs on exactly one node.
     pub fn misplaced(&self) -> Vec<String> {
         let wrong = |(at, group): (usize, &ResourceGroup)| {
@@ -71,10 +82,20 @@ impl Performance {
     }
 
     fn step(&mut self, step: &Step) {
+        let known = self.pair.broken().len();
+        self.obey(step);
+        for broken in self.pair.broken().get(known..).unwrap_or_default().to_vec() {
+            let text = format!("promise {}", broken.promise);
+            self.complaints.push(Complaint { line: step.line, at: broken.at, text, found: broken.what });
+        }
+    }
+
+    fn obey(&mut self, step: &Step) {
         use Command as C;
         let pair = &mut self.pair;
         match &step.command {
             C::Remark(text) => pair.remark(text),
+            C::Promises => pair.ask_promises(),
             C::Chapter(title) => pair.aside(What::Chapter(title.clone())),
             C::Start(nodes) => nodes.iter().for_each(|node| pair.start(*node)),
             C::PowerOff(node) => pair.power_off(*node),

@@ -11,12 +11,14 @@ use super::reader::Reader;
 use super::{Behaviour, NotesFault, Setting, Settings};
 
 /// Every command with its words, and what it does.
-pub const COMMANDS: [(&str, &str); 57] = [
+pub const COMMANDS: [(&str, &str); 59] = [
     ("group NODE RESOURCE...", "this group, and others given like this, instead of those of haresources"),
     (
         "set [NODE] NAME VALUE...",
         "keepalive, deadtime, warntime, initdead, deadping, ping, auto_failback and the rules of latido.cf, on both or one",
     ),
+    ("seed NUMBER", "scripts and cables take a little longer or shorter each time, as this number has it"),
+    ("promises", "from here on the promises of docs/takeover.md are asked after every event"),
     ("chapter TITLE", "a row of the table begins"),
     ("start NODE...", "switches nodes on"),
     ("power-off NODE", "and everything on it is gone"),
@@ -105,6 +107,7 @@ pub struct Play {
     /// Of both nodes, or of one.
     pub(super) settings: Vec<(Option<usize>, Setting)>,
     pub(super) groups: Vec<ResourceGroup>,
+    pub(super) seed: Option<u64>,
     pub(super) steps: Vec<Step>,
 }
 
@@ -119,6 +122,7 @@ pub(super) struct Step {
 /// What a line does. Nodes and media are their places in the settings.
 #[derive(Clone, Debug)]
 pub(super) enum Command {
+    Promises,
     Chapter(String),
     Remark(String),
     Start(Vec<usize>),

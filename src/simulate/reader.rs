@@ -38,10 +38,10 @@ impl<'a> Reader<'a> {
         let text: &'a str = &self.source.text;
         let lines = (1..).zip(text.lines()).map(|(number, line)| Line { number, text: line.trim() });
         let lines: Vec<_> = lines.filter(|line| !line.text.is_empty() && !line.text.starts_with('#')).collect();
-        let mut play = Play { settings: Vec::new(), groups: Vec::new(), steps: Vec::new() };
+        let mut play = Play { settings: Vec::new(), groups: Vec::new(), seed: None, steps: Vec::new() };
         let mut problems = Vec::new();
         // Resources are known before anything is done with them, wherever their lines stand.
-        let is_first = |line: &Line<'_>| matches!(line.text.split_whitespace().next(), Some("group" | "set"));
+        let is_first = |line: &Line<'_>| matches!(line.text.split_whitespace().next(), Some("group" | "set" | "seed"));
         let (first, steps): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_first);
         for line in first {
             if let Err(problem) = self.circumstance(line, &mut play) {
@@ -80,6 +80,7 @@ impl<'a> Reader<'a> {
                 }
                 play.settings.push(setting);
             }
+            ["seed", number] => play.seed = Some(self.number(line, number, u32::MAX)?.into()),
             _ => return Err(self.misused(line)),
         }
         Ok(())
@@ -91,6 +92,7 @@ impl<'a> Reader<'a> {
         let words: Vec<&'a str> = line.text.split_whitespace().collect();
         let node = |name| self.node(line, name);
         Ok(match words[..] {
+            ["promises"] => C::Promises,
             ["chapter", _, ..] => C::Chapter(line.after(1).to_owned()),
             ["start", ref names @ ..] if !names.is_empty() => C::Start(self.nodes(line, names)?),
             ["leave", ref names @ ..] if !names.is_empty() => C::Leave(self.nodes(line, names)?),

@@ -21,11 +21,13 @@ impl Pair {
             (Some((at, _, key)), tick) if at <= end && tick.is_none_or(|(due, _)| at <= due) => {
                 self.now = self.now.max(at);
                 self.deliver(key);
+                self.look_at_promises();
                 true
             }
             (_, Some((due, node))) if due <= end => {
                 self.now = self.now.max(due);
                 self.tell(node, Event::Tick);
+                self.look_at_promises();
                 true
             }
             _ => false,
@@ -64,6 +66,7 @@ impl Pair {
             Coming::FenceEnds { job, outcome, shoots, cancelled } if same_power => {
                 self.device_did(node, shoots, cancelled);
                 if !cancelled {
+                    self.promises_shot(node, shoots && same_life);
                     self.is_done(key, node, life, Event::Done { job, outcome });
                 }
             }
@@ -118,6 +121,7 @@ impl Pair {
         }
         let (now, is_tick) = (self.moment_of(node), event == Event::Tick);
         let event = self.as_its_clock_has_it(node, event);
+        self.promises_hear(node, &event);
         let line = self.tape_line(node, &event);
         let Some(cluster) = self.hosts[node].cluster.as_mut() else { return };
         let actions = cluster.handle(now, event);
@@ -186,6 +190,7 @@ impl Pair {
     }
 
     fn leaves(&mut self, node: usize, reason: &ExitReason) {
+        self.promises_exit(node, reason);
         match reason {
             ExitReason::Stopped | ExitReason::Upgrade => {
                 self.end_life(node);

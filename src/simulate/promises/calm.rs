@@ -1,0 +1,273 @@
+//! Since when all is well enough that a promise is asked: the media both ways, one way, daemons that do not stand still.
+//!
+//! A core that is killed and back in time, and a standstill too short for a death, end no calm: neither is an excuse.
+
+use std::time::Duration;
+
+use crate::cluster::Settings;
+use crate::haresources::{ResourceGroup, Verb};
+use crate::time::Mono;
+
+use super::super::host::Coming;
+use super::super::{Behaviour, Pair, What};
+use super::Scene;
+
+/// Rarer than this a deadtime of silence by chance is nobody's fault.
+const CHANCE: f64 = 1e-9;
+/// Slower than this a medium is of no use to a hand-over.
+const LATE: Duration = Duration::from_secs(1);
+/// A fencing device that failed is used again after five seconds.
+const FENCE_ROUND: Duration = Duration::from_secs(6);
+
+/// A moment, and for how long scripts had been at work until then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stamp {
+    pub(super) at: Mono,
+    busy: Duration,
+}
+
+/// The clocks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calm {
+    both_ways: Option<Stamp>,
+    /// The same, and no core is away or stands still for a moment.
+    still: Option<Stamp>,
+    one_way: Option<Stamp>,
+    awake: [Option<Stamp>; 2],
+    /// For how long anything has been started or stopped, or waited for its turn.
+    busy: Duration,
+    was_busy: bool,
+    last: Mono,
+    /// How long all scripts could take, at the worst.
+    bound: Duration,
+    /// Who left in order has nothing to answer for any more.
+    left: [bool; 2],
+    /// When a node last died, was born or went.
+    stirred: Mono,
+    born: Mono,
+    lives: [u64; 2],
+    /// When a fencing device was last at work, or failed.
+    fencing: Mono,
+}
+
+fn keep(clock: &mut Option<Stamp>, now: Stamp, holds: bool) -> bool {
+    let held = clock.is_some();
+    *clock = holds.then(|| clock.unwrap_or(now));
+    held != holds
+}
+
+impl Calm {
+    /// Takes note of how things are; whether anything has changed.
+    pub(super) fn note(&mut self, pair: &Pair, now: Mono) -> bool {
+        if self.was_busy {
+            self.busy += now.since(self.last);
+        }
+        self.last = now;
+        let moves = pair.hosts.iter().any(|host| host.cluster.as_ref().is_some_and(|cluster| cluster.is_moving()));
+        self.was_busy = moves || pair.moves_anything();
+        if pair.is_fencing() {
+            self.fencing = now;
+        }
+        let stamp = self.stamp(now);
+        let works = [0, 1].map(|from| pair.reaches(from));
+        for node in 0..2 {
+            self.left[node] &= pair.hosts[node].cluster.is_none();
+        }
+        let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node));
+        let mut changed = false;
+        for node in 0..2 {
+            changed |= keep(&mut self.awake[node], stamp, awake[node]);
+            if self.lives[node] != pair.hosts[node].life {
+                self.lives[node] = pair.hosts[node].life;
+                self.stirred = now;
+                changed = true;
+            }
+        }
+        let well = awake == [true, true];
+        changed |= keep(&mut self.both_ways, stamp, well && pair.hear_each_other());
+        let present = (0..2).all(|node| self.left[node] || pair.is_present(node));
+        keep(&mut self.still, stamp, well && present && pair.hear_each_other());
+        changed |= keep(&mut self.one_way, stamp, well && present && works != [false, false]);
+        changed
+    }
+
+    /// Reads what happened.
+    pub(super) fn follow(&mut self, scene: &Scene<'_>) {
+        let all = (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
+        self.bound = self.bound.max(all);
+        for note in scene.notes {
+            match &note.what {
+                What::Fenced { .. } => self.fencing = scene.now,
+                What::Deed(text) if text.starts_with("start") => self.born = scene.now,
+                What::Deed(_)
+                | What::Asked(_)
+                | What::Remark(_)
+                | What::Chapter(_)
+                | What::Met(_)
+                | What::Unmet(_)
+                | What::Moved { .. }
+                | What::Sent(_)
+                | What::Ran(..)
+                | What::Said(_)
+                | What::Replied(_)
+                | What::Announced(_)
+                | What::Cancelled => {}
+            }
+        }
+    }
+
+    /// A node leaves in order.
+    pub(super) fn leave(&mut self, node: usize) {
+        self.left[node] = true;
+    }
+
+    /// A node lost its power.
+    pub(super) fn stir(&mut self, now: Mono) {
+        self.stirred = now;
+    }
+
+    /// Since when both nodes hear each other, and no daemon is away or stands still, not even for a moment.
+    pub(super) fn still(&self) -> Option<Stamp> {
+        self.still
+    }
+
+    /// Since when both nodes hear each other, and no daemon is away or stands still for long enough to be called dead.
+    pub(super) fn both_ways(&self) -> Option<Stamp> {
+        self.both_ways
+    }
+
+    /// Since when at least one of them hears the other.
+    pub(super) fn one_way(&self) -> Option<Stamp> {
+        self.one_way
+    }
+
+    /// Since when neither daemon stands still.
+    pub(super) fn awake(&self) -> Option<Stamp> {
+        Some(self.awake[0]?.max(self.awake[1]?))
+    }
+
+    /// Since when this daemon does not stand still.
+    pub(super) fn is_awake_since(&self, node: usize) -> Option<Stamp> {
+        self.awake[node]
+    }
+
+    /// From when on a death, a birth or a fencing explains that something runs nowhere no longer.
+    pub(super) fn explained_until(&self, scene: &Scene<'_>) -> Mono {
+        let initdead = (0..2).map(|node| scene.pair.in_force(node).initdead).max().unwrap_or_default();
+        let broken = scene.pair.fence_failures > 0 || scene.pair.fence_hangs;
+        let fencing = if broken { scene.now } else { self.fencing };
+        let fenced = if self.fencing == Mono::ZERO { Mono::ZERO } else { fencing + FENCE_ROUND };
+        (self.stirred + scene.deadtime()).max(self.born + initdead).max(fenced)
+    }
+
+    /// The present moment.
+    pub(super) fn stamp(&self, now: Mono) -> Stamp {
+        Stamp { at: now, busy: self.busy }
+    }
+
+    /// For how long scripts have been at work since then: that is what they had to be waited for. At most as long as all
+    /// that may have to run can take, one after the other.
+    pub(super) fn scripts(&self, since: Stamp) -> Duration {
+        self.busy.saturating_sub(since.busy).min(self.bound)
+    }
+}
+
+impl Pair {
+    /// Whether a node's messages reach the other in the long run, whatever is lost by chance.
+    pub(super) fn reaches(&self, from: usize) -> bool {
+        let ways = self.cables.iter().zip(self.media()).filter(|(_, medium)| medium.ping_node.is_none());
+        let ways = ways.map(|(cable, _)| &cable[from]);
+        if ways.clone().any(|way| way.works() && way.delay <= LATE && way.loss == 0) {
+            return true;
+        }
+        let lost = ways.filter(|way| way.works() && way.delay <= LATE).map(|way| chance_of(way.loss)).sum::<f64>();
+        let beats = self.in_force(from).deadtime.as_secs_f64() / self.in_force(from).keepalive.as_secs_f64();
+        lost * beats.floor() < CHANCE.ln()
+    }
+
+    /// Whether one medium carries messages both ways, in the long run.
+    fn hear_each_other(&self) -> bool {
+        self.works_both_ways() && self.reaches(0) && self.reaches(1)
+    }
+
+    /// Whether a device is at work.
+    fn is_fencing(&self) -> bool {
+        self.queue.values().any(|pending| matches!(pending.what, Coming::FenceEnds { .. }))
+    }
+
+    /// Whether anything is being started or stopped.
+    fn moves_anything(&self) -> bool {
+        let moves = |what: &Coming| matches!(what, Coming::ScriptEnds { verb: Verb::Start | Verb::Stop, .. });
+        self.queue.values().any(|pending| moves(&pending.what))
+    }
+
+    /// Whether any script is at work anywhere.
+    pub(super) fn scripts_at_work(&self) -> bool {
+        self.queue.values().any(|pending| pending.what.is_script())
+    }
+
+    /// Whether a node's daemon works, is back in time, or has nothing to answer for.
+    pub(super) fn is_awake(&self, node: usize) -> bool {
+        let host = &self.hosts[node];
+        let (silent_since, patience, _) = host.said;
+        if host.cluster.is_none() {
+            let haunted = !host.begun.is_empty() && host.puppet.is_none();
+            return !haunted || self.now.since(silent_since) < patience * 4 / 5;
+        }
+        let keepalive = self.in_force(node).keepalive;
+        let longest = self.in_force(node).deadtime.saturating_sub(keepalive * 2);
+        host.stalled_until <= self.now || host.stalled_until.since(silent_since) < longest
+    }
+
+    /// Whether a node's daemon is there and listens, or has nothing to answer for.
+    fn is_present(&self, node: usize) -> bool {
+        let host = &self.hosts[node];
+        let haunted = host.cluster.is_none() && !host.begun.is_empty() && host.puppet.is_none();
+        !haunted && host.stalled_until <= self.now
+    }
+
+    /// How long every script of a node's groups may take, one after the other.
+    fn scripts_of(&self, node: usize) -> Duration {
+        let words = self.words(node);
+        let of_word = |word: &String| {
+            let longest = |verb: Verb| longest(self, node, word, verb);
+            // A stop is tried eleven times at most, a second apart, and doubted by a status.
+            let stop = match self.scripts.behaviour(node, word, Verb::Stop).is_some() {
+                true => (longest(Verb::Stop) + Duration::from_secs(1)) * 11 + longest(Verb::Status),
+                false => longest(Verb::Stop),
+            };
+            longest(Verb::Status) + longest(Verb::Start) + stop
+        };
+        words.iter().map(of_word).sum()
+    }
+
+    fn words(&self, node: usize) -> Vec<String> {
+        let of =
+            |group: &ResourceGroup| group.resources.iter().map(|resource| resource.word.clone()).collect::<Vec<_>>();
+        self.hosts[node].groups.iter().flat_map(of).collect()
+    }
+}
+
+/// The logarithm of how likely a message is lost.
+fn chance_of(loss: u64) -> f64 {
+    (f64::from(u32::try_from(loss).unwrap_or(100)) / 100.0).max(1e-12).ln()
+}
+
+/// How long a script takes, at the most.
+fn longest(pair: &Pair, node: usize, word: &str, verb: Verb) -> Duration {
+    let limit = limit(pair.in_force(node), verb);
+    let usual = Duration::from_millis(25) + pair.scripts.slowness;
+    match pair.scripts.behaviour(node, word, verb) {
+        Some(Behaviour::Hangs | Behaviour::Late(_)) => limit,
+        Some(Behaviour::Slow(longer)) => limit.min(usual + longer),
+        Some(_) | None => limit.min(usual),
+    }
+}
+
+fn limit(settings: &Settings, verb: Verb) -> Duration {
+    match verb {
+        Verb::Start => settings.script_timeout.start,
+        Verb::Stop => settings.script_timeout.stop,
+        Verb::Status => settings.script_timeout.status,
+    }
+}

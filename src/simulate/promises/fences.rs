@@ -1,0 +1,92 @@
+//! Who may be shot, and who may shoot himself: S8, S9.
+
+use crate::cluster::{Event, ExitReason};
+use crate::wire::{Kind, field};
+
+use super::super::{Pair, What};
+use super::{Promise, Said, Scene};
+
+/// What each node's last word was.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fences {
+    /// The generation in which a node left in order or was shot, as the other node heard; until it is heard again.
+    gone: [Option<u64>; 2],
+    waiting: Said,
+}
+
+impl Fences {
+    /// Something reaches the core of `node`.
+    pub(super) fn hear(&mut self, node: usize, event: &Event) {
+        let Event::Message { message, .. } = event else { return };
+        let (speaker, generation) = (1 - node, message.hex(field::HG).unwrap_or(0));
+        match message.kind() {
+            Kind::ShutDone => self.gone[speaker] = Some(generation),
+            Kind::Status => self.gone[speaker] = self.gone[speaker].filter(|gone| generation <= *gone),
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_shot(&mut self, victim: usize, generation: u64) {
+        self.gone[victim] = Some(generation);
+    }
+
+    /// A machine that is switched on again knows nothing of what was before.
+    pub(super) fn on_power_off(&mut self, node: usize) {
+        self.gone[1 - node] = None;
+    }
+
+    pub(super) fn on_exit(&mut self, pair: &Pair, node: usize, reason: &ExitReason) {
+        let resource = match reason {
+            ExitReason::Stopped => {
+                self.gone[1 - node] = None;
+                // It has stopped everything; whoever could hear it knows that.
+                let empty = pair.hosts[node].running.is_empty();
+                let heard = pair.reaches(node) && pair.is_awake(1 - node) && pair.hosts[1 - node].cluster.is_some();
+                if empty && heard && pair.is_uncut() {
+                    self.gone[node] = pair.last_status[node].as_ref().and_then(|status| status.hex(field::HG));
+                }
+                return;
+            }
+            ExitReason::Upgrade => return,
+            ExitReason::Reboot { resource } | ExitReason::ToBeFenced { resource } => resource,
+        };
+        let other_lives = pair.hosts[1 - node].cluster.is_some() || pair.hosts[1 - node].puppet.is_some();
+        let whole = |group: &&crate::haresources::ResourceGroup| {
+            group.resources.iter().all(|r| pair.hosts[node].running.contains(&r.word))
+                && !group.resources.iter().any(|r| r.to_string() == *resource || r.word == *resource)
+        };
+        let served: Vec<&str> = pair.hosts[node].groups.iter().filter(whole).map(|group| group.key()).collect();
+        let leaving = pair.hosts[node].asked_to_leave;
+        if !other_lives && !leaving && !served.is_empty() {
+            let what = format!(
+                "{} resets itself because {resource} does not stop, and nobody is there to take {}",
+                pair.name(node),
+                served.join(", ")
+            );
+            self.waiting.push((Promise::S9, format!("{node}"), what));
+        }
+    }
+
+    pub(super) fn look(&mut self, scene: &Scene<'_>, said: &mut Said) {
+        said.append(&mut self.waiting);
+        for node in 0..2 {
+            let host = &scene.pair.hosts[node];
+            // Who was away for so long may have missed that the other came back.
+            if host.cluster.is_none() && scene.now.since(host.said.0) > host.said.1 * 4 / 5 {
+                self.gone[1 - node] = None;
+            }
+        }
+        for note in scene.notes {
+            let (What::Fenced { .. }, Some(node)) = (&note.what, note.node) else { continue };
+            let victim = 1 - node;
+            if self.gone[victim].is_some() {
+                let what = format!(
+                    "{} fences {}, which had left in order or was fenced, and has not been heard since",
+                    scene.name(node),
+                    scene.name(victim)
+                );
+                said.push((Promise::S8, format!("{victim}"), what));
+            }
+        }
+    }
+}

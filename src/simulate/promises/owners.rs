@@ -1,0 +1,151 @@
+//! Never both: S1, S2, S3, and S10 for the one that overslept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::cluster::Report;
+use crate::time::Mono;
+
+use super::super::What;
+use super::calm::Stamp;
+use super::{Calm, Promise, Said, Scene, Truth};
+
+/// For so long a double is a new one.
+const NEW: Duration = Duration::from_millis(1);
+
+/// A node overslept, and these were taken meanwhile.
+#[derive(Clone, Debug)]
+struct Overslept {
+    node: usize,
+    words: Vec<String>,
+    woke: Stamp,
+}
+
+/// What is remembered of doubles and sleepers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    /// Since when a node that stands still has been silent.
+    asleep: [Option<Mono>; 2],
+    overslept: Vec<Overslept>,
+    /// Since when each double has been one.
+    doubled: BTreeMap<String, Stamp>,
+}
+
+impl Owners {
+    pub(super) fn look(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, said: &mut Said) {
+        let doubles: Vec<(String, Mono)> = truth.doubles().map(|(word, since)| (word.clone(), since)).collect();
+        self.ask_never_both(scene, truth, calm, &doubles, said);
+        self.ask_sleepers(scene, truth, calm, &doubles, said);
+        self.doubled.retain(|word, _| doubles.iter().any(|(double, _)| double == word));
+    }
+
+    fn ask_never_both(
+        &mut self,
+        scene: &Scene<'_>,
+        truth: &Truth,
+        calm: &Calm,
+        doubles: &[(String, Mono)],
+        said: &mut Said,
+    ) {
+        let fenced = (0..2).all(|node| !scene.pair.in_force(node).fences.is_empty());
+        let patience = scene.deadtime() + scene.keepalive() * 3;
+        for (word, since) in doubles {
+            let begun = *self.doubled.entry(word.clone()).or_insert_with(|| calm.stamp(*since));
+            let on_both = format!("{} runs on {} and {} since {since}", word, scene.name(0), scene.name(1));
+            if fenced && by_ours(scene, truth, word) {
+                let what = format!("{on_both}, although a silent node is fenced");
+                said.push((Promise::S3, word.clone(), what));
+            }
+            let long = |stamp: Stamp| scene.now.since(stamp.at) > patience + calm.scripts(stamp);
+            // A new one is not even excused by a core that was away for a moment.
+            let is_new = scene.now.since(*since) < NEW;
+            let fine = if is_new { calm.both_ways() } else { calm.still() };
+            if let Some(fine) = fine.filter(|fine| long(*fine) && by_ours(scene, truth, word)) {
+                let what = format!("{on_both}, although all has been well since {}", fine.at);
+                said.push((Promise::S1, word.clone(), what));
+            }
+            if let Some(fine) = calm.one_way().filter(|fine| long((*fine).max(begun))) {
+                let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
+                said.push((Promise::S2, word.clone(), what));
+            }
+        }
+    }
+
+    fn ask_sleepers(
+        &mut self,
+        scene: &Scene<'_>,
+        truth: &Truth,
+        calm: &Calm,
+        doubles: &[(String, Mono)],
+        said: &mut Said,
+    ) {
+        for node in 0..2 {
+            let host = &scene.pair.hosts[node];
+            if host.stalled_until > scene.now && host.cluster.is_some() {
+                self.asleep[node].get_or_insert(host.said.0);
+            } else if let Some(since) = self.asleep[node].take()
+                && scene.now.since(since) > scene.deadtime()
+                && host.cluster.is_some()
+            {
+                self.wake(scene, truth, calm, node, since, doubles);
+            }
+        }
+        let heard = calm.both_ways();
+        self.overslept.retain(|sleeper| {
+            let well = heard.is_some() && scene.pair.hosts.iter().all(|host| host.cluster.is_some());
+            well && doubles.iter().any(|(word, _)| sleeper.words.contains(word))
+        });
+        let late =
+            |sleeper: &Overslept| scene.now.since(sleeper.woke.at) > scene.keepalive() * 3 + calm.scripts(sleeper.woke);
+        for sleeper in &self.overslept {
+            judge(scene, sleeper, late(sleeper), doubles, said);
+        }
+        self.overslept.retain(|sleeper| !late(sleeper));
+    }
+
+    fn wake(
+        &mut self,
+        scene: &Scene<'_>,
+        truth: &Truth,
+        calm: &Calm,
+        node: usize,
+        since: Mono,
+        doubles: &[(String, Mono)],
+    ) {
+        let other = 1 - node;
+        let taken = |word: &&String| truth.may_run(other).get(*word).is_some_and(|begun| *begun > since);
+        let words: Vec<String> = doubles.iter().map(|(word, _)| word).filter(taken).cloned().collect();
+        if !words.is_empty() && scene.pair.hosts[other].cluster.is_some() {
+            self.overslept.push(Overslept { node, words, woke: calm.stamp(scene.now) });
+        }
+    }
+}
+
+/// Whether a double was made by a node of ours: what an original starts beside us is not ours to answer for.
+fn by_ours(scene: &Scene<'_>, truth: &Truth, word: &str) -> bool {
+    let since = |node: usize| truth.may_run(node).get(word).copied().unwrap_or_default();
+    let last = usize::from(since(1) >= since(0));
+    scene.pair.hosts[last].puppet.is_none()
+}
+
+fn judge(scene: &Scene<'_>, sleeper: &Overslept, late: bool, doubles: &[(String, Mono)], said: &mut Said) {
+    let (node, other) = (sleeper.node, 1 - sleeper.node);
+    let (sleeping, taker) = (scene.name(node), scene.name(other));
+    for note in scene.notes {
+        if let What::Said(Report::PartitionLetGo { group }) = &note.what
+            && note.node == Some(other)
+            && sleeper.words.iter().any(|word| scene.key_of(other, word) == *group)
+        {
+            let what = format!(
+                "{taker} lets go of {group}, which it took while {sleeping} stood still for longer than deadtime"
+            );
+            said.push((Promise::S10, group.clone(), what));
+        }
+    }
+    if late {
+        for word in sleeper.words.iter().filter(|word| doubles.iter().any(|(double, _)| double == *word)) {
+            let what = format!("{sleeping} woke and still runs {word}, which {taker} took meanwhile");
+            said.push((Promise::S10, word.clone(), what));
+        }
+    }
+}

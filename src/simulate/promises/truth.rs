@@ -1,0 +1,71 @@
+//! What scripts really did: what runs or may run on each node, whatever anybody believes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::time::Mono;
+
+use super::super::{Behaviour, Note, What};
+use super::Pair;
+
+/// The scripts' work.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Truth {
+    /// What runs or may run on each node, and since when.
+    may_run: [BTreeMap<String, Mono>; 2],
+    /// A script of it said what was not so, or somebody started it by hand: nobody can keep a promise about it.
+    liars: BTreeSet<String>,
+}
+
+impl Truth {
+    /// What runs or may run on a node, and since when.
+    pub(super) fn may_run(&self, node: usize) -> &BTreeMap<String, Mono> {
+        &self.may_run[node]
+    }
+
+    /// Whether scripts of a resource lied, or somebody meddled with it.
+    pub(super) fn is_liar(&self, word: &str) -> bool {
+        self.liars.contains(word)
+    }
+
+    /// What runs or may run on both nodes: the resource and since when.
+    pub(super) fn doubles(&self) -> impl Iterator<Item = (&String, Mono)> {
+        let [one, other] = &self.may_run;
+        let double = |(word, since): (&'_ String, &Mono)| other.get(word).map(|too| (*since).max(*too));
+        let honest = |(word, _): &(&String, Mono)| !self.is_liar(word);
+        one.iter().filter_map(move |entry| double(entry).map(|since| (entry.0, since))).filter(honest)
+    }
+
+    /// Takes note of what has begun and ended; whether anything has.
+    pub(super) fn follow(&mut self, pair: &Pair) -> bool {
+        let mut changed = false;
+        for (host, known) in pair.hosts.iter().zip(&mut self.may_run) {
+            if !host.begun.keys().eq(known.keys()) {
+                known.retain(|word, _| host.begun.contains_key(word));
+                for word in host.begun.keys() {
+                    known.entry(word.clone()).or_insert(pair.now);
+                }
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Takes note of lies and of meddling.
+    pub(super) fn read(&mut self, pair: &Pair, notes: &[Note]) {
+        for note in notes {
+            let Some(node) = note.node else { continue };
+            match &note.what {
+                What::Ran(call, _) => {
+                    let word = &call.resource.word;
+                    if pair.scripts.behaviour(node, word, call.verb) == Some(Behaviour::Lies) {
+                        self.liars.insert(word.clone());
+                    }
+                }
+                What::Deed(text) => {
+                    self.liars.extend(text.strip_suffix(" comes up").map(str::to_owned));
+                }
+                _ => {}
+            }
+        }
+    }
+}
