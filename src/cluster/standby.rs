@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use crate::names::{ClientId, NodeName};
-use crate::wire::{Kind, Message, field};
+use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::PeerHold;
 use super::timer::Timer;
@@ -24,6 +24,8 @@ const RELEASE_BEGINS_WITHIN: Duration = Duration::from_secs(15);
 /// Beside the limits of the scripts a step may take so many deadtimes, and no longer than the original allows.
 const SLACK: u32 = 2;
 const STEP_WITHIN: Duration = Duration::from_secs(3600);
+/// Until it is asked again whether what was overtaken has come.
+const OVERTAKEN: Duration = Duration::from_millis(10);
 /// An original sends some messages out of order, by one (`resources.md` 1.5).
 const OUT_OF_ORDER: u64 = 1;
 /// Between two offers of a failback that came to nothing.
@@ -411,7 +413,12 @@ impl Cluster {
 
     /// All that had arrived with `done` was heard, and the giver still gives.
     pub(super) fn begin_taking(&mut self) {
-        let (Some((set, sequence)), Some(node)) = (self.taking.take(), self.peer_name()) else { return };
+        let (Some((set, sequence)), Some(node)) = (self.taking, self.peer_name()) else { return };
+        if self.peer_node().is_some_and(|node| node.track.misses_before(Sequence(sequence))) {
+            // It overtook the claim that says what is given.
+            return self.timers.set(Timer::Take, self.now.mono + OVERTAKEN);
+        }
+        self.taking = None;
         if !matches!(self.standby, Standby::Promised(..)) {
             return;
         }
