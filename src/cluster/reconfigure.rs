@@ -11,6 +11,8 @@ impl Cluster {
         if self.leaving.is_some() {
             return;
         }
+        // What was understood is known better than from the last claim alone.
+        let unread = self.peer.detail.clone().filter(|detail| self.holds_of(detail).is_none());
         let keep = &self.settings;
         self.settings = Settings {
             me: keep.me.clone(),
@@ -34,7 +36,7 @@ impl Cluster {
             self.peer.holds.push(from.and_then(|at| before.get(at).copied()).unwrap_or(unknown));
         }
         // What the peer said by the letters of a file that is ours by now.
-        if let Some(holds) = self.peer.detail.clone().and_then(|detail| self.holds_of(&detail)) {
+        if let Some(holds) = unread.and_then(|detail| self.holds_of(&detail)) {
             self.peer.holds = holds;
         }
         self.groups.forgive_failures();

@@ -90,6 +90,11 @@ impl SeqTrack {
         self.missing.keys().next().is_some_and(|first| *first < sequence.0)
     }
 
+    /// Whether one between these two may still come.
+    pub(super) fn misses_between(&self, after: Sequence, before: Sequence) -> bool {
+        self.missing.keys().any(|number| *number > after.0 && *number < before.0)
+    }
+
     /// The sender will never resend this one; `true` when it had been missing.
     pub(super) fn give_up(&mut self, sequence: Sequence) -> bool {
         self.missing.remove(&sequence.0).is_some()

@@ -414,7 +414,8 @@ impl Cluster {
     /// All that had arrived with `done` was heard, and the giver still gives.
     pub(super) fn begin_taking(&mut self) {
         let (Some((set, sequence)), Some(node)) = (self.taking, self.peer_name()) else { return };
-        if self.peer_node().is_some_and(|node| node.track.misses_before(Sequence(sequence))) {
+        let known = Sequence(self.peer.claims_seq);
+        if self.peer_node().is_some_and(|node| node.track.misses_between(known, Sequence(sequence))) {
             // It overtook the claim that says what is given.
             return self.timers.set(Timer::Take, self.now.mono + OVERTAKEN);
         }

@@ -41,7 +41,6 @@ impl Cluster {
         let Some(index) = self.peer.index else { return };
         self.nodes[index].is_latido = true;
         self.nodes[index].resources_digest = Some(detail.digest.clone());
-        self.peer.detail = Some(detail.clone());
         if detail.digest == self.settings.resources_digest {
             self.told_once.remove("digest");
         } else {
@@ -65,6 +64,9 @@ impl Cluster {
         }
         if !self.nice() {
             return;
+        }
+        if is_news {
+            self.peer.detail = Detail::from_message(message);
         }
         if let Some(holds) = self.matching_holds(message).filter(|_| is_news) {
             self.peer.holds = holds;
@@ -144,6 +146,7 @@ impl Cluster {
             sides.foreign |= self.peer.sides.foreign;
         }
         self.peer.sides = sides;
+        self.peer.detail = Detail::from_message(message);
         let given = self.given_in_doubt(message, claim);
         if let Some(holds) = self.matching_holds(message) {
             self.peer.holds = holds;
