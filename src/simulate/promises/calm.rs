@@ -74,7 +74,7 @@ impl Calm {
         for (known, host) in self.lags.iter_mut().zip(&pair.hosts) {
             // A clock that stood still is waited for.
             let longer = host.lag.saturating_sub(std::mem::replace(known, host.lag));
-            self.born = self.born + longer;
+            self.born += longer;
             self.stirred = if longer.is_zero() { self.stirred } else { now + longer };
         }
         let stamp = self.stamp(now);
@@ -90,8 +90,8 @@ impl Calm {
         let hears = |node: usize| self.begun[1 - node] < pair.hosts[node].said.0;
         let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node)));
         let mut changed = false;
-        for node in 0..2 {
-            changed |= keep(&mut self.awake[node], stamp, awake[node]);
+        for (node, is_awake) in awake.into_iter().enumerate() {
+            changed |= keep(&mut self.awake[node], stamp, is_awake);
             if self.lives[node] != pair.hosts[node].life {
                 self.lives[node] = pair.hosts[node].life;
                 self.stirred = now;
