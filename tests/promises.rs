@@ -24,8 +24,9 @@ use schedule::schedule;
 
 const SEEDS: u64 = 3000;
 const THREADS: u64 = 2;
-/// What no schedule makes: a supervisor that gives up is not part of a pair.
-const NOT_BY_CHANCE: [Fault; 2] = [Fault::Hopeless, Fault::Original];
+/// What no schedule makes: a supervisor that gives up is not part of a pair, and one medium is two of which one is cut from
+/// the beginning on.
+const NOT_BY_CHANCE: [Fault; 3] = [Fault::Hopeless, Fault::OneMedium, Fault::Original];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

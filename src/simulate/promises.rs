@@ -229,12 +229,8 @@ impl Pair {
 
     /// A core has heard that the node it shot is off.
     pub(super) fn promises_shot(&mut self, by: usize, worked: bool) {
-        if !worked {
-            return;
-        }
-        let generation = self.last_status[1 - by].as_ref().and_then(|status| status.hex(crate::wire::field::HG));
-        if let Some(promises) = &mut self.promises {
-            promises.fences.on_shot(1 - by, generation.unwrap_or(0));
+        if let Some(promises) = self.promises.as_mut().filter(|_| worked) {
+            promises.fences.on_shot(1 - by);
         }
     }
 

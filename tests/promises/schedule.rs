@@ -153,6 +153,15 @@ impl Writer {
     }
 
     fn on_a_link(&mut self) {
+        if self.pings && self.dice.one_in(2) {
+            return self.add("cut 10.0.0.254");
+        }
+        if self.dice.one_in(40) {
+            // More than 250 messages are lost.
+            self.add("cut all");
+            self.add("wait 280");
+            return self.mend_media();
+        }
         let medium = self.dice.pick(&[MEDIA[0], MEDIA[1], "all"]);
         let way = self.dice.pick(&["", "", " alpha>beta", " beta>alpha"]);
         let share = self.dice.below(40);
@@ -188,7 +197,8 @@ impl Writer {
 
     fn on_a_node(&mut self) {
         let node = self.node();
-        match self.dice.below(14) {
+        match self.dice.below(15) {
+            14 => self.add(format!("replay-to {node}")),
             0 => self.add(format!("power-off {node}")),
             1 => self.add(format!("start {node}")),
             2 => {
@@ -335,8 +345,12 @@ impl Writer {
             2 => self.add(format!("reload {node} set deadtime 6")),
             _ => {
                 let groups = format!("{} ; beta re", self.groups.join(" ; "));
-                self.add(format!("reload {node} {groups}"));
+                let how = self.dice.pick(&["reload", "reload", "edit"]);
+                self.add(format!("{how} {node} {groups}"));
                 self.wait(9_000);
+                if how == "edit" {
+                    self.back(node, 300);
+                }
                 self.add(format!("reload {other} {groups}"));
             }
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::Settings;
+use crate::cluster::{Report, Settings};
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
@@ -42,10 +42,13 @@ pub(super) struct Calm {
     bound: Duration,
     /// Who left in order has nothing to answer for any more.
     left: [bool; 2],
+    lags: [Duration; 2],
     /// When a node last died, was born or went.
     stirred: Mono,
     born: Mono,
     lives: [u64; 2],
+    /// When each core that is there began its life.
+    begun: [Mono; 2],
     /// When a fencing device was last at work, or failed.
     fencing: Mono,
 }
@@ -62,21 +65,33 @@ impl Calm {
         if self.was_busy {
             self.busy += now.since(self.last);
         }
-        self.last = now;
+        let looked = std::mem::replace(&mut self.last, now);
         let moves = pair.hosts.iter().any(|host| host.cluster.as_ref().is_some_and(|cluster| cluster.is_moving()));
         self.was_busy = moves || pair.moves_anything();
         if pair.is_fencing() {
             self.fencing = now;
+        }
+        for (known, host) in self.lags.iter_mut().zip(&pair.hosts) {
+            // A clock that stood still is waited for.
+            let longer = host.lag.saturating_sub(std::mem::replace(known, host.lag));
+            self.born += longer;
+            self.stirred = if longer.is_zero() { self.stirred } else { now + longer };
         }
         let stamp = self.stamp(now);
         let works = [0, 1].map(|from| pair.reaches(from));
         for node in 0..2 {
             self.left[node] &= pair.hosts[node].cluster.is_none();
         }
-        let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node));
-        let mut changed = false;
         for node in 0..2 {
-            changed |= keep(&mut self.awake[node], stamp, awake[node]);
+            if self.lives[node] != pair.hosts[node].life && pair.hosts[node].cluster.is_some() {
+                self.begun[node] = now;
+            }
+        }
+        let hears = |node: usize| self.begun[1 - node] < pair.hosts[node].said.0;
+        let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node)));
+        let mut changed = false;
+        for (node, is_awake) in awake.into_iter().enumerate() {
+            changed |= keep(&mut self.awake[node], stamp, is_awake);
             if self.lives[node] != pair.hosts[node].life {
                 self.lives[node] = pair.hosts[node].life;
                 self.stirred = now;
@@ -85,7 +100,7 @@ impl Calm {
         }
         let well = awake == [true, true];
         changed |= keep(&mut self.both_ways, stamp, well && pair.hear_each_other());
-        let present = (0..2).all(|node| self.left[node] || pair.is_present(node));
+        let present = (0..2).all(|node| self.left[node] || pair.is_present(node, looked));
         keep(&mut self.still, stamp, well && present && pair.hear_each_other());
         changed |= keep(&mut self.one_way, stamp, well && present && works != [false, false]);
         changed
@@ -98,6 +113,8 @@ impl Calm {
         for note in scene.notes {
             match &note.what {
                 What::Fenced { .. } => self.fencing = scene.now,
+                // While it stops what a predecessor left it is not born yet.
+                What::Said(Report::LeftoversStopped) => self.born = scene.now,
                 What::Deed(text) if text.starts_with("start") => self.born = scene.now,
                 What::Deed(_)
                 | What::Asked(_)
@@ -157,7 +174,12 @@ impl Calm {
         let broken = scene.pair.fence_failures > 0 || scene.pair.fence_hangs;
         let fencing = if broken { scene.now } else { self.fencing };
         let fenced = if self.fencing == Mono::ZERO { Mono::ZERO } else { fencing + FENCE_ROUND };
-        (self.stirred + scene.deadtime()).max(self.born + initdead).max(fenced)
+        // Who went without a farewell is waited for as long as he asked for.
+        let gone = |node: usize| scene.pair.hosts[node].cluster.is_none() && !self.left[node];
+        let asked = |node: usize| scene.pair.hosts[node].said.0 + scene.pair.hosts[node].said.1;
+        let patience = (0..2).filter(|node| gone(*node)).map(asked).max().unwrap_or_default();
+        let stirred = self.stirred + scene.deadtime();
+        stirred.max(self.born + initdead).max(fenced).max(patience + scene.keepalive() * 2)
     }
 
     /// The present moment.
@@ -207,9 +229,11 @@ impl Pair {
     }
 
     /// Whether a node's daemon works, is back in time, or has nothing to answer for.
-    pub(super) fn is_awake(&self, node: usize) -> bool {
+    pub(super) fn is_awake(&self, node: usize, heard: bool) -> bool {
         let host = &self.hosts[node];
-        let (silent_since, patience, _) = host.said;
+        // More patience than usual was asked of whoever was there to hear it.
+        let (silent_since, asked, _) = host.said;
+        let patience = if heard { asked } else { asked.min(self.settings[node].deadtime) };
         if host.cluster.is_none() {
             let haunted = !host.begun.is_empty() && host.puppet.is_none();
             return !haunted || self.now.since(silent_since) < patience * 4 / 5;
@@ -220,10 +244,11 @@ impl Pair {
     }
 
     /// Whether a node's daemon is there and listens, or has nothing to answer for.
-    fn is_present(&self, node: usize) -> bool {
+    fn is_present(&self, node: usize, looked: Mono) -> bool {
         let host = &self.hosts[node];
         let haunted = host.cluster.is_none() && !host.begun.is_empty() && host.puppet.is_none();
-        !haunted && host.stalled_until <= self.now
+        // While all stands still nobody looks.
+        !haunted && host.stalled_until <= looked
     }
 
     /// How long every script of a node's groups may take, one after the other.

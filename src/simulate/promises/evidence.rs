@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{AutoFailback, GroupState, Report, Request, Set, Status};
-use crate::haresources::{Invocation, Verb};
+use crate::haresources::{Invocation, ResourceGroup, Verb};
 
 use super::super::{Note, What};
 use super::{Promise, Said, Scene, Truth};
@@ -93,10 +93,13 @@ impl Evidence {
         }
     }
 
+    /// Whether the file has no such line any more as it was started with.
     fn line_changed(&self, scene: &Scene<'_>, node: usize, word: &str) -> bool {
-        let now = scene.group(node, &scene.key_of(node, word));
-        let now = now.map(|group| (group.owner.to_string(), group.resources.clone()));
-        now.is_none() || self.started_as[node].get(word).is_some_and(|then| Some(then) != now.as_ref())
+        let Some((owner, words)) = self.started_as[node].get(word) else { return false };
+        let same = |group: &ResourceGroup| {
+            group.owner.as_str() == owner && group.resources.iter().map(|r| &r.word).eq(words.iter())
+        };
+        !scene.pair.hosts[node].groups.iter().any(same)
     }
 
     /// What may lead to a stop, and what ends that.
@@ -147,7 +150,11 @@ impl Evidence {
 /// `done` of a giver and `shutdone` say that nothing runs here any more.
 fn ask_words(scene: &Scene<'_>, truth: &Truth, node: usize, note: &Note, said: &mut Said) {
     let released: Vec<String> = match &note.what {
-        What::Said(Report::ReleaseDone { set }) => groups_in(scene, node, *set).collect(),
+        // What the taker cannot start is kept, and claimed.
+        What::Said(Report::ReleaseDone { set }) => {
+            let free = |key: &String| matches!(scene.state(node, key), Some(GroupState::Free | GroupState::Failed));
+            groups_in(scene, node, *set).filter(free).collect()
+        }
         What::Sent(text) if text.starts_with("t=shutdone") => groups_in(scene, node, Set::All).collect(),
         _ => return,
     };

@@ -11,6 +11,8 @@ use super::{Promise, Said, Scene};
 pub(super) struct Fences {
     /// The generation in which a node left in order or was shot, as the other node heard; until it is heard again.
     gone: [Option<u64>; 2],
+    /// The generation of each node that the other last heard.
+    heard: [u64; 2],
     waiting: Said,
 }
 
@@ -21,13 +23,17 @@ impl Fences {
         let (speaker, generation) = (1 - node, message.hex(field::HG).unwrap_or(0));
         match message.kind() {
             Kind::ShutDone => self.gone[speaker] = Some(generation),
-            Kind::Status => self.gone[speaker] = self.gone[speaker].filter(|gone| generation <= *gone),
+            Kind::Status if generation <= self.heard[speaker] => {}
+            Kind::Status => {
+                self.heard[speaker] = generation;
+                self.gone[speaker] = self.gone[speaker].filter(|gone| generation <= *gone);
+            }
             _ => {}
         }
     }
 
-    pub(super) fn on_shot(&mut self, victim: usize, generation: u64) {
-        self.gone[victim] = Some(generation);
+    pub(super) fn on_shot(&mut self, victim: usize) {
+        self.gone[victim] = Some(self.heard[victim]);
     }
 
     /// A machine that is switched on again knows nothing of what was before.
@@ -41,7 +47,8 @@ impl Fences {
                 self.gone[1 - node] = None;
                 // It has stopped everything; whoever could hear it knows that.
                 let empty = pair.hosts[node].running.is_empty();
-                let heard = pair.reaches(node) && pair.is_awake(1 - node) && pair.hosts[1 - node].cluster.is_some();
+                let heard =
+                    pair.reaches(node) && pair.is_awake(1 - node, true) && pair.hosts[1 - node].cluster.is_some();
                 if empty && heard && pair.is_uncut() {
                     self.gone[node] = pair.last_status[node].as_ref().and_then(|status| status.hex(field::HG));
                 }
@@ -56,7 +63,7 @@ impl Fences {
                 && !group.resources.iter().any(|r| r.to_string() == *resource || r.word == *resource)
         };
         let served: Vec<&str> = pair.hosts[node].groups.iter().filter(whole).map(|group| group.key()).collect();
-        let leaving = pair.hosts[node].asked_to_leave;
+        let leaving = pair.hosts[node].asked_to_leave || pair.view(node).is_some_and(|view| view.leaving);
         if !other_lives && !leaving && !served.is_empty() {
             let what = format!(
                 "{} resets itself because {resource} does not stop, and nobody is there to take {}",
@@ -69,15 +76,15 @@ impl Fences {
 
     pub(super) fn look(&mut self, scene: &Scene<'_>, said: &mut Said) {
         said.append(&mut self.waiting);
-        for node in 0..2 {
-            let host = &scene.pair.hosts[node];
-            // Who was away for so long may have missed that the other came back.
-            if host.cluster.is_none() && scene.now.since(host.said.0) > host.said.1 * 4 / 5 {
+        for note in scene.notes {
+            let Some(node) = note.node else { continue };
+            // Who was away for long, or does not know that he was there, may have missed that the other came back.
+            if matches!(&note.what, What::Deed(text) if matches!(text.as_str(), "start" | "start too late")) {
                 self.gone[1 - node] = None;
             }
-        }
-        for note in scene.notes {
-            let (What::Fenced { .. }, Some(node)) = (&note.what, note.node) else { continue };
+            if !matches!(note.what, What::Fenced { .. }) {
+                continue;
+            }
             let victim = 1 - node;
             if self.gone[victim].is_some() {
                 let what = format!(
