@@ -18,8 +18,8 @@ use latido::simulate::{Behaviour, NAMES, Pair};
 use latido::time::Mono;
 
 const GROUPS: &str = "alpha ra rb\nbeta rc";
-/// To become "never".
-const KNOWN_BROKEN_ONE_IN: u64 = 400;
+/// Known to be broken and not mended yet (docs/testing.md, "Not checked yet"): a group stays on both nodes for too long.
+const KNOWN_BROKEN: [u64; 1] = [2147];
 const WORDS: [&str; 3] = ["ra", "rb", "rc"];
 /// Two nodes that can hear each other again have one owner within this: a keepalive, an answer, the scripts.
 const HEALED_WITHIN: Duration = Duration::from_secs(3);
@@ -227,11 +227,11 @@ fn no_schedule_of_faults_breaks_the_promises() {
         return;
     }
     let seeds: u64 = std::env::var("LATIDO_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3000);
-    let bad: Vec<(u64, String)> =
-        (1..=seeds).filter_map(|seed| play(seed).err().map(|(complaint, _)| (seed, complaint))).collect();
-    // A ratchet: since the rig judges strictly, 2 of 3,000 are known to be broken (docs/testing.md, "Not checked yet").
-    let known = usize::try_from(seeds / KNOWN_BROKEN_ONE_IN).unwrap();
-    assert!(bad.len() <= known, "{} of {seeds} schedules, the first: {:?}", bad.len(), &bad[..bad.len().min(5)]);
+    let bad: Vec<(u64, String)> = (1..=seeds)
+        .filter(|seed| !KNOWN_BROKEN.contains(seed))
+        .filter_map(|seed| play(seed).err().map(|(complaint, _)| (seed, complaint)))
+        .collect();
+    assert!(bad.is_empty(), "{} of {seeds} schedules, the first: {:?}", bad.len(), &bad[..bad.len().min(5)]);
 }
 
 #[test]
