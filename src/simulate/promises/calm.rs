@@ -99,7 +99,10 @@ impl Calm {
             match &note.what {
                 What::Fenced { .. } => self.fencing = scene.now,
                 What::Deed(text) if text.starts_with("start") => self.born = scene.now,
+                // An original that restarts itself is born again.
+                What::Logged(text) if text.contains("restart exec") => self.born = scene.now,
                 What::Deed(_)
+                | What::Logged(_)
                 | What::Asked(_)
                 | What::Remark(_)
                 | What::Chapter(_)

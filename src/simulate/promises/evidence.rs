@@ -129,6 +129,7 @@ impl Evidence {
             }
             What::Asked(_)
             | What::Deed(_)
+            | What::Logged(_)
             | What::Remark(_)
             | What::Chapter(_)
             | What::Met(_)
