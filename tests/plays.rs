@@ -129,6 +129,8 @@ fn deed() -> impl Strategy<Value = String> {
         "fence-fails 2",
         "replay-to NODE",
         "fifo NODE ask_resources rsc_hold=all",
+        "original NODE boots",
+        "original NODE boots 2.1.3",
         "original NODE starts active",
         "original NODE is dead",
         "original NODE says resource rsc_hold=all rtype=full",

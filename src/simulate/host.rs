@@ -9,6 +9,7 @@ use crate::names::{JobId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Sequence};
 
+use super::original::Original;
 use super::puppet::Puppet;
 use super::script::Effect;
 
@@ -42,6 +43,8 @@ pub(super) struct Host {
     pub(super) said: (Mono, Duration, Duration),
     /// The node is played by hand.
     pub(super) puppet: Option<Puppet>,
+    /// It runs the original.
+    pub(super) original: Option<Original>,
     /// Its clock stood still for so long.
     pub(super) lag: Duration,
     /// What its clock showed when it last stood still.
@@ -100,6 +103,7 @@ impl Host {
             remembered: BTreeMap::new(),
             said: (Mono::ZERO, Duration::ZERO, Duration::ZERO),
             puppet: None,
+            original: None,
             lag: Duration::ZERO,
             frozen_at: Mono::ZERO,
             wall_ahead: 0,

@@ -85,7 +85,7 @@ impl Pair {
         self.tell(node, Event::Tick);
     }
 
-    fn next_generation(&mut self, node: usize) -> u64 {
+    pub(super) fn next_generation(&mut self, node: usize) -> u64 {
         let last = self.hosts[node].generation;
         let generation = self.hosts[node].next_generation.take().unwrap_or(self.generation + 1);
         if last == Some(generation) {
@@ -190,6 +190,7 @@ impl Pair {
         host.cluster = None;
         host.life += 1;
         host.born_at = None;
+        self.bury_original(node);
         self.forget_requests(node);
         let unread = |at: Mono, pending: &Pending| {
             pending.node == node && at <= now && matches!(pending.what, Coming::Event(Event::Message { .. }))
@@ -337,7 +338,7 @@ impl Pair {
 
     /// Whether a node is on and its daemon has said its first word.
     pub fn is_on(&self, node: usize) -> bool {
-        self.hosts[node].cluster.is_some()
+        self.hosts[node].cluster.is_some() || self.hosts[node].original.is_some()
     }
 
     /// Whether a node's daemon was started and has not said its first word yet.

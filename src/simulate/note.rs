@@ -47,6 +47,8 @@ pub enum What {
     Ran(Invocation, Outcome),
     /// The operator was told.
     Said(Report),
+    /// An original logged this.
+    Logged(String),
     /// A client was answered.
     Replied(Response),
     /// The addresses of a group, by its key, were announced again.
@@ -75,7 +77,7 @@ impl Note {
 
 impl What {
     /// In the words of a transcript.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         match self {
             What::Deed(text) => format!("({text})"),
             What::Asked(request) => format!("(asked for {request:?})"),
@@ -85,6 +87,7 @@ impl What {
             What::Sent(text) => format!("send    {text}"),
             What::Ran(call, outcome) if outcome.said.is_empty() => format!("run     {call} -> {}", outcome.exit),
             What::Ran(call, outcome) => format!("run     {call} -> {}, says {}", outcome.exit, outcome.said),
+            What::Logged(text) => format!("log     {text}"),
             What::Said(report) => format!("report  {}: {report}", report.level().as_str()),
             What::Replied(response) => format!("reply   {response:?}"),
             What::Announced(group) => format!("announce {group}"),

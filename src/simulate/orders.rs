@@ -85,7 +85,7 @@ impl Pair {
         of_node.collect::<Vec<_>>().into_iter().for_each(|client| self.close(client, None));
     }
 
-    fn close(&mut self, client: ClientId, response: Option<Response>) {
+    pub(super) fn close(&mut self, client: ClientId, response: Option<Response>) {
         let Some(place) = self.pending.iter().position(|asked| asked.client == client) else { return };
         let asked = self.pending.remove(place);
         self.answered.push(Answered { asked, at: self.now, response });

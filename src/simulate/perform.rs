@@ -144,6 +144,7 @@ impl Performance {
             }
             C::Fifo(node, text) => pair.write_fifo(*node, text),
             C::Original(node, what) => match what {
+                Original::Boots(version) => pair.boot_original(*node, *version),
                 Original::Starts(status) => pair.original_starts(*node, status),
                 Original::Is(status) => pair.original_is(*node, status),
                 Original::Says(text) => pair.original_says(*node, text),
@@ -247,8 +248,10 @@ impl Pair {
 
     /// Whether no node decides or moves anything.
     pub fn is_settled(&self) -> bool {
+        let at_rest = |node: usize| self.hosts[node].original.as_ref().is_none_or(|original| original.is_settled());
         let mut on = (0..2).filter_map(|node| self.cluster(node));
-        on.all(|cluster| cluster.is_active() && !cluster.is_moving() && cluster.view(self.now()).stable)
+        (0..2).all(at_rest)
+            && on.all(|cluster| cluster.is_active() && !cluster.is_moving() && cluster.view(self.now()).stable)
     }
 
     /// Lets time pass until a node that runs has beaten a moment ago: whatever befalls it then is noticed last.

@@ -8,10 +8,10 @@ use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::{ResourceGroup, Verb};
 
 use super::reader::Reader;
-use super::{Behaviour, NotesFault, Setting, Settings};
+use super::{Behaviour, NotesFault, Setting, Settings, Version};
 
 /// Every command with its words, and what it does.
-pub const COMMANDS: [(&str, &str); 59] = [
+pub const COMMANDS: [(&str, &str); 60] = [
     ("group NODE RESOURCE...", "this group, and others given like this, instead of those of haresources"),
     (
         "set [NODE] NAME VALUE...",
@@ -76,6 +76,10 @@ pub const COMMANDS: [(&str, &str); 59] = [
     ("fence-works", "devices work again, in 2 s"),
     ("replay-to NODE", "it hears the other's last status message once more"),
     ("fifo NODE TYPE NAME=VALUE...", "a message written into its FIFO"),
+    (
+        "original NODE boots [3.0.6|2.1.3]",
+        "an original heartbeat runs there by itself; leave, kill, standby... as with any",
+    ),
     ("original NODE starts|is STATUS, says TYPE NAME=VALUE..., runs RESOURCE...", "the node is played by hand"),
     ("wait TIME", "lets time pass: 10, 1.5 or 500ms"),
     ("beat NODE", "lets time pass until it has just beaten"),
@@ -185,9 +189,10 @@ pub(super) enum Reload {
     Setting(Setting),
 }
 
-/// What a node played by hand does.
+/// What a node that is an original does: by itself after `Boots`, else played by hand.
 #[derive(Clone, Debug)]
 pub(super) enum Original {
+    Boots(Version),
     Starts(String),
     Is(String),
     Says(String),

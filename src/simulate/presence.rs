@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
-use super::host::Begun;
+use super::host::{Begun, Host};
 use super::{Note, Pair, What};
 
 /// Where a group runs.
@@ -119,7 +119,8 @@ impl Pair {
 
     /// Whether something runs or may run on a node without a daemon.
     pub fn is_haunted(&self) -> bool {
-        self.hosts.iter().any(|host| host.cluster.is_none() && !(host.running.is_empty() && host.begun.is_empty()))
+        let left = |host: &Host| !(host.running.is_empty() && host.begun.is_empty());
+        (0..2).any(|node| !self.is_on(node) && left(&self.hosts[node]))
     }
 
     /// A start script was begun: from now on it may run.

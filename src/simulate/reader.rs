@@ -9,7 +9,7 @@ use crate::names::NodeName;
 
 use super::play::{COMMANDS, Command, EXPECTATIONS, Expectation, Original, Play, Reload, Step};
 use super::words::Line;
-use super::{Behaviour, NotesFault, Setting, Settings};
+use super::{Behaviour, NotesFault, Setting, Settings, Version};
 
 /// What is known while a play is read.
 pub(super) struct Reader<'a> {
@@ -159,6 +159,10 @@ impl<'a> Reader<'a> {
             ["original", name, "starts", status] => C::Original(node(name)?, Original::Starts(status.to_owned())),
             ["original", name, "is", status] => C::Original(node(name)?, Original::Is(status.to_owned())),
             ["original", name, "says", _, ..] => C::Original(node(name)?, Original::Says(line.after(3).to_owned())),
+            ["original", name, "boots"] => C::Original(node(name)?, Original::Boots(Version::V3_0_6)),
+            ["original", name, "boots", number] => {
+                C::Original(node(name)?, Original::Boots(self.version(line, number)?))
+            }
             ["original", name, "runs", ref words @ ..] => {
                 C::Original(node(name)?, Original::Runs(words.iter().map(|word| (*word).to_owned()).collect()))
             }

@@ -37,9 +37,10 @@ impl Pair {
     /// When a node must be told that time passed.
     fn deadline(&self, node: usize) -> Option<Mono> {
         let host = &self.hosts[node];
-        let due = match &host.puppet {
-            Some(puppet) => puppet.next_beat(),
-            None => host.cluster.as_ref()?.next_deadline()? + host.lag,
+        let due = match (&host.puppet, &host.original) {
+            (Some(puppet), _) => puppet.next_beat(),
+            (None, Some(_)) => return self.original_deadline(node),
+            (None, None) => host.cluster.as_ref()?.next_deadline()? + host.lag,
         };
         Some(due.max(host.stalled_until))
     }
@@ -96,7 +97,8 @@ impl Pair {
         if life != self.hosts[node].life {
             return;
         }
-        if self.hosts[node].awake_from() <= self.now {
+        // The scripts of an original are called by processes of their own: they go on while its master stands still.
+        if self.hosts[node].awake_from() <= self.now || self.hosts[node].original.is_some() {
             return self.tell(node, done);
         }
         let power = self.hosts[node].power;
@@ -115,6 +117,9 @@ impl Pair {
     pub(super) fn tell(&mut self, node: usize, event: Event) {
         if self.hosts[node].puppet.is_some() {
             return self.tell_puppet(node, &event);
+        }
+        if self.hosts[node].original.is_some() {
+            return self.tell_original(node, event);
         }
         if !self.is_on(node) {
             return;
@@ -165,7 +170,7 @@ impl Pair {
         host.kept_before = host.kept.replace(kept);
     }
 
-    fn perform(&mut self, node: usize, action: Action) {
+    pub(super) fn perform(&mut self, node: usize, action: Action) {
         match action {
             Action::Send(message) => self.transmit(node, &message),
             Action::Run { job, invocation, limit } => self.run_script(node, job, &invocation, limit),

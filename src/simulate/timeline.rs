@@ -112,6 +112,7 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
         }),
         What::Met(_) | What::Announced(_) | What::Cancelled | What::Sent(_) | What::Moved { .. } => None,
         What::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
+        What::Logged(text) => plain(text.clone()),
         What::Ran(call, outcome) => ran(pair, call, outcome),
         What::Said(report) => said(pair.name(node?), report),
         What::Replied(Response::Moved { groups }) if groups.is_empty() => plain("answers: done".to_owned()),

@@ -9,7 +9,7 @@ use crate::haresources::{Resource, Verb};
 
 use super::play::{Command, Ways};
 use super::reader::Reader;
-use super::{Behaviour, Setting};
+use super::{Behaviour, Setting, Version};
 
 /// Nobody wants to see more, and nothing is to go on for ever.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
@@ -165,6 +165,11 @@ impl<'a> Reader<'a> {
     pub(super) fn set(&self, line: Line<'a>, word: &'a str) -> Result<Set, Problem> {
         let unknown = || self.problem(line, word, format!("\"{word}\" is no set of groups"));
         Set::from_text(word).ok_or_else(|| unknown().remedy("all, local or foreign"))
+    }
+
+    pub(super) fn version(&self, line: Line<'a>, word: &'a str) -> Result<Version, Problem> {
+        let unknown = || self.problem(line, word, format!("\"{word}\" is no release that can be played"));
+        Version::from_text(word).ok_or_else(|| unknown().remedy("3.0.6 or 2.1.3"))
     }
 
     pub(super) fn verb(&self, line: Line<'a>, word: &'a str) -> Result<Verb, Problem> {

@@ -18,7 +18,8 @@ pub(super) const FENCE_TAKES: Duration = Duration::from_secs(2);
 impl Pair {
     /// Runs a script, or puts it off until those of a dead daemon have ended.
     pub(super) fn run_script(&mut self, node: usize, job: JobId, invocation: &Invocation, limit: Duration) {
-        if let Some(at) = self.orphans_until(node) {
+        let waits = self.hosts[node].original.is_none();
+        if let Some(at) = self.orphans_until(node).filter(|_| waits) {
             return self.await_this(at, node, Coming::HeldBack { job, invocation: invocation.clone(), limit });
         }
         let word = invocation.resource.word.clone();

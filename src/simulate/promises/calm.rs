@@ -116,7 +116,10 @@ impl Calm {
                 // While it stops what a predecessor left it is not born yet.
                 What::Said(Report::LeftoversStopped) => self.born = scene.now,
                 What::Deed(text) if text.starts_with("start") => self.born = scene.now,
+                // An original that restarts itself is born again.
+                What::Logged(text) if text.contains("restart exec") => self.born = scene.now,
                 What::Deed(_)
+                | What::Logged(_)
                 | What::Asked(_)
                 | What::Remark(_)
                 | What::Chapter(_)

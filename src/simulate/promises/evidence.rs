@@ -132,6 +132,7 @@ impl Evidence {
             }
             What::Asked(_)
             | What::Deed(_)
+            | What::Logged(_)
             | What::Remark(_)
             | What::Chapter(_)
             | What::Met(_)
