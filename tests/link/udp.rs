@@ -254,7 +254,7 @@ fn a_flood_on_one_medium_does_not_delay_another() {
     with_net("udp::a_flood_on_one_medium_does_not_delay_another", |net| {
         let flooding = Arc::new(AtomicBool::new(true));
         let flooder = net.on(0, || flood(Arc::clone(&flooding)));
-        run(async {
+        let floods = run(async {
             let clock = Clock::start();
             let locks = tempfile::tempdir().unwrap();
             let lo = MediumSpec::Bcast { interface: "lo".into(), port: PORT };
@@ -288,10 +288,12 @@ fn a_flood_on_one_medium_does_not_delay_another() {
             assert!(floods > 5_000, "only {floods} packets of the flood were read");
             assert!(count > 150, "{count} beats of 200 were heard");
             assert!(median < Duration::from_millis(3), "a beat waited {median:?} to be read");
+            floods
         });
         flooding.store(false, Ordering::Relaxed);
         let sent = flooder.join().unwrap();
-        assert!(sent > 40_000, "{sent} packets sent");
+        // How many it manages is the machine's affair; a flood is what nobody can keep up with.
+        assert!(sent > floods, "{sent} packets sent, {floods} read");
     });
 }
 
