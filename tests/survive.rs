@@ -253,6 +253,9 @@ fn the_program_is_exchanged_with_nothing_moving_even_if_that_takes_longer_than_d
     let mut pair = settled(AutoFailback::On);
     let from = mark(&pair);
     pair.upgrade(0);
+    // It goes as soon as the other node has confirmed that it will be patient, and not before.
+    assert!(pair.is_on(0));
+    pair.run_for(ms(50));
     assert!(!pair.is_on(0));
     pair.run_for(secs(9));
     pair.start(0);

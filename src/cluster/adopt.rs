@@ -158,9 +158,17 @@ impl KeptGroup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cleaning {
     /// Then we speak.
-    ThenSpeak,
+    Speak,
     /// Then we go.
-    ThenLeave,
+    Leave,
+    /// Then we go without a word: who dies again and again does not know enough to say anything.
+    Vanish,
+}
+
+impl Cleaning {
+    const fn ends_here(self) -> bool {
+        matches!(self, Cleaning::Leave | Cleaning::Vanish)
+    }
 }
 
 /// A `status` that only looks whether something runs that should not.
@@ -184,10 +192,10 @@ impl Cluster {
                 // Later than this it may have been started, and left waiting for us, without our hearing it.
                 let soon = self.birth.silence.is_some_and(|silence| silence.lasted < self.settings.initdead);
                 self.remember_peer_gone(kept.peer_gone && soon);
-                let then = if kept.leaving { Cleaning::ThenLeave } else { Cleaning::ThenSpeak };
+                let then = if kept.leaving { Cleaning::Leave } else { Cleaning::Speak };
                 self.clean(&kept, then);
             }
-            Past::Hopeless(kept) => self.clean(&kept, Cleaning::ThenLeave),
+            Past::Hopeless(kept) => self.clean(&kept, Cleaning::Vanish),
         }
     }
 
@@ -287,15 +295,15 @@ impl Cluster {
 
     /// Writing took so long that the peer may have taken everything: what we meant to keep is stopped first.
     fn too_late_after_all(&mut self) {
-        let then = if std::mem::take(&mut self.leaves_again) { Cleaning::ThenLeave } else { Cleaning::ThenSpeak };
+        let then = if std::mem::take(&mut self.leaves_again) { Cleaning::Leave } else { Cleaning::Speak };
         self.adopted = false;
         self.standby = Standby::Not;
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }
-        if self.groups.is_busy() || then == Cleaning::ThenLeave {
+        if self.groups.is_busy() || then == Cleaning::Leave {
             let groups = self.groups.claimed_keys().join(", ");
-            self.report(Report::StoppingLeftovers { groups, leaving: then == Cleaning::ThenLeave });
+            self.report(Report::StoppingLeftovers { groups, leaving: then.ends_here() });
             self.begin_cleaning(then);
         }
     }
@@ -303,10 +311,10 @@ impl Cluster {
     fn clean(&mut self, kept: &Kept, then: Cleaning) {
         self.groups.clean(&kept.groups, self.now.mono);
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
-        if !self.groups.is_busy() && then == Cleaning::ThenSpeak {
+        if !self.groups.is_busy() && then == Cleaning::Speak {
             return;
         }
-        self.report(Report::StoppingLeftovers { groups: keys(kept), leaving: then == Cleaning::ThenLeave });
+        self.report(Report::StoppingLeftovers { groups: keys(kept), leaving: then.ends_here() });
         self.begin_cleaning(then);
     }
 
@@ -323,7 +331,7 @@ impl Cluster {
             Event::Tick => self.on_tick(),
             Event::Medium { medium, condition } => self.on_medium(medium, condition),
             Event::Request { client, request } => self.on_request(client, request),
-            Event::Leave => self.cleaning = Some(Cleaning::ThenLeave),
+            Event::Leave => self.cleaning = Some(Cleaning::Leave),
             // What is being stopped is a matter of the files as they were.
             Event::Reconfigure(fresh) => self.reread = Some(fresh),
             Event::Upgrade => self.on_upgrade(),
@@ -342,8 +350,8 @@ impl Cluster {
         if !self.groups.is_blocked() {
             self.report(Report::LeftoversStopped);
         }
-        if then == Cleaning::ThenLeave {
-            if self.groups.is_blocked() {
+        if then.ends_here() {
+            if self.groups.is_blocked() || then == Cleaning::Vanish {
                 self.exit_now();
             } else {
                 // Nothing runs here: nobody need fence us, or wait.
@@ -463,7 +471,7 @@ impl Cluster {
         }
         let fresh = Kept {
             groups: Vec::new(),
-            leaving: self.leaving.is_some() || self.leaves_again || self.cleaning == Some(Cleaning::ThenLeave),
+            leaving: self.leaving.is_some() || self.leaves_again || self.cleaning.is_some_and(Cleaning::ends_here),
             needs_failback: self.needs_failback,
             peer_gone: self.peer.gone,
             handover: self.handover_to_keep(),
