@@ -93,6 +93,19 @@ fn what_a_script_says_means_the_same_when_it_is_shortened() {
 }
 
 #[test]
+fn what_a_status_proves_is_the_same_when_it_is_shortened() {
+    let far = "x".repeat(200);
+    for code in [0, 3, 4, 127] {
+        for said in ["running", "stopped", "", " \n", &far, &format!("{far} is stopped"), &format!("{far} running")] {
+            let before = Outcome { exit: Exit::Code(code), said: said.to_owned() };
+            let event = Event::Done { job: JobId(1), outcome: before.clone() };
+            let Event::Done { outcome, .. } = reread(&event) else { panic!("no end") };
+            assert_eq!(outcome.told(), before.told(), "{code} {said}");
+        }
+    }
+}
+
+#[test]
 fn a_record_of_a_newer_format_a_cut_line_and_rubbish_are_refused_by_their_line() {
     let first = text(life(|_| {}).to_line());
     let newer = first.replace(r#""latido_record":1"#, r#""latido_record":2"#);

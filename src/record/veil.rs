@@ -119,7 +119,7 @@ fn outcome(outcome: &Outcome) -> Option<Outcome> {
         return None;
     }
     let mut veiled = Outcome { exit: outcome.exit.clone(), said };
-    if veiled.says_running() != runs {
+    if veiled.told() != outcome.told() || veiled.says_running() != runs {
         veiled.said += " not running";
     }
     Some(veiled)
