@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::haresources::{Invocation, Outcome, Verb};
+use crate::haresources::{Invocation, Outcome, Told, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
@@ -120,7 +120,8 @@ impl Cluster {
         match self.groups.state(index) {
             GroupState::Held => {
                 let well = match monitor.with {
-                    Probe::Status => outcome.says_running(),
+                    // One that hung after it said so is not well.
+                    Probe::Status => outcome.told() == Told::Running,
                     Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_) => outcome.succeeded(),
                 };
                 self.judge(index, at, &monitor, well, outcome);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::daemon::trial::{Program, program_of, run_script};
-use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Verb};
+use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 use crate::paths::Paths;
 
 use super::finding::Findings;
@@ -101,8 +101,16 @@ fn judge(
             findings.fail("lsb", what, remedy);
         }
         Ok(_) => match ask() {
-            Ok(outcome) if !outcome.says_running() => {
+            Ok(outcome) if outcome.told() == Told::Stopped => {
                 findings.pass("lsb", format!("{resource}: stopped says so, and stops again"));
+            }
+            Ok(outcome) if !outcome.says_running() => {
+                let what = format!("{resource}: its status after a stop proves nothing ({})", outcome.exit);
+                let remedy = format!(
+                    "{shown} status must end and say stopped or not running; else a stop that fails reboots, fences or \
+                     blocks"
+                );
+                findings.warn("lsb", what, remedy);
             }
             Ok(outcome) => {
                 let what = format!("{resource} says it runs after a stop: {}", first_line(&outcome));
