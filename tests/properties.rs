@@ -16,6 +16,7 @@ use latido::haresources::Verb;
 use latido::record::{Line, read_line};
 use latido::simulate::{Behaviour, NAMES, Pair};
 use latido::time::Mono;
+use latido::wire::{Kind, Message, field};
 
 const GROUPS: &str = "alpha ra rb\nbeta rc";
 /// Known to be broken and not mended yet (docs/testing.md, "Not checked yet"): a group stays on both nodes for too long.
@@ -361,4 +362,48 @@ fn a_node_that_stood_still_declares_nobody_dead() {
     pair.run_for(Duration::from_secs(17));
     assert!(!pair.is_doubled(), "{}", pair.transcript());
     assert!(!pair.transcript().contains("alpha  report  WARN: node beta: is dead"), "{}", pair.transcript());
+}
+
+/// A message of beta's present life with this number.
+fn of_beta(pair: &Pair, kind: &Kind, number: u64) -> Message {
+    let heard = pair.last_status(1).unwrap();
+    let copied = [field::SRC, field::HG, field::TS].map(|name| (name, heard.get(name).unwrap().to_owned()));
+    let message = Message::new(kind).with(field::SEQ, format!("{number:x}"));
+    copied.into_iter().fold(message, |message, (name, value)| message.with(name, value))
+}
+
+#[test]
+fn no_number_a_peer_can_say_makes_a_core_panic() {
+    for number in [0, 1, u64::MAX - 1, u64::MAX] {
+        for kind in ["status", "starting", "resource", "ask_resources", "hb_takeover", "shutdone"].map(Kind::from_text)
+        {
+            for info in ["me", "other", "done", "standby", "shutdown"] {
+                let mut pair = both_up(AutoFailback::On);
+                let message = of_beta(&pair, &kind, number)
+                    .with(field::INFO, info)
+                    .with(field::ST, "active")
+                    .with(field::RSC_HOLD, "all")
+                    .with(field::ISSTABLE, "1")
+                    .with(field::DT, format!("{:x}", u64::MAX))
+                    .with("hears", format!("{:x}", u64::MAX));
+                pair.replay(0, &message);
+                pair.run_for(Duration::from_secs(2));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_heard_numbers_of_an_earlier_life_has_confirmed_nothing() {
+    let mut pair = both_up(AutoFailback::On);
+    let number = pair.last_status(1).unwrap().sequence().unwrap().0 + 1;
+    // As it stands in a queue when we are born again: how far our predecessor was heard.
+    let stale = of_beta(&pair, &Kind::Status, number).with(field::ST, "active").with("hears", "ffffff");
+    pair.media().to_vec().iter().enumerate().for_each(|(medium, _)| pair.cut(medium, 0, true));
+    pair.replay(0, &stale);
+    pair.upgrade(0);
+    pair.run_for(Duration::from_secs(5));
+    assert!(!pair.is_on(0), "{}", pair.transcript());
+    let patience = pair.last_status(0).unwrap().hex(field::DT);
+    assert_eq!(patience, Some(5000), "a patience nobody heard of was counted on");
 }

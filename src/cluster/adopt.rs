@@ -18,6 +18,7 @@ use crate::names::{JobId, NodeName};
 use crate::wire::Sequence;
 
 use super::claims::PeerHold;
+use super::deaf::Sleep;
 use super::monitor::CALM;
 use super::standby::Standby;
 use super::takeover::Stage;
@@ -253,7 +254,7 @@ impl Cluster {
                 self.groups.want_released(index);
             }
         }
-        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
             node.track.resume(heard);
         }
@@ -277,7 +278,7 @@ impl Cluster {
     }
 
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
-    /// whether anything else may happen now.
+    /// whether anything else may happen now; what is put off is the first event of a life, a tick.
     pub(super) fn may_speak(&mut self) -> bool {
         let Some((born, silence)) = self.speak_by else { return true };
         if !std::mem::replace(&mut self.notes_written, true) {
@@ -409,7 +410,7 @@ impl Cluster {
         // What is started first runs: a predecessor whose notes are lost may have started all of it.
         if is_first && self.stage == Stage::Joining && self.leaving.is_none() && self.cleaning.is_none() {
             self.groups.want_resumed(index);
-            self.oversleeping = Some(false);
+            self.oversleeping = Some(Sleep::Woken);
         }
         true
     }
@@ -423,39 +424,48 @@ impl Cluster {
     }
 
     pub(super) fn serve_upgrade(&mut self) {
-        let waits = self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over();
-        if !self.upgrading || waits || self.timers.is_set(&Timer::Upgrade) {
+        if !self.upgrading || self.exited || self.is_needed() {
             return;
         }
-        if self.local_status == Status::Init || self.is_alone() || self.cleaning.is_some() {
+        let unknown = self.local_status == Status::Init || self.is_alone() || self.cleaning.is_some();
+        if unknown || self.is_patience_confirmed() {
             return self.finish_upgrade();
         }
-        self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
-        self.patience_seq = Some(self.seq);
-        let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
-        self.timers.set(Timer::Upgrade, self.now.mono + bound);
+        if self.patience_seq.is_none() {
+            self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
+            self.patience_seq = Some(self.seq);
+            let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
+            self.timers.set(Timer::Upgrade, self.now.mono + bound);
+        }
+    }
+
+    /// Something is under way that a successor should find finished.
+    fn is_needed(&self) -> bool {
+        self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over()
     }
 
     /// Whether the other node has heard the status that asked for more patience.
-    pub(super) fn confirmed_by(&self, number: u64) -> bool {
-        self.patience_seq.is_some_and(|asked| number >= asked.0)
+    fn is_patience_confirmed(&self) -> bool {
+        let heard = self.peer_node().map_or(0, |node| node.heard_of_us.max(node.acked.0));
+        self.patience_seq.is_some_and(|asked| heard >= asked.0)
     }
 
-    /// The patience is known to have been heard, or is not counted on: then we go.
-    pub(super) fn finish_upgrade(&mut self) {
-        if !self.upgrading || self.exited {
+    /// Nobody confirms the patience we asked for: we go without it, unless we are needed again; then it is asked for anew.
+    pub(super) fn on_patience_unconfirmed(&mut self) {
+        let confirmed = self.is_patience_confirmed();
+        self.patience_seq = None;
+        if !self.upgrading || self.is_needed() {
             return;
         }
-        self.timers.stop(&Timer::Upgrade);
-        let asked = self.patience_seq.take();
-        if self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over() {
-            return;
-        }
-        let heard = self.peer_node().map_or(0, |node| node.heard_of_us.max(node.acked.0));
-        if asked.is_some_and(|asked| heard < asked.0) {
+        if !confirmed {
             // The last word about patience must be one that need not be believed.
             self.send_status();
         }
+        self.finish_upgrade();
+    }
+
+    fn finish_upgrade(&mut self) {
+        self.timers.stop(&Timer::Upgrade);
         self.report(Report::Upgrading);
         for index in 0..self.nodes.len() {
             self.remember(index);

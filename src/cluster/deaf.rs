@@ -9,6 +9,9 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
+use super::node::Node;
+use super::standby::Standby;
+use super::takeover::Stage;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, Report};
 
@@ -20,6 +23,15 @@ const RESTATED_IN_DEADTIME: u32 = 2;
 /// Else a claim is said again so often, for whoever lost it without knowing.
 const RESTATE_EVERY: Duration = Duration::from_secs(60);
 
+/// We stood still for longer than deadtime, or found running what nobody told us of: the peer may have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sleep {
+    /// What arrived meanwhile is being heard.
+    Woken,
+    /// The peer was asked what it holds.
+    Asked,
+}
+
 impl Cluster {
     /// What a status says of how far its sender hears us.
     pub(super) fn note_hearing(&mut self, index: usize, message: &Message) {
@@ -28,14 +40,12 @@ impl Cluster {
         }
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
-            Some(number) => {
+            Some(number) if number <= self.seq.0 => {
                 self.nodes[index].heard_of_us = self.nodes[index].heard_of_us.max(number);
                 self.hears_us();
-                if self.confirmed_by(number) {
-                    self.finish_upgrade();
-                }
             }
-            None => {}
+            // Of our life before this one: it says nothing of how far we are heard now.
+            Some(_) | None => {}
         }
     }
 
@@ -71,14 +81,14 @@ impl Cluster {
     }
 
     /// Who hears us again lets go at once of what it took: one deadtime more says that it does not.
-    fn deaf_after(&self) -> Duration {
+    pub(super) fn deaf_after(&self) -> Duration {
         self.settings.deadtime + self.settings.keepalive
     }
 
     /// Whether the peer has shown for so long that it does not hear us.
     pub(super) fn peer_is_deaf(&self) -> bool {
         let long = |since: Mono| self.now.mono.since(since) >= self.deaf_after();
-        self.peer.deaf_since.is_some_and(long) && self.peer_node().is_some_and(super::node::Node::is_alive)
+        self.peer.deaf_since.is_some_and(long) && self.peer_node().is_some_and(Node::is_alive)
     }
 
     /// The peer takes what we hold, and will go on: we let go of it.
@@ -133,7 +143,7 @@ impl Cluster {
 
     /// Keeps [`Cluster::restate_claim`] going; called after every event.
     pub(super) fn schedule_restatement(&mut self) {
-        if self.peer.index.is_none() || self.stage != super::takeover::Stage::Settled || self.exited {
+        if self.peer.index.is_none() || self.stage != Stage::Settled || self.exited {
             return;
         }
         let every = if self.holds_peer_dead() { self.settings.deadtime / RESTATED_IN_DEADTIME } else { RESTATE_EVERY };
@@ -144,27 +154,27 @@ impl Cluster {
         }
     }
 
-    /// This process did not run for `lost`, or the machine was frozen: whatever we hold may have been taken, and what we
+    /// This process did not run for too long, or the machine was frozen: whatever we hold may have been taken, and what we
     /// promised is forgotten.
     pub(super) fn overslept(&mut self) {
         if self.cleaning.is_some() || !self.settings.manage_resources {
             return;
         }
-        if matches!(self.standby, super::standby::Standby::Promised(..)) {
+        if matches!(self.standby, Standby::Promised(..)) {
             self.drop_standby("this node stood still meanwhile");
         }
         if self.nice() && self.groups.mark_overslept() {
-            self.oversleeping = Some(false);
+            self.oversleeping = Some(Sleep::Woken);
         }
     }
 
     /// Everything that had arrived while we stood still was heard: now ask what the peer holds.
     pub(super) fn ask_after_sleep(&mut self) {
-        if self.oversleeping != Some(false) {
+        if self.oversleeping != Some(Sleep::Woken) {
             return;
         }
-        self.oversleeping = Some(true);
-        if self.leaving.is_none() && !self.is_alone() && self.stage == super::takeover::Stage::Settled {
+        self.oversleeping = Some(Sleep::Asked);
+        if self.leaving.is_none() && !self.is_alone() && self.stage == Stage::Settled {
             self.peer.stable = false;
             self.last_claim = None;
             self.ask_what_it_holds();
@@ -173,7 +183,7 @@ impl Cluster {
 
     /// The peer has said what it holds: what it has we let go, what it has not is ours as before.
     pub(super) fn judge_sleep(&mut self) {
-        if self.oversleeping != Some(true) {
+        if self.oversleeping != Some(Sleep::Asked) {
             return;
         }
         self.oversleeping = None;

@@ -309,13 +309,11 @@ impl Cluster {
         }
         node.last_status = sequence;
         node.last_status_at = node.last_status_at.max(Some(at));
+        let mut waits_for_word = false;
         if let Some(ms) = message.hex(field::DT) {
             let asked = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
             let longer = std::mem::replace(&mut node.dead_after, asked) < asked && node.is_alive();
-            if longer && node.is_latido && self.local_status == Status::Active {
-                // It waits to hear that we know.
-                self.confirm_soon = true;
-            }
+            waits_for_word = longer && node.is_latido && self.local_status == Status::Active;
         }
         if jumped && self.peer.is_node(index) {
             // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
@@ -334,10 +332,11 @@ impl Cluster {
         self.deliver(class, message);
         self.alive(index, status, at);
         let node = &self.nodes[index];
-        if sequence.0 >= node.remembered.0 + REMEMBER_EVERY {
+        if sequence.0 >= node.remembered.0.saturating_add(REMEMBER_EVERY) {
             self.remember(index);
         }
-        if std::mem::take(&mut self.confirm_soon) && self.cleaning.is_none() && !self.exited {
+        if waits_for_word && self.cleaning.is_none() {
+            // It is about to exchange its program, as soon as it hears that we know.
             self.send_status();
         }
     }

@@ -58,6 +58,7 @@ pub use view::{GroupState, GroupView, LinkView, NodeView, View};
 
 use adopt::{Cleaning, IdleCheck};
 use clients::Held;
+use deaf::Sleep;
 use fence::{DeviceChecks, Fencing};
 use groups::Groups;
 use history::SentHistory;
@@ -141,7 +142,6 @@ pub struct Cluster {
     reqnodes_sent: u32,
     judge_from: Mono,
     lossy_until: Mono,
-    confirm_soon: bool,
     told_once: BTreeSet<String>,
     // Who holds what.
     groups: Groups,
@@ -177,8 +177,7 @@ pub struct Cluster {
     upgrading: bool,
     /// The status that asked for the patience an exchange needs.
     patience_seq: Option<Sequence>,
-    /// We stood still for longer than deadtime; true once the peer was asked what it holds.
-    oversleeping: Option<bool>,
+    oversleeping: Option<Sleep>,
     idle_checks: Vec<IdleCheck>,
     last_kept: Option<Kept>,
     exited: bool,
@@ -213,7 +212,6 @@ impl Cluster {
             reqnodes_sent: 0,
             judge_from: now.mono,
             lossy_until: Mono::ZERO,
-            confirm_soon: false,
             told_once: BTreeSet::new(),
             groups,
             stage: Stage::Joining,
@@ -343,7 +341,7 @@ impl Cluster {
             Timer::Take => self.begin_taking(),
             Timer::Deaf => self.on_deaf_for_long(),
             Timer::Restate => self.restate_claim(),
-            Timer::Upgrade => self.finish_upgrade(),
+            Timer::Upgrade => self.on_patience_unconfirmed(),
             Timer::Standby => self.on_standby_overdue(),
             Timer::PendingTake => self.pending_take = None,
             Timer::Client => self.answer_client_late(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::{LATIDO, PeerHold};
+use super::deaf::Sleep;
 use super::standby::Standby;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
@@ -109,7 +110,7 @@ impl Cluster {
     /// The peer's claims have just been heard.
     pub(super) fn on_claims_known(&mut self) {
         self.peer.before = None;
-        if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(true) {
+        if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(Sleep::Asked) {
             self.timers.stop(&Timer::Heal);
         }
         self.judge_sleep();
@@ -135,7 +136,7 @@ impl Cluster {
             // It was expected to speak and did not.
             self.let_partition_groups_go();
         }
-        if self.oversleeping == Some(true) && !self.timers.is_set(&Timer::Heal) {
+        if self.oversleeping == Some(Sleep::Asked) && !self.timers.is_set(&Timer::Heal) {
             self.forget_sleep();
         }
         if !self.nice() || self.is_alone() || !self.peer.said || self.standby != Standby::Not || self.peer.leaving {
@@ -199,12 +200,11 @@ impl Cluster {
         }
         let mut ask = false;
         // It does not obey: it does not hear us, or cannot. Rather nowhere for a moment than on both for good.
-        let deaf =
-            self.now.mono.since(since) >= self.settings.deadtime + self.settings.keepalive || self.peer_is_deaf();
+        let deaf = self.now.mono.since(since) >= self.deaf_after() || self.peer_is_deaf();
         if deaf {
             self.tell_one_way(contested);
         } else {
-            self.timers.set_if_unset(Timer::Deaf, since + self.settings.deadtime + self.settings.keepalive);
+            self.timers.set_if_unset(Timer::Deaf, since + self.deaf_after());
         }
         for &index in contested {
             if !deaf && self.is_own(index) && !self.groups.has_partition_mark(index) {

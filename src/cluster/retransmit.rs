@@ -101,9 +101,6 @@ impl Cluster {
             let node = &mut self.nodes[index];
             node.acked = node.acked.max(acked);
             self.free_acked_history();
-            if self.confirmed_by(acked.0) {
-                self.finish_upgrade();
-            }
         }
     }
 

@@ -121,7 +121,7 @@ impl SeqTrack {
             Some(first_missing) => first_missing.saturating_sub(1),
             None => self.last?,
         };
-        let ack = complete.checked_sub((complete + 10 - trigger % 10) % 10)?;
+        let ack = complete.checked_sub((complete % 10 + 10 - trigger % 10) % 10)?;
         if ack == 0 || ack <= self.acked {
             return None;
         }

@@ -253,7 +253,7 @@ impl Cluster {
 
     /// An offer that came late, by a retransmission: its sender has said since that it offers nothing.
     fn is_stale_offer(&self, message: &Message) -> bool {
-        message.sequence().unwrap_or_default().0 + OUT_OF_ORDER < self.peer.stable_seq
+        message.sequence().unwrap_or_default().0.saturating_add(OUT_OF_ORDER) < self.peer.stable_seq
     }
 
     fn on_offer(&mut self, set: Set) {
@@ -314,13 +314,12 @@ impl Cluster {
         matches!(self.standby, Standby::Releasing(_))
     }
 
-    /// How long one side may take: every script of the set in both directions, as far as we know its limits.
-    pub(super) fn step_within(&self, set: Set) -> Duration {
+    /// How long one side may take: every script in both directions, as far as we know its limits.
+    pub(super) fn step_within(&self) -> Duration {
         let limits = self.settings.script_timeout;
-        let of_one = limits.stop + limits.status + limits.start + limits.status;
-        let groups =
-            (0..self.groups.len()).filter(|index| self.in_set(*index, set) || self.in_set(*index, set.inverted()));
-        let scripts = groups.map(|index| self.groups.resources(index).len()).sum::<usize>();
+        let of_one = [limits.stop, limits.start, limits.status, limits.status];
+        let of_one = of_one.into_iter().fold(Duration::ZERO, Duration::saturating_add);
+        let scripts = (0..self.groups.len()).map(|index| self.groups.resources(index).len()).sum::<usize>();
         let all = of_one.saturating_mul(u32::try_from(scripts).unwrap_or(u32::MAX));
         all.saturating_add(self.settings.deadtime * SLACK).min(STEP_WITHIN)
     }
@@ -330,7 +329,7 @@ impl Cluster {
         self.report(Report::StandbyAccepted { node, set });
         self.standby = Standby::Releasing(set);
         self.promised_seq = message.sequence().unwrap_or_default().0;
-        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // The peer waits for this before anything else; and it must not be told after `done`.
         for index in 0..self.groups.len() {
             if self.is_to_give(index, set) {
@@ -358,7 +357,7 @@ impl Cluster {
         }
         self.report(Report::ReleaseDone { set });
         self.standby = Standby::AwaitingTaker(set);
-        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // From here on it may run there, whatever it said before.
         for index in 0..self.groups.len() {
             if self.in_set(index, set) && self.peer.holds[index] == PeerHold::No && !self.groups.is_claimed(index) {
@@ -425,7 +424,7 @@ impl Cluster {
         }
         self.report(Report::StandbyAcquire { node, set });
         self.standby = Standby::Taking(set);
-        self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
+        self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // Older claims that come late must not bring the giver's hold back.
         self.peer.claims_seq = self.peer.claims_seq.max(sequence);
         for index in 0..self.groups.len() {
@@ -455,7 +454,7 @@ impl Cluster {
     pub(super) fn on_giver_releases(&mut self) {
         if let Standby::Promised(set, false) = self.standby {
             self.standby = Standby::Promised(set, true);
-            self.timers.set(Timer::Standby, self.now.mono + self.step_within(set));
+            self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         }
     }
 

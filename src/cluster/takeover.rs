@@ -18,6 +18,7 @@ use crate::names::NodeName;
 use crate::wire::{Kind, Message};
 
 use super::claims::{LATIDO, PeerHold};
+use super::deaf::Sleep;
 use super::standby::Standby;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set, Status};
@@ -72,7 +73,7 @@ impl Cluster {
         }
         if self.nice() {
             self.stage = Stage::Asking;
-            self.oversleeping = self.oversleeping.map(|_| true);
+            self.oversleeping = self.oversleeping.map(|_| Sleep::Asked);
             let detail = self.own_detail().to_text();
             self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
             self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);

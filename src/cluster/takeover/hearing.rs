@@ -65,10 +65,7 @@ impl Cluster {
         if !self.nice() {
             return;
         }
-        if is_news {
-            self.peer.detail = Detail::from_message(message);
-        }
-        if let Some(holds) = self.matching_holds(message).filter(|_| is_news) {
+        if is_news && let Some(holds) = self.read_letters(message) {
             self.peer.holds = holds;
             self.peer.said = true;
             self.peer.claims_seq = sequence;
@@ -146,9 +143,8 @@ impl Cluster {
             sides.foreign |= self.peer.sides.foreign;
         }
         self.peer.sides = sides;
-        self.peer.detail = Detail::from_message(message);
         let given = self.given_in_doubt(message, claim);
-        if let Some(holds) = self.matching_holds(message) {
+        if let Some(holds) = self.read_letters(message) {
             self.peer.holds = holds;
         } else {
             for index in 0..self.groups.len() {
@@ -180,8 +176,10 @@ impl Cluster {
         (0..self.groups.len()).filter(|index| self.in_set(*index, set)).collect()
     }
 
-    fn matching_holds(&self, message: &Message) -> Option<Vec<PeerHold>> {
-        self.holds_of(&Detail::from_message(message)?)
+    /// Keeps the letters of a message that may say something new, and what they mean of our groups.
+    fn read_letters(&mut self, message: &Message) -> Option<Vec<PeerHold>> {
+        self.peer.detail = Detail::from_message(message);
+        self.holds_of(self.peer.detail.as_ref()?)
     }
 
     /// What these letters say of our groups; `None` when they cannot be understood.
