@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! Fresh     nothing is known: look whether anything runs that should not, and say so; otherwise a first start
+//! Lost      somebody was here since the machine was started, and what he wrote down is gone: as fresh, but what does not
+//!           say that it is stopped is stopped before a word is said
 //! Crashed   back inside deadtime: what ran is held, asked with `status`, and told to the peer; nothing moves. Whether it
 //!           is in time is asked again right before the first word, after the notes were written
 //! Late      the peer may have taken everything: leftovers are stopped before a word is said
@@ -13,7 +15,7 @@
 
 use std::time::Duration;
 
-use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Verb};
+use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 use crate::names::{JobId, NodeName};
 use crate::wire::Sequence;
 
@@ -104,6 +106,8 @@ pub enum Past {
     /// Nothing since the machine was started, or an orderly end.
     #[default]
     Fresh,
+    /// A death, and its notes are lost or cannot be read.
+    Lost,
     /// A death so short ago that the peer does not know of it.
     Crashed(Kept),
     /// A death the peer has noticed, or may have.
@@ -188,6 +192,10 @@ impl Cluster {
         }
         match past {
             Past::Fresh => self.check_idle(),
+            Past::Lost => {
+                self.notes_lost = true;
+                self.check_idle();
+            }
             Past::Crashed(kept) => self.adopt(kept),
             Past::Late(kept) => {
                 // Later than this it may have been started, and left waiting for us, without our hearing it.
@@ -404,15 +412,47 @@ impl Cluster {
         let IdleCheck { key, resource, .. } = self.idle_checks.remove(at);
         // A group that has moved since is none of this question's business.
         let index = self.groups.find(&key).filter(|index| self.groups.state(*index) == GroupState::Free);
-        let Some(index) = index.filter(|_| outcome.says_running()) else { return true };
+        let (Some(index), told) = (index, outcome.told()) else { return true };
         let is_first = self.groups.resources(index).first() == Some(&resource);
-        self.report(Report::RunsAlready { resource: resource.to_string(), agent: resource.agent, group: key });
-        // What is started first runs: a predecessor whose notes are lost may have started all of it.
-        if is_first && self.stage == Stage::Joining && self.leaving.is_none() && self.cleaning.is_none() {
-            self.groups.want_resumed(index);
-            self.oversleeping = Some(Sleep::Woken);
+        let joins = self.stage == Stage::Joining && self.leaving.is_none() && self.cleaning.is_none();
+        if told == Told::Running {
+            let agent = resource.agent.clone();
+            self.report(Report::RunsAlready { resource: resource.to_string(), agent, group: key.clone() });
+            // What is started first runs: a predecessor whose notes are lost may have started all of it.
+            if is_first && joins {
+                self.take_up_what_runs(index);
+                return true;
+            }
+        }
+        if self.notes_lost && told != Told::Stopped {
+            self.doubtful.insert(key);
         }
         true
+    }
+
+    /// Takes a group that was found running for one of a predecessor's.
+    fn take_up_what_runs(&mut self, index: usize) {
+        self.groups.want_resumed(index);
+        self.oversleeping = Some(Sleep::Woken);
+        // Nobody knows any more how it came here: it belongs at home.
+        self.needs_failback |= !self.is_own(index);
+    }
+
+    /// A predecessor may have started these, and nothing shows that they are stopped: that is done before anything is said.
+    pub(super) fn stop_the_doubtful(&mut self) {
+        if !self.idle_checks.is_empty() || self.doubtful.is_empty() {
+            return;
+        }
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let found = doubtful.iter().filter_map(|key| self.groups.find(key));
+        let found: Vec<usize> = found.filter(|index| self.groups.state(*index) == GroupState::Free).collect();
+        if found.is_empty() {
+            return;
+        }
+        let groups = found.iter().map(|index| self.groups.key(*index)).collect::<Vec<_>>().join(", ");
+        self.report(Report::StoppingLeftovers { groups, leaving: self.leaving.is_some() });
+        found.into_iter().for_each(|index| self.groups.want_cleaned(index));
+        self.run_next();
     }
 
     /// The program is to be exchanged: as soon as nothing is being started, stopped or handed over we end, and our

@@ -120,6 +120,10 @@ impl Groups {
         self.list.iter().any(|group| group.removed)
     }
 
+    pub(super) fn any_stopping(&self) -> bool {
+        self.list.iter().any(|group| group.state == GroupState::Stopping)
+    }
+
     pub(super) fn is_blocked(&self) -> bool {
         self.list.iter().any(|group| group.state == GroupState::Blocked)
     }

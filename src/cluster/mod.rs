@@ -179,6 +179,10 @@ pub struct Cluster {
     patience_seq: Option<Sequence>,
     oversleeping: Option<Sleep>,
     idle_checks: Vec<IdleCheck>,
+    /// A predecessor died and nobody knows what it ran.
+    notes_lost: bool,
+    /// Groups of which that was asked, and which did not say that they are stopped.
+    doubtful: BTreeSet<String>,
     last_kept: Option<Kept>,
     exited: bool,
 }
@@ -242,6 +246,8 @@ impl Cluster {
             patience_seq: None,
             oversleeping: None,
             idle_checks: Vec::new(),
+            notes_lost: false,
+            doubtful: BTreeSet::new(),
             last_kept: None,
             exited: false,
             settings,
@@ -298,6 +304,11 @@ impl Cluster {
     /// Whether anything is being started or stopped, or waits for its turn.
     pub fn is_moving(&self) -> bool {
         self.groups.is_busy()
+    }
+
+    /// Whether it still asks, before it says anything of groups, what runs here already.
+    pub fn is_looking_around(&self) -> bool {
+        !self.idle_checks.is_empty() && self.stage == Stage::Joining
     }
 
     /// Whether this node has joined: everybody was heard or is dead.

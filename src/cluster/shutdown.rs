@@ -67,7 +67,8 @@ impl Cluster {
             return;
         }
         self.run_next();
-        if self.groups.is_busy() || self.exited {
+        let still_looks = self.notes_lost && !self.idle_checks.is_empty();
+        if self.groups.is_busy() || still_looks || self.exited {
             return;
         }
         if self.groups.is_blocked() {

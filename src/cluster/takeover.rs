@@ -64,7 +64,9 @@ impl Cluster {
     /// Says that we are here and asks what the peer holds; not before it is known what runs here already.
     pub(super) fn join_in(&mut self) {
         let joins = self.local_status == Status::Active && self.stage == Stage::Joining;
-        if !joins || !self.idle_checks.is_empty() || self.leaving.is_some() {
+        // In legacy mode nobody learns from a claim that we still stop something.
+        let stops = !self.nice() && self.groups.any_stopping();
+        if !joins || stops || !self.idle_checks.is_empty() || self.leaving.is_some() {
             return;
         }
         if self.is_alone() {
@@ -228,6 +230,7 @@ impl Cluster {
             return;
         }
         self.serve_adopted();
+        self.stop_the_doubtful();
         self.serve_leaving();
         self.serve_upgrade();
         self.join_in();

@@ -39,16 +39,20 @@ pub(super) struct Inheritance {
 }
 
 impl Inheritance {
-    /// Reads what was left. `alone`: the cluster has no other node; `hopeless`: we are only here to clean up.
-    pub(super) fn take(run_dir: &Path, now: Duration, alone: bool, hopeless: bool) -> Inheritance {
-        let state = StateFile::read(run_dir).filter(|state| state.boot == boot()).unwrap_or_default();
+    /// Reads what was left. `alone`: the cluster has no other node; `hopeless`: we are only here to clean up; `was_here`:
+    /// a daemon that has not left in order was here since the machine was started.
+    pub(super) fn take(run_dir: &Path, now: Duration, alone: bool, hopeless: bool, was_here: bool) -> Inheritance {
+        let found = StateFile::read(run_dir).filter(|state| state.boot == boot());
+        let lost = found.is_none() && was_here && !hopeless;
+        let state = found.unwrap_or_default();
         let file = StateFile::new(run_dir, state.alive, state.patience);
         let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
         let orphans = Orphans::of(jobs);
         let clients = Orphans::of(state.clients.iter().map(|process| (*process, Duration::ZERO)));
         let last_word = (!alone && state.alive <= now).then_some((state.alive, state.patience));
-        let past = judge(state, now, alone, hopeless);
-        Inheritance { last_word: last_word.filter(|_| past != Past::Fresh), past, orphans, clients, file }
+        let past = if lost { Past::Lost } else { judge(state, now, alone, hopeless) };
+        let last_word = last_word.filter(|_| !matches!(past, Past::Fresh | Past::Lost));
+        Inheritance { last_word, past, orphans, clients, file }
     }
 }
 
@@ -188,7 +192,7 @@ mod tests {
     }
 
     fn past(dir: &Path, now: u64) -> Past {
-        Inheritance::take(dir, Duration::from_secs(now), false, false).past
+        Inheritance::take(dir, Duration::from_secs(now), false, false, false).past
     }
 
     #[test]
@@ -197,8 +201,8 @@ mod tests {
         assert_eq!(past(dir.path(), 101), Past::Crashed(kept()));
         assert_eq!(past(dir.path(), 102), Past::Late(kept()));
         // Nobody else could have taken anything.
-        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(500), true, false).past, Past::Crashed(kept()));
-        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(101), false, true).past, Past::Hopeless(kept()));
+        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(500), true, false, false).past, Past::Crashed(kept()));
+        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(101), false, true, false).past, Past::Hopeless(kept()));
         assert_eq!(past(dir.path(), 99), Past::Late(kept()), "a clock that ran backwards vouches for nothing");
     }
 
@@ -217,6 +221,8 @@ mod tests {
         let dir = left(100);
         std::fs::set_permissions(StateFile::path(dir.path()), std::fs::Permissions::from_mode(0o666)).unwrap();
         assert_eq!(past(dir.path(), 101), Past::Fresh);
+        let after_a_death = Inheritance::take(dir.path(), Duration::from_secs(101), false, false, true);
+        assert_eq!(after_a_death.past, Past::Lost, "but somebody was here");
     }
 
     fn sleeper(script: &str) -> (Child, Process) {

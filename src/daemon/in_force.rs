@@ -92,14 +92,20 @@ pub(super) fn are_the_same(now: &Sources, then: &Sources) -> bool {
     !now.problems.iter().any(Problem::is_error) && texts(now) == texts(then)
 }
 
+/// Whether a daemon was here since the machine was started, and has not left in order.
+pub(super) fn is_kept(paths: &Paths) -> bool {
+    read_files(paths).is_some()
+}
+
+fn read_files(paths: &Paths) -> Option<Files> {
+    let text = spare::read(&path(paths), LONGEST)?;
+    let files: Files = serde_json::from_str(&text).ok()?;
+    (files.latido_files == 1 && files.boot == state::boot()).then_some(files)
+}
+
 fn read_sources(paths: &Paths, options: &Options) -> Result<Sources, String> {
-    let path = path(paths);
-    let nothing = || format!("{} holds no copy of the files as they were", path.display());
-    let text = spare::read(&path, LONGEST).ok_or_else(nothing)?;
-    let files: Files = serde_json::from_str(&text).map_err(|_| nothing())?;
-    if files.latido_files != 1 || files.boot != state::boot() {
-        return Err(nothing());
-    }
+    let nothing = || format!("{} holds no copy of the files as they were", path(paths).display());
+    let files = read_files(paths).ok_or_else(nothing)?;
     let source = |file: Option<File>| file.map(|file| SourceText::new(file.name, file.text));
     let without_resources = options.without_resources || files.without_resources;
     Ok(Sources {

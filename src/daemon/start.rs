@@ -302,7 +302,7 @@ pub(super) fn assemble(
     let alone = config.settings.nodes.len() < 2;
     let hopeless = cradle.hopeless || terms.only_to_clean;
     let Inheritance { past, orphans, clients, file, last_word } =
-        Inheritance::take(&paths.run_dir, since_boot(), alone, hopeless);
+        Inheritance::take(&paths.run_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
     // Before we get the priority that its thread is not to have.
     match Disk::behind() {
         Ok(disk) => log.leave_to(disk),

@@ -121,6 +121,7 @@ impl Player {
         let me = life.settings.me.to_string();
         let past = match &life.birth.past {
             Past::Fresh => "",
+            Past::Lost => ", after a death of which the notes are lost",
             Past::Crashed(_) => ", back in time after its death",
             Past::Late(_) => ", back too late after its death",
             Past::Hopeless(_) => ", only to clean up after many deaths",

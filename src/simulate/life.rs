@@ -62,6 +62,7 @@ impl Pair {
         };
         let how = match past {
             Past::Fresh => "start",
+            Past::Lost => "start without notes",
             Past::Crashed { .. } => "start in time",
             Past::Late { .. } => "start too late",
             Past::Hopeless { .. } => "start to give up",
@@ -102,12 +103,16 @@ impl Pair {
     fn judge_past(&mut self, node: usize) -> (Past, Option<Silence>) {
         if let Some(fault) = self.hosts[node].notes_fault.take() {
             let host = &mut self.hosts[node];
-            host.kept = if fault == NotesFault::Old { host.kept_before.take() } else { None };
+            let before = host.kept_before.take().filter(|_| fault == NotesFault::Old);
+            let lost = std::mem::replace(&mut host.kept, before).is_some_and(|kept| kept.is_worth_keeping());
             self.count(match fault {
                 NotesFault::Lost => Fault::NotesLost,
                 NotesFault::Old => Fault::NotesOld,
                 NotesFault::Unreadable => Fault::NotesUnreadable,
             });
+            if lost && fault != NotesFault::Old {
+                return (Past::Lost, None);
+            }
         }
         let host = &self.hosts[node];
         let (said, patience, lag) = host.said;
@@ -119,7 +124,7 @@ impl Pair {
 
     fn count_past(&mut self, past: &Past) {
         match past {
-            Past::Fresh => {}
+            Past::Fresh | Past::Lost => {}
             Past::Crashed { .. } => self.count(Fault::BackInTime),
             Past::Late { .. } => self.count(Fault::BackTooLate),
             Past::Hopeless { .. } => self.count(Fault::Hopeless),

@@ -5,6 +5,7 @@ use crate::names::JobId;
 use crate::time::Mono;
 
 use super::super::monitor::CALM;
+use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report};
 use super::{Group, Groups, Wish};
@@ -53,7 +54,8 @@ impl Groups {
 impl Cluster {
     /// Starts whatever in the queue need not wait.
     pub(in crate::cluster) fn run_next(&mut self) {
-        while let Some((index, wish)) = self.groups.take_next() {
+        let may_start = self.adopted || self.stage == Stage::Settled;
+        while let Some((index, wish)) = self.groups.take_next(may_start) {
             let group = &self.groups.list[index];
             let (spec, owner, resources) = (group.running_spec(), group.spec.owner.clone(), group.words());
             let (report, (chain, step)) = match wish {

@@ -49,6 +49,14 @@ impl Groups {
         }
     }
 
+    /// Asks for a free group to be stopped all the same: nothing shows that it is.
+    pub(in crate::cluster) fn want_cleaned(&mut self, index: usize) {
+        if self.list[index].state == GroupState::Free {
+            self.list[index].state = GroupState::Stopping;
+            self.queue.push_back((index, Wish::Release));
+        }
+    }
+
     /// Asks for a group to be stopped, whatever it does now.
     pub(in crate::cluster) fn want_released(&mut self, index: usize) {
         self.want_down(index, Wish::Release);
@@ -114,14 +122,15 @@ impl Groups {
     }
 
     /// The first task in the queue that need not wait: starts wait for starts, stops for stops, letting go for nothing.
-    pub(super) fn take_next(&mut self) -> Option<(usize, Wish)> {
+    /// Before we may start anything only what goes down is taken.
+    pub(super) fn take_next(&mut self, may_start: bool) -> Option<(usize, Wish)> {
         let runs = |wish: fn(Wish) -> bool| self.running.iter().any(|running| wish(running.wish));
         let up = runs(|wish| matches!(wish, Wish::Acquire | Wish::Resume | Wish::Restart(_)));
         let down = runs(|wish| matches!(wish, Wish::Release | Wish::GiveUp));
         let at = self.queue.iter().position(|(index, wish)| {
             let free = !self.running.iter().any(|running| running.index == *index);
             free && match wish {
-                Wish::Acquire | Wish::Resume | Wish::Restart(_) => !up,
+                Wish::Acquire | Wish::Resume | Wish::Restart(_) => !up && may_start,
                 Wish::Release | Wish::GiveUp => !down,
                 Wish::LetGo | Wish::Check => true,
             }

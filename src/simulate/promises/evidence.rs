@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{AutoFailback, GroupState, Report, Request, Set, Status};
+use crate::cluster::{AutoFailback, Cluster, GroupState, Report, Request, Set, Status};
 use crate::haresources::{Invocation, ResourceGroup, Verb};
 
 use super::super::{Note, What};
@@ -47,6 +47,10 @@ impl Evidence {
     /// A group that is free for its node may not run there.
     fn ask_freedom(&self, scene: &Scene<'_>, truth: &Truth, node: usize, said: &mut Said) {
         let Some(view) = &scene.views[node] else { return };
+        // It has not said so to anybody.
+        if scene.pair.hosts[node].cluster.as_ref().is_some_and(Cluster::is_looking_around) {
+            return;
+        }
         let free = |state| matches!(state, GroupState::Free | GroupState::Failed);
         for group in view.groups.iter().filter(|group| free(group.state)) {
             for word in group.resources.iter().filter(|word| truth.may_run(node).contains_key(*word)) {
