@@ -13,9 +13,9 @@ use super::node::Node;
 use super::standby::Standby;
 use super::takeover::Stage;
 use super::timer::Timer;
-use super::{AutoFailback, Cluster, GroupState, Report};
+use super::{Cluster, GroupState, Report};
 
-/// In the status of a Latido that talks to a Latido: the number of the last status of the other it has heard; 0: none, it
+/// In the status of a Latido: the number of the last status of the other it has heard; 0: none, it
 /// holds it dead.
 pub(super) const HEARS: &str = "hears";
 /// While the other node is held dead and may live, what was taken is said again so often in a deadtime.
@@ -38,6 +38,7 @@ impl Cluster {
         if !self.peer.is_node(index) {
             return;
         }
+        self.nodes[index].is_latido |= message.get(HEARS).is_some();
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
             Some(number) if number <= self.seq.0 => {
@@ -97,10 +98,9 @@ impl Cluster {
         {
             return;
         }
-        let legacy = self.settings.auto_failback == AutoFailback::Legacy;
         let here = |state: GroupState| matches!(state, GroupState::Held | GroupState::Starting);
         let taken: Vec<usize> = (0..self.groups.len())
-            .filter(|index| here(self.groups.state(*index)) && (legacy || self.peer.holds[*index].is_claimed()))
+            .filter(|index| here(self.groups.state(*index)) && (!self.nice() || self.peer.holds[*index].is_claimed()))
             .collect();
         self.tell_one_way(&taken);
         for index in taken {

@@ -6,6 +6,8 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
+use super::claims::LATIDO;
+use super::deaf::HEARS;
 use super::node::Node;
 use super::sequence::Verdict;
 use super::takeover::Stage;
@@ -198,6 +200,7 @@ impl Cluster {
         node.past_life = node.generation.map(|past| (past, self.now.mono + self.settings.deadtime));
         node.generation = Some(generation);
         node.last_status = Sequence(0);
+        node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
         node.forget_life();
         self.timers.stop(&Timer::Rexmit(name.clone()));
         self.remember(index);

@@ -113,7 +113,8 @@ impl Cluster {
         if self.flow_control {
             status.set(field::PROTOCOL, "1");
         }
-        if let Some(peer) = self.peer_node().filter(|node| node.is_latido) {
+        // An original ignores it; a Latido knows by it from the first word on with whom it speaks.
+        if let Some(peer) = self.peer_node() {
             let number = if peer.is_alive() { peer.last_status.0 } else { 0 };
             status.set(HEARS, format!("{number:x}"));
         }

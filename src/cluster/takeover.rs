@@ -42,9 +42,19 @@ pub(super) enum Stage {
 }
 
 impl Cluster {
-    /// With `auto_failback on` or `off` both nodes say what they hold; with `legacy` nobody does.
+    /// With `auto_failback on` or `off` both nodes say what they hold; with `legacy` nobody does, but two Latidos do
+    /// always.
     pub(super) fn nice(&self) -> bool {
-        self.settings.auto_failback != AutoFailback::Legacy
+        self.settings.auto_failback != AutoFailback::Legacy || self.peer_is_latido()
+    }
+
+    /// Whether we offer the other node its groups when it is back: between two Latidos `legacy` means `on`.
+    fn gives_back(&self) -> bool {
+        match self.settings.auto_failback {
+            AutoFailback::On => true,
+            AutoFailback::Off => false,
+            AutoFailback::Legacy => self.nice(),
+        }
     }
 
     pub(super) fn is_own(&self, group: usize) -> bool {
@@ -215,7 +225,6 @@ impl Cluster {
         self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
         if let Some(index) = self.peer.index {
-            self.nodes[index].is_latido = false;
             self.nodes[index].resources_digest = None;
         }
         self.mirrors.forget();
@@ -316,7 +325,7 @@ impl Cluster {
     }
 
     fn fail_back(&mut self) {
-        if self.settings.auto_failback != AutoFailback::On || !self.needs_failback || self.groups.is_busy() {
+        if !self.gives_back() || !self.needs_failback || self.groups.is_busy() {
             return;
         }
         let peer_active = self.peer_node().is_some_and(|node| node.status == Status::Active);

@@ -201,8 +201,14 @@ mod tests {
         assert_eq!(past(dir.path(), 101), Past::Crashed(kept()));
         assert_eq!(past(dir.path(), 102), Past::Late(kept()));
         // Nobody else could have taken anything.
-        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(500), true, false, false).past, Past::Crashed(kept()));
-        assert_eq!(Inheritance::take(dir.path(), Duration::from_secs(101), false, true, false).past, Past::Hopeless(kept()));
+        assert_eq!(
+            Inheritance::take(dir.path(), Duration::from_secs(500), true, false, false).past,
+            Past::Crashed(kept())
+        );
+        assert_eq!(
+            Inheritance::take(dir.path(), Duration::from_secs(101), false, true, false).past,
+            Past::Hopeless(kept())
+        );
         assert_eq!(past(dir.path(), 99), Past::Late(kept()), "a clock that ran backwards vouches for nothing");
     }
 

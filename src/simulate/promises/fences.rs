@@ -79,7 +79,8 @@ impl Fences {
         for note in scene.notes {
             let Some(node) = note.node else { continue };
             // Who was away for long, or does not know that he was there, may have missed that the other came back.
-            if matches!(&note.what, What::Deed(text) if matches!(text.as_str(), "start" | "start too late")) {
+            if matches!(&note.what, What::Deed(text) if matches!(text.as_str(), "start" | "start without notes" | "start too late"))
+            {
                 self.gone[1 - node] = None;
             }
             if !matches!(note.what, What::Fenced { .. }) {

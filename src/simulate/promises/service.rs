@@ -64,7 +64,9 @@ impl Service {
                 fate.tried = now;
                 fate.due.take_if(|due| call.verb == Verb::Start || due.1 == node);
             }
-            What::Said(Report::NodeDead { .. } | Report::ShutdownNotice { .. }) => {
+            What::Said(Report::NodeDead { node: gone, .. } | Report::ShutdownNotice { node: gone })
+                if scene.pair.node(gone).is_some() =>
+            {
                 self.failed_are_due(scene, now, node, "the other node is gone");
                 self.fates.values_mut().for_each(|fate| fate.displaced = true);
             }
