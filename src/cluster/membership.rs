@@ -34,6 +34,7 @@ pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
         let mut node = Node::new(name.clone(), false, carrying.clone(), settings.initdead, trigger);
         if let Some((_, generation, sequence)) = birth.remembered.iter().find(|(known, _, _)| known == name) {
             node.generation = Some(*generation);
+            node.proof.note(*generation);
             node.last_status = *sequence;
             node.remembered = *sequence;
         }
@@ -79,6 +80,13 @@ impl Cluster {
             return;
         }
         let Some(sequence) = message.sequence() else { return };
+        if self.begins_anew(index, &kind, message) {
+            // In the generation we know: it counts wrong, or this is an old message.
+            if !self.proves_life(index, &kind, message) {
+                return self.doubt(index, &kind, message, at);
+            }
+            self.on_new_life(index, message.generation().unwrap_or_default(), message, at);
+        }
         let node = &self.nodes[index];
         if !node.heard && sequence <= node.last_status {
             // Heard before our restart: a replay of what we know already.
@@ -170,13 +178,20 @@ impl Cluster {
         let generation = message.generation().unwrap_or_default();
         let node = &self.nodes[index];
         match node.generation {
-            Some(known) if generation < known => {
+            Some(known) if generation != known && node.proof.is_past(generation) => {
+                if self.proves_life(index, kind, message) {
+                    self.note_lower_generation(index, generation);
+                    self.on_new_life(index, generation, message, at);
+                    return true;
+                }
+                let node = &self.nodes[index];
                 if node.past_life.is_some_and(|(past, until)| past == generation && self.now.mono < until) {
                     // Its last words before the restart, on a slow medium.
                     return false;
                 }
                 let report = Report::Replay { node: node.name.clone(), generation, known };
                 self.report_once(format!("replay {} {}", node.name, generation.0), report);
+                self.doubt(index, kind, message, at);
                 return false;
             }
             Some(known) if generation == known => return true,
@@ -199,6 +214,7 @@ impl Cluster {
         let was_dead = node.status == Status::Dead;
         node.past_life = node.generation.map(|past| (past, self.now.mono + self.settings.deadtime));
         node.generation = Some(generation);
+        node.proof.note(generation);
         node.last_status = Sequence(0);
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
         node.forget_life();
@@ -209,8 +225,11 @@ impl Cluster {
         }
         if self.peer.is_node(index) {
             // Somebody who is active when first heard did not start just now: he was cut off and may hold anything.
-            let cut_off = was_dead && message.get(field::ST) == Some(Status::Active.as_str());
-            self.on_peer_new_life(cut_off);
+            let was_active = message.get(field::ST) == Some(Status::Active.as_str());
+            self.on_peer_new_life(was_dead && was_active);
+            if was_active && !was_dead {
+                self.on_peer_missed();
+            }
         }
         if !was_dead && restarted {
             // Alive, but it has to find itself first; silence from here on is judged as before.
@@ -322,6 +341,8 @@ impl Cluster {
             // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
             self.overslept();
         }
+        self.is_believed(index);
+        self.note_wish_for_proof(index, message);
         self.note_hearing(index, message);
         let node = &mut self.nodes[index];
         if message.get(field::PROTOCOL).is_none() && node.flow_control {

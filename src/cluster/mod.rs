@@ -6,7 +6,7 @@
 //!
 //! Reading order: `event`, `action`, this file, `membership` (who lives), `takeover` (who should hold what), `groups`
 //! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own
-//! death), `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of.
+//! death), `proof`, `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of.
 
 mod action;
 mod adopt;
@@ -24,6 +24,7 @@ mod mirror;
 mod monitor;
 mod node;
 mod partition;
+mod proof;
 mod reconfigure;
 mod report;
 mod request;

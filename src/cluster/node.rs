@@ -7,6 +7,7 @@ use crate::time::Mono;
 use crate::wire::{Generation, Sequence};
 
 use super::gaps::Gaps;
+use super::proof::Proof;
 use super::sequence::SeqTrack;
 use super::{LinkView, NodeView, Status};
 
@@ -62,6 +63,8 @@ pub(super) struct Node {
     pub(super) ahead_before: Option<(Mono, i64)>,
     /// The generation before the present one, and until when messages of it are no more than late.
     pub(super) past_life: Option<(Generation, Mono)>,
+    /// What it is to prove, and we are.
+    pub(super) proof: Proof,
     /// Whether it is a Latido, which says more in its messages.
     pub(super) is_latido: bool,
     /// Of its `haresources`, as a Latido says it.
@@ -97,6 +100,7 @@ impl Node {
             heard_of_us: 0,
             ahead_before: None,
             past_life: None,
+            proof: Proof::default(),
             is_latido: false,
             resources_digest: None,
             clock_ahead: None,

@@ -92,6 +92,11 @@ pub enum Report {
         generation: Generation,
         known: Generation,
     },
+    GenerationWentBack {
+        node: NodeName,
+        generation: Generation,
+        known: Generation,
+    },
     // What does not fit together.
     UnknownNode {
         node: String,

@@ -118,6 +118,7 @@ impl Cluster {
             let number = if peer.is_alive() { peer.last_status.0 } else { 0 };
             status.set(HEARS, format!("{number:x}"));
         }
+        self.add_proof(&mut status);
         self.send(status);
     }
 

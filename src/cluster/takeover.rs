@@ -217,6 +217,7 @@ impl Cluster {
         self.peer.before = None;
         self.peer.forget_words();
         self.timers.stop(&Timer::Deaf);
+        self.wait_for_orphans_anew();
         if !self.nice() {
             // What it was given it has lost with its life.
             self.peer.holds.fill(PeerHold::Unknown);
@@ -297,9 +298,14 @@ impl Cluster {
             self.groups.orphaned_since = Some(self.now.mono);
             self.timers.set(Timer::Orphans, self.now.mono + ORPHAN_AFTER);
         } else if !orphaned {
-            self.groups.orphaned_since = None;
-            self.timers.stop(&Timer::Orphans);
+            self.wait_for_orphans_anew();
         }
+    }
+
+    /// Whoever has just begun to live takes what is his by himself.
+    pub(super) fn wait_for_orphans_anew(&mut self) {
+        self.groups.orphaned_since = None;
+        self.timers.stop(&Timer::Orphans);
     }
 
     fn orphans_waited_for(&self) -> bool {

@@ -77,6 +77,13 @@ impl TimerTable {
         self.due.entry(timer).or_insert(at);
     }
 
+    /// Has a timer that runs ring no earlier than then.
+    pub(super) fn postpone(&mut self, timer: &Timer, at: Mono) {
+        if let Some(due) = self.due.get_mut(timer) {
+            *due = at.max(*due);
+        }
+    }
+
     /// Stops a timer; nothing happens when it does not run.
     pub(super) fn stop(&mut self, timer: &Timer) {
         self.due.remove(timer);

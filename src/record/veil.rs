@@ -28,6 +28,8 @@ const ENVELOPE: [&str; 12] = [
 /// Fields the core reads in messages of the protocol.
 const CONTENT: [&str; 20] = [
     "hears",
+    "proof",
+    "prove",
     field::ST,
     field::DT,
     field::PROTOCOL,

@@ -50,6 +50,12 @@ impl fmt::Display for Report {
                 "should_drop_message: attempted replay attack [{node}]? [gen = {}, curgen = {}]",
                 generation.0, known.0
             ),
+            R::GenerationWentBack { node, generation, known } => write!(
+                f,
+                "{node} counts its starts from a lower number than before (generation {}, was {}) and has proved that it \
+                 lives: its new count is taken. Was hb_generation on {node} lost, or its disk put back to an older state?",
+                generation.0, known.0
+            ),
             // What does not fit together.
             R::UnknownNode { node } => write!(f, "process_status_message: bad node [{node}] in message"),
             R::NameTaken { medium } => {

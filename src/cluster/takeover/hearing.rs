@@ -61,6 +61,7 @@ impl Cluster {
             self.peer.gone = false;
             self.peer.leaving = false;
             self.peer.said_starting = true;
+            self.wait_for_orphans_anew();
         }
         if !self.nice() {
             return;

@@ -1,0 +1,127 @@
+//! Who counts his lives from a lower number than before (a lost `hb_generation`, a rolled-back image) says nothing but what
+//! an old message could say. He is asked to prove that he lives: a number we chose comes back in his next status
+//! (`protocol.md` 3). Until then nothing he says is obeyed; but somebody who has the key speaks in his name, so his silence
+//! is not judged either.
+
+use crate::time::Mono;
+use crate::wire::{Generation, Kind, Message, field};
+
+use super::timer::Timer;
+use super::{Cluster, Report, Status};
+
+/// In a status: the number the other node is to say.
+pub(super) const PROVE: &str = "prove";
+/// In a status: the number the other node wanted to hear.
+pub(super) const PROOF: &str = "proof";
+
+/// What one node and we want to hear from each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Proof {
+    /// The number it is to say, and when it was last asked for.
+    wanted: Option<(u64, Mono)>,
+    /// The number it wants to hear from us.
+    owed: Option<u64>,
+    /// The highest generation it was ever heard in: what lies between the present one and that is past.
+    highest: Generation,
+}
+
+impl Proof {
+    /// Whether this generation, which is not the present one, was over before.
+    pub(super) fn is_past(self, generation: Generation) -> bool {
+        generation <= self.highest
+    }
+
+    /// It is heard in this generation.
+    pub(super) fn note(&mut self, generation: Generation) {
+        self.highest = self.highest.max(generation);
+    }
+}
+
+impl Cluster {
+    /// Adds to a status what the other node wants to hear, and what we want to hear of it.
+    pub(super) fn add_proof(&self, status: &mut Message) {
+        let Some(node) = self.peer_node() else { return };
+        if let Some((number, _)) = node.proof.wanted {
+            status.set(PROVE, format!("{number:x}"));
+        }
+        if let Some(number) = node.proof.owed {
+            status.set(PROOF, format!("{number:x}"));
+        }
+    }
+
+    /// Takes note of what a status wants to hear, whoever says it: the answer is of use to nobody else.
+    pub(super) fn note_wish_for_proof(&mut self, index: usize, message: &Message) {
+        let wish = message.hex(PROVE);
+        let before = std::mem::replace(&mut self.nodes[index].proof.owed, wish);
+        if wish.is_some() && wish != before {
+            self.say_now();
+        }
+    }
+
+    /// What a living node says of itself in order: nothing need be proved any more.
+    pub(super) fn is_believed(&mut self, index: usize) {
+        self.nodes[index].proof.wanted = None;
+    }
+
+    /// Whether this status, of whatever generation, was said after our question.
+    pub(super) fn proves_life(&mut self, index: usize, kind: &Kind, message: &Message) -> bool {
+        let wanted = self.nodes[index].proof.wanted.map(|(number, _)| number);
+        let proves = *kind == Kind::Status && wanted.is_some() && message.hex(PROOF) == wanted;
+        if proves {
+            self.is_believed(index);
+        }
+        proves
+    }
+
+    /// Something rightly signed that only an old message or a node that counts wrong can say.
+    pub(super) fn doubt(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) {
+        if !self.peer.is_node(index) || *kind != Kind::Status {
+            return;
+        }
+        self.note_wish_for_proof(index, message);
+        let node = &mut self.nodes[index];
+        if node.status != Status::Dead {
+            self.timers.postpone(&Timer::Dead(node.name.clone()), at + node.dead_after);
+        }
+        let known = node.proof.wanted;
+        if known.is_some_and(|(_, asked)| self.now.mono.since(asked) < self.settings.keepalive) {
+            return;
+        }
+        let number = known.map_or_else(|| self.a_number_of_ours(), |(number, _)| number);
+        self.nodes[index].proof.wanted = Some((number, self.now.mono));
+        self.say_now();
+    }
+
+    /// A number that was never asked for before, in whichever life (splitmix64 over what is different each time).
+    fn a_number_of_ours(&self) -> u64 {
+        let parts = [self.birth.seed, self.birth.generation.0, self.seq.0, self.now.wall.0];
+        parts.into_iter().fold(0, |sum: u64, part| {
+            let mixed = (sum ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb)
+        })
+    }
+
+    /// A status out of turn, unless we have not spoken yet.
+    fn say_now(&mut self) {
+        if self.local_status != Status::Init && self.cleaning.is_none() {
+            self.send_status();
+        }
+    }
+
+    /// It proved that it lives, and counts from a lower number than before.
+    pub(super) fn note_lower_generation(&mut self, index: usize, generation: Generation) {
+        let node = &self.nodes[index];
+        let known = node.proof.highest;
+        self.report(Report::GenerationWentBack { node: node.name.clone(), generation, known });
+    }
+
+    /// Whether a status shows that its sender, in the generation we know, began anew.
+    pub(super) fn begins_anew(&self, index: usize, kind: &Kind, message: &Message) -> bool {
+        let node = &self.nodes[index];
+        let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
+        let sequence = message.sequence().unwrap_or_default();
+        let is_old = sequence < node.last_status;
+        *kind == Kind::Status && is_old && (first || node.status == Status::Dead || !node.heard)
+    }
+}
