@@ -89,6 +89,8 @@ pub enum Action {
         /// The last sequence number of its status messages.
         sequence: Sequence,
     },
+    /// Our generation was known already: this is the one of the rest of our life. To be on disk as at a start.
+    LiveOn(Generation),
     /// Keep this where our successor finds it if we die now, before anything else is done.
     Keep(Kept),
     /// Nothing is to be said, and yet the loop goes on: tell the watchdog.

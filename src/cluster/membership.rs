@@ -80,14 +80,14 @@ impl Cluster {
         let node = &self.nodes[index];
         if !node.heard && sequence <= node.last_status {
             // Heard before our restart: a replay of what we know already.
-            return;
+            return self.repeats_itself(index);
         }
         if kind == Kind::Status && !self.return_is_believable(index, sequence, message) {
-            return;
+            return self.repeats_itself(index);
         }
         let verdict = self.judge_sequence(index, sequence);
         if verdict == Verdict::Old {
-            return;
+            return self.repeats_itself(index);
         }
         self.life_sign(index, medium, at, kind == Kind::Status);
         if verdict != Verdict::Duplicate {
@@ -133,7 +133,7 @@ impl Cluster {
             }
             Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message),
             Kind::Other(name) if name == mirror::KIND => {
-                if self.peer.is_node(index) {
+                if self.peer.is_node(index) && !self.on_known_as(message) {
                     self.on_mirror(message);
                 }
             }
@@ -171,10 +171,12 @@ impl Cluster {
             Some(known) if generation < known => {
                 if node.past_life.is_some_and(|(past, until)| past == generation && self.now.mono < until) {
                     // Its last words before the restart, on a slow medium.
+                    self.repeats_itself(index);
                     return false;
                 }
                 let report = Report::Replay { node: node.name.clone(), generation, known };
                 self.report_once(format!("replay {} {}", node.name, generation.0), report);
+                self.tell_what_is_known(index);
                 return false;
             }
             Some(known) if generation == known => return true,
@@ -301,12 +303,7 @@ impl Cluster {
         let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
         node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
-        let ahead = node.clock_ahead.unwrap_or(0);
-        let before = *node.ahead_before.get_or_insert((self.now.mono, ahead));
-        let jumped = ahead.saturating_sub(before.1) > whole_seconds(self.settings.deadtime);
-        if jumped || self.now.mono.since(before.0) > self.settings.deadtime {
-            node.ahead_before = Some((self.now.mono, ahead));
-        }
+        let jumped = node.clock_jumped(at, message, &self.settings);
         node.last_status = sequence;
         node.last_status_at = node.last_status_at.max(Some(at));
         let mut waits_for_word = false;
@@ -533,10 +530,6 @@ impl Cluster {
         node.remembered = node.last_status;
         self.out.push(Action::Remember { node: node.name.clone(), generation, sequence: node.last_status });
     }
-}
-
-fn whole_seconds(time: Duration) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX - 1)
 }
 
 fn uuid_text(uuid: &[u8]) -> String {

@@ -92,6 +92,10 @@ pub enum Report {
         generation: Generation,
         known: Generation,
     },
+    LivesOn {
+        before: Generation,
+        generation: Generation,
+    },
     // What does not fit together.
     UnknownNode {
         node: String,

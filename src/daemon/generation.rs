@@ -134,7 +134,11 @@ fn remembered(paths: &Paths) -> Option<u64> {
     text.trim().parse().ok().filter(|count| *count < MOST)
 }
 
-fn remember(paths: &Paths, generation: Generation) -> io::Result<()> {
+/// Where the lives of this boot find it, whatever the disk does.
+///
+/// # Errors
+/// The path and the reason.
+pub(super) fn remember(paths: &Paths, generation: Generation) -> io::Result<()> {
     spare::replace(&copy(paths), format!("{}\n", generation.0).as_bytes())
 }
 

@@ -9,14 +9,16 @@ use crate::cluster::{Action, Event, ExitReason, Request, Response, Set};
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::names::{ClientId, JobId};
 use crate::paths::Paths;
-use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
+use crate::wire::{Form, Generation, Kind, Message, field, seal, seal_ping};
 
 use super::child::{Call, Ended, Output};
 use super::control::Question;
 use super::driver::Driver;
+use super::generation;
 use super::guardian;
 use super::in_force;
 use super::lookup::{Found, own_agent};
+use super::wants::Want;
 use super::watchdog::Watchdog;
 
 impl Driver {
@@ -42,6 +44,7 @@ impl Driver {
             Action::Remember { node, generation, sequence } => {
                 self.remembered.remember(&node, generation, sequence);
             }
+            Action::LiveOn(number) => self.live_on_as(number),
             Action::Keep(kept) => {
                 let kept = self.state.keep(kept);
                 self.complain(kept);
@@ -146,6 +149,14 @@ impl Driver {
     /// A job that is over already: the core hears of it next.
     pub(super) fn soon_done(&mut self, job: JobId, outcome: Outcome) {
         self.soon.push_back(Event::Done { job, outcome });
+    }
+
+    /// The generation went back: the next life counts on from this one.
+    fn live_on_as(&mut self, number: Generation) {
+        let copied = generation::remember(&self.options.paths, number);
+        self.complain(copied.map_err(|error| error.to_string()));
+        let why = format!("generation {} is not on disk yet; it is tried again", number.0);
+        self.wants.add(Want::Generation(number), why);
     }
 
     fn feed_watchdog(&mut self) {

@@ -4,6 +4,7 @@
 //! As long as there is anything it also stands in a file in the run directory, where `latido status` finds it when nobody
 //! answers: `latido-waits`, one sentence a line.
 
+use std::mem::discriminant;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub(super) struct Wants {
 impl Wants {
     /// One more thing that is done without.
     pub(super) fn add(&mut self, want: Want, why: impl Into<String>) {
-        self.list.retain(|(known, _)| *known != want);
+        self.list.retain(|(known, _)| discriminant(known) != discriminant(&want));
         self.list.push((want, why.into()));
         self.published = false;
     }

@@ -198,6 +198,7 @@ impl Player {
             Action::Announce { group } => format!("announce {group}"),
             Action::Reply { response, .. } => format!("reply   {response:?}"),
             Action::Report(report) => format!("report  {}: {report}", report.level().as_str()),
+            Action::LiveOn(generation) => format!("(goes on as generation {})", generation.0),
             Action::Exit(reason) => match reason {
                 ExitReason::Stopped => "(left)".to_owned(),
                 ExitReason::Upgrade => "(made room for its successor)".to_owned(),

@@ -186,6 +186,10 @@ impl Pair {
             Action::Probe { job, probe, .. } => self.make_probe(node, job, &probe),
             Action::Cancel { job } => self.cancel(node, job),
             Action::Keep(kept) => self.is_noted(node, kept),
+            Action::LiveOn(generation) => {
+                self.generation = self.generation.max(generation.0);
+                self.hosts[node].generation = Some(generation.0);
+            }
             Action::Remember { node: whom, generation, sequence } => {
                 self.hosts[node].remembered.insert(whom, (generation, sequence));
             }

@@ -114,6 +114,7 @@ impl Report {
             | R::LostPackets { .. }
             | R::Irretrievable { .. }
             | R::Replay { .. }
+            | R::LivesOn { .. }
             | R::UnknownNode { .. }
             | R::FlowControlOff { .. }
             | R::NodeListDiffers { .. }

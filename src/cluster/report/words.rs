@@ -50,6 +50,11 @@ impl fmt::Display for Report {
                 "should_drop_message: attempted replay attack [{node}]? [gen = {}, curgen = {}]",
                 generation.0, known.0
             ),
+            R::LivesOn { before, generation } => write!(
+                f,
+                "the other node knows a later life of this one than generation {}: hb_generation went back; we go on as {}",
+                before.0, generation.0
+            ),
             // What does not fit together.
             R::UnknownNode { node } => write!(f, "process_status_message: bad node [{node}] in message"),
             R::NameTaken { medium } => {
