@@ -23,6 +23,8 @@ pub(super) struct Proof {
     owed: Option<u64>,
     /// The highest generation it was ever heard in: what lies between the present one and that is past.
     highest: Generation,
+    /// Since when it is heard in the present one.
+    since: Mono,
 }
 
 impl Proof {
@@ -32,8 +34,9 @@ impl Proof {
     }
 
     /// It is heard in this generation.
-    pub(super) fn note(&mut self, generation: Generation) {
+    pub(super) fn note(&mut self, generation: Generation, now: Mono) {
         self.highest = self.highest.max(generation);
+        self.since = now;
     }
 }
 
@@ -122,6 +125,8 @@ impl Cluster {
         let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
         let sequence = message.sequence().unwrap_or_default();
         let is_old = sequence < node.last_status;
+        // Copies of the first words come in late on a slow medium.
+        let first = first && self.now.mono.since(node.proof.since) > node.dead_after;
         *kind == Kind::Status && is_old && (first || node.status == Status::Dead || !node.heard)
     }
 }
