@@ -75,7 +75,7 @@ impl Cluster {
             if self.leaving != Some(Leaving::Blocked) {
                 self.leaving = Some(Leaving::Blocked);
                 self.report(Report::ShutdownBlocked);
-                self.say_what_is_left();
+                self.last_claim = None;
             }
             return;
         }
@@ -87,7 +87,7 @@ impl Cluster {
 
     /// Something does not stop here: the other node may have the rest. An original would take no half of a side.
     pub(super) fn say_what_is_left(&mut self) {
-        if self.peer_is_latido() && self.local_status == Status::Active && self.nice() {
+        if self.peer_is_latido() && self.local_status != Status::Init && !self.is_alone() {
             self.send_claim(true, Some("shutdown"));
         }
     }

@@ -26,6 +26,9 @@ impl Cluster {
 
     /// Tells the peer whatever changed since it was last told.
     pub(in crate::cluster) fn announce_claim(&mut self) {
+        if self.leaving == Some(Leaving::Blocked) && self.last_claim.as_ref() != Some(&self.claim_text(true)) {
+            return self.say_what_is_left();
+        }
         if !self.nice() || self.stage != Stage::Settled || !self.settings.manage_resources || self.exited {
             return;
         }
