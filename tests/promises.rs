@@ -2,7 +2,7 @@
 //!
 //! A schedule is a play; what breaks a promise is printed as a play that can be kept, with as few lines as do it.
 //! `LATIDO_SEEDS=n` plays more schedules, `LATIDO_FROM=x` from another seed on, `LATIDO_SEED=x` plays one and prints its
-//! transcript, `LATIDO_SHORTEN=n` shortens so many plays of each promise, `LATIDO_SKIP=notes,generation` leaves out lines
+//! transcript, `LATIDO_PLAY=file` does the same with a play, `LATIDO_SHORTEN=n` shortens so many plays of each promise, `LATIDO_SKIP=notes,generation` leaves out lines
 //! that begin so.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
@@ -88,8 +88,9 @@ fn tell(bad: &Bad, seeds: u64) -> String {
 #[test]
 #[ignore = "not every promise is kept yet: see docs/testing.md"]
 fn no_schedule_of_faults_breaks_a_promise() {
-    if let Some(seed) = number("LATIDO_SEED") {
-        let lines = schedule(seed);
+    let file = std::env::var("LATIDO_PLAY").ok().map(|path| std::fs::read_to_string(path).unwrap());
+    let lines = file.map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    if let Some(lines) = lines.or_else(|| number("LATIDO_SEED").map(schedule)) {
         let played = perform(&lines);
         let said: Vec<String> = played.pair.broken().iter().map(|broken| format!("{broken}\n")).collect();
         let (play, transcript) = (lines.join("\n"), played.pair.transcript());

@@ -221,6 +221,8 @@ impl Cluster {
     fn adopt(&mut self, kept: Kept) {
         self.needs_failback = kept.needs_failback;
         self.groups.adopt(&kept.groups, self.now.mono);
+        // Notes may be older than what was done after them.
+        self.check_idle();
         self.report(Report::Adopting { groups: keys(&kept) });
         // Everybody knew everybody a moment ago: no reason for the patience of a first start.
         let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
@@ -319,6 +321,7 @@ impl Cluster {
 
     fn clean(&mut self, kept: &Kept, then: Cleaning) {
         self.groups.clean(&kept.groups, self.now.mono);
+        self.check_idle();
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
         if !self.groups.is_busy() && then == Cleaning::Speak {
             return;
@@ -351,8 +354,9 @@ impl Cluster {
     /// Goes on with the leftovers; `true` while there are any.
     pub(super) fn serve_cleaning(&mut self) -> bool {
         let Some(then) = self.cleaning else { return false };
+        self.stop_the_doubtful();
         self.run_next();
-        if self.groups.is_busy() || self.exited {
+        if self.groups.is_busy() || !self.idle_checks.is_empty() || self.exited {
             return true;
         }
         self.cleaning = None;
@@ -424,7 +428,8 @@ impl Cluster {
                 return true;
             }
         }
-        if self.notes_lost && told != Told::Stopped {
+        let ran_before = told == Told::Running && (self.adopted || self.cleaning.is_some());
+        if ran_before || self.notes_lost && told != Told::Stopped {
             self.doubtful.insert(key);
         }
         true

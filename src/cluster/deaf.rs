@@ -164,7 +164,7 @@ impl Cluster {
         if self.cleaning.is_some() || !self.settings.manage_resources {
             return;
         }
-        if matches!(self.standby, Standby::Promised(..)) {
+        if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
             self.drop_standby("this node stood still meanwhile");
         }
         if self.nice() && self.groups.mark_overslept() {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::names::{ClientId, NodeName};
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::claims::PeerHold;
+use super::claims::{LATIDO, PeerHold};
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Request, Response, Set, Status};
 
@@ -136,6 +136,9 @@ impl Cluster {
         if !active || !self.peer.said {
             return Some("the other node is still starting; try again in a moment".into());
         }
+        if self.oversleeping.is_some() {
+            return Some("this node stood still and asks the other what it holds; try again in a moment".into());
+        }
         (self.standby != Standby::Not).then(|| "a hand-over is under way; wait for its end".into())
     }
 
@@ -233,7 +236,7 @@ impl Cluster {
     }
 
     fn send_ask(&mut self, set: Set, info: &str) {
-        self.send(Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.as_str()).with(field::INFO, info));
+        self.send(ask(set, info));
     }
 
     /// The peer's side of the dialogue. Accepted by content, whatever its number: the original sends out of order.
@@ -297,7 +300,12 @@ impl Cluster {
             self.timers.stop(&Timer::PendingTake);
             self.standby = Standby::Promised(set, false);
             self.timers.set(Timer::Standby, self.now.mono + RELEASE_BEGINS_WITHIN);
-            self.send_ask(set, "other");
+            let mut answer = ask(set, "other");
+            if self.peer_is_latido() {
+                // What we cannot start it must know before it stops anything.
+                answer.set(LATIDO, self.own_detail().to_text());
+            }
+            self.send(answer);
         }
         match self.standby {
             Standby::Releasing(set) => self.serve_release(set),
@@ -329,6 +337,12 @@ impl Cluster {
         self.report(Report::StandbyAccepted { node, set });
         self.standby = Standby::Releasing(set);
         self.promised_seq = message.sequence().unwrap_or_default().0;
+        if self.promised_seq > self.peer.claims_seq
+            && let Some(holds) = self.read_letters(message)
+        {
+            self.peer.holds = holds;
+            self.peer.claims_seq = self.promised_seq;
+        }
         self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // The peer waits for this before anything else; and it must not be told after `done`.
         for index in 0..self.groups.len() {
@@ -562,4 +576,9 @@ impl Cluster {
 /// The set of an `hb_takeover`, in the caller's terms, where "failback" means *my own groups, back to me*.
 fn takeover_set(text: &str) -> Option<Set> {
     if text == "failback" { Some(Set::Local) } else { Set::from_text(text) }
+}
+
+/// One step of the dialogue.
+fn ask(set: Set, info: &str) -> Message {
+    Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.as_str()).with(field::INFO, info)
 }

@@ -57,6 +57,8 @@ pub(super) struct Host {
     pub(super) notes_take: Duration,
     /// The generation of its next life, instead of one more than all others, and that of its last.
     pub(super) next_generation: Option<u64>,
+    /// Its present life began with a number that is not above all before.
+    pub(super) went_back: bool,
     pub(super) generation: Option<u64>,
     /// When its daemon was killed, exchanged, and when it lost its power.
     pub(super) kills: Vec<Mono>,
@@ -110,6 +112,7 @@ impl Host {
             slow_start: Duration::ZERO,
             notes_take: Duration::ZERO,
             next_generation: None,
+            went_back: false,
             generation: None,
             kills: Vec::new(),
             upgraded: None,

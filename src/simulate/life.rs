@@ -89,6 +89,7 @@ impl Pair {
     pub(super) fn next_generation(&mut self, node: usize) -> u64 {
         let last = self.hosts[node].generation;
         let generation = self.hosts[node].next_generation.take().unwrap_or(self.generation + 1);
+        self.hosts[node].went_back = last >= Some(generation);
         if last == Some(generation) {
             self.count(Fault::SameGeneration);
         } else if last > Some(generation) {

@@ -183,7 +183,7 @@ impl Cluster {
     }
 
     /// Keeps the letters of a message that may say something new, and what they mean of our groups.
-    fn read_letters(&mut self, message: &Message) -> Option<Vec<PeerHold>> {
+    pub(in crate::cluster) fn read_letters(&mut self, message: &Message) -> Option<Vec<PeerHold>> {
         self.peer.detail = Detail::from_message(message);
         self.holds_of(self.peer.detail.as_ref()?)
     }

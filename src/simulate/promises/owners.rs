@@ -64,7 +64,9 @@ impl Owners {
                 let what = format!("{on_both}, although all has been well since {}", fine.at);
                 said.push((Promise::S1, word.clone(), what));
             }
-            if let Some(fine) = calm.one_way().filter(|fine| long((*fine).max(begun))) {
+            // Who counts from a lower number than before must hear a question to prove that he lives.
+            let believed = scene.pair.hosts.iter().all(|host| !host.went_back) || calm.both_ways().is_some();
+            if let Some(fine) = calm.one_way().filter(|fine| believed && long((*fine).max(begun))) {
                 let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
                 said.push((Promise::S2, word.clone(), what));
             }

@@ -123,7 +123,9 @@ impl Fate {
     /// Why it may run nowhere.
     fn may_be_missing(scene: &Scene<'_>, key: &str) -> bool {
         let states: Vec<GroupState> = (0..2).filter_map(|node| scene.state(node, key)).collect();
-        let on = (0..2).filter(|node| is_on(scene, *node)).count();
+        // Who is leaving takes nothing.
+        let stays_on = |node: &usize| scene.views[*node].as_ref().is_some_and(|view| !view.leaving);
+        let on = (0..2).filter(stays_on).count();
         let failed = states.iter().filter(|state| **state == GroupState::Failed).count();
         let stays = (0..2).any(|node| {
             scene.state(node, key) == Some(GroupState::Failed)
