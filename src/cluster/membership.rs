@@ -323,12 +323,7 @@ impl Cluster {
         let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
         node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
-        let ahead = node.clock_ahead.unwrap_or(0);
-        let before = *node.ahead_before.get_or_insert((self.now.mono, ahead));
-        let jumped = ahead.saturating_sub(before.1) > whole_seconds(self.settings.deadtime);
-        if jumped || self.now.mono.since(before.0) > self.settings.deadtime {
-            node.ahead_before = Some((self.now.mono, ahead));
-        }
+        let jumped = node.clock_jumped(at, message, &self.settings);
         node.last_status = sequence;
         node.last_status_at = node.last_status_at.max(Some(at));
         let mut waits_for_word = false;
@@ -557,10 +552,6 @@ impl Cluster {
         node.remembered = node.last_status;
         self.out.push(Action::Remember { node: node.name.clone(), generation, sequence: node.last_status });
     }
-}
-
-fn whole_seconds(time: Duration) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX - 1)
 }
 
 fn uuid_text(uuid: &[u8]) -> String {

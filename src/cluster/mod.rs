@@ -179,6 +179,8 @@ pub struct Cluster {
     /// The status that asked for the patience an exchange needs.
     patience_seq: Option<Sequence>,
     oversleeping: Option<Sleep>,
+    /// When we last said that we live.
+    said_at: Option<Mono>,
     idle_checks: Vec<IdleCheck>,
     /// A predecessor died and nobody knows what it ran.
     notes_lost: bool,
@@ -246,6 +248,7 @@ impl Cluster {
             upgrading: false,
             patience_seq: None,
             oversleeping: None,
+            said_at: None,
             idle_checks: Vec::new(),
             notes_lost: false,
             doubtful: BTreeSet::new(),
@@ -382,10 +385,12 @@ impl Cluster {
         }
     }
 
-    /// Seen before anything that waited is heard: it may say that our groups were taken.
+    /// Seen before anything that waited is heard: it may say that our groups were taken. What counts is for how long nothing
+    /// was said, by ear of the other, who may have missed the last beat.
     fn notice_sleep(&mut self) {
-        let late = self.timers.next().map_or(Duration::ZERO, |due| self.now.mono.since(due));
-        if late > self.settings.deadtime && self.oversleeping.is_none() && self.local_status == Status::Active {
+        let silence = self.said_at.map_or(Duration::ZERO, |at| self.now.mono.since(at));
+        let nearly_dead = self.settings.deadtime.saturating_sub(self.settings.keepalive);
+        if silence > nearly_dead && self.oversleeping.is_none() && self.local_status == Status::Active {
             self.overslept();
         }
     }

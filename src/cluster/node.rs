@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
-use crate::wire::{Generation, Sequence};
+use crate::wire::{Generation, Message, Sequence, field};
 
 use super::gaps::Gaps;
 use super::proof::Proof;
 use super::sequence::SeqTrack;
-use super::{LinkView, NodeView, Status};
+use super::{LinkView, NodeView, Settings, Status};
+
+/// What a clock on the wire tells.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// One node as reachable over one medium.
 #[derive(Debug)]
@@ -59,7 +62,7 @@ pub(super) struct Node {
     pub(super) acked: Sequence,
     /// The highest number of ours it says it has heard.
     pub(super) heard_of_us: u64,
-    /// By how much its clock was ahead some time ago: a jump means that one of us stood still.
+    /// By how many milliseconds its clock was ahead of ours some time ago: a jump means that one of us stood still.
     pub(super) ahead_before: Option<(Mono, i64)>,
     /// The generation before the present one, and until when messages of it are no more than late.
     pub(super) past_life: Option<(Generation, Mono)>,
@@ -122,6 +125,21 @@ impl Node {
         self.links.iter_mut().for_each(|link| link.gaps.break_off());
     }
 
+    /// Whether its clock has gone on by itself while ours stood still, as that of a frozen machine does, for long enough
+    /// that it nearly called us dead. It tells whole seconds only, so the least of what they may mean is enough.
+    pub(super) fn clock_jumped(&mut self, at: Mono, message: &Message, settings: &Settings) -> bool {
+        let Some(seconds) = message.hex(field::TS) else { return false };
+        let theirs = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let ahead = theirs.saturating_sub(whole_millis(at.since(Mono::ZERO)));
+        let before = *self.ahead_before.get_or_insert((at, ahead));
+        let enough = settings.deadtime.saturating_sub(settings.keepalive + SECOND).max(SECOND + SECOND / 5);
+        let jumped = ahead.saturating_sub(before.1) >= whole_millis(enough);
+        if jumped || at.since(before.0) > settings.deadtime {
+            self.ahead_before = Some((at, ahead));
+        }
+        jumped
+    }
+
     /// The picture for people.
     pub(super) fn view(&self, now: Mono, digest: &str, failed: impl Fn(&MediumId) -> Option<String>) -> NodeView {
         NodeView {
@@ -149,4 +167,8 @@ impl Node {
                 .collect(),
         }
     }
+}
+
+fn whole_millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -121,7 +121,8 @@ impl Cluster {
         let node = &self.nodes[index];
         let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
         let sequence = message.sequence().unwrap_or_default();
-        let is_old = sequence < node.last_status;
+        // One that is missing was asked for again.
+        let is_old = sequence < node.last_status && !node.track.misses(sequence);
         *kind == Kind::Status && is_old && (first || node.status == Status::Dead || !node.heard)
     }
 }

@@ -132,7 +132,9 @@ impl Cluster {
     pub(super) fn on_peer_dead(&mut self) {
         let Some(node) = self.peer_name() else { return };
         let had_left = self.peer.left;
-        let may_run = self.peer.holds.iter().any(|hold| hold.may_run());
+        // What nobody ran when it was heard last it may have taken since; all that we hold it cannot have.
+        let may_run =
+            (0..self.groups.len()).any(|index| self.peer.holds[index].may_run() || !self.groups.is_claimed(index));
         self.peer.keep_words();
         self.cancel_standby_with_peer();
         self.hears_us();

@@ -26,7 +26,7 @@ const ENVELOPE: [&str; 12] = [
     "from_id",
 ];
 /// Fields the core reads in messages of the protocol.
-const CONTENT: [&str; 20] = [
+const CONTENT: [&str; 22] = [
     "hears",
     "proof",
     "prove",
