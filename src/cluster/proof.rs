@@ -121,8 +121,10 @@ impl Cluster {
         let node = &self.nodes[index];
         let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
         let sequence = message.sequence().unwrap_or_default();
-        // One that is missing was asked for again.
-        let is_old = sequence < node.last_status && !node.track.misses(sequence);
+        // One that is missing was asked for again; and while new words come in an old one is no more than late.
+        let late = node.is_alive()
+            && node.last_heard.is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
+        let is_old = sequence < node.last_status && !late && !node.track.misses(sequence);
         *kind == Kind::Status && is_old && (first || node.status == Status::Dead || !node.heard)
     }
 }
