@@ -10,6 +10,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::node::Node;
+use super::shutdown::Leaving;
 use super::standby::Standby;
 use super::takeover::Stage;
 use super::timer::Timer;
@@ -122,6 +123,9 @@ impl Cluster {
     /// Says again what we hold: a claim that was lost without anybody knowing would be lost for ever.
     pub(super) fn restate_claim(&mut self) {
         self.timers.stop(&Timer::Restate);
+        if self.leaving == Some(Leaving::Blocked) {
+            return self.say_what_is_left();
+        }
         if self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources {
             return;
         }

@@ -389,7 +389,8 @@ impl Cluster {
     /// was said, by ear of the other, who may have missed the last beat.
     fn notice_sleep(&mut self) {
         let silence = self.said_at.map_or(Duration::ZERO, |at| self.now.mono.since(at));
-        let nearly_dead = self.settings.deadtime.saturating_sub(self.settings.keepalive);
+        let Settings { deadtime, keepalive, .. } = self.settings;
+        let nearly_dead = deadtime.saturating_sub(keepalive).max(keepalive * 3 / 2);
         if silence > nearly_dead && self.oversleeping.is_none() && self.local_status == Status::Active {
             self.overslept();
         }

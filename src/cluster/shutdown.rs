@@ -75,6 +75,7 @@ impl Cluster {
             if self.leaving != Some(Leaving::Blocked) {
                 self.leaving = Some(Leaving::Blocked);
                 self.report(Report::ShutdownBlocked);
+                self.say_what_is_left();
             }
             return;
         }
@@ -82,6 +83,13 @@ impl Cluster {
             self.report(Report::AllReleased);
         }
         self.farewell();
+    }
+
+    /// Something does not stop here: the other node may have the rest. An original would take no half of a side.
+    pub(super) fn say_what_is_left(&mut self) {
+        if self.peer_is_latido() && self.local_status == Status::Active && self.nice() {
+            self.send_claim(true, Some("shutdown"));
+        }
     }
 
     /// Says that nothing runs here any more, also when we have not said a word yet: nobody need fence us.

@@ -90,10 +90,15 @@ impl Cluster {
         }
         self.peer.claims_seq = sequence;
         if message.get(field::INFO) == Some("shutdown") {
-            // It has only begun to stop: until `shutdone` its groups may run there (12.2 d).
             self.peer.leaving = true;
             self.peer.stable = false;
             self.peer.said = true;
+            // It has only begun to stop: until `shutdone` its groups may run there (12.2 d). Unless something does not
+            // stop: then it says which groups are down for good.
+            if claim.stable == Some(true) && self.peer_is_latido() {
+                self.take_note_of(&claim, message);
+                self.on_claims_known();
+            }
             return;
         }
         if self.may_be_leaving(&claim) {

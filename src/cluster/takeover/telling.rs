@@ -16,6 +16,9 @@ impl Cluster {
             // It was not there, or did not know us, when we said it.
             return self.say_shutdone();
         }
+        if self.leaving == Some(Leaving::Blocked) && self.peer_is_latido() {
+            return self.say_what_is_left();
+        }
         let stable = self.stage == Stage::Asking || self.is_stable();
         let info = self.leaving.is_some().then_some("shutdown");
         self.send_claim(stable, info);
