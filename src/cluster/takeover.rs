@@ -157,6 +157,8 @@ impl Cluster {
         } else {
             self.report(Report::NoStonith);
         }
+        // Who held nothing when he was heard last, and was not fenced, may take what we have when we die.
+        self.peer.gone |= had_left;
         self.take_over_from_dead(&node, released);
     }
 
@@ -164,7 +166,6 @@ impl Cluster {
     pub(super) fn take_over_from_dead(&mut self, node: &NodeName, certain: bool) {
         self.needs_failback = true;
         self.mark_taken_from_dead(certain);
-        self.peer.gone = certain;
         self.forget_sleep();
         self.peer.forget_words();
         self.peer.holds_nothing();
