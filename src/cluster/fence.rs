@@ -85,6 +85,7 @@ impl Cluster {
             self.report(Report::NodeReset { node: node.clone() });
             self.fencing = None;
             self.send_stonith(&node, "OK");
+            self.peer.gone = true;
             self.take_over_from_dead(&node, true);
             return true;
         }

@@ -34,7 +34,7 @@ pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
         let mut node = Node::new(name.clone(), false, carrying.clone(), settings.initdead, trigger);
         if let Some((_, generation, sequence)) = birth.remembered.iter().find(|(known, _, _)| known == name) {
             node.generation = Some(*generation);
-            node.proof.note(*generation, Mono::ZERO);
+            node.proof.note(*generation);
             node.last_status = *sequence;
             node.remembered = *sequence;
         }
@@ -214,7 +214,7 @@ impl Cluster {
         let was_dead = node.status == Status::Dead;
         node.past_life = node.generation.map(|past| (past, self.now.mono + self.settings.deadtime));
         node.generation = Some(generation);
-        node.proof.note(generation, self.now.mono);
+        node.proof.note(generation);
         node.last_status = Sequence(0);
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
         node.forget_life();

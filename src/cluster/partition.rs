@@ -26,8 +26,9 @@ impl Cluster {
     /// nothing): we shall let them go if it returns.
     pub(super) fn mark_taken_from_dead(&mut self, certain: bool) {
         for index in 0..self.groups.len() {
-            // Nobody says what he holds in legacy mode, but there every group runs at home.
-            let may_run = if self.nice() { self.peer.holds[index].may_run() } else { !self.is_own(index) };
+            // Nobody says what he holds in legacy mode, but there every group runs at home. Else what nobody held may have been
+            // taken since.
+            let may_run = self.nice() || !self.is_own(index);
             let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
             if free && may_run && !certain {
                 self.groups.mark_partition(index);

@@ -23,8 +23,6 @@ pub(super) struct Proof {
     owed: Option<u64>,
     /// The highest generation it was ever heard in: what lies between the present one and that is past.
     highest: Generation,
-    /// Since when it is heard in the present one.
-    since: Mono,
 }
 
 impl Proof {
@@ -34,9 +32,8 @@ impl Proof {
     }
 
     /// It is heard in this generation.
-    pub(super) fn note(&mut self, generation: Generation, now: Mono) {
+    pub(super) fn note(&mut self, generation: Generation) {
         self.highest = self.highest.max(generation);
-        self.since = now;
     }
 }
 
@@ -124,9 +121,10 @@ impl Cluster {
         let node = &self.nodes[index];
         let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
         let sequence = message.sequence().unwrap_or_default();
-        let is_old = sequence < node.last_status;
-        // Copies of the first words come in late on a slow medium.
-        let first = first && self.now.mono.since(node.proof.since) > node.dead_after;
+        // One that is missing was asked for again; and while new words come in an old one is no more than late.
+        let late = node.is_alive()
+            && node.last_heard.is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
+        let is_old = sequence < node.last_status && !late && !node.track.misses(sequence);
         *kind == Kind::Status && is_old && (first || node.status == Status::Dead || !node.heard)
     }
 }

@@ -29,6 +29,7 @@ impl Cluster {
         let origin = self.groups.replace(groups, self.now.mono);
         let before = std::mem::take(&mut self.peer.holds);
         let sides = self.peer.sides;
+        let fresh: Vec<usize> = (0..origin.len()).filter(|index| origin[*index].is_none()).collect();
         for (index, from) in origin.into_iter().enumerate() {
             // The peer said of whole sides what it holds; a group new to us counts with its side.
             let held = if self.is_own(index) { sides.foreign } else { sides.local };
@@ -39,6 +40,7 @@ impl Cluster {
         if let Some(holds) = unread.and_then(|detail| self.holds_of(&detail)) {
             self.peer.holds = holds;
         }
+        self.ask_about(&fresh);
         self.groups.forgive_failures();
         self.release_removed();
         self.told_once.remove("digest");
@@ -46,5 +48,21 @@ impl Cluster {
         self.changed();
         self.watch_all();
         self.request_own_groups();
+    }
+
+    /// Groups new to us, which the other node may have had in its file for a while: it may be about to take them, because
+    /// nobody ran them. It learns that we know them by now, and says what it has.
+    fn ask_about(&mut self, fresh: &[usize]) {
+        if fresh.is_empty() || !self.peer_is_latido() || self.is_alone() || !self.peer.said {
+            return;
+        }
+        for &index in fresh {
+            if !self.peer.holds[index].is_claimed() {
+                self.peer.holds[index] = PeerHold::Unknown;
+            }
+        }
+        if let Some(index) = self.peer.index {
+            self.ask_again(index);
+        }
     }
 }

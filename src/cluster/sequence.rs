@@ -85,6 +85,11 @@ impl SeqTrack {
         }
     }
 
+    /// Whether this one may still come.
+    pub(super) fn misses(&self, sequence: Sequence) -> bool {
+        self.missing.contains_key(&sequence.0)
+    }
+
     /// Whether one before this number may still come.
     pub(super) fn misses_before(&self, sequence: Sequence) -> bool {
         self.missing.keys().next().is_some_and(|first| *first < sequence.0)

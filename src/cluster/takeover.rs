@@ -132,7 +132,9 @@ impl Cluster {
     pub(super) fn on_peer_dead(&mut self) {
         let Some(node) = self.peer_name() else { return };
         let had_left = self.peer.left;
-        let may_run = self.peer.holds.iter().any(|hold| hold.may_run());
+        // What nobody ran when it was heard last it may have taken since; all that we hold it cannot have.
+        let may_run =
+            (0..self.groups.len()).any(|index| self.peer.holds[index].may_run() || !self.groups.is_claimed(index));
         self.peer.keep_words();
         self.cancel_standby_with_peer();
         self.hears_us();
@@ -155,6 +157,8 @@ impl Cluster {
         } else {
             self.report(Report::NoStonith);
         }
+        // Who held nothing when he was heard last, and was not fenced, may take what we have when we die.
+        self.peer.gone |= had_left;
         self.take_over_from_dead(&node, released);
     }
 
@@ -162,7 +166,6 @@ impl Cluster {
     pub(super) fn take_over_from_dead(&mut self, node: &NodeName, certain: bool) {
         self.needs_failback = true;
         self.mark_taken_from_dead(certain);
-        self.peer.gone = certain;
         self.forget_sleep();
         self.peer.forget_words();
         self.peer.holds_nothing();
