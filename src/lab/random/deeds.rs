@@ -1,0 +1,189 @@
+//! Does what was drawn, and undoes it.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::haresources::Verb;
+use crate::lab::machine::{DISKS, HA_DIR};
+use crate::lab::pair::{Pair, Way};
+use crate::paths::Paths;
+
+use super::fault::{Behaviour, Direction, Fault, File, Part, Place};
+use super::notes::trouble;
+
+/// What fills a place up.
+const FILLER: &str = "filler";
+
+/// Cuts or mends.
+pub(super) fn cut(pair: &Pair, node: usize, medium: Option<&str>, direction: Direction, cut: bool) -> io::Result<()> {
+    let media: Vec<String> = medium.map_or_else(|| pair.plan.media.clone(), |medium| vec![medium.to_owned()]);
+    for medium in media {
+        if let Some(cable) = pair.null_modem(&medium) {
+            if direction != Direction::Hears {
+                cable.set_silent(node, cut);
+            }
+            if direction != Direction::Sends {
+                cable.set_silent(1 - node, cut);
+            }
+            continue;
+        }
+        for (way, other) in [(Way::Sends, Direction::Hears), (Way::Hears, Direction::Sends)] {
+            if direction != other {
+                pair.change_way(node, &medium, way, |faults| faults.cut = cut)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets a network cable lose so many frames of a hundred.
+pub(super) fn lose(pair: &Pair, node: usize, interface: &str, share: u8) -> io::Result<()> {
+    pair.change_faults(node, interface, |faults| faults.loss = share)
+}
+
+/// Sends a signal to processes of a daemon, by the process id it wrote down.
+pub(super) fn signal(pair: &Pair, node: usize, part: Part, signal: &str) -> io::Result<()> {
+    let script = if pair.plan.original == Some(node) {
+        // Its processes are the group of the first of them, and each has a group of its own besides.
+        format!("p=$(cat /run/heartbeat.pid); p=$((p + 0)); kill -{signal} $p $(cat /proc/$p/task/$p/children)")
+    } else {
+        let file = format!("{HA_DIR}/var/run/heartbeat.pid");
+        let whom = match part {
+            Part::Core => "$c",
+            Part::Supervisor => "$p",
+            Part::All => "$p $c",
+        };
+        format!("p=$(cat {file}); p=$((p + 0)); c=$(cat /proc/$p/task/$p/children); kill -{signal} {whom}")
+    };
+    in_shell(pair, node, &script)
+}
+
+/// Runs a line of shell on a host.
+fn in_shell(pair: &Pair, node: usize, script: &str) -> io::Result<()> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let output = pair.machine(node)?.host.spawn(&mut shell)?.wait_with_output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+/// Whether the process that the daemon of a node wrote down is there.
+pub(super) fn is_there(pair: &Pair, node: usize) -> bool {
+    let original = pair.plan.original == Some(node);
+    let there = move || {
+        let file = if original { PathBuf::from("/run/heartbeat.pid") } else { run_dir().join("heartbeat.pid") };
+        let pid: Option<u32> = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+        let stat = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+        stat.is_some_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+    };
+    pair.machine(node).is_ok_and(|machine| machine.host.run(there).unwrap_or(false))
+}
+
+fn run_dir() -> PathBuf {
+    Path::new(HA_DIR).join("var/run")
+}
+
+/// Fills a place of a node to the last byte, or empties it again.
+pub(super) fn fill(pair: &Pair, node: usize, place: Place, full: bool) -> io::Result<()> {
+    let path = match place {
+        Place::Disk => Path::new(DISKS).join(FILLER),
+        Place::Run => run_dir().join(FILLER),
+    };
+    pair.machine(node)?.host.run(|| {
+        if !full {
+            return fs::remove_file(&path);
+        }
+        let mut file = fs::File::create(&path)?;
+        for block in [vec![0; 65_536], vec![0; 512], vec![0; 1]] {
+            while file.write_all(&block).is_ok() {}
+        }
+        Ok(())
+    })?
+}
+
+/// Empties the disk of a node that is switched off.
+pub(super) fn clean_disk(pair: &Pair, node: usize) -> io::Result<()> {
+    fs::remove_file(disk(pair, node).join(FILLER))
+}
+
+/// Makes a file of a node wrong, or right again.
+pub(super) fn spoil(pair: &Pair, node: usize, file: File, wrong: bool) -> io::Result<()> {
+    let texts = pair.plan.texts(&pair.plan.ha_cf[node]);
+    let (name, addition) = match file {
+        File::HaCf => ("ha.cf", "keepalive soon\n"),
+        File::Haresources => ("haresources", "nobody-we-know one\n"),
+    };
+    let right = texts.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| *text);
+    let text = if wrong { format!("{right}{addition}") } else { right.to_owned() };
+    write_over(&ha_file(pair, node, name), &text)
+}
+
+/// Gives the key file permissions that are refused, or its own.
+pub(super) fn open_keys(pair: &Pair, node: usize, open: bool) -> io::Result<()> {
+    fs::set_permissions(ha_file(pair, node, "authkeys"), Permissions::from_mode(if open { 0o644 } else { 0o600 }))
+}
+
+/// Tells a script of a node what to do instead of its work, or to work again.
+pub(super) fn trouble_with(
+    pair: &Pair,
+    node: usize,
+    name: &str,
+    verb: Verb,
+    how: Option<Behaviour>,
+) -> io::Result<()> {
+    let word = match how {
+        Some(Behaviour::Fail) => "fail",
+        Some(Behaviour::Hang) => "hang",
+        Some(Behaviour::Slow) => "slow",
+        None => "none",
+    };
+    write_over(&disk(pair, node).join(trouble(name, verb)), &format!("{word}\n"))
+}
+
+fn disk(pair: &Pair, node: usize) -> PathBuf {
+    Path::new(DISKS).join(&pair.plan.nodes[node])
+}
+
+/// Where a node's daemon writes its journal, as seen from the bench.
+pub(super) fn journal(pair: &Pair, node: usize) -> PathBuf {
+    Paths::under(&disk(pair, node).join("ha.d")).journal()
+}
+
+fn ha_file(pair: &Pair, node: usize, name: &str) -> PathBuf {
+    disk(pair, node).join("ha.d").join(name)
+}
+
+/// In place, as an editor does that keeps the file's owner and mode.
+fn write_over(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+/// Does a fault that is neither a request nor a matter of starting and ending a node.
+///
+/// # Errors
+/// When the lab cannot do it.
+pub(super) fn set(pair: &mut Pair, node: usize, fault: &Fault, on: bool) -> io::Result<()> {
+    match fault {
+        Fault::Cut(medium, direction) => cut(pair, node, medium.as_deref(), *direction, on),
+        Fault::Loss(interface, share) => lose(pair, node, interface, if on { *share } else { 0 }),
+        Fault::CardGone(interface) if on => pair.remove_card(node, interface),
+        Fault::CardGone(interface) => pair.insert_card(node, interface),
+        Fault::Stall => signal(pair, node, Part::All, if on { "STOP" } else { "CONT" }),
+        Fault::Full(place) => fill(pair, node, *place, on),
+        Fault::KeyFileOpen => open_keys(pair, node, on),
+        Fault::WrongFile(file) => spoil(pair, node, *file, on),
+        Fault::Script(name, verb, how) => trouble_with(pair, node, name, *verb, on.then_some(*how)),
+        Fault::Kill(_)
+        | Fault::PowerOff
+        | Fault::Leave
+        | Fault::Upgrade
+        | Fault::Reload
+        | Fault::Typed(..) => Ok(()),
+    }
+}
