@@ -187,7 +187,7 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
             (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
         })
     };
-    let mut plan = plan_at(options.speed)?;
+    let mut plan = plan_at(options.speed.or(options.random.map(|_| 1.0)))?;
     if options.slower {
         plan = plan_at(Some(plan.speed / SLOWER))?;
     }

@@ -59,7 +59,8 @@ pub(super) fn facts(node: usize, entry: &Entry, groups: &[Group], mode: AutoFail
         "restarting" | "giving-up" => {
             let resource = field("resource");
             of(&|group| {
-                resource.contains(&group.key) || group.resources.iter().any(|name| resource.split(' ').any(|w| w == name))
+                resource.contains(&group.key)
+                    || group.resources.iter().any(|name| resource.split(' ').any(|w| w == name))
             })
         }
         "node-status" if mode == AutoFailback::Legacy && field("status") == "active" => {

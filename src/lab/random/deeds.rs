@@ -4,7 +4,9 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::haresources::Verb;
 use crate::lab::machine::{DISKS, HA_DIR};
@@ -44,44 +46,45 @@ pub(super) fn lose(pair: &Pair, node: usize, interface: &str, share: u8) -> io::
     pair.change_faults(node, interface, |faults| faults.loss = share)
 }
 
-/// Sends a signal to processes of a daemon, by the process id it wrote down.
-pub(super) fn signal(pair: &Pair, node: usize, part: Part, signal: &str) -> io::Result<()> {
-    let script = if pair.plan.original == Some(node) {
-        // Its processes are the group of the first of them, and each has a group of its own besides.
-        format!("p=$(cat /run/heartbeat.pid); p=$((p + 0)); kill -{signal} $p $(cat /proc/$p/task/$p/children)")
-    } else {
-        let file = format!("{HA_DIR}/var/run/heartbeat.pid");
-        let whom = match part {
-            Part::Core => "$c",
-            Part::Supervisor => "$p",
-            Part::All => "$p $c",
-        };
-        format!("p=$(cat {file}); p=$((p + 0)); c=$(cat /proc/$p/task/$p/children); kill -{signal} {whom}")
-    };
-    in_shell(pair, node, &script)
-}
-
-/// Runs a line of shell on a host.
-fn in_shell(pair: &Pair, node: usize, script: &str) -> io::Result<()> {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let output = pair.machine(node)?.host.spawn(&mut shell)?.wait_with_output()?;
-    if output.status.success() {
-        return Ok(());
+/// Sends a signal to processes of a daemon, found by the process id it wrote down.
+///
+/// # Errors
+/// When no such process is there.
+pub(super) fn signal(pair: &Pair, node: usize, part: Part, signal: Signal) -> io::Result<()> {
+    let supervisor = first_process(pair, node).ok_or_else(|| io::Error::other("no daemon runs there"))?;
+    let children = fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"))?;
+    let children: Vec<i32> = children.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+    if part == Part::Core && children.is_empty() {
+        return Err(io::Error::other("it has no core just now"));
     }
-    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+    if part != Part::Core {
+        kill(Pid::from_raw(supervisor), signal)?;
+    }
+    if part != Part::Supervisor {
+        // One that dies this moment needs no signal.
+        for child in children {
+            let _ = kill(Pid::from_raw(child), signal);
+        }
+    }
+    Ok(())
 }
 
 /// Whether the process that the daemon of a node wrote down is there.
 pub(super) fn is_there(pair: &Pair, node: usize) -> bool {
+    let stat = first_process(pair, node).and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
+    stat.is_some_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+}
+
+/// The process a daemon wrote down, by its id on the bench.
+fn first_process(pair: &Pair, node: usize) -> Option<i32> {
+    let host = &pair.machine(node).ok()?.host;
     let original = pair.plan.original == Some(node);
-    let there = move || {
+    let read = move || {
         let file = if original { PathBuf::from("/run/heartbeat.pid") } else { run_dir().join("heartbeat.pid") };
-        let pid: Option<u32> = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
-        let stat = pid.and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
-        stat.is_some_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
+        fs::read_to_string(file)
     };
-    pair.machine(node).is_ok_and(|machine| machine.host.run(there).unwrap_or(false))
+    let written: i32 = host.run(read).ok()?.ok()?.trim().parse().ok()?;
+    host.processes().into_iter().find(|(_, there)| *there == written).map(|(here, _)| here)
 }
 
 fn run_dir() -> PathBuf {
@@ -129,13 +132,7 @@ pub(super) fn open_keys(pair: &Pair, node: usize, open: bool) -> io::Result<()> 
 }
 
 /// Tells a script of a node what to do instead of its work, or to work again.
-pub(super) fn trouble_with(
-    pair: &Pair,
-    node: usize,
-    name: &str,
-    verb: Verb,
-    how: Option<Behaviour>,
-) -> io::Result<()> {
+pub(super) fn trouble_with(pair: &Pair, node: usize, name: &str, verb: Verb, how: Option<Behaviour>) -> io::Result<()> {
     let word = match how {
         Some(Behaviour::Fail) => "fail",
         Some(Behaviour::Hang) => "hang",
@@ -174,16 +171,11 @@ pub(super) fn set(pair: &mut Pair, node: usize, fault: &Fault, on: bool) -> io::
         Fault::Loss(interface, share) => lose(pair, node, interface, if on { *share } else { 0 }),
         Fault::CardGone(interface) if on => pair.remove_card(node, interface),
         Fault::CardGone(interface) => pair.insert_card(node, interface),
-        Fault::Stall => signal(pair, node, Part::All, if on { "STOP" } else { "CONT" }),
+        Fault::Stall => signal(pair, node, Part::All, if on { Signal::SIGSTOP } else { Signal::SIGCONT }),
         Fault::Full(place) => fill(pair, node, *place, on),
         Fault::KeyFileOpen => open_keys(pair, node, on),
         Fault::WrongFile(file) => spoil(pair, node, *file, on),
         Fault::Script(name, verb, how) => trouble_with(pair, node, name, *verb, on.then_some(*how)),
-        Fault::Kill(_)
-        | Fault::PowerOff
-        | Fault::Leave
-        | Fault::Upgrade
-        | Fault::Reload
-        | Fault::Typed(..) => Ok(()),
+        Fault::Kill(_) | Fault::PowerOff | Fault::Leave | Fault::Upgrade | Fault::Reload | Fault::Typed(..) => Ok(()),
     }
 }

@@ -187,12 +187,7 @@ impl Clocks {
         Clocks {
             now: Mono::ZERO,
             busy: Duration::ZERO,
-            things: Things {
-                daemons: [Daemon::Off; 2],
-                reaches: [false; 2],
-                both_ways: false,
-                scripts_answer: true,
-            },
+            things: Things { daemons: [Daemon::Off; 2], reaches: [false; 2], both_ways: false, scripts_answer: true },
             since: [Stamp::default(); 2],
             both_ways: None,
             still: None,

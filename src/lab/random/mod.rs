@@ -78,8 +78,8 @@ pub(super) fn make_kept(seed: u64) -> io::Result<PathBuf> {
 }
 
 /// A storm lasts so long, in milliseconds, and a calm after it.
-const STORM: (u64, u64) = (8_000, 25_000);
-const CALM: Duration = Duration::from_secs(14);
+const STORM: (u64, u64) = (5_000, 25_000);
+const CALM: Duration = Duration::from_secs(10);
 /// An original restarts itself after a partition.
 const CALM_BESIDE_ORIGINAL: Duration = Duration::from_secs(45);
 
@@ -103,20 +103,17 @@ pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Resul
     let end = run.play.now() + random.time;
     run.begin();
     let mut said = BTreeSet::new();
-    run.pass(CALM);
     loop {
-        let left = end.since(run.play.now());
-        if left < calm + Duration::from_millis(STORM.0) {
-            break;
-        }
-        let storm = run.dice.time(STORM.0, STORM.1).min(left - calm);
+        let left = end.since(run.play.now()).saturating_sub(calm);
+        let storm = run.dice.time(STORM.0, STORM.1).min(left);
         run.storm(storm);
         run.calm(calm);
-        tell(&mut run, &bounds, &mut said);
         run.ask_lawfully();
+        tell(&mut run, &bounds, &mut said);
+        if left <= storm + calm {
+            break;
+        }
     }
-    run.calm(calm);
-    tell(&mut run, &bounds, &mut said);
     let counts = std::mem::take(&mut run.counts);
     Ok(conclude(play, &counts, random, kept))
 }
@@ -187,10 +184,10 @@ const HA_CF: &str = "\
 # A pair that is played with by chance.
 logfile /var/log/ha-log
 logfacility none
-keepalive 250ms
-warntime 1
-deadtime 2
-initdead 5
+keepalive 150ms
+warntime 500ms
+deadtime 1
+initdead 3
 baud 115200
 serial /dev/ttyS1
 bcast eth0

@@ -8,6 +8,8 @@ use std::process::Child;
 use std::thread;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::haresources::Verb;
 use crate::lab::play::Play;
 use crate::lab::story::{ms, split_log_line};
@@ -118,7 +120,7 @@ impl<'a> Run<'a> {
     pub(super) fn storm(&mut self, time: Duration) {
         let end = self.play.now() + time;
         while self.play.now() < end {
-            let wait = self.dice.time(100, 3_500);
+            let wait = self.dice.time(100, 2_500);
             let wait = wait.min(end.since(self.play.now()));
             self.pass(wait);
             let blow = self.words.draw(&mut self.dice);
@@ -233,9 +235,7 @@ impl<'a> Run<'a> {
                 };
                 on && !self.active.iter().any(cables)
             }
-            Fault::Full(Place::Disk) => {
-                on && !active(|other| matches!(other, Fault::Script(..) | Fault::WrongFile(_)))
-            }
+            Fault::Full(Place::Disk) => on && !active(|other| matches!(other, Fault::Script(..) | Fault::WrongFile(_))),
             Fault::Script(..) | Fault::WrongFile(_) => on && !active(|other| *other == Fault::Full(Place::Disk)),
             Fault::Full(Place::Run) | Fault::KeyFileOpen | Fault::PowerOff => on,
             Fault::Stall | Fault::Kill(_) | Fault::Leave | Fault::Upgrade | Fault::Reload | Fault::Typed(..) => {
@@ -258,7 +258,8 @@ impl<'a> Run<'a> {
             Fault::Kill(part) => self.kill(node, *part, mended),
             Fault::Leave => self.leave(node, blow.lasts),
             Fault::Upgrade => {
-                self.typed(node, &["daemon", "--upgrade"], false);
+                // No request: it waits until nothing is being moved.
+                self.type_words(node, &["daemon", "--upgrade"], 0);
             }
             Fault::Reload => self.reload(node),
             Fault::Typed(order, set) => self.type_order(node, *order, set),
@@ -296,7 +297,8 @@ impl<'a> Run<'a> {
     fn mend(&mut self, blow: &Blow) {
         let (node, name) = (blow.node, self.name(blow.node));
         // A machine that was switched off meanwhile came back whole, but for what is on its disk.
-        let gone = matches!(blow.fault, Fault::Cut(..) | Fault::Loss(..) | Fault::Full(Place::Run) | Fault::CardGone(_));
+        let gone =
+            matches!(blow.fault, Fault::Cut(..) | Fault::Loss(..) | Fault::Full(Place::Run) | Fault::CardGone(_));
         let is_on = self.play.pair.is_on(node);
         self.play.deed(&format!("{name}: {} no more", blow.fault));
         match &blow.fault {
@@ -384,12 +386,12 @@ impl<'a> Run<'a> {
     }
 
     fn kill(&mut self, node: usize, part: Part, mended: Mono) {
-        let done = deeds::signal(&self.play.pair, node, part, "KILL");
-        self.report(done);
-        if part != Part::Supervisor {
-            self.read_notes();
-            self.fact(Fact::CoreKilled(node));
+        let at = self.play.now();
+        let done = deeds::signal(&self.play.pair, node, part, Signal::SIGKILL);
+        if part != Part::Supervisor && done.is_ok() {
+            self.entries.push(Entry { at, fact: Fact::CoreKilled(node) });
         }
+        self.report(done);
         if part == Part::All {
             self.nodes[node].daemon = Some(Daemon::Gone);
             self.nodes[node].comes_back = Some(mended);
@@ -402,14 +404,14 @@ impl<'a> Run<'a> {
         self.nodes[node].daemon = Some(Daemon::Leaving);
         self.nodes[node].comes_back = None;
         self.active.retain(|(_, blow)| blow.node != node || blow.fault != Fault::Stall);
-        let done = deeds::signal(&self.play.pair, node, Part::Supervisor, "TERM");
+        let done = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGTERM);
         self.report(done);
         self.nodes[node].code = None;
         self.nodes[node].stays_away = away;
     }
 
     fn reload(&mut self, node: usize) {
-        let done = deeds::signal(&self.play.pair, node, Part::Supervisor, "HUP");
+        let done = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGHUP);
         self.report(done);
     }
 
@@ -433,6 +435,10 @@ impl<'a> Run<'a> {
     /// Types a command on a node; its end is told.
     fn typed(&mut self, node: usize, words: &[&str], lawful: bool) {
         let id = self.new_request(node, words.join(" "), lawful);
+        self.type_words(node, words, id);
+    }
+
+    fn type_words(&mut self, node: usize, words: &[&str], id: u32) {
         let name = self.name(node);
         match self.play.pair.machine(node).and_then(|machine| machine.begin(words)) {
             Ok(child) => self.await_end(&name, words, id, child),
@@ -513,7 +519,8 @@ impl<'a> Run<'a> {
 
     fn look_for_daemon(&mut self, node: usize) {
         let state = self.nodes[node].daemon;
-        if !matches!(state, Some(Daemon::Well | Daemon::Leaving | Daemon::Stopped)) || deeds::is_there(&self.play.pair, node)
+        if !matches!(state, Some(Daemon::Well | Daemon::Leaving | Daemon::Stopped))
+            || deeds::is_there(&self.play.pair, node)
         {
             return;
         }

@@ -130,9 +130,9 @@ impl Service {
     fn ask_answers(&self, scene: &Scene<'_>, said: &mut Said) {
         for (asked, since) in self.open.iter().filter(|(asked, _)| scene.is_ours(asked.node)) {
             let from = since.max_of(scene.clocks.awake[asked.node]).max(self.born.unwrap_or_default());
-            let blocked = [0, 1].iter().any(|node| {
-                self.seen[*node].iter().flat_map(|seen| &seen.groups).any(|(_, state)| state == "blocked")
-            });
+            let blocked = [0, 1]
+                .iter()
+                .any(|node| self.seen[*node].iter().flat_map(|seen| &seen.groups).any(|(_, state)| state == "blocked"));
             let awake = scene.clocks.awake[asked.node].is_some();
             let bound = scene.bounds.deadtime * 2 + scene.bounds.script_limit + MARGIN;
             if awake && !blocked && scene.lasted(from) > bound {
