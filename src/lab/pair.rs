@@ -296,9 +296,6 @@ impl Pair {
 
     /// How a node sees things; `None` while it does not answer.
     pub(super) fn status(&self, node: usize) -> Option<Status> {
-        if !self.runs(node) {
-            return None;
-        }
         match self.ask(node, &Ask::Status, Duration::from_secs(1)) {
             Ok(Answer::Status(status)) => Some(*status),
             Ok(Answer::Moved(_) | Answer::Refused(_)) | Err(_) => None,

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use crate::haresources::Verb;
 use crate::lab::machine::{DISKS, HA_DIR};
+use crate::lab::original;
 use crate::lab::pair::{Pair, Way};
 use crate::paths::Paths;
 
@@ -46,45 +47,60 @@ pub(super) fn lose(pair: &Pair, node: usize, interface: &str, share: u8) -> io::
     pair.change_faults(node, interface, |faults| faults.loss = share)
 }
 
-/// Sends a signal to processes of a daemon, found by the process id it wrote down.
+/// Sends a signal to processes of a daemon.
 ///
 /// # Errors
 /// When no such process is there.
 pub(super) fn signal(pair: &Pair, node: usize, part: Part, signal: Signal) -> io::Result<()> {
-    let supervisor = first_process(pair, node).ok_or_else(|| io::Error::other("no daemon runs there"))?;
-    let children = fs::read_to_string(format!("/proc/{supervisor}/task/{supervisor}/children"))?;
-    let children: Vec<i32> = children.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
-    if part == Part::Core && children.is_empty() {
-        return Err(io::Error::other("it has no core just now"));
-    }
-    if part != Part::Core {
-        kill(Pid::from_raw(supervisor), signal)?;
-    }
-    if part != Part::Supervisor {
+    find(pair, node, part).map(|whom| send(&whom, signal))
+}
+
+/// Sends a signal to processes of the bench.
+pub(super) fn send(whom: &[i32], signal: Signal) {
+    for pid in whom {
         // One that dies this moment needs no signal.
-        for child in children {
-            let _ = kill(Pid::from_raw(child), signal);
-        }
+        let _ = kill(Pid::from_raw(*pid), signal);
     }
-    Ok(())
 }
 
-/// Whether the process that the daemon of a node wrote down is there.
-pub(super) fn is_there(pair: &Pair, node: usize) -> bool {
-    let stat = first_process(pair, node).and_then(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).ok());
-    stat.is_some_and(|stat| !stat.rsplit(')').next().unwrap_or_default().trim_start().starts_with('Z'))
-}
-
-/// The process a daemon wrote down, by its id on the bench.
-fn first_process(pair: &Pair, node: usize) -> Option<i32> {
-    let host = &pair.machine(node).ok()?.host;
-    let original = pair.plan.original == Some(node);
-    let read = move || {
-        let file = if original { PathBuf::from("/run/heartbeat.pid") } else { run_dir().join("heartbeat.pid") };
-        fs::read_to_string(file)
+/// The processes of a daemon, by their ids on the bench.
+///
+/// # Errors
+/// When no such process is there.
+pub(super) fn find(pair: &Pair, node: usize, part: Part) -> io::Result<Vec<i32>> {
+    let all = processes(pair, node);
+    let whom: Vec<i32> = match part {
+        Part::All => all.iter().map(|(here, _)| *here).collect(),
+        Part::Core | Part::Supervisor => {
+            let status = pair.status(node).ok_or_else(|| io::Error::other("it does not say who it is"))?;
+            let wanted = if part == Part::Core { status.core } else { status.pid };
+            all.iter().filter(|(_, there)| i64::from(*there) == i64::from(wanted)).map(|(here, _)| *here).collect()
+        }
     };
-    let written: i32 = host.run(read).ok()?.ok()?.trim().parse().ok()?;
-    host.processes().into_iter().find(|(_, there)| *there == written).map(|(here, _)| here)
+    if whom.is_empty() {
+        return Err(io::Error::other("no such process is there just now"));
+    }
+    Ok(whom)
+}
+
+/// Whether any process of a node's daemon is there.
+pub(super) fn is_there(pair: &Pair, node: usize) -> bool {
+    !processes(pair, node).is_empty()
+}
+
+/// The processes of a node's daemon: their ids on the bench and on the host. Their commands tell them from scripts.
+fn processes(pair: &Pair, node: usize) -> Vec<(i32, i32)> {
+    let Ok(machine) = pair.machine(node) else { return Vec::new() };
+    let original = pair.plan.original == Some(node);
+    let is_daemon = |pid: i32| {
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = command.split(|byte| *byte == 0).collect();
+        if original {
+            return words[0].starts_with(b"heartbeat: ") || words[0] == original::PROGRAM.as_bytes();
+        }
+        words.get(1) == Some(&&b"daemon"[..]) && !words.contains(&&b"--upgrade"[..])
+    };
+    machine.host.processes().into_iter().filter(|(here, _)| is_daemon(*here)).collect()
 }
 
 fn run_dir() -> PathBuf {

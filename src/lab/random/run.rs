@@ -386,12 +386,15 @@ impl<'a> Run<'a> {
     }
 
     fn kill(&mut self, node: usize, part: Part, mended: Mono) {
+        let whom = match deeds::find(&self.play.pair, node, part) {
+            Ok(whom) => whom,
+            Err(error) => return self.report(Err(error)),
+        };
         let at = self.play.now();
-        let done = deeds::signal(&self.play.pair, node, part, Signal::SIGKILL);
-        if part != Part::Supervisor && done.is_ok() {
+        deeds::send(&whom, Signal::SIGKILL);
+        if part != Part::Supervisor {
             self.entries.push(Entry { at, fact: Fact::CoreKilled(node) });
         }
-        self.report(done);
         if part == Part::All {
             self.nodes[node].daemon = Some(Daemon::Gone);
             self.nodes[node].comes_back = Some(mended);
@@ -399,13 +402,14 @@ impl<'a> Run<'a> {
     }
 
     fn leave(&mut self, node: usize, away: Duration) {
+        if let Err(error) = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGTERM) {
+            return self.report(Err(error));
+        }
         let id = self.new_request(node, "heartbeat -k".to_owned(), false);
         self.nodes[node].leave = Some(id);
         self.nodes[node].daemon = Some(Daemon::Leaving);
         self.nodes[node].comes_back = None;
         self.active.retain(|(_, blow)| blow.node != node || blow.fault != Fault::Stall);
-        let done = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGTERM);
-        self.report(done);
         self.nodes[node].code = None;
         self.nodes[node].stays_away = away;
     }
