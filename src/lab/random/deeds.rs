@@ -15,7 +15,7 @@ use crate::lab::pair::{Pair, Way};
 use crate::paths::Paths;
 
 use super::fault::{Behaviour, Direction, Fault, File, Part, Place};
-use super::notes::trouble;
+use super::notes::{self, trouble};
 
 /// What fills a place up.
 const FILLER: &str = "filler";
@@ -160,6 +160,11 @@ pub(super) fn trouble_with(pair: &Pair, node: usize, name: &str, verb: Verb, how
 
 fn disk(pair: &Pair, node: usize) -> PathBuf {
     Path::new(DISKS).join(&pair.plan.nodes[node])
+}
+
+/// Gives a node a fencing device that does what it is asked.
+pub(super) fn give_fence(pair: &Pair, node: usize) -> io::Result<()> {
+    write_over(&disk(pair, node).join("fence"), &notes::fence_script())
 }
 
 /// Where a node's daemon writes its journal, as seen from the bench.

@@ -24,6 +24,8 @@ pub(super) enum Fact {
     Said(usize, String, bool),
     /// A node's scripts and services are gone with its power.
     Off(usize),
+    /// A node has switched another off, this one.
+    Fenced(usize),
     /// From now on things are so.
     Things(Things),
     /// A node's core was killed; whether another comes is up to the daemon.

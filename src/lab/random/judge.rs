@@ -2,7 +2,7 @@
 //!
 //! Each promise has a clock of its own, and nothing else excuses: a clock begins anew with what its promise names as an
 //! excuse. Time in which a script is at work, and time in which the machine ran nothing, is waited for; the order of things
-//! is never excused. `owners` asks S1 and S2, `evidence` S5 to S7, `service` L1, L2 and L6.
+//! is never excused. `owners` asks S1 to S3 and S8, `evidence` S5 to S7, `service` L1, L2 and L6.
 
 mod evidence;
 mod owners;
@@ -33,6 +33,8 @@ pub(super) struct Bounds {
     /// After how long a script is killed.
     pub(super) script_limit: Duration,
     pub(super) groups: Vec<Group>,
+    /// Whether each node can switch the other off.
+    pub(super) fenced: bool,
     /// The node that is not ours to answer for.
     pub(super) original: Option<usize>,
 }
@@ -232,6 +234,7 @@ impl Clocks {
             | Fact::Ended(..)
             | Fact::Said(..)
             | Fact::Off(_)
+            | Fact::Fenced(_)
             | Fact::Left(_)
             | Fact::Status(..)
             | Fact::Asked(_)

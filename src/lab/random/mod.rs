@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::files::Files;
+use super::files::{FENCE, Files};
 use super::plan::Plan;
 use super::play::Play;
 use super::timeline::{Outcome, Row};
@@ -53,10 +53,11 @@ pub(super) fn files(seed: u64) -> Files {
     let mut dice = Dice::new(seed);
     let mode = dice.pick(&["on", "on", "off", "legacy"]);
     let layout = dice.pick(&LAYOUTS);
+    let fence = if dice.one_in(3) { format!("fence {FENCE} %n\n") } else { String::new() };
     Files {
         ha_cf: HA_CF.replace("MODE", mode),
         haresources: layout.to_owned(),
-        latido_cf: Some(LATIDO_CF.to_owned()),
+        latido_cf: Some(format!("{LATIDO_CF}{fence}")),
         ..Files::own()
     }
 }
@@ -96,6 +97,8 @@ pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Resul
         interfaces: plan.interfaces.clone(),
         scripts: plan.recorded.iter().cloned().collect(),
     };
+    deeds::give_fence(&play.pair, 0)?;
+    deeds::give_fence(&play.pair, 1)?;
     // Who runs what is the judge's business alone.
     play.world.set_divided(true);
     let calm = if plan.original.is_some() { CALM_BESIDE_ORIGINAL } else { CALM };
@@ -176,6 +179,7 @@ fn bounds(plan: &Plan) -> Bounds {
         initdead: settings.initdead,
         script_limit: settings.script_timeout.start.max(settings.script_timeout.stop),
         groups: groups.collect(),
+        fenced: !settings.fences.is_empty(),
         original: plan.original,
     }
 }

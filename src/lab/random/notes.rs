@@ -36,6 +36,8 @@ pub(super) enum Noted {
     Said(String, bool),
     /// The host lost its power; written by the lab.
     Off,
+    /// It asks for another to be switched off.
+    Fence(String),
 }
 
 impl Note {
@@ -46,6 +48,7 @@ impl Note {
         let at = Duration::try_from_secs_f64(at.parse().ok()?).ok()?;
         let what = match *rest {
             ["off"] => Noted::Off,
+            ["fence", target] => Noted::Fence(target.to_owned()),
             [name, "begin", verb] => Noted::Began(name.to_owned(), verb_of(verb)?),
             [name, "end", verb, code] => Noted::Ended(name.to_owned(), verb_of(verb)?, code.parse().ok()?),
             [name, "says", said] => Noted::Said(name.to_owned(), said == "running"),
@@ -112,10 +115,29 @@ pub(super) fn script(name: &str) -> String {
     SCRIPT.replace("NAME", name).replace("NOTES", &format!("{KEPT}/{NOTES}"))
 }
 
+/// The fencing device: asks the lab, and waits until it has done so.
+pub(super) fn fence_script() -> String {
+    FENCE.replace("KEPT", KEPT).replace("NOTES", &format!("{KEPT}/{NOTES}"))
+}
+
+/// In the directory that is kept: that what this host asked its device for is done.
+pub(super) fn done(host: &str) -> String {
+    format!("fenced-for-{host}")
+}
+
 /// Below `/mnt`: what the scripts obey.
 pub(super) fn trouble(name: &str, verb: Verb) -> String {
     format!("trouble-{name}-{}", verb.as_str())
 }
+
+const FENCE: &str = r#"#!/bin/sh
+# Stands in for a fencing device in a random lab.
+read -r host </proc/sys/kernel/hostname
+rm -f "KEPT/fenced-for-$host"
+read -r now rest </proc/uptime
+echo "$now $host fence $1" >>NOTES
+while [ ! -e "KEPT/fenced-for-$host" ]; do sleep 0.05; done
+"#;
 
 const SCRIPT: &str = r#"#!/bin/sh
 # Stands in for NAME in a random lab: notes what it is asked to do and what came of it.
@@ -161,6 +183,7 @@ mod tests {
         assert_eq!(note("12.50 alpha one end stop 1\n"), Some(Noted::Ended("one".into(), Verb::Stop, 1)));
         assert_eq!(note("12.50 alpha one says running\n"), Some(Noted::Said("one".into(), true)));
         assert_eq!(note("12.50 alpha off\n"), Some(Noted::Off));
+        assert_eq!(note("12.50 alpha fence beta\n"), Some(Noted::Fence("beta".into())));
         assert_eq!(note("12.50 alpha one end"), None);
         assert_eq!(note("soon alpha off"), None);
     }

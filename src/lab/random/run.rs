@@ -3,7 +3,9 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::process::Child;
 use std::thread;
 use std::time::Duration;
@@ -23,7 +25,7 @@ use super::dice::Dice;
 use super::fact::{Asked, Daemon, Entry, Fact, Seen, Things};
 use super::fault::{Blow, Direction, Fault, Order, Part, Place, Vocabulary};
 use super::judge::Group;
-use super::notes::{Noted, Reader};
+use super::notes::{self, Noted, Reader};
 
 /// Between two looks at everything.
 const LOOK: Duration = Duration::from_millis(200);
@@ -31,6 +33,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const STARTED_AGAIN: Duration = Duration::from_millis(300);
 /// A reset machine needs a moment.
 const RESET: Duration = Duration::from_secs(2);
+/// Somebody switches on again what was fenced.
+const FENCED: Duration = Duration::from_secs(4);
 /// A card that was put in again is opened within a second.
 const OPENED_WITHIN: Duration = Duration::from_secs(1);
 /// So many things are wrong at once, at most.
@@ -61,6 +65,7 @@ pub(super) struct Run<'a> {
     wall: Duration,
     journals: [Journal; 2],
     groups: Vec<Group>,
+    kept: PathBuf,
 }
 
 /// What we did to a node's daemon.
@@ -102,6 +107,7 @@ impl<'a> Run<'a> {
             wall: clock.since_1970().saturating_sub(clock.mono().elapsed()),
             journals: [journal(0), journal(1)],
             groups,
+            kept: play.pair.plan.kept.clone().unwrap_or_default(),
             play,
         }
     }
@@ -485,6 +491,7 @@ impl<'a> Run<'a> {
 
     /// Reads what scripts have written.
     fn read_notes(&mut self) {
+        let mut fences = Vec::new();
         while let Some((at, note)) = self.notes.next() {
             let Some(node) = self.play.pair.plan.node(&note.host) else { continue };
             let fact = match note.what {
@@ -498,9 +505,30 @@ impl<'a> Run<'a> {
                 Noted::Ended(name, verb, code) => Fact::Ended(node, name, verb, code),
                 Noted::Said(name, running) => Fact::Said(node, name, running),
                 Noted::Off => Fact::Off(node),
+                Noted::Fence(target) => {
+                    fences.push((node, target));
+                    continue;
+                }
             };
             self.entries.push(Entry { at, fact });
         }
+        for (by, target) in fences {
+            self.fence(by, &target);
+        }
+    }
+
+    /// Does what a fencing device is asked for.
+    fn fence(&mut self, by: usize, target: &str) {
+        let name = self.name(by);
+        let Some(node) = self.play.pair.plan.node(target).filter(|node| *node != by) else { return };
+        self.play.deed(&format!("{name} fences {target}"));
+        self.fact(Fact::Fenced(node));
+        if self.play.pair.is_on(node) {
+            self.power_off(node);
+            self.nodes[node].comes_back = Some(self.play.now() + FENCED);
+        }
+        let done = fs::write(self.kept.join(notes::done(&name)), "");
+        self.report(done);
     }
 
     /// Looks at everything nobody tells.

@@ -1,8 +1,8 @@
-//! Never both: S1 and S2.
+//! Never both: S1, S2, and S3 where a silent node is fenced; nobody is fenced who is known to be gone: S8.
 
 use std::collections::BTreeMap;
 
-use super::super::fact::Fact;
+use super::super::fact::{Daemon, Fact};
 use super::truth::Run;
 use super::{Said, Scene, Stamp};
 use crate::haresources::Verb;
@@ -11,6 +11,8 @@ use crate::haresources::Verb;
 pub(super) struct Owners {
     /// Since when what is on both is on both.
     since: BTreeMap<String, Stamp>,
+    /// Fenced, and not started again since.
+    fenced: [bool; 2],
 }
 
 impl Owners {
@@ -30,6 +32,9 @@ impl Owners {
                 let by = if is_new { format!(": {} starts it", scene.name(last)) } else { String::new() };
                 said.push(("S1", about.clone(), format!("{both}, although all has been well since {}{by}", fine.at)));
             }
+            if scene.bounds.fenced {
+                said.push(("S3", about.clone(), format!("{both}, although a silent node is fenced")));
+            }
             let heard = scene.clocks.one_way.filter(|_| scene.bounds.original.is_none());
             if let Some(fine) = heard.filter(|fine| scene.lasted((*fine).max(begun)) > scene.patience()) {
                 let what = format!("{both}, although one node has heard the other since {}", fine.at);
@@ -37,6 +42,27 @@ impl Owners {
             }
         }
         self.ask_old_starts(scene, said);
+        self.ask_fences(scene, said);
+    }
+
+    fn ask_fences(&mut self, scene: &Scene<'_>, said: &mut Said) {
+        match &scene.entry.fact {
+            Fact::Things(things) => {
+                for node in [0, 1] {
+                    self.fenced[node] &= things.daemons[node] == Daemon::Off;
+                }
+            }
+            Fact::Fenced(node) => {
+                let left = scene.clocks.things.daemons[*node] == Daemon::Left;
+                let why = if left { "it had left in order" } else { "it had been fenced and was not heard since" };
+                if left || self.fenced[*node] {
+                    let what = format!("{} is fenced although {why}", scene.name(*node));
+                    said.push(("S8", format!("{node} {}", scene.entry.at), what));
+                }
+                self.fenced[*node] = true;
+            }
+            _ => {}
+        }
     }
 
     /// A start of what runs on the other node long since is a new double even when the notes know the first start only.

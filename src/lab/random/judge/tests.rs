@@ -34,6 +34,7 @@ fn pair() -> List {
         initdead: Duration::from_secs(3),
         script_limit: Duration::from_secs(3),
         groups: vec![group("one", 0, &["one", "two"]), group("three", 1, &["three"])],
+        fenced: false,
         original: None,
     };
     let mut list = List { bounds, entries: Vec::new() };
@@ -166,6 +167,30 @@ fn one_way_that_works_is_enough_for_s2() {
     list.things(20.0, STARTED, false).starts(21.1, 1, "one").answers(21.0, 25.0);
     list.add(25.0, Fact::Things(Things { reaches: [true, false], ..things(STARTED, false) })).answers(25.0, 27.0);
     assert_eq!(list.judged(), ["S2"]);
+}
+
+#[test]
+fn where_a_silent_node_is_fenced_nothing_excuses_a_double() {
+    let mut list = pair();
+    list.bounds.fenced = true;
+    list.things(20.0, STARTED, false).starts(21.1, 1, "one");
+    assert_eq!(list.judged(), ["S3"]);
+}
+
+#[test]
+fn who_left_in_order_or_was_fenced_already_is_not_fenced() {
+    let mut list = pair();
+    list.bounds.fenced = true;
+    list.add(20.0, Fact::Cause(1, None)).stops(20.0, 1, "three", 0).starts(20.1, 0, "three");
+    list.things(20.2, [Daemon::Well, Daemon::Left], true).add(22.0, Fact::Fenced(1));
+    assert_eq!(list.judged(), ["S8"]);
+    let mut list = pair();
+    list.bounds.fenced = true;
+    list.things(20.0, STARTED, false).add(21.0, Fact::Fenced(1)).add(21.0, Fact::Off(1));
+    list.things(21.0, [Daemon::Well, Daemon::Off], true).starts(21.2, 0, "three");
+    assert_eq!(list.judged(), Vec::<&str>::new());
+    list.add(22.0, Fact::Fenced(1));
+    assert_eq!(list.judged(), ["S8"]);
 }
 
 #[test]

@@ -95,6 +95,7 @@ impl Truth {
                 self.failed_stop[*node] = None;
             }
             Fact::Said(..)
+            | Fact::Fenced(_)
             | Fact::Things(_)
             | Fact::CoreKilled(_)
             | Fact::Died(..)
