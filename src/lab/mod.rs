@@ -172,7 +172,7 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, String)> {
     let mut files = match (&options.config, options.random) {
         (Some(directory), _) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
-        (None, Some(random)) => random::files(random.seed),
+        (None, Some(random)) => random::files(random.seed, options.original.is_some()),
         (None, None) => Files::own(),
     };
     if !options.real_scripts {

@@ -71,6 +71,10 @@ pub(super) fn find(pair: &Pair, node: usize, part: Part) -> io::Result<Vec<i32>>
     let all = processes(pair, node);
     let whom: Vec<i32> = match part {
         Part::All => all.iter().map(|(here, _)| *here).collect(),
+        // The first of them passes an order on to the others.
+        Part::Core | Part::Supervisor if pair.plan.original == Some(node) => {
+            all.iter().min_by_key(|(_, there)| *there).map(|(here, _)| *here).into_iter().collect()
+        }
         Part::Core | Part::Supervisor => {
             let status = pair.status(node).ok_or_else(|| io::Error::other("it does not say who it is"))?;
             let wanted = if part == Part::Core { status.core } else { status.pid };

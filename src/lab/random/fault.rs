@@ -115,14 +115,13 @@ impl Fault {
         matches!(self, Fault::Upgrade | Fault::Reload | Fault::Typed(..) | Fault::Kill(Part::Core | Part::Supervisor))
     }
 
-    /// Whether it means anything to an original.
+    /// Whether it means anything to an original. One that is killed forgets what it ran, and nobody can know.
     pub(super) const fn befalls_originals(&self) -> bool {
         matches!(
             self,
             Fault::Cut(..)
                 | Fault::Loss(..)
                 | Fault::Stall
-                | Fault::Kill(Part::All)
                 | Fault::PowerOff
                 | Fault::Script(_, _, Behaviour::Slow)
                 | Fault::Leave
@@ -153,7 +152,15 @@ impl fmt::Display for Fault {
             }
             Fault::Typed(Order::Standby, set) => write!(f, "standby {set}"),
             Fault::Typed(Order::Takeover, set) => write!(f, "takeover {set}"),
-            other => f.write_str(other.kind()),
+            Fault::Stall
+            | Fault::Kill(_)
+            | Fault::PowerOff
+            | Fault::Full(_)
+            | Fault::KeyFileOpen
+            | Fault::WrongFile(_)
+            | Fault::Leave
+            | Fault::Upgrade
+            | Fault::Reload => f.write_str(self.kind()),
         }
     }
 }
@@ -186,7 +193,7 @@ impl Vocabulary {
             16 => (Fault::Full(dice.pick(&[Place::Disk, Place::Run])), 1_000, 8_000),
             17 => (Fault::KeyFileOpen, 1_000, 8_000),
             18 => (Fault::WrongFile(dice.pick(&[File::HaCf, File::Haresources])), 1_000, 8_000),
-            19 | 20 | 21 => {
+            19..22 => {
                 let verb = dice.pick(&[Verb::Start, Verb::Start, Verb::Stop, Verb::Status]);
                 let how = dice.pick(&[Behaviour::Fail, Behaviour::Hang, Behaviour::Slow]);
                 (Fault::Script(dice.pick(&self.scripts), verb, how), 1_000, 8_000)

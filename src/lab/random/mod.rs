@@ -12,7 +12,7 @@ mod judge;
 mod notes;
 mod run;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,12 +48,12 @@ const LAYOUTS: [&str; 4] = [
     "alpha one\nbeta 10.9.1.100/24/eth0 two\nbeta three\n",
 ];
 
-/// The files of a seed.
-pub(super) fn files(seed: u64) -> Files {
+/// The files of a seed. An original is not fenced, as it does not fence.
+pub(super) fn files(seed: u64, beside_original: bool) -> Files {
     let mut dice = Dice::new(seed);
     let mode = dice.pick(&["on", "on", "off", "legacy"]);
     let layout = dice.pick(&LAYOUTS);
-    let fence = if dice.one_in(3) { format!("fence {FENCE} %n\n") } else { String::new() };
+    let fence = if dice.one_in(3) && !beside_original { format!("fence {FENCE} %n\n") } else { String::new() };
     Files {
         ha_cf: HA_CF.replace("MODE", mode),
         haresources: layout.to_owned(),
@@ -105,7 +105,7 @@ pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Resul
     let mut run = Run::new(play, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
     let end = run.play.now() + random.time;
     run.begin();
-    let mut said = BTreeSet::new();
+    let mut said = BTreeMap::new();
     loop {
         let left = end.since(run.play.now()).saturating_sub(calm);
         let storm = run.dice.time(STORM.0, STORM.1).min(left);
@@ -118,34 +118,36 @@ pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Resul
         }
     }
     let counts = std::mem::take(&mut run.counts);
-    Ok(conclude(play, &counts, random, kept))
+    table(play, &counts);
+    Ok(conclude(play, &said, random, kept))
 }
 
 /// Says what is to be complained of and was not said yet.
-fn tell(run: &mut Run<'_>, bounds: &Bounds, said: &mut BTreeSet<String>) {
+fn tell(run: &mut Run<'_>, bounds: &Bounds, said: &mut BTreeMap<String, Mono>) {
     let mut entries = run.entries.clone();
     entries.sort_by_key(|entry| entry.at);
     for complaint in judge::judge(bounds, &entries) {
         let text = complaint.to_string();
-        if said.insert(text.clone()) {
+        if said.insert(text.clone(), complaint.at).is_none() {
             run.play.complain(text);
         }
     }
 }
 
-/// The table, and what becomes of the records.
-fn conclude(
-    play: &mut Play,
-    counts: &std::collections::BTreeMap<&'static str, usize>,
-    random: Random,
-    kept: &Path,
-) -> ExitCode {
-    let stood_still = play.steady.worst(Mono::ZERO, play.now());
+fn table(play: &mut Play, counts: &BTreeMap<&'static str, usize>) {
     for (kind, count) in counts {
         let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
         play.rows.push(Row { event: (*kind).to_owned(), outage: None, remark: None, decided_by: times });
     }
+    let stood_still = play.steady.worst(Mono::ZERO, play.now());
     play.printer.table(&play.rows, &Outcome { wrong: &play.wrong, speed: play.pair.plan.speed, stood_still });
+}
+
+/// For so long a machine that stood still may be the reason.
+const AFTERMATH: Duration = Duration::from_secs(20);
+
+/// What becomes of the records, and the exit code.
+fn conclude(play: &Play, said: &BTreeMap<String, Mono>, random: Random, kept: &Path) -> ExitCode {
     if play.wrong.is_empty() {
         let _ = fs::remove_dir_all(kept);
         return ExitCode::SUCCESS;
@@ -157,6 +159,12 @@ fn conclude(
         play.wrong.join("\n  "),
         kept.display()
     ));
+    let deadtime = play.pair.plan.config.settings.deadtime;
+    let is_shaky = |at: &Mono| play.steady.worst(at.before(AFTERMATH), *at) * super::SHAKY >= deadtime;
+    if said.len() == play.wrong.len() && said.values().all(is_shaky) {
+        super::complain("the machine stood still shortly before each: that judges the machine, not the pair");
+        return ExitCode::from(super::NOT_JUDGED);
+    }
     ExitCode::FAILURE
 }
 
@@ -208,12 +216,14 @@ script-timeout status 3
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_seed_has_good_files_with_groups_of_both_nodes() {
         for seed in 0..40 {
-            let plan = Plan::new(files(seed), Some(1.0), false).unwrap();
+            let plan = Plan::new(files(seed, false), Some(1.0), false).unwrap();
             let owners: BTreeSet<&str> = plan.config.groups.iter().map(|group| group.owner.as_str()).collect();
             assert_eq!(owners.len(), 2, "{seed}");
             assert!(bounds(&plan).groups.iter().all(|group| !group.resources.is_empty()), "{seed}");

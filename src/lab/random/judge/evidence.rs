@@ -1,6 +1,8 @@
 //! Nothing is called stopped without evidence, nothing healthy is stopped without a cause, nothing a dead daemon began is
 //! forgotten: S5, S6, S7.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "of all facts each reads those that its promises are about")]
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Never both: S1, S2, and S3 where a silent node is fenced; nobody is fenced who is known to be gone: S8.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "of all facts each reads those that its promises are about")]
+
 use std::collections::BTreeMap;
 
 use super::super::fact::{Daemon, Fact};

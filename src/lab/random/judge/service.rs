@@ -1,5 +1,7 @@
 //! Never none: L1 (every group runs somewhere), L2 (every request is answered), L6 (a daemon that died is there again).
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "of all facts each reads those that its promises are about")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
