@@ -201,6 +201,13 @@ pub(super) fn set(pair: &mut Pair, node: usize, fault: &Fault, on: bool) -> io::
         Fault::KeyFileOpen => open_keys(pair, node, on),
         Fault::WrongFile(file) => spoil(pair, node, *file, on),
         Fault::Script(name, verb, how) => trouble_with(pair, node, name, *verb, on.then_some(*how)),
-        Fault::Kill(_) | Fault::PowerOff | Fault::Leave | Fault::Upgrade | Fault::Reload | Fault::Typed(..) => Ok(()),
+        Fault::KillStorm(_)
+        | Fault::BothTyped(..)
+        | Fault::Kill(_)
+        | Fault::PowerOff
+        | Fault::Leave
+        | Fault::Upgrade
+        | Fault::Reload
+        | Fault::Typed(..) => Ok(()),
     }
 }

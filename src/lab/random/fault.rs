@@ -60,6 +60,8 @@ pub(super) enum Fault {
     CardGone(String),
     Stall,
     Kill(Part),
+    /// The core, so often, one soon after the other.
+    KillStorm(u8),
     PowerOff,
     Full(Place),
     KeyFileOpen,
@@ -69,6 +71,8 @@ pub(super) enum Fault {
     Upgrade,
     Reload,
     Typed(Order, &'static str),
+    /// Standby of these sets, on both nodes at once.
+    BothTyped(&'static str, &'static str),
 }
 
 /// When what befalls whom, and for how long.
@@ -93,6 +97,7 @@ impl Fault {
             Fault::Kill(Part::Core) => "core killed",
             Fault::Kill(Part::Supervisor) => "supervisor killed",
             Fault::Kill(Part::All) => "core and supervisor killed",
+            Fault::KillStorm(_) => "core killed again and again",
             Fault::PowerOff => "power-off",
             Fault::Full(Place::Disk) => "disk full",
             Fault::Full(Place::Run) => "/run full",
@@ -107,12 +112,26 @@ impl Fault {
             Fault::Reload => "files reread",
             Fault::Typed(Order::Standby, _) => "standby typed",
             Fault::Typed(Order::Takeover, _) => "takeover typed",
+            Fault::BothTyped(..) => "standby typed on both at once",
         }
     }
 
     /// Whether it is over when it is done.
     pub(super) const fn is_moment(&self) -> bool {
-        matches!(self, Fault::Upgrade | Fault::Reload | Fault::Typed(..) | Fault::Kill(Part::Core | Part::Supervisor))
+        matches!(
+            self,
+            Fault::Upgrade
+                | Fault::Reload
+                | Fault::Typed(..)
+                | Fault::BothTyped(..)
+                | Fault::KillStorm(_)
+                | Fault::Kill(Part::Core | Part::Supervisor)
+        )
+    }
+
+    /// Whether a daemon that dies meanwhile comes back to a machine that refuses something.
+    pub(super) const fn is_refusal(&self) -> bool {
+        matches!(self, Fault::CardGone(_) | Fault::Full(_) | Fault::KeyFileOpen | Fault::WrongFile(_))
     }
 
     /// Whether it means anything to an original. One that is killed forgets what it ran, and nobody can know.
@@ -152,6 +171,8 @@ impl fmt::Display for Fault {
             }
             Fault::Typed(Order::Standby, set) => write!(f, "standby {set}"),
             Fault::Typed(Order::Takeover, set) => write!(f, "takeover {set}"),
+            Fault::KillStorm(times) => write!(f, "core killed {times} times"),
+            Fault::BothTyped(here, there) => write!(f, "standby {here}, and standby {there} on the other node"),
             Fault::Stall
             | Fault::Kill(_)
             | Fault::PowerOff
@@ -174,6 +195,15 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// What may befall a node to which this has happened, before the machine is whole again.
+    pub(super) fn draw_after(&self, dice: &mut Dice, blow: &Blow) -> Option<Blow> {
+        if !blow.fault.is_refusal() || dice.one_in(2) {
+            return None;
+        }
+        let fault = dice.pick(&[Fault::Kill(Part::Core), Fault::Kill(Part::All), Fault::KillStorm(3)]);
+        Some(Blow { node: blow.node, fault, lasts: dice.time(50, 3_000) })
+    }
+
     /// The next blow.
     pub(super) fn draw(&self, dice: &mut Dice) -> Blow {
         let node = dice.node();
@@ -186,7 +216,8 @@ impl Vocabulary {
             }
             5 => (Fault::CardGone(dice.pick(&self.interfaces)), 300, 6_000),
             6 | 7 => (Fault::Stall, 200, 5_000),
-            8..11 => (Fault::Kill(Part::Core), 0, 1),
+            8 | 9 => (Fault::Kill(Part::Core), 0, 1),
+            10 => (Fault::KillStorm(u8::try_from(2 + dice.below(4)).unwrap_or(2)), 0, 1),
             11 => (Fault::Kill(Part::Supervisor), 0, 1),
             12 | 13 => (Fault::Kill(Part::All), 100, 4_000),
             14 | 15 => (Fault::PowerOff, 500, 6_000),
@@ -201,7 +232,8 @@ impl Vocabulary {
             22 | 23 => (Fault::Leave, 200, 5_000),
             24 => (Fault::Upgrade, 0, 1),
             25 => (Fault::Reload, 0, 1),
-            26 | 27 => (Fault::Typed(Order::Standby, dice.pick(&SETS)), 0, 1),
+            26 => (Fault::Typed(Order::Standby, dice.pick(&SETS)), 0, 1),
+            27 => (Fault::BothTyped(dice.pick(&SETS), dice.pick(&SETS)), 0, 1),
             _ => (Fault::Typed(Order::Takeover, dice.pick(&SETS)), 0, 1),
         };
         Blow { node, fault, lasts: dice.time(least, most) }
@@ -242,6 +274,6 @@ mod tests {
     fn every_kind_is_drawn_sooner_or_later() {
         let mut dice = Dice::new(7);
         let kinds: BTreeSet<&str> = (0..3_000).map(|_| vocabulary().draw(&mut dice).fault.kind()).collect();
-        assert_eq!(kinds.len(), 24, "{kinds:?}");
+        assert_eq!(kinds.len(), 26, "{kinds:?}");
     }
 }

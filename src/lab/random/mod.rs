@@ -82,7 +82,7 @@ pub(super) fn make_kept(seed: u64) -> io::Result<PathBuf> {
 const STORM: (u64, u64) = (5_000, 25_000);
 const CALM: Duration = Duration::from_secs(10);
 /// An original restarts itself after a partition.
-const CALM_BESIDE_ORIGINAL: Duration = Duration::from_secs(45);
+const CALM_BESIDE_ORIGINAL: Duration = Duration::from_secs(35);
 
 /// Plays it; the promises that were broken are on the time line and in `play.wrong`.
 ///

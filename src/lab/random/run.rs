@@ -41,6 +41,8 @@ const OPENED_WITHIN: Duration = Duration::from_secs(1);
 const AT_ONCE: usize = 4;
 /// What was decided while the disk was full is done by then.
 const AFTER_FULL: Duration = Duration::from_secs(10);
+/// A supervisor that was killed is replaced by then, and a core as well.
+const KILLED_TOGETHER: Duration = Duration::from_secs(1);
 /// How long a typed command may wait.
 const TYPED_WAITS: &str = "60";
 
@@ -80,6 +82,8 @@ struct Node {
     stays_away: Duration,
     /// How its daemon ended, once that was told.
     code: Option<Option<i32>>,
+    /// When any of its processes was last killed.
+    killed: Option<Mono>,
     /// A card was put in then.
     card_in: Mono,
     seen: Option<Seen>,
@@ -130,8 +134,16 @@ impl<'a> Run<'a> {
             let wait = wait.min(end.since(self.play.now()));
             self.pass(wait);
             let blow = self.words.draw(&mut self.dice);
-            if self.active.len() < AT_ONCE && self.is_possible(&blow) {
-                self.strike(blow);
+            if self.active.len() >= AT_ONCE || !self.is_possible(&blow) {
+                continue;
+            }
+            self.strike(blow.clone());
+            if let Some(next) = self.words.draw_after(&mut self.dice, &blow) {
+                let wait = self.dice.time(20, 1_000);
+                self.pass(wait);
+                if self.is_possible(&next) {
+                    self.strike(next);
+                }
             }
         }
     }
@@ -244,9 +256,14 @@ impl<'a> Run<'a> {
             Fault::Full(Place::Disk) => on && !active(|other| matches!(other, Fault::Script(..) | Fault::WrongFile(_))),
             Fault::Script(..) | Fault::WrongFile(_) => on && !active(|other| *other == Fault::Full(Place::Disk)),
             Fault::Full(Place::Run) | Fault::KeyFileOpen | Fault::PowerOff => on,
-            Fault::Stall | Fault::Kill(_) | Fault::Leave | Fault::Upgrade | Fault::Reload | Fault::Typed(..) => {
-                daemon == Some(Daemon::Well)
-            }
+            Fault::BothTyped(..) => self.nodes.iter().all(|node| node.daemon == Some(Daemon::Well)),
+            Fault::KillStorm(_)
+            | Fault::Stall
+            | Fault::Kill(_)
+            | Fault::Leave
+            | Fault::Upgrade
+            | Fault::Reload
+            | Fault::Typed(..) => daemon == Some(Daemon::Well),
         }
     }
 
@@ -262,6 +279,13 @@ impl<'a> Run<'a> {
                 self.nodes[node].comes_back = Some(mended);
             }
             Fault::Kill(part) => self.kill(node, *part, mended),
+            Fault::KillStorm(times) => {
+                for _ in 0..*times {
+                    self.kill(node, Part::Core, mended);
+                    let wait = self.dice.time(20, 600);
+                    self.pass(wait);
+                }
+            }
             Fault::Leave => self.leave(node, blow.lasts),
             Fault::Upgrade => {
                 // No request: it waits until nothing is being moved.
@@ -269,9 +293,14 @@ impl<'a> Run<'a> {
             }
             Fault::Reload => self.reload(node),
             Fault::Typed(order, set) => self.type_order(node, *order, set),
+            Fault::BothTyped(here, there) => {
+                self.type_order(node, Order::Standby, here);
+                self.type_order(1 - node, Order::Standby, there);
+            }
             fault => {
-                let done = deeds::set(&mut self.play.pair, node, fault, true);
-                self.report(done);
+                if let Err(error) = deeds::set(&mut self.play.pair, node, fault, true) {
+                    return self.report(Err(error));
+                }
                 if *fault == Fault::Stall {
                     self.nodes[node].daemon = Some(Daemon::Stopped);
                 }
@@ -397,6 +426,7 @@ impl<'a> Run<'a> {
             Err(error) => return self.report(Err(error)),
         };
         let at = self.play.now();
+        self.nodes[node].killed = Some(at);
         deeds::send(&whom, Signal::SIGKILL);
         if part != Part::Supervisor {
             self.entries.push(Entry { at, fact: Fact::CoreKilled(node) });
@@ -574,7 +604,10 @@ impl<'a> Run<'a> {
             self.nodes[node].comes_back = Some(self.play.now() + self.nodes[node].stays_away);
         } else {
             self.nodes[node].daemon = Some(Daemon::Gone);
-            self.fact(Fact::Died(node, code));
+            // Both processes may have been killed, one soon after the other.
+            if self.nodes[node].killed.is_none_or(|at| self.play.now().since(at) > KILLED_TOGETHER) {
+                self.fact(Fact::Died(node, code));
+            }
             self.nodes[node].comes_back = Some(self.play.now() + STARTED_AGAIN);
         }
     }

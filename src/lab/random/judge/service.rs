@@ -13,7 +13,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// A core is there again long before that, unless the machine does not allow it.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 /// An original restarts itself after a partition, and says nothing meanwhile.
-const ORIGINALS_NEED: Duration = Duration::from_secs(30);
+const ORIGINALS_NEED: Duration = Duration::from_secs(22);
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Service {
@@ -67,6 +67,9 @@ impl Service {
                 self.answered[*node] = now;
                 // A daemon that comes back too late waits as one that starts.
                 self.born = Some(now);
+                if let Fact::Died(_, code) = &scene.entry.fact {
+                    ask_end(scene, *node, *code, said);
+                }
             }
             Fact::StoodStill(_) => self.answered = [now; 2],
             Fact::Status(node, seen) => {
@@ -151,5 +154,19 @@ impl Service {
             let what = format!("the daemon on {} has not answered since {}", scene.name(node), self.answered[node].at);
             said.push(("L6", format!("{node} {}", self.answered[node].at), what));
         }
+    }
+}
+
+/// While something runs no refusal ends a daemon.
+fn ask_end(scene: &Scene<'_>, node: usize, code: Option<i32>, said: &mut Said) {
+    let running: Vec<&str> = scene.truth.resources(node).map(|(name, _)| name.as_str()).collect();
+    if !running.is_empty() && scene.is_ours(node) {
+        let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with exit code {code}"));
+        let what = format!(
+            "the daemon on {} ended {code} though nobody told it to, and {} may run there",
+            scene.name(node),
+            running.join(", ")
+        );
+        said.push(("L6", format!("{node} ended {}", scene.entry.at), what));
     }
 }

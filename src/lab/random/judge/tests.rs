@@ -335,6 +335,16 @@ fn a_core_that_does_not_come_back_breaks_l6() {
 }
 
 #[test]
+fn a_daemon_that_ends_by_itself_while_something_runs_breaks_l6() {
+    let mut list = pair();
+    list.add(20.0, Fact::Died(1, Some(1)));
+    assert_eq!(list.judged(), ["L6"]);
+    let mut list = pair();
+    list.add(19.0, Fact::Cause(1, None)).stops(19.0, 1, "three", 0).add(20.0, Fact::Died(1, Some(1)));
+    assert_eq!(list.judged(), Vec::<&str>::new());
+}
+
+#[test]
 fn beside_an_original_only_what_ours_begins_is_judged() {
     let mut list = pair();
     list.bounds.original = Some(1);
