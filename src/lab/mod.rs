@@ -172,13 +172,15 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, String)> {
     let mut files = match (&options.config, options.random) {
         (Some(directory), _) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
-        (None, Some(random)) => random::files(random.seed, options.original.is_some()),
+        (None, Some(random)) => random::files(random.seed),
         (None, None) => Files::own(),
     };
     if !options.real_scripts {
         files.keep_inside();
     }
-    if files.own && options.scenarios.contains(&Scenario::StuckFence) {
+    // An original is not fenced, as it does not fence.
+    let by_chance = options.random.is_some_and(|random| random::has_fence(random.seed)) && options.original.is_none();
+    if by_chance || files.own && options.scenarios.contains(&Scenario::StuckFence) {
         files.add_fence();
     }
     let plan_at = |speed| {

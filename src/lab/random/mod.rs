@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::files::{FENCE, Files};
+use super::files::Files;
 use super::plan::Plan;
 use super::play::Play;
 use super::timeline::{Outcome, Row};
@@ -48,18 +48,22 @@ const LAYOUTS: [&str; 4] = [
     "alpha one\nbeta 10.9.1.100/24/eth0 two\nbeta three\n",
 ];
 
-/// The files of a seed. An original is not fenced, as it does not fence.
-pub(super) fn files(seed: u64, beside_original: bool) -> Files {
+/// The files of a seed.
+pub(super) fn files(seed: u64) -> Files {
     let mut dice = Dice::new(seed);
     let mode = dice.pick(&["on", "on", "off", "legacy"]);
     let layout = dice.pick(&LAYOUTS);
-    let fence = if dice.one_in(3) && !beside_original { format!("fence {FENCE} %n\n") } else { String::new() };
     Files {
         ha_cf: HA_CF.replace("MODE", mode),
         haresources: layout.to_owned(),
-        latido_cf: Some(format!("{LATIDO_CF}{fence}")),
+        latido_cf: Some(LATIDO_CF.to_owned()),
         ..Files::own()
     }
+}
+
+/// Whether the nodes of a seed can switch each other off.
+pub(super) fn has_fence(seed: u64) -> bool {
+    Dice::new(seed.wrapping_mul(31)).one_in(3)
 }
 
 /// The resource scripts of a plan, by name.
@@ -223,7 +227,7 @@ mod tests {
     #[test]
     fn every_seed_has_good_files_with_groups_of_both_nodes() {
         for seed in 0..40 {
-            let plan = Plan::new(files(seed, false), Some(1.0), false).unwrap();
+            let plan = Plan::new(files(seed), Some(1.0), false).unwrap();
             let owners: BTreeSet<&str> = plan.config.groups.iter().map(|group| group.owner.as_str()).collect();
             assert_eq!(owners.len(), 2, "{seed}");
             assert!(bounds(&plan).groups.iter().all(|group| !group.resources.is_empty()), "{seed}");

@@ -109,7 +109,8 @@ impl Evidence {
     fn ask_successor(&self, scene: &Scene<'_>, node: usize, name: &str, said: &mut Said) {
         let others: Vec<&str> =
             self.unaccounted[node].iter().map(String::as_str).filter(|other| *other != name).collect();
-        if others.is_empty() || !scene.is_ours(node) {
+        // What the predecessor had started itself is not new: each group is looked after by itself.
+        if others.is_empty() || self.inherited[node].contains(name) || !scene.is_ours(node) {
             return;
         }
         let what = format!(

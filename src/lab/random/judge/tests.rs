@@ -257,6 +257,14 @@ fn a_successor_that_starts_something_before_it_looks_breaks_s7() {
 }
 
 #[test]
+fn a_successor_may_start_again_what_its_predecessor_had_started() {
+    let mut list = pair();
+    list.add(20.0, Fact::CoreKilled(0)).add(20.1, Fact::Began(0, "one".to_owned(), Verb::Status));
+    list.starts(20.2, 0, "one").add(20.3, Fact::Began(0, "two".to_owned(), Verb::Status));
+    assert_eq!(list.judged(), Vec::<&str>::new());
+}
+
+#[test]
 fn who_leaves_and_leaves_something_behind_breaks_s7() {
     let mut list = pair();
     list.add(20.0, Fact::Cause(0, None)).stops(20.1, 0, "two", 0);
