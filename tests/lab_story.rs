@@ -94,6 +94,14 @@ fn a_fence_that_fails_three_times_holds_the_takeover_up() {
 }
 
 #[test]
+fn faults_by_chance_break_no_promise() {
+    let Some(text) = lab(&["--random", "18", "--seed", "1"]) else { return };
+    assert!(text.contains("all is mended"), "{text}");
+    // Nothing is kept of a run in which all went well.
+    assert!(!text.contains("latido replay FILE"), "{text}");
+}
+
+#[test]
 fn json_is_one_object_a_line() {
     let Some(text) = lab(&["--json", "--scenario", "hand-over", "--speed", "1"]) else { return };
     for line in text.lines() {

@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use crate::lab::{self, Scenario};
+use crate::lab::{self, Random, Scenario};
 
 /// Options of `latido lab`.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,6 +16,7 @@ use crate::lab::{self, Scenario};
   latido lab --config /etc/ha.d       your own files; recorders stand in for your scripts
   latido lab --shell                  pull the cables yourself
   latido lab --shell --original beta  the same beside the original heartbeat
+  latido lab --random 300 --seed 7    five minutes of faults by chance; the promises are judged
 
 Needs no package and, where user namespaces are allowed, no root. Nothing is left behind.
 On a machine that stands still for too long (too few processors, a busy hypervisor) it plays again, four times slower,
@@ -35,10 +37,18 @@ pub(super) struct Args {
     #[arg(long, requires = "config")]
     real_scripts: bool,
     /// A prompt: cut cables, kill nodes, hand over by hand
-    #[arg(long, conflicts_with_all = ["scenario", "json"])]
+    #[arg(long, group = "by_hand_or_chance", conflicts_with_all = ["scenario", "json"])]
     shell: bool,
-    /// With --shell: this node runs the original heartbeat of Debian's package (as root)
-    #[arg(long, value_name = "NODE", requires = "shell")]
+    /// Faults by chance for so many seconds, then calm, again and again: links, daemons, scripts, files, requests. The
+    /// promises of docs/takeover.md are judged by what the resource scripts noted
+    #[arg(long, value_name = "SECONDS", group = "by_hand_or_chance", conflicts_with_all = ["scenario", "config", "speed"],
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    random: Option<u64>,
+    /// With --random: the seed the faults are drawn from; the same seed draws the same ones
+    #[arg(long, value_name = "N", requires = "random", default_value_t = 1)]
+    seed: u64,
+    /// With --shell or --random: this node runs the original heartbeat of Debian's package (as root)
+    #[arg(long, value_name = "NODE", requires = "by_hand_or_chance")]
     original: Option<String>,
     /// One JSON object a line, the table last
     #[arg(long)]
@@ -59,7 +69,7 @@ pub(super) struct Args {
 /// can judge nobody.
 pub(super) fn run(args: &Args) -> ExitCode {
     match args.inner {
-        None => lab::run(args.speed.is_none() && !args.shell),
+        None => lab::run(args.speed.is_none() && !args.shell && args.random.is_none()),
         Some(lab::Part::Bench) => lab::run_on_the_bench(&lab::Options {
             config: args.config.clone(),
             scenarios: args.scenario.clone(),
@@ -68,6 +78,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             real_scripts: args.real_scripts,
             shell: args.shell,
             original: args.original.clone(),
+            random: args.random.map(|seconds| Random { time: Duration::from_secs(seconds), seed: args.seed }),
             json: args.json,
         }),
         Some(part) => lab::run_part(part, &args.words),

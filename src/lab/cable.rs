@@ -43,7 +43,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     stop: bool,
-    cut: bool,
+    /// What the left and what the right end sends is lost.
+    cut: [bool; 2],
     carried: [u64; 2],
 }
 
@@ -70,13 +71,23 @@ impl NullModem {
 
     /// Pulls the cable, or plugs it in again. What is sent meanwhile is lost, at the line's pace.
     pub fn set_cut(&self, cut: bool) {
-        self.shared.lock().cut = cut;
+        [0, 1].iter().for_each(|end| self.set_silent(*end, cut));
+    }
+
+    /// Breaks, or mends, the wire on which the left (0) or right (1) end sends.
+    pub fn set_silent(&self, end: usize, silent: bool) {
+        self.shared.lock().cut[end & 1] = silent;
         self.shared.wake.ring();
+    }
+
+    /// Whether what this end sends is lost.
+    pub fn is_silent(&self, end: usize) -> bool {
+        self.shared.lock().cut[end & 1]
     }
 
     /// Whether it is pulled.
     pub fn is_cut(&self) -> bool {
-        self.shared.lock().cut
+        self.shared.lock().cut == [true, true]
     }
 
     /// How many bytes have come out at the left and at the right end.
@@ -168,7 +179,7 @@ impl Pump {
             self.wait(&shared.wake, clock.mono());
             for from in [0, 1] {
                 self.take(from, clock.mono());
-                let carried = self.deliver(from, clock.mono(), cut);
+                let carried = self.deliver(from, clock.mono(), cut[from]);
                 shared.lock().carried[1 - from] += carried;
             }
         }

@@ -75,6 +75,21 @@ impl Host {
         self.spaces.net.as_fd()
     }
 
+    /// The processes of the host: the id each has on the bench, and its id on the host.
+    pub fn processes(&self) -> Vec<(i32, i32)> {
+        let space = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let here = space(&self.first.id().to_string());
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let ours = names.filter(|name| name.parse::<u32>().is_ok() && space(name) == here);
+        ours.filter_map(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let ids = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+            Some((pid.parse().ok()?, ids.split_whitespace().last()?.parse().ok()?))
+        })
+        .collect()
+    }
+
     /// Runs a closure in the host: files, sockets and mounts are the host's, and what it starts belongs to the host.
     ///
     /// # Errors

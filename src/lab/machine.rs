@@ -32,6 +32,11 @@ pub(super) const PROGRAM: &str = "/proc/self/exe";
 pub(super) const HA_DIR: &str = "/mnt/ha.d";
 /// Where the nodes' disks are on the bench, and each its own on its host.
 pub(super) const DISKS: &str = "/mnt";
+/// On each host, where lies what outlives the lab when something went wrong; no fault reaches it.
+pub(super) const KEPT: &str = "/run/lab/kept";
+/// How much a node's disk, and its `/var/run`, hold: little enough to be filled.
+const DISK_SIZE: &str = "mode=755,size=16m";
+const RUN_SIZE: &str = "mode=755,size=4m";
 
 /// A machine that is switched on.
 #[derive(Debug)]
@@ -43,6 +48,8 @@ pub(super) struct Machine {
     /// The daemon's process id on the bench, while it runs as far as we know.
     daemon: Option<u32>,
     is_original: bool,
+    /// Whether what happens to the daemon is recorded in [`KEPT`].
+    is_recorded: bool,
 }
 
 /// Whom a machine tells what happens on it.
@@ -58,10 +65,11 @@ impl Machine {
         host: Host,
         ports: &[(String, PathBuf)],
         is_original: bool,
+        kept: Option<&Path>,
         teller: &Teller,
     ) -> io::Result<Machine> {
         let disk = Path::new(DISKS).join(host.name());
-        host.run(|| private_places(&disk, ports))??;
+        host.run(|| private_places(&disk, ports, kept))??;
         if is_original {
             host.run(original::furnish)??;
         }
@@ -84,12 +92,15 @@ impl Machine {
                 teller.tell(&name, What::Witness(said));
             }
         })?;
-        Ok(Machine { host, cables: BTreeMap::new(), witness, daemon: None, is_original })
+        Ok(Machine { host, cables: BTreeMap::new(), witness, daemon: None, is_original, is_recorded: kept.is_some() })
     }
 
     /// Starts the daemon; its log lines and its end are told.
     pub(super) fn start_daemon(&mut self, teller: &Teller) -> io::Result<()> {
         let mut command = if self.is_original { original::daemon() } else { our_daemon() };
+        if self.is_recorded && !self.is_original {
+            command.arg("--record").arg(format!("{KEPT}/{}.record", self.host.name()));
+        }
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut daemon = self.host.spawn(&mut command)?;
@@ -109,10 +120,14 @@ impl Machine {
 
     /// Runs a command of its cluster software, and gives what it printed.
     pub(super) fn run(&self, words: &[&str]) -> io::Result<String> {
-        let mut command = if self.is_original { original::program(words) } else { our_program(words) };
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let output = self.host.spawn(&mut command)?.wait_with_output()?;
+        let output = self.begin(words)?.wait_with_output()?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    }
+
+    /// Starts a command of its cluster software; what it prints can be read.
+    pub(super) fn begin(&self, words: &[&str]) -> io::Result<Child> {
+        let mut command = if self.is_original { original::program(words) } else { our_program(words) };
+        self.host.spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
     }
 
     /// Whether the daemon was started and has not been heard to end.
@@ -184,6 +199,8 @@ pub(super) fn write_disk(
     is_original: bool,
 ) -> io::Result<()> {
     let disk = Path::new(DISKS).join(node);
+    fs::create_dir_all(&disk)?;
+    mount(Some("tmpfs"), &disk, Some("tmpfs"), MsFlags::MS_NOSUID, Some(DISK_SIZE))?;
     let ha_dir = disk.join("ha.d");
     fs::create_dir_all(ha_dir.join("resource.d"))?;
     if is_original {
@@ -209,16 +226,21 @@ fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 }
 
 /// Runs on the host: its own disk, and nothing of this machine's run-time state.
-fn private_places(disk: &Path, ports: &[(String, PathBuf)]) -> io::Result<()> {
+fn private_places(disk: &Path, ports: &[(String, PathBuf)], kept: Option<&Path>) -> io::Result<()> {
     bind(disk, Path::new(DISKS))?;
     empty("/run", "mode=755")?;
+    Path::new(RECORD).parent().map_or(Ok(()), fs::create_dir_all)?;
+    if let Some(kept) = kept {
+        // Before /tmp is out of sight.
+        fs::create_dir_all(KEPT)?;
+        bind(kept, Path::new(KEPT))?;
+    }
     empty("/tmp", "mode=1777")?;
-    empty(&format!("{HA_DIR}/var/run"), "mode=755")?;
+    empty(&format!("{HA_DIR}/var/run"), RUN_SIZE)?;
     bind(&Path::new(DISKS).join("log"), Path::new("/var/log"))?;
     for directory in ["/run/lock", "/run/dev"] {
         fs::create_dir_all(directory)?;
     }
-    Path::new(RECORD).parent().map_or(Ok(()), fs::create_dir_all)?;
     let lock_dir = Paths::under(Path::new(HA_DIR)).lock_dir;
     fs::create_dir_all(lock_dir)?;
     private_devices(ports)

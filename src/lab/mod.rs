@@ -17,6 +17,7 @@ mod original;
 mod pair;
 mod plan;
 mod play;
+mod random;
 mod scenario;
 mod shell;
 pub mod steady;
@@ -39,6 +40,7 @@ use timeline::{Outcome, Printer, Style};
 
 use crate::time::Mono;
 
+pub use random::Random;
 pub use scenario::Scenario;
 
 /// The parts the executable plays besides the lab itself; each is a process of its own.
@@ -124,6 +126,8 @@ pub struct Options {
     pub shell: bool,
     /// The node that runs the original instead.
     pub original: Option<String>,
+    /// Faults by chance instead of what is written.
+    pub random: Option<Random>,
     /// JSON instead of text.
     pub json: bool,
 }
@@ -166,14 +170,17 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 /// Reads the files and the scripts; afterwards nothing of the user's directory is needed.
 #[allow(clippy::type_complexity, reason = "a plan and its files, or an exit code and a sentence; used once")]
 fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, String)> {
-    let mut files = match &options.config {
-        Some(directory) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
-        None => Files::own(),
+    let mut files = match (&options.config, options.random) {
+        (Some(directory), _) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
+        (None, Some(random)) => random::files(random.seed),
+        (None, None) => Files::own(),
     };
     if !options.real_scripts {
         files.keep_inside();
     }
-    if files.own && options.scenarios.contains(&Scenario::StuckFence) {
+    // An original is not fenced, as it does not fence.
+    let by_chance = options.random.is_some_and(|random| random::has_fence(random.seed)) && options.original.is_none();
+    if by_chance || files.own && options.scenarios.contains(&Scenario::StuckFence) {
         files.add_fence();
     }
     let plan_at = |speed| {
@@ -182,14 +189,20 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
             (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
         })
     };
-    let mut plan = plan_at(options.speed)?;
+    let mut plan = plan_at(options.speed.or(options.random.map(|_| 1.0)))?;
     if options.slower {
         plan = plan_at(Some(plan.speed / SLOWER))?;
     }
-    let plan = match &options.original {
+    let mut plan = match &options.original {
         Some(name) => plan.with_original(name).map_err(|why| (NOT_HERE, why))?,
         None => plan,
     };
+    if let Some(random) = options.random {
+        let made = random::make_kept(random.seed);
+        plan.kept = Some(made.map_err(|error| (NOT_HERE, format!("no directory for the records: {error}")))?);
+        let agents = random::scripts(&plan);
+        return Ok((plan, agents));
+    }
     let agents = match &options.config {
         Some(directory) if options.real_scripts => files::read_scripts(directory),
         _ => plan.recorded.iter().map(|agent| (agent.clone(), files::recorder(agent))).collect(),
@@ -202,6 +215,12 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
     introduce(play);
     if options.shell {
         return shell::run(play);
+    }
+    if let (Some(random), Some(kept)) = (options.random, play.pair.plan.kept.clone()) {
+        return random::perform(play, random, &kept).unwrap_or_else(|error| {
+            complain(&format!("{}: {error}", kept.display()));
+            ExitCode::from(NOT_HERE)
+        });
     }
     let scenarios = if options.scenarios.is_empty() { &scenario::ALL[..] } else { &options.scenarios[..] };
     for scenario in scenarios {

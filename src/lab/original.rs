@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::machine::{DISKS, HA_DIR};
 
-const PROGRAM: &str = "/usr/libexec/heartbeat/heartbeat";
+pub(super) const PROGRAM: &str = "/usr/libexec/heartbeat/heartbeat";
 /// What a node of it needs besides the three files.
 const PARTS: [&str; 4] = ["harc", "rc.d", "resource.d", "shellfuncs"];
 

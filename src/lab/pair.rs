@@ -121,19 +121,16 @@ impl Pair {
         let ports: Vec<(String, PathBuf)> =
             self.serial.iter().map(|(device, cable)| (device.clone(), cable.port(node).to_owned())).collect();
         let host = self.bench.boot(&self.plan.nodes[node])?;
-        let mut machine = Machine::furnish(host, &ports, self.plan.original == Some(node), &self.teller)?;
-        for interface in &self.plan.interfaces {
-            let here = self.plan.networks.iter().filter(|network| network.interface == *interface);
-            let addresses: Vec<(Ipv4Addr, u8)> = here.map(|network| (network.nodes[node], network.prefix)).collect();
-            let number = u8::try_from(node + 1).unwrap_or(u8::MAX);
-            let cable = self.bench.connect(&machine.host, interface, interface, number, &addresses)?;
-            machine.cables.insert(interface.clone(), cable);
+        let kept = self.plan.kept.as_deref();
+        let machine = Machine::furnish(host, &ports, self.plan.original == Some(node), kept, &self.teller)?;
+        self.machines[node] = Some(machine);
+        for interface in self.plan.interfaces.clone() {
+            self.insert_card(node, &interface)?;
         }
         let way_out = self.plan.networks.first().and_then(|network| network.client.first());
         if let Some(gateway) = way_out.filter(|_| !self.plan.far.is_empty()) {
-            in_network(machine.host.network(), || interface::add_default_route(*gateway))??;
+            in_network(self.machine(node)?.host.network(), || interface::add_default_route(*gateway))??;
         }
-        self.machines[node] = Some(machine);
         Ok(())
     }
 
@@ -144,18 +141,18 @@ impl Pair {
             self.bench.set_faults(cable, both_ways(Faults { cut: true, ..Faults::default() }));
         }
         // Killing takes a moment, in which nobody shall hear a last word over the serial line either.
-        let mended: Vec<&NullModem> =
-            self.serial.iter().map(|(_, cable)| cable).filter(|cable| !cable.is_cut()).collect();
-        mended.iter().for_each(|cable| cable.set_cut(true));
+        let speaking: Vec<&NullModem> =
+            self.serial.iter().map(|(_, cable)| cable).filter(|cable| !cable.is_silent(node)).collect();
+        speaking.iter().for_each(|cable| cable.set_silent(node, true));
         machine.host.power_off();
         let cables = std::mem::take(&mut machine.cables);
         drop(machine);
-        mended.iter().for_each(|cable| cable.set_cut(false));
+        speaking.iter().for_each(|cable| cable.set_silent(node, false));
         cables.into_values().for_each(|cable| self.bench.remove(cable));
     }
 
     /// The machine of a node that is switched on.
-    fn machine(&self, node: usize) -> io::Result<&Machine> {
+    pub(super) fn machine(&self, node: usize) -> io::Result<&Machine> {
         self.machines[node].as_ref().ok_or_else(is_off)
     }
 
@@ -213,12 +210,56 @@ impl Pair {
     /// Changes what the network cable of a node does, both ways.
     pub(super) fn change_faults(&self, node: usize, interface: &str, change: impl Fn(&mut Faults)) -> io::Result<()> {
         let Some(cable) = self.machine(node)?.cables.get(interface) else {
-            return Err(io::Error::other(format!("there is no cable {interface}")));
+            return Err(no_cable(interface));
         };
         let mut faults = self.bench.faults(cable);
         change(&mut faults.sending);
         change(&mut faults.hearing);
         self.bench.set_faults(cable, faults);
+        Ok(())
+    }
+
+    /// Changes what the network cable of a node does to what it sends, or to what it should hear.
+    pub(super) fn change_way(
+        &self,
+        node: usize,
+        interface: &str,
+        way: Way,
+        change: impl Fn(&mut Faults),
+    ) -> io::Result<()> {
+        let machine = self.machine(node)?;
+        let Some(cable) = machine.cables.get(interface) else { return Err(no_cable(interface)) };
+        let mut faults = self.bench.faults(cable);
+        match way {
+            Way::Sends => change(&mut faults.sending),
+            Way::Hears => change(&mut faults.hearing),
+        }
+        self.bench.set_faults(cable, faults);
+        Ok(())
+    }
+
+    /// What a node's network cable does; `None` when there is none.
+    pub(super) fn cable_faults(&self, node: usize, interface: &str) -> Option<CableFaults> {
+        let cable = self.machines[node].as_ref()?.cables.get(interface)?;
+        Some(self.bench.faults(cable))
+    }
+
+    /// Takes a network card out of a machine.
+    pub(super) fn remove_card(&mut self, node: usize, interface: &str) -> io::Result<()> {
+        let machine = self.machines[node].as_mut().ok_or_else(is_off)?;
+        let cable = machine.cables.remove(interface).ok_or_else(|| no_cable(interface))?;
+        self.bench.remove(cable);
+        Ok(())
+    }
+
+    /// Puts a network card, with its own addresses, into a machine.
+    pub(super) fn insert_card(&mut self, node: usize, interface: &str) -> io::Result<()> {
+        let machine = self.machines[node].as_mut().ok_or_else(is_off)?;
+        let here = self.plan.networks.iter().filter(|network| network.interface == interface);
+        let addresses: Vec<(Ipv4Addr, u8)> = here.map(|network| (network.nodes[node], network.prefix)).collect();
+        let number = u8::try_from(node + 1).unwrap_or(u8::MAX);
+        let cable = self.bench.connect(&machine.host, interface, interface, number, &addresses)?;
+        machine.cables.insert(interface.to_owned(), cable);
         Ok(())
     }
 
@@ -255,9 +296,6 @@ impl Pair {
 
     /// How a node sees things; `None` while it does not answer.
     pub(super) fn status(&self, node: usize) -> Option<Status> {
-        if !self.runs(node) {
-            return None;
-        }
         match self.ask(node, &Ask::Status, Duration::from_secs(1)) {
             Ok(Answer::Status(status)) => Some(*status),
             Ok(Answer::Moved(_) | Answer::Refused(_)) | Err(_) => None,
@@ -275,6 +313,19 @@ impl Drop for Pair {
         }
         self.client_host.power_off();
     }
+}
+
+/// A direction of a node's cable, as the node sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// What it sends.
+    Sends,
+    /// What it should hear.
+    Hears,
+}
+
+fn no_cable(interface: &str) -> io::Error {
+    io::Error::other(format!("there is no cable {interface}"))
 }
 
 fn is_off() -> io::Error {

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use crate::config::{Config, MediumSpec};
 use crate::haresources::{Resource, ResourceGroup};
@@ -39,6 +40,8 @@ pub(super) struct Plan {
     pub(super) speed: f64,
     /// The node that runs the original heartbeat, if one does.
     pub(super) original: Option<usize>,
+    /// A directory that all hosts share and no fault reaches, for records and notes.
+    pub(super) kept: Option<PathBuf>,
 }
 
 /// A network on an interface.
@@ -101,6 +104,7 @@ impl Plan {
             config,
             speed,
             original: None,
+            kept: None,
         };
         plan.number_hosts();
         plan.point_ucasts();

@@ -62,6 +62,12 @@ impl Watch {
         self.clock.mono()
     }
 
+    /// Every stall that ended after `since`: its begin and its end.
+    pub fn stalls(&self, since: Mono) -> Vec<(Mono, Mono)> {
+        let stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        stalls.iter().filter(|stall| stall.end > since).map(|stall| (stall.begin, stall.end)).collect()
+    }
+
     /// The longest stall of a processor that touches the time from `since` to `until`; zero when there was none.
     pub fn worst(&self, since: Mono, until: Mono) -> Duration {
         let stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);

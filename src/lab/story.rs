@@ -46,6 +46,11 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         What::Deed(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
         What::Note(text) => (Tone::Plain, text.clone(), String::new()),
         What::Wrong(text) => (Tone::Wrong, text.clone(), String::new()),
+        What::Answered { words, code, text, .. } => {
+            let code = code.map_or_else(|| "killed".to_owned(), |code| format!("exit code {code}"));
+            let said = text.lines().next().unwrap_or_default();
+            (Tone::Plain, format!("{words}: {code}"), said.to_owned())
+        }
         What::Typed(_) => return None,
     };
     Some(Entry { at: happening.at, who: happening.host.clone(), what, detail, tone })

@@ -48,6 +48,17 @@ pub enum What {
     Wrong(String),
     /// A person typed a line.
     Typed(String),
+    /// A command that was typed on a node has ended.
+    Answered {
+        /// Which.
+        id: u32,
+        /// As it was typed.
+        words: String,
+        /// Its exit code; `None` when a signal ended it.
+        code: Option<i32>,
+        /// What it printed.
+        text: String,
+    },
 }
 
 /// A row of the table.

@@ -1,0 +1,282 @@
+//! Whether the promises of `docs/takeover.md` 0 were kept, judged by a list of facts alone. Pure.
+//!
+//! Each promise has a clock of its own, and nothing else excuses: a clock begins anew with what its promise names as an
+//! excuse. Time in which a script is at work, and time in which the machine ran nothing, is waited for; the order of things
+//! is never excused. `owners` asks S1 to S3 and S8, `evidence` S5 to S7, `service` L1, L2 and L6.
+
+mod evidence;
+mod owners;
+mod service;
+#[cfg(test)]
+mod tests;
+mod truth;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::fact::{Daemon, Entry, Fact, Things};
+use crate::time::Mono;
+
+use evidence::Evidence;
+use owners::Owners;
+use service::Service;
+use truth::Truth;
+
+/// What the lab was built of, as far as a judge must know.
+#[derive(Clone, Debug)]
+pub(super) struct Bounds {
+    pub(super) names: [String; 2],
+    pub(super) deadtime: Duration,
+    pub(super) keepalive: Duration,
+    pub(super) initdead: Duration,
+    /// After how long a script is killed.
+    pub(super) script_limit: Duration,
+    pub(super) groups: Vec<Group>,
+    /// Whether each node can switch the other off.
+    pub(super) fenced: bool,
+    /// The node that is not ours to answer for.
+    pub(super) original: Option<usize>,
+}
+
+/// A group and those of its resources whose scripts write notes.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    pub(super) key: String,
+    /// The node it belongs to.
+    pub(super) owner: usize,
+    pub(super) resources: Vec<String>,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    pub(super) promise: &'static str,
+    /// Whom it is about: each is complained of once until it is over.
+    about: String,
+    pub(super) at: Mono,
+    pub(super) what: String,
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.promise, self.at, self.what)
+    }
+}
+
+/// Everything that can be said against these facts, in their order.
+pub(super) fn judge(bounds: &Bounds, entries: &[Entry]) -> Vec<Complaint> {
+    let mut court = Court::new();
+    entries.iter().for_each(|entry| court.hear(bounds, entry));
+    court.complaints
+}
+
+/// A moment, and how much of the time until then does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Stamp {
+    at: Mono,
+    busy: Duration,
+}
+
+/// Since when things are well enough.
+#[derive(Clone, Debug)]
+struct Clocks {
+    now: Mono,
+    /// For how long a script has been at work, or the machine stood still.
+    busy: Duration,
+    things: Things,
+    /// Since when each daemon is what it is.
+    since: [Stamp; 2],
+    both_ways: Option<Stamp>,
+    /// The same, and no daemon is away even for a moment.
+    still: Option<Stamp>,
+    one_way: Option<Stamp>,
+    /// The same as `still`, and scripts do what they are told.
+    calm: Option<Stamp>,
+    awake: [Option<Stamp>; 2],
+}
+
+struct Court {
+    clocks: Clocks,
+    truth: Truth,
+    owners: Owners,
+    evidence: Evidence,
+    service: Service,
+    known: BTreeSet<(&'static str, String)>,
+    complaints: Vec<Complaint>,
+}
+
+/// What one of the judges sees at an entry.
+struct Scene<'a> {
+    bounds: &'a Bounds,
+    clocks: &'a Clocks,
+    truth: &'a Truth,
+    entry: &'a Entry,
+}
+
+/// The promise, whom it is about, the sentence.
+type Said = Vec<(&'static str, String, String)>;
+
+impl Court {
+    fn new() -> Court {
+        Court {
+            clocks: Clocks::new(),
+            truth: Truth::default(),
+            owners: Owners::default(),
+            evidence: Evidence::default(),
+            service: Service::default(),
+            known: BTreeSet::new(),
+            complaints: Vec::new(),
+        }
+    }
+
+    fn hear(&mut self, bounds: &Bounds, entry: &Entry) {
+        self.clocks.pass(entry.at, self.truth.is_busy(bounds, entry.at));
+        let mut said = Vec::new();
+        {
+            let scene = Scene { bounds, clocks: &self.clocks, truth: &self.truth, entry };
+            // What is asked about a deed is asked before it counts.
+            self.evidence.before(&scene, &mut said);
+        }
+        self.truth.take(entry);
+        self.clocks.take(bounds, &self.truth, entry);
+        let scene = Scene { bounds, clocks: &self.clocks, truth: &self.truth, entry };
+        self.owners.take(&scene, &mut said);
+        self.evidence.take(&scene, &mut said);
+        self.service.take(&scene, &mut said);
+        for (promise, about, what) in said {
+            if self.known.insert((promise, about.clone())) {
+                self.complaints.push(Complaint { promise, about, at: entry.at, what });
+            }
+        }
+    }
+}
+
+impl Scene<'_> {
+    fn name(&self, node: usize) -> &str {
+        &self.bounds.names[node]
+    }
+
+    fn is_ours(&self, node: usize) -> bool {
+        self.bounds.original != Some(node)
+    }
+
+    /// After so long a silence, and what tells it, a death is known to both.
+    fn patience(&self) -> Duration {
+        self.bounds.deadtime + self.bounds.keepalive * 3
+    }
+
+    /// For how long something has been so, but for the time that does not count.
+    fn lasted(&self, since: Stamp) -> Duration {
+        self.clocks.lasted(since)
+    }
+
+    fn stamp(&self) -> Stamp {
+        self.clocks.stamp()
+    }
+
+    /// The group of a resource.
+    fn group_of(&self, resource: &str) -> Option<&Group> {
+        self.bounds.groups.iter().find(|group| group.resources.iter().any(|known| known == resource))
+    }
+}
+
+/// A machine that stands still for this part of deadtime makes nodes late that are not.
+const SHAKY: u32 = 5;
+
+impl Clocks {
+    fn new() -> Clocks {
+        Clocks {
+            now: Mono::ZERO,
+            busy: Duration::ZERO,
+            things: Things { daemons: [Daemon::Off; 2], reaches: [false; 2], both_ways: false, scripts_answer: true },
+            since: [Stamp::default(); 2],
+            both_ways: None,
+            still: None,
+            one_way: None,
+            calm: None,
+            awake: [None; 2],
+        }
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { at: self.now, busy: self.busy }
+    }
+
+    fn lasted(&self, since: Stamp) -> Duration {
+        self.now.since(since.at).saturating_sub(self.busy.saturating_sub(since.busy))
+    }
+
+    fn pass(&mut self, now: Mono, busy: bool) {
+        if busy {
+            self.busy += now.since(self.now);
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn take(&mut self, bounds: &Bounds, truth: &Truth, entry: &Entry) {
+        match &entry.fact {
+            Fact::Things(things) => {
+                for node in [0, 1] {
+                    if self.things.daemons[node] != things.daemons[node] {
+                        self.since[node] = self.stamp();
+                    }
+                }
+                self.things = things.clone();
+            }
+            Fact::CoreKilled(_) | Fact::Died(..) => {
+                self.still = None;
+                self.calm = None;
+            }
+            Fact::StoodStill(time) if *time * SHAKY >= bounds.deadtime => self.forget(),
+            Fact::StoodStill(time) => self.busy += *time,
+            Fact::Began(..)
+            | Fact::Ended(..)
+            | Fact::Said(..)
+            | Fact::Off(_)
+            | Fact::Fenced(_)
+            | Fact::Left(_)
+            | Fact::Status(..)
+            | Fact::Asked(_)
+            | Fact::Answered(..)
+            | Fact::Cause(..)
+            | Fact::Settled(..) => {}
+        }
+        self.wind(bounds, truth);
+    }
+
+    /// Nobody can be blamed for what a machine that stood still makes of him.
+    fn forget(&mut self) {
+        (self.both_ways, self.still, self.one_way, self.calm) = (None, None, None, None);
+        self.awake = [None; 2];
+    }
+
+    fn wind(&mut self, bounds: &Bounds, truth: &Truth) {
+        let now = self.stamp();
+        let keep = |clock: &mut Option<Stamp>, holds: bool| *clock = holds.then(|| clock.unwrap_or(now));
+        let things = &self.things;
+        let away = |node: usize| self.now.since(self.since[node].at);
+        // Nothing runs there: it has nothing to answer for.
+        let haunted = |node: usize| truth.runs_anything(node);
+        let awake = [0, 1].map(|node| match things.daemons[node] {
+            Daemon::Well | Daemon::Leaving | Daemon::Left | Daemon::Off => true,
+            Daemon::Stopped => away(node) < bounds.deadtime / 2,
+            Daemon::Gone => !haunted(node) || away(node) < bounds.deadtime / 2,
+        });
+        let present = [0, 1].map(|node| match things.daemons[node] {
+            Daemon::Well | Daemon::Leaving | Daemon::Left | Daemon::Off => true,
+            Daemon::Stopped => false,
+            Daemon::Gone => !haunted(node),
+        });
+        let (awake_both, present_both) = (awake == [true, true], present == [true, true]);
+        let answers = things.scripts_answer;
+        let (both, one) = (things.both_ways, things.reaches != [false, false]);
+        keep(&mut self.both_ways, awake_both && both);
+        keep(&mut self.still, present_both && both);
+        keep(&mut self.one_way, present_both && one);
+        keep(&mut self.calm, present_both && both && answers);
+        for node in [0, 1] {
+            keep(&mut self.awake[node], present[node]);
+        }
+    }
+}

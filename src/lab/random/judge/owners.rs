@@ -1,0 +1,87 @@
+//! Never both: S1, S2, and S3 where a silent node is fenced; nobody is fenced who is known to be gone: S8.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "of all facts each reads those that its promises are about")]
+
+use std::collections::BTreeMap;
+
+use super::super::fact::{Daemon, Fact};
+use super::truth::Run;
+use super::{Said, Scene, Stamp};
+use crate::haresources::Verb;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    /// Since when what is on both is on both.
+    since: BTreeMap<String, Stamp>,
+    /// Fenced, and not started again since.
+    fenced: [bool; 2],
+}
+
+impl Owners {
+    pub(super) fn take(&mut self, scene: &Scene<'_>, said: &mut Said) {
+        let doubles: Vec<(&String, [Run; 2])> = scene.truth.doubles().collect();
+        self.since.retain(|name, _| doubles.iter().any(|(double, _)| *double == name));
+        for (name, runs) in doubles {
+            let is_new = !self.since.contains_key(name);
+            let begun = *self.since.entry(name.clone()).or_insert(scene.stamp());
+            let (last, run) = Run::later(runs);
+            let both = format!("{name} runs on {} and {} since {}", scene.name(0), scene.name(1), run.since);
+            let about = format!("{name} {}", run.number);
+            let fine = if is_new { scene.clocks.both_ways } else { scene.clocks.still };
+            // Beside an original only what ours begins is ours to answer for.
+            let ours = scene.bounds.original.is_none() || is_new && scene.is_ours(last);
+            if let Some(fine) = fine.filter(|fine| ours && scene.lasted(*fine) > scene.patience()) {
+                let by = if is_new { format!(": {} starts it", scene.name(last)) } else { String::new() };
+                said.push(("S1", about.clone(), format!("{both}, although all has been well since {}{by}", fine.at)));
+            }
+            if scene.bounds.fenced {
+                said.push(("S3", about.clone(), format!("{both}, although a silent node is fenced")));
+            }
+            let heard = scene.clocks.one_way.filter(|_| scene.bounds.original.is_none());
+            if let Some(fine) = heard.filter(|fine| scene.lasted((*fine).max(begun)) > scene.patience()) {
+                let what = format!("{both}, although one node has heard the other since {}", fine.at);
+                said.push(("S2", about, what));
+            }
+        }
+        self.ask_old_starts(scene, said);
+        self.ask_fences(scene, said);
+    }
+
+    fn ask_fences(&mut self, scene: &Scene<'_>, said: &mut Said) {
+        match &scene.entry.fact {
+            Fact::Things(things) => {
+                for node in [0, 1] {
+                    self.fenced[node] &= things.daemons[node] == Daemon::Off;
+                }
+            }
+            Fact::Fenced(node) => {
+                let left = scene.clocks.things.daemons[*node] == Daemon::Left;
+                let why = if left { "it had left in order" } else { "it had been fenced and was not heard since" };
+                if left || self.fenced[*node] {
+                    let what = format!("{} is fenced although {why}", scene.name(*node));
+                    said.push(("S8", format!("{node} {}", scene.entry.at), what));
+                }
+                self.fenced[*node] = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// A start of what runs on the other node long since is a new double even when the notes know the first start only.
+    fn ask_old_starts(&self, scene: &Scene<'_>, said: &mut Said) {
+        let Fact::Began(node, name, Verb::Start) = &scene.entry.fact else { return };
+        let Some(other) = scene.truth.run(1 - node, name) else { return };
+        let again = scene.truth.run(*node, name).is_some_and(|run| run.since < scene.entry.at);
+        let fine = scene.clocks.both_ways.filter(|fine| scene.lasted(*fine) > scene.patience());
+        if let (true, true, Some(fine)) = (again, scene.is_ours(*node), fine) {
+            let what = format!(
+                "{} starts {name} again, which runs on {} since {}, although all has been well since {}",
+                scene.name(*node),
+                scene.name(1 - node),
+                other.since,
+                fine.at
+            );
+            said.push(("S1", format!("{name} again {}", scene.entry.at), what));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `latido lab --random`: faults by chance, with real processes, for as long as one likes; and a judge.
+//!
+//! `fault` is what can happen and how it is drawn from a seed, `deeds` does it, `notes` are the resource scripts that write
+//! down what they were asked, `run` plays and collects the `fact`s, `judge` asks the promises of `docs/takeover.md` 0.
+
+mod causes;
+mod deeds;
+mod dice;
+mod fact;
+mod fault;
+mod judge;
+mod notes;
+mod run;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::files::Files;
+use super::plan::Plan;
+use super::play::Play;
+use super::timeline::{Outcome, Row};
+use crate::time::Mono;
+
+use dice::Dice;
+use fault::Vocabulary;
+use judge::{Bounds, Group};
+use notes::Reader;
+use run::Run;
+
+/// A random lab as asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Random {
+    /// How long blows fall, calm phases included.
+    pub time: Duration,
+    /// Of the dice.
+    pub seed: u64,
+}
+
+/// Which groups a pair has: one a line, each with its owner.
+const LAYOUTS: [&str; 4] = [
+    "alpha 10.9.1.100/24/eth0 one two\nbeta three\n",
+    "alpha one\nalpha two\nbeta three four\n",
+    "alpha one two\nbeta three\nbeta four\n",
+    "alpha one\nbeta 10.9.1.100/24/eth0 two\nbeta three\n",
+];
+
+/// The files of a seed.
+pub(super) fn files(seed: u64) -> Files {
+    let mut dice = Dice::new(seed);
+    let mode = dice.pick(&["on", "on", "off", "legacy"]);
+    let layout = dice.pick(&LAYOUTS);
+    Files {
+        ha_cf: HA_CF.replace("MODE", mode),
+        haresources: layout.to_owned(),
+        latido_cf: Some(LATIDO_CF.to_owned()),
+        ..Files::own()
+    }
+}
+
+/// Whether the nodes of a seed can switch each other off.
+pub(super) fn has_fence(seed: u64) -> bool {
+    Dice::new(seed.wrapping_mul(31)).one_in(3)
+}
+
+/// The resource scripts of a plan, by name.
+pub(super) fn scripts(plan: &Plan) -> Vec<(String, String)> {
+    plan.recorded.iter().map(|name| (name.clone(), notes::script(name))).collect()
+}
+
+/// Makes the directory for what is kept when something went wrong.
+///
+/// # Errors
+/// As the file system says.
+pub(super) fn make_kept(seed: u64) -> io::Result<PathBuf> {
+    let name = format!("latido-lab-{seed}-{}", crate::clock::since_boot().as_millis());
+    let path = std::env::temp_dir().join(name);
+    fs::create_dir(&path)?;
+    Ok(path)
+}
+
+/// A storm lasts so long, in milliseconds, and a calm after it.
+const STORM: (u64, u64) = (5_000, 25_000);
+const CALM: Duration = Duration::from_secs(10);
+/// An original restarts itself after a partition.
+const CALM_BESIDE_ORIGINAL: Duration = Duration::from_secs(35);
+
+/// Plays it; the promises that were broken are on the time line and in `play.wrong`.
+///
+/// # Errors
+/// When the notes cannot be had.
+pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Result<ExitCode> {
+    let bounds = bounds(&play.pair.plan);
+    let notes = Reader::create(kept, play.now())?;
+    let plan = &play.pair.plan;
+    let words = Vocabulary {
+        media: plan.media.clone(),
+        interfaces: plan.interfaces.clone(),
+        scripts: plan.recorded.iter().cloned().collect(),
+    };
+    deeds::give_fence(&play.pair, 0)?;
+    deeds::give_fence(&play.pair, 1)?;
+    // Who runs what is the judge's business alone.
+    play.world.set_divided(true);
+    let calm = if plan.original.is_some() { CALM_BESIDE_ORIGINAL } else { CALM };
+    let mut run = Run::new(play, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
+    let end = run.play.now() + random.time;
+    run.begin();
+    let mut said = BTreeMap::new();
+    loop {
+        let left = end.since(run.play.now()).saturating_sub(calm);
+        let storm = run.dice.time(STORM.0, STORM.1).min(left);
+        run.storm(storm);
+        run.calm(calm);
+        run.ask_lawfully();
+        tell(&mut run, &bounds, &mut said);
+        if left <= storm + calm {
+            break;
+        }
+    }
+    let counts = std::mem::take(&mut run.counts);
+    table(play, &counts);
+    Ok(conclude(play, &said, random, kept))
+}
+
+/// Says what is to be complained of and was not said yet.
+fn tell(run: &mut Run<'_>, bounds: &Bounds, said: &mut BTreeMap<String, Mono>) {
+    let mut entries = run.entries.clone();
+    entries.sort_by_key(|entry| entry.at);
+    for complaint in judge::judge(bounds, &entries) {
+        let text = complaint.to_string();
+        if said.insert(text.clone(), complaint.at).is_none() {
+            run.play.complain(text);
+        }
+    }
+}
+
+fn table(play: &mut Play, counts: &BTreeMap<&'static str, usize>) {
+    for (kind, count) in counts {
+        let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+        play.rows.push(Row { event: (*kind).to_owned(), outage: None, remark: None, decided_by: times });
+    }
+    let stood_still = play.steady.worst(Mono::ZERO, play.now());
+    play.printer.table(&play.rows, &Outcome { wrong: &play.wrong, speed: play.pair.plan.speed, stood_still });
+}
+
+/// For so long a machine that stood still may be the reason.
+const AFTERMATH: Duration = Duration::from_secs(20);
+
+/// What becomes of the records, and the exit code.
+fn conclude(play: &Play, said: &BTreeMap<String, Mono>, random: Random, kept: &Path) -> ExitCode {
+    if play.wrong.is_empty() {
+        let _ = fs::remove_dir_all(kept);
+        return ExitCode::SUCCESS;
+    }
+    super::complain(&format!(
+        "seed {}: {} promises were broken:\n  {}\nthe records of both daemons are in {} (`latido replay FILE` plays them)",
+        random.seed,
+        play.wrong.len(),
+        play.wrong.join("\n  "),
+        kept.display()
+    ));
+    let deadtime = play.pair.plan.config.settings.deadtime;
+    let is_shaky = |at: &Mono| play.steady.worst(at.before(AFTERMATH), *at) * super::SHAKY >= deadtime;
+    if said.len() == play.wrong.len() && said.values().all(is_shaky) {
+        super::complain("the machine stood still shortly before each: that judges the machine, not the pair");
+        return ExitCode::from(super::NOT_JUDGED);
+    }
+    ExitCode::FAILURE
+}
+
+fn bounds(plan: &Plan) -> Bounds {
+    let settings = &plan.config.settings;
+    let groups = plan.config.groups.iter().map(|group| Group {
+        key: group.key().to_owned(),
+        owner: plan.node(group.owner.as_str()).unwrap_or(0),
+        resources: group
+            .resources
+            .iter()
+            .filter(|resource| plan.recorded.contains(&resource.agent))
+            .map(|resource| resource.agent.clone())
+            .collect(),
+    });
+    Bounds {
+        names: plan.nodes.clone(),
+        deadtime: settings.deadtime,
+        keepalive: settings.keepalive,
+        initdead: settings.initdead,
+        script_limit: settings.script_timeout.start.max(settings.script_timeout.stop),
+        groups: groups.collect(),
+        fenced: !settings.fences.is_empty(),
+        original: plan.original,
+    }
+}
+
+const HA_CF: &str = "\
+# A pair that is played with by chance.
+logfile /var/log/ha-log
+logfacility none
+keepalive 150ms
+warntime 500ms
+deadtime 1
+initdead 3
+baud 115200
+serial /dev/ttyS1
+bcast eth0
+auto_failback MODE
+node alpha
+node beta
+";
+
+const LATIDO_CF: &str = "\
+script-timeout start 3
+script-timeout stop 3
+script-timeout status 3
+";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_seed_has_good_files_with_groups_of_both_nodes() {
+        for seed in 0..40 {
+            let plan = Plan::new(files(seed), Some(1.0), false).unwrap();
+            let owners: BTreeSet<&str> = plan.config.groups.iter().map(|group| group.owner.as_str()).collect();
+            assert_eq!(owners.len(), 2, "{seed}");
+            assert!(bounds(&plan).groups.iter().all(|group| !group.resources.is_empty()), "{seed}");
+        }
+    }
+}

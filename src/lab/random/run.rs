@@ -1,0 +1,486 @@
+//! Plays blows at a pair and writes down, for the judge, everything that comes of them.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
+
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::lab::play::Play;
+use crate::lab::story::ms;
+use crate::lab::timeline::What;
+use crate::time::Mono;
+
+use super::causes::Journal;
+use super::deeds;
+use super::dice::Dice;
+use super::fact::{Asked, Daemon, Entry, Fact, Seen, Things};
+use super::fault::{Blow, Direction, Fault, Order, Part, Place, Vocabulary};
+use super::judge::Group;
+use super::notes::Reader;
+
+/// Between two looks at everything.
+const LOOK: Duration = Duration::from_millis(200);
+/// As a service manager that starts again what ended.
+const STARTED_AGAIN: Duration = Duration::from_millis(300);
+/// So many things are wrong at once, at most.
+const AT_ONCE: usize = 4;
+/// How long a typed command may wait.
+const TYPED_WAITS: &str = "60";
+
+/// A random lab under way.
+pub(super) struct Run<'a> {
+    pub(super) play: &'a mut Play,
+    pub(super) dice: Dice,
+    pub(super) words: Vocabulary,
+    pub(super) entries: Vec<Entry>,
+    /// How often each kind of fault happened.
+    pub(super) counts: BTreeMap<&'static str, usize>,
+    notes: Reader,
+    /// What is wrong now, and when it is mended.
+    active: Vec<(Mono, Blow)>,
+    nodes: [Node; 2],
+    things: Option<Things>,
+    next_look: Mono,
+    next_id: u32,
+    open: BTreeSet<u32>,
+    stood_still: Mono,
+    /// The wall clock when the lab's began.
+    wall: Duration,
+    journals: [Journal; 2],
+    groups: Vec<Group>,
+    kept: PathBuf,
+}
+
+/// What we did to a node's daemon.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    daemon: Option<Daemon>,
+    /// When its daemon is started again, or its power comes back.
+    comes_back: Option<Mono>,
+    /// The order to leave that is not carried out yet.
+    leave: Option<u32>,
+    /// For how long it stays away once it has left.
+    stays_away: Duration,
+    /// How its daemon ended, once that was told.
+    code: Option<Option<i32>>,
+    /// When any of its processes was last killed.
+    killed: Option<Mono>,
+    /// A card was put in then.
+    card_in: Mono,
+    seen: Option<Seen>,
+    /// Until then its journal may lack a cause.
+    missed_until: Option<Mono>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(play: &'a mut Play, dice: Dice, words: Vocabulary, notes: Reader, groups: Vec<Group>) -> Run<'a> {
+        let clock = play.pair.clock();
+        let journal = |node: usize| Journal::at(deeds::journal(&play.pair, node));
+        Run {
+            dice,
+            words,
+            entries: Vec::new(),
+            counts: BTreeMap::new(),
+            notes,
+            active: Vec::new(),
+            nodes: [Node::default(), Node::default()],
+            things: None,
+            next_look: Mono::ZERO,
+            next_id: 0,
+            open: BTreeSet::new(),
+            stood_still: play.now(),
+            wall: clock.since_1970().saturating_sub(clock.mono().elapsed()),
+            journals: [journal(0), journal(1)],
+            groups,
+            kept: play.pair.plan.kept.clone().unwrap_or_default(),
+            play,
+        }
+    }
+
+    /// Starts both daemons, the second a little later.
+    pub(super) fn begin(&mut self) {
+        let first = self.dice.node();
+        for node in [first, 1 - first] {
+            self.start(node);
+            let wait = self.dice.time(0, 3_000);
+            self.pass(wait);
+        }
+    }
+
+    /// Blows fall for so long.
+    pub(super) fn storm(&mut self, time: Duration) {
+        let end = self.play.now() + time;
+        while self.play.now() < end {
+            let wait = self.dice.time(100, 2_500);
+            let wait = wait.min(end.since(self.play.now()));
+            self.pass(wait);
+            let blow = self.words.draw(&mut self.dice);
+            if self.active.len() >= AT_ONCE || !self.is_possible(&blow) {
+                continue;
+            }
+            self.strike(blow.clone());
+            if let Some(next) = self.words.draw_after(&mut self.dice, &blow) {
+                let wait = self.dice.time(20, 1_000);
+                self.pass(wait);
+                if self.is_possible(&next) {
+                    self.strike(next);
+                }
+            }
+        }
+    }
+
+    /// Everything is mended, and time passes until nothing has changed for a while.
+    pub(super) fn calm(&mut self, time: Duration) {
+        let mut active = std::mem::take(&mut self.active);
+        // On a full disk nothing can be mended.
+        active.sort_by_key(|(_, blow)| !matches!(blow.fault, Fault::Full(_)));
+        active.into_iter().for_each(|(_, blow)| self.mend(&blow));
+        for node in [0, 1] {
+            self.nodes[node].comes_back = self.nodes[node].comes_back.map(|_| self.play.now());
+        }
+        self.play.deed("all is mended");
+        self.pass(Duration::from_millis(500));
+        self.forgive();
+        self.pass(time);
+    }
+
+    /// What failed may be tried again.
+    fn forgive(&mut self) {
+        for node in [0, 1] {
+            let failed: Vec<String> = self.nodes[node]
+                .seen
+                .iter()
+                .flat_map(|seen| &seen.groups)
+                .filter(|(_, state)| state == "failed")
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in failed {
+                self.typed(node, &["resource", "retry", &key], false);
+            }
+        }
+    }
+
+    /// Types a request that nothing stands against, and waits for its answer.
+    pub(super) fn ask_lawfully(&mut self) {
+        let node = self.dice.node();
+        let node = if self.play.pair.plan.original == Some(node) { 1 - node } else { node };
+        let order = self.dice.pick(&["standby", "takeover"]);
+        let quiet = |node: &Node| {
+            node.daemon == Some(Daemon::Well)
+                && node.seen.as_ref().is_some_and(|seen| {
+                    seen.stable && seen.groups.iter().all(|(_, state)| state == "held" || state == "free")
+                })
+        };
+        let giver = if order == "standby" { node } else { 1 - node };
+        let gives = self.nodes[giver].seen.iter().flat_map(|seen| &seen.groups).any(|(_, state)| state == "held");
+        let nice = self.play.auto_failback() != crate::cluster::AutoFailback::Legacy;
+        let ours = self.play.pair.plan.original.is_none();
+        let lawful = ours && nice && gives && self.open.is_empty() && self.nodes.iter().all(quiet);
+        self.typed(node, &[order, "all", "--timeout", TYPED_WAITS], lawful);
+        let wait = Duration::from_secs(3);
+        self.pass(wait);
+    }
+
+    /// Lets time pass: hears, looks, mends what is due.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.play.now() + time;
+        while self.play.now() < end {
+            let until = end.min(self.next_look);
+            if let Some(happening) = self.play.pair.next_happening(until) {
+                self.heed(&happening);
+            }
+            self.read_notes();
+            self.mend_what_is_due();
+            if self.play.now() >= self.next_look {
+                self.look();
+                self.next_look = self.play.now() + LOOK;
+            }
+        }
+    }
+
+    fn fact(&mut self, fact: Fact) {
+        let at = self.play.now();
+        self.entries.push(Entry { at, fact });
+    }
+
+    fn name(&self, node: usize) -> String {
+        self.play.name(node).to_owned()
+    }
+
+    fn is_ours(&self, node: usize) -> bool {
+        self.play.pair.plan.original != Some(node)
+    }
+
+    /// Whether a blow can fall as things are.
+    fn is_possible(&self, blow: &Blow) -> bool {
+        let (node, fault) = (blow.node, &blow.fault);
+        let daemon = self.nodes[node].daemon;
+        let active = |wanted: fn(&Fault) -> bool| {
+            self.active.iter().any(|(_, other)| other.node == node && wanted(&other.fault))
+        };
+        if !self.is_ours(node) && !fault.befalls_originals() {
+            return false;
+        }
+        let on = daemon.is_some_and(|daemon| daemon != Daemon::Off);
+        let same = self.active.iter().any(|(_, other)| other.fault.kind() == fault.kind());
+        if same && !fault.is_moment() {
+            return false;
+        }
+        match fault {
+            Fault::Cut(..) | Fault::Loss(..) | Fault::CardGone(_) => {
+                // One at a time on the cables, or nobody knows what is mended by what.
+                let cables = |(_, other): &(Mono, Blow)| {
+                    matches!(other.fault, Fault::Cut(..) | Fault::Loss(..) | Fault::CardGone(_))
+                };
+                on && !self.active.iter().any(cables)
+            }
+            Fault::Full(Place::Disk) => on && !active(|other| matches!(other, Fault::Script(..) | Fault::WrongFile(_))),
+            Fault::Script(..) | Fault::WrongFile(_) => on && !active(|other| *other == Fault::Full(Place::Disk)),
+            Fault::Full(Place::Run) | Fault::KeyFileOpen | Fault::PowerOff => on,
+            Fault::BothTyped(..) => self.nodes.iter().all(|node| node.daemon == Some(Daemon::Well)),
+            Fault::KillStorm(_)
+            | Fault::Stall
+            | Fault::Kill(_)
+            | Fault::Leave
+            | Fault::Upgrade
+            | Fault::Reload
+            | Fault::Typed(..) => daemon == Some(Daemon::Well),
+        }
+    }
+
+    fn strike(&mut self, blow: Blow) {
+        *self.counts.entry(blow.fault.kind()).or_default() += 1;
+        let (node, name) = (blow.node, self.name(blow.node));
+        let lasts = if blow.fault.is_moment() { String::new() } else { format!(" for {}", ms(blow.lasts)) };
+        self.play.deed(&format!("{name}: {}{lasts}", blow.fault));
+        let mended = self.play.now() + blow.lasts;
+        match &blow.fault {
+            Fault::PowerOff => {
+                self.power_off(node);
+                self.nodes[node].comes_back = Some(mended);
+            }
+            Fault::Kill(part) => self.kill(node, *part, mended),
+            Fault::KillStorm(times) => {
+                for _ in 0..*times {
+                    self.kill(node, Part::Core, mended);
+                    let wait = self.dice.time(20, 600);
+                    self.pass(wait);
+                }
+            }
+            Fault::Leave => self.leave(node, blow.lasts),
+            Fault::Upgrade => {
+                // No request: it waits until nothing is being moved.
+                self.type_words(node, &["daemon", "--upgrade"], 0);
+            }
+            Fault::Reload => self.reload(node),
+            Fault::Typed(order, set) => self.type_order(node, *order, set),
+            Fault::BothTyped(here, there) => {
+                self.type_order(node, Order::Standby, here);
+                self.type_order(1 - node, Order::Standby, there);
+            }
+            fault => {
+                if let Err(error) = deeds::set(&mut self.play.pair, node, fault, true) {
+                    return self.report(Err(error));
+                }
+                if *fault == Fault::Stall {
+                    self.nodes[node].daemon = Some(Daemon::Stopped);
+                }
+                if matches!(fault, Fault::WrongFile(_)) {
+                    self.reload(node);
+                }
+            }
+        }
+        if !blow.fault.is_moment() && !matches!(blow.fault, Fault::PowerOff | Fault::Kill(_) | Fault::Leave) {
+            self.active.push((mended, blow));
+        }
+        self.tell_things();
+    }
+
+    fn mend_what_is_due(&mut self) {
+        let now = self.play.now();
+        let (due, later) = std::mem::take(&mut self.active).into_iter().partition(|(at, _)| *at <= now);
+        self.active = later;
+        let due: Vec<(Mono, Blow)> = due;
+        due.iter().for_each(|(_, blow)| self.mend(blow));
+        for node in [0, 1] {
+            if self.nodes[node].comes_back.is_some_and(|at| at <= now) {
+                self.nodes[node].comes_back = None;
+                self.come_back(node);
+            }
+        }
+    }
+
+    fn mend(&mut self, blow: &Blow) {
+        let (node, name) = (blow.node, self.name(blow.node));
+        // A machine that was switched off meanwhile came back whole, but for what is on its disk.
+        let gone =
+            matches!(blow.fault, Fault::Cut(..) | Fault::Loss(..) | Fault::Full(Place::Run) | Fault::CardGone(_));
+        let is_on = self.play.pair.is_on(node);
+        self.play.deed(&format!("{name}: {} no more", blow.fault));
+        match &blow.fault {
+            Fault::Full(Place::Disk) if !is_on => self.clean_disk(node),
+            Fault::Cut(medium, direction) if !is_on => self.mend_serial(node, medium.as_deref(), *direction),
+            Fault::Stall if self.nodes[node].daemon != Some(Daemon::Stopped) => {}
+            _ if gone && !is_on => {}
+            Fault::CardGone(interface) if self.play.pair.cable_faults(node, interface).is_some() => {}
+            fault => {
+                let done = deeds::set(&mut self.play.pair, node, fault, false);
+                if !gone {
+                    self.report(done);
+                }
+                if *fault == Fault::Stall {
+                    self.nodes[node].daemon = Some(Daemon::Well);
+                }
+                if matches!(fault, Fault::CardGone(_)) {
+                    self.nodes[node].card_in = self.play.now();
+                }
+                if matches!(fault, Fault::WrongFile(_)) && self.nodes[node].daemon == Some(Daemon::Well) {
+                    self.reload(node);
+                }
+            }
+        }
+        self.tell_things();
+    }
+
+    fn clean_disk(&mut self, node: usize) {
+        let done = deeds::clean_disk(&self.play.pair, node);
+        self.report(done);
+    }
+
+    /// The null-modem cable is of no machine.
+    fn mend_serial(&mut self, node: usize, medium: Option<&str>, direction: Direction) {
+        let serial: Vec<String> = self.play.pair.plan.serial.iter().map(|(device, _)| device.clone()).collect();
+        for device in serial.iter().filter(|device| medium.is_none_or(|medium| medium == *device)) {
+            let done = deeds::cut(&self.play.pair, node, Some(device), direction, false);
+            self.report(done);
+        }
+    }
+
+    fn report(&mut self, done: io::Result<()>) {
+        if let Err(error) = done {
+            self.play.note(&format!("the lab could not do that: {error}"));
+        }
+    }
+
+    fn start(&mut self, node: usize) {
+        let name = self.name(node);
+        self.play.deed(&format!("{name}: the daemon starts"));
+        self.nodes[node].code = None;
+        self.nodes[node].daemon = Some(Daemon::Well);
+        self.tell_things();
+        if let Err(error) = self.play.pair.start(node) {
+            self.play.note(&format!("the daemon on {name} cannot be started: {error}"));
+            self.nodes[node].comes_back = Some(self.play.now() + STARTED_AGAIN);
+        }
+        self.next_look = self.play.now() + LOOK * 5;
+    }
+
+    fn come_back(&mut self, node: usize) {
+        if !self.play.pair.is_on(node) {
+            let name = self.name(node);
+            self.play.deed(&format!("{name}: power again"));
+            let done = self.play.pair.power_on(node);
+            self.report(done);
+        }
+        self.start(node);
+    }
+
+    fn power_off(&mut self, node: usize) {
+        let name = self.name(node);
+        self.play.power_off(node);
+        self.notes.off(&name);
+        self.read_notes();
+        if let Some(id) = self.nodes[node].leave.take() {
+            self.open.remove(&id);
+            self.fact(Fact::Answered(id, None, "power-off".to_owned()));
+        }
+        self.nodes[node].daemon = Some(Daemon::Off);
+        self.nodes[node].comes_back = None;
+        self.nodes[node].seen = None;
+        self.active.retain(|(_, blow)| blow.node != node || blow.fault != Fault::Stall);
+        self.tell_things();
+    }
+
+    fn kill(&mut self, node: usize, part: Part, mended: Mono) {
+        let whom = match deeds::find(&self.play.pair, node, part) {
+            Ok(whom) => whom,
+            Err(error) => return self.report(Err(error)),
+        };
+        let at = self.play.now();
+        self.nodes[node].killed = Some(at);
+        deeds::send(&whom, Signal::SIGKILL);
+        if part != Part::Supervisor {
+            self.entries.push(Entry { at, fact: Fact::CoreKilled(node) });
+        }
+        if part == Part::All {
+            self.nodes[node].daemon = Some(Daemon::Gone);
+            self.nodes[node].comes_back = Some(mended);
+        }
+    }
+
+    fn leave(&mut self, node: usize, away: Duration) {
+        if let Err(error) = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGTERM) {
+            return self.report(Err(error));
+        }
+        let id = self.new_request(node, "heartbeat -k".to_owned(), false);
+        self.nodes[node].leave = Some(id);
+        self.nodes[node].daemon = Some(Daemon::Leaving);
+        self.nodes[node].comes_back = None;
+        self.active.retain(|(_, blow)| blow.node != node || blow.fault != Fault::Stall);
+        self.nodes[node].code = None;
+        self.nodes[node].stays_away = away;
+    }
+
+    fn reload(&mut self, node: usize) {
+        let done = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGHUP);
+        self.report(done);
+    }
+
+    fn type_order(&mut self, node: usize, order: Order, set: &str) {
+        if self.is_ours(node) {
+            let word = if order == Order::Standby { "standby" } else { "takeover" };
+            self.typed(node, &[word, set, "--timeout", TYPED_WAITS], false);
+        } else {
+            self.typed(node, &["hb_standby", set], false);
+        }
+    }
+
+    fn new_request(&mut self, node: usize, words: String, lawful: bool) -> u32 {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.open.insert(id);
+        self.fact(Fact::Asked(Asked { id, node, words, lawful }));
+        id
+    }
+
+    /// Types a command on a node; its end is told.
+    fn typed(&mut self, node: usize, words: &[&str], lawful: bool) {
+        let id = self.new_request(node, words.join(" "), lawful);
+        self.type_words(node, words, id);
+    }
+
+    fn type_words(&mut self, node: usize, words: &[&str], id: u32) {
+        let name = self.name(node);
+        match self.play.pair.machine(node).and_then(|machine| machine.begin(words)) {
+            Ok(child) => self.await_end(&name, words, id, child),
+            Err(error) => self.play.note(&format!("{}: {error}", words.join(" "))),
+        }
+    }
+
+    fn await_end(&mut self, name: &str, words: &[&str], id: u32, child: Child) {
+        let (teller, name, words) = (self.play.pair.teller(), name.to_owned(), words.join(" "));
+        thread::spawn(move || {
+            let Ok(output) = child.wait_with_output() else { return };
+            let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).trim().to_owned();
+            teller.tell(&name, What::Answered { id, words, code: output.status.code(), text });
+        });
+    }
+}

@@ -1,0 +1,223 @@
+//! Sees, hears and reads what comes of the blows, and writes it down for the judge.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "of all happenings only a few are read here")]
+
+use std::fs;
+use std::time::Duration;
+
+use crate::haresources::Verb;
+use crate::lab::story::split_log_line;
+use crate::lab::timeline::{Happening, What};
+use crate::lab::witness::Said;
+use crate::time::Mono;
+
+use super::super::causes;
+use super::super::deeds;
+use super::super::fact::{Daemon, Entry, Fact, Seen, Things};
+use super::super::fault::{Fault, Place};
+use super::super::notes::{self, Noted};
+use super::{Run, STARTED_AGAIN};
+
+/// A reset machine needs a moment.
+const RESET: Duration = Duration::from_secs(2);
+/// Somebody switches on again what was fenced.
+const FENCED: Duration = Duration::from_secs(4);
+/// A card that was put in again is opened within a second.
+const OPENED_WITHIN: Duration = Duration::from_secs(1);
+/// What was decided while the disk was full is done by then.
+const AFTER_FULL: Duration = Duration::from_secs(10);
+/// A supervisor that was killed is replaced by then, and a core as well.
+const KILLED_TOGETHER: Duration = Duration::from_secs(1);
+
+impl Run<'_> {
+    /// Takes note of something that happened.
+    pub(super) fn heed(&mut self, happening: &Happening) {
+        let past = self.play.pair.is_past(happening);
+        self.play.take(happening);
+        let node = self.play.pair.plan.node(&happening.host);
+        match (&happening.what, node) {
+            (What::Answered { id, code, text, .. }, _) => {
+                self.open.remove(id);
+                self.fact(Fact::Answered(*id, *code, text.clone()));
+            }
+            (What::Ended(code), Some(node)) if !past => self.nodes[node].code = Some(*code),
+            (What::Log(line), Some(node)) if !past => {
+                let text = split_log_line(line).map_or(line.as_str(), |(_, text)| text);
+                if text.ends_with("rebooting this machine") {
+                    let name = self.name(node);
+                    self.play.deed(&format!("{name} resets itself"));
+                    self.power_off(node);
+                    self.nodes[node].comes_back = Some(self.play.now() + RESET);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reads what scripts have written.
+    pub(super) fn read_notes(&mut self) {
+        let mut fences = Vec::new();
+        while let Some((at, note)) = self.notes.next() {
+            let Some(node) = self.play.pair.plan.node(&note.host) else { continue };
+            let fact = match note.what {
+                Noted::Began(name, verb) => {
+                    if verb != Verb::Status {
+                        let what = What::Witness(Said::Called(format!("{name} {}", verb.as_str())));
+                        self.play.take(&Happening { at, host: note.host, what });
+                    }
+                    Fact::Began(node, name, verb)
+                }
+                Noted::Ended(name, verb, code) => Fact::Ended(node, name, verb, code),
+                Noted::Said(name, running) => Fact::Said(node, name, running),
+                Noted::Off => Fact::Off(node),
+                Noted::Fence(target) => {
+                    fences.push((node, target));
+                    continue;
+                }
+            };
+            self.entries.push(Entry { at, fact });
+        }
+        for (by, target) in fences {
+            self.fence(by, &target);
+        }
+    }
+
+    /// Does what a fencing device is asked for.
+    fn fence(&mut self, by: usize, target: &str) {
+        let name = self.name(by);
+        let Some(node) = self.play.pair.plan.node(target).filter(|node| *node != by) else { return };
+        self.play.deed(&format!("{name} fences {target}"));
+        self.fact(Fact::Fenced(node));
+        if self.play.pair.is_on(node) {
+            self.power_off(node);
+            self.nodes[node].comes_back = Some(self.play.now() + FENCED);
+        }
+        let done = fs::write(self.kept.join(notes::done(&name)), "");
+        self.report(done);
+    }
+
+    /// Looks at everything nobody tells.
+    pub(super) fn look(&mut self) {
+        for node in [0, 1] {
+            self.look_for_daemon(node);
+        }
+        for (begin, end) in self.play.steady.stalls(self.stood_still) {
+            self.stood_still = self.stood_still.max(end);
+            self.entries.push(Entry { at: end, fact: Fact::StoodStill(end.since(begin)) });
+        }
+        self.tell_things();
+        for node in [0, 1] {
+            self.read_causes(node);
+            if self.nodes[node].daemon == Some(Daemon::Well) && self.is_ours(node) {
+                self.ask(node);
+            }
+        }
+    }
+
+    fn look_for_daemon(&mut self, node: usize) {
+        let state = self.nodes[node].daemon;
+        if !matches!(state, Some(Daemon::Well | Daemon::Leaving | Daemon::Stopped))
+            || deeds::is_there(&self.play.pair, node)
+        {
+            return;
+        }
+        // Its last words may still be on their way.
+        while let Some(happening) = self.play.pair.next_happening(Mono::ZERO) {
+            self.heed(&happening);
+        }
+        if self.nodes[node].daemon != state {
+            return;
+        }
+        self.read_notes();
+        let code = self.nodes[node].code.take().flatten();
+        self.nodes[node].seen = None;
+        if let Some(id) = self.nodes[node].leave.take() {
+            self.nodes[node].daemon = Some(Daemon::Left);
+            self.open.remove(&id);
+            self.fact(Fact::Answered(id, code, String::new()));
+            self.fact(Fact::Left(node));
+            self.nodes[node].comes_back = Some(self.play.now() + self.nodes[node].stays_away);
+        } else {
+            self.nodes[node].daemon = Some(Daemon::Gone);
+            // Both processes may have been killed, one soon after the other.
+            if self.nodes[node].killed.is_none_or(|at| self.play.now().since(at) > KILLED_TOGETHER) {
+                self.fact(Fact::Died(node, code));
+            }
+            self.nodes[node].comes_back = Some(self.play.now() + STARTED_AGAIN);
+        }
+    }
+
+    /// Reads the journal of a node; a full disk takes none.
+    fn read_causes(&mut self, node: usize) {
+        if !self.is_ours(node) {
+            return;
+        }
+        for entry in self.journals[node].news() {
+            let since = Duration::try_from_secs_f64(entry.t).unwrap_or_default();
+            let at = Mono::at(since.saturating_sub(self.wall));
+            let facts = causes::facts(node, &entry, &self.groups, self.play.auto_failback());
+            self.entries.extend(facts.into_iter().map(|fact| Entry { at, fact }));
+        }
+        let full = self.active.iter().any(|(_, blow)| blow.node == node && blow.fault == Fault::Full(Place::Disk));
+        let now = self.play.now();
+        if full {
+            self.nodes[node].missed_until = Some(now + AFTER_FULL);
+            self.fact(Fact::Cause(node, None));
+        } else if self.nodes[node].missed_until.take_if(|until| *until <= now).is_some() {
+            self.fact(Fact::Settled(node, None));
+        } else if self.nodes[node].missed_until.is_some() {
+            self.fact(Fact::Cause(node, None));
+        }
+    }
+
+    fn ask(&mut self, node: usize) {
+        let asked = self.play.now();
+        let Some(status) = self.play.pair.status(node) else { return };
+        let groups = status.groups.iter().map(|group| (group.key.clone(), group.state.clone())).collect();
+        let seen = Seen { asked, stable: status.stable && !status.leaving, groups };
+        self.read_notes();
+        self.nodes[node].seen = Some(seen.clone());
+        self.fact(Fact::Status(node, seen));
+    }
+
+    /// Says how things are, if that is news.
+    pub(super) fn tell_things(&mut self) {
+        let things = self.things_now();
+        if self.things.as_ref() != Some(&things) {
+            self.read_notes();
+            self.things = Some(things.clone());
+            self.fact(Fact::Things(things));
+        }
+    }
+
+    fn things_now(&self) -> Things {
+        let pair = &self.play.pair;
+        let mut reaches = [false; 2];
+        let mut both_ways = false;
+        let now = self.play.now();
+        let fresh = (0..2).any(|node| {
+            let since = self.nodes[node].card_in;
+            since > Mono::ZERO && now.since(since) < OPENED_WITHIN
+        });
+        for medium in &pair.plan.media {
+            let ways = match pair.null_modem(medium) {
+                Some(cable) => [0, 1].map(|node| !cable.is_silent(node)),
+                None => {
+                    let faults = [0, 1].map(|node| pair.cable_faults(node, medium));
+                    [0, 1].map(|from| match (faults[from], faults[1 - from]) {
+                        (Some(here), Some(there)) => {
+                            !fresh && ![here.sending, there.hearing].iter().any(|way| way.cut || way.loss > 0)
+                        }
+                        // Nobody is there to hear.
+                        _ => !pair.is_on(0) || !pair.is_on(1),
+                    })
+                }
+            };
+            both_ways |= ways == [true, true];
+            reaches = [0, 1].map(|from| reaches[from] || ways[from]);
+        }
+        let troubled = self.active.iter().any(|(_, blow)| matches!(blow.fault, Fault::Script(..)));
+        let daemons = [0, 1].map(|node| self.nodes[node].daemon.unwrap_or(Daemon::Left));
+        Things { daemons, reaches, both_ways, scripts_answer: !troubled }
+    }
+}
