@@ -110,13 +110,19 @@ fn a_broken_file_is_shown_as_check_shows_it() {
 }
 
 #[test]
-fn three_nodes_are_no_pair() {
+fn three_nodes_are_no_pair_and_neither_is_one() {
     let dir = directory("");
     let path = dir.path().join("ha.cf");
-    fs::write(&path, fs::read_to_string(&path).unwrap() + "node middle\n").unwrap();
+    let pair = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{pair}node middle\n")).unwrap();
     let (code, _, errors) = simulate(dir.path(), &[]);
     assert_eq!(code, 2);
-    assert!(errors.contains("names 3 node(s), and a pair is simulated"), "{errors}");
+    assert!(errors.contains("3 nodes: a cluster has two"), "{errors}");
+    fs::write(&path, pair.replace("node left right", "node left")).unwrap();
+    fs::write(dir.path().join("haresources"), "").unwrap();
+    let (code, _, errors) = simulate(dir.path(), &[]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("names 1 node(s), and a pair is simulated"), "{errors}");
 }
 
 #[test]

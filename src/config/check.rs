@@ -38,14 +38,9 @@ fn placed(problem: Problem, place: Option<Place>) -> Problem {
 }
 
 fn node_count(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
-    let place = cf.nodes.last().map(|node| node.place.clone());
-    match cf.node_names().len() {
-        0 | 2 => {}
-        1 => problems.push(placed(Problem::warning(file, "only one node: nobody can take over"), place)),
-        count => {
-            let problem = Problem::warning(file, format!("{count} nodes: groups are moved between two nodes only"));
-            problems.push(placed(problem.remedy("name the two nodes that share the resources"), place));
-        }
+    if let [only] = cf.nodes.as_slice() {
+        let problem = Problem::warning(file, "only one node: nobody can take over");
+        problems.push(placed(problem, Some(only.place.clone())));
     }
 }
 

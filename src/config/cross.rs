@@ -54,6 +54,12 @@ fn nodes(cf: &HaCf, file: &str, facts: &dyn Facts, problems: &mut Vec<Problem>) 
                 .original("no nodes defined"),
         );
     }
+    if let Some(third) = cf.nodes.get(2) {
+        // Each of them would take over what another one runs.
+        let what = format!("{} nodes: a cluster has two, and a third could run what they run", names.len());
+        let problem = Problem::error(file, what).remedy("name only the two nodes that share the resources");
+        problems.push(placed(problem, Some(third.place.clone())));
+    }
     let Some(me) = facts.node_name() else { return };
     if names.contains(&me) {
         return;

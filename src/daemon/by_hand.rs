@@ -13,9 +13,11 @@ use crate::haresources::{Chain, Invocation, Outcome, Resource, ResourceGroup, St
 use crate::paths::Paths;
 
 use super::child::{Output, run_alone};
+use super::disk::Disk;
 use super::environment::Environment;
 use super::lookup::{Found, Places, own_agent};
 use super::read_config;
+use super::script_log::ScriptLog;
 
 /// A node whose groups are handled by hand.
 #[derive(Debug)]
@@ -34,7 +36,8 @@ impl ByHand {
     pub(crate) fn open(paths: &Paths) -> Result<ByHand, Vec<Problem>> {
         let options = read_config::Options { without_resolver: true, ..read_config::Options::default() };
         let config = read_config::load_with(paths, &options).1?;
-        let environment = Environment::new(paths, &config, std::env::vars_os());
+        let log = ScriptLog::open(&config.logging, Disk::at_once());
+        let environment = Environment::new(paths, &config, std::env::vars_os(), log);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| vec![Problem::error("latido", format!("cannot run scripts: {error}"))])?;

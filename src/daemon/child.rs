@@ -3,12 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -182,7 +179,7 @@ fn spawn(call: &Call, output: Output, environment: &Environment) -> io::Result<(
 
 /// Everything here keeps `std` on its `posix_spawn` path: our memory is neither copied nor counted twice.
 fn spawn_program(call: &Call, output: Output, environment: &Environment) -> io::Result<(Child, Option<Words>)> {
-    let log = open_log(environment.debuglog.as_deref())?;
+    let log = environment.log.writer()?;
     let mut command = Command::new(&call.program);
     command
         .args(&call.arguments)
@@ -210,15 +207,6 @@ fn spawn_program(call: &Call, output: Output, environment: &Environment) -> io::
         }
     };
     Ok((tokio::process::Command::from(command).spawn()?, words))
-}
-
-fn open_log(path: Option<&Path>) -> io::Result<File> {
-    let append = |path: &Path| OpenOptions::new().append(true).create(true).mode(0o644).open(path);
-    match path.map(append) {
-        Some(Ok(file)) => Ok(file),
-        // A log that cannot be written must not keep a service down.
-        Some(Err(_)) | None => OpenOptions::new().write(true).open("/dev/null"),
-    }
 }
 
 /// What a script prints, collected while it runs so that it never waits for us.

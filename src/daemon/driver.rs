@@ -36,6 +36,7 @@ use super::notices::Notices;
 use super::notifications::Notifications;
 use super::pidfile::PidFile;
 use super::recorder::Recorder;
+use super::script_log::ScriptLog;
 use super::signals::{Signal, Signals};
 use super::start::{Options, Terms};
 use super::state::StateFile;
@@ -144,7 +145,12 @@ impl Driver {
                 .map_err(io::Error::other)?,
         };
         Ok(Driver {
-            environment: Environment::new(paths, &config, std::env::vars_os()),
+            environment: Environment::new(
+                paths,
+                &config,
+                std::env::vars_os(),
+                ScriptLog::open(&config.logging, log.disk()),
+            ),
             places: Places::new(paths),
             control,
             api: Api::new(&config.apiauth),

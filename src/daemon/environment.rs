@@ -7,6 +7,7 @@ use crate::config::{Config, LogTargets};
 use crate::paths::Paths;
 
 use super::files;
+use super::script_log::ScriptLog;
 
 /// Where the original keeps its helper programs; scripts call some of them by `$HA_BIN`.
 const HA_BIN: &str = "/usr/lib/heartbeat";
@@ -36,20 +37,21 @@ pub(super) struct Environment {
     /// The working directory.
     pub directory: PathBuf,
     /// Where the output of `start` and `stop` goes.
-    pub debuglog: Option<PathBuf>,
+    pub log: ScriptLog,
 }
 
 impl Environment {
-    /// The environment for this configuration on top of the one we were started with.
+    /// The environment for this configuration on top of the one we were started with; `log` is its own.
     pub(super) fn new(
         paths: &Paths,
         config: &Config,
         inherited: impl Iterator<Item = (OsString, OsString)>,
+        log: ScriptLog,
     ) -> Environment {
         let mut environment = Environment {
             variables: inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours)).collect(),
             directory: existing(files::working_directory(paths)),
-            debuglog: config.logging.debugfile.clone().or_else(|| config.logging.logfile.clone()),
+            log,
         };
         for (name, value) in &config.parameters {
             environment.set(&variable_of(name), value);
@@ -81,7 +83,7 @@ impl Environment {
         if let Some(path) = &logging.logfile {
             self.set("HA_LOGFILE", path);
         }
-        if let Some(path) = &self.debuglog.clone() {
+        if let Some(path) = logging.debugfile.as_ref().or(logging.logfile.as_ref()) {
             self.set("HA_DEBUGLOG", path);
         }
         if let Some(facility) = &logging.facility {

@@ -133,10 +133,11 @@ impl Log {
         self.sinks().disk.clone()
     }
 
-    /// Tries again to open what could not be opened; returns a sentence for each file that still cannot be.
+    /// Tries again to open what could not be opened; returns a sentence for each file that still cannot be. Only for who
+    /// writes for us: it may hang.
     pub(super) fn open_what_is_missing(&self) -> Vec<String> {
-        let sinks = self.sinks();
-        let mut places = lock(&sinks.places);
+        let places = Arc::clone(&self.sinks().places);
+        let mut places = lock(&places);
         let places = &mut *places;
         let mut refusals = Vec::new();
         for target in [&mut places.logfile, &mut places.debugfile].into_iter().flatten() {
@@ -320,7 +321,11 @@ impl Target {
     }
 }
 
-fn open_append(path: &Path) -> std::io::Result<File> {
+/// Opens a log for appending, and makes it where there is none; never waits for who reads a pipe.
+///
+/// # Errors
+/// When it can be neither.
+pub(super) fn open_append(path: &Path) -> std::io::Result<File> {
     // Non-blocking, so that a log that turns out to be a FIFO nobody reads does not hold us.
     let file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)?;
     share(&file);

@@ -35,6 +35,7 @@ mod realtime;
 mod recorder;
 mod reload;
 mod respawn;
+mod script_log;
 mod signals;
 mod spare;
 mod start;

@@ -13,6 +13,7 @@ impl Driver {
     /// All files anew; a fault in any of them leaves everything as it was.
     pub(super) fn reload(&mut self) {
         self.log.reopen();
+        self.environment.log.look_later();
         let read =
             Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
         let (sources, config) = read_config::load_with(&self.options.paths, &read);
@@ -32,7 +33,8 @@ impl Driver {
                 let media = std::mem::take(&mut self.config.media);
                 self.config = Config { media, ..config };
                 self.api.set_rules(&self.config.apiauth);
-                self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os());
+                let scripts = self.environment.log.follow(&self.config.logging);
+                self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os(), scripts);
                 let deadtime = self.config.settings.deadtime;
                 if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
                     self.log.write(level, text);

@@ -10,8 +10,10 @@ use crate::haresources::{Invocation, Outcome};
 use crate::paths::Paths;
 
 use super::child::{Call, Output, run_alone};
+use super::disk::Disk;
 use super::environment::Environment;
 use super::lookup::{Found, Places};
+use super::script_log::ScriptLog;
 
 /// What a resource word leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +51,8 @@ pub fn run_script(
     invocation: &Invocation,
     limit: Duration,
 ) -> Result<Outcome, String> {
-    let environment = Environment::new(paths, config, std::env::vars_os());
+    let log = ScriptLog::open(&config.logging, Disk::at_once());
+    let environment = Environment::new(paths, config, std::env::vars_os(), log);
     let words = invocation.resource.args.iter().map(String::as_str).chain([invocation.verb.as_str()]);
     let call = Call { program: script.into_os_string(), name: None, arguments: words.map(Into::into).collect() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -152,7 +152,10 @@ impl Driver {
             }
             Want::Fifo => Fifo::open(&self.options.paths.fifo()).map(|fifo| self.fifo = fifo).is_ok(),
             Want::Api => self.try_to_open_api().is_ok(),
-            Want::Log => self.log.open_what_is_missing().is_empty(),
+            Want::Log => {
+                let log = self.log.clone();
+                self.get_from_disk(want, move || log.open_what_is_missing().is_empty())
+            }
             Want::Uuid | Want::Directories => false,
         }
     }

@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = tests!(
     Pace::Together,
     [
         killed_while_ha_cf_has_a_typo_not_yet_in_force,
+        killed_while_ha_cf_names_a_third_node_that_was_not_reread,
         killed_while_authkeys_is_open_to_others,
         killed_while_authkeys_cannot_be_read,
         killed_while_authkeys_has_a_wrong_line,
@@ -141,6 +142,31 @@ fn survives_a_wrong_file(name: &str, wrong: &str, says: &str) {
 
 fn killed_while_ha_cf_has_a_typo_not_yet_in_force() {
     survives_a_wrong_file("ha.cf", "deadtme 10\n", "! ha.cf:");
+}
+
+/// A third node that is asked for is refused, by the daemon that runs and by the one after it.
+fn killed_while_ha_cf_names_a_third_node_that_was_not_reread() {
+    let pair = pair();
+    let right = fs::read_to_string(file(pair.host("alpha"), "ha.cf")).expect("a file of our own");
+    let write = |host: &Host, more: &str| {
+        fs::write(file(host, "ha.cf"), format!("{right}{more}")).expect("a file of our own");
+    };
+    let cause = |host: &Host| {
+        write(host, "node gamma\n");
+        let check = host.run(&format!("{} check", host.program("latido")));
+        let said = shell::said(&check);
+        assert!(!check.status.success() && said.contains("3 nodes: a cluster has two"), "{said}");
+        let asked = host.run(&format!("{} -r", host.program("heartbeat")));
+        assert!(!asked.status.success(), "{}", shell::said(&asked));
+        // Somebody else may ask without looking.
+        Host::send(&[host.core().expect("a core")], Signal::SIGHUP);
+        wait_until("the refusal", 20.0, || host.log().contains("Configuration not reread"));
+    };
+    let end = |host: &Host| {
+        write(host, "");
+        reread(host);
+    };
+    survived(&pair, cause, "! ha.cf:", end);
 }
 
 fn killed_while_authkeys_has_a_wrong_line() {

@@ -4,6 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
+use crate::config::LogTargets;
+
+use super::super::disk::Disk;
+use super::super::script_log::ScriptLog;
 use super::*;
 
 struct Stage {
@@ -16,7 +20,8 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let mut environment = Environment::default();
         environment.directory = dir.path().to_owned();
-        environment.debuglog = Some(dir.path().join("ha-debug"));
+        let targets = LogTargets { debugfile: Some(dir.path().join("ha-debug")), ..LogTargets::default() };
+        environment.log = ScriptLog::open(&targets, Disk::at_once());
         environment.set("PATH", "/usr/bin:/bin");
         environment.set("HA_CURHOST", "alpha");
         Stage { dir, environment }
