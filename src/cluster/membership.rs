@@ -10,6 +10,7 @@ use super::claims::LATIDO;
 use super::deaf::HEARS;
 use super::node::Node;
 use super::sequence::Verdict;
+use super::shutdown::Leaving;
 use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
@@ -235,6 +236,10 @@ impl Cluster {
             // Alive, but it has to find itself first; silence from here on is judged as before.
             self.nodes[index].status = Status::Init;
             self.nodes[index].last_status_at = Some(at);
+        }
+        if self.leaving == Some(Leaving::Done) && self.peer.is_node(index) {
+            // It was not there when we said it, or has forgotten it.
+            self.say_shutdone();
         }
         if restarted && self.local_status == Status::Active && self.cleaning.is_none() {
             // It waits to hear that we are active before it says anything else.
@@ -534,7 +539,7 @@ impl Cluster {
             let (node, list) = (self.nodes[index].name.clone(), theirs.join(" "));
             self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
         }
-        if self.local_status == Status::Up {
+        if self.local_status == Status::Up && self.leaving.is_none() {
             self.timers.stop(&Timer::ReqNodes);
             self.become_active();
         }
