@@ -149,12 +149,14 @@ impl Cluster {
         if self.oversleeping == Some(Sleep::Asked) && !self.timers.is_set(&Timer::Heal) {
             self.forget_sleep();
         }
-        if !self.nice() || self.is_alone() || !self.peer.said || self.standby != Standby::Not || self.peer.leaving {
+        if !self.nice() || self.is_alone() || !self.peer.said || self.standby != Standby::Not {
             return self.timers.stop(&Timer::Conflict);
         }
+        // Who leaves stops what he can.
+        let stays = |hold: PeerHold| hold.is_claimed() && (!self.peer.leaving || hold == PeerHold::Blocked);
         let contested: Vec<usize> = (0..self.groups.len())
             .filter(|index| {
-                self.peer.holds[*index].is_claimed()
+                stays(self.peer.holds[*index])
                     && matches!(self.groups.state(*index), GroupState::Held | GroupState::Starting)
                     && !self.groups.is_going_down(*index)
             })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::Report;
+use crate::cluster::{GroupState, Report};
 use crate::time::Mono;
 
 use super::super::What;
@@ -50,7 +50,11 @@ impl Owners {
         let fenced = (0..2).all(|node| !scene.pair.in_force(node).fences.is_empty());
         let patience = scene.deadtime() + scene.keepalive() * 3;
         for (word, since) in doubles {
-            let begun = *self.doubled.entry(word.clone()).or_insert_with(|| calm.stamp(*since));
+            let mut begun = *self.doubled.entry(word.clone()).or_insert_with(|| calm.stamp(*since));
+            if only_deaf_could_stop(scene, word) {
+                begun = calm.stamp(scene.now);
+                self.doubled.insert(word.clone(), begun);
+            }
             let on_both = format!("{} runs on {} and {} since {since}", word, scene.name(0), scene.name(1));
             if fenced && by_ours(scene, truth, word) {
                 let what = format!("{on_both}, although a silent node is fenced");
@@ -128,6 +132,12 @@ fn by_ours(scene: &Scene<'_>, truth: &Truth, word: &str) -> bool {
     let since = |node: usize| truth.may_run(node).get(word).copied().unwrap_or_default();
     let last = usize::from(since(1) >= since(0));
     scene.pair.hosts[last].puppet.is_none()
+}
+
+/// Whether one node alone hears the other, and cannot stop what runs on both: nothing tells the other, which could.
+fn only_deaf_could_stop(scene: &Scene<'_>, word: &str) -> bool {
+    let blocked = |node: usize| scene.state(node, &scene.key_of(node, word)) == Some(GroupState::Blocked);
+    (0..2).any(|node| blocked(node) && !scene.pair.reaches(node))
 }
 
 fn judge(scene: &Scene<'_>, sleeper: &Overslept, late: bool, doubles: &[(String, Mono)], said: &mut Said) {
