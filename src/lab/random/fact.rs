@@ -24,6 +24,8 @@ pub(super) enum Fact {
     Said(usize, String, bool),
     /// A node's scripts and services are gone with its power.
     Off(usize),
+    /// A node starts what the other node said it has given up, in a hand-over.
+    Given(usize),
     /// A node has switched another off, this one.
     Fenced(usize),
     /// From now on things are so.

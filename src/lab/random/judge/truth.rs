@@ -96,6 +96,7 @@ impl Truth {
             }
             Fact::Said(..)
             | Fact::Fenced(_)
+            | Fact::Given(_)
             | Fact::Things(_)
             | Fact::CoreKilled(_)
             | Fact::Died(..)
