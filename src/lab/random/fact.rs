@@ -46,6 +46,8 @@ pub(super) enum Fact {
     StoodStill(Duration),
     /// A daemon has a cause to stop a group, or (`None`) any.
     Cause(usize, Option<String>),
+    /// A full disk takes no causes, so that nobody can say whether there was one; or it does again.
+    JournalFull(usize, bool),
     /// A group, or (`None`) everything, is settled on a node: causes given before are used up.
     Settled(usize, Option<String>),
 }

@@ -244,6 +244,7 @@ impl Clocks {
             | Fact::Asked(_)
             | Fact::Answered(..)
             | Fact::Cause(..)
+            | Fact::JournalFull(..)
             | Fact::Settled(..) => {}
         }
         self.wind(bounds, truth);

@@ -106,6 +106,7 @@ impl Truth {
             | Fact::Answered(..)
             | Fact::StoodStill(_)
             | Fact::Cause(..)
+            | Fact::JournalFull(..)
             | Fact::Settled(..) => {}
         }
     }
