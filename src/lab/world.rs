@@ -93,6 +93,11 @@ impl World {
         self.history.iter().filter(move |happening| happening.at >= since)
     }
 
+    /// Everything but the first `count` things that happened, oldest first.
+    pub(super) fn after(&self, count: usize) -> impl Iterator<Item = &Happening> {
+        self.history.iter().skip(count)
+    }
+
     /// Whether any address or resource moved since then.
     pub(super) fn moved_since(&self, since: Mono) -> bool {
         self.since(since).any(|happening| match &happening.what {

@@ -67,6 +67,7 @@ pub(super) fn facts(node: usize, entry: &Entry, groups: &[Group], mode: AutoFail
             of(&|group| group.owner != node)
         }
         "shutdown-begins" | "stopping-leftovers" => vec![Fact::Cause(node, None)],
+        "standby-acquire" => vec![Fact::Given(node)],
         "leftovers-stopped" => vec![Fact::Settled(node, None)],
         "group-held" | "group-released" | "group-failed" => vec![Fact::Settled(node, Some(field("group")))],
         _ => Vec::new(),

@@ -24,6 +24,8 @@ pub(super) enum Fact {
     Said(usize, String, bool),
     /// A node's scripts and services are gone with its power.
     Off(usize),
+    /// A node starts what the other node said it has given up, in a hand-over.
+    Given(usize),
     /// A node has switched another off, this one.
     Fenced(usize),
     /// From now on things are so.
@@ -44,6 +46,8 @@ pub(super) enum Fact {
     StoodStill(Duration),
     /// A daemon has a cause to stop a group, or (`None`) any.
     Cause(usize, Option<String>),
+    /// A full disk takes no causes, so that nobody can say whether there was one; or it does again.
+    JournalFull(usize, bool),
     /// A group, or (`None`) everything, is settled on a node: causes given before are used up.
     Settled(usize, Option<String>),
 }

@@ -94,6 +94,8 @@ struct Clocks {
     /// The same as `still`, and scripts do what they are told.
     calm: Option<Stamp>,
     awake: [Option<Stamp>; 2],
+    /// When a core last died: its successor does not know yet whom it had called dead.
+    reborn: Option<Stamp>,
 }
 
 struct Court {
@@ -196,6 +198,7 @@ impl Clocks {
             one_way: None,
             calm: None,
             awake: [None; 2],
+            reborn: None,
         }
     }
 
@@ -225,8 +228,8 @@ impl Clocks {
                 self.things = things.clone();
             }
             Fact::CoreKilled(_) | Fact::Died(..) => {
-                self.still = None;
-                self.calm = None;
+                (self.still, self.calm, self.one_way) = (None, None, None);
+                self.reborn = Some(self.stamp());
             }
             Fact::StoodStill(time) if *time * SHAKY >= bounds.deadtime => self.forget(),
             Fact::StoodStill(time) => self.busy += *time,
@@ -235,11 +238,13 @@ impl Clocks {
             | Fact::Said(..)
             | Fact::Off(_)
             | Fact::Fenced(_)
+            | Fact::Given(_)
             | Fact::Left(_)
             | Fact::Status(..)
             | Fact::Asked(_)
             | Fact::Answered(..)
             | Fact::Cause(..)
+            | Fact::JournalFull(..)
             | Fact::Settled(..) => {}
         }
         self.wind(bounds, truth);

@@ -107,8 +107,8 @@ pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Resul
     play.world.set_divided(true);
     let calm = if plan.original.is_some() { CALM_BESIDE_ORIGINAL } else { CALM };
     let mut run = Run::new(play, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
-    let end = run.play.now() + random.time;
     run.begin();
+    let end = run.play.now() + random.time;
     let mut said = BTreeMap::new();
     loop {
         let left = end.since(run.play.now()).saturating_sub(calm);

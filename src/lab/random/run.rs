@@ -4,7 +4,7 @@
 
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::process::Child;
@@ -50,7 +50,10 @@ pub(super) struct Run<'a> {
     things: Option<Things>,
     next_look: Mono,
     next_id: u32,
-    open: BTreeSet<u32>,
+    /// Requests that have not been answered, and on which node they were typed.
+    open: BTreeMap<u32, usize>,
+    /// So many things that happened have been taken note of.
+    heeded: usize,
     stood_still: Mono,
     /// The wall clock when the lab's began.
     wall: Duration,
@@ -95,7 +98,8 @@ impl<'a> Run<'a> {
             things: None,
             next_look: Mono::ZERO,
             next_id: 0,
-            open: BTreeSet::new(),
+            open: BTreeMap::new(),
+            heeded: 0,
             stood_still: play.now(),
             wall: clock.since_1970().saturating_sub(clock.mono().elapsed()),
             journals: [journal(0), journal(1)],
@@ -195,8 +199,9 @@ impl<'a> Run<'a> {
         while self.play.now() < end {
             let until = end.min(self.next_look);
             if let Some(happening) = self.play.pair.next_happening(until) {
-                self.heed(&happening);
+                self.play.take(&happening);
             }
+            self.heed();
             self.read_notes();
             self.mend_what_is_due();
             if self.play.now() >= self.next_look {
@@ -289,6 +294,9 @@ impl<'a> Run<'a> {
             fault => {
                 if let Err(error) = deeds::set(&mut self.play.pair, node, fault, true) {
                     return self.report(Err(error));
+                }
+                if *fault == Fault::Full(Place::Disk) {
+                    self.fact(Fact::JournalFull(node, true));
                 }
                 if *fault == Fault::Stall {
                     self.nodes[node].daemon = Some(Daemon::Stopped);
@@ -398,7 +406,10 @@ impl<'a> Run<'a> {
         self.play.power_off(node);
         self.notes.off(&name);
         self.read_notes();
-        if let Some(id) = self.nodes[node].leave.take() {
+        self.nodes[node].leave = None;
+        // Who asked there hears no answer.
+        let asked: Vec<u32> = self.open.iter().filter(|(_, at)| **at == node).map(|(id, _)| *id).collect();
+        for id in asked {
             self.open.remove(&id);
             self.fact(Fact::Answered(id, None, "power-off".to_owned()));
         }
@@ -456,7 +467,7 @@ impl<'a> Run<'a> {
     fn new_request(&mut self, node: usize, words: String, lawful: bool) -> u32 {
         self.next_id += 1;
         let id = self.next_id;
-        self.open.insert(id);
+        self.open.insert(id, node);
         self.fact(Fact::Asked(Asked { id, node, words, lawful }));
         id
     }

@@ -23,6 +23,7 @@ pub(super) struct Evidence {
     /// Groups that may be stopped.
     causes: [BTreeSet<String>; 2],
     any_cause: [bool; 2],
+    journal_full: [bool; 2],
     /// Stops that wait for their cause to be written down.
     unexplained: Vec<Stop>,
 }
@@ -74,6 +75,10 @@ impl Evidence {
                 self.unexplained.retain(|stop| !explained(stop));
             }
             Fact::Settled(node, Some(group)) => drop(self.causes[*node].remove(group)),
+            Fact::JournalFull(node, full) => {
+                self.journal_full[*node] = *full;
+                self.unexplained.retain(|stop| stop.node != *node);
+            }
             Fact::Settled(node, None) => self.any_cause[*node] = false,
             _ => {}
         }
@@ -124,7 +129,7 @@ impl Evidence {
     fn ask_cause(&mut self, scene: &Scene<'_>, node: usize, name: &str) {
         let healthy = scene.truth.run(node, name).is_some_and(|run| run.is_up);
         let Some(group) = scene.group_of(name) else { return };
-        let caused = self.any_cause[node] || self.causes[node].contains(&group.key);
+        let caused = self.any_cause[node] || self.journal_full[node] || self.causes[node].contains(&group.key);
         if healthy && !caused && scene.is_ours(node) {
             let stop = Stop { at: scene.entry.at, node, resource: name.to_owned(), group: group.key.clone() };
             self.unexplained.push(stop);

@@ -13,8 +13,10 @@ use crate::haresources::Verb;
 pub(super) struct Owners {
     /// Since when what is on both is on both.
     since: BTreeMap<String, Stamp>,
-    /// Fenced, and not started again since.
-    fenced: [bool; 2],
+    /// How a node went, as the other knows, and has not been started again since.
+    gone: [Option<&'static str>; 2],
+    /// When each last began to start what it was given.
+    given: [Option<Stamp>; 2],
 }
 
 impl Owners {
@@ -29,7 +31,7 @@ impl Owners {
             let about = format!("{name} {}", run.number);
             let fine = if is_new { scene.clocks.both_ways } else { scene.clocks.still };
             // Beside an original only what ours begins is ours to answer for.
-            let ours = scene.bounds.original.is_none() || is_new && scene.is_ours(last);
+            let ours = scene.bounds.original.is_none() || is_new && scene.is_ours(last) && !self.was_given(scene, last);
             if let Some(fine) = fine.filter(|fine| ours && scene.lasted(*fine) > scene.patience()) {
                 let by = if is_new { format!(": {} starts it", scene.name(last)) } else { String::new() };
                 said.push(("S1", about.clone(), format!("{both}, although all has been well since {}{by}", fine.at)));
@@ -38,7 +40,11 @@ impl Owners {
                 said.push(("S3", about.clone(), format!("{both}, although a silent node is fenced")));
             }
             let heard = scene.clocks.one_way.filter(|_| scene.bounds.original.is_none());
-            if let Some(fine) = heard.filter(|fine| scene.lasted((*fine).max(begun)) > scene.patience()) {
+            // A successor calls the other dead only after a deadtime of its own.
+            let reborn =
+                scene.clocks.reborn.is_some_and(|at| scene.lasted(at) <= scene.patience() + scene.bounds.deadtime);
+            let long = |fine: &Stamp| scene.lasted((*fine).max(begun)) > scene.patience() && !reborn;
+            if let Some(fine) = heard.filter(long) {
                 let what = format!("{both}, although one node has heard the other since {}", fine.at);
                 said.push(("S2", about, what));
             }
@@ -47,21 +53,37 @@ impl Owners {
         self.ask_fences(scene, said);
     }
 
+    /// An original may say that it has given up what another process of its own is starting: who believes it cannot know.
+    fn was_given(&self, scene: &Scene<'_>, node: usize) -> bool {
+        self.given[node].is_some_and(|at| scene.lasted(at) < scene.patience())
+    }
+
     fn ask_fences(&mut self, scene: &Scene<'_>, said: &mut Said) {
         match &scene.entry.fact {
             Fact::Things(things) => {
                 for node in [0, 1] {
-                    self.fenced[node] &= things.daemons[node] == Daemon::Off;
+                    // Who starts anew, or was away for long, may have missed that it came back.
+                    let survivor = things.daemons[1 - node];
+                    let forgets = matches!(survivor, Daemon::Off | Daemon::Left | Daemon::Gone);
+                    if forgets || !matches!(things.daemons[node], Daemon::Off | Daemon::Left) {
+                        self.gone[node] = None;
+                    }
                 }
             }
+            Fact::Given(node) => self.given[*node] = Some(scene.stamp()),
+            Fact::Left(node) => {
+                let things = &scene.clocks.things;
+                let heard = things.daemons[1 - node] == Daemon::Well
+                    && scene.clocks.both_ways.is_some_and(|fine| scene.lasted(fine) > scene.patience());
+                self.gone[*node] = heard.then_some("had left in order");
+            }
             Fact::Fenced(node) => {
-                let left = scene.clocks.things.daemons[*node] == Daemon::Left;
-                let why = if left { "it had left in order" } else { "it had been fenced and was not heard since" };
-                if left || self.fenced[*node] {
-                    let what = format!("{} is fenced although {why}", scene.name(*node));
+                if let Some(how) = self.gone[*node] {
+                    let name = scene.name(*node);
+                    let what = format!("{name} is fenced although it {how}, and it has not been heard since");
                     said.push(("S8", format!("{node} {}", scene.entry.at), what));
                 }
-                self.fenced[*node] = true;
+                self.gone[*node] = Some("had been fenced");
             }
             _ => {}
         }

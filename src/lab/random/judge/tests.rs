@@ -182,8 +182,13 @@ fn who_left_in_order_or_was_fenced_already_is_not_fenced() {
     let mut list = pair();
     list.bounds.fenced = true;
     list.add(20.0, Fact::Cause(1, None)).stops(20.0, 1, "three", 0).starts(20.1, 0, "three");
-    list.things(20.2, [Daemon::Well, Daemon::Left], true).add(22.0, Fact::Fenced(1));
+    list.things(20.2, [Daemon::Well, Daemon::Left], true).add(20.2, Fact::Left(1)).add(22.0, Fact::Fenced(1));
     assert_eq!(list.judged(), ["S8"]);
+    // A node that starts anew does not know it.
+    list.entries.pop();
+    list.add(20.5, Fact::Off(0)).things(20.5, [Daemon::Off, Daemon::Left], true);
+    list.things(21.0, [Daemon::Well, Daemon::Left], true).add(22.0, Fact::Fenced(1));
+    assert_eq!(list.judged(), Vec::<&str>::new());
     let mut list = pair();
     list.bounds.fenced = true;
     list.things(20.0, STARTED, false).add(21.0, Fact::Fenced(1)).add(21.0, Fact::Off(1));
@@ -362,4 +367,7 @@ fn beside_an_original_only_what_ours_begins_is_judged() {
     list.bounds.original = Some(1);
     list.starts(20.0, 0, "three");
     assert_eq!(list.judged(), ["S1"]);
+    // It was told that it may.
+    list.add(19.9, Fact::Given(0));
+    assert_eq!(list.judged(), Vec::<&str>::new());
 }

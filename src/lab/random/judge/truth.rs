@@ -96,6 +96,7 @@ impl Truth {
             }
             Fact::Said(..)
             | Fact::Fenced(_)
+            | Fact::Given(_)
             | Fact::Things(_)
             | Fact::CoreKilled(_)
             | Fact::Died(..)
@@ -105,6 +106,7 @@ impl Truth {
             | Fact::Answered(..)
             | Fact::StoodStill(_)
             | Fact::Cause(..)
+            | Fact::JournalFull(..)
             | Fact::Settled(..) => {}
         }
     }

@@ -30,27 +30,32 @@ const AFTER_FULL: Duration = Duration::from_secs(10);
 const KILLED_TOGETHER: Duration = Duration::from_secs(1);
 
 impl Run<'_> {
-    /// Takes note of something that happened.
-    pub(super) fn heed(&mut self, happening: &Happening) {
-        let past = self.play.pair.is_past(happening);
-        self.play.take(happening);
-        let node = self.play.pair.plan.node(&happening.host);
-        match (&happening.what, node) {
-            (What::Answered { id, code, text, .. }, _) => {
-                self.open.remove(id);
-                self.fact(Fact::Answered(*id, *code, text.clone()));
-            }
-            (What::Ended(code), Some(node)) if !past => self.nodes[node].code = Some(*code),
-            (What::Log(line), Some(node)) if !past => {
-                let text = split_log_line(line).map_or(line.as_str(), |(_, text)| text);
-                if text.ends_with("rebooting this machine") {
-                    let name = self.name(node);
-                    self.play.deed(&format!("{name} resets itself"));
-                    self.power_off(node);
-                    self.nodes[node].comes_back = Some(self.play.now() + RESET);
+    /// Takes note of what has happened since the last time, whoever of the lab heard it first.
+    pub(super) fn heed(&mut self) {
+        let news: Vec<Happening> = self.play.world.after(self.heeded).cloned().collect();
+        self.heeded += news.len();
+        for happening in news {
+            match (&happening.what, self.play.pair.plan.node(&happening.host)) {
+                (What::Answered { id, code, text, .. }, _) => {
+                    self.open.remove(id);
+                    let fact = Fact::Answered(*id, *code, text.clone());
+                    self.entries.push(Entry { at: happening.at, fact });
                 }
+                (What::Ended(code), Some(node)) => self.nodes[node].code = Some(*code),
+                (What::Log(line), Some(node)) if self.play.pair.is_on(node) => self.heed_log(node, line),
+                _ => {}
             }
-            _ => {}
+        }
+    }
+
+    /// A lab's daemon that reboots its machine only says so.
+    fn heed_log(&mut self, node: usize, line: &str) {
+        let text = split_log_line(line).map_or(line, |(_, text)| text);
+        if text.ends_with("rebooting this machine") {
+            let name = self.name(node);
+            self.play.deed(&format!("{name} resets itself"));
+            self.power_off(node);
+            self.nodes[node].comes_back = Some(self.play.now() + RESET);
         }
     }
 
@@ -123,8 +128,9 @@ impl Run<'_> {
         }
         // Its last words may still be on their way.
         while let Some(happening) = self.play.pair.next_happening(Mono::ZERO) {
-            self.heed(&happening);
+            self.play.take(&happening);
         }
+        self.heed();
         if self.nodes[node].daemon != state {
             return;
         }
@@ -162,11 +168,8 @@ impl Run<'_> {
         let now = self.play.now();
         if full {
             self.nodes[node].missed_until = Some(now + AFTER_FULL);
-            self.fact(Fact::Cause(node, None));
         } else if self.nodes[node].missed_until.take_if(|until| *until <= now).is_some() {
-            self.fact(Fact::Settled(node, None));
-        } else if self.nodes[node].missed_until.is_some() {
-            self.fact(Fact::Cause(node, None));
+            self.fact(Fact::JournalFull(node, false));
         }
     }
 
