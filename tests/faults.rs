@@ -126,6 +126,10 @@ fn a_slow_start_is_judged_when_it_is_over() {
     let slow = "slow-start alpha 6\nkill alpha\nstart alpha\n";
     let pair = befalls(&format!("{slow}wait 5\nexpect silent alpha\nwait 15\nexpect home\n"));
     assert!(says(&pair, "(start, which takes 6000 ms)") && says(&pair, "(start too late)"), "{}", pair.transcript());
+    assert!(says(&pair, "stopping what was left running (ra) before"), "{}", pair.transcript());
+    let pair = befalls("notes-take alpha 6\nkill alpha\nstart alpha\nwait 15\n");
+    assert!(says(&pair, "(start in time)"), "{}", pair.transcript());
+    assert!(says(&pair, "stopping what was left running (ra) before"), "{}", pair.transcript());
     let pair = befalls("slow-start alpha 2\nkill alpha\nstart alpha\nwait 5\nexpect home\n");
     assert!(says(&pair, "(start in time)"), "{}", pair.transcript());
 }

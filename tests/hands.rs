@@ -85,6 +85,21 @@ fn a_node_that_comes_back_while_it_is_to_be_fenced_is_left_alone_and_keeps_its_g
 }
 
 #[test]
+fn what_a_file_says_differently_is_told_when_it_was_reread_and_no_longer_once_it_is_mended() {
+    let mut pair = settled(GROUP, |_| {});
+    let drift = |pair: &Pair| [ALPHA, BETA].map(|node| pair.view(node).unwrap().drift.len());
+    let timing = |pair: &mut Pair, text: &str| {
+        pair.reload_settings(ALPHA, |settings| settings.timing = text.into());
+        pair.run_for(secs(20));
+    };
+    assert_eq!(drift(&pair), [0, 0]);
+    timing(&mut pair, "keepalive=2s deadtime=5s");
+    assert_eq!(drift(&pair), [1, 1], "{}", pair.transcript());
+    timing(&mut pair, "keepalive=1s deadtime=5s");
+    assert_eq!(drift(&pair), [0, 0], "{}", pair.transcript());
+}
+
+#[test]
 fn devices_are_tried_in_order() {
     let mut pair = settled(GROUP, |settings| settings.fences = vec!["first".into(), "second".into()]);
     pair.fence_failures = 1;

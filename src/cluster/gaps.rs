@@ -137,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn a_gap_is_never_said_to_be_shorter_than_it_was() {
+        for gap in (1..3000).chain([60_000, 86_400_000]).map(ms) {
+            assert!(upper(bucket(gap)) >= gap, "{gap:?}");
+        }
+    }
+
+    #[test]
     fn a_few_gaps_are_no_measurement() {
         assert_eq!(measured([1000; 10]).view(), None);
     }

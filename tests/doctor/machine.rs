@@ -150,6 +150,21 @@ fn a_script_that_cannot_stop_twice_is_found() {
 }
 
 #[test]
+fn a_script_whose_status_says_nothing_hangs_or_does_not_know_proves_nothing() {
+    for status in [":", "echo stopped; sleep 60", "echo it runs, perhaps; exit 4"] {
+        let node = Node::new();
+        node.write("latido.cf", "script-timeout status 300ms\n", 0o644);
+        node.script("web", "exit 0", status);
+        let found = node.examine(&["--run-scripts"]);
+        found.assert("warn", "lsb", "web: its status after a stop proves nothing");
+        assert!(found.mentions("must end and say stopped"), "{:?}", found.trouble());
+    }
+    let node = Node::new();
+    node.script("web", "exit 0", "echo stopped; exit 3");
+    node.examine(&["--run-scripts"]).assert_no_trouble("lsb");
+}
+
+#[test]
 fn a_script_that_hangs_is_ended_at_its_limit() {
     let node = Node::new();
     node.write("latido.cf", "script-timeout stop 300ms\n", 0o644);

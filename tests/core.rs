@@ -1,0 +1,287 @@
+//! One core that is told one thing at a time: what a pair of cores never says to each other, and what it says too seldom
+//! for a play. Beta is an original that says what the test says.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Monitor, Past, Probe, Settings};
+use latido::haresources::{Exit, Outcome, Verb};
+use latido::names::{JobId, MediumId};
+use latido::simulate::{groups, settings};
+use latido::time::{Mono, Now, Wall};
+use latido::wire::{Generation, Kind, Message};
+
+/// Between two beats of beta, in milliseconds.
+const BEAT: u64 = 1000;
+
+struct Core {
+    cluster: Cluster,
+    ms: u64,
+    /// Of beta's last message.
+    sequence: u64,
+    beats: bool,
+    up: BTreeSet<String>,
+    /// What a `status` that is asked for a running resource comes to; none: it goes on and on.
+    running: Option<Outcome>,
+    /// What a fencing device says when it is asked whether it would work.
+    device: Outcome,
+    /// What was done, one thing a line.
+    done: Vec<String>,
+}
+
+fn now(ms: u64) -> Now {
+    Now { mono: Mono::at(Duration::from_millis(ms)), wall: Wall(1_700_000_000 + ms / 1000) }
+}
+
+impl Core {
+    /// Alpha, just born; what is `up` runs already.
+    fn new(lines: &str, up: &[&str], edit: impl Fn(&mut Settings)) -> Core {
+        let mut of_alpha = settings("alpha").unwrap();
+        edit(&mut of_alpha);
+        let birth = Birth {
+            generation: Generation(1),
+            uuid: [7; 16],
+            seed: 1,
+            remembered: vec![],
+            past: Past::default(),
+            silence: None,
+        };
+        let mut core = Core {
+            cluster: Cluster::start(of_alpha, groups(lines), birth, now(0)),
+            ms: 0,
+            sequence: 0,
+            beats: false,
+            up: up.iter().map(|word| (*word).to_owned()).collect(),
+            running: Some(Outcome { exit: Exit::Code(0), said: "running".into() }),
+            device: Outcome::code(0),
+            done: Vec::new(),
+        };
+        core.tell(Event::Tick);
+        core
+    }
+
+    /// Beta is active and beats, and nobody gives groups back unasked.
+    fn legacy(lines: &str, more: impl Fn(&mut Settings)) -> Core {
+        let mut core = Core::new(lines, &[], |settings| {
+            settings.auto_failback = AutoFailback::Legacy;
+            more(settings);
+        });
+        core.beats = true;
+        core.pass(3000);
+        core
+    }
+
+    fn tell(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            for action in self.cluster.handle(now(self.ms), event) {
+                events.extend(self.obey(action).map(|(job, outcome)| Event::Done { job, outcome }));
+            }
+        }
+    }
+
+    fn obey(&mut self, action: Action) -> Option<(JobId, Outcome)> {
+        match action {
+            Action::Run { job, invocation, .. } => {
+                let word = invocation.resource.word.clone();
+                self.done.push(format!("run {word} {}", invocation.verb.as_str()));
+                let outcome = match invocation.verb {
+                    Verb::Status if self.up.contains(&word) => self.running.clone()?,
+                    Verb::Status => Outcome { exit: Exit::Code(3), said: "stopped".into() },
+                    Verb::Start => {
+                        self.up.insert(word);
+                        Outcome::code(0)
+                    }
+                    Verb::Stop => {
+                        self.up.remove(&word);
+                        Outcome::code(0)
+                    }
+                };
+                return Some((job, outcome));
+            }
+            Action::CheckFence { job, .. } => return Some((job, self.device.clone())),
+            Action::Fence { job, .. } => return Some((job, Outcome::code(0))),
+            Action::Send(message) => self.done.push(format!("send {}", message.kind())),
+            Action::Notify(message) => self.done.push(format!("notify {}", message.kind())),
+            Action::Report(report) => self.done.push(format!("report {report}")),
+            Action::Probe { .. }
+            | Action::Cancel { .. }
+            | Action::Announce { .. }
+            | Action::Deliver { .. }
+            | Action::Reply { .. }
+            | Action::Remember { .. }
+            | Action::Keep(_)
+            | Action::Alive
+            | Action::Exit(_) => {}
+        }
+        None
+    }
+
+    /// Beta says this: a type, then fields.
+    fn hear(&mut self, text: &str) {
+        let mut words = text.split(' ');
+        let message = Message::new(&Kind::from_text(words.next().unwrap()));
+        let message = words
+            .filter_map(|word| word.split_once('='))
+            .fold(message, |message, (name, value)| message.with(name, value));
+        self.sequence += 1;
+        let message = message.with("src", "beta").with("hg", "1").with("ts", "1");
+        let message = message.with("seq", format!("{:x}", self.sequence));
+        self.tell(Event::Message { medium: MediumId::new("eth0"), at: now(self.ms).mono, message });
+        self.tell(Event::Tick);
+    }
+
+    /// Time passes; what becomes due is done.
+    fn pass(&mut self, time: u64) {
+        let end = self.ms + time;
+        while self.ms < end {
+            let next = self.cluster.next_deadline().map_or(end, |due| {
+                u64::try_from(due.since(Mono::ZERO).as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+            });
+            self.ms = next.max(self.ms + 1).min(end).min((self.ms / BEAT + 1) * BEAT);
+            if self.beats && self.ms.is_multiple_of(BEAT) {
+                self.hear("status st=active dt=1388 protocol=1");
+            }
+            self.tell(Event::Tick);
+        }
+    }
+
+    fn times(&self, part: &str) -> usize {
+        self.done.iter().filter(|line| line.contains(part)).count()
+    }
+}
+
+#[test]
+fn only_who_calls_us_dead_and_shot_seems_deaf() {
+    let after = |words: &str| {
+        let mut core = Core::legacy("alpha ra", |_| {});
+        core.pass(10_000);
+        core.hear("ip-request-resp ipaddr=ra ok=OK weown=no");
+        assert!(core.up.contains("ra"), "{:#?}", core.done);
+        core.hear(words);
+        core.pass(15_000);
+        core.up.contains("ra")
+    };
+    assert!(after("stonith node=gamma result=n_stnth"), "another is dead");
+    assert!(after("stonith node=alpha result=bad"), "a device failed");
+    assert!(!after("stonith node=ALPHA result=n_stnth"), "it takes what we run");
+}
+
+#[test]
+fn in_legacy_a_question_that_was_lost_is_asked_again_and_only_an_answer_gives_a_group() {
+    let mut core = Core::legacy("alpha ra", |_| {});
+    let asked = core.times("send ip-request");
+    assert!(asked > 0, "{:#?}", core.done);
+    core.pass(7000);
+    assert!(core.times("send ip-request") >= asked + 2, "{:#?}", core.done);
+    core.hear("ip-request-resp ipaddr=ra weown=yes");
+    assert!(!core.up.contains("ra"), "{:#?}", core.done);
+    core.hear("ip-request-resp ipaddr=ra ok=OK weown=yes");
+    assert!(core.up.contains("ra"), "{:#?}", core.done);
+}
+
+#[test]
+fn in_legacy_nobody_is_asked_what_he_holds_when_a_lot_was_lost() {
+    let lost_a_lot = |mode| {
+        let mut core = Core::legacy("alpha ra", |settings| settings.auto_failback = mode);
+        core.hear("resource rsc_hold=foreign rtype=full isstable=1");
+        core.pass(3000);
+        let before = core.times("send starting");
+        core.sequence += 1000;
+        core.pass(3000);
+        assert!(core.times("report") > 0 && core.times("lost a lot") > 0, "{:#?}", core.done);
+        core.times("send starting") - before
+    };
+    assert_eq!((lost_a_lot(AutoFailback::On), lost_a_lot(AutoFailback::Legacy)), (1, 0));
+}
+
+#[test]
+fn a_beat_of_a_peer_makes_none_of_ours() {
+    let mut core = Core::legacy("alpha ra", |_| {});
+    core.pass(10_000);
+    let before = core.times("send status");
+    core.pass(30_000);
+    assert!((29..=31).contains(&(core.times("send status") - before)), "{:#?}", core.done);
+}
+
+#[test]
+fn names_and_cables_of_files_that_are_reread_wait_for_the_next_start() {
+    let mut core = Core::legacy("alpha ra", |_| {});
+    let before = core.cluster.settings().clone();
+    let mut fresh = settings("beta").unwrap();
+    fresh.nodes.reverse();
+    fresh.media.pop();
+    fresh.warntime = Duration::from_secs(4);
+    core.tell(Event::Reconfigure(Box::new((fresh, groups("alpha ra")))));
+    let after = core.cluster.settings();
+    assert_eq!((&after.me, &after.nodes, &after.media), (&before.me, &before.nodes, &before.media));
+    assert_eq!(after.warntime, Duration::from_secs(4));
+}
+
+#[test]
+fn what_only_scripts_understand_is_handed_to_them() {
+    let mut core = Core::legacy("alpha ra", |_| {});
+    core.hear("hello a=b");
+    assert_eq!(core.times("notify hello"), 1, "{:#?}", core.done);
+}
+
+#[test]
+fn a_fencing_device_that_would_not_work_is_named_each_hour_until_it_works_again() {
+    let mut core = Core::new("alpha ra", &[], |settings| settings.fences = vec!["power".into()]);
+    core.device = Outcome::code(1);
+    core.pass(60_000);
+    assert_eq!(core.times("STONITH device power not operational! (exit 1)"), 1, "{:#?}", core.done);
+    core.pass(3_600_000);
+    assert_eq!(core.times("STONITH device power not operational! (exit 1)"), 2);
+    core.device = Outcome::code(0);
+    core.pass(7_200_000);
+    assert_eq!(core.times("STONITH device power works again"), 1);
+}
+
+#[test]
+fn a_group_of_which_only_the_second_runs_at_a_start_is_started_from_its_first() {
+    let mut core = Core::new("alpha ra rb", &["rb"], |_| {});
+    core.pass(10_000);
+    assert_eq!(core.times("run ra start"), 0, "the other node may run it: {:#?}", core.done);
+    core.pass(10_000);
+    assert_eq!((core.times("run ra start"), core.times("run rb start")), (1, 0), "{:#?}", core.done);
+}
+
+/// What a watched resource of a node alone comes to when its `status` ends like this.
+fn watched(exit: Exit, said: &str) -> Core {
+    let with = Probe::Status;
+    let every = Duration::from_secs(2);
+    let mut core = Core::new("alpha ra", &[], |settings| {
+        settings.monitors = vec![Monitor { resource: "*".into(), every, failures: 2, restarts: 1, with: with.clone() }];
+    });
+    core.pass(20_000);
+    assert_eq!((core.times("run ra start"), core.times("does not work")), (1, 0), "{:#?}", core.done);
+    core.running = Some(Outcome { exit, said: said.into() });
+    core.pass(2500);
+    assert_eq!(core.times("run ra start"), 1, "once is not enough: {:#?}", core.done);
+    core.pass(2000);
+    core
+}
+
+#[test]
+fn a_watched_resource_is_not_asked_again_before_it_has_answered() {
+    let mut core = watched(Exit::Code(0), "running");
+    core.running = None;
+    let before = core.times("run ra status");
+    core.pass(10_000);
+    assert_eq!(core.times("run ra status") - before, 1, "{:#?}", core.done);
+}
+
+#[test]
+fn a_status_that_hung_or_was_killed_or_says_nothing_is_no_proof_of_health() {
+    for (exit, said) in [(Exit::TimedOut, "running"), (Exit::Signal(9), "running"), (Exit::Code(0), "")] {
+        let core = watched(exit.clone(), said);
+        assert_eq!(core.times("ra does not work"), 2, "{exit} {said}: {:#?}", core.done);
+        assert_eq!(core.times("run ra start"), 2, "{exit} {said}: restarted: {:#?}", core.done);
+    }
+    // Its exit code is nobody's business as long as it says so.
+    let core = watched(Exit::Code(3), "running");
+    assert_eq!((core.times("does not work"), core.times("run ra start")), (0, 1), "{:#?}", core.done);
+}
