@@ -11,7 +11,7 @@ use latido::haresources::{Exit, Outcome, Verb};
 use latido::names::{JobId, MediumId};
 use latido::simulate::{groups, settings};
 use latido::time::{Mono, Now, Wall};
-use latido::wire::{Generation, Kind, Message};
+use latido::wire::{Generation, Kind, Message, Value, field};
 
 /// Between two beats of beta, in milliseconds.
 const BEAT: u64 = 1000;
@@ -29,6 +29,8 @@ struct Core {
     device: Outcome,
     /// What was done, one thing a line.
     done: Vec<String>,
+    /// What was said.
+    sent: Vec<Message>,
 }
 
 fn now(ms: u64) -> Now {
@@ -57,6 +59,7 @@ impl Core {
             running: Some(Outcome { exit: Exit::Code(0), said: "running".into() }),
             device: Outcome::code(0),
             done: Vec::new(),
+            sent: Vec::new(),
         };
         core.tell(Event::Tick);
         core
@@ -103,7 +106,10 @@ impl Core {
             }
             Action::CheckFence { job, .. } => return Some((job, self.device.clone())),
             Action::Fence { job, .. } => return Some((job, Outcome::code(0))),
-            Action::Send(message) => self.done.push(format!("send {}", message.kind())),
+            Action::Send(message) => {
+                self.done.push(format!("send {}", message.kind()));
+                self.sent.push(message);
+            }
             Action::Notify(message) => self.done.push(format!("notify {}", message.kind())),
             Action::Report(report) => self.done.push(format!("report {report}")),
             Action::Probe { .. }
@@ -128,7 +134,8 @@ impl Core {
             .fold(message, |message, (name, value)| message.with(name, value));
         self.sequence += 1;
         let message = message.with("src", "beta").with("hg", "1").with("ts", "1");
-        let message = message.with("seq", format!("{:x}", self.sequence));
+        let mut message = message.with("seq", format!("{:x}", self.sequence));
+        message.set_value(field::SRC_UUID, Value::Binary(vec![9; 16]));
         self.tell(Event::Message { medium: MediumId::new("eth0"), at: now(self.ms).mono, message });
         self.tell(Event::Tick);
     }
@@ -218,6 +225,16 @@ fn names_and_cables_of_files_that_are_reread_wait_for_the_next_start() {
     let after = core.cluster.settings();
     assert_eq!((&after.me, &after.nodes, &after.media), (&before.me, &before.nodes, &before.media));
     assert_eq!(after.warntime, Duration::from_secs(4));
+}
+
+#[test]
+fn a_beat_says_after_how_long_we_are_dead_and_what_is_for_the_peer_names_its_uuid() {
+    let core = Core::legacy("alpha ra", |_| {});
+    let beats: Vec<&Message> = core.sent.iter().filter(|message| message.kind() == Kind::Status).collect();
+    assert!(beats.len() > 2 && beats.iter().all(|beat| beat.get(field::DT) == Some("1388")), "{beats:?}");
+    let for_beta = core.sent.iter().filter(|message| message.get(field::DEST) == Some("beta"));
+    let uuids: BTreeSet<_> = for_beta.map(|message| message.binary(field::DEST_UUID)).collect();
+    assert_eq!(uuids, BTreeSet::from([Some([9; 16].as_slice())]));
 }
 
 #[test]

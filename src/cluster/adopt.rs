@@ -224,10 +224,13 @@ impl Cluster {
         // Notes may be older than what was done after them.
         self.check_idle();
         self.report(Report::Adopting { groups: keys(&kept) });
-        // Everybody knew everybody a moment ago: no reason for the patience of a first start.
+        // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom we held dead we hold
+        // dead, unless it is heard at once.
+        let held_dead = kept.groups.iter().any(|group| group.since_partition);
+        let patience = if held_dead { self.settings.keepalive * CONFIRMED_BEATS } else { self.settings.deadtime };
         let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
         for name in names {
-            self.timers.set(Timer::Dead(name), self.now.mono + self.settings.deadtime);
+            self.timers.set(Timer::Dead(name), self.now.mono + patience.min(self.settings.deadtime));
         }
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
         self.remember_peer_gone(kept.peer_gone);

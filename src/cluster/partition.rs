@@ -166,10 +166,26 @@ impl Cluster {
             return self.timers.stop(&Timer::Conflict);
         }
         if self.peer_is_latido() {
-            contested.into_iter().for_each(|index| self.decide_with_latido(index));
+            if !self.waits_for_letters() {
+                contested.into_iter().for_each(|index| self.decide_with_latido(index));
+            }
         } else {
             self.decide_with_original(&contested);
         }
+    }
+
+    /// The files differ, and the peer does not know it yet: by which right it holds what it claims is said with its next
+    /// words. Both would let go of everything.
+    fn waits_for_letters(&mut self) -> bool {
+        if self.peer.detail.as_ref().is_none_or(|detail| self.holds_of(detail).is_some()) {
+            return false;
+        }
+        let until = *self.groups.conflict_since.get_or_insert(self.now.mono) + HEAL_PATIENCE;
+        let waits = self.now.mono < until;
+        if waits {
+            self.timers.set_if_unset(Timer::Conflict, until);
+        }
+        waits
     }
 
     fn decide_with_latido(&mut self, index: usize) {

@@ -178,6 +178,25 @@ mod tests {
     }
 
     #[test]
+    fn two_holes_are_asked_for_and_not_a_third() {
+        let mut track = SeqTrack::default();
+        judge(&mut track, 1);
+        assert_eq!(judge(&mut track, 202), Verdict::Gap(200));
+        assert_eq!(judge(&mut track, 403), Verdict::Gap(200));
+        assert_eq!(judge(&mut track, 604), Verdict::LostALot(200));
+    }
+
+    #[test]
+    fn a_hole_lies_between_two_numbers_or_does_not() {
+        let mut track = SeqTrack::default();
+        judge(&mut track, 1);
+        judge(&mut track, 4);
+        let between = |after, before| track.misses_between(Sequence(after), Sequence(before));
+        assert!(between(1, 4) && between(2, 4) && between(1, 3));
+        assert!(!between(3, 4) && !between(2, 3) && !between(0, 2) && !between(4, 9));
+    }
+
+    #[test]
     fn one_ack_in_ten_and_none_above_a_hole() {
         let mut track = SeqTrack::default();
         let acks: Vec<u64> = (1..=30)

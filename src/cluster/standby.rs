@@ -261,7 +261,8 @@ impl Cluster {
 
     fn on_offer(&mut self, set: Set) {
         let Some(node) = self.peer_name() else { return };
-        if self.leaving.is_some() {
+        // An offer that waited while we stood still is given up by now.
+        if self.leaving.is_some() || self.oversleeping.is_some() {
             return;
         }
         match self.standby {

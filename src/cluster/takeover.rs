@@ -218,8 +218,10 @@ impl Cluster {
         self.stop_fencing();
         self.peer.gone = false;
         self.peer.before = None;
+        // A deaf node that is restarted is deaf still, until it shows that it hears us.
+        let deaf_since = self.peer.deaf_since;
         self.peer.forget_words();
-        self.timers.stop(&Timer::Deaf);
+        self.peer.deaf_since = deaf_since;
         self.wait_for_orphans_anew();
         if !self.nice() {
             // What it was given it has lost with its life.

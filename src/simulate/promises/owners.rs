@@ -69,8 +69,9 @@ impl Owners {
                 said.push((Promise::S1, word.clone(), what));
             }
             // Who counts from a lower number than before must hear a question to prove that he lives.
-            let believed = scene.pair.hosts.iter().all(|host| !host.went_back) || calm.both_ways().is_some();
-            if let Some(fine) = calm.one_way().filter(|fine| believed && long((*fine).max(begun))) {
+            let believed = scene.pair.hosts.iter().all(|host| !host.went_back);
+            let fine = if believed { calm.one_way() } else { calm.both_ways() };
+            if let Some(fine) = fine.filter(|fine| long((*fine).max(begun))) {
                 let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
                 said.push((Promise::S2, word.clone(), what));
             }
