@@ -49,6 +49,7 @@ impl Core {
             remembered: vec![],
             past: Past::default(),
             silence: None,
+            doubts_notes: true,
         };
         let mut core = Core {
             cluster: Cluster::start(of_alpha, groups(lines), birth, now(0)),

@@ -221,8 +221,7 @@ impl Cluster {
     fn adopt(&mut self, kept: Kept) {
         self.needs_failback = kept.needs_failback;
         self.groups.adopt(&kept.groups, self.now.mono);
-        // Notes may be older than what was done after them.
-        self.check_idle();
+        self.doubt_notes();
         self.report(Report::Adopting { groups: keys(&kept) });
         // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom we held dead we hold
         // dead, unless it is heard at once.
@@ -324,7 +323,7 @@ impl Cluster {
 
     fn clean(&mut self, kept: &Kept, then: Cleaning) {
         self.groups.clean(&kept.groups, self.now.mono);
-        self.check_idle();
+        self.doubt_notes();
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
         if !self.groups.is_busy() && then == Cleaning::Speak {
             return;
@@ -401,6 +400,12 @@ impl Cluster {
     pub(super) fn beat_silently(&mut self) {
         self.out.push(Action::Alive);
         self.timers.set(Timer::Keepalive, self.now.mono + self.settings.keepalive);
+    }
+
+    fn doubt_notes(&mut self) {
+        if self.birth.doubts_notes {
+            self.check_idle();
+        }
     }
 
     /// `verifyallidle`: at a first start nothing of ours should run (`resources.md` 3.2, 5.2).

@@ -145,6 +145,7 @@ mod tests {
             remembered: vec![],
             past: Past::default(),
             silence: None,
+            doubts_notes: true,
         };
         let mut cluster = Cluster::start(settings("alpha").unwrap(), vec![], birth, now(0));
         cluster.handle(now(0), Event::Tick);

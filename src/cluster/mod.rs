@@ -121,6 +121,9 @@ pub struct Birth {
     /// How long nothing had been heard of us; `None` when nothing was before, or nobody could notice.
     #[serde(default)]
     pub silence: Option<Silence>,
+    /// Notes may be older than what was done after them: what they call free is asked too. Not in records from before.
+    #[serde(default)]
+    pub doubts_notes: bool,
 }
 
 /// One node's whole knowledge and will.

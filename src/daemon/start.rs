@@ -387,7 +387,8 @@ fn birth(
     }
     let uuid = uuid(paths, config, log, terms)?;
     let seed = files::random_seed().unwrap_or(now.0);
-    Ok(Birth { generation: next.generation, uuid, seed, remembered: heard.peers().to_vec(), past, silence: None })
+    let (generation, remembered) = (next.generation, heard.peers().to_vec());
+    Ok(Birth { generation, uuid, seed, remembered, past, silence: None, doubts_notes: true })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {

@@ -20,6 +20,7 @@ fn life(edit: impl Fn(&mut Settings)) -> Life {
         remembered: vec![],
         past: Past::Fresh,
         silence: None,
+        doubts_notes: true,
     };
     Life::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &birth, NOW)
 }

@@ -77,6 +77,7 @@ impl Pair {
             remembered: self.hosts[node].remembered.iter().map(of_node).collect(),
             past,
             silence,
+            doubts_notes: true,
         };
         self.tape_birth(node, &birth);
         let (settings, groups) = (self.settings[node].clone(), self.hosts[node].groups.clone());

@@ -47,6 +47,7 @@ fn rig() -> Rig {
         remembered: vec![],
         past: Past::default(),
         silence: None,
+        doubts_notes: true,
     };
     let now = Now { mono: Mono::ZERO, wall: Wall(1) };
     let mut cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);

@@ -17,6 +17,7 @@ fn life() -> Life {
         remembered: vec![],
         past: Past::Fresh,
         silence: None,
+        doubts_notes: true,
     };
     Life::new(&settings("alpha").unwrap(), &groups("alpha ra"), &birth, Now::default())
 }
