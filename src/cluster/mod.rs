@@ -42,7 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::haresources::{Outcome, ResourceGroup};
-use crate::names::{JobId, MediumId, NodeName};
+use crate::names::{ClientId, JobId, MediumId, NodeName};
 use crate::time::{Mono, Now};
 use crate::wire::{Generation, Sequence};
 
@@ -182,6 +182,8 @@ pub struct Cluster {
     /// The status that asked for the patience an exchange needs.
     patience_seq: Option<Sequence>,
     oversleeping: Option<Sleep>,
+    /// A request that came meanwhile.
+    asked_asleep: Option<(ClientId, Request)>,
     /// When we last said that we live.
     said_at: Option<Mono>,
     idle_checks: Vec<IdleCheck>,
@@ -251,6 +253,7 @@ impl Cluster {
             upgrading: false,
             patience_seq: None,
             oversleeping: None,
+            asked_asleep: None,
             said_at: None,
             idle_checks: Vec::new(),
             notes_lost: false,

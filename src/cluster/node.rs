@@ -132,7 +132,7 @@ impl Node {
         let theirs = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let ahead = theirs.saturating_sub(whole_millis(at.since(Mono::ZERO)));
         let before = *self.ahead_before.get_or_insert((at, ahead));
-        let enough = settings.deadtime.saturating_sub(settings.keepalive + SECOND).max(SECOND + SECOND / 5);
+        let enough = settings.deadtime.saturating_sub(settings.keepalive + SECOND).max(SECOND * 2);
         let jumped = ahead.saturating_sub(before.1) >= whole_millis(enough);
         if jumped || at.since(before.0) > settings.deadtime {
             self.ahead_before = Some((at, ahead));

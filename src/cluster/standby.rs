@@ -70,6 +70,11 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
+        if self.oversleeping.is_some() && self.asked_asleep.is_none() {
+            // Known in a moment is what there is to hand over.
+            self.asked_asleep = Some((client, request));
+            return;
+        }
         if let Some(why) = self.why_no_handover() {
             return self.refuse(client, why);
         }
@@ -80,6 +85,15 @@ impl Cluster {
             Request::Standby(set) => self.on_standby_request(client, set),
             Request::Takeover(set) => self.on_takeover_request(client, set),
             Request::Retry(_) => {}
+        }
+    }
+
+    /// Takes up what was asked while we asked the other node what it holds.
+    pub(super) fn serve_asked_asleep(&mut self) {
+        if self.oversleeping.is_none()
+            && let Some((client, request)) = self.asked_asleep.take()
+        {
+            self.on_request(client, request);
         }
     }
 

@@ -249,6 +249,7 @@ impl Cluster {
         self.serve_leaving();
         self.serve_upgrade();
         self.join_in();
+        self.serve_asked_asleep();
         let undecided = self.stage != Stage::Settled || self.exited;
         if self.leaving.is_some() || undecided || !self.settings.manage_resources {
             return;
