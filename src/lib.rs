@@ -11,6 +11,7 @@ pub mod auth;
 pub mod cluster;
 pub mod config;
 pub mod diagnostic;
+pub mod dice;
 pub mod export;
 pub mod haresources;
 pub mod journal;

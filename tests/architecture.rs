@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
+    ("dice", &[]),
     ("names", &[]),
     ("time", &[]),
     ("timeline", &["time"]),
@@ -25,7 +26,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
+    "dice",
     "api",
     "export",
     "record",

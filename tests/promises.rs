@@ -7,8 +7,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
-#[path = "promises/dice.rs"]
-mod dice;
 #[path = "promises/run.rs"]
 mod run;
 #[path = "promises/schedule.rs"]

@@ -19,6 +19,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::wake::Wake;
 use crate::clock::Clock;
+use crate::dice::Dice;
 use crate::sys;
 use crate::time::Mono;
 
@@ -207,7 +208,7 @@ impl State {
         let Some((to, source)) = frame.get(OFFLOAD_HEADER..).and_then(addresses) else { return };
         let Some(port) = self.ports.get(&from) else { return };
         let (segment, faults) = (port.segment.clone(), port.faults.sending);
-        if !self.dice.lets_through(faults) {
+        if !lets_through(&mut self.dice, faults) {
             return;
         }
         self.learned.insert((segment.clone(), source), from);
@@ -224,7 +225,7 @@ impl State {
     fn pass(&mut self, to: PortId, frame: &[u8], delay: Duration, now: Mono) {
         let Some(port) = self.ports.get(&to) else { return };
         let faults = port.faults.hearing;
-        if !self.dice.lets_through(faults) {
+        if !lets_through(&mut self.dice, faults) {
             return;
         }
         let delay = delay + faults.delay;
@@ -283,28 +284,9 @@ impl Watched {
     }
 }
 
-/// Pseudo-random numbers, the same in every run.
-#[derive(Debug)]
-struct Dice(u64);
-
-impl Default for Dice {
-    fn default() -> Dice {
-        Dice(0x9e37_79b9_7f4a_7c15)
-    }
-}
-
-impl Dice {
-    fn lets_through(&mut self, faults: Faults) -> bool {
-        !faults.cut && (faults.loss == 0 || self.roll() >= u64::from(faults.loss))
-    }
-
-    /// 0 to 99.
-    fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % 100
-    }
+/// Whether a frame comes through.
+fn lets_through(dice: &mut Dice, faults: Faults) -> bool {
+    !faults.cut && (faults.loss == 0 || dice.below(100) >= u64::from(faults.loss))
 }
 
 /// A socket that sees and sends every frame of one interface.
@@ -327,7 +309,7 @@ mod tests {
 
     fn let_through(loss: u8) -> usize {
         let mut dice = Dice::default();
-        (0..10_000).filter(|_| dice.lets_through(Faults { loss, ..Faults::default() })).count()
+        (0..10_000).filter(|_| lets_through(&mut dice, Faults { loss, ..Faults::default() })).count()
     }
 
     #[test]

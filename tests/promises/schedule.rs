@@ -1,6 +1,6 @@
 //! Random plays: a pair of some kind, what befalls it, and how it is mended in the end.
 
-use super::dice::Dice;
+use latido::dice::Dice;
 
 const NODES: [&str; 2] = ["alpha", "beta"];
 const MEDIA: [&str; 2] = ["eth0", "/dev/ttyS0"];
@@ -56,8 +56,13 @@ impl Writer {
     }
 
     fn wait(&mut self, most: u64) {
-        let time = self.dice.time(most);
+        let time = self.time(most);
         self.add(format!("wait {time}"));
+    }
+
+    /// Up to so many milliseconds, as plays write it.
+    fn time(&mut self, most: u64) -> String {
+        self.dice.time(0, most).as_secs_f64().to_string()
     }
 
     fn node(&mut self) -> &'static str {
@@ -171,7 +176,7 @@ impl Writer {
             4 => self.add(format!("loss {share} {medium}{way}")),
             5 => self.add(format!("loss {share}")),
             6 => {
-                let time = self.dice.time(1_500);
+                let time = self.time(1_500);
                 self.add(format!("delay {medium} {time}{way}"));
             }
             7 => self.add(format!("repeats {share} {medium}{way}")),
@@ -207,7 +212,7 @@ impl Writer {
                 self.add(format!("start {node}"));
             }
             3 | 4 => {
-                let (how, time) = (self.dice.pick(&["stall", "stall", "suspend", "freeze"]), self.dice.time(12_000));
+                let (how, time) = (self.dice.pick(&["stall", "stall", "suspend", "freeze"]), self.time(12_000));
                 self.add(format!("{how} {node} {time}"));
             }
             5 => self.back(node, 9_000),
@@ -250,11 +255,11 @@ impl Writer {
         let node = self.node();
         match self.dice.below(8) {
             0 => {
-                let time = self.dice.time(8_000);
+                let time = self.time(8_000);
                 self.add(format!("slow-start {node} {time}"));
             }
             1 => {
-                let time = self.dice.time(800);
+                let time = self.time(800);
                 self.add(format!("notes-take {node} {time}"));
                 return;
             }
@@ -276,7 +281,7 @@ impl Writer {
 
     /// Its core is killed and is back after a while.
     fn back(&mut self, node: &str, most: u64) {
-        let time = self.dice.time(most);
+        let time = self.time(most);
         self.add(format!("restarts {node} {time}"));
     }
 
@@ -286,17 +291,17 @@ impl Writer {
         match self.dice.below(12) {
             0 | 1 => self.add("scripts-work"),
             2 => {
-                let time = self.dice.time(5_000);
+                let time = self.time(5_000);
                 self.add(format!("scripts-take {time}"));
             }
             3 => self.add("scripts-take 10ms"),
             4 => self.add(format!("works {node} {word}")),
             5 => {
-                let time = self.dice.time(15_000);
+                let time = self.time(15_000);
                 self.add(format!("slow {node} {word} {verb} {time}"));
             }
             6 => {
-                let time = self.dice.time(6_000);
+                let time = self.time(6_000);
                 self.add(format!("late {node} {word} {time}"));
             }
             7 => {
@@ -361,7 +366,7 @@ impl Writer {
             0 => self.add("fence-hangs"),
             1 => self.add("fence-late"),
             2 => {
-                let time = self.dice.time(20_000);
+                let time = self.time(20_000);
                 self.add(format!("fence-takes {time}"));
             }
             3 => self.add("fence-works"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::dice::Dice;
+use crate::dice::Dice;
 use crate::haresources::Verb;
 
 /// What a direction of a medium suffers, as the node sees it.
@@ -244,6 +244,11 @@ impl Vocabulary {
 pub(super) const SETS: [&str; 3] = ["all", "local", "foreign"];
 
 impl Dice {
+    /// One of the two nodes.
+    pub(super) fn node(&mut self) -> usize {
+        usize::from(self.one_in(2))
+    }
+
     fn direction(&mut self) -> Direction {
         self.pick(&[Direction::Both, Direction::Both, Direction::Sends, Direction::Hears])
     }

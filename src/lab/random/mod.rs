@@ -5,7 +5,6 @@
 
 mod causes;
 mod deeds;
-mod dice;
 mod fact;
 mod fault;
 mod judge;
@@ -23,9 +22,9 @@ use super::files::Files;
 use super::plan::Plan;
 use super::play::Play;
 use super::timeline::{Outcome, Row};
+use crate::dice::Dice;
 use crate::time::Mono;
 
-use dice::Dice;
 use fault::Vocabulary;
 use judge::{Bounds, Group};
 use notes::Reader;

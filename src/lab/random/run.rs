@@ -20,11 +20,11 @@ use crate::time::Mono;
 
 use super::causes::Journal;
 use super::deeds;
-use super::dice::Dice;
 use super::fact::{Asked, Daemon, Entry, Fact, Seen, Things};
 use super::fault::{Blow, Direction, Fault, Order, Part, Place, Vocabulary};
 use super::judge::Group;
 use super::notes::Reader;
+use crate::dice::Dice;
 
 /// Between two looks at everything.
 const LOOK: Duration = Duration::from_millis(200);

@@ -1,13 +1,21 @@
-//! Numbers from a seed: the same in every run. Pure.
+//! Numbers from a seed, the same in every run: for faults by chance (`docs/testing.md`), never for a secret. Pure.
 
 use std::time::Duration;
 
 /// A die with as many sides as one asks for.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub struct Dice(u64);
+
+impl Default for Dice {
+    /// Of some seed, always that one.
+    fn default() -> Dice {
+        Dice::new(1)
+    }
+}
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Dice {
+    /// The same seed gives the same numbers.
+    pub fn new(seed: u64) -> Dice {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         // Seeds that lie close to each other begin alike.
         for _ in 0..3 {
@@ -17,7 +25,7 @@ impl Dice {
     }
 
     /// From 0 to `limit` - 1.
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -25,23 +33,18 @@ impl Dice {
     }
 
     /// True once in so many times.
-    pub(super) fn one_in(&mut self, times: u64) -> bool {
+    pub fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
     /// One of these, which must not be none.
-    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         let at = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
         from[at].clone()
     }
 
-    /// One of the two nodes.
-    pub(super) fn node(&mut self) -> usize {
-        usize::from(self.one_in(2))
-    }
-
     /// Between these, in milliseconds.
-    pub(super) fn time(&mut self, least: u64, most: u64) -> Duration {
+    pub fn time(&mut self, least: u64, most: u64) -> Duration {
         Duration::from_millis(least + self.below(most.saturating_sub(least)))
     }
 }
