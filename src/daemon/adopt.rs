@@ -16,6 +16,7 @@ use crate::haresources::Invocation;
 use crate::names::JobId;
 use crate::paths::Paths;
 
+use super::in_force;
 use super::state::{Process, State, StateFile, boot};
 
 /// Between the request to end and the end.
@@ -42,7 +43,7 @@ impl Inheritance {
     /// Reads what was left. `alone`: the cluster has no other node; `hopeless`: we are only here to clean up; `was_here`:
     /// a daemon that has not left in order was here since the machine was started.
     pub(super) fn take(run_dir: &Path, now: Duration, alone: bool, hopeless: bool, was_here: bool) -> Inheritance {
-        let found = StateFile::read(run_dir).filter(|state| state.boot == boot());
+        let found = of_this_boot(run_dir);
         let lost = found.is_none() && was_here && !hopeless;
         let state = found.unwrap_or_default();
         let file = StateFile::new(run_dir, state.alive, state.patience);
@@ -66,10 +67,11 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// Looks at the notes.
-    pub(super) fn look(run_dir: &Path, now: Duration) -> Left {
-        let state = StateFile::read(run_dir).filter(|state| state.boot == boot()).unwrap_or_default();
-        let claims = state.kept.claims_anything();
+    /// Looks at the notes; `was_here` as for [`Inheritance::take`]: then notes that are lost say nothing.
+    pub(super) fn look(run_dir: &Path, now: Duration, was_here: bool) -> Left {
+        let found = of_this_boot(run_dir);
+        let claims = found.as_ref().map_or(was_here, |state| state.kept.claims_anything());
+        let state = found.unwrap_or_default();
         let is_late = matches!(judge(state, now, false, false), Past::Late(_));
         Left { claims, is_late }
     }
@@ -77,7 +79,11 @@ impl Left {
 
 /// Whether something may run on this machine that a daemon which died had started: no time to refuse anything.
 pub fn something_runs(paths: &Paths) -> bool {
-    Left::look(&paths.run_dir, since_boot()).claims
+    Left::look(&paths.run_dir, since_boot(), in_force::is_kept(paths)).claims
+}
+
+fn of_this_boot(run_dir: &Path) -> Option<State> {
+    StateFile::read(run_dir).filter(|state| state.boot == boot())
 }
 
 fn judge(state: State, now: Duration, alone: bool, hopeless: bool) -> Past {
@@ -229,6 +235,8 @@ mod tests {
         assert_eq!(past(dir.path(), 101), Past::Fresh);
         let after_a_death = Inheritance::take(dir.path(), Duration::from_secs(101), false, false, true);
         assert_eq!(after_a_death.past, Past::Lost, "but somebody was here");
+        let claims = |was_here| Left::look(dir.path(), Duration::from_secs(101), was_here).claims;
+        assert_eq!((claims(true), claims(false)), (true, false), "and what he ran may run");
     }
 
     fn sleeper(script: &str) -> (Child, Process) {

@@ -83,7 +83,7 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let terminal = if options.to_terminal { Terminal::detect() } else { Terminal::Nobody };
     let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();
-    let left = Left::look(&options.paths.run_dir, since_boot());
+    let left = Left::look(&options.paths.run_dir, since_boot(), in_force::is_kept(&options.paths));
     let other = pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor));
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
