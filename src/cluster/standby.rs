@@ -70,7 +70,7 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
-        if self.oversleeping.is_some() && self.asked_asleep.is_none() {
+        if self.oversleeping.is_some() && self.leaving.is_none() && self.asked_asleep.is_none() {
             // Known in a moment is what there is to hand over.
             self.asked_asleep = Some((client, request));
             return;
@@ -90,9 +90,8 @@ impl Cluster {
 
     /// Takes up what was asked while we asked the other node what it holds.
     pub(super) fn serve_asked_asleep(&mut self) {
-        if self.oversleeping.is_none()
-            && let Some((client, request)) = self.asked_asleep.take()
-        {
+        let is_over = self.oversleeping.is_none() || self.leaving.is_some();
+        if is_over && let Some((client, request)) = self.asked_asleep.take() {
             self.on_request(client, request);
         }
     }

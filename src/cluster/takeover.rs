@@ -348,6 +348,11 @@ impl Cluster {
             !self.is_own(index) && self.groups.state(index) == GroupState::Held && !self.peer.holds[index].has_failed()
         };
         let any = (0..self.groups.len()).any(can_go);
+        // What both claim is not decided yet.
+        let contested = |index: usize| can_go(index) && self.peer.holds[index].is_claimed();
+        if self.peer_is_latido() && (0..self.groups.len()).any(contested) {
+            return;
+        }
         // Offered until nothing is left to give: an offer may be lost, or refused because the peer is busy.
         self.needs_failback = any;
         if any && let Some(node) = self.peer_name() {
