@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Monitor, Past, Probe, Settings};
+use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Monitor, Probe, Settings};
 use latido::haresources::{Exit, Outcome, Verb};
 use latido::names::{JobId, MediumId};
 use latido::simulate::{groups, settings};
@@ -42,15 +42,7 @@ impl Core {
     fn new(lines: &str, up: &[&str], edit: impl Fn(&mut Settings)) -> Core {
         let mut of_alpha = settings("alpha").unwrap();
         edit(&mut of_alpha);
-        let birth = Birth {
-            generation: Generation(1),
-            uuid: [7; 16],
-            seed: 1,
-            remembered: vec![],
-            past: Past::default(),
-            silence: None,
-            doubts_notes: true,
-        };
+        let birth = Birth::new(Generation(1), [7; 16], 1);
         let mut core = Core {
             cluster: Cluster::start(of_alpha, groups(lines), birth, now(0)),
             ms: 0,

@@ -125,7 +125,7 @@ fn is_talk(kind: &Kind) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use crate::cluster::{Birth, Event, Past};
+    use crate::cluster::{Birth, Event};
     use crate::names::MediumId;
     use crate::simulate::settings;
     use crate::time::{Mono, Now, Wall};
@@ -138,15 +138,7 @@ mod tests {
     }
 
     fn cluster() -> Cluster {
-        let birth = Birth {
-            generation: Generation(1),
-            uuid: [7; 16],
-            seed: 1,
-            remembered: vec![],
-            past: Past::default(),
-            silence: None,
-            doubts_notes: true,
-        };
+        let birth = Birth::new(Generation(1), [7; 16], 1);
         let mut cluster = Cluster::start(settings("alpha").unwrap(), vec![], birth, now(0));
         cluster.handle(now(0), Event::Tick);
         cluster

@@ -16,8 +16,7 @@ use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report};
 
-/// In the status of a Latido: the number of the last status of the other it has heard; 0: none, it
-/// holds it dead.
+/// In the status of a Latido: the number of the last status of the other it has heard; 0: none, or it holds it dead.
 pub(super) const HEARS: &str = "hears";
 /// While the other node is held dead and may live, what was taken is said again so often in a deadtime.
 const RESTATED_IN_DEADTIME: u32 = 2;
@@ -180,7 +179,6 @@ impl Cluster {
         self.oversleeping = Some(Sleep::Asked);
         if self.leaving.is_none() && !self.is_alone() && self.stage == Stage::Settled {
             self.peer.stable = false;
-            self.last_claim = None;
             self.ask_what_it_holds();
         }
     }

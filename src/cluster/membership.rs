@@ -228,8 +228,9 @@ impl Cluster {
             // Somebody who is active when first heard did not start just now: he was cut off and may hold anything.
             let was_active = message.get(field::ST) == Some(Status::Active.as_str());
             self.on_peer_new_life(was_dead && was_active);
-            if was_active && !was_dead {
-                self.on_peer_missed();
+            if was_active && !was_dead && self.peer_is_latido() {
+                // Its first words did not reach us: `starting` may be among them.
+                self.ask_again(index);
             }
         }
         if !was_dead && restarted {
@@ -290,9 +291,8 @@ impl Cluster {
 
     /// Something the peer said is lost for good: it may have been a claim.
     pub(super) fn ask_again(&mut self, index: usize) {
-        let settled = self.stage == Stage::Settled && self.leaving.is_none() && self.nice();
-        if self.peer.is_node(index) && settled && self.settings.manage_resources && !self.is_handing_over() {
-            self.last_claim = None;
+        let joined = self.stage != Stage::Joining && self.leaving.is_none() && self.nice();
+        if self.peer.is_node(index) && joined && self.settings.manage_resources && !self.is_handing_over() {
             self.ask_what_it_holds();
         }
     }

@@ -126,6 +126,13 @@ pub struct Birth {
     pub doubts_notes: bool,
 }
 
+impl Birth {
+    /// A first life: nothing was before, nobody was heard.
+    pub fn new(generation: Generation, uuid: [u8; 16], seed: u64) -> Birth {
+        Birth { generation, uuid, seed, remembered: vec![], past: Past::Fresh, silence: None, doubts_notes: true }
+    }
+}
+
 /// One node's whole knowledge and will.
 #[derive(Debug)]
 pub struct Cluster {

@@ -8,6 +8,7 @@ use crate::wire::{Generation, Message, Sequence, field};
 
 use super::gaps::Gaps;
 use super::proof::Proof;
+use super::send::millis;
 use super::sequence::SeqTrack;
 use super::{LinkView, NodeView, Settings, Status};
 
@@ -126,11 +127,12 @@ impl Node {
     }
 
     /// Whether its clock has gone on by itself while ours stood still, as that of a frozen machine does, for long enough
-    /// that it nearly called us dead. It tells whole seconds only, so the least of what they may mean is enough.
+    /// that it nearly called us dead. It tells whole seconds only, so the least of what they may mean is enough; but less
+    /// than two of them may be no more than that, and a first message that was late.
     pub(super) fn clock_jumped(&mut self, at: Mono, message: &Message, settings: &Settings) -> bool {
         let Some(seconds) = message.hex(field::TS) else { return false };
         let theirs = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let ahead = theirs.saturating_sub(whole_millis(at.since(Mono::ZERO)));
+        let ahead = theirs.saturating_sub(whole_millis(at.elapsed()));
         let before = *self.ahead_before.get_or_insert((at, ahead));
         let enough = settings.deadtime.saturating_sub(settings.keepalive + SECOND).max(SECOND * 2);
         let jumped = ahead.saturating_sub(before.1) >= whole_millis(enough);
@@ -170,5 +172,5 @@ impl Node {
 }
 
 fn whole_millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(millis(time)).unwrap_or(i64::MAX)
 }

@@ -10,7 +10,6 @@ use crate::wire::{Kind, Message, field};
 use super::claims::{LATIDO, PeerHold};
 use super::deaf::Sleep;
 use super::standby::Standby;
-use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
 
@@ -69,17 +68,8 @@ impl Cluster {
         }
         self.peer.returned = true;
         self.peer.holds.fill(PeerHold::Unknown);
-        self.last_claim = None;
         self.live_before_we_claim();
         self.ask_what_it_holds();
-    }
-
-    /// A Latido began a new life and its first words did not reach us: `starting` may be among them.
-    pub(super) fn on_peer_missed(&mut self) {
-        if self.settings.manage_resources && self.peer_is_latido() && self.nice() && self.stage != Stage::Joining {
-            self.last_claim = None;
-            self.ask_what_it_holds();
-        }
     }
 
     /// An original that hears a claim from a node it still holds dead, and its heartbeat after that, declares it dead a
@@ -88,7 +78,9 @@ impl Cluster {
         self.send_status();
     }
 
+    /// Says `starting`: the peer says what it holds, and is told again what we hold.
     pub(super) fn ask_what_it_holds(&mut self) {
+        self.last_claim = None;
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);

@@ -1,6 +1,6 @@
 //! Who counts his lives from a lower number than before (a lost `hb_generation`, a rolled-back image) says nothing but what
 //! an old message could say. He is asked to prove that he lives: a number we chose comes back in his next status
-//! (`protocol.md` 3). Until then nothing he says is obeyed; but somebody who has the key speaks in his name, so his silence
+//! (`protocol.md`, heartbeats). Until then nothing he says is obeyed; but somebody who has the key speaks in his name, so his silence
 //! is not judged either.
 
 use crate::time::Mono;

@@ -131,7 +131,6 @@ impl Cluster {
     /// The peer is dead (`resources.md` 3.1).
     pub(super) fn on_peer_dead(&mut self) {
         let Some(node) = self.peer_name() else { return };
-        let had_left = self.peer.left;
         // What nobody ran when it was heard last it may have taken since; all that we hold it cannot have.
         let may_run =
             (0..self.groups.len()).any(|index| self.peer.holds[index].may_run() || !self.groups.is_claimed(index));
@@ -141,7 +140,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        let released = had_left || self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
+        let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
         if !released && self.must_fence() && self.leaving.is_none() {
             self.peer.forget_words();
             return self.begin_fencing(node);
@@ -157,8 +156,6 @@ impl Cluster {
         } else {
             self.report(Report::NoStonith);
         }
-        // Who held nothing when he was heard last, and was not fenced, may take what we have when we die.
-        self.peer.gone |= had_left;
         self.take_over_from_dead(&node, released);
     }
 

@@ -387,8 +387,7 @@ fn birth(
     }
     let uuid = uuid(paths, config, log, terms)?;
     let seed = files::random_seed().unwrap_or(now.0);
-    let (generation, remembered) = (next.generation, heard.peers().to_vec());
-    Ok(Birth { generation, uuid, seed, remembered, past, silence: None, doubts_notes: true })
+    Ok(Birth { remembered: heard.peers().to_vec(), past, ..Birth::new(next.generation, uuid, seed) })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::cluster::{Monitor, Past, Probe};
+use crate::cluster::{Monitor, Probe};
 use crate::haresources::{Exit, Outcome};
 use crate::names::{JobId, MediumId};
 use crate::simulate::{groups, settings};
@@ -13,15 +13,7 @@ const NOW: Now = Now { mono: Mono::at(Duration::from_nanos(1_000_000_001)), wall
 fn life(edit: impl Fn(&mut Settings)) -> Life {
     let mut settings = settings("alpha").unwrap();
     edit(&mut settings);
-    let birth = Birth {
-        generation: Generation(7),
-        uuid: [1; 16],
-        seed: 3,
-        remembered: vec![],
-        past: Past::Fresh,
-        silence: None,
-        doubts_notes: true,
-    };
+    let birth = Birth::new(Generation(7), [1; 16], 3);
     Life::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &birth, NOW)
 }
 

@@ -70,14 +70,12 @@ impl Pair {
         self.count_past(&past);
         self.deed(node, how);
         let of_node = |(name, (generation, sequence)): (&_, &(_, _))| (Clone::clone(name), *generation, *sequence);
+        let uuid = [u8::try_from(node + 1).unwrap_or(9); 16];
         let birth = Birth {
-            generation: Generation(generation),
-            uuid: [u8::try_from(node + 1).unwrap_or(9); 16],
-            seed: generation.wrapping_mul(77),
             remembered: self.hosts[node].remembered.iter().map(of_node).collect(),
             past,
             silence,
-            doubts_notes: true,
+            ..Birth::new(Generation(generation), uuid, generation.wrapping_mul(77))
         };
         self.tape_birth(node, &birth);
         let (settings, groups) = (self.settings[node].clone(), self.hosts[node].groups.clone());

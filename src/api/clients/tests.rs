@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::cluster::{Birth, Cluster, Event, MediumCondition, Past, View};
+use crate::cluster::{Birth, Cluster, Event, MediumCondition, View};
 use crate::config::{Config, OnlyName, Sources};
 use crate::diagnostic::SourceText;
 use crate::names::MediumId;
@@ -40,15 +40,7 @@ fn rig() -> Rig {
         ..Sources::default()
     };
     let config = Config::assemble(&sources, &OnlyName(alpha)).unwrap();
-    let birth = Birth {
-        generation: Generation(1),
-        uuid: [7; 16],
-        seed: 1,
-        remembered: vec![],
-        past: Past::default(),
-        silence: None,
-        doubts_notes: true,
-    };
+    let birth = Birth::new(Generation(1), [7; 16], 1);
     let now = Now { mono: Mono::ZERO, wall: Wall(1) };
     let mut cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let medium = MediumId::new("/dev/ttyS0");

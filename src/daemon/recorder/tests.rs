@@ -4,21 +4,13 @@ use std::os::unix::fs::symlink;
 use tempfile::TempDir;
 
 use super::*;
-use crate::cluster::{Birth, Past};
+use crate::cluster::Birth;
 use crate::record::{Player, Shown};
 use crate::simulate::{groups, settings};
 use crate::wire::Generation;
 
 fn life() -> Life {
-    let birth = Birth {
-        generation: Generation(7),
-        uuid: [1; 16],
-        seed: 3,
-        remembered: vec![],
-        past: Past::Fresh,
-        silence: None,
-        doubts_notes: true,
-    };
+    let birth = Birth::new(Generation(7), [1; 16], 3);
     Life::new(&settings("alpha").unwrap(), &groups("alpha ra"), &birth, Now::default())
 }
 
