@@ -486,9 +486,12 @@ impl Cluster {
         }
     }
 
-    /// A stable giver does not give any more.
+    /// A stable giver does not give any more; but an original does: the job that its death of us began says so beside the
+    /// hand-over, whose `done` comes all the same and must be answered (`resources.md` 4.2).
     pub(super) fn on_giver_gave_up_giving(&mut self) {
-        if let Standby::Promised(_, true) = self.standby {
+        if let Standby::Promised(_, true) = self.standby
+            && self.peer_is_latido()
+        {
             self.drop_standby("the other node cancelled the hand-over");
         }
     }
