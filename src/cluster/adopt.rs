@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 use crate::names::{JobId, NodeName};
-use crate::wire::Sequence;
+use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::PeerHold;
 use super::deaf::Sleep;
@@ -349,7 +349,17 @@ impl Cluster {
             // What is being stopped is a matter of the files as they were.
             Event::Reconfigure(fresh) => self.reread = Some(fresh),
             Event::Upgrade => self.on_upgrade(),
-            Event::Message { .. } | Event::Local(_) => {}
+            Event::Message { message, .. } => self.hear_farewell(&message),
+            Event::Local(_) => {}
+        }
+    }
+
+    /// Who says that it leaves, in the life we know, says so once: it need not be fenced when it is silent later.
+    fn hear_farewell(&mut self, message: &Message) {
+        let Some(peer) = self.peer_node() else { return };
+        let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name.as_str()));
+        if said && message.kind() == Kind::ShutDone && message.generation() == peer.generation {
+            self.peer.gone = true;
         }
     }
 

@@ -9,6 +9,8 @@ use crate::wire::{Message, field};
 
 /// The name of our own field.
 pub(super) const LATIDO: &str = "latido";
+/// In the claim of a Latido to another: the number of the last message of the other it has heard.
+pub(super) const HEARD: &str = "heard";
 const VERSION: &str = "1";
 
 /// What the peer says of one group.

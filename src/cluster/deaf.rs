@@ -75,6 +75,10 @@ impl Cluster {
 
     /// It shows that it does not hear us: that may be over in a moment.
     pub(super) fn seems_deaf(&mut self) {
+        if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
+            // It holds us dead: on its side the dialogue is over.
+            self.drop_standby("the other node does not hear this one");
+        }
         if self.peer.deaf_since.is_none() {
             self.peer.deaf_since = Some(self.now.mono);
             self.timers.set(Timer::Deaf, self.now.mono + self.deaf_after());
@@ -173,7 +177,7 @@ impl Cluster {
 
     /// Everything that had arrived while we stood still was heard: now ask what the peer holds.
     pub(super) fn ask_after_sleep(&mut self) {
-        if self.oversleeping != Some(Sleep::Woken) {
+        if self.oversleeping != Some(Sleep::Woken) || self.stage == Stage::Joining {
             return;
         }
         self.oversleeping = Some(Sleep::Asked);

@@ -24,6 +24,8 @@ const LIMIT_OF_A_PERSON: Duration = Duration::from_secs(24 * 3600);
 /// Between two checks whether a device would work.
 const CHECK_EVERY: Duration = Duration::from_secs(3600);
 const CHECK_LIMIT: Duration = Duration::from_secs(60);
+/// For so many keepalives after a reset, what the node said right before it may still arrive.
+const ECHOES: u32 = 2;
 
 /// A node being fenced.
 #[derive(Debug)]
@@ -86,6 +88,8 @@ impl Cluster {
             self.fencing = None;
             self.send_stonith(&node, "OK");
             self.peer.gone = true;
+            let until = self.now.mono + self.settings.keepalive * ECHOES;
+            self.nodes.iter_mut().filter(|other| other.name == node).for_each(|node| node.echoes_until = until);
             self.take_over_from_dead(&node, true);
             return true;
         }

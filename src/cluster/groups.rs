@@ -173,9 +173,11 @@ impl Groups {
 
     /// We stood still: whatever we hold may have been taken meanwhile.
     pub(super) fn mark_overslept(&mut self) -> bool {
-        let claimed = |group: &&mut Group| group.is_claimed() && !group.since_partition;
         let mut marked = false;
-        self.list.iter_mut().filter(claimed).for_each(|group| (group.overslept, marked) = (true, true));
+        self.list
+            .iter_mut()
+            .filter(|group| group.is_claimed())
+            .for_each(|group| (group.overslept, marked) = (true, true));
         marked
     }
 
@@ -203,8 +205,8 @@ impl Groups {
             GroupState::Failed => PeerHold::Failed,
             GroupState::Blocked => PeerHold::Blocked,
             GroupState::Starting | GroupState::Held | GroupState::Stopping => match group {
-                Group { since_partition: true, .. } => PeerHold::SincePartition,
                 Group { overslept: true, .. } => PeerHold::Overslept,
+                Group { since_partition: true, .. } => PeerHold::SincePartition,
                 _ => PeerHold::Yes,
             },
         };

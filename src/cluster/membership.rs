@@ -69,7 +69,7 @@ impl Cluster {
             }
             return;
         }
-        if !self.generation_is_current(index, &kind, message, at) {
+        if !self.generation_is_current(index, &kind, message, at) || self.is_echo(index) {
             return;
         }
         if kind.is_unsequenced() {
@@ -109,6 +109,12 @@ impl Cluster {
             self.proof_of_life(index, at);
         }
         self.acknowledge(index);
+    }
+
+    /// What a node said right before it was reset may arrive after that.
+    fn is_echo(&self, index: usize) -> bool {
+        let node = &self.nodes[index];
+        node.status == Status::Dead && self.now.mono < node.echoes_until
     }
 
     /// Every new numbered message proves that its sender lives, not only a status: when many are lost, each counts.
@@ -217,7 +223,9 @@ impl Cluster {
         node.generation = Some(generation);
         node.proof.note(generation);
         node.last_status = Sequence(0);
+        node.echoes_until = Mono::ZERO;
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
+        node.says_heard = false;
         node.forget_life();
         self.timers.stop(&Timer::Rexmit(name.clone()));
         self.remember(index);
@@ -238,13 +246,16 @@ impl Cluster {
             self.nodes[index].status = Status::Init;
             self.nodes[index].last_status_at = Some(at);
         }
-        if self.leaving == Some(Leaving::Done) && self.peer.is_node(index) {
+        let has_left = self.leaving == Some(Leaving::Done) && self.peer.is_node(index);
+        let is_active = restarted && self.local_status == Status::Active;
+        if (is_active || has_left) && self.cleaning.is_none() {
+            // It waits to hear that we are active before it says anything else, and obeys nobody whose status it did not hear.
+            self.send_status();
+        }
+        if has_left {
             // It was not there when we said it, or has forgotten it.
             self.say_shutdone();
-        }
-        if restarted && self.local_status == Status::Active && self.cleaning.is_none() {
-            // It waits to hear that we are active before it says anything else.
-            self.send_status();
+            self.linger();
         }
     }
 
@@ -255,9 +266,12 @@ impl Cluster {
             return false;
         }
         if node.status == Status::Dead && message.get(field::ST).and_then(Status::from_text).is_some() {
+            node.is_latido |= message.get(HEARS).is_some();
             node.track.reset();
             node.links.iter_mut().for_each(|link| link.gaps.break_off());
-            if node.last_status > Sequence(0) {
+            // Its status was not heard in this life, or not yet: who is active did not start just now.
+            let is_active = message.get(field::ST) == Some(Status::Active.as_str());
+            if node.last_status > Sequence(0) || is_active && !self.peer.returned {
                 let name = node.name.clone();
                 self.report(Report::NodeReturned { node: name });
                 if self.peer.is_node(index) {

@@ -163,6 +163,13 @@ pub struct Cluster {
     standby: Standby,
     /// The number of the `other` that the present dialogue rests on.
     promised_seq: u64,
+    /// Of our last `shutdone`, and for how long the other is waited for to hear it.
+    farewell_seq: Sequence,
+    linger_until: Mono,
+    /// Of the last time we asked what the peer holds.
+    asked_seq: Sequence,
+    /// The number of the last offer of the peer.
+    offer_seq: u64,
     /// A `done` that is obeyed once all that had arrived was heard, and its number.
     taking: Option<(Set, u64)>,
     pending_take: Option<Set>,
@@ -239,6 +246,10 @@ impl Cluster {
             failback_not_before: Mono::ZERO,
             standby: Standby::Not,
             promised_seq: 0,
+            farewell_seq: Sequence(0),
+            linger_until: Mono::ZERO,
+            asked_seq: Sequence(0),
+            offer_seq: 0,
             taking: None,
             pending_take: None,
             client_wait: None,
@@ -375,7 +386,7 @@ impl Cluster {
             Timer::Client => self.answer_client_late(),
             Timer::Pause(lane) => self.on_pause_over(lane),
             Timer::IpRequest => self.request_own_groups(),
-            Timer::Linger => self.exit_now(),
+            Timer::Linger => self.on_linger_over(),
             Timer::Fence => self.on_fence_pause_over(),
             Timer::FenceCheck => self.check_devices(),
             Timer::Forget(group) => self.forget_failure(&group),
@@ -404,7 +415,7 @@ impl Cluster {
         let silence = self.said_at.map_or(Duration::ZERO, |at| self.now.mono.since(at));
         let Settings { deadtime, keepalive, .. } = self.settings;
         let nearly_dead = deadtime.saturating_sub(keepalive).max(keepalive * 3 / 2);
-        if silence > nearly_dead && self.oversleeping.is_none() && self.local_status == Status::Active {
+        if silence > nearly_dead && self.oversleeping.is_none() {
             self.overslept();
         }
     }

@@ -67,10 +67,14 @@ pub(super) struct Node {
     pub(super) ahead_before: Option<(Mono, i64)>,
     /// The generation before the present one, and until when messages of it are no more than late.
     pub(super) past_life: Option<(Generation, Mono)>,
+    /// Until when messages of its present life are older than the reset that ended it.
+    pub(super) echoes_until: Mono,
     /// What it is to prove, and we are.
     pub(super) proof: Proof,
     /// Whether it is a Latido, which says more in its messages.
     pub(super) is_latido: bool,
+    /// Whether it says how far it hears us, and so acks a farewell at once.
+    pub(super) says_heard: bool,
     /// Of its `haresources`, as a Latido says it.
     pub(super) resources_digest: Option<String>,
     /// By how many seconds its wall clock was ahead of ours at its last status.
@@ -104,8 +108,10 @@ impl Node {
             heard_of_us: 0,
             ahead_before: None,
             past_life: None,
+            echoes_until: Mono::ZERO,
             proof: Proof::default(),
             is_latido: false,
+            says_heard: false,
             resources_digest: None,
             clock_ahead: None,
             links: media.into_iter().map(link).collect(),

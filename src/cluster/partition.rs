@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::wire::{Kind, Message, field};
 
-use super::claims::{LATIDO, PeerHold};
+use super::claims::{HEARD, LATIDO, PeerHold};
 use super::deaf::Sleep;
 use super::standby::Standby;
 use super::timer::Timer;
@@ -82,8 +82,20 @@ impl Cluster {
     pub(super) fn ask_what_it_holds(&mut self) {
         self.last_claim = None;
         let detail = self.own_detail().to_text();
-        self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
+        self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
+        self.asked_seq = self.seq;
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
+    }
+
+    /// The number of the last message of the peer that we heard, as a field.
+    pub(super) fn heard_of_peer(&self) -> String {
+        format!("{:x}", self.peer_node().map_or(0, |node| node.track.highest().0))
+    }
+
+    /// Whether it was said after our last question was heard. Who stood still and does not know it yet says at first what
+    /// was true before; what was heard meanwhile is in front of our question. Who does not say how far he heard is believed.
+    pub(super) fn is_answer(&self, message: &Message) -> bool {
+        message.hex(HEARD).is_none_or(|heard| heard >= self.asked_seq.0)
     }
 
     fn let_partition_groups_go(&mut self) {
@@ -109,13 +121,15 @@ impl Cluster {
         }
     }
 
-    /// The peer's claims have just been heard.
-    pub(super) fn on_claims_known(&mut self) {
+    /// The peer's claims have just been heard; in answer to our question, if there was one.
+    pub(super) fn on_claims_known(&mut self, is_answer: bool) {
         self.peer.before = None;
-        if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(Sleep::Asked) {
-            self.timers.stop(&Timer::Heal);
+        if is_answer {
+            if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(Sleep::Asked) {
+                self.timers.stop(&Timer::Heal);
+            }
+            self.judge_sleep();
         }
-        self.judge_sleep();
         if self.peer.holds.contains(&PeerHold::SincePartition) {
             self.seems_deaf();
         }
@@ -135,13 +149,18 @@ impl Cluster {
     /// Looks for groups that both nodes claim, and decides.
     pub(super) fn resolve_conflicts(&mut self) {
         if self.peer.returned && !self.timers.is_set(&Timer::Heal) {
-            // It was expected to speak and did not.
-            self.let_partition_groups_go();
+            if self.peer.said {
+                self.peer.returned = false;
+            } else {
+                // It was expected to speak and did not.
+                self.let_partition_groups_go();
+            }
         }
         if self.oversleeping == Some(Sleep::Asked) && !self.timers.is_set(&Timer::Heal) {
             self.forget_sleep();
         }
-        if !self.nice() || self.is_alone() || !self.peer.said || self.standby != Standby::Not {
+        let waits = self.peer.returned && self.peer_is_latido();
+        if !self.nice() || self.is_alone() || !self.peer.said || waits || self.standby != Standby::Not {
             return self.timers.stop(&Timer::Conflict);
         }
         // Who leaves stops what he can.

@@ -120,7 +120,18 @@ impl Cluster {
         }
         let trigger = node.trigger;
         let Some(ack) = node.track.ack_due(trigger) else { return };
-        let name = node.name.clone();
+        self.send_ack(index, ack);
+    }
+
+    /// A farewell is acknowledged at once: who said it waits for that.
+    pub(super) fn acknowledge_farewell(&mut self) {
+        let Some(index) = self.peer.index.filter(|index| self.nodes[*index].is_latido) else { return };
+        let ack = self.nodes[index].track.ack_now();
+        self.send_ack(index, ack);
+    }
+
+    fn send_ack(&mut self, index: usize, ack: Sequence) {
+        let name = self.nodes[index].name.clone();
         self.send_to(&name, Message::new(&Kind::Ack).with(field::ACKSEQ, format!("{:x}", ack.0)));
     }
 }

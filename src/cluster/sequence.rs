@@ -120,6 +120,18 @@ impl SeqTrack {
         self.missing.values().min().copied()
     }
 
+    /// The highest number heard; 0 when nothing was.
+    pub(super) fn highest(&self) -> Sequence {
+        Sequence(self.last.unwrap_or(0))
+    }
+
+    /// The number up to which nothing is missing, acknowledged out of turn.
+    pub(super) fn ack_now(&mut self) -> Sequence {
+        let complete = self.complete();
+        self.acked = self.acked.max(complete.0);
+        complete
+    }
+
     /// The number to acknowledge now, if one is due: the highest that ends in `trigger` with nothing missing below it.
     pub(super) fn ack_due(&mut self, trigger: u64) -> Option<Sequence> {
         let complete = match self.missing.keys().next() {

@@ -102,12 +102,27 @@ impl Cluster {
         if self.is_alone() || self.peer.index.is_none() {
             return self.exit_now();
         }
+        self.linger_until = self.now.mono + self.settings.deadtime;
+        self.linger();
+    }
+
+    pub(super) fn linger(&mut self) {
         let linger = if self.peer_is_latido() { LINGER_LATIDO } else { LINGER };
         self.timers.set(Timer::Linger, self.now.mono + linger);
     }
 
     pub(super) fn say_shutdone(&mut self) {
         self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
+        self.farewell_seq = self.seq;
+    }
+
+    /// A Latido that did not hear the farewell would call us dead, and fence us: it is waited for, at most a deadtime.
+    pub(super) fn on_linger_over(&mut self) {
+        let unheard = self.peer_node().is_some_and(|node| node.says_heard && node.acked < self.farewell_seq);
+        if unheard && !self.is_alone() && self.now.mono < self.linger_until {
+            return self.timers.set(Timer::Linger, self.now.mono + LINGER_LATIDO);
+        }
+        self.exit_now();
     }
 
     pub(super) fn exit_now(&mut self) {

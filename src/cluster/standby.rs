@@ -260,7 +260,7 @@ impl Cluster {
         }
         match message.get(field::INFO) {
             Some("me") if self.is_stale_offer(message) => {}
-            Some("me") => self.on_offer(set),
+            Some("me") => self.on_offer(set, message.sequence().unwrap_or_default().0),
             Some("other") => self.on_accepted(message),
             Some("done") => self.on_done(message),
             _ => {}
@@ -272,7 +272,7 @@ impl Cluster {
         message.sequence().unwrap_or_default().0.saturating_add(OUT_OF_ORDER) < self.peer.stable_seq
     }
 
-    fn on_offer(&mut self, set: Set) {
+    fn on_offer(&mut self, set: Set, sequence: u64) {
         let Some(node) = self.peer_name() else { return };
         // An offer that waited while we stood still is given up by now.
         if self.leaving.is_some() || self.oversleeping.is_some() {
@@ -285,10 +285,18 @@ impl Cluster {
             | Standby::Releasing(_)
             | Standby::AwaitingTaker(_)
             | Standby::Promised(..)
-            | Standby::Taking(_) => return self.report(Report::StandbyBusy { node }),
+            | Standby::Taking(_) => {
+                self.report(Report::StandbyBusy { node });
+                // Nobody offers twice what was asked of him once.
+                if self.client_wait.as_ref().is_some_and(|wait| wait.to_us) && self.is_giving_or_asks() {
+                    self.end_client("the other node asked for groups at the same moment; try again".into());
+                }
+                return;
+            }
         }
         self.report(Report::WantsStandby { node, set });
         self.pending_take = Some(set);
+        self.offer_seq = sequence;
         // The asker gives up after ten seconds; a later answer would leave us waiting for nothing.
         self.timers.set(Timer::PendingTake, self.now.mono + ANSWER_WITHIN.mul_f32(0.9));
     }
@@ -330,6 +338,10 @@ impl Cluster {
 
     pub(super) fn is_handing_over(&self) -> bool {
         self.standby != Standby::Not
+    }
+
+    fn is_giving_or_asks(&self) -> bool {
+        matches!(self.standby, Standby::Asked(_) | Standby::Releasing(_) | Standby::AwaitingTaker(_))
     }
 
     pub(super) fn is_giving(&self) -> bool {
@@ -422,7 +434,7 @@ impl Cluster {
         self.standby = Standby::Not;
         self.timers.stop(&Timer::Standby);
         self.report(Report::OtherCompleted { set });
-        if let Some(wait) = &mut self.client_wait {
+        if let Some(wait) = self.client_wait.as_mut().filter(|wait| !wait.to_us) {
             wait.over = true;
             self.timers.set(Timer::Client, self.now.mono + CONFIRMED_WITHIN);
         }
@@ -486,13 +498,26 @@ impl Cluster {
         }
     }
 
-    /// A stable giver does not give any more; but an original does: the job that its death of us began says so beside the
-    /// hand-over, whose `done` comes all the same and must be answered (`resources.md` 4.2).
-    pub(super) fn on_giver_gave_up_giving(&mut self) {
-        if let Standby::Promised(_, true) = self.standby
-            && self.peer_is_latido()
-        {
+    /// A giver that is stable does not give any more, or does not offer: its offer may have waited here for long. But an
+    /// original gives all the same: the job that its death of us began says so beside the hand-over, whose `done` comes and
+    /// must be answered (`resources.md` 4.2).
+    pub(super) fn on_giver_gave_up_giving(&mut self, sequence: u64) {
+        if !self.peer_is_latido() || sequence <= self.offer_seq {
+            return;
+        }
+        if self.pending_take.take().is_some() {
+            self.timers.stop(&Timer::PendingTake);
+        }
+        if let Standby::Promised(..) = self.standby {
             self.drop_standby("the other node cancelled the hand-over");
+        }
+    }
+
+    /// A taker that asks anew what we hold is in no dialogue any more: it had called us dead.
+    pub(super) fn on_taker_begins_anew(&mut self, sequence: u64) {
+        let giving = matches!(self.standby, Standby::Releasing(_) | Standby::AwaitingTaker(_));
+        if giving && self.peer_is_latido() && sequence > self.promised_seq {
+            self.drop_standby("the other node has begun anew");
         }
     }
 

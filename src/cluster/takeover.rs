@@ -15,9 +15,9 @@ mod telling;
 use std::time::Duration;
 
 use crate::names::NodeName;
-use crate::wire::{Kind, Message};
+use crate::wire::Message;
 
-use super::claims::{LATIDO, PeerHold};
+use super::claims::PeerHold;
 use super::deaf::Sleep;
 use super::standby::Standby;
 use super::timer::Timer;
@@ -85,9 +85,11 @@ impl Cluster {
         }
         if self.nice() {
             self.stage = Stage::Asking;
-            self.oversleeping = self.oversleeping.map(|_| Sleep::Asked);
-            let detail = self.own_detail().to_text();
-            self.send(Message::new(&Kind::Starting).with(LATIDO, detail));
+            self.ask_what_it_holds();
+            match &mut self.oversleeping {
+                Some(sleep) => *sleep = Sleep::Asked,
+                None => self.timers.stop(&Timer::Heal),
+            }
             self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);
             if std::mem::take(&mut self.peer.waits_for_answer) {
                 self.answer_starting();
@@ -190,6 +192,7 @@ impl Cluster {
         self.peer.stable = false;
         self.peer.said = true;
         self.report(Report::ShutdownNotice { node: node.clone() });
+        self.acknowledge_farewell();
         self.cancel_standby_with_peer();
         if self.leaving.is_some() {
             self.report(Report::TakeoverCancelled);
@@ -294,6 +297,8 @@ impl Cluster {
             if self.orphans_waited_for() {
                 let (group, owner) = (self.groups.key(index), self.groups.owner(index).clone());
                 self.report(Report::Orphan { group, owner });
+                // Its home node was deaf or slow: it goes home when that is over.
+                self.needs_failback = true;
                 self.groups.want_acquired(index);
             }
         }

@@ -26,7 +26,8 @@ const ENVELOPE: [&str; 12] = [
     "from_id",
 ];
 /// Fields the core reads in messages of the protocol.
-const CONTENT: [&str; 22] = [
+const CONTENT: [&str; 23] = [
+    "heard",
     "hears",
     "proof",
     "prove",

@@ -238,5 +238,7 @@ impl Pair {
 /// A message without its control fields.
 fn essence(message: &Message) -> String {
     let text = message.to_string();
-    text.split(" src=").next().unwrap_or("").to_owned()
+    let text = text.split(" src=").next().unwrap_or("");
+    // How far the other was heard is different at every step that is longer.
+    text.split(' ').filter(|word| !word.starts_with("heard=")).collect::<Vec<_>>().join(" ")
 }

@@ -2,7 +2,7 @@
 
 use crate::wire::{Kind, Message, field};
 
-use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
+use super::super::claims::{Claim, Detail, HEARD, PeerHold, Sides, key_hash};
 use super::super::standby::Standby;
 use super::super::{Cluster, Report};
 use super::Stage;
@@ -14,7 +14,7 @@ impl Cluster {
             return;
         }
         if let Some(detail) = Detail::from_message(message) {
-            self.meet_latido(&detail);
+            self.meet_latido(&detail, message.get(HEARD).is_some());
         }
         match kind {
             Kind::Starting => self.on_starting(message),
@@ -37,9 +37,10 @@ impl Cluster {
         }
     }
 
-    fn meet_latido(&mut self, detail: &Detail) {
+    fn meet_latido(&mut self, detail: &Detail, says_heard: bool) {
         let Some(index) = self.peer.index else { return };
         self.nodes[index].is_latido = true;
+        self.nodes[index].says_heard |= says_heard;
         self.nodes[index].resources_digest = Some(detail.digest.clone());
         if detail.digest == self.settings.resources_digest {
             self.told_once.remove("digest");
@@ -62,6 +63,7 @@ impl Cluster {
             self.peer.leaving = false;
             self.peer.said_starting = true;
             self.wait_for_orphans_anew();
+            self.on_taker_begins_anew(sequence);
         }
         if !self.nice() {
             return;
@@ -70,7 +72,7 @@ impl Cluster {
             self.peer.holds = holds;
             self.peer.said = true;
             self.peer.claims_seq = sequence;
-            self.on_claims_known();
+            self.on_claims_known(self.is_answer(message));
         }
         if self.stage == Stage::Joining {
             self.peer.waits_for_answer = true;
@@ -97,7 +99,7 @@ impl Cluster {
             // stop: then it says which groups are down for good.
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
-                self.on_claims_known();
+                self.on_claims_known(self.is_answer(message));
             }
             return;
         }
@@ -127,7 +129,7 @@ impl Cluster {
             }
             None => {}
         }
-        self.on_claims_known();
+        self.on_claims_known(self.is_answer(message));
         self.confirm_client();
     }
 
@@ -212,7 +214,7 @@ impl Cluster {
             // The original waits for this answer before it trusts us.
             self.last_claim = None;
         }
-        self.on_giver_gave_up_giving();
+        self.on_giver_gave_up_giving(sequence);
         self.on_taker_is_quiet(sequence);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::wire::{Kind, Message, field};
 
-use super::super::claims::{Detail, LATIDO, Sides, key_hash};
+use super::super::claims::{Detail, HEARD, LATIDO, Sides, key_hash};
 use super::super::shutdown::Leaving;
 use super::super::standby::Standby;
 use super::super::{Cluster, GroupState, OnStartFailure, Set};
@@ -53,6 +53,9 @@ impl Cluster {
             claim.set(field::INFO, info);
         }
         claim.set(LATIDO, self.own_detail().to_text());
+        if self.peer_is_latido() {
+            claim.set(HEARD, self.heard_of_peer());
+        }
         self.send(claim);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::What;
+use super::super::{Note, What};
 use super::calm::Stamp;
 use super::{Calm, Promise, Said, Scene};
 use crate::cluster::{AutoFailback, GroupState, Request, Response, Set};
@@ -36,6 +36,12 @@ pub(super) struct Answers {
     quiet: Option<Stamp>,
 }
 
+/// Whether who asked before it may be refused, and truly.
+fn stands_against_all(note: &Note) -> bool {
+    let What::Deed(text) = &note.what else { return false };
+    matches!(text.as_str(), "power off" | "asked to leave") || text.starts_with("fifo")
+}
+
 impl Answers {
     pub(super) fn look(&mut self, scene: &Scene<'_>, calm: &Calm, said: &mut Said) {
         self.follow(scene, calm, said);
@@ -57,9 +63,20 @@ impl Answers {
 
     fn follow(&mut self, scene: &Scene<'_>, calm: &Calm, said: &mut Said) {
         let now = calm.stamp(scene.now);
+        let asks = |note: &&Note| matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_)));
+        let disturbed = scene.notes.iter().any(stands_against_all)
+            || !scene.pair.scripts.all_work()
+            || scene.notes.iter().filter(asks).count() > 1;
+        if disturbed {
+            self.open.iter_mut().for_each(|open| open.lawful = false);
+        }
         for asked in scene.pair.pending_requests() {
             if self.open.iter().all(|open| open.client != asked.client) {
-                let lawful = self.open.is_empty() && self.is_lawful(scene, calm, asked.node, &asked.request);
+                let alone = self.open.is_empty() && !disturbed;
+                let lawful = alone && self.is_lawful(scene, calm, asked.node, &asked.request);
+                if !matches!(asked.request, Request::Retry(_)) {
+                    self.open.iter_mut().for_each(|open| open.lawful = false);
+                }
                 self.open.push(Open { client: asked.client, since: now, lawful });
             }
         }
@@ -69,11 +86,12 @@ impl Answers {
             let (node, request) = (answered.asked.node, &answered.asked.request);
             let lawful = match at {
                 Some(at) => self.open.remove(at).lawful,
-                None => self.open.is_empty() && self.is_lawful(scene, calm, node, request),
+                None => self.open.is_empty() && !disturbed && self.is_lawful(scene, calm, node, request),
             };
             let since = answered.asked.since;
             if let (true, Some(Response::Refused(why))) = (lawful, &answered.response)
                 && calm.still().is_some_and(|fine| fine.at < since)
+                && calm.last_stirred() < since
                 && scene.pair.scripts.all_work()
             {
                 let name = scene.name(node);

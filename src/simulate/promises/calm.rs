@@ -114,10 +114,10 @@ impl Calm {
             match &note.what {
                 What::Fenced { .. } => self.fencing = scene.now,
                 // While it stops what a predecessor left it is not born yet.
-                What::Said(Report::LeftoversStopped) => self.born = scene.now,
-                What::Deed(text) if text.starts_with("start") => self.born = scene.now,
+                What::Said(Report::LeftoversStopped) => self.born = self.born.max(scene.now),
+                What::Deed(text) if text.starts_with("start") => self.born = self.born.max(scene.now),
                 // An original that restarts itself is born again.
-                What::Logged(text) if text.contains("restart exec") => self.born = scene.now,
+                What::Logged(text) if text.contains("restart exec") => self.born = self.born.max(scene.now),
                 What::Deed(_)
                 | What::Logged(_)
                 | What::Asked(_)
@@ -144,6 +144,11 @@ impl Calm {
     /// A node lost its power.
     pub(super) fn stir(&mut self, now: Mono) {
         self.stirred = now;
+    }
+
+    /// When a node last died, was born or went.
+    pub(super) fn last_stirred(&self) -> Mono {
+        self.stirred
     }
 
     /// Since when both nodes hear each other, and no daemon is away or stands still, not even for a moment.

@@ -68,7 +68,9 @@ impl Service {
                 if scene.pair.node(gone).is_some() =>
             {
                 self.failed_are_due(scene, now, node, "the other node is gone");
-                self.fates.values_mut().for_each(|fate| fate.displaced = true);
+                for (key, fate) in &mut self.fates {
+                    fate.displaced |= scene.group(node, key).is_some_and(|group| group.owner == *gone);
+                }
             }
             What::Said(Report::Reconfigured { .. }) => self.failed_are_due(scene, now, node, "the files were reread"),
             What::Asked(Request::Retry(word)) => {
