@@ -235,7 +235,7 @@ impl Cluster {
         self.remember_peer_gone(kept.peer_gone);
         self.release_removed();
         self.adopted = true;
-        self.leaves_again = kept.leaving;
+        self.leaves_again |= kept.leaving;
         self.retry_failures_later();
         self.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
         if let Some(handover) = kept.handover {

@@ -38,7 +38,8 @@ impl Cluster {
         if !self.peer.is_node(index) {
             return;
         }
-        self.nodes[index].is_latido |= message.get(HEARS).is_some();
+        self.nodes[index].says_hears = message.get(HEARS).is_some();
+        self.nodes[index].is_latido |= self.nodes[index].says_hears;
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
             Some(number) if number <= self.seq.0 => {

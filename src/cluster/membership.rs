@@ -225,7 +225,6 @@ impl Cluster {
         node.last_status = Sequence(0);
         node.echoes_until = Mono::ZERO;
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
-        node.says_heard = false;
         node.forget_life();
         self.timers.stop(&Timer::Rexmit(name.clone()));
         self.remember(index);

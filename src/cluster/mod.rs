@@ -124,12 +124,24 @@ pub struct Birth {
     /// Notes may be older than what was done after them: what they call free is asked too. Not in records from before.
     #[serde(default)]
     pub doubts_notes: bool,
+    /// Its predecessor was told to leave, and may not have written that down.
+    #[serde(default)]
+    pub leaves: bool,
 }
 
 impl Birth {
     /// A first life: nothing was before, nobody was heard.
     pub fn new(generation: Generation, uuid: [u8; 16], seed: u64) -> Birth {
-        Birth { generation, uuid, seed, remembered: vec![], past: Past::Fresh, silence: None, doubts_notes: true }
+        Birth {
+            generation,
+            uuid,
+            seed,
+            remembered: vec![],
+            past: Past::Fresh,
+            silence: None,
+            doubts_notes: true,
+            leaves: false,
+        }
     }
 }
 
@@ -212,7 +224,7 @@ pub struct Cluster {
 impl Cluster {
     /// A node that has just been born; call [`Cluster::handle`] with [`Event::Tick`] at once and it will speak.
     pub fn start(settings: Settings, groups: Vec<ResourceGroup>, mut birth: Birth, now: Now) -> Cluster {
-        let past = std::mem::take(&mut birth.past);
+        let (past, leaves) = (std::mem::take(&mut birth.past), birth.leaves);
         let nodes = membership::initial_nodes(&settings, &birth);
         let mut timers = TimerTable::default();
         timers.set(Timer::Keepalive, now.mono);
@@ -265,7 +277,7 @@ impl Cluster {
             cleaning: None,
             reread: None,
             adopted: false,
-            leaves_again: false,
+            leaves_again: leaves,
             speak_by: None,
             notes_written: false,
             upgrading: false,

@@ -90,6 +90,8 @@ impl Cluster {
         let every = self.asked_every(index, &monitor);
         self.timers.set(Timer::Monitor(key.clone(), at), self.now.mono + every);
         let elsewhere = match self.groups.state(index) {
+            // A successor looks what runs, and starts what does not: that goes first.
+            GroupState::Held if self.groups.is_at_work(index) => return,
             GroupState::Held => false,
             GroupState::Free => true,
             GroupState::Starting | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => return,
@@ -118,6 +120,7 @@ impl Cluster {
         let Some(index) = self.groups.find(&key) else { return true };
         let Some(monitor) = self.monitor_of(index, at).cloned() else { return true };
         match self.groups.state(index) {
+            GroupState::Held if self.groups.is_at_work(index) => {}
             GroupState::Held => {
                 let well = match monitor.with {
                     // One that hung after it said so is not well.

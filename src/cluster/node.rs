@@ -74,7 +74,7 @@ pub(super) struct Node {
     /// Whether it is a Latido, which says more in its messages.
     pub(super) is_latido: bool,
     /// Whether it says how far it hears us, and so acks a farewell at once.
-    pub(super) says_heard: bool,
+    pub(super) says_hears: bool,
     /// Of its `haresources`, as a Latido says it.
     pub(super) resources_digest: Option<String>,
     /// By how many seconds its wall clock was ahead of ours at its last status.
@@ -111,7 +111,7 @@ impl Node {
             echoes_until: Mono::ZERO,
             proof: Proof::default(),
             is_latido: false,
-            says_heard: false,
+            says_hears: false,
             resources_digest: None,
             clock_ahead: None,
             links: media.into_iter().map(link).collect(),

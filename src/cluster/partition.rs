@@ -151,6 +151,9 @@ impl Cluster {
         if self.peer.returned && !self.timers.is_set(&Timer::Heal) {
             if self.peer.said {
                 self.peer.returned = false;
+            } else if self.peer_is_latido() {
+                // It says so as soon as it knows what runs there.
+                self.ask_what_it_holds();
             } else {
                 // It was expected to speak and did not.
                 self.let_partition_groups_go();

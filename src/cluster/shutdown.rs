@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::wire::{Kind, Message, field};
 
+use super::node::Node;
 use super::standby::Standby;
 use super::timer::Timer;
 use super::{Action, Cluster, ExitReason, Report, Status};
@@ -116,11 +117,14 @@ impl Cluster {
         self.farewell_seq = self.seq;
     }
 
-    /// A Latido that did not hear the farewell would call us dead, and fence us: it is waited for, at most a deadtime.
+    /// A Latido that did not hear the farewell would call us dead, and fence us: it is told again, for at most a deadtime.
     pub(super) fn on_linger_over(&mut self) {
-        let unheard = self.peer_node().is_some_and(|node| node.says_heard && node.acked < self.farewell_seq);
-        if unheard && !self.is_alone() && self.now.mono < self.linger_until {
-            return self.timers.set(Timer::Linger, self.now.mono + LINGER_LATIDO);
+        let unheard = |node: &Node| node.is_latido && node.says_hears && node.acked < self.farewell_seq;
+        if self.peer_node().is_some_and(unheard) && !self.is_alone() && self.now.mono < self.linger_until {
+            // Nobody obeys whose status was not heard.
+            self.send_status();
+            self.say_shutdone();
+            return self.linger();
         }
         self.exit_now();
     }

@@ -42,6 +42,8 @@ pub(super) struct Cradle {
     pub hopeless: bool,
     /// Somebody wants the daemon to end, and there was no child to be told.
     pub leaving: bool,
+    /// The one before was told to end, and may not have written that down.
+    pub told: bool,
     /// How many refused before this one, since the last that was ready.
     pub attempt: u32,
 }

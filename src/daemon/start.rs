@@ -325,6 +325,7 @@ pub(super) fn assemble(
     let now = clock.now();
     // After everything that may be slow.
     let lasted = since_boot();
+    birth.leaves = cradle.told;
     birth.silence = last_word.map(|(said, patience)| Silence { lasted: lasted.saturating_sub(said), patience });
     let recorder = recorder
         .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));

@@ -112,6 +112,8 @@ struct Supervisor<'a> {
     refusals: Refusals,
     /// Told to end while there was no child.
     leaving: bool,
+    /// A child was told to end, and has not ended in order since.
+    told: bool,
     /// How the last child ended that had been ready.
     how: Option<String>,
     child: i32,
@@ -142,6 +144,7 @@ impl<'a> Supervisor<'a> {
             deaths: Deaths::default(),
             refusals: Refusals::default(),
             leaving: false,
+            told: false,
             how: None,
             child,
             is_ours: false,
@@ -236,7 +239,17 @@ impl<'a> Supervisor<'a> {
                 // What a terminal sends to everybody in front of it is to arrive once, through the parent.
                 let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
                 let (deaths, attempt, leaving) = (self.deaths.at.len(), self.refusals.count, self.leaving);
-                Ok(Some(Box::new(Cradle { line: theirs, supervisor, before, deaths, hopeless, leaving, attempt })))
+                let told = self.told;
+                Ok(Some(Box::new(Cradle {
+                    line: theirs,
+                    supervisor,
+                    before,
+                    deaths,
+                    hopeless,
+                    leaving,
+                    told,
+                    attempt,
+                })))
             }
         }
     }
@@ -259,6 +272,7 @@ impl<'a> Supervisor<'a> {
             let number = i32::try_from(info.ssi_signo).unwrap_or(0);
             // One that turns out to be unable to start takes the order with it.
             self.leaving |= !self.ready && is_an_order_to_end(number);
+            self.told |= is_an_order_to_end(number);
             if let Ok(signal) = Signal::try_from(number) {
                 // A child that died this moment is noticed next, and its successor is asked again by whoever asked.
                 let _ = kill(Pid::from_raw(self.child), signal);

@@ -66,6 +66,8 @@ pub(super) struct Host {
     pub(super) powered_off: Option<Mono>,
     /// It was asked to leave.
     pub(super) asked_to_leave: bool,
+    /// Its supervisor has passed that on, and its daemon has not ended in order since.
+    pub(super) told: bool,
 }
 
 /// Of something that was begun.
@@ -118,6 +120,7 @@ impl Host {
             upgraded: None,
             powered_off: None,
             asked_to_leave: false,
+            told: false,
         }
     }
 

@@ -75,6 +75,7 @@ impl Pair {
             remembered: self.hosts[node].remembered.iter().map(of_node).collect(),
             past,
             silence,
+            leaves: self.hosts[node].told,
             ..Birth::new(Generation(generation), uuid, generation.wrapping_mul(77))
         };
         self.tape_birth(node, &birth);
@@ -193,6 +194,7 @@ impl Pair {
         let now = self.now;
         let host = &mut self.hosts[node];
         host.cluster = None;
+        host.told = false;
         host.life += 1;
         host.born_at = None;
         self.bury_original(node);
@@ -205,7 +207,9 @@ impl Pair {
 
     /// Kills a node's daemon, and its supervisor starts another one after a while.
     pub fn restart_after(&mut self, node: usize, time: Duration) {
+        let told = self.hosts[node].told;
         self.crash(node);
+        self.hosts[node].told = told;
         self.await_this(self.now + time, node, Coming::Restart);
     }
 

@@ -96,6 +96,7 @@ impl Pair {
         self.deed(node, "asked to leave");
         if self.is_on(node) || self.is_starting(node) {
             let again = std::mem::replace(&mut self.hosts[node].asked_to_leave, true);
+            self.hosts[node].told = true;
             self.count(if again { Fault::LeaveTwice } else { Fault::Leave });
         }
         self.tell_soon(node, Event::Leave);

@@ -43,8 +43,12 @@ impl Pair {
     /// When the last script of a dead daemon of this node ends, if one is at work.
     fn orphans_until(&self, node: usize) -> Option<Mono> {
         let host = &self.hosts[node];
+        // Its fencing device is at work for its own sake.
         let of_the_dead = self.queue.iter().filter(|(_, pending)| {
-            pending.node == node && pending.power == host.power && pending.life != host.life && pending.what.is_script()
+            pending.node == node
+                && pending.power == host.power
+                && pending.life != host.life
+                && matches!(pending.what, Coming::ScriptEnds { .. })
         });
         of_the_dead.map(|((at, _), _)| *at).max()
     }

@@ -53,6 +53,8 @@ impl Groups {
     pub(in crate::cluster) fn want_cleaned(&mut self, index: usize) {
         if self.list[index].state == GroupState::Free {
             self.list[index].state = GroupState::Stopping;
+            // Whoever else has it keeps it.
+            self.list[index].overslept = true;
             self.queue.push_back((index, Wish::Release));
         }
     }
@@ -81,6 +83,11 @@ impl Groups {
             self.list[index].state = GroupState::Starting;
             self.queue.push_back((index, Wish::Restart(from)));
         }
+    }
+
+    /// Whether anything is done to a group, or waits for its turn.
+    pub(in crate::cluster) fn is_at_work(&self, index: usize) -> bool {
+        self.queue.iter().any(|task| task.0 == index) || self.running.iter().any(|running| running.index == index)
     }
 
     /// Asks for a blocked group to be stopped once more.

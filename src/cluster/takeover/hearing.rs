@@ -2,7 +2,7 @@
 
 use crate::wire::{Kind, Message, field};
 
-use super::super::claims::{Claim, Detail, HEARD, PeerHold, Sides, key_hash};
+use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
 use super::super::standby::Standby;
 use super::super::{Cluster, Report};
 use super::Stage;
@@ -14,7 +14,7 @@ impl Cluster {
             return;
         }
         if let Some(detail) = Detail::from_message(message) {
-            self.meet_latido(&detail, message.get(HEARD).is_some());
+            self.meet_latido(&detail);
         }
         match kind {
             Kind::Starting => self.on_starting(message),
@@ -37,10 +37,9 @@ impl Cluster {
         }
     }
 
-    fn meet_latido(&mut self, detail: &Detail, says_heard: bool) {
+    fn meet_latido(&mut self, detail: &Detail) {
         let Some(index) = self.peer.index else { return };
         self.nodes[index].is_latido = true;
-        self.nodes[index].says_heard |= says_heard;
         self.nodes[index].resources_digest = Some(detail.digest.clone());
         if detail.digest == self.settings.resources_digest {
             self.told_once.remove("digest");

@@ -84,8 +84,16 @@ impl Node {
         let (line, theirs) = UnixStream::pair().unwrap();
         let supervisor = std::process::id();
         let (deaths, attempt) = (0, 0);
-        let cradle =
-            Cradle { line: theirs, supervisor, before: None, deaths, hopeless: false, leaving: false, attempt };
+        let cradle = Cradle {
+            line: theirs,
+            supervisor,
+            before: None,
+            deaths,
+            hopeless: false,
+            leaving: false,
+            told: false,
+            attempt,
+        };
         let driver = assemble(&options, &config, &clock, &log, cradle, links, Terms::default()).unwrap();
         Node { dir, ends, done: spawn_local(driver.run()), _line: line }
     }

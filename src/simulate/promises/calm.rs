@@ -115,6 +115,11 @@ impl Calm {
                 What::Fenced { .. } => self.fencing = scene.now,
                 // While it stops what a predecessor left it is not born yet.
                 What::Said(Report::LeftoversStopped) => self.born = self.born.max(scene.now),
+                // Somebody spoke in the name of a node, with the patience it had asked for.
+                What::Deed(text) if text == "a replayed message" => {
+                    let patience = scene.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
+                    self.born = self.born.max(scene.now + patience);
+                }
                 What::Deed(text) if text.starts_with("start") => self.born = self.born.max(scene.now),
                 // An original that restarts itself is born again.
                 What::Logged(text) if text.contains("restart exec") => self.born = self.born.max(scene.now),

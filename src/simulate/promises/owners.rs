@@ -104,6 +104,13 @@ impl Owners {
         });
         let late =
             |sleeper: &Overslept| scene.now.since(sleeper.woke.at) > scene.keepalive() * 3 + calm.scripts(sleeper.woke);
+        for sleeper in &mut self.overslept {
+            // Without its notes it has to ask first what runs there.
+            let asks = scene.views[sleeper.node].as_ref().is_some_and(|view| !view.stable);
+            if asks && scene.pair.scripts_at_work() {
+                sleeper.woke = calm.stamp(scene.now);
+            }
+        }
         for sleeper in &self.overslept {
             judge(scene, sleeper, late(sleeper), doubles, said);
         }
@@ -148,6 +155,8 @@ fn judge(scene: &Scene<'_>, sleeper: &Overslept, late: bool, doubles: &[(String,
         if let What::Said(Report::PartitionLetGo { group }) = &note.what
             && note.node == Some(other)
             && sleeper.words.iter().any(|word| scene.key_of(other, word) == *group)
+            // What cannot be stopped stays where it is.
+            && scene.state(node, group) != Some(GroupState::Blocked)
         {
             let what = format!(
                 "{taker} lets go of {group}, which it took while {sleeping} stood still for longer than deadtime"
@@ -156,7 +165,11 @@ fn judge(scene: &Scene<'_>, sleeper: &Overslept, late: bool, doubles: &[(String,
         }
     }
     if late {
-        for word in sleeper.words.iter().filter(|word| doubles.iter().any(|(double, _)| double == *word)) {
+        let runs_on = |word: &&String| {
+            doubles.iter().any(|(double, _)| double == *word)
+                && scene.state(node, &scene.key_of(node, word)) != Some(GroupState::Blocked)
+        };
+        for word in sleeper.words.iter().filter(runs_on) {
             let what = format!("{sleeping} woke and still runs {word}, which {taker} took meanwhile");
             said.push((Promise::S10, word.clone(), what));
         }
