@@ -51,6 +51,9 @@ pub struct Kept {
     /// A hand-over with an original, which waits for its end whoever we are by now.
     #[serde(default)]
     pub handover: Option<Handover>,
+    /// The notes before these were lost, and not all was asked yet whether it runs.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// A hand-over that a successor must finish.
@@ -138,12 +141,12 @@ impl Silence {
 impl Kept {
     /// Whether a successor must know any of it.
     pub fn is_worth_keeping(&self) -> bool {
-        self.leaving || self.peer_gone || self.handover.is_some() || !self.groups.is_empty()
+        self.leaving || self.peer_gone || self.lost || self.handover.is_some() || !self.groups.is_empty()
     }
 
     /// Whether anything may run that nobody else may start.
     pub fn claims_anything(&self) -> bool {
-        self.groups.iter().any(KeptGroup::is_claimed)
+        self.lost || self.groups.iter().any(KeptGroup::is_claimed)
     }
 }
 
@@ -190,12 +193,13 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
+        self.notes_lost = match &past {
+            Past::Fresh => false,
+            Past::Lost => true,
+            Past::Crashed(kept) | Past::Late(kept) | Past::Hopeless(kept) => kept.lost,
+        };
         match past {
-            Past::Fresh => self.check_idle(),
-            Past::Lost => {
-                self.notes_lost = true;
-                self.check_idle();
-            }
+            Past::Fresh | Past::Lost => self.check_idle(),
             Past::Crashed(kept) => self.adopt(kept),
             Past::Late(kept) => {
                 // Later than this it may have been started, and left waiting for us, without our hearing it.
@@ -548,11 +552,12 @@ impl Cluster {
             needs_failback: self.needs_failback,
             peer_gone: self.peer.gone,
             handover: self.handover_to_keep(),
+            lost: self.notes_lost && !(self.idle_checks.is_empty() && self.doubtful.is_empty()),
         };
         let same = |kept: &Kept| {
-            let Kept { leaving, needs_failback, peer_gone, handover, ref groups } = *kept;
-            (leaving, needs_failback, peer_gone, handover)
-                == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover)
+            let Kept { leaving, needs_failback, peer_gone, handover, lost, ref groups } = *kept;
+            (leaving, needs_failback, peer_gone, handover, lost)
+                == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover, fresh.lost)
                 && self.groups.are_kept_as(groups)
         };
         if self.last_kept.as_ref().is_some_and(same) {

@@ -146,6 +146,8 @@ impl Cluster {
                 // A node we hold dead may not decide anything until its status is accepted (`wire.md` 10.21).
                 if self.peer.is_node(index) && self.nodes[index].is_alive() {
                     self.on_resource_message(kind, message);
+                } else if *kind == Kind::ShutDone && self.peer.is_node(index) && !self.nodes[index].heard {
+                    self.nodes[index].farewell = Some(message.clone());
                 }
             }
             Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message),
@@ -224,6 +226,7 @@ impl Cluster {
         node.proof.note(generation);
         node.last_status = Sequence(0);
         node.echoes_until = Mono::ZERO;
+        node.farewell = None;
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
         node.forget_life();
         self.timers.stop(&Timer::Rexmit(name.clone()));
@@ -368,6 +371,9 @@ impl Cluster {
         let class = if self.nodes[index].status == status { Class::NoChange } else { Class::Keep };
         self.deliver(class, message);
         self.alive(index, status, at);
+        if let Some(farewell) = self.nodes[index].farewell.take() {
+            self.on_resource_message(&Kind::ShutDone, &farewell);
+        }
         let node = &self.nodes[index];
         if sequence.0 >= node.remembered.0.saturating_add(REMEMBER_EVERY) {
             self.remember(index);

@@ -67,6 +67,8 @@ pub(super) struct Node {
     pub(super) ahead_before: Option<(Mono, i64)>,
     /// The generation before the present one, and until when messages of it are no more than late.
     pub(super) past_life: Option<(Generation, Mono)>,
+    /// Its farewell, heard before its status was.
+    pub(super) farewell: Option<Message>,
     /// Until when messages of its present life are older than the reset that ended it.
     pub(super) echoes_until: Mono,
     /// What it is to prove, and we are.
@@ -108,6 +110,7 @@ impl Node {
             heard_of_us: 0,
             ahead_before: None,
             past_life: None,
+            farewell: None,
             echoes_until: Mono::ZERO,
             proof: Proof::default(),
             is_latido: false,

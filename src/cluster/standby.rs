@@ -73,7 +73,7 @@ impl Cluster {
         if self.oversleeping.is_some() && self.leaving.is_none() && self.asked_asleep.is_none() {
             // Known in a moment is what there is to hand over.
             self.asked_asleep = Some((client, request));
-            return;
+            return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
         }
         if let Some(why) = self.why_no_handover() {
             return self.refuse(client, why);
@@ -92,6 +92,7 @@ impl Cluster {
     pub(super) fn serve_asked_asleep(&mut self) {
         let is_over = self.oversleeping.is_none() || self.leaving.is_some();
         if is_over && let Some((client, request)) = self.asked_asleep.take() {
+            self.timers.stop(&Timer::Client);
             self.on_request(client, request);
         }
     }
@@ -128,7 +129,7 @@ impl Cluster {
             }
         }
         self.client_wait = Some(ClientWait { client, groups, to_us: true, over: false });
-        self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
+        self.timers.set(Timer::Client, self.now.mono + self.answer_within());
         self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()));
     }
 
@@ -244,7 +245,7 @@ impl Cluster {
         let node = self.settings.me.clone();
         self.report(Report::WantsStandby { node, set });
         self.standby = Standby::Asked(set);
-        self.timers.set(Timer::Standby, self.now.mono + ANSWER_WITHIN);
+        self.timers.set(Timer::Standby, self.now.mono + self.answer_within());
         self.send_ask(set, "me");
     }
 
@@ -297,8 +298,8 @@ impl Cluster {
         self.report(Report::WantsStandby { node, set });
         self.pending_take = Some(set);
         self.offer_seq = sequence;
-        // The asker gives up after ten seconds; a later answer would leave us waiting for nothing.
-        self.timers.set(Timer::PendingTake, self.now.mono + ANSWER_WITHIN.mul_f32(0.9));
+        // The asker gives up then; a later answer would leave us waiting for nothing.
+        self.timers.set(Timer::PendingTake, self.now.mono + self.answer_within().mul_f32(0.9));
     }
 
     /// Both nodes offered at the same moment: an original never yields, of two Latidos the later in the alphabet does.
@@ -529,7 +530,7 @@ impl Cluster {
                 self.failback_not_before = self.now.mono + FAILBACK_PAUSE;
                 self.timers.set(Timer::Failback, self.failback_not_before);
                 self.groups.forgive_offered();
-                self.end_client("the other node did not answer within ten seconds".into());
+                self.end_client("the other node did not answer in time".into());
             }
             Standby::Not => {}
             Standby::Releasing(_) | Standby::AwaitingTaker(_) | Standby::Promised(..) | Standby::Taking(_) => {
@@ -596,13 +597,22 @@ impl Cluster {
         self.out.push(Action::Reply { client: wait.client, response });
     }
 
+    /// For how long an offer, or a client, is left without an answer.
+    fn answer_within(&self) -> Duration {
+        if self.peer_is_latido() { ANSWER_WITHIN.min(self.settings.deadtime * 2) } else { ANSWER_WITHIN }
+    }
+
     pub(super) fn answer_client_late(&mut self) {
+        if let Some((client, _)) = self.asked_asleep.take() {
+            let why = "this node does not know yet what runs where; try again when it does (`latido status`)";
+            return self.refuse(client, why.into());
+        }
         match &self.client_wait {
             Some(wait) if wait.over => self.confirm_client(),
             Some(wait) if wait.to_us && matches!(self.standby, Standby::Promised(..) | Standby::Taking(_)) => {
                 self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
             }
-            Some(_) => self.end_client("the other node did not offer its groups within ten seconds".into()),
+            Some(_) => self.end_client("the other node did not offer its groups in time".into()),
             None => {}
         }
     }

@@ -93,8 +93,10 @@ impl State {
     fn to_text(&self) -> String {
         let mut text = self.first_line();
         let _ = writeln!(text, "latido 1\nboot {}", self.boot);
-        let Kept { leaving, needs_failback, peer_gone, handover, .. } = self.kept;
-        for (set, word) in [(leaving, "leaving"), (needs_failback, "failback"), (peer_gone, "peer-gone")] {
+        let Kept { leaving, needs_failback, peer_gone, handover, lost, .. } = self.kept;
+        for (set, word) in
+            [(leaving, "leaving"), (needs_failback, "failback"), (peer_gone, "peer-gone"), (lost, "lost")]
+        {
             if set {
                 let _ = writeln!(text, "{word}");
             }
@@ -138,6 +140,7 @@ impl State {
                 "leaving" => state.kept.leaving = true,
                 "failback" => state.kept.needs_failback = true,
                 "peer-gone" => state.kept.peer_gone = true,
+                "lost" => state.kept.lost = true,
                 "handover" => state.kept.handover = handover(rest),
                 "group" => state.kept.groups.push(group(rest)?),
                 "why" => state.kept.groups.last_mut()?.failure = Some(rest.to_owned()),

@@ -220,7 +220,7 @@ impl Pair {
     /// Something reaches a core.
     pub(super) fn promises_hear(&mut self, node: usize, event: &Event) {
         if let Some(promises) = &mut self.promises {
-            promises.fences.hear(node, event);
+            promises.fences.hear(node, event, self.now);
             if *event == Event::Leave {
                 promises.answers.told_to_leave(node, promises.calm.stamp(self.now));
             }
@@ -230,7 +230,7 @@ impl Pair {
     /// A core has heard that the node it shot is off.
     pub(super) fn promises_shot(&mut self, by: usize, worked: bool) {
         if let Some(promises) = self.promises.as_mut().filter(|_| worked) {
-            promises.fences.on_shot(1 - by);
+            promises.fences.on_shot(1 - by, self.now);
         }
     }
 

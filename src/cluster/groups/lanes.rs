@@ -54,8 +54,9 @@ impl Groups {
 impl Cluster {
     /// Starts whatever in the queue need not wait.
     pub(in crate::cluster) fn run_next(&mut self) {
-        let may_start = self.adopted || self.stage == Stage::Settled;
-        while let Some((index, wish)) = self.groups.take_next(may_start) {
+        let settled = self.stage == Stage::Settled;
+        let may_start = self.adopted || settled;
+        while let Some((index, wish)) = self.groups.take_next(may_start, settled) {
             let group = &self.groups.list[index];
             let (spec, owner, resources) = (group.running_spec(), group.spec.owner.clone(), group.words());
             let (report, (chain, step)) = match wish {

@@ -153,7 +153,9 @@ impl Answers {
         let (Some(told), Some(awake)) = (self.leaving[node], calm.is_awake_since(node)) else { return };
         let blocked = scene.views[node].iter().flat_map(|view| &view.groups).any(|g| g.state == GroupState::Blocked);
         let since = told.max(awake);
-        let late = scene.now.since(since.at) > scene.deadtime() * 2 + calm.scripts(since) + MARGIN;
+        // Who dies on his way out begins his way anew.
+        let from = since.at.max(calm.begun(node));
+        let late = scene.now.since(from) > scene.deadtime() * 2 + calm.scripts(since) + MARGIN;
         if late && !blocked && scene.views[node].is_some() {
             let what = format!("{} was told to leave at {} and is still there", scene.name(node), told.at);
             said.push((Promise::L2, format!("leave {}", told.at), what));

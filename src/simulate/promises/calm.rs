@@ -49,6 +49,7 @@ pub(super) struct Calm {
     lives: [u64; 2],
     /// When each core that is there began its life.
     begun: [Mono; 2],
+    was_on: [bool; 2],
     /// When a fencing device was last at work, or failed.
     fencing: Mono,
 }
@@ -83,7 +84,9 @@ impl Calm {
             self.left[node] &= pair.hosts[node].cluster.is_none();
         }
         for node in 0..2 {
-            if self.lives[node] != pair.hosts[node].life && pair.hosts[node].cluster.is_some() {
+            let is_on = pair.hosts[node].cluster.is_some();
+            let was_on = std::mem::replace(&mut self.was_on[node], is_on);
+            if is_on && (!was_on || self.lives[node] != pair.hosts[node].life) {
                 self.begun[node] = now;
             }
         }
@@ -149,6 +152,11 @@ impl Calm {
     /// A node lost its power.
     pub(super) fn stir(&mut self, now: Mono) {
         self.stirred = now;
+    }
+
+    /// When the core of a node began its life.
+    pub(super) fn begun(&self, node: usize) -> Mono {
+        self.begun[node]
     }
 
     /// When a node last died, was born or went.

@@ -1,16 +1,22 @@
 //! Who may be shot, and who may shoot himself: S8, S9.
 
+use std::time::Duration;
+
 use crate::cluster::{Event, ExitReason};
+use crate::time::Mono;
 use crate::wire::{Kind, field};
 
 use super::super::{Pair, What};
 use super::{Promise, Said, Scene};
 
+/// What was said before a reset has arrived by then.
+const ECHOES: Duration = Duration::from_secs(3);
+
 /// What each node's last word was.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fences {
     /// The generation in which a node left in order or was shot, as the other node heard; until it is heard again.
-    gone: [Option<u64>; 2],
+    gone: [Option<(u64, Mono)>; 2],
     /// The generation of each node that the other last heard.
     heard: [u64; 2],
     waiting: Said,
@@ -18,22 +24,24 @@ pub(super) struct Fences {
 
 impl Fences {
     /// Something reaches the core of `node`.
-    pub(super) fn hear(&mut self, node: usize, event: &Event) {
+    pub(super) fn hear(&mut self, node: usize, event: &Event, now: Mono) {
         let Event::Message { message, .. } = event else { return };
         let (speaker, generation) = (1 - node, message.hex(field::HG).unwrap_or(0));
         match message.kind() {
-            Kind::ShutDone => self.gone[speaker] = Some(generation),
-            Kind::Status if generation <= self.heard[speaker] => {}
+            Kind::ShutDone => self.gone[speaker] = Some((generation, now)),
             Kind::Status => {
-                self.heard[speaker] = generation;
-                self.gone[speaker] = self.gone[speaker].filter(|gone| generation <= *gone);
+                self.heard[speaker] = self.heard[speaker].max(generation);
+                // In the same generation it is an echo, unless it goes on speaking.
+                let comes_back =
+                    |gone: u64, since: Mono| generation > gone || generation == gone && now.since(since) > ECHOES;
+                self.gone[speaker] = self.gone[speaker].filter(|(gone, since)| !comes_back(*gone, *since));
             }
             _ => {}
         }
     }
 
-    pub(super) fn on_shot(&mut self, victim: usize) {
-        self.gone[victim] = Some(self.heard[victim]);
+    pub(super) fn on_shot(&mut self, victim: usize, now: Mono) {
+        self.gone[victim] = Some((self.heard[victim], now));
     }
 
     /// A machine that is switched on again knows nothing of what was before.
@@ -50,7 +58,8 @@ impl Fences {
                 let heard =
                     pair.reaches(node) && pair.is_awake(1 - node, true) && pair.hosts[1 - node].cluster.is_some();
                 if empty && heard && pair.is_uncut() {
-                    self.gone[node] = pair.last_status[node].as_ref().and_then(|status| status.hex(field::HG));
+                    let generation = pair.last_status[node].as_ref().and_then(|status| status.hex(field::HG));
+                    self.gone[node] = generation.map(|generation| (generation, pair.now));
                 }
                 return;
             }

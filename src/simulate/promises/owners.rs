@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::{GroupState, Report};
 use crate::time::Mono;
 
-use super::super::What;
+use super::super::{Note, What};
 use super::calm::Stamp;
 use super::{Calm, Promise, Said, Scene, Truth};
 
@@ -26,6 +26,8 @@ struct Overslept {
 pub(super) struct Owners {
     /// Since when a node that stands still has been silent.
     asleep: [Option<Mono>; 2],
+    /// When a wall clock was last set.
+    clock_set: Option<Mono>,
     overslept: Vec<Overslept>,
     /// Since when each double has been one.
     doubled: BTreeMap<String, Stamp>,
@@ -86,6 +88,10 @@ impl Owners {
         doubles: &[(String, Mono)],
         said: &mut Said,
     ) {
+        let sets = |note: &Note| matches!(&note.what, What::Deed(text) if text.starts_with("its clock"));
+        if scene.notes.iter().any(sets) {
+            self.clock_set = Some(scene.now);
+        }
         for node in 0..2 {
             let host = &scene.pair.hosts[node];
             if host.stalled_until > scene.now && host.cluster.is_some() {
@@ -93,6 +99,8 @@ impl Owners {
             } else if let Some(since) = self.asleep[node].take()
                 && scene.now.since(since) > scene.deadtime()
                 && host.cluster.is_some()
+                // Whose clocks stood still can learn that from the other's wall clock only.
+                && !(host.frozen_until > since && self.clock_set.is_some_and(|at| at >= since.before(scene.deadtime())))
             {
                 self.wake(scene, truth, calm, node, since, doubles);
             }

@@ -90,8 +90,10 @@ impl Service {
             }
             _ => {}
         }
+        // Nor is it known why a group is where it is when the last note of it is lost.
+        let forgets = |text: &str| text.starts_with("fifo") || text.starts_with("its notes");
         if matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_)))
-            || matches!(&note.what, What::Deed(text) if text.starts_with("fifo"))
+            || matches!(&note.what, What::Deed(text) if forgets(text))
         {
             self.fates.values_mut().for_each(|fate| fate.displaced = false);
         }
