@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
@@ -98,6 +99,12 @@ impl Cluster {
         message.hex(HEARD).is_none_or(|heard| heard >= self.asked_seq.0)
     }
 
+    /// Whether the peer was heard just now, not only before it was cut off again.
+    fn hears_peer_now(&self) -> bool {
+        let lately = |at: Mono| self.now.mono.since(at) < self.settings.keepalive * 3 / 2;
+        self.peer_node().and_then(|node| node.last_heard).is_some_and(lately)
+    }
+
     fn let_partition_groups_go(&mut self) {
         self.peer.returned = false;
         self.timers.stop(&Timer::Heal);
@@ -151,7 +158,7 @@ impl Cluster {
         if self.peer.returned && !self.timers.is_set(&Timer::Heal) {
             if self.peer.said {
                 self.peer.returned = false;
-            } else if self.peer_is_latido() {
+            } else if self.peer_is_latido() && self.hears_peer_now() {
                 // It says so as soon as it knows what runs there.
                 self.ask_what_it_holds();
             } else {

@@ -120,11 +120,13 @@ impl Cluster {
     /// A Latido that did not hear the farewell would call us dead, and fence us: it is told again, for at most a deadtime.
     pub(super) fn on_linger_over(&mut self) {
         let unheard = |node: &Node| node.is_latido && node.says_hears && node.acked < self.farewell_seq;
-        if self.peer_node().is_some_and(unheard) && !self.is_alone() && self.now.mono < self.linger_until {
+        if self.peer_node().is_some_and(unheard) {
             // Nobody obeys whose status was not heard.
             self.send_status();
             self.say_shutdone();
-            return self.linger();
+            if !self.is_alone() && self.now.mono < self.linger_until {
+                return self.linger();
+            }
         }
         self.exit_now();
     }

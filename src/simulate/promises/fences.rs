@@ -66,7 +66,10 @@ impl Fences {
             ExitReason::Upgrade => return,
             ExitReason::Reboot { resource } | ExitReason::ToBeFenced { resource } => resource,
         };
-        let other_lives = pair.hosts[1 - node].cluster.is_some() || pair.hosts[1 - node].puppet.is_some();
+        let other = &pair.hosts[1 - node];
+        // Of a death that is not a deadtime old nobody knows.
+        let seems_alive = pair.now.since(other.said.0) < pair.in_force(node).deadtime + pair.in_force(node).keepalive;
+        let other_lives = other.cluster.is_some() || other.puppet.is_some() || seems_alive;
         let whole = |group: &&crate::haresources::ResourceGroup| {
             group.resources.iter().all(|r| pair.hosts[node].running.contains(&r.word))
                 && !group.resources.iter().any(|r| r.to_string() == *resource || r.word == *resource)

@@ -96,12 +96,11 @@ impl Owners {
             let host = &scene.pair.hosts[node];
             if host.stalled_until > scene.now && host.cluster.is_some() {
                 self.asleep[node].get_or_insert(host.said.0);
-            } else if let Some(since) = self.asleep[node].take()
-                && scene.now.since(since) > scene.deadtime()
-                && host.cluster.is_some()
-                // Whose clocks stood still can learn that from the other's wall clock only.
-                && !(host.frozen_until > since && self.clock_set.is_some_and(|at| at >= since.before(scene.deadtime())))
-            {
+                continue;
+            }
+            let Some(since) = self.asleep[node].take() else { continue };
+            let long = scene.now.since(since) > scene.deadtime();
+            if long && host.cluster.is_some() && self.can_be_told(scene, node, since) {
                 self.wake(scene, truth, calm, node, since, doubles);
             }
         }
@@ -123,6 +122,17 @@ impl Owners {
             judge(scene, sleeper, late(sleeper), doubles, said);
         }
         self.overslept.retain(|sleeper| !late(sleeper));
+    }
+
+    /// Whether it can be known that this node, asleep since then, is the one that slept.
+    fn can_be_told(&self, scene: &Scene<'_>, node: usize, since: Mono) -> bool {
+        let other = 1 - node;
+        // A taker that slept as well may have done so after it took.
+        let slept_too = scene.pair.hosts[other].stalled_until >= since;
+        // Whose clocks stood still can learn that from the other's wall clock only.
+        let set = self.clock_set.is_some_and(|at| at >= since.before(scene.deadtime()));
+        let frozen = scene.pair.hosts[node].frozen_until > since;
+        !(slept_too || set && frozen)
     }
 
     fn wake(

@@ -72,6 +72,9 @@ impl Service {
                     fate.displaced |= scene.group(node, key).is_some_and(|group| group.owner == *gone);
                 }
             }
+            What::Said(Report::NodeReturned { .. }) => self.fates.values_mut().for_each(|fate| {
+                fate.due.take_if(|due| due.1 == node && due.2 == "the other node is gone");
+            }),
             What::Said(Report::Reconfigured { .. }) => self.failed_are_due(scene, now, node, "the files were reread"),
             What::Asked(Request::Retry(word)) => {
                 let key = scene.key_of(node, word);
