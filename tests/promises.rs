@@ -18,9 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use latido::simulate::Fault;
 
 use run::{outcome, perform, shorten};
-use schedule::schedule;
+use schedule::{beside_an_original, schedule};
 
 const SEEDS: u64 = 3000;
+const BESIDE_AN_ORIGINAL: u64 = 1000;
 const THREADS: u64 = 2;
 /// What no schedule makes: a supervisor that gives up is not part of a pair, and one medium is two of which one is cut from
 /// the beginning on.
@@ -30,18 +31,21 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
+/// The play of a seed.
+type Make = fn(u64) -> Vec<String>;
+
 /// What was complained of, by the seed.
 type Bad = BTreeMap<u64, Vec<(String, String)>>;
 
 /// Plays all these seeds; also how often each kind of fault happened.
-fn play_all(from: u64, seeds: u64) -> (Bad, BTreeMap<Fault, u64>) {
+fn play_all(from: u64, seeds: u64, make: Make) -> (Bad, BTreeMap<Fault, u64>) {
     let next = AtomicU64::new(from);
     let work = || {
         let (mut bad, mut faults) = (Bad::new(), BTreeMap::<Fault, u64>::new());
         for seed in
             std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed)).take_while(|seed| *seed < from + seeds)
         {
-            let (said, happened) = outcome(&schedule(seed));
+            let (said, happened) = outcome(&make(seed));
             happened.into_iter().for_each(|(fault, times)| *faults.entry(fault).or_default() += times);
             if !said.is_empty() {
                 bad.insert(seed, said);
@@ -61,7 +65,7 @@ fn play_all(from: u64, seeds: u64) -> (Bad, BTreeMap<Fault, u64>) {
 }
 
 /// What broke each promise, with the shortest play of the first seeds.
-fn tell(bad: &Bad, seeds: u64) -> String {
+fn tell(bad: &Bad, seeds: u64, make: Make) -> String {
     let mut kinds: BTreeMap<&str, Vec<(u64, &str)>> = BTreeMap::new();
     for (seed, said) in bad {
         for (promise, what) in said {
@@ -76,7 +80,7 @@ fn tell(bad: &Bad, seeds: u64) -> String {
     for (promise, seen) in kinds {
         text += &format!("{promise}: {} schedules\n", seen.len());
         for (seed, what) in seen.iter().take(shown) {
-            let play = shorten(&schedule(*seed), promise);
+            let play = shorten(&make(*seed), promise);
             text += &format!("# {what}\n# seed {seed}, shortened\n{}\n\n", play.join("\n"));
         }
     }
@@ -95,9 +99,24 @@ fn no_schedule_of_faults_breaks_a_promise() {
         return;
     }
     let (from, seeds) = (number("LATIDO_FROM").unwrap_or(1), number("LATIDO_SEEDS").unwrap_or(SEEDS));
-    let (bad, faults) = play_all(from, seeds);
+    let (bad, faults) = play_all(from, seeds, schedule);
     let missing = Fault::ALL.iter().filter(|fault| !faults.contains_key(fault) && !NOT_BY_CHANCE.contains(fault));
     let missing: Vec<_> = missing.map(|fault| fault.words()).collect();
-    assert!(bad.is_empty(), "{}", tell(&bad, seeds));
+    assert!(bad.is_empty(), "{}", tell(&bad, seeds, schedule));
     assert!(seeds < SEEDS || missing.is_empty(), "never happened in {seeds} schedules: {missing:?}");
+}
+
+#[test]
+fn no_schedule_of_faults_beside_an_original_breaks_a_promise() {
+    if let Some(lines) = number("LATIDO_SEED").map(beside_an_original) {
+        let played = perform(&lines);
+        let said: Vec<String> = played.pair.broken().iter().map(|broken| format!("{broken}\n")).collect();
+        let (play, transcript) = (lines.join("\n"), played.pair.transcript());
+        assert!(said.is_empty(), "{play}\n----\n{transcript}\n----\n{}", said.concat());
+        return;
+    }
+    let (from, seeds) = (number("LATIDO_FROM").unwrap_or(1), number("LATIDO_SEEDS").unwrap_or(BESIDE_AN_ORIGINAL));
+    let (bad, faults) = play_all(from, seeds, beside_an_original);
+    assert!(bad.is_empty(), "{}", tell(&bad, seeds, beside_an_original));
+    assert!(faults.contains_key(&Fault::Original), "no original was ever there");
 }

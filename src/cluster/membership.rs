@@ -257,6 +257,7 @@ impl Cluster {
         if has_left {
             // It was not there when we said it, or has forgotten it.
             self.say_shutdone();
+            self.farewell_seq = self.seq;
             self.linger();
         }
     }

@@ -100,6 +100,7 @@ impl Cluster {
             self.introduce();
         }
         self.say_shutdone();
+        self.farewell_seq = self.seq;
         if self.is_alone() || self.peer.index.is_none() {
             return self.exit_now();
         }
@@ -114,7 +115,6 @@ impl Cluster {
 
     pub(super) fn say_shutdone(&mut self) {
         self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
-        self.farewell_seq = self.seq;
     }
 
     /// A Latido that did not hear the farewell would call us dead, and fence us: it is told again, for at most a deadtime.

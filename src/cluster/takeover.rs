@@ -184,15 +184,17 @@ impl Cluster {
         }
         // Its last word, also when a claim on a slow medium comes in after it.
         self.peer.claims_seq = sequence;
+        self.acknowledge_farewell();
+        if std::mem::replace(&mut self.peer.left, true) {
+            return;
+        }
         self.forget_sleep();
         self.peer.holds_nothing();
-        self.peer.left = true;
         self.peer.gone = true;
         self.peer.leaving = false;
         self.peer.stable = false;
         self.peer.said = true;
         self.report(Report::ShutdownNotice { node: node.clone() });
-        self.acknowledge_farewell();
         self.cancel_standby_with_peer();
         if self.leaving.is_some() {
             self.report(Report::TakeoverCancelled);

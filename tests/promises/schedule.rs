@@ -50,6 +50,42 @@ pub(crate) fn schedule(seed: u64) -> Vec<String> {
     writer.lines
 }
 
+/// What an original does not know, or its supervisor does not do.
+/// A node whose generation went back it refuses.
+/// A status that lies on one node is not told from one that is honest by the other's word, which an original does not say.
+const NOT_OF_AN_ORIGINAL: [&str; 12] = [
+    "edit beta",
+    "generation",
+    "lies",
+    "notes beta",
+    "notes-take beta",
+    "reload beta",
+    "replay-to",
+    "restarts beta",
+    "retry beta",
+    "set beta",
+    "slow-start beta",
+    "upgrade beta",
+];
+
+/// The same play, with an original in beta's place.
+pub(crate) fn beside_an_original(seed: u64) -> Vec<String> {
+    let version = if seed.is_multiple_of(2) { "3.0.6" } else { "2.1.3" };
+    let boots = format!("original beta boots {version}");
+    let mut lines = Vec::new();
+    for line in schedule(seed) {
+        if NOT_OF_AN_ORIGINAL.iter().any(|known| line.starts_with(known)) {
+            continue;
+        }
+        match line.as_str() {
+            "start beta" => lines.push(boots.clone()),
+            "start alpha beta" | "start beta alpha" => lines.extend(["start alpha".to_owned(), boots.clone()]),
+            _ => lines.push(line),
+        }
+    }
+    lines
+}
+
 impl Writer {
     fn add(&mut self, line: impl Into<String>) {
         self.lines.push(line.into());

@@ -108,6 +108,10 @@ impl Cluster {
             self.peer.said = true;
             return;
         }
+        if self.peer.gone && self.is_empty_word(&claim) {
+            // It has left, and answers somebody's question on its way out.
+            return;
+        }
         self.take_note_of(&claim, message);
         self.peer.said = true;
         self.peer.left = false;
@@ -135,12 +139,12 @@ impl Cluster {
     /// An original that was there before us, says "none, not stable" and has not said `starting` has begun to stop its
     /// groups and never says so again: until `shutdone`, its death or a stable word they may run there (`resources.md` 5.1).
     fn may_be_leaving(&self, claim: &Claim) -> bool {
-        !self.peer_is_latido()
-            && claim.stable == Some(false)
-            && claim.replaces
-            && claim.sides == Sides::default()
-            && !self.peer.said_starting
-            && (!self.peer.said || self.peer.leaving)
+        self.is_empty_word(claim) && !self.peer.said_starting && (!self.peer.said || self.peer.leaving)
+    }
+
+    /// What an original says when it starts and when it leaves.
+    fn is_empty_word(&self, claim: &Claim) -> bool {
+        !self.peer_is_latido() && claim.stable == Some(false) && claim.replaces && claim.sides == Sides::default()
     }
 
     fn take_note_of(&mut self, claim: &Claim, message: &Message) {

@@ -10,6 +10,8 @@ use crate::names::ClientId;
 
 /// A claim that was lost is said again within this.
 const SAID_AGAIN_WITHIN: Duration = Duration::from_secs(60);
+/// An original is waited for so long at each step.
+const ORIGINAL_WITHIN: Duration = Duration::from_secs(10);
 /// The last message of a dialogue is on its way.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -141,7 +143,9 @@ impl Answers {
             let open = self.open.iter().find(|open| open.client == asked.client);
             let (Some(open), Some(awake)) = (open, calm.is_awake_since(asked.node)) else { continue };
             let from = open.since.max(awake);
-            if scene.now.since(from.at) > scene.deadtime() * 2 + calm.scripts(from) + MARGIN {
+            let original = scene.pair.hosts.iter().any(|host| host.original.is_some());
+            let patience = if original { scene.deadtime().max(ORIGINAL_WITHIN) } else { scene.deadtime() } * 2;
+            if scene.now.since(from.at) > patience + calm.scripts(from) + MARGIN {
                 let what = format!("{name} has not answered {:?} since {since}", asked.request);
                 said.push((Promise::L2, format!("open {since}"), what));
             }

@@ -78,7 +78,8 @@ impl Evidence {
             self.remember_start(scene, node, call);
         }
         let healthy = scene.pair.hosts[node].running.contains(word);
-        if call.verb != Verb::Stop || !healthy {
+        // An original stops what it likes.
+        if call.verb != Verb::Stop || !healthy || scene.pair.hosts[node].original.is_some() {
             return;
         }
         let caused = [ALL, key.as_str()].iter().any(|about| self.causes[node].contains(*about));

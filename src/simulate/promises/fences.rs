@@ -95,7 +95,7 @@ impl Fences {
             {
                 self.gone[1 - node] = None;
             }
-            if !matches!(note.what, What::Fenced { .. }) {
+            if !matches!(note.what, What::Fenced { .. }) || scene.pair.hosts[node].original.is_some() {
                 continue;
             }
             let victim = 1 - node;

@@ -157,7 +157,7 @@ impl Owners {
 fn by_ours(scene: &Scene<'_>, truth: &Truth, word: &str) -> bool {
     let since = |node: usize| truth.may_run(node).get(word).copied().unwrap_or_default();
     let last = usize::from(since(1) >= since(0));
-    scene.pair.hosts[last].puppet.is_none()
+    scene.pair.hosts[last].puppet.is_none() && scene.pair.hosts[last].original.is_none()
 }
 
 /// Whether one node alone hears the other, and cannot stop what runs on both: nothing tells the other, which could.
