@@ -426,6 +426,14 @@ impl Cluster {
                 self.taking = Some((set, message.sequence().unwrap_or_default().0));
                 self.timers.set(Timer::Take, self.now.mono);
             }
+            Standby::Not if self.peer.never_taken.is_some() => {
+                let set = self.peer.never_taken.take();
+                for index in 0..self.groups.len() {
+                    if set.is_some_and(|set| self.in_set(index, set)) && self.peer.holds[index] == PeerHold::Unknown {
+                        self.peer.holds[index] = PeerHold::Yes;
+                    }
+                }
+            }
             // Out of step, such as what an original says after our `shutdone` (`resources.md` 12.1, 6).
             Standby::Not | Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
         }
@@ -534,6 +542,11 @@ impl Cluster {
             }
             Standby::Not => {}
             Standby::Releasing(_) | Standby::AwaitingTaker(_) | Standby::Promised(..) | Standby::Taking(_) => {
+                if let Standby::AwaitingTaker(set) = self.standby
+                    && !self.peer_is_latido()
+                {
+                    self.peer.never_taken = Some(set);
+                }
                 self.drop_standby("the hand-over took too long");
             }
         }

@@ -169,6 +169,9 @@ impl Cluster {
                 };
             }
         }
+        if given.iter().any(|index| self.peer.holds[*index].is_claimed()) {
+            self.peer.never_taken = None;
+        }
         for index in given {
             if self.peer.holds[index] == PeerHold::No {
                 self.peer.holds[index] = PeerHold::Unknown;
@@ -179,7 +182,8 @@ impl Cluster {
     /// What we gave to a taker that has not said yet what became of it: a claim without it may be older than our `done`,
     /// and an original says nothing before its last start script has ended (`resources.md` 4.2, 5'-7).
     fn given_in_doubt(&self, message: &Message, claim: &Claim) -> Vec<usize> {
-        let Standby::AwaitingTaker(set) = self.standby else { return Vec::new() };
+        let given = if let Standby::AwaitingTaker(set) = self.standby { Some(set) } else { self.peer.never_taken };
+        let Some(set) = given else { return Vec::new() };
         let newer = message.sequence().unwrap_or_default().0 > self.promised_seq;
         if claim.stable == Some(true) && newer && self.peer_is_latido() {
             return Vec::new();

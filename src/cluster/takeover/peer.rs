@@ -4,7 +4,7 @@ use crate::names::NodeName;
 
 use super::super::claims::{Detail, PeerHold, Sides};
 use super::super::node::Node;
-use super::super::{Cluster, Status};
+use super::super::{Cluster, Set, Status};
 use crate::time::Mono;
 
 /// What the other node has said of itself and its groups.
@@ -21,6 +21,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) left: bool,
     /// It is stopping its groups, to leave.
     pub(in crate::cluster) leaving: bool,
+    /// What we gave to an original that never said that it took it: its start scripts may hang there (`resources.md` 4.2).
+    pub(in crate::cluster) never_taken: Option<Set>,
     /// It said `starting` before we could answer.
     pub(in crate::cluster) waits_for_answer: bool,
     /// `resource` messages with a lower number are older than what we know.
@@ -65,6 +67,7 @@ impl Peer {
             stable: false,
             left: false,
             leaving: false,
+            never_taken: None,
             waits_for_answer: false,
             claims_seq: 0,
             sides: Sides::default(),
@@ -107,6 +110,7 @@ impl Peer {
         self.stable = false;
         self.left = false;
         self.leaving = false;
+        self.never_taken = None;
         self.waits_for_answer = false;
         self.claims_seq = 0;
         self.returned = false;
@@ -119,6 +123,7 @@ impl Peer {
     }
 
     pub(in crate::cluster) fn holds_nothing(&mut self) {
+        self.never_taken = None;
         self.holds.fill(PeerHold::No);
         self.sides = Sides::default();
     }

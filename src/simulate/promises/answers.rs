@@ -144,6 +144,10 @@ impl Answers {
             let (Some(open), Some(awake)) = (open, calm.is_awake_since(asked.node)) else { continue };
             let from = open.since.max(awake);
             let original = scene.pair.hosts.iter().any(|host| host.original.is_some());
+            if original && scene.pair.scripts_at_work() {
+                // It has no limits for scripts.
+                continue;
+            }
             let patience = if original { scene.deadtime().max(ORIGINAL_WITHIN) } else { scene.deadtime() } * 2;
             if scene.now.since(from.at) > patience + calm.scripts(from) + MARGIN {
                 let what = format!("{name} has not answered {:?} since {since}", asked.request);
