@@ -132,6 +132,8 @@ impl Cluster {
     pub(super) fn on_claims_known(&mut self, is_answer: bool) {
         self.peer.before = None;
         if is_answer {
+            // All that was asked after them was heard.
+            self.peer.invited.retain(|_, asked| !*asked);
             if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(Sleep::Asked) {
                 self.timers.stop(&Timer::Heal);
             }

@@ -284,7 +284,7 @@ impl Cluster {
             if self.groups.state(index) != GroupState::Free || self.peer.holds[index].may_run() {
                 continue;
             }
-            if self.peer.holds[index] == PeerHold::FailedStays {
+            if self.peer.holds[index] == PeerHold::FailedStays || self.has_to_answer(index) {
                 continue;
             }
             if self.is_own(index) || self.peer.holds[index] == PeerHold::Failed {
@@ -310,6 +310,17 @@ impl Cluster {
         } else if !orphaned {
             self.wait_for_orphans_anew();
         }
+    }
+
+    /// We said that it failed here, and a Latido takes that: before it is tried again here the other says that it did not.
+    fn has_to_answer(&mut self, index: usize) -> bool {
+        let key = self.groups.key(index);
+        let Some(asked) = self.peer.invited.get(&key).copied().filter(|_| self.peer_is_latido()) else { return false };
+        if !asked || !self.timers.is_set(&Timer::Heal) {
+            self.ask_what_it_holds();
+            self.peer.invited.insert(key, true);
+        }
+        true
     }
 
     /// Whoever has just begun to live takes what is his by himself.

@@ -1,5 +1,7 @@
 //! The other node, as far as groups go: what it has said of itself and of them.
 
+use std::collections::BTreeMap;
+
 use crate::names::NodeName;
 
 use super::super::claims::{Detail, PeerHold, Sides};
@@ -23,6 +25,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) leaving: bool,
     /// What we gave to an original that never said that it took it: its start scripts may hang there (`resources.md` 4.2).
     pub(in crate::cluster) never_taken: Option<Set>,
+    /// The keys of groups that we said had failed here: it may be taking them; and whether it was asked since.
+    pub(in crate::cluster) invited: BTreeMap<String, bool>,
     /// It said `starting` before we could answer.
     pub(in crate::cluster) waits_for_answer: bool,
     /// `resource` messages with a lower number are older than what we know.
@@ -68,6 +72,7 @@ impl Peer {
             left: false,
             leaving: false,
             never_taken: None,
+            invited: BTreeMap::new(),
             waits_for_answer: false,
             claims_seq: 0,
             sides: Sides::default(),
@@ -111,6 +116,7 @@ impl Peer {
         self.left = false;
         self.leaving = false;
         self.never_taken = None;
+        self.invited.clear();
         self.waits_for_answer = false;
         self.claims_seq = 0;
         self.returned = false;

@@ -55,6 +55,10 @@ impl Cluster {
         claim.set(LATIDO, self.own_detail().to_text());
         if self.peer_is_latido() {
             claim.set(HEARD, self.heard_of_peer());
+            let failed = |index: &usize| self.groups.state(*index) == GroupState::Failed;
+            let invited: Vec<_> =
+                (0..self.groups.len()).filter(failed).map(|index| (self.groups.key(index), false)).collect();
+            self.peer.invited.extend(invited);
         }
         self.send(claim);
     }

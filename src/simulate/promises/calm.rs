@@ -91,7 +91,7 @@ impl Calm {
             }
         }
         let hears = |node: usize| self.begun[1 - node] < pair.hosts[node].said.0;
-        let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node)));
+        let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node), self.begun[node]));
         let mut changed = false;
         for (node, is_awake) in awake.into_iter().enumerate() {
             changed |= keep(&mut self.awake[node], stamp, is_awake);
@@ -250,12 +250,14 @@ impl Pair {
     }
 
     /// Whether a node's daemon works, is back in time, or has nothing to answer for.
-    pub(super) fn is_awake(&self, node: usize, heard: bool) -> bool {
+    pub(super) fn is_awake(&self, node: usize, heard: bool, begun: Mono) -> bool {
         let host = &self.hosts[node];
         // More patience than usual was asked of whoever was there to hear it.
         let (silent_since, asked, _) = host.said;
         let patience = if heard { asked } else { asked.min(self.settings[node].deadtime) };
-        if host.cluster.is_none() {
+        // Who stops what a predecessor left says nothing before that is done.
+        let is_mute = host.cluster.is_some() && silent_since < begun;
+        if host.cluster.is_none() || is_mute {
             let haunted = !host.begun.is_empty() && host.puppet.is_none();
             return !haunted || self.now.since(silent_since) < patience * 4 / 5;
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Event, ExitReason};
+use crate::cluster::{Cluster, Event, ExitReason};
 use crate::time::Mono;
 use crate::wire::{Kind, field};
 
@@ -55,8 +55,9 @@ impl Fences {
                 self.gone[1 - node] = None;
                 // It has stopped everything; whoever could hear it knows that.
                 let empty = pair.hosts[node].running.is_empty();
-                let heard =
-                    pair.reaches(node) && pair.is_awake(1 - node, true) && pair.hosts[1 - node].cluster.is_some();
+                let heard = pair.reaches(node)
+                    && pair.is_awake(1 - node, true, Mono::ZERO)
+                    && pair.hosts[1 - node].cluster.is_some();
                 if empty && heard && pair.is_uncut() {
                     let generation = pair.last_status[node].as_ref().and_then(|status| status.hex(field::HG));
                     self.gone[node] = generation.map(|generation| (generation, pair.now));
@@ -69,7 +70,9 @@ impl Fences {
         let other = &pair.hosts[1 - node];
         // Of a death that is not a deadtime old nobody knows.
         let seems_alive = pair.now.since(other.said.0) < pair.in_force(node).deadtime + pair.in_force(node).keepalive;
-        let other_lives = other.cluster.is_some() || other.puppet.is_some() || seems_alive;
+        // Nor does who has not joined yet know anything of the other.
+        let knows = pair.hosts[node].cluster.as_ref().is_some_and(Cluster::is_active);
+        let other_lives = other.cluster.is_some() || other.puppet.is_some() || seems_alive || !knows;
         let whole = |group: &&crate::haresources::ResourceGroup| {
             group.resources.iter().all(|r| pair.hosts[node].running.contains(&r.word))
                 && !group.resources.iter().any(|r| r.to_string() == *resource || r.word == *resource)
