@@ -87,16 +87,20 @@ fn tell(bad: &Bad, seeds: u64, make: Make) -> String {
     text
 }
 
+/// Plays these lines and shows how it went when a promise was broken.
+fn play_one(lines: &[String]) {
+    let played = perform(lines);
+    let said: Vec<String> = played.pair.broken().iter().map(|broken| format!("{broken}\n")).collect();
+    let (play, transcript) = (lines.join("\n"), played.pair.transcript());
+    assert!(said.is_empty(), "{play}\n----\n{transcript}\n----\n{}", said.concat());
+}
+
 #[test]
 fn no_schedule_of_faults_breaks_a_promise() {
     let file = std::env::var("LATIDO_PLAY").ok().map(|path| std::fs::read_to_string(path).unwrap());
     let lines = file.map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
     if let Some(lines) = lines.or_else(|| number("LATIDO_SEED").map(schedule)) {
-        let played = perform(&lines);
-        let said: Vec<String> = played.pair.broken().iter().map(|broken| format!("{broken}\n")).collect();
-        let (play, transcript) = (lines.join("\n"), played.pair.transcript());
-        assert!(said.is_empty(), "{play}\n----\n{transcript}\n----\n{}", said.concat());
-        return;
+        return play_one(&lines);
     }
     let (from, seeds) = (number("LATIDO_FROM").unwrap_or(1), number("LATIDO_SEEDS").unwrap_or(SEEDS));
     let (bad, faults) = play_all(from, seeds, schedule);
@@ -109,11 +113,7 @@ fn no_schedule_of_faults_breaks_a_promise() {
 #[test]
 fn no_schedule_of_faults_beside_an_original_breaks_a_promise() {
     if let Some(lines) = number("LATIDO_SEED").map(beside_an_original) {
-        let played = perform(&lines);
-        let said: Vec<String> = played.pair.broken().iter().map(|broken| format!("{broken}\n")).collect();
-        let (play, transcript) = (lines.join("\n"), played.pair.transcript());
-        assert!(said.is_empty(), "{play}\n----\n{transcript}\n----\n{}", said.concat());
-        return;
+        return play_one(&lines);
     }
     let (from, seeds) = (number("LATIDO_FROM").unwrap_or(1), number("LATIDO_SEEDS").unwrap_or(BESIDE_AN_ORIGINAL));
     let (bad, faults) = play_all(from, seeds, beside_an_original);

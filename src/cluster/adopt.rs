@@ -362,7 +362,8 @@ impl Cluster {
     fn hear_farewell(&mut self, message: &Message) {
         let Some(peer) = self.peer_node() else { return };
         let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name.as_str()));
-        if said && message.kind() == Kind::ShutDone && message.generation() == peer.generation {
+        let in_its_life = peer.generation.is_some() && message.generation() == peer.generation;
+        if said && message.kind() == Kind::ShutDone && in_its_life {
             self.peer.gone = true;
         }
     }

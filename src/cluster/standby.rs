@@ -414,11 +414,7 @@ impl Cluster {
     fn on_done(&mut self, message: &Message) {
         match self.standby {
             Standby::AwaitingTaker(set) => {
-                for index in 0..self.groups.len() {
-                    if self.in_set(index, set) && self.peer.holds[index] == PeerHold::Unknown {
-                        self.peer.holds[index] = PeerHold::Yes;
-                    }
-                }
+                self.note_taken(set);
                 self.end_giving(set);
             }
             // What else has arrived is heard first: perhaps we stood still, and the giver has it again.
@@ -426,16 +422,22 @@ impl Cluster {
                 self.taking = Some((set, message.sequence().unwrap_or_default().0));
                 self.timers.set(Timer::Take, self.now.mono);
             }
-            Standby::Not if self.peer.never_taken.is_some() => {
-                let set = self.peer.never_taken.take();
-                for index in 0..self.groups.len() {
-                    if set.is_some_and(|set| self.in_set(index, set)) && self.peer.holds[index] == PeerHold::Unknown {
-                        self.peer.holds[index] = PeerHold::Yes;
-                    }
+            // Late, or out of step, such as what an original says after our `shutdone` (`resources.md` 12.1, 6).
+            Standby::Not => {
+                if let Some(set) = self.peer.never_taken.take() {
+                    self.note_taken(set);
                 }
             }
-            // Out of step, such as what an original says after our `shutdone` (`resources.md` 12.1, 6).
-            Standby::Not | Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
+            Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
+        }
+    }
+
+    /// The taker says that it has what was given.
+    fn note_taken(&mut self, set: Set) {
+        for index in 0..self.groups.len() {
+            if self.in_set(index, set) && self.peer.holds[index] == PeerHold::Unknown {
+                self.peer.holds[index] = PeerHold::Yes;
+            }
         }
     }
 
