@@ -88,15 +88,21 @@ impl Cluster {
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
     }
 
-    /// The number of the last message of the peer that we heard, as a field.
+    /// The number of the last message of the peer that we heard and the generation it was said in, as a field.
     pub(super) fn heard_of_peer(&self) -> String {
-        format!("{:x}", self.peer_node().map_or(0, |node| node.track.highest().0))
+        let heard = self.peer_node().map(|node| (node.track.highest().0, node.generation.unwrap_or_default().0));
+        let (number, generation) = heard.unwrap_or_default();
+        format!("{number:x}.{generation:x}")
     }
 
     /// Whether it was said after our last question was heard. Who stood still and does not know it yet says at first what
     /// was true before; what was heard meanwhile is in front of our question. Who does not say how far he heard is believed.
     pub(super) fn is_answer(&self, message: &Message) -> bool {
-        message.hex(HEARD).is_none_or(|heard| heard >= self.asked_seq.0)
+        let Some((number, generation)) = message.get(HEARD).and_then(|heard| heard.split_once('.')) else { return true };
+        let hex = |digits| u64::from_str_radix(digits, 16).ok();
+        // What was heard of our life before this one has a number that says nothing.
+        let in_this_life = hex(generation) == Some(self.birth.generation.0);
+        in_this_life && hex(number).is_some_and(|number| number >= self.asked_seq.0)
     }
 
     /// Whether the peer was heard just now, not only before it was cut off again.

@@ -142,6 +142,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
+        self.needs_failback = true;
         let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
         if !released && self.must_fence() && self.leaving.is_none() {
             self.peer.forget_words();
@@ -163,7 +164,6 @@ impl Cluster {
 
     /// The dead node runs nothing any more: `certain` when it said so or was fenced.
     pub(super) fn take_over_from_dead(&mut self, node: &NodeName, certain: bool) {
-        self.needs_failback = true;
         self.mark_taken_from_dead(certain);
         self.forget_sleep();
         self.peer.forget_words();

@@ -133,13 +133,14 @@ impl Fate {
         // Who is leaving takes nothing.
         let stays_on = |node: &usize| scene.views[*node].as_ref().is_some_and(|view| !view.leaving);
         let on = (0..2).filter(stays_on).count();
+        let know = (0..2).filter(stays_on).filter(|node| scene.state(*node, key).is_some()).count();
         let failed = states.iter().filter(|state| **state == GroupState::Failed).count();
         let stays = (0..2).any(|node| {
             scene.state(node, key) == Some(GroupState::Failed)
                 && scene.pair.in_force(node).on_start_failure == OnStartFailure::Stay
         });
-        // A group that only one of two nodes knows is being brought in or taken out.
-        states.len() < on || failed == on || stays || states.contains(&GroupState::Blocked)
+        // A group that not every node knows that stays is being brought in or taken out.
+        know < on || failed == on || stays || states.contains(&GroupState::Blocked)
     }
 
     fn ask_somewhere(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, key: &str, said: &mut Said) {
