@@ -171,7 +171,8 @@ impl Cluster {
         if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
             self.drop_standby("this node stood still meanwhile");
         }
-        if self.nice() && self.groups.mark_overslept() {
+        if self.nice() {
+            self.groups.mark_overslept();
             self.oversleeping = Some(Sleep::Woken);
         }
     }

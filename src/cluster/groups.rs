@@ -172,13 +172,15 @@ impl Groups {
     }
 
     /// We stood still: whatever we hold may have been taken meanwhile.
-    pub(super) fn mark_overslept(&mut self) -> bool {
-        let mut marked = false;
-        self.list
-            .iter_mut()
-            .filter(|group| group.is_claimed())
-            .for_each(|group| (group.overslept, marked) = (true, true));
-        marked
+    pub(super) fn mark_overslept(&mut self) {
+        self.list.iter_mut().filter(|group| group.is_claimed()).for_each(|group| group.overslept = true);
+    }
+
+    /// What was not up when its daemon died may have been taken, however short a time ago that seems to be; whether
+    /// there is any.
+    pub(super) fn doubt_starts(&mut self) -> bool {
+        let starts = self.list.iter_mut().filter(|group| group.state == GroupState::Starting);
+        starts.map(|group| group.overslept = true).count() > 0
     }
 
     pub(super) fn is_overslept(&self, index: usize) -> bool {

@@ -63,8 +63,8 @@ pub(super) struct Node {
     pub(super) acked: Sequence,
     /// The highest number of ours it says it has heard.
     pub(super) heard_of_us: u64,
-    /// By how many milliseconds its clock was ahead of ours some time ago: a jump means that one of us stood still.
-    pub(super) ahead_before: Option<(Mono, i64)>,
+    /// How far its clock was ahead of ours: a jump means that one of us stood still.
+    pub(super) ahead: Option<Ahead>,
     /// The generation before the present one, and until when messages of it are no more than late.
     pub(super) past_life: Option<(Generation, Mono)>,
     /// Its farewell, heard before its status was.
@@ -85,6 +85,15 @@ pub(super) struct Node {
     pub(super) links: Vec<Link>,
     /// The sequence number last written to disk.
     pub(super) remembered: Sequence,
+}
+
+/// By how many milliseconds a clock was ahead of ours, at most: `before` some moment, and since then. What is late, or was
+/// asked for again, tells less than there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    since: Mono,
+    before: i64,
+    most: i64,
 }
 
 impl Node {
@@ -108,7 +117,7 @@ impl Node {
             trigger,
             acked: Sequence(0),
             heard_of_us: 0,
-            ahead_before: None,
+            ahead: None,
             past_life: None,
             farewell: None,
             echoes_until: Mono::ZERO,
@@ -142,12 +151,13 @@ impl Node {
         let Some(seconds) = message.hex(field::TS) else { return false };
         let theirs = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let ahead = theirs.saturating_sub(whole_millis(at.elapsed()));
-        let before = *self.ahead_before.get_or_insert((at, ahead));
         let enough = settings.deadtime.saturating_sub(settings.keepalive + SECOND).max(SECOND * 2);
-        let jumped = ahead.saturating_sub(before.1) >= whole_millis(enough);
-        if jumped || at.since(before.0) > settings.deadtime {
-            self.ahead_before = Some((at, ahead));
+        let known = self.ahead.get_or_insert(Ahead { since: at, before: ahead, most: ahead });
+        let jumped = ahead.saturating_sub(known.before) >= whole_millis(enough);
+        if jumped || at.since(known.since) > settings.deadtime {
+            *known = Ahead { since: at, before: known.most.max(ahead), most: ahead };
         }
+        known.most = known.most.max(ahead);
         jumped
     }
 

@@ -98,7 +98,9 @@ impl Cluster {
     /// Whether it was said after our last question was heard. Who stood still and does not know it yet says at first what
     /// was true before; what was heard meanwhile is in front of our question. Who does not say how far he heard is believed.
     pub(super) fn is_answer(&self, message: &Message) -> bool {
-        let Some((number, generation)) = message.get(HEARD).and_then(|heard| heard.split_once('.')) else { return true };
+        let Some((number, generation)) = message.get(HEARD).and_then(|heard| heard.split_once('.')) else {
+            return true;
+        };
         let hex = |digits| u64::from_str_radix(digits, 16).ok();
         // What was heard of our life before this one has a number that says nothing.
         let in_this_life = hex(generation) == Some(self.birth.generation.0);

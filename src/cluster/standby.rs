@@ -146,6 +146,9 @@ impl Cluster {
         if self.is_alone() {
             return Some("the other node is not there".into());
         }
+        if self.peer.leaving {
+            return Some("the other node is leaving; what it can stop comes here anyway".into());
+        }
         let active = self.peer_node().is_some_and(|node| node.status == Status::Active);
         if !active || !self.peer.said {
             return Some("the other node is still starting; try again in a moment".into());

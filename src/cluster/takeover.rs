@@ -262,6 +262,8 @@ impl Cluster {
             // Whatever may run on the dead node is not started; what it does not hold is here already.
         } else if self.is_alone() {
             self.acquire_everything();
+        } else if self.oversleeping.is_some() {
+            // What the other did not run before we stood still it may run now.
         } else if self.nice() && self.standby == Standby::Not && self.peer.said {
             self.acquire_unclaimed();
             self.offer_failed_groups();
@@ -287,7 +289,9 @@ impl Cluster {
             if self.peer.holds[index] == PeerHold::FailedStays || self.has_to_answer(index) {
                 continue;
             }
-            if self.is_own(index) || self.peer.holds[index] == PeerHold::Failed {
+            // Who leaves starts nothing any more.
+            let goes = self.peer.leaving && self.peer_is_latido();
+            if self.is_own(index) || goes || self.peer.holds[index] == PeerHold::Failed {
                 self.groups.want_acquired(index);
                 continue;
             }

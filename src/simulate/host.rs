@@ -63,6 +63,8 @@ pub(super) struct Host {
     /// When its daemon was killed, exchanged, and when it lost its power.
     pub(super) kills: Vec<Mono>,
     pub(super) upgraded: Option<Mono>,
+    /// Whether its daemon makes room for another one, and that was started and waits.
+    pub(super) exchange: Exchange,
     pub(super) powered_off: Option<Mono>,
     /// It was asked to leave.
     pub(super) asked_to_leave: bool,
@@ -75,6 +77,17 @@ pub(super) struct Host {
 pub(super) struct Begun {
     /// A stop was tried and did not end well.
     pub(super) stop_failed: bool,
+}
+
+/// Whether a daemon makes room for another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Exchange {
+    #[default]
+    No,
+    /// As soon as it can.
+    Asked,
+    /// And the other one was started, and waits for that.
+    Awaited,
 }
 
 /// What becomes of a daemon's notes while it is away.
@@ -118,6 +131,7 @@ impl Host {
             generation: None,
             kills: Vec::new(),
             upgraded: None,
+            exchange: Exchange::No,
             powered_off: None,
             asked_to_leave: false,
             told: false,

@@ -6,7 +6,7 @@ use crate::cluster::{Birth, Cluster, Event, Kept, Past, Silence};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::Generation;
 
-use super::host::{Coming, NotesFault, Pending};
+use super::host::{Coming, Exchange, NotesFault, Pending};
 use super::{Fault, Pair};
 
 /// The wall clock when all begins.
@@ -29,6 +29,8 @@ impl Pair {
     }
 
     fn begin_life(&mut self, node: usize, past: Option<Box<Past>>) {
+        let waits = &mut self.hosts[node].exchange;
+        *waits = if *waits == Exchange::No { Exchange::No } else { Exchange::Awaited };
         if self.is_on(node) || self.is_starting(node) || self.hosts[node].puppet.is_some() {
             return;
         }
@@ -194,6 +196,7 @@ impl Pair {
         let now = self.now;
         let host = &mut self.hosts[node];
         host.cluster = None;
+        host.exchange = Exchange::No;
         host.told = false;
         host.life += 1;
         host.born_at = None;
@@ -272,6 +275,7 @@ impl Pair {
                 self.count(Fault::UpgradeBoth);
             }
             self.hosts[node].upgraded = Some(now);
+            self.hosts[node].exchange = Exchange::Asked;
         }
         self.tell_soon(node, Event::Upgrade);
     }

@@ -4,7 +4,7 @@ use crate::cluster::{Action, Event, ExitReason, Kept};
 use crate::haresources::Outcome;
 use crate::time::Mono;
 
-use super::host::{Coming, Pending};
+use super::host::{Coming, Exchange, Pending};
 use super::note::What;
 use super::{Fault, Pair};
 
@@ -198,13 +198,18 @@ impl Pair {
         self.promises_exit(node, reason);
         match reason {
             ExitReason::Stopped | ExitReason::Upgrade => {
+                let exchange = self.hosts[node].exchange;
                 self.end_life(node);
                 let stopped = *reason == ExitReason::Stopped;
+                let awaited = exchange == Exchange::Awaited && !stopped;
                 let host = &mut self.hosts[node];
                 if host.kept.take_if(|kept| stopped && !kept.claims_anything()).is_some() {
                     host.kept_before = None;
                 }
                 self.deed(node, "left");
+                if awaited {
+                    self.await_this(self.now, node, Coming::Restart);
+                }
             }
             ExitReason::ToBeFenced { .. } => {
                 self.end_life(node);

@@ -56,7 +56,8 @@ impl Cluster {
     pub(in crate::cluster) fn run_next(&mut self) {
         let settled = self.stage == Stage::Settled;
         let may_start = self.adopted || settled;
-        while let Some((index, wish)) = self.groups.take_next(may_start, settled) {
+        let knows = settled && self.oversleeping.is_none();
+        while let Some((index, wish)) = self.groups.take_next(may_start, knows) {
             let group = &self.groups.list[index];
             let (spec, owner, resources) = (group.running_spec(), group.spec.owner.clone(), group.words());
             let (report, (chain, step)) = match wish {

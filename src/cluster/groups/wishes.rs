@@ -130,15 +130,15 @@ impl Groups {
 
     /// The first task in the queue that need not wait: starts wait for starts, stops for stops, letting go for nothing.
     /// Before we may start anything only what goes down is taken.
-    /// What was found running goes on starting only when the peer has said what it holds.
-    pub(super) fn take_next(&mut self, may_start: bool, settled: bool) -> Option<(usize, Wish)> {
+    /// What the peer may have taken without our knowing goes on starting only when it `knows`, what the peer holds.
+    pub(super) fn take_next(&mut self, may_start: bool, knows: bool) -> Option<(usize, Wish)> {
         let runs = |wish: fn(Wish) -> bool| self.running.iter().any(|running| wish(running.wish));
         let up = runs(|wish| matches!(wish, Wish::Acquire | Wish::Resume | Wish::Restart(_)));
         let down = runs(|wish| matches!(wish, Wish::Release | Wish::GiveUp));
         let at = self.queue.iter().position(|(index, wish)| {
             let free = !self.running.iter().any(|running| running.index == *index);
             free && match wish {
-                Wish::Resume if self.list[*index].overslept && !settled => false,
+                Wish::Acquire | Wish::Resume if self.list[*index].overslept && !knows => false,
                 Wish::Acquire | Wish::Resume | Wish::Restart(_) => !up && may_start,
                 Wish::Release | Wish::GiveUp => !down,
                 Wish::LetGo | Wish::Check => true,

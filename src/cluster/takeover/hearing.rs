@@ -98,6 +98,9 @@ impl Cluster {
             // stop: then it says which groups are down for good.
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
+                if self.stage == Stage::Asking {
+                    self.settle_down();
+                }
                 self.on_claims_known(self.is_answer(message));
             }
             return;

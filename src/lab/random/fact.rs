@@ -99,6 +99,8 @@ pub(super) struct Seen {
     pub(super) stable: bool,
     /// Each group's key and its state on this node.
     pub(super) groups: Vec<(String, String)>,
+    /// The groups that the other node said it has.
+    pub(super) elsewhere: Vec<String>,
 }
 
 impl Seen {

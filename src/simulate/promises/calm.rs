@@ -47,8 +47,9 @@ pub(super) struct Calm {
     stirred: Mono,
     born: Mono,
     lives: [u64; 2],
-    /// When each core that is there began its life.
+    /// When each core that is there began its life, and when it began to listen: who cleans up hears nobody.
     begun: [Mono; 2],
+    listens: [Mono; 2],
     was_on: [bool; 2],
     /// When a fencing device was last at work, or failed.
     fencing: Mono,
@@ -88,9 +89,10 @@ impl Calm {
             let was_on = std::mem::replace(&mut self.was_on[node], is_on);
             if is_on && (!was_on || self.lives[node] != pair.hosts[node].life) {
                 self.begun[node] = now;
+                self.listens[node] = now;
             }
         }
-        let hears = |node: usize| self.begun[1 - node] < pair.hosts[node].said.0;
+        let hears = |node: usize| self.listens[1 - node] < pair.hosts[node].said.0;
         let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node), self.begun[node]));
         let mut changed = false;
         for (node, is_awake) in awake.into_iter().enumerate() {
@@ -117,7 +119,10 @@ impl Calm {
             match &note.what {
                 What::Fenced { .. } => self.fencing = scene.now,
                 // While it stops what a predecessor left it is not born yet.
-                What::Said(Report::LeftoversStopped) => self.born = self.born.max(scene.now),
+                What::Said(Report::LeftoversStopped) => {
+                    self.born = self.born.max(scene.now);
+                    note.node.into_iter().for_each(|node| self.listens[node] = scene.now);
+                }
                 // Somebody spoke in the name of a node, with the patience it had asked for.
                 What::Deed(text) if text == "a replayed message" => {
                     let patience = scene.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();

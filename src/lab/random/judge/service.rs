@@ -129,15 +129,23 @@ impl Service {
     fn may_be_missing(&self, scene: &Scene<'_>, group: &Group) -> bool {
         let there = [0, 1].into_iter().filter(|node| scene.clocks.things.daemons[*node] == Daemon::Well);
         let states: Vec<&str> = there.map(|node| self.state(node, &group.key)).collect();
-        states.contains(&"blocked") || states.iter().all(|state| *state == "failed")
+        // What an original says it has, nobody else may take, whether it runs or not.
+        let of_original = scene.bounds.original.is_some_and(|original| {
+            self.seen[1 - original].as_ref().is_some_and(|seen| seen.elsewhere.contains(&group.key))
+        });
+        of_original || self.is_blocked(|key| key == group.key) || states.iter().all(|state| *state == "failed")
+    }
+
+    /// Whether a group cannot be stopped on a node, be it one that leaves.
+    fn is_blocked(&self, which: impl Fn(&str) -> bool) -> bool {
+        let groups = self.seen.iter().flatten().flat_map(|seen| &seen.groups);
+        groups.into_iter().any(|(key, state)| which(key) && state == "blocked")
     }
 
     fn ask_answers(&self, scene: &Scene<'_>, said: &mut Said) {
         for (asked, since) in self.open.iter().filter(|(asked, _)| scene.is_ours(asked.node)) {
             let from = since.max_of(scene.clocks.awake[asked.node]).max(self.born.unwrap_or_default());
-            let blocked = [0, 1]
-                .iter()
-                .any(|node| self.seen[*node].iter().flat_map(|seen| &seen.groups).any(|(_, state)| state == "blocked"));
+            let blocked = self.is_blocked(|_| true);
             let awake = scene.clocks.awake[asked.node].is_some();
             let bound = scene.bounds.deadtime * 2 + scene.bounds.script_limit + MARGIN;
             if awake && !blocked && scene.lasted(from) > bound {

@@ -82,7 +82,7 @@ impl List {
     /// A daemon says of each of these groups what it makes of it.
     fn says(&mut self, at: f64, node: usize, states: &[(&str, &str)]) -> &mut List {
         let groups = states.iter().map(|(key, state)| ((*key).to_owned(), (*state).to_owned())).collect();
-        self.add(at, Fact::Status(node, Seen { asked: secs(at), stable: true, groups }))
+        self.add(at, Fact::Status(node, Seen { asked: secs(at), stable: true, groups, elsewhere: Vec::new() }))
     }
 
     fn cause(&mut self, at: f64, node: usize, key: &str) -> &mut List {
@@ -321,6 +321,35 @@ fn a_group_that_failed_everywhere_may_run_nowhere_and_one_that_failed_here_may_n
         here += 0.2;
     }
     assert_eq!(list.judged(), ["L1"]);
+}
+
+#[test]
+fn what_an_original_says_it_has_may_run_nowhere() {
+    let claimed = |elsewhere: &[&str]| {
+        let mut list = pair();
+        list.bounds.original = Some(1);
+        list.cause(20.0, 1, "three").stops(20.0, 1, "three", 0);
+        for step in 0..200 {
+            let (at, free) = (20.1 + f64::from(step) / 5.0, ("three".to_owned(), "free".to_owned()));
+            let elsewhere = elsewhere.iter().map(|key| (*key).to_owned()).collect();
+            let seen = Seen { asked: secs(at), stable: true, groups: vec![free], elsewhere };
+            list.add(at, Fact::Status(0, seen));
+        }
+        list.judged()
+    };
+    assert_eq!(claimed(&[]), ["L1"]);
+    assert_eq!(claimed(&["three"]), Vec::<&str>::new());
+}
+
+#[test]
+fn a_leaver_that_cannot_stop_something_answers_later() {
+    let mut list = pair();
+    list.asked(20.0, false);
+    for step in 0..100 {
+        let at = 20.1 + f64::from(step) / 5.0;
+        list.says(at, 0, &[("one", "blocked")]).says(at, 1, &[]);
+    }
+    assert_eq!(list.judged(), Vec::<&str>::new());
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl Run<'_> {
         self.tell_things();
         for node in [0, 1] {
             self.read_causes(node);
-            if self.nodes[node].daemon == Some(Daemon::Well) && self.is_ours(node) {
+            if matches!(self.nodes[node].daemon, Some(Daemon::Well | Daemon::Leaving)) && self.is_ours(node) {
                 self.ask(node);
             }
         }
@@ -177,7 +177,9 @@ impl Run<'_> {
         let asked = self.play.now();
         let Some(status) = self.play.pair.status(node) else { return };
         let groups = status.groups.iter().map(|group| (group.key.clone(), group.state.clone())).collect();
-        let seen = Seen { asked, stable: status.stable && !status.leaving, groups };
+        let elsewhere =
+            status.groups.iter().filter(|group| group.held_by_peer).map(|group| group.key.clone()).collect();
+        let seen = Seen { asked, stable: status.stable && !status.leaving, groups, elsewhere };
         self.read_notes();
         self.nodes[node].seen = Some(seen.clone());
         self.fact(Fact::Status(node, seen));
