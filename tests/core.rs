@@ -6,9 +6,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Monitor, Probe, Settings};
+use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Monitor, Probe, Request, Set, Settings};
 use latido::haresources::{Exit, Outcome, Verb};
-use latido::names::{JobId, MediumId};
+use latido::names::{ClientId, JobId, MediumId};
 use latido::simulate::{groups, settings};
 use latido::time::{Mono, Now, Wall};
 use latido::wire::{Generation, Kind, Message, Value, field};
@@ -25,6 +25,8 @@ struct Core {
     up: BTreeSet<String>,
     /// What a `status` that is asked for a running resource comes to; none: it goes on and on.
     running: Option<Outcome>,
+    /// No start script ends by itself.
+    slow: bool,
     /// What a fencing device says when it is asked whether it would work.
     device: Outcome,
     /// What was done, one thing a line.
@@ -50,6 +52,7 @@ impl Core {
             beats: false,
             up: up.iter().map(|word| (*word).to_owned()).collect(),
             running: Some(Outcome { exit: Exit::Code(0), said: "running".into() }),
+            slow: false,
             device: Outcome::code(0),
             done: Vec::new(),
             sent: Vec::new(),
@@ -86,6 +89,7 @@ impl Core {
                 let outcome = match invocation.verb {
                     Verb::Status if self.up.contains(&word) => self.running.clone()?,
                     Verb::Status => Outcome { exit: Exit::Code(3), said: "stopped".into() },
+                    Verb::Start if self.slow => return None,
                     Verb::Start => {
                         self.up.insert(word);
                         Outcome::code(0)
@@ -294,4 +298,38 @@ fn a_status_that_hung_or_was_killed_or_says_nothing_is_no_proof_of_health() {
     // Its exit code is nobody's business as long as it says so.
     let core = watched(Exit::Code(3), "running");
     assert_eq!((core.times("does not work"), core.times("run ra start")), (0, 1), "{:#?}", core.done);
+}
+
+/// Beta, an original, holds all that is its own, and alpha holds the rest.
+fn beside_an_original(lines: &str) -> Core {
+    let mut core = Core::legacy(lines, |settings| settings.auto_failback = AutoFailback::Off);
+    core.hear("resource rsc_hold=local rtype=full isstable=1");
+    core.pass(3000);
+    assert!(core.up.contains("ra") && !core.up.contains("rb"), "{:#?}", core.done);
+    core
+}
+
+#[test]
+fn an_original_that_offers_its_groups_at_the_same_moment_is_yielded_to() {
+    let mut core = beside_an_original("alpha ra\nbeta rb");
+    core.tell(Event::Request { client: ClientId(1), request: Request::Standby(Set::Local) });
+    assert_eq!(core.times("send ask_resources"), 1, "{:#?}", core.done);
+    core.hear("ask_resources rsc_hold=local info=me");
+    core.hear("resource rsc_hold=none rtype=full isstable=0 info=standby");
+    let said: Vec<_> = core.sent.iter().filter_map(|message| message.get(field::INFO)).collect();
+    assert_eq!(said, ["me", "other"], "{:#?}", core.done);
+    core.hear("ask_resources rsc_hold=local info=done");
+    assert!(core.up.contains("ra") && core.up.contains("rb"), "{:#?}", core.done);
+}
+
+#[test]
+fn while_a_group_is_handed_over_its_giver_may_claim_it_still() {
+    let mut core = beside_an_original("alpha ra\nbeta rb");
+    core.hear("ask_resources rsc_hold=local info=me");
+    core.slow = true;
+    core.hear("ask_resources rsc_hold=local info=done");
+    assert_eq!(core.times("run rb start"), 1, "{:#?}", core.done);
+    core.hear("resource rsc_hold=local rtype=full isstable=1");
+    core.pass(4000);
+    assert_eq!((core.times("run rb stop"), core.times("both")), (0, 0), "{:#?}", core.done);
 }
