@@ -1,5 +1,7 @@
 //! `latido daemon`: the node in the foreground, as a service manager or a lab wants it.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -91,6 +93,13 @@ fn upgrade(paths: &Paths) -> ExitCode {
         super::pause(LOOK_EVERY);
         let now = core_of(paths);
         if now.is_some() && now != before {
+            if let Some(path) = still_the_old_one(pid) {
+                eprintln!(
+                    "the daemon (pid {pid}) still runs the old program: {} cannot be run; the log says why. Nothing moved.",
+                    path.display()
+                );
+                return ExitCode::FAILURE;
+            }
             super::print(&format!("the daemon (pid {pid}) runs the program installed now; nothing moved"));
             return ExitCode::SUCCESS;
         }
@@ -99,10 +108,46 @@ fn upgrade(paths: &Paths) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// What lies where a process has its program from, if that is another one by now, or nothing.
+fn still_the_old_one(pid: i32) -> Option<PathBuf> {
+    let link = format!("/proc/{pid}/exe");
+    let runs = fs::metadata(&link).ok()?;
+    let path = fs::read_link(&link).ok()?;
+    let path = path.to_str().and_then(|text| text.strip_suffix(" (deleted)")).map_or(path.clone(), PathBuf::from);
+    let same = |installed: fs::Metadata| (installed.dev(), installed.ino()) == (runs.dev(), runs.ino());
+    let seen_by_it = format!("/proc/{pid}/root{}", path.display());
+    (!fs::metadata(seen_by_it).is_ok_and(same)).then_some(path)
+}
+
 /// The process that does the work.
 fn core_of(paths: &Paths) -> Option<u32> {
     match Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(1)) {
         Ok(Answer::Status(status)) => Some(status.core),
         Ok(_) | Err(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_exchanged_or_removed_is_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("sleep");
+        fs::copy("/bin/sleep", &program).unwrap();
+        let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let fresh = still_the_old_one(pid);
+        fs::copy("/bin/sleep", dir.path().join("new")).unwrap();
+        fs::rename(dir.path().join("new"), &program).unwrap();
+        let exchanged = still_the_old_one(pid);
+        fs::remove_file(&program).unwrap();
+        let removed = still_the_old_one(pid);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!((fresh, exchanged, removed), (None, Some(program.clone()), Some(program)));
     }
 }

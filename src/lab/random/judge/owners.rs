@@ -15,6 +15,8 @@ pub(super) struct Owners {
     since: BTreeMap<String, Stamp>,
     /// How a node went, as the other knows, and has not been started again since.
     gone: [Option<&'static str>; 2],
+    /// Since when each has been there and listens.
+    well: [Option<Stamp>; 2],
     /// When each last began to start what it was given.
     given: [Option<Stamp>; 2],
 }
@@ -62,6 +64,8 @@ impl Owners {
         match &scene.entry.fact {
             Fact::Things(things) => {
                 for node in [0, 1] {
+                    let is_well = things.daemons[node] == Daemon::Well;
+                    self.well[node] = is_well.then(|| self.well[node].unwrap_or(scene.stamp()));
                     // Who starts anew, or was away for long, may have missed that it came back.
                     let survivor = things.daemons[1 - node];
                     let forgets = matches!(survivor, Daemon::Off | Daemon::Left | Daemon::Gone);
@@ -72,9 +76,8 @@ impl Owners {
             }
             Fact::Given(node) => self.given[*node] = Some(scene.stamp()),
             Fact::Left(node) => {
-                let things = &scene.clocks.things;
-                let heard = things.daemons[1 - node] == Daemon::Well
-                    && scene.clocks.both_ways.is_some_and(|fine| scene.lasted(fine) > scene.patience());
+                let long = |since: Option<Stamp>| since.is_some_and(|since| scene.lasted(since) > scene.patience());
+                let heard = long(self.well[1 - node]) && long(scene.clocks.both_ways);
                 self.gone[*node] = heard.then_some("had left in order");
             }
             Fact::Fenced(node) => {

@@ -189,6 +189,13 @@ fn who_left_in_order_or_was_fenced_already_is_not_fenced() {
     list.add(20.5, Fact::Off(0)).things(20.5, [Daemon::Off, Daemon::Left], true);
     list.things(21.0, [Daemon::Well, Daemon::Left], true).add(22.0, Fact::Fenced(1));
     assert_eq!(list.judged(), Vec::<&str>::new());
+    // Nor does one that is being started while the other leaves.
+    let mut list = pair();
+    list.bounds.fenced = true;
+    list.add(18.0, Fact::Off(0)).things(18.0, [Daemon::Off, Daemon::Well], true);
+    list.add(20.0, Fact::Cause(1, None)).stops(20.0, 1, "three", 0).things(20.0, STARTED, true);
+    list.things(20.01, [Daemon::Well, Daemon::Left], true).add(20.01, Fact::Left(1)).add(23.0, Fact::Fenced(1));
+    assert!(!list.judged().contains(&"S8"));
     let mut list = pair();
     list.bounds.fenced = true;
     list.things(20.0, STARTED, false).add(21.0, Fact::Fenced(1)).add(21.0, Fact::Off(1));
