@@ -244,7 +244,7 @@ impl Cluster {
         self.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
         if let Some(handover) = kept.handover {
             self.resume_handover(handover);
-        } else if self.nice() && self.groups.doubt_starts() {
+        } else if self.groups.doubt_starts() {
             self.oversleeping = Some(Sleep::Woken);
         }
     }

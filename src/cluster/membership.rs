@@ -225,6 +225,7 @@ impl Cluster {
         node.generation = Some(generation);
         node.proof.note(generation);
         node.last_status = Sequence(0);
+        node.newest = Sequence(0);
         node.echoes_until = Mono::ZERO;
         node.farewell = None;
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
@@ -288,6 +289,7 @@ impl Cluster {
     fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> Verdict {
         let node = &mut self.nodes[index];
         let verdict = node.track.judge(sequence, self.now.mono);
+        node.newest = node.newest.max(sequence);
         let name = node.name.clone();
         match verdict {
             Verdict::Gap(count) => {
@@ -345,7 +347,8 @@ impl Cluster {
         let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
         node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
-        let jumped = node.clock_jumped(at, message, &self.settings);
+        // What was asked for again tells an old time, also when it comes before anything new.
+        let jumped = sequence >= node.newest && node.clock_jumped(at, message, &self.settings);
         node.last_status = sequence;
         node.last_status_at = node.last_status_at.max(Some(at));
         let mut waits_for_word = false;

@@ -338,7 +338,10 @@ impl Cluster {
 
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
     pub fn next_deadline(&self) -> Option<Mono> {
-        if self.exited { None } else { self.timers.next() }
+        // Who has just woken asks as soon as everything that had arrived was heard.
+        let wakes = self.oversleeping == Some(Sleep::Woken) && self.stage != Stage::Joining;
+        let next = if wakes { Some(self.now.mono) } else { self.timers.next() };
+        next.filter(|_| !self.exited)
     }
 
     /// Whether anything is being started or stopped, or waits for its turn.

@@ -57,14 +57,16 @@ pub(super) struct Node {
     pub(super) flow_control: bool,
     /// Duplicates and holes.
     pub(super) track: SeqTrack,
+    /// The highest number heard in its life, also before it was called dead.
+    pub(super) newest: Sequence,
     /// Ack the numbers that end in this digit.
     pub(super) trigger: u64,
     /// The highest number of ours it acked.
     pub(super) acked: Sequence,
     /// The highest number of ours it says it has heard.
     pub(super) heard_of_us: u64,
-    /// How far its clock was ahead of ours: a jump means that one of us stood still.
-    pub(super) ahead: Option<Ahead>,
+    /// By how many milliseconds its clock was ahead of ours some time ago: a jump means that one of us stood still.
+    pub(super) ahead_before: Option<(Mono, i64)>,
     /// The generation before the present one, and until when messages of it are no more than late.
     pub(super) past_life: Option<(Generation, Mono)>,
     /// Its farewell, heard before its status was.
@@ -87,15 +89,6 @@ pub(super) struct Node {
     pub(super) remembered: Sequence,
 }
 
-/// By how many milliseconds a clock was ahead of ours, at most: `before` some moment, and since then. What is late, or was
-/// asked for again, tells less than there is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ahead {
-    since: Mono,
-    before: i64,
-    most: i64,
-}
-
 impl Node {
     /// A node not heard yet.
     pub(super) fn new(name: NodeName, is_ping: bool, media: Vec<MediumId>, dead_after: Duration, trigger: u64) -> Node {
@@ -114,10 +107,11 @@ impl Node {
             spared_since: None,
             flow_control: true,
             track: SeqTrack::default(),
+            newest: Sequence(0),
             trigger,
             acked: Sequence(0),
             heard_of_us: 0,
-            ahead: None,
+            ahead_before: None,
             past_life: None,
             farewell: None,
             echoes_until: Mono::ZERO,
@@ -152,12 +146,11 @@ impl Node {
         let theirs = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let ahead = theirs.saturating_sub(whole_millis(at.elapsed()));
         let enough = settings.deadtime.saturating_sub(settings.keepalive + SECOND).max(SECOND * 2);
-        let known = self.ahead.get_or_insert(Ahead { since: at, before: ahead, most: ahead });
-        let jumped = ahead.saturating_sub(known.before) >= whole_millis(enough);
-        if jumped || at.since(known.since) > settings.deadtime {
-            *known = Ahead { since: at, before: known.most.max(ahead), most: ahead };
+        let before = *self.ahead_before.get_or_insert((at, ahead));
+        let jumped = ahead.saturating_sub(before.1) >= whole_millis(enough);
+        if jumped || at.since(before.0) > settings.deadtime {
+            self.ahead_before = Some((at, ahead));
         }
-        known.most = known.most.max(ahead);
         jumped
     }
 

@@ -117,9 +117,11 @@ impl Cluster {
         self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
     }
 
-    /// A Latido that did not hear the farewell would call us dead, and fence us: it is told again, for at most a deadtime.
+    /// Who did not hear the farewell would call us dead, and fence us: a Latido is told again, and who was not heard yet in
+    /// this life, for at most a deadtime.
     pub(super) fn on_linger_over(&mut self) {
-        let unheard = |node: &Node| node.is_latido && node.says_hears && node.acked < self.farewell_seq;
+        let missed = |node: &Node| node.is_latido && node.says_hears && node.acked < self.farewell_seq;
+        let unheard = |node: &Node| !node.heard || missed(node);
         if self.peer_node().is_some_and(unheard) {
             // Nobody obeys whose status was not heard.
             self.send_status();

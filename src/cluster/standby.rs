@@ -14,6 +14,8 @@ use crate::names::{ClientId, NodeName};
 use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::{LATIDO, PeerHold};
+use super::deaf::Sleep;
+use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Request, Response, Set, Status};
 
@@ -70,7 +72,8 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
-        if self.oversleeping.is_some() && self.leaving.is_none() && self.asked_asleep.is_none() {
+        let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
+        if asks && self.leaving.is_none() && self.asked_asleep.is_none() {
             // Known in a moment is what there is to hand over.
             self.asked_asleep = Some((client, request));
             return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
@@ -279,7 +282,7 @@ impl Cluster {
     fn on_offer(&mut self, set: Set, sequence: u64) {
         let Some(node) = self.peer_name() else { return };
         // An offer that waited while we stood still is given up by now.
-        if self.leaving.is_some() || self.oversleeping.is_some() {
+        if self.leaving.is_some() || self.oversleeping == Some(Sleep::Woken) {
             return;
         }
         match self.standby {
@@ -320,6 +323,7 @@ impl Cluster {
     pub(super) fn serve_standby(&mut self) {
         if let Some(set) = self.pending_take
             && self.standby == Standby::Not
+            && self.oversleeping.is_none()
             && !self.groups.is_busy()
         {
             self.pending_take = None;

@@ -2,6 +2,7 @@
 //!
 //! A core that is killed and back in time, and a standstill too short for a death, end no calm: neither is an excuse.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cluster::{Report, Settings};
@@ -38,8 +39,8 @@ pub(super) struct Calm {
     busy: Duration,
     was_busy: bool,
     last: Mono,
-    /// How long all scripts could take, at the worst.
-    bound: Duration,
+    /// How long each script could take, at the worst.
+    longest: BTreeMap<(usize, String, Verb), Duration>,
     /// Who left in order has nothing to answer for any more.
     left: [bool; 2],
     lags: [Duration; 2],
@@ -113,8 +114,12 @@ impl Calm {
 
     /// Reads what happened.
     pub(super) fn follow(&mut self, scene: &Scene<'_>) {
-        let all = (0..2).map(|node| scene.pair.scripts_of(node)).sum::<Duration>();
-        self.bound = self.bound.max(all);
+        for node in 0..2 {
+            for (word, verb, time) in scene.pair.scripts_of(node) {
+                let longest = self.longest.entry((node, word, verb)).or_default();
+                *longest = time.max(*longest);
+            }
+        }
         for note in scene.notes {
             match &note.what {
                 What::Fenced { .. } => self.fencing = scene.now,
@@ -203,7 +208,14 @@ impl Calm {
         // Who went without a farewell is waited for as long as he asked for.
         let gone = |node: usize| scene.pair.hosts[node].cluster.is_none() && !self.left[node];
         let asked = |node: usize| scene.pair.hosts[node].said.0 + scene.pair.hosts[node].said.1;
-        let patience = (0..2).filter(|node| gone(*node)).map(asked).max().unwrap_or_default();
+        // As far as the other heard him.
+        let borne = |node: usize| {
+            let name = scene.name(node);
+            let of_other = scene.views[1 - node].iter().flat_map(|view| &view.nodes).find(|n| n.name.as_str() == name);
+            of_other.and_then(|n| n.last_heard.map(|ago| scene.now.before(ago) + n.deadtime)).unwrap_or_default()
+        };
+        let until = |node: usize| asked(node).max(borne(node));
+        let patience = (0..2).filter(|node| gone(*node)).map(until).max().unwrap_or_default();
         let stirred = self.stirred + scene.deadtime();
         stirred.max(self.born + initdead).max(fenced).max(patience + scene.keepalive() * 2)
     }
@@ -216,7 +228,7 @@ impl Calm {
     /// For how long scripts have been at work since then: that is what they had to be waited for. At most as long as all
     /// that may have to run can take, one after the other.
     pub(super) fn scripts(&self, since: Stamp) -> Duration {
-        self.busy.saturating_sub(since.busy).min(self.bound)
+        self.busy.saturating_sub(since.busy).min(self.longest.values().sum())
     }
 }
 
@@ -279,19 +291,20 @@ impl Pair {
         !haunted && host.stalled_until <= looked
     }
 
-    /// How long every script of a node's groups may take, one after the other.
-    fn scripts_of(&self, node: usize) -> Duration {
-        let words = self.words(node);
-        let of_word = |word: &String| {
-            let longest = |verb: Verb| longest(self, node, word, verb);
+    /// How long every script of a node's groups may take.
+    fn scripts_of(&self, node: usize) -> Vec<(String, Verb, Duration)> {
+        let of_word = |word: String| {
+            let longest = |verb: Verb| longest(self, node, &word, verb);
             // A stop is tried eleven times at most, a second apart, and doubted by a status.
-            let stop = match self.scripts.behaviour(node, word, Verb::Stop).is_some() {
+            let stop = match self.scripts.behaviour(node, &word, Verb::Stop).is_some() {
                 true => (longest(Verb::Stop) + Duration::from_secs(1)) * 11 + longest(Verb::Status),
                 false => longest(Verb::Stop),
             };
-            longest(Verb::Status) + longest(Verb::Start) + stop
+            let times =
+                [(Verb::Status, longest(Verb::Status)), (Verb::Start, longest(Verb::Start)), (Verb::Stop, stop)];
+            times.map(|(verb, time)| (word.clone(), verb, time))
         };
-        words.iter().map(of_word).sum()
+        self.words(node).into_iter().flat_map(of_word).collect()
     }
 
     fn words(&self, node: usize) -> Vec<String> {

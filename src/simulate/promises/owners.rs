@@ -24,8 +24,8 @@ struct Overslept {
 /// What is remembered of doubles and sleepers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Owners {
-    /// Since when a node that stands still has been silent.
-    asleep: [Option<Mono>; 2],
+    /// Since when a node that stands still has been silent, and whether it had heard the other in its life.
+    asleep: [Option<(Mono, bool)>; 2],
     /// When a wall clock was last set.
     clock_set: Option<Mono>,
     overslept: Vec<Overslept>,
@@ -73,7 +73,9 @@ impl Owners {
             // Who counts from a lower number than before must hear a question to prove that he lives.
             let believed = scene.pair.hosts.iter().all(|host| !host.went_back);
             let fine = if believed { calm.one_way() } else { calm.both_ways() };
-            if let Some(fine) = fine.filter(|fine| long((*fine).max(begun))) {
+            // Whether the other is deaf each core has to find out anew.
+            let born = scene.now.since(calm.begun(0).max(calm.begun(1))) > patience;
+            if let Some(fine) = fine.filter(|fine| born && long((*fine).max(begun))) {
                 let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
                 said.push((Promise::S2, word.clone(), what));
             }
@@ -95,12 +97,15 @@ impl Owners {
         for node in 0..2 {
             let host = &scene.pair.hosts[node];
             if host.stalled_until > scene.now && host.cluster.is_some() {
-                self.asleep[node].get_or_insert(host.said.0);
+                let nodes = scene.views[node].iter().flat_map(|view| &view.nodes);
+                let mut others = nodes.filter(|known| known.name.as_str() == scene.name(1 - node));
+                let heard = others.any(|known| known.last_heard.is_some());
+                self.asleep[node].get_or_insert((host.said.0, heard));
                 continue;
             }
-            let Some(since) = self.asleep[node].take() else { continue };
+            let Some((since, heard)) = self.asleep[node].take() else { continue };
             let long = scene.now.since(since) > scene.deadtime();
-            if long && host.cluster.is_some() && self.can_be_told(scene, node, since) {
+            if long && host.cluster.is_some() && self.can_be_told(scene, node, since, heard) {
                 self.wake(scene, truth, calm, node, since, doubles);
             }
         }
@@ -125,14 +130,14 @@ impl Owners {
     }
 
     /// Whether it can be known that this node, asleep since then, is the one that slept.
-    fn can_be_told(&self, scene: &Scene<'_>, node: usize, since: Mono) -> bool {
+    fn can_be_told(&self, scene: &Scene<'_>, node: usize, since: Mono, heard: bool) -> bool {
         let other = 1 - node;
         // A taker that slept as well may have done so after it took.
         let slept_too = scene.pair.hosts[other].stalled_until >= since;
-        // Whose clocks stood still can learn that from the other's wall clock only.
+        // Whose clocks stood still can learn that from the other's wall clock only, if he knew it before.
         let set = self.clock_set.is_some_and(|at| at >= since.before(scene.deadtime()));
         let frozen = scene.pair.hosts[node].frozen_until > since;
-        !(slept_too || set && frozen)
+        !(slept_too || (set || !heard) && frozen)
     }
 
     fn wake(
