@@ -1,10 +1,19 @@
-//! The pid file: who runs here, in the original's 11 bytes (`config.md` 8); a stale one is ignored.
+//! The pid file: who runs here, in the original's 11 bytes (`config.md` 8); a stale one is ignored. And the lock beside
+//! it, which alone keeps two daemons that are started at the same moment from both running.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+
 use super::files;
+
+/// How often, and after which pause, who may be about to be gone is looked for again.
+const LOOKS: u32 = 25;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// What the pid file says about this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,16 +41,20 @@ pub fn running(path: &Path) -> Running {
 /// `but` is the pid that stands for the caller itself.
 pub fn surely_running(path: &Path, but: Option<u32>) -> Running {
     let ourselves = |pid: i32| but.is_some_and(|but| u32::try_from(pid) == Ok(but));
-    for _ in 0..25 {
+    for _ in 0..LOOKS {
         match running(path) {
             Running::Yes(pid) if ourselves(pid) => return Running::Stale,
             Running::Yes(_) => {}
             gone @ (Running::No | Running::Stale) => return gone,
         }
-        #[allow(clippy::disallowed_methods, reason = "the end of a process that is not our child cannot be awaited")]
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        pause();
     }
     running(path)
+}
+
+#[allow(clippy::disallowed_methods, reason = "the end of a process that is not our child cannot be awaited")]
+fn pause() {
+    std::thread::sleep(PAUSE);
 }
 
 /// Whether this process exists and is not merely waiting to be buried.
@@ -90,6 +103,45 @@ impl Drop for PidFile {
     }
 }
 
+/// Held by the process that does the work for as long as it lives, and by no child of it: whoever starts another one
+/// is refused, also before the first has written its pid, or when that was lost.
+#[derive(Debug)]
+pub struct OnlyOne {
+    /// None where there is no room for the file: then the pid file has to do.
+    _lock: Option<Flock<File>>,
+}
+
+impl OnlyOne {
+    /// Takes the lock beside a pid file, or waits half a second for the end of who has it: he may just have been killed.
+    ///
+    /// # Errors
+    /// The pid of the daemon that has it; 0 when that is not known.
+    pub fn take(pid_file: &Path, pid: u32) -> Result<OnlyOne, i32> {
+        let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        let Ok(mut file) = options.open(pid_file.with_extension("lock")) else { return Ok(OnlyOne { _lock: None }) };
+        for _ in 0..LOOKS {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(mut lock) => {
+                    // Only for the words of who comes second.
+                    let _ = lock.set_len(0).and_then(|()| write!(lock, "{pid}\n"));
+                    return Ok(OnlyOne { _lock: Some(lock) });
+                }
+                Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
+                Err(_) => return Ok(OnlyOne { _lock: None }),
+            };
+            pause();
+        }
+        if let Running::Yes(pid) = running(pid_file) {
+            return Err(pid);
+        }
+        let mut text = String::new();
+        let _ = file.take(32).read_to_string(&mut text);
+        Err(text.trim().parse().unwrap_or(0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +165,28 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert_eq!(running(&path), Running::Stale, "{text:?}");
         }
+    }
+
+    #[test]
+    fn of_two_that_start_at_the_same_moment_one_is_told_who_the_other_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("heartbeat.pid");
+        let first = OnlyOne::take(&path, 4711).unwrap();
+        assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), 4711);
+        let file = PidFile::write(&path, std::process::id()).unwrap();
+        assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), i32::try_from(std::process::id()).unwrap());
+        drop((first, file));
+        assert!(OnlyOne::take(&path, 4713).unwrap()._lock.is_some());
+    }
+
+    #[test]
+    fn where_no_lock_can_be_had_the_pid_file_has_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("heartbeat.pid");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), path.with_extension("lock")).unwrap();
+        assert!(OnlyOne::take(&path, 4711).unwrap()._lock.is_none());
+        assert!(!dir.path().join("elsewhere").exists(), "nobody is followed");
+        assert!(OnlyOne::take(Path::new("/nonexistent/heartbeat.pid"), 4711).is_ok());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::files::Remembered;
 use super::generation::{Rules, next_generation};
 use super::guardian::{AGAIN, Cradle, Guardian, UPGRADE, last_word};
 use super::logging::{Log, Terminal};
-use super::pidfile::{PidFile, Running};
+use super::pidfile::{OnlyOne, PidFile, Running};
 use super::read_config::Options as ReadOptions;
 use super::recorder::Recorder;
 use super::wants::{Want, Wants};
@@ -84,7 +84,11 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();
     let left = Left::look(&options.paths.run_dir, since_boot(), in_force::is_kept(&options.paths));
-    let other = pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor));
+    let only_one = OnlyOne::take(&options.paths.pid_file, cradle.supervisor);
+    let other = match only_one {
+        Ok(_) => pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)),
+        Err(pid) => Running::Yes(pid),
+    };
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
     let mut terms = Terms { other: Some(other), resolute, ..Terms::default() };

@@ -40,6 +40,7 @@ pub(crate) const TOGETHER: &[Test] = tests!(
         both_killed_and_back_within_deadtime_move_nothing,
         a_supervisor_killed_is_replaced_and_the_daemon_still_stops_when_told,
         the_program_is_exchanged_with_nothing_moving,
+        daemons_started_at_the_same_moment_are_one,
         a_core_killed_during_a_takeover_finishes_it_and_starts_nothing_twice,
         a_core_that_dies_again_and_again_is_given_up_and_leaves_nothing_running,
         a_client_runs_once_under_its_user_whatever_dies_and_is_stopped_last,
@@ -218,6 +219,28 @@ fn a_supervisor_killed_is_replaced_and_the_daemon_still_stops_when_told() {
     let said = alpha.run(&format!("{} -s", alpha.program("heartbeat")));
     assert!(said.status.success(), "{said:?}");
     scenarios::stop_and_start(&pair, 0);
+    pair.assert_never_double();
+}
+
+fn daemons_started_at_the_same_moment_are_one() {
+    let pair = scenarios::cold_start(&plan(Latido));
+    let (alpha, beta) = (pair.host("alpha"), pair.host("beta"));
+    alpha.stop().wait().expect("heartbeat -k ends");
+    wait_until("everything on beta", 8.0, || beta.held() == ["ra", "rb", "rc", "rd"]);
+    let lives = || beta.log().matches("Heartbeat restart on node alpha").count();
+    let before = lives();
+    let program = alpha.program("latido");
+    alpha.run(&format!("for i in 1 2 3 4 5 6; do {program} daemon </dev/null >/dev/null 2>&1 & done"));
+    let count = || {
+        let output = alpha.run(&format!("pgrep -c -f '{program} [d]aemon'"));
+        String::from_utf8_lossy(&output.stdout).trim().parse::<usize>().unwrap_or_default()
+    };
+    // A supervisor and the process that does the work.
+    wait_until("one daemon", 10.0, || alpha.core().is_some() && count() == 2);
+    pair.both_active(8.0);
+    pass(secs(1.0));
+    assert_eq!((count(), lives() - before), (2, 1), "{}", alpha.log());
+    assert!(alpha.log().contains("already running"), "{}", alpha.log());
     pair.assert_never_double();
 }
 
