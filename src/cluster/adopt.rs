@@ -360,12 +360,12 @@ impl Cluster {
         }
     }
 
-    /// Who says that it leaves, in the life we know, says so once: it need not be fenced when it is silent later.
+    /// Who says that it leaves, in the life we know or a later one, need not be fenced when it is silent later.
     fn hear_farewell(&mut self, message: &Message) {
         let Some(peer) = self.peer_node() else { return };
         let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name.as_str()));
-        let in_its_life = peer.generation.is_some() && message.generation() == peer.generation;
-        if said && message.kind() == Kind::ShutDone && in_its_life {
+        let is_present = peer.generation.is_some() && message.generation() >= peer.generation;
+        if said && message.kind() == Kind::ShutDone && is_present {
             self.peer.gone = true;
         }
     }

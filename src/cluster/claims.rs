@@ -28,8 +28,10 @@ pub(super) enum PeerHold {
     Yes,
     /// As `Yes`, because we were dead to it.
     SincePartition,
-    /// As `Yes`, but it stood still for longer than its deadtime, or found it running: whoever else has it keeps it.
+    /// As `Yes`, but it stood still for longer than its deadtime: whoever else has it keeps it.
     Overslept,
+    /// As `Yes`, but its predecessor had only begun to start it, or it was found running: who does not sleep keeps it.
+    Inherited,
     /// As `Yes`, and it cannot stop it.
     Blocked,
 }
@@ -42,7 +44,8 @@ impl PeerHold {
 
     /// Whether the peer says it runs it.
     pub(super) const fn is_claimed(self) -> bool {
-        matches!(self, PeerHold::Yes | PeerHold::SincePartition | PeerHold::Overslept | PeerHold::Blocked)
+        use PeerHold::{Blocked, Inherited, Overslept, SincePartition, Yes};
+        matches!(self, Yes | SincePartition | Overslept | Inherited | Blocked)
     }
 
     /// Whether the peer says that it cannot run it.
@@ -59,6 +62,7 @@ impl PeerHold {
             PeerHold::Yes => 'h',
             PeerHold::SincePartition => 't',
             PeerHold::Overslept => 'o',
+            PeerHold::Inherited => 'd',
             PeerHold::Blocked => 'b',
         }
     }
@@ -70,6 +74,7 @@ impl PeerHold {
             's' => PeerHold::FailedStays,
             't' => PeerHold::SincePartition,
             'o' => PeerHold::Overslept,
+            'd' => PeerHold::Inherited,
             'b' => PeerHold::Blocked,
             // A letter of a later version: whatever it means, it is not "free".
             _ => PeerHold::Yes,
@@ -176,9 +181,9 @@ mod tests {
 
     #[test]
     fn our_detail_survives_the_wire_and_a_later_letter_is_not_taken_for_free() {
-        use PeerHold::{Blocked, Failed, FailedStays, No, Overslept, SincePartition, Yes};
-        let holds = vec![No, Yes, SincePartition, Failed, FailedStays, Overslept, Blocked];
-        let keys = (0..7).map(|at| key_hash(&format!("r{at}"))).collect();
+        use PeerHold::{Blocked, Failed, FailedStays, Inherited, No, Overslept, SincePartition, Yes};
+        let holds = vec![No, Yes, SincePartition, Failed, FailedStays, Overslept, Inherited, Blocked];
+        let keys = (0..8).map(|at| key_hash(&format!("r{at}"))).collect();
         for keys in [Vec::new(), keys] {
             let detail = Detail { digest: "0badcafe".into(), holds: holds.clone(), keys };
             let message = Message::new(&Kind::Resource).with(LATIDO, detail.to_text());

@@ -9,7 +9,9 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
+use super::groups::Doubt;
 use super::node::Node;
+use super::partition::HEAL_PATIENCE;
 use super::shutdown::Leaving;
 use super::standby::Standby;
 use super::takeover::Stage;
@@ -186,6 +188,9 @@ impl Cluster {
         if self.leaving.is_none() && !self.is_alone() && self.stage == Stage::Settled {
             self.peer.stable = false;
             self.ask_what_it_holds();
+        } else {
+            // Whom we held dead may be about to be heard.
+            self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
         }
     }
 
@@ -196,10 +201,12 @@ impl Cluster {
         }
         self.oversleeping = None;
         for index in 0..self.groups.len() {
-            if self.groups.is_overslept(index) && self.peer.holds[index].is_claimed() {
-                self.let_go(index);
-            } else {
-                self.groups.clear_overslept(index);
+            match self.groups.doubt(index) {
+                Doubt::No => {}
+                _ if !self.peer.holds[index].is_claimed() => self.groups.clear_doubt(index),
+                // Of two Latidos the other may have less right to it.
+                Doubt::Inherited if self.peer_is_latido() => {}
+                Doubt::Inherited | Doubt::Overslept => self.let_go(index),
             }
         }
     }
@@ -207,6 +214,6 @@ impl Cluster {
     /// Nobody is there to have taken anything.
     pub(super) fn forget_sleep(&mut self) {
         self.oversleeping = None;
-        (0..self.groups.len()).for_each(|index| self.groups.clear_overslept(index));
+        (0..self.groups.len()).for_each(|index| self.groups.clear_doubt(index));
     }
 }

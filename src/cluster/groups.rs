@@ -38,12 +38,22 @@ struct Group {
     contested: bool,
     /// Its failure was answered by asking the other node to take it; never twice.
     offered: bool,
-    /// We stood still for longer than deadtime, or found it running: if the peer has it, it keeps it.
-    overslept: bool,
+    /// Whether the peer may have it without our knowing.
+    doubt: Doubt,
     /// Gone from `haresources`: to be stopped and forgotten.
     removed: bool,
     /// As it was started, by us or a predecessor, when the file has said something else since: so it runs and goes down.
     as_started: Option<ResourceGroup>,
+}
+
+/// Whether the peer may have taken a group that we claim without our knowing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    No,
+    /// A predecessor had only begun to start it, or it was found running: it goes on when nobody else claims it.
+    Inherited,
+    /// We stood still for longer than deadtime: if the peer has it, it keeps it.
+    Overslept,
 }
 
 /// All groups, what is queued, and what runs.
@@ -173,22 +183,22 @@ impl Groups {
 
     /// We stood still: whatever we hold may have been taken meanwhile.
     pub(super) fn mark_overslept(&mut self) {
-        self.list.iter_mut().filter(|group| group.is_claimed()).for_each(|group| group.overslept = true);
+        self.list.iter_mut().filter(|group| group.is_claimed()).for_each(|group| group.doubt = Doubt::Overslept);
     }
 
     /// What was not up when its daemon died may have been taken, however short a time ago that seems to be; whether
     /// there is any.
     pub(super) fn doubt_starts(&mut self) -> bool {
         let starts = self.list.iter_mut().filter(|group| group.state == GroupState::Starting);
-        starts.map(|group| group.overslept = true).count() > 0
+        starts.map(|group| group.doubt = Doubt::Inherited).count() > 0
     }
 
-    pub(super) fn is_overslept(&self, index: usize) -> bool {
-        self.list[index].overslept
+    pub(super) fn doubt(&self, index: usize) -> Doubt {
+        self.list[index].doubt
     }
 
-    pub(super) fn clear_overslept(&mut self, index: usize) {
-        self.list[index].overslept = false;
+    pub(super) fn clear_doubt(&mut self, index: usize) {
+        self.list[index].doubt = Doubt::No;
     }
 
     pub(super) fn was_contested(&self, index: usize) -> bool {
@@ -207,7 +217,8 @@ impl Groups {
             GroupState::Failed => PeerHold::Failed,
             GroupState::Blocked => PeerHold::Blocked,
             GroupState::Starting | GroupState::Held | GroupState::Stopping => match group {
-                Group { overslept: true, .. } => PeerHold::Overslept,
+                Group { doubt: Doubt::Overslept, .. } => PeerHold::Overslept,
+                Group { doubt: Doubt::Inherited, .. } => PeerHold::Inherited,
                 Group { since_partition: true, .. } => PeerHold::SincePartition,
                 _ => PeerHold::Yes,
             },
@@ -246,7 +257,7 @@ impl Group {
             since_partition: false,
             contested: false,
             offered: false,
-            overslept: false,
+            doubt: Doubt::No,
             removed: false,
             as_started: None,
         }

@@ -181,6 +181,7 @@ impl Cluster {
                 | PeerHold::Yes
                 | PeerHold::SincePartition
                 | PeerHold::Overslept
+                | PeerHold::Inherited
                 | PeerHold::Blocked,
             )
             | None => false,

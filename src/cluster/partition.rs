@@ -10,12 +10,13 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
 use super::deaf::Sleep;
+use super::groups::Doubt;
 use super::standby::Standby;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
 
 /// A Latido that came back says at once what it holds; after this it counts as silent.
-const HEAL_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const HEAL_PATIENCE: Duration = Duration::from_secs(2);
 /// An original claims before it holds (`resources.md` 12.1, 4): two claims must last this long to be a conflict.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two requests to an original to give up what is ours.
@@ -160,6 +161,9 @@ impl Cluster {
             if settled && self.groups.state(index) == GroupState::Held {
                 self.groups.clear_partition_mark(index);
             }
+            if settled && self.oversleeping.is_none() && self.groups.doubt(index) == Doubt::Inherited {
+                self.groups.clear_doubt(index);
+            }
         }
     }
 
@@ -221,16 +225,18 @@ impl Cluster {
 
     fn decide_with_latido(&mut self, index: usize) {
         // Higher wins; a group that cannot be stopped stays where it is.
-        let ours = match index {
-            _ if self.groups.is_overslept(index) => 0,
-            _ if self.groups.has_partition_mark(index) => 1,
-            _ => 2,
+        let ours = match self.groups.doubt(index) {
+            Doubt::Overslept => 0,
+            Doubt::Inherited => 1,
+            Doubt::No if self.groups.has_partition_mark(index) => 2,
+            Doubt::No => 3,
         };
         let theirs = match self.peer.holds[index] {
             PeerHold::Overslept => 0,
-            PeerHold::SincePartition => 1,
-            PeerHold::Blocked => 3,
-            PeerHold::Yes | PeerHold::Unknown | PeerHold::No | PeerHold::Failed | PeerHold::FailedStays => 2,
+            PeerHold::Inherited => 1,
+            PeerHold::SincePartition => 2,
+            PeerHold::Blocked => 4,
+            PeerHold::Yes | PeerHold::Unknown | PeerHold::No | PeerHold::Failed | PeerHold::FailedStays => 3,
         };
         let we_lose = if ours == theirs { self.loses_a_draw(index) } else { ours < theirs };
         if we_lose {

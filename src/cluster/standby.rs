@@ -59,7 +59,7 @@ pub(super) struct ClientWait {
     /// The groups that should move.
     groups: Vec<String>,
     /// Whether they should come here.
-    to_us: bool,
+    pub(super) to_us: bool,
     /// The dialogue is over; only the peer's word is missing.
     over: bool,
 }
@@ -265,16 +265,20 @@ impl Cluster {
         if !self.nice() {
             return self.report(Report::StandbyLegacy);
         }
+        let sequence = message.sequence().unwrap_or_default().0;
+        let is_overtaken = sequence < self.peer.asked_seq;
+        self.peer.asked_seq = sequence.max(self.peer.asked_seq);
         match message.get(field::INFO) {
-            Some("me") if self.is_stale_offer(message) => {}
-            Some("me") => self.on_offer(set, message.sequence().unwrap_or_default().0),
+            Some("me") if self.is_stale_offer(message) || is_overtaken && self.peer_is_latido() => {}
+            Some("me") => self.on_offer(set, sequence),
             Some("other") => self.on_accepted(message),
             Some("done") => self.on_done(message),
             _ => {}
         }
     }
 
-    /// An offer that came late, by a retransmission: its sender has said since that it offers nothing.
+    /// An offer that came late, by a retransmission: its sender has said since that it offers nothing. So it is with one
+    /// that a later word of the same dialogue has overtaken, but for an original, which sends out of order.
     fn is_stale_offer(&self, message: &Message) -> bool {
         message.sequence().unwrap_or_default().0.saturating_add(OUT_OF_ORDER) < self.peer.stable_seq
     }
@@ -422,6 +426,10 @@ impl Cluster {
         match self.standby {
             Standby::AwaitingTaker(set) => {
                 self.note_taken(set);
+                if self.peer_is_latido() {
+                    // It says again what it holds: what it said before, and is still on its way, is over.
+                    self.peer.claims_seq = self.peer.claims_seq.max(message.sequence().unwrap_or_default().0);
+                }
                 self.end_giving(set);
             }
             // What else has arrived is heard first: perhaps we stood still, and the giver has it again.

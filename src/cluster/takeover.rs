@@ -143,6 +143,9 @@ impl Cluster {
             return;
         }
         self.needs_failback = true;
+        // Whoever was acknowledged says it no more, though its status never came.
+        let told = self.peer.index.and_then(|index| self.nodes[index].farewell.take()).is_some();
+        self.peer.gone |= told;
         let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
         if !released && self.must_fence() && self.leaving.is_none() {
             self.peer.forget_words();
@@ -185,7 +188,8 @@ impl Cluster {
         // Its last word, also when a claim on a slow medium comes in after it.
         self.peer.claims_seq = sequence;
         self.acknowledge_farewell();
-        if std::mem::replace(&mut self.peer.left, true) {
+        // It may have come back since, and leave again.
+        if std::mem::replace(&mut self.peer.left, true) && self.peer.gone {
             return;
         }
         self.forget_sleep();
@@ -320,7 +324,9 @@ impl Cluster {
     fn has_to_answer(&mut self, index: usize) -> bool {
         let key = self.groups.key(index);
         let Some(asked) = self.peer.invited.get(&key).copied().filter(|_| self.peer_is_latido()) else { return false };
-        if !asked || !self.timers.is_set(&Timer::Heal) {
+        // Who is asked to give us something would take the question for the word of one who is not ready.
+        let is_promised = self.client_wait.as_ref().is_some_and(|wait| wait.to_us);
+        if !is_promised && (!asked || !self.timers.is_set(&Timer::Heal)) {
             self.ask_what_it_holds();
             self.peer.invited.insert(key, true);
         }

@@ -147,6 +147,8 @@ impl Pair {
         (host.kept, host.kept_before) = (None, None);
         host.puppet = None;
         host.powered_off = Some(now);
+        // Whatever held it still ends with its power.
+        host.lag = host.lag.saturating_sub(host.frozen_until.since(now));
         (host.stalled_until, host.frozen_until) = (Mono::ZERO, Mono::ZERO);
         self.promises_off(node);
         self.look();

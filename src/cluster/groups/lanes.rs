@@ -8,7 +8,7 @@ use super::super::monitor::CALM;
 use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report};
-use super::{Group, Groups, Wish};
+use super::{Doubt, Group, Groups, Wish};
 
 /// A chain on its way.
 #[derive(Debug)]
@@ -185,7 +185,7 @@ impl Cluster {
             entry.as_started = None;
             entry.since_partition = false;
             entry.contested = false;
-            entry.overslept = false;
+            entry.doubt = Doubt::No;
         }
         self.changed();
         self.watch_group(index);

@@ -3,7 +3,7 @@
 //! A wish changes the state of its group at once and queues what is to be done; `lanes` does it.
 
 use super::super::GroupState;
-use super::Groups;
+use super::{Doubt, Groups};
 
 /// Something to be done to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Groups {
     pub(in crate::cluster) fn want_resumed(&mut self, index: usize) {
         if self.list[index].state == GroupState::Free {
             self.list[index].state = GroupState::Starting;
-            self.list[index].overslept = true;
+            self.list[index].doubt = Doubt::Inherited;
             self.queue.push_back((index, Wish::Resume));
         }
     }
@@ -54,7 +54,7 @@ impl Groups {
         if self.list[index].state == GroupState::Free {
             self.list[index].state = GroupState::Stopping;
             // Whoever else has it keeps it.
-            self.list[index].overslept = true;
+            self.list[index].doubt = Doubt::Overslept;
             self.queue.push_back((index, Wish::Release));
         }
     }
@@ -135,10 +135,11 @@ impl Groups {
         let runs = |wish: fn(Wish) -> bool| self.running.iter().any(|running| wish(running.wish));
         let up = runs(|wish| matches!(wish, Wish::Acquire | Wish::Resume | Wish::Restart(_)));
         let down = runs(|wish| matches!(wish, Wish::Release | Wish::GiveUp));
+        let waits = |doubt: Doubt| doubt == Doubt::Inherited || doubt == Doubt::Overslept && !knows;
         let at = self.queue.iter().position(|(index, wish)| {
             let free = !self.running.iter().any(|running| running.index == *index);
             free && match wish {
-                Wish::Acquire | Wish::Resume if self.list[*index].overslept && !knows => false,
+                Wish::Acquire | Wish::Resume if waits(self.list[*index].doubt) => false,
                 Wish::Acquire | Wish::Resume | Wish::Restart(_) => !up && may_start,
                 Wish::Release | Wish::GiveUp => !down,
                 Wish::LetGo | Wish::Check => true,

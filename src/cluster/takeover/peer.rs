@@ -45,6 +45,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) detail: Option<Detail>,
     /// The number of its last claim that said stable: an older offer was over by then.
     pub(in crate::cluster) stable_seq: u64,
+    /// The number of its last word in a hand-over.
+    pub(in crate::cluster) asked_seq: u64,
     /// What it had said when we called it dead: still true if it knows of no death and says nothing new.
     pub(in crate::cluster) before: Option<Box<Words>>,
     /// Since when it shows, without a sign to the contrary, that it does not hear us (`deaf`).
@@ -82,6 +84,7 @@ impl Peer {
             said_starting: false,
             detail: None,
             stable_seq: 0,
+            asked_seq: 0,
             before: None,
             deaf_since: None,
             deaf_told: false,
@@ -124,6 +127,7 @@ impl Peer {
         self.said_starting = false;
         self.detail = None;
         self.stable_seq = 0;
+        self.asked_seq = 0;
         self.deaf_since = None;
         self.deaf_told = false;
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{Report, Settings};
+use crate::cluster::{Report, Settings, Status};
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
@@ -124,7 +124,7 @@ impl Calm {
             match &note.what {
                 What::Fenced { .. } => self.fencing = scene.now,
                 // While it stops what a predecessor left it is not born yet.
-                What::Said(Report::LeftoversStopped) => {
+                What::Said(Report::LocalStatus(Status::Up)) => {
                     self.born = self.born.max(scene.now);
                     note.node.into_iter().for_each(|node| self.listens[node] = scene.now);
                 }
@@ -202,9 +202,6 @@ impl Calm {
     /// From when on a death, a birth or a fencing explains that something runs nowhere no longer.
     pub(super) fn explained_until(&self, scene: &Scene<'_>) -> Mono {
         let initdead = (0..2).map(|node| scene.pair.in_force(node).initdead).max().unwrap_or_default();
-        let broken = scene.pair.fence_failures > 0 || scene.pair.fence_hangs;
-        let fencing = if broken { scene.now } else { self.fencing };
-        let fenced = if self.fencing == Mono::ZERO { Mono::ZERO } else { fencing + FENCE_ROUND };
         // Who went without a farewell is waited for as long as he asked for.
         let gone = |node: usize| scene.pair.hosts[node].cluster.is_none() && !self.left[node];
         let asked = |node: usize| scene.pair.hosts[node].said.0 + scene.pair.hosts[node].said.1;
@@ -217,7 +214,14 @@ impl Calm {
         let until = |node: usize| asked(node).max(borne(node));
         let patience = (0..2).filter(|node| gone(*node)).map(until).max().unwrap_or_default();
         let stirred = self.stirred + scene.deadtime();
-        stirred.max(self.born + initdead).max(fenced).max(patience + scene.keepalive() * 2)
+        stirred.max(self.born + initdead).max(self.fenced_until(scene)).max(patience + scene.keepalive() * 2)
+    }
+
+    /// From when on nothing waits for a fencing device any more.
+    pub(super) fn fenced_until(&self, scene: &Scene<'_>) -> Mono {
+        let broken = scene.pair.fence_failures > 0 || scene.pair.fence_hangs;
+        let fencing = if broken { scene.now } else { self.fencing };
+        if self.fencing == Mono::ZERO { Mono::ZERO } else { fencing + FENCE_ROUND }
     }
 
     /// The present moment.

@@ -93,9 +93,10 @@ impl Fences {
         said.append(&mut self.waiting);
         for note in scene.notes {
             let Some(node) = note.node else { continue };
-            // Who was away for long, or does not know that he was there, may have missed that the other came back.
-            if matches!(&note.what, What::Deed(text) if matches!(text.as_str(), "start" | "start without notes" | "start too late"))
-            {
+            // Who was away for long, or does not know that he was there, may have missed that the other came back; and the last
+            // note may have been that the other was gone.
+            let forgets = ["start", "start without notes", "start too late", "its notes: Old"];
+            if matches!(&note.what, What::Deed(text) if forgets.contains(&text.as_str())) {
                 self.gone[1 - node] = None;
             }
             if !matches!(note.what, What::Fenced { .. }) || scene.pair.hosts[node].original.is_some() {

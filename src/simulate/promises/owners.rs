@@ -53,7 +53,8 @@ impl Owners {
         let patience = scene.deadtime() + scene.keepalive() * 3;
         for (word, since) in doubles {
             let mut begun = *self.doubled.entry(word.clone()).or_insert_with(|| calm.stamp(*since));
-            if only_deaf_could_stop(scene, word) {
+            let nobody_can_stop = (0..2).all(|node| is_blocked(scene, node, word));
+            if nobody_can_stop || only_deaf_could_stop(scene, word) {
                 begun = calm.stamp(scene.now);
                 self.doubled.insert(word.clone(), begun);
             }
@@ -66,7 +67,7 @@ impl Owners {
             // A new one is not even excused by a core that was away for a moment.
             let is_new = scene.now.since(*since) < NEW;
             let fine = if is_new { calm.both_ways() } else { calm.still() };
-            if let Some(fine) = fine.filter(|fine| long(*fine) && by_ours(scene, truth, word)) {
+            if let Some(fine) = fine.filter(|fine| !nobody_can_stop && long(*fine) && by_ours(scene, truth, word)) {
                 let what = format!("{on_both}, although all has been well since {}", fine.at);
                 said.push((Promise::S1, word.clone(), what));
             }
@@ -165,10 +166,13 @@ fn by_ours(scene: &Scene<'_>, truth: &Truth, word: &str) -> bool {
     scene.pair.hosts[last].puppet.is_none() && scene.pair.hosts[last].original.is_none()
 }
 
+fn is_blocked(scene: &Scene<'_>, node: usize, word: &str) -> bool {
+    scene.state(node, &scene.key_of(node, word)) == Some(GroupState::Blocked)
+}
+
 /// Whether one node alone hears the other, and cannot stop what runs on both: nothing tells the other, which could.
 fn only_deaf_could_stop(scene: &Scene<'_>, word: &str) -> bool {
-    let blocked = |node: usize| scene.state(node, &scene.key_of(node, word)) == Some(GroupState::Blocked);
-    (0..2).any(|node| blocked(node) && !scene.pair.reaches(node))
+    (0..2).any(|node| is_blocked(scene, node, word) && !scene.pair.reaches(node))
 }
 
 fn judge(scene: &Scene<'_>, sleeper: &Overslept, late: bool, doubles: &[(String, Mono)], said: &mut Said) {

@@ -67,7 +67,7 @@ impl Service {
             What::Said(Report::NodeDead { node: gone, .. } | Report::ShutdownNotice { node: gone })
                 if scene.pair.node(gone).is_some() =>
             {
-                self.failed_are_due(scene, now, node, "the other node is gone");
+                self.failed_are_due(scene, now, note, "the other node is gone");
                 for (key, fate) in &mut self.fates {
                     fate.displaced |= scene.group(node, key).is_some_and(|group| group.owner == *gone);
                 }
@@ -75,7 +75,7 @@ impl Service {
             What::Said(Report::NodeReturned { .. }) => self.fates.values_mut().for_each(|fate| {
                 fate.due.take_if(|due| due.1 == node && due.2 == "the other node is gone");
             }),
-            What::Said(Report::Reconfigured { .. }) => self.failed_are_due(scene, now, node, "the files were reread"),
+            What::Said(Report::Reconfigured { .. }) => self.failed_are_due(scene, now, note, "the files were reread"),
             What::Asked(Request::Retry(word)) => {
                 let key = scene.key_of(node, word);
                 if scene.state(node, &key).is_some() {
@@ -102,9 +102,12 @@ impl Service {
         }
     }
 
-    fn failed_are_due(&mut self, scene: &Scene<'_>, now: Stamp, node: usize, why: &'static str) {
+    fn failed_are_due(&mut self, scene: &Scene<'_>, now: Stamp, note: &Note, why: &'static str) {
+        let Some(node) = note.node else { return };
+        // By its own clock, which may be behind.
+        let at = note.at.before(scene.now.since(scene.pair.moment_of(node).mono));
         let groups = scene.views[node].iter().flat_map(|view| &view.groups);
-        for group in groups.filter(|group| group.state == GroupState::Failed) {
+        for group in groups.filter(|group| group.state == GroupState::Failed && group.since <= at) {
             self.fates.entry(group.key.clone()).or_default().due = Some((now, node, why));
         }
     }
@@ -171,12 +174,10 @@ impl Fate {
             self.due = None;
             return;
         }
+        let explained = calm.explained_until(scene).before(scene.deadtime()).max(calm.fenced_until(scene));
         if let Some((at, node, why)) = self.due
             && scene.state(node, key) == Some(GroupState::Failed)
-            && scene.now
-                > at.max(fine).at.max(calm.explained_until(scene).before(scene.deadtime()))
-                    + calm.scripts(at.max(fine))
-                    + MARGIN
+            && scene.now > at.max(fine).at.max(explained) + calm.scripts(at.max(fine)) + MARGIN
         {
             let what = format!("{} was not tried again on {} although {why} at {}", key, scene.name(node), at.at);
             said.push((Promise::L3, format!("{key} {why}"), what));
