@@ -204,21 +204,11 @@ impl Cluster {
             Past::Late(kept) => {
                 // Later than this it may have been started, and left waiting for us, without our hearing it.
                 let soon = self.birth.silence.is_some_and(|silence| silence.lasted < self.settings.initdead);
-                self.remember_peer_gone(kept.peer_gone && soon);
+                self.peer.gone = kept.peer_gone && soon;
                 let then = if kept.leaving { Cleaning::Leave } else { Cleaning::Speak };
                 self.clean(&kept, then);
             }
             Past::Hopeless(kept) => self.clean(&kept, Cleaning::Vanish),
-        }
-    }
-
-    /// A node that left or was fenced, and was not heard since, is not fenced (again) because we died.
-    fn remember_peer_gone(&mut self, gone: bool) {
-        if gone {
-            self.peer.gone = true;
-            self.peer.left = true;
-            self.peer.said = true;
-            self.peer.holds_nothing();
         }
     }
 
@@ -229,14 +219,16 @@ impl Cluster {
         self.report(Report::Adopting { groups: keys(&kept) });
         // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom we held dead we hold
         // dead, unless it is heard at once.
-        let held_dead = kept.groups.iter().any(|group| group.since_partition);
+        let held_dead = kept.peer_gone || kept.groups.iter().any(|group| group.since_partition);
         let patience = if held_dead { self.settings.keepalive * CONFIRMED_BEATS } else { self.settings.deadtime };
         let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
         for name in names {
             self.timers.set(Timer::Dead(name), self.now.mono + patience.min(self.settings.deadtime));
         }
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
-        self.remember_peer_gone(kept.peer_gone);
+        // Who left or was fenced, and was not heard since, is not fenced (again) because we died. Old notes may not know that
+        // it came back: it takes a moment to believe them.
+        self.peer.gone = kept.peer_gone;
         self.release_removed();
         self.adopted = true;
         self.leaves_again |= kept.leaving;
@@ -394,7 +386,11 @@ impl Cluster {
         self.timers.set(Timer::Keepalive, self.now.mono);
         let nodes: Vec<_> = self.nodes.iter().map(|node| (node.name.clone(), node.is_ping)).collect();
         for (name, is_ping) in nodes {
-            let patience = if is_ping { self.settings.deadping } else { self.settings.initdead };
+            let patience = match is_ping {
+                true => self.settings.deadping,
+                false if self.peer.gone => (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.initdead),
+                false => self.settings.initdead,
+            };
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
         if let Some((settings, groups)) = self.reread.take().map(|fresh| *fresh) {

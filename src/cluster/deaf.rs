@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
+use super::claims::PeerHold;
 use super::groups::Doubt;
 use super::node::Node;
 use super::partition::HEAL_PATIENCE;
@@ -66,6 +67,11 @@ impl Cluster {
         let is_us = message.get(field::NODE).is_some_and(|node| node.eq_ignore_ascii_case(self.settings.me.as_str()));
         let shot = message.get(field::RESULT).is_some_and(|result| !result.starts_with("bad"));
         if is_us && shot && self.peer.is_node(index) && self.nodes[index].is_alive() {
+            if !self.peer.said {
+                // It says nothing of groups, in legacy mode and as far as it knows to nobody: it takes what we have.
+                let held = (0..self.groups.len()).filter(|index| self.groups.is_claimed(*index));
+                held.for_each(|index| self.peer.holds[index] = PeerHold::SincePartition);
+            }
             self.seems_deaf();
         }
     }

@@ -31,9 +31,8 @@ impl Fences {
             Kind::ShutDone => self.gone[speaker] = Some((generation, now)),
             Kind::Status => {
                 self.heard[speaker] = self.heard[speaker].max(generation);
-                // In the same generation it is an echo, unless it goes on speaking.
-                let comes_back =
-                    |gone: u64, since: Mono| generation > gone || generation == gone && now.since(since) > ECHOES;
+                // In the same generation, or one that went back, it is an echo, unless it goes on speaking.
+                let comes_back = |gone: u64, since: Mono| generation > gone || now.since(since) > ECHOES;
                 self.gone[speaker] = self.gone[speaker].filter(|(gone, since)| !comes_back(*gone, *since));
             }
             _ => {}
