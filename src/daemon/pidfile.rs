@@ -125,7 +125,7 @@ impl OnlyOne {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(mut lock) => {
                     // Only for the words of who comes second.
-                    let _ = lock.set_len(0).and_then(|()| write!(lock, "{pid}\n"));
+                    let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{pid}"));
                     return Ok(OnlyOne { _lock: Some(lock) });
                 }
                 Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
