@@ -1,10 +1,10 @@
 //! `latido daemon`: the node in the foreground, as a service manager or a lab wants it.
 
-use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{fs, io};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -93,12 +93,21 @@ fn upgrade(paths: &Paths) -> ExitCode {
         super::pause(LOOK_EVERY);
         let now = core_of(paths);
         if now.is_some() && now != before {
-            if let Some(path) = still_the_old_one(pid) {
-                eprintln!(
-                    "the daemon (pid {pid}) still runs the old program: {} cannot be run; the log says why. Nothing moved.",
-                    path.display()
-                );
-                return ExitCode::FAILURE;
+            match still_the_old_one(pid) {
+                Ok(None) => {}
+                Ok(Some(path)) => {
+                    eprintln!(
+                        "the daemon (pid {pid}) still runs the old program: {} cannot be run; the log says why. Nothing moved.",
+                        path.display()
+                    );
+                    return ExitCode::FAILURE;
+                }
+                Err(error) => {
+                    eprintln!(
+                        "the daemon (pid {pid}) began anew, but whether it runs the program installed now cannot be seen ({error}): look at its log"
+                    );
+                    return ExitCode::FAILURE;
+                }
             }
             super::print(&format!("the daemon (pid {pid}) runs the program installed now; nothing moved"));
             return ExitCode::SUCCESS;
@@ -109,14 +118,17 @@ fn upgrade(paths: &Paths) -> ExitCode {
 }
 
 /// What lies where a process has its program from, if that is another one by now, or nothing.
-fn still_the_old_one(pid: i32) -> Option<PathBuf> {
+///
+/// # Errors
+/// The process cannot be looked at.
+fn still_the_old_one(pid: i32) -> io::Result<Option<PathBuf>> {
     let link = format!("/proc/{pid}/exe");
-    let runs = fs::metadata(&link).ok()?;
-    let path = fs::read_link(&link).ok()?;
+    let runs = fs::metadata(&link)?;
+    let path = fs::read_link(&link)?;
     let path = path.to_str().and_then(|text| text.strip_suffix(" (deleted)")).map_or(path.clone(), PathBuf::from);
     let same = |installed: fs::Metadata| (installed.dev(), installed.ino()) == (runs.dev(), runs.ino());
     let seen_by_it = format!("/proc/{pid}/root{}", path.display());
-    (!fs::metadata(seen_by_it).is_ok_and(same)).then_some(path)
+    Ok((!fs::metadata(seen_by_it).is_ok_and(same)).then_some(path))
 }
 
 /// The process that does the work.
@@ -140,14 +152,15 @@ mod tests {
         fs::copy("/bin/sleep", &program).unwrap();
         let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let fresh = still_the_old_one(pid);
+        let fresh = still_the_old_one(pid).unwrap();
         fs::copy("/bin/sleep", dir.path().join("new")).unwrap();
         fs::rename(dir.path().join("new"), &program).unwrap();
-        let exchanged = still_the_old_one(pid);
+        let exchanged = still_the_old_one(pid).unwrap();
         fs::remove_file(&program).unwrap();
-        let removed = still_the_old_one(pid);
+        let removed = still_the_old_one(pid).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
+        assert!(still_the_old_one(pid).is_err(), "it has ended");
         assert_eq!((fresh, exchanged, removed), (None, Some(program.clone()), Some(program)));
     }
 }

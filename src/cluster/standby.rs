@@ -266,21 +266,21 @@ impl Cluster {
             return self.report(Report::StandbyLegacy);
         }
         let sequence = message.sequence().unwrap_or_default().0;
-        let is_overtaken = sequence < self.peer.asked_seq;
-        self.peer.asked_seq = sequence.max(self.peer.asked_seq);
         match message.get(field::INFO) {
-            Some("me") if self.is_stale_offer(message) || is_overtaken && self.peer_is_latido() => {}
+            Some("me") if self.is_over(sequence) => {}
             Some("me") => self.on_offer(set, sequence),
             Some("other") => self.on_accepted(message),
             Some("done") => self.on_done(message),
             _ => {}
         }
+        self.peer.asked_seq = sequence.max(self.peer.asked_seq);
     }
 
     /// An offer that came late, by a retransmission: its sender has said since that it offers nothing. So it is with one
     /// that a later word of the same dialogue has overtaken, but for an original, which sends out of order.
-    fn is_stale_offer(&self, message: &Message) -> bool {
-        message.sequence().unwrap_or_default().0.saturating_add(OUT_OF_ORDER) < self.peer.stable_seq
+    fn is_over(&self, offer: u64) -> bool {
+        let is_overtaken = offer < self.peer.asked_seq && self.peer_is_latido();
+        is_overtaken || offer.saturating_add(OUT_OF_ORDER) < self.peer.stable_seq
     }
 
     fn on_offer(&mut self, set: Set, sequence: u64) {

@@ -107,8 +107,8 @@ impl Drop for PidFile {
 /// is refused, also before the first has written its pid, or when that was lost.
 #[derive(Debug)]
 pub struct OnlyOne {
-    /// None where there is no room for the file: then the pid file has to do.
-    _lock: Option<Flock<File>>,
+    /// Or why it could not be had: then the pid file has to do.
+    lock: io::Result<Flock<File>>,
 }
 
 impl OnlyOne {
@@ -120,16 +120,19 @@ impl OnlyOne {
         let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let Ok(mut file) = options.open(pid_file.with_extension("lock")) else { return Ok(OnlyOne { _lock: None }) };
+        let mut file = match options.open(pid_file.with_extension("lock")) {
+            Ok(file) => file,
+            Err(error) => return Ok(OnlyOne { lock: Err(error) }),
+        };
         for _ in 0..LOOKS {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(mut lock) => {
                     // Only for the words of who comes second.
                     let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{pid}"));
-                    return Ok(OnlyOne { _lock: Some(lock) });
+                    return Ok(OnlyOne { lock: Ok(lock) });
                 }
                 Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
-                Err(_) => return Ok(OnlyOne { _lock: None }),
+                Err((_, errno)) => return Ok(OnlyOne { lock: Err(errno.into()) }),
             };
             pause();
         }
@@ -139,6 +142,11 @@ impl OnlyOne {
         let mut text = String::new();
         let _ = file.take(32).read_to_string(&mut text);
         Err(text.trim().parse().unwrap_or(0))
+    }
+
+    /// Why the lock could not be had.
+    pub fn missing(&self) -> Option<&io::Error> {
+        self.lock.as_ref().err()
     }
 }
 
@@ -176,7 +184,7 @@ mod tests {
         let file = PidFile::write(&path, std::process::id()).unwrap();
         assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), i32::try_from(std::process::id()).unwrap());
         drop((first, file));
-        assert!(OnlyOne::take(&path, 4713).unwrap()._lock.is_some());
+        assert!(OnlyOne::take(&path, 4713).unwrap().missing().is_none());
     }
 
     #[test]
@@ -184,7 +192,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heartbeat.pid");
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), path.with_extension("lock")).unwrap();
-        assert!(OnlyOne::take(&path, 4711).unwrap()._lock.is_none());
+        assert!(OnlyOne::take(&path, 4711).unwrap().missing().is_some());
         assert!(!dir.path().join("elsewhere").exists(), "nobody is followed");
         assert!(OnlyOne::take(Path::new("/nonexistent/heartbeat.pid"), 4711).is_ok());
     }

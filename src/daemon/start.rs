@@ -85,13 +85,18 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     log.serve_macros();
     let left = Left::look(&options.paths.run_dir, since_boot(), in_force::is_kept(&options.paths));
     let only_one = OnlyOne::take(&options.paths.pid_file, cradle.supervisor);
+    let unlocked = only_one.as_ref().ok().and_then(OnlyOne::missing).map(|error| {
+        let lock = options.paths.pid_file.with_extension("lock");
+        format!("{}: {error}: going on without it; nothing but the pid file keeps a second daemon away", lock.display())
+    });
     let other = match only_one {
         Ok(_) => pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)),
         Err(pid) => Running::Yes(pid),
     };
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
-    let mut terms = Terms { other: Some(other), resolute, ..Terms::default() };
+    let untold = unlocked.into_iter().collect();
+    let mut terms = Terms { other: Some(other), resolute, untold, ..Terms::default() };
     let code = match configuration(options, &mut terms) {
         Ok(config) => begin(options, &config, &clock, &log, cradle, terms),
         Err(problems) if resolute => without_files(options, &problems, &clock, &log, cradle, &left),
@@ -124,7 +129,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
     if !terms.resolute {
         return Err(problems);
     }
-    terms.untold = problems.iter().map(ToString::to_string).collect();
+    terms.untold.extend(problems.iter().map(ToString::to_string));
     match in_force::read(&options.paths, &read) {
         Ok((then, config)) => {
             let first = in_force::sentence(&problems);

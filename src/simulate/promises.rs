@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::cluster::{AutoFailback, Event, ExitReason, GroupState, GroupView, View};
+use crate::cluster::{AutoFailback, Event, ExitReason, GroupState, GroupView, NodeView, View};
 use crate::haresources::Verb;
 use crate::time::Mono;
 
@@ -115,6 +115,12 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn name(&self, node: usize) -> &str {
         self.pair.name(node)
+    }
+
+    /// What a node knows of the other one.
+    fn other(&self, node: usize) -> Option<&NodeView> {
+        let name = self.name(1 - node);
+        self.views[node].as_ref()?.nodes.iter().find(|known| known.name.as_str() == name)
     }
 
     fn group(&self, node: usize, key: &str) -> Option<&GroupView> {

@@ -104,7 +104,10 @@ fn an_ipfail_that_is_killed_is_back_at_once_and_its_partner_hears_of_it() {
         let now = run(host, "pidof ipfail").1;
         !now.is_empty() && now != before && run(host, "cl_status clientstatus alpha ipfail").1 == "online\n"
     });
-    let talk = pair.tap.talk().split_off(told);
+    // The tap reads on its own: it may note the join after `cl_status` was answered.
+    let said = || pair.tap.talk().split_off(told);
+    wait_until("the new one's join on the wire", 3.0, || said().contains("st=join"));
+    let talk = said();
     let (leave, join) = (talk.find("st=leave"), talk.find("st=join"));
     assert!(leave.is_some() && leave < join, "{talk}");
     // Stopped, the daemon ends them and waits for them, and answers until then.

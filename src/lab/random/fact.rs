@@ -28,6 +28,8 @@ pub(super) enum Fact {
     Given(usize),
     /// A node has switched another off, this one.
     Fenced(usize),
+    /// And its device has told it so: not when it gave up waiting, because it heard the other.
+    KnownFenced(usize),
     /// From now on things are so.
     Things(Things),
     /// A node's core was killed; whether another comes is up to the daemon.

@@ -238,6 +238,7 @@ impl Clocks {
             | Fact::Said(..)
             | Fact::Off(_)
             | Fact::Fenced(_)
+            | Fact::KnownFenced(_)
             | Fact::Given(_)
             | Fact::Left(_)
             | Fact::Status(..)

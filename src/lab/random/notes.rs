@@ -38,6 +38,8 @@ pub(super) enum Noted {
     Off,
     /// It asks for another to be switched off.
     Fence(String),
+    /// Its device has told it that it is done; not when it no longer waited for that.
+    Fenced(String),
 }
 
 impl Note {
@@ -49,6 +51,7 @@ impl Note {
         let what = match *rest {
             ["off"] => Noted::Off,
             ["fence", target] => Noted::Fence(target.to_owned()),
+            ["fenced", target] => Noted::Fenced(target.to_owned()),
             [name, "begin", verb] => Noted::Began(name.to_owned(), verb_of(verb)?),
             [name, "end", verb, code] => Noted::Ended(name.to_owned(), verb_of(verb)?, code.parse().ok()?),
             [name, "says", said] => Noted::Said(name.to_owned(), said == "running"),
@@ -137,6 +140,8 @@ rm -f "KEPT/fenced-for-$host"
 read -r now rest </proc/uptime
 echo "$now $host fence $1" >>NOTES
 while [ ! -e "KEPT/fenced-for-$host" ]; do sleep 0.05; done
+read -r now rest </proc/uptime
+echo "$now $host fenced $1" >>NOTES
 "#;
 
 const SCRIPT: &str = r#"#!/bin/sh
@@ -184,6 +189,7 @@ mod tests {
         assert_eq!(note("12.50 alpha one says running\n"), Some(Noted::Said("one".into(), true)));
         assert_eq!(note("12.50 alpha off\n"), Some(Noted::Off));
         assert_eq!(note("12.50 alpha fence beta\n"), Some(Noted::Fence("beta".into())));
+        assert_eq!(note("12.50 alpha fenced beta\n"), Some(Noted::Fenced("beta".into())));
         assert_eq!(note("12.50 alpha one end"), None);
         assert_eq!(note("soon alpha off"), None);
     }

@@ -148,10 +148,8 @@ impl Answers {
                 // It has no limits for scripts.
                 continue;
             }
-            let other = scene.pair.name(1 - asked.node);
-            let nodes = scene.views[asked.node].iter().flat_map(|view| &view.nodes);
             // Who exchanges his program asked for more patience.
-            let borne = nodes.filter(|node| node.name.as_str() == other).map(|node| node.deadtime).max();
+            let borne = scene.other(asked.node).map(|other| other.deadtime);
             let deadtime = scene.deadtime().max(borne.unwrap_or_default());
             let patience = if original { deadtime.max(ORIGINAL_WITHIN) } else { deadtime } * 2;
             if scene.now.since(from.at) > patience + calm.scripts(from) + MARGIN {

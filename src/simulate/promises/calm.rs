@@ -207,9 +207,8 @@ impl Calm {
         let asked = |node: usize| scene.pair.hosts[node].said.0 + scene.pair.hosts[node].said.1;
         // As far as the other heard him.
         let borne = |node: usize| {
-            let name = scene.name(node);
-            let of_other = scene.views[1 - node].iter().flat_map(|view| &view.nodes).find(|n| n.name.as_str() == name);
-            of_other.and_then(|n| n.last_heard.map(|ago| scene.now.before(ago) + n.deadtime)).unwrap_or_default()
+            let of_him = scene.other(1 - node);
+            of_him.and_then(|n| n.last_heard.map(|ago| scene.now.before(ago) + n.deadtime)).unwrap_or_default()
         };
         let until = |node: usize| asked(node).max(borne(node));
         let patience = (0..2).filter(|node| gone(*node)).map(until).max().unwrap_or_default();

@@ -98,9 +98,7 @@ impl Owners {
         for node in 0..2 {
             let host = &scene.pair.hosts[node];
             if host.stalled_until > scene.now && host.cluster.is_some() {
-                let nodes = scene.views[node].iter().flat_map(|view| &view.nodes);
-                let mut others = nodes.filter(|known| known.name.as_str() == scene.name(1 - node));
-                let heard = others.any(|known| known.last_heard.is_some());
+                let heard = scene.other(node).is_some_and(|other| other.last_heard.is_some());
                 self.asleep[node].get_or_insert((host.said.0, heard));
                 continue;
             }

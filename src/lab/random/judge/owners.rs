@@ -86,7 +86,11 @@ impl Owners {
                     let what = format!("{name} is fenced although it {how}, and it has not been heard since");
                     said.push(("S8", format!("{node} {}", scene.entry.at), what));
                 }
-                self.gone[*node] = Some("had been fenced");
+            }
+            Fact::KnownFenced(node) => {
+                if matches!(scene.clocks.things.daemons[*node], Daemon::Off | Daemon::Left) {
+                    self.gone[*node] = Some("had been fenced");
+                }
             }
             _ => {}
         }

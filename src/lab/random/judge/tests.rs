@@ -7,6 +7,7 @@ use crate::haresources::Verb;
 const STARTED: [Daemon; 2] = [Daemon::Well; 2];
 
 /// A list of facts being written: one group of each node, `one` and `two` on alpha, `three` on beta.
+#[derive(Clone)]
 struct List {
     bounds: Bounds,
     entries: Vec<Entry>,
@@ -201,7 +202,10 @@ fn who_left_in_order_or_was_fenced_already_is_not_fenced() {
     list.things(20.0, STARTED, false).add(21.0, Fact::Fenced(1)).add(21.0, Fact::Off(1));
     list.things(21.0, [Daemon::Well, Daemon::Off], true).starts(21.2, 0, "three");
     assert_eq!(list.judged(), Vec::<&str>::new());
-    list.add(22.0, Fact::Fenced(1));
+    // Who gave up waiting for its device, because it heard the other, does not know that it fired all the same.
+    let mut given_up = list.clone();
+    assert_eq!(given_up.add(22.0, Fact::Fenced(1)).judged(), Vec::<&str>::new());
+    list.add(21.3, Fact::KnownFenced(1)).add(22.0, Fact::Fenced(1));
     assert_eq!(list.judged(), ["S8"]);
 }
 

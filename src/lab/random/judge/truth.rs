@@ -96,6 +96,7 @@ impl Truth {
             }
             Fact::Said(..)
             | Fact::Fenced(_)
+            | Fact::KnownFenced(_)
             | Fact::Given(_)
             | Fact::Things(_)
             | Fact::CoreKilled(_)

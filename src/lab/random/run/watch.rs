@@ -79,6 +79,10 @@ impl Run<'_> {
                     fences.push((node, target));
                     continue;
                 }
+                Noted::Fenced(target) => match self.play.pair.plan.node(&target) {
+                    Some(target) => Fact::KnownFenced(target),
+                    None => continue,
+                },
             };
             self.entries.push(Entry { at, fact });
         }
