@@ -54,6 +54,9 @@ pub struct Kept {
     /// The notes before these were lost, and not all was asked yet whether it runs.
     #[serde(default)]
     pub lost: bool,
+    /// For how long the other node asked to be borne, if longer than our deadtime.
+    #[serde(default)]
+    pub patience: Option<Duration>,
 }
 
 /// A hand-over that a successor must finish.
@@ -220,10 +223,12 @@ impl Cluster {
         // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom we held dead we hold
         // dead, unless it is heard at once.
         let held_dead = kept.peer_gone || kept.groups.iter().any(|group| group.since_partition);
-        let patience = if held_dead { self.settings.keepalive * CONFIRMED_BEATS } else { self.settings.deadtime };
+        self.peer.patience = kept.patience;
+        let asked = kept.patience.unwrap_or_default().max(self.settings.deadtime);
+        let patience = if held_dead { asked.min(self.settings.keepalive * CONFIRMED_BEATS) } else { asked };
         let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
         for name in names {
-            self.timers.set(Timer::Dead(name), self.now.mono + patience.min(self.settings.deadtime));
+            self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
         // Who left or was fenced, and was not heard since, is not fenced (again) because we died. Old notes may not know that
@@ -423,7 +428,7 @@ impl Cluster {
 
     /// `verifyallidle`: at a first start nothing of ours should run (`resources.md` 3.2, 5.2).
     fn check_idle(&mut self) {
-        for (key, resource) in self.groups.free_resources() {
+        for (key, resource) in self.groups.resources_of_what_is_down() {
             let invocation = Invocation { resource: resource.clone(), verb: Verb::Status };
             let job = self.groups.next_job();
             self.idle_checks.push(IdleCheck { job, key, resource });
@@ -436,13 +441,16 @@ impl Cluster {
         let Some(at) = self.idle_checks.iter().position(|check| check.job == job) else { return false };
         let IdleCheck { key, resource, .. } = self.idle_checks.remove(at);
         // A group that has moved since is none of this question's business.
-        let index = self.groups.find(&key).filter(|index| self.groups.state(*index) == GroupState::Free);
+        let is_down = |index: &usize| matches!(self.groups.state(*index), GroupState::Free | GroupState::Failed);
+        let index = self.groups.find(&key).filter(is_down);
         let (Some(index), told) = (index, outcome.told()) else { return true };
         let is_first = self.groups.resources(index).first() == Some(&resource);
         let joins = self.stage == Stage::Joining && self.leaving.is_none() && self.cleaning.is_none();
         if told == Told::Running {
             let agent = resource.agent.clone();
             self.report(Report::RunsAlready { resource: resource.to_string(), agent, group: key.clone() });
+            // The notes that call it failed are old.
+            self.groups.forgive(index);
             // What is started first runs: a predecessor whose notes are lost may have started all of it.
             if is_first && joins {
                 self.take_up_what_runs(index);
@@ -552,11 +560,12 @@ impl Cluster {
             peer_gone: self.peer.gone,
             handover: self.handover_to_keep(),
             lost: self.notes_lost && !(self.idle_checks.is_empty() && self.doubtful.is_empty()),
+            patience: self.peer.patience,
         };
         let same = |kept: &Kept| {
-            let Kept { leaving, needs_failback, peer_gone, handover, lost, ref groups } = *kept;
-            (leaving, needs_failback, peer_gone, handover, lost)
-                == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover, fresh.lost)
+            let Kept { leaving, needs_failback, peer_gone, handover, lost, patience, ref groups } = *kept;
+            (leaving, needs_failback, peer_gone, handover, lost, patience)
+                == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover, fresh.lost, fresh.patience)
                 && self.groups.are_kept_as(groups)
         };
         if self.last_kept.as_ref().is_some_and(same) {

@@ -30,6 +30,8 @@ pub(super) enum PeerHold {
     SincePartition,
     /// As `Yes`, but it stood still for longer than its deadtime: whoever else has it keeps it.
     Overslept,
+    /// As `Overslept`, but it had taken it from us: whoever did not, and slept as well, lets go.
+    OversleptTaken,
     /// As `Yes`, but its predecessor had only begun to start it, or it was found running: who does not sleep keeps it.
     Inherited,
     /// As `Yes`, and it cannot stop it.
@@ -44,8 +46,8 @@ impl PeerHold {
 
     /// Whether the peer says it runs it.
     pub(super) const fn is_claimed(self) -> bool {
-        use PeerHold::{Blocked, Inherited, Overslept, SincePartition, Yes};
-        matches!(self, Yes | SincePartition | Overslept | Inherited | Blocked)
+        use PeerHold::{Blocked, Inherited, Overslept, OversleptTaken, SincePartition, Yes};
+        matches!(self, Yes | SincePartition | Overslept | OversleptTaken | Inherited | Blocked)
     }
 
     /// Whether the peer says that it cannot run it.
@@ -62,6 +64,7 @@ impl PeerHold {
             PeerHold::Yes => 'h',
             PeerHold::SincePartition => 't',
             PeerHold::Overslept => 'o',
+            PeerHold::OversleptTaken => 'u',
             PeerHold::Inherited => 'd',
             PeerHold::Blocked => 'b',
         }
@@ -74,6 +77,7 @@ impl PeerHold {
             's' => PeerHold::FailedStays,
             't' => PeerHold::SincePartition,
             'o' => PeerHold::Overslept,
+            'u' => PeerHold::OversleptTaken,
             'd' => PeerHold::Inherited,
             'b' => PeerHold::Blocked,
             // A letter of a later version: whatever it means, it is not "free".

@@ -107,6 +107,11 @@ impl Cluster {
 
     /// The peer takes what we hold, and will go on: we let go of it.
     pub(super) fn on_deaf_for_long(&mut self) {
+        let due = self.peer.deaf_since.map(|since| since + self.deaf_after());
+        if let Some(due) = due.filter(|due| *due > self.now.mono) {
+            // A reread file asks for more patience.
+            return self.timers.set(Timer::Deaf, due);
+        }
         if !self.peer_is_deaf() || self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources
         {
             return;
@@ -179,6 +184,7 @@ impl Cluster {
         if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
             self.drop_standby("this node stood still meanwhile");
         }
+        self.pending_wish = None;
         if self.nice() {
             self.groups.mark_overslept();
             self.oversleeping = Some(Sleep::Woken);
@@ -210,6 +216,12 @@ impl Cluster {
             match self.groups.doubt(index) {
                 Doubt::No => {}
                 _ if !self.peer.holds[index].is_claimed() => self.groups.clear_doubt(index),
+                // Both stood still, or a clock was set: who took it from the other has served since.
+                Doubt::Overslept
+                    if self.peer.holds[index] == PeerHold::Overslept && self.groups.has_partition_mark(index) =>
+                {
+                    self.groups.clear_doubt(index);
+                }
                 // Of two Latidos the other may have less right to it.
                 Doubt::Inherited if self.peer_is_latido() => {}
                 Doubt::Inherited | Doubt::Overslept => self.let_go(index),

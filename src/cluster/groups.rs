@@ -211,19 +211,22 @@ impl Groups {
 
     /// Our own line of letters (`claims`).
     pub(super) fn own_holds(&self, stays: bool) -> Vec<PeerHold> {
-        let hold = |group: &Group| match group.state {
+        let hold = |(index, group): (usize, &Group)| match group.state {
             GroupState::Free => PeerHold::No,
             GroupState::Failed if stays => PeerHold::FailedStays,
             GroupState::Failed => PeerHold::Failed,
             GroupState::Blocked => PeerHold::Blocked,
             GroupState::Starting | GroupState::Held | GroupState::Stopping => match group {
+                Group { doubt: Doubt::Overslept, since_partition: true, .. } if !self.is_going_down(index) => {
+                    PeerHold::OversleptTaken
+                }
                 Group { doubt: Doubt::Overslept, .. } => PeerHold::Overslept,
                 Group { doubt: Doubt::Inherited, .. } => PeerHold::Inherited,
                 Group { since_partition: true, .. } => PeerHold::SincePartition,
                 _ => PeerHold::Yes,
             },
         };
-        self.list.iter().map(hold).collect()
+        self.list.iter().enumerate().map(hold).collect()
     }
 
     pub(super) fn view(&self, claimed_by_peer: impl Fn(usize) -> bool) -> Vec<GroupView> {
@@ -241,9 +244,9 @@ impl Groups {
     }
 
     /// Every resource of every group that is free, with the group's key.
-    pub(super) fn free_resources(&self) -> Vec<(String, Resource)> {
-        let free = self.list.iter().filter(|group| group.state == GroupState::Free);
-        free.flat_map(|group| group.spec.resources.iter().map(|r| (group.spec.key().to_owned(), r.clone()))).collect()
+    pub(super) fn resources_of_what_is_down(&self) -> Vec<(String, Resource)> {
+        let down = self.list.iter().filter(|group| matches!(group.state, GroupState::Free | GroupState::Failed));
+        down.flat_map(|group| group.spec.resources.iter().map(|r| (group.spec.key().to_owned(), r.clone()))).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::wire::{Kind, Message, field};
 
-use super::claims::PeerHold;
+use super::claims::{HEARD, PeerHold};
 use super::timer::Timer;
 use super::{Cluster, GroupState, OnStartFailure, Report};
 
@@ -51,7 +51,7 @@ impl Cluster {
         let Some(index) = message.get(field::IPADDR).and_then(|key| self.groups.find(key)) else { return };
         if *kind == Kind::IpRequest {
             self.on_ip_request(index);
-        } else if message.get(field::OK) == Some("OK") && self.leaving.is_none() {
+        } else if message.get(field::OK) == Some("OK") && self.leaving.is_none() && self.is_of_this_life(message) {
             match self.groups.state(index) {
                 GroupState::Free if !self.is_alone() => {
                     self.peer.holds[index] = PeerHold::No;
@@ -127,6 +127,7 @@ impl Cluster {
             .with(field::IPADDR, self.groups.key(index))
             .with(field::WEOWN, if owned { "yes" } else { "no" })
             .with(field::OK, "OK");
+        let answer = if self.peer_is_latido() { answer.with(HEARD, self.heard_of_peer()) } else { answer };
         self.send_to(&peer, answer);
     }
 }

@@ -125,10 +125,21 @@ impl Cluster {
             node.last_heard = node.last_heard.max(Some(at));
             let until = node.last_heard.unwrap_or(at) + node.dead_after;
             self.timers.set(Timer::Dead(node.name.clone()), until);
+        } else if node.status != Status::Dead && node.farewell.is_none() {
+            // Its first status was lost: whoever speaks is not called dead for that.
+            self.timers.postpone(&Timer::Dead(node.name.clone()), at + self.settings.deadtime);
         }
     }
 
     fn dispatch(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) {
+        let node = &mut self.nodes[index];
+        // What was asked for again tells an old time, also when it comes before anything new.
+        let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest);
+        let borne = self.settings.deadtime.min(self.said_patience);
+        if is_newest && node.clock_jumped(at, message, borne, self.settings.keepalive) && self.peer.is_node(index) {
+            // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
+            self.overslept();
+        }
         if *kind == Kind::Status {
             return self.on_status(index, message, at);
         }
@@ -194,12 +205,12 @@ impl Cluster {
                     return true;
                 }
                 let node = &self.nodes[index];
-                if node.past_life.is_some_and(|(past, until)| past == generation && self.now.mono < until) {
-                    // Its last words before the restart, on a slow medium.
-                    return false;
+                // Its last words before the restart, on a slow medium, or else a second restart that counts wrong.
+                let last_words = |(past, until)| past == generation && self.now.mono < until;
+                if !node.past_life.is_some_and(last_words) {
+                    let report = Report::Replay { node: node.name.clone(), generation, known };
+                    self.report_once(format!("replay {} {}", node.name, generation.0), report);
                 }
-                let report = Report::Replay { node: node.name.clone(), generation, known };
-                self.report_once(format!("replay {} {}", node.name, generation.0), report);
                 self.doubt(index, kind, message, at);
                 return false;
             }
@@ -257,8 +268,8 @@ impl Cluster {
         }
         if has_left {
             // It was not there when we said it, or has forgotten it.
+            self.farewell_seq = None;
             self.say_shutdone();
-            self.farewell_seq = self.seq;
             self.linger();
         }
     }
@@ -347,8 +358,6 @@ impl Cluster {
         let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
         node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
-        // What was asked for again tells an old time, also when it comes before anything new.
-        let jumped = sequence >= node.newest && node.clock_jumped(at, message, &self.settings);
         node.last_status = sequence;
         node.last_status_at = node.last_status_at.max(Some(at));
         let mut waits_for_word = false;
@@ -356,10 +365,9 @@ impl Cluster {
             let asked = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
             let longer = std::mem::replace(&mut node.dead_after, asked) < asked && node.is_alive();
             waits_for_word = longer && node.is_latido && self.local_status == Status::Active;
-        }
-        if jumped && self.peer.is_node(index) {
-            // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
-            self.overslept();
+            if self.peer.is_node(index) {
+                self.peer.patience = Some(asked).filter(|asked| *asked > self.settings.deadtime);
+            }
         }
         self.is_believed(index);
         self.note_wish_for_proof(index, message);

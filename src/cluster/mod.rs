@@ -175,8 +175,8 @@ pub struct Cluster {
     standby: Standby,
     /// The number of the `other` that the present dialogue rests on.
     promised_seq: u64,
-    /// Of our last `shutdone`, and for how long the other is waited for to hear it.
-    farewell_seq: Sequence,
+    /// Of the `shutdone` that the other has heard if it acknowledges it, and for how long that is waited for.
+    farewell_seq: Option<Sequence>,
     linger_until: Mono,
     /// Of the last time we asked what the peer holds.
     asked_seq: Sequence,
@@ -185,6 +185,8 @@ pub struct Cluster {
     /// A `done` that is obeyed once all that had arrived was heard, and its number.
     taking: Option<(Set, u64)>,
     pending_take: Option<Set>,
+    /// What the other wished for while we gave it something else, and until when it waits.
+    pending_wish: Option<(Set, Mono)>,
     client_wait: Option<ClientWait>,
     leaving: Option<Leaving>,
     fencing: Option<Fencing>,
@@ -212,6 +214,10 @@ pub struct Cluster {
     asked_asleep: Option<(ClientId, Request)>,
     /// When we last said that we live.
     said_at: Option<Mono>,
+    /// And the patience asked for then: a reread file may ask for another by now.
+    said_patience: Duration,
+    /// After which of our words it was noticed that we stood still.
+    slept_after: Option<Mono>,
     idle_checks: Vec<IdleCheck>,
     /// A predecessor died and nobody knows what it ran.
     notes_lost: bool,
@@ -258,12 +264,13 @@ impl Cluster {
             failback_not_before: Mono::ZERO,
             standby: Standby::Not,
             promised_seq: 0,
-            farewell_seq: Sequence(0),
+            farewell_seq: None,
             linger_until: Mono::ZERO,
             asked_seq: Sequence(0),
             offer_seq: 0,
             taking: None,
             pending_take: None,
+            pending_wish: None,
             client_wait: None,
             leaving: None,
             fencing: None,
@@ -285,6 +292,8 @@ impl Cluster {
             oversleeping: None,
             asked_asleep: None,
             said_at: None,
+            said_patience: Duration::MAX,
+            slept_after: None,
             idle_checks: Vec::new(),
             notes_lost: false,
             doubtful: BTreeSet::new(),
@@ -429,8 +438,10 @@ impl Cluster {
     fn notice_sleep(&mut self) {
         let silence = self.said_at.map_or(Duration::ZERO, |at| self.now.mono.since(at));
         let Settings { deadtime, keepalive, .. } = self.settings;
+        let deadtime = deadtime.min(self.said_patience);
         let nearly_dead = deadtime.saturating_sub(keepalive).max(keepalive * 3 / 2);
-        if silence > nearly_dead && self.oversleeping.is_none() {
+        if silence > nearly_dead && self.slept_after != self.said_at {
+            self.slept_after = self.said_at;
             self.overslept();
         }
     }

@@ -181,6 +181,7 @@ impl Cluster {
                 | PeerHold::Yes
                 | PeerHold::SincePartition
                 | PeerHold::Overslept
+                | PeerHold::OversleptTaken
                 | PeerHold::Inherited
                 | PeerHold::Blocked,
             )

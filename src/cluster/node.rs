@@ -10,7 +10,7 @@ use super::gaps::Gaps;
 use super::proof::Proof;
 use super::send::millis;
 use super::sequence::SeqTrack;
-use super::{LinkView, NodeView, Settings, Status};
+use super::{LinkView, NodeView, Status};
 
 /// What a clock on the wire tells.
 const SECOND: Duration = Duration::from_secs(1);
@@ -141,14 +141,20 @@ impl Node {
     /// Whether its clock has gone on by itself while ours stood still, as that of a frozen machine does, for long enough
     /// that it nearly called us dead. It tells whole seconds only, so the least of what they may mean is enough; but less
     /// than two of them may be no more than that, and a first message that was late.
-    pub(super) fn clock_jumped(&mut self, at: Mono, message: &Message, settings: &Settings) -> bool {
+    pub(super) fn clock_jumped(
+        &mut self,
+        at: Mono,
+        message: &Message,
+        deadtime: Duration,
+        keepalive: Duration,
+    ) -> bool {
         let Some(seconds) = message.hex(field::TS) else { return false };
         let theirs = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
         let ahead = theirs.saturating_sub(whole_millis(at.elapsed()));
-        let enough = settings.deadtime.saturating_sub(settings.keepalive + SECOND).max(SECOND * 2);
+        let enough = deadtime.saturating_sub(keepalive + SECOND).max(SECOND * 2);
         let before = *self.ahead_before.get_or_insert((at, ahead));
         let jumped = ahead.saturating_sub(before.1) >= whole_millis(enough);
-        if jumped || at.since(before.0) > settings.deadtime {
+        if jumped || at.since(before.0) > deadtime {
             self.ahead_before = Some((at, ahead));
         }
         jumped

@@ -11,7 +11,9 @@ use crate::wire::{Kind, Message, field};
 use super::claims::{HEARD, LATIDO, PeerHold};
 use super::deaf::Sleep;
 use super::groups::Doubt;
+use super::shutdown::Leaving;
 use super::standby::Standby;
+use super::takeover::Question;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
 
@@ -42,6 +44,11 @@ impl Cluster {
         self.stop_fencing();
         if !self.settings.manage_resources {
             return;
+        }
+        if self.leaving == Some(Leaving::Done) {
+            // There is nothing to ask any more; it held us dead when we said it.
+            self.send_status();
+            return self.say_shutdone();
         }
         self.peer.said = false;
         self.peer.stable = false;
@@ -108,8 +115,14 @@ impl Cluster {
         in_this_life && hex(number).is_some_and(|number| number >= self.asked_seq.0)
     }
 
+    /// Whether it was not said to a predecessor of ours, and waited for us; who does not say whom he heard is believed.
+    pub(super) fn is_of_this_life(&self, message: &Message) -> bool {
+        let generation = message.get(HEARD).and_then(|heard| heard.split_once('.')).map(|(_, generation)| generation);
+        generation.is_none_or(|digits| u64::from_str_radix(digits, 16) == Ok(self.birth.generation.0))
+    }
+
     /// Whether the peer was heard just now, not only before it was cut off again.
-    fn hears_peer_now(&self) -> bool {
+    pub(super) fn hears_peer_now(&self) -> bool {
         let lately = |at: Mono| self.now.mono.since(at) < self.settings.keepalive * 3 / 2;
         self.peer_node().and_then(|node| node.last_heard).is_some_and(lately)
     }
@@ -143,6 +156,9 @@ impl Cluster {
         if is_answer {
             // All that was asked after them was heard.
             self.peer.invited.retain(|_, asked| !*asked);
+            if self.peer.orphans == Question::Asked {
+                self.peer.orphans = Question::Answered;
+            }
             if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(Sleep::Asked) {
                 self.timers.stop(&Timer::Heal);
             }
@@ -150,6 +166,15 @@ impl Cluster {
         }
         if self.peer.holds.contains(&PeerHold::SincePartition) {
             self.seems_deaf();
+        }
+        let holds = self.peer.holds.iter().enumerate();
+        let takes = |(index, hold): (usize, &PeerHold)| {
+            let is_blocked = self.groups.state(index) == GroupState::Blocked;
+            is_blocked && hold.is_claimed() && *hold != PeerHold::Blocked
+        };
+        if self.leaving == Some(Leaving::Blocked) && holds.into_iter().any(takes) {
+            // It may not have heard what we cannot stop.
+            self.last_claim = None;
         }
         for index in 0..self.groups.len() {
             // It knows of us and does not hold it: ours by right, and our address is the only one.
@@ -180,7 +205,7 @@ impl Cluster {
                 self.let_partition_groups_go();
             }
         }
-        if self.oversleeping == Some(Sleep::Asked) && !self.timers.is_set(&Timer::Heal) {
+        if self.oversleeping == Some(Sleep::Asked) && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
             self.forget_sleep();
         }
         let waits = self.peer.returned && self.peer_is_latido();
@@ -226,17 +251,19 @@ impl Cluster {
     fn decide_with_latido(&mut self, index: usize) {
         // Higher wins; a group that cannot be stopped stays where it is.
         let ours = match self.groups.doubt(index) {
+            Doubt::Overslept if self.groups.has_partition_mark(index) => 1,
             Doubt::Overslept => 0,
-            Doubt::Inherited => 1,
-            Doubt::No if self.groups.has_partition_mark(index) => 2,
-            Doubt::No => 3,
+            Doubt::Inherited => 2,
+            Doubt::No if self.groups.has_partition_mark(index) => 3,
+            Doubt::No => 4,
         };
         let theirs = match self.peer.holds[index] {
             PeerHold::Overslept => 0,
-            PeerHold::Inherited => 1,
-            PeerHold::SincePartition => 2,
-            PeerHold::Blocked => 4,
-            PeerHold::Yes | PeerHold::Unknown | PeerHold::No | PeerHold::Failed | PeerHold::FailedStays => 3,
+            PeerHold::OversleptTaken => 1,
+            PeerHold::Inherited => 2,
+            PeerHold::SincePartition => 3,
+            PeerHold::Blocked => 5,
+            PeerHold::Yes | PeerHold::Unknown | PeerHold::No | PeerHold::Failed | PeerHold::FailedStays => 4,
         };
         let we_lose = if ours == theirs { self.loses_a_draw(index) } else { ours < theirs };
         if we_lose {

@@ -125,6 +125,9 @@ impl Cluster {
         let late = node.is_alive()
             && node.last_heard.is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
         let is_old = sequence < node.last_status && !late && !node.track.misses(sequence);
-        *kind == Kind::Status && is_old && (first || node.status == Status::Dead || !node.heard)
+        // Who goes on counting answers our question with a new number.
+        let wanted = node.proof.wanted.map(|(number, _)| number);
+        let answers = wanted.is_some() && message.hex(PROOF) == wanted;
+        *kind == Kind::Status && is_old && (first || answers || node.status == Status::Dead || !node.heard)
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
+use super::claims::HEARD;
 use super::history::Recall;
 use super::timer::Timer;
 use super::{Action, Cluster, Report, Status};
@@ -97,7 +98,8 @@ impl Cluster {
 
     fn on_ack(&mut self, index: usize, message: &Message) {
         let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
-        if acked <= self.seq {
+        // What was heard of a predecessor of ours is no news of us.
+        if acked <= self.seq && self.is_of_this_life(message) {
             let node = &mut self.nodes[index];
             node.acked = node.acked.max(acked);
             self.free_acked_history();
@@ -132,6 +134,10 @@ impl Cluster {
 
     fn send_ack(&mut self, index: usize, ack: Sequence) {
         let name = self.nodes[index].name.clone();
-        self.send_to(&name, Message::new(&Kind::Ack).with(field::ACKSEQ, format!("{:x}", ack.0)));
+        let mut message = Message::new(&Kind::Ack).with(field::ACKSEQ, format!("{:x}", ack.0));
+        if self.peer.is_node(index) && self.peer_is_latido() {
+            message.set(HEARD, self.heard_of_peer());
+        }
+        self.send_to(&name, message);
     }
 }

@@ -106,7 +106,7 @@ impl Cluster {
 
     /// The same, with another patience than usual asked of the others.
     pub(super) fn send_status_with(&mut self, deadtime: Duration) {
-        self.said_at = Some(self.now.mono);
+        (self.said_at, self.said_patience) = (Some(self.now.mono), deadtime);
         let dead_after = millis(deadtime);
         let mut status = Message::new(&Kind::Status)
             .with(field::ST, self.local_status.as_str())

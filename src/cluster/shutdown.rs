@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::wire::{Kind, Message, field};
+use crate::wire::{Kind, Message, Sequence, field};
 
 use super::node::Node;
 use super::standby::Standby;
@@ -43,6 +43,7 @@ impl Cluster {
         self.report(Report::ShutdownBegins);
         self.leaving = Some(Leaving::Releasing);
         self.pending_take = None;
+        self.pending_wish = None;
         self.stop_fencing();
         self.end_client("this node is leaving".into());
         if self.standby != Standby::Not {
@@ -98,9 +99,11 @@ impl Cluster {
         self.leaving = Some(Leaving::Done);
         if self.local_status == Status::Init {
             self.introduce();
+        } else if self.is_alone() && self.peer_is_latido() {
+            // It may hear us again by now; nobody who held us dead obeys us before our status was heard.
+            self.send_status();
         }
         self.say_shutdone();
-        self.farewell_seq = self.seq;
         if self.is_alone() || self.peer.index.is_none() {
             return self.exit_now();
         }
@@ -115,12 +118,17 @@ impl Cluster {
 
     pub(super) fn say_shutdone(&mut self) {
         self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
+        // Who has acknowledged nothing may hear us from a later number on, and acknowledges that.
+        if self.peer_node().is_some_and(|node| node.acked > Sequence(0)) {
+            self.farewell_seq = self.farewell_seq.or(Some(self.seq));
+        }
     }
 
     /// Who did not hear the farewell would call us dead, and fence us: a Latido is told again, and who was not heard yet in
     /// this life, for at most a deadtime.
     pub(super) fn on_linger_over(&mut self) {
-        let missed = |node: &Node| node.is_latido && node.says_hears && node.acked < self.farewell_seq;
+        let has_heard = |node: &Node| self.farewell_seq.is_some_and(|farewell| farewell <= node.acked);
+        let missed = |node: &Node| node.is_latido && node.says_hears && !has_heard(node);
         let unheard = |node: &Node| !node.heard || missed(node);
         if self.peer_node().is_some_and(unheard) {
             // Nobody obeys whose status was not heard.

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use crate::names::{ClientId, NodeName};
+use crate::time::Mono;
 use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::{LATIDO, PeerHold};
@@ -62,6 +63,8 @@ pub(super) struct ClientWait {
     pub(super) to_us: bool,
     /// The dialogue is over; only the peer's word is missing.
     over: bool,
+    /// Until when the other may begin to give.
+    until: Mono,
 }
 
 impl Cluster {
@@ -73,7 +76,7 @@ impl Cluster {
             };
         }
         let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
-        if asks && self.leaving.is_none() && self.asked_asleep.is_none() {
+        if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
             // Known in a moment is what there is to hand over.
             self.asked_asleep = Some((client, request));
             return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
@@ -114,7 +117,7 @@ impl Cluster {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
         self.needs_failback = false;
-        self.client_wait = Some(ClientWait { client, groups, to_us: false, over: false });
+        self.client_wait = Some(ClientWait { client, groups, to_us: false, over: false, until: self.now.mono });
         self.begin_standby(set);
     }
 
@@ -131,8 +134,9 @@ impl Cluster {
                 self.groups.forgive(index);
             }
         }
-        self.client_wait = Some(ClientWait { client, groups, to_us: true, over: false });
-        self.timers.set(Timer::Client, self.now.mono + self.answer_within());
+        let until = self.now.mono + self.answer_within();
+        self.client_wait = Some(ClientWait { client, groups, to_us: true, over: false, until });
+        self.timers.set(Timer::Client, until);
         self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()));
     }
 
@@ -341,6 +345,7 @@ impl Cluster {
             }
             self.send(answer);
         }
+        self.serve_wish();
         match self.standby {
             Standby::Releasing(set) => self.serve_release(set),
             Standby::Taking(set) => self.serve_take(set),
@@ -372,9 +377,13 @@ impl Cluster {
 
     fn on_accepted(&mut self, message: &Message) {
         let (Standby::Asked(set), Some(node)) = (self.standby, self.peer_name()) else { return };
+        self.promised_seq = message.sequence().unwrap_or_default().0;
+        if self.peer_is_latido() && self.peer.stable_seq > self.promised_seq {
+            // Overtaken by the word that it promises nothing any more.
+            return self.drop_standby("the other node cancelled the hand-over");
+        }
         self.report(Report::StandbyAccepted { node, set });
         self.standby = Standby::Releasing(set);
-        self.promised_seq = message.sequence().unwrap_or_default().0;
         if self.promised_seq > self.peer.claims_seq
             && let Some(holds) = self.read_letters(message)
         {
@@ -468,11 +477,13 @@ impl Cluster {
 
     /// A taker that has promised and says that it is stable is in no dialogue any more: its `done` will not come.
     pub(super) fn on_taker_is_quiet(&mut self, sequence: u64) {
-        if let Standby::AwaitingTaker(set) = self.standby
-            && sequence > self.promised_seq
-            && self.peer_is_latido()
-        {
-            self.end_giving(set);
+        if sequence <= self.promised_seq || !self.peer_is_latido() {
+            return;
+        }
+        match self.standby {
+            Standby::AwaitingTaker(set) => self.end_giving(set),
+            Standby::Releasing(_) => self.drop_standby("the other node cancelled the hand-over"),
+            Standby::Not | Standby::Asked(_) | Standby::Promised(..) | Standby::Taking(_) => {}
         }
     }
 
@@ -513,7 +524,7 @@ impl Cluster {
         self.report(Report::AcquireDone { set: set.inverted() });
         self.report(Report::StandbyDone { set });
         self.send_ask(set, "done");
-        self.answer_taker_client();
+        self.answer_taker_client(set.inverted());
     }
 
     /// A claim that says `standby`: the giver has begun.
@@ -582,6 +593,7 @@ impl Cluster {
     /// and `settle` decides anew.
     pub(super) fn cancel_standby_with_peer(&mut self) {
         self.pending_take = None;
+        self.pending_wish = None;
         self.timers.stop(&Timer::PendingTake);
         if self.standby != Standby::Not {
             self.drop_standby("the other node went away meanwhile");
@@ -595,16 +607,46 @@ impl Cluster {
         let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) else {
             return self.report_bad_set(message);
         };
-        let ask =
-            Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.inverted().as_str()).with(field::INFO, "me");
-        self.on_local_ask(&ask);
+        let waits = self.standby == Standby::Not && !self.is_at_rest();
+        if self.peer_is_latido() && (waits || self.is_giving_or_asks()) {
+            // A failback may have begun at the same moment, or a start: the rest comes after that.
+            self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within()));
+            return;
+        }
+        self.on_local_ask(&ask(set.inverted(), "me"));
     }
 
-    fn answer_taker_client(&mut self) {
+    /// Whether a hand-over could begin now.
+    fn is_at_rest(&self) -> bool {
+        self.peer.stable && !self.groups.is_busy() && self.oversleeping.is_none()
+    }
+
+    /// Offers what the other wished for while it was being given something else, unless it has given up waiting.
+    fn serve_wish(&mut self) {
+        let Some((set, until)) = self.pending_wish else { return };
+        let is_over = self.now.mono >= until;
+        if is_over || self.standby == Standby::Not && self.is_at_rest() {
+            self.pending_wish = None;
+            if !is_over {
+                self.on_local_ask(&ask(set, "me"));
+            }
+        }
+    }
+
+    /// This set, in our terms, was offered, and taken as far as possible.
+    fn answer_taker_client(&mut self, taken: Set) {
         let Some(wait) = self.client_wait.take_if(|wait| wait.to_us) else { return };
-        self.timers.stop(&Timer::Client);
         let here = |key: &String| self.groups.find(key).is_some_and(|at| self.groups.state(at) == GroupState::Held);
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(here);
+        let offered = |key: &String| self.groups.find(key).is_none_or(|at| self.in_set(at, taken));
+        let comes = self.peer_is_latido() && self.now.mono < wait.until;
+        if comes && !missing.is_empty() && !missing.iter().any(offered) {
+            // A failback of its own began at the same moment: what we wish for comes after that.
+            self.timers.set(Timer::Client, wait.until);
+            self.client_wait = Some(wait);
+            return;
+        }
+        self.timers.stop(&Timer::Client);
         let response = if missing.is_empty() {
             Response::Moved { groups }
         } else {

@@ -23,7 +23,7 @@ use super::standby::Standby;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set, Status};
 
-pub(super) use peer::Peer;
+pub(super) use peer::{Peer, Question};
 
 /// As long as the original waits when both nodes start (`resources.md` 2.2); for us the last resort.
 const PEER_SILENT_AFTER: Duration = Duration::from_secs(10);
@@ -80,7 +80,11 @@ impl Cluster {
             return;
         }
         if self.is_alone() {
-            self.forget_sleep();
+            match &mut self.oversleeping {
+                // What may run there is not known before it is off.
+                Some(sleep) if self.fencing.is_some() => *sleep = Sleep::Asked,
+                _ => self.forget_sleep(),
+            }
             return self.settle_down();
         }
         if self.nice() {
@@ -304,7 +308,7 @@ impl Cluster {
                 continue;
             }
             orphaned = true;
-            if self.orphans_waited_for() {
+            if self.orphans_waited_for() && self.orphans_are_confirmed() {
                 let (group, owner) = (self.groups.key(index), self.groups.owner(index).clone());
                 self.report(Report::Orphan { group, owner });
                 // Its home node was deaf or slow: it goes home when that is over.
@@ -336,7 +340,21 @@ impl Cluster {
     /// Whoever has just begun to live takes what is his by himself.
     pub(super) fn wait_for_orphans_anew(&mut self) {
         self.groups.orphaned_since = None;
+        self.peer.orphans = Question::NotAsked;
         self.timers.stop(&Timer::Orphans);
+    }
+
+    /// Who has fallen silent meanwhile may have taken it: a Latido is asked first, an original must be heard.
+    fn orphans_are_confirmed(&mut self) -> bool {
+        if !self.peer_is_latido() {
+            return self.hears_peer_now();
+        }
+        let waits = self.peer.orphans == Question::Asked && self.timers.is_set(&Timer::Heal);
+        if self.peer.orphans != Question::Answered && !waits {
+            self.ask_what_it_holds();
+            self.peer.orphans = Question::Asked;
+        }
+        self.peer.orphans == Question::Answered
     }
 
     fn orphans_waited_for(&self) -> bool {

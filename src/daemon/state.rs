@@ -101,6 +101,9 @@ impl State {
                 let _ = writeln!(text, "{word}");
             }
         }
+        if let Some(patience) = self.kept.patience {
+            let _ = writeln!(text, "bears {}", patience.as_millis());
+        }
         if let Some(Handover { giving, set, done, heard }) = handover {
             let (side, step) = (if giving { "gives" } else { "takes" }, if done { "done" } else { "begun" });
             let _ = writeln!(text, "handover {side} {set} {step} {}", heard.0);
@@ -141,6 +144,7 @@ impl State {
                 "failback" => state.kept.needs_failback = true,
                 "peer-gone" => state.kept.peer_gone = true,
                 "lost" => state.kept.lost = true,
+                "bears" => state.kept.patience = millis(rest),
                 "handover" => state.kept.handover = handover(rest),
                 "group" => state.kept.groups.push(group(rest)?),
                 "why" => state.kept.groups.last_mut()?.failure = Some(rest.to_owned()),

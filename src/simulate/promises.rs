@@ -233,13 +233,6 @@ impl Pair {
         }
     }
 
-    /// A core has heard that the node it shot is off.
-    pub(super) fn promises_shot(&mut self, by: usize, worked: bool) {
-        if let Some(promises) = self.promises.as_mut().filter(|_| worked) {
-            promises.fences.on_shot(1 - by, self.now);
-        }
-    }
-
     /// A core is about to end.
     pub(super) fn promises_exit(&mut self, node: usize, reason: &ExitReason) {
         if let Some(mut promises) = self.promises.take() {

@@ -67,7 +67,6 @@ impl Pair {
             Coming::FenceEnds { job, outcome, shoots, cancelled } if same_power => {
                 self.device_did(node, shoots, cancelled);
                 if !cancelled {
-                    self.promises_shot(node, shoots && same_life);
                     self.is_done(key, node, life, Event::Done { job, outcome });
                 }
             }

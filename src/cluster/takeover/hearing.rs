@@ -3,6 +3,7 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
+use super::super::shutdown::Leaving;
 use super::super::standby::Standby;
 use super::super::{Cluster, Report};
 use super::Stage;
@@ -73,7 +74,9 @@ impl Cluster {
             self.peer.claims_seq = sequence;
             self.on_claims_known(self.is_answer(message));
         }
-        if self.stage == Stage::Joining {
+        // Who leaves before he has joined knows what he cannot stop.
+        let has_decided = matches!(self.leaving, Some(Leaving::Blocked | Leaving::Done));
+        if self.stage == Stage::Joining && !has_decided {
             self.peer.waits_for_answer = true;
             return;
         }
@@ -101,6 +104,8 @@ impl Cluster {
                 if self.stage == Stage::Asking {
                     self.settle_down();
                 }
+                self.on_giver_gave_up_giving(sequence);
+                self.on_taker_is_quiet(sequence);
                 self.on_claims_known(self.is_answer(message));
             }
             return;

@@ -1,6 +1,7 @@
 //! The other node, as far as groups go: what it has said of itself and of them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::names::NodeName;
 
@@ -27,6 +28,10 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) never_taken: Option<Set>,
     /// The keys of groups that we said had failed here: it may be taking them; and whether it was asked since.
     pub(in crate::cluster) invited: BTreeMap<String, bool>,
+    /// For how long it asked to be borne, if longer than our deadtime, as far as it was ever heard.
+    pub(in crate::cluster) patience: Option<Duration>,
+    /// How far we are with asking whether nobody runs what nobody seems to run.
+    pub(in crate::cluster) orphans: Question,
     /// It said `starting` before we could answer.
     pub(in crate::cluster) waits_for_answer: bool,
     /// `resource` messages with a lower number are older than what we know.
@@ -55,6 +60,15 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) deaf_told: bool,
 }
 
+/// A question to the other node, of which one thing only is of interest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cluster) enum Question {
+    #[default]
+    NotAsked,
+    Asked,
+    Answered,
+}
+
 /// What a peer had said, to be taken up again.
 #[derive(Debug)]
 pub(in crate::cluster) struct Words {
@@ -75,6 +89,8 @@ impl Peer {
             leaving: false,
             never_taken: None,
             invited: BTreeMap::new(),
+            patience: None,
+            orphans: Question::NotAsked,
             waits_for_answer: false,
             claims_seq: 0,
             sides: Sides::default(),
@@ -120,6 +136,7 @@ impl Peer {
         self.leaving = false;
         self.never_taken = None;
         self.invited.clear();
+        self.orphans = Question::NotAsked;
         self.waits_for_answer = false;
         self.claims_seq = 0;
         self.returned = false;

@@ -20,7 +20,16 @@ fn kept() -> Kept {
         group(GroupState::Stopping, &["rc"], None),
     ];
     let handover = Handover { giving: true, set: Set::Foreign, done: false, heard: Sequence(77) };
-    Kept { groups, leaving: true, needs_failback: true, peer_gone: true, handover: Some(handover), lost: true }
+    let patience = Some(Duration::from_secs(8));
+    Kept {
+        groups,
+        leaving: true,
+        needs_failback: true,
+        peer_gone: true,
+        handover: Some(handover),
+        lost: true,
+        patience,
+    }
 }
 
 #[test]
@@ -96,7 +105,7 @@ fn notes_of_version_0_1_0_and_of_a_later_one_are_read() {
     let mut kept = kept();
     kept.groups[1].since_partition = false;
     kept.groups.iter_mut().for_each(|group| group.begun = true);
-    (kept.peer_gone, kept.handover, kept.lost) = (false, None, false);
+    (kept.peer_gone, kept.handover, kept.lost, kept.patience) = (false, None, false, None);
     let state = State::from_text(of_0_1_0).unwrap();
     assert_eq!((state.kept.clone(), state.boot.as_str()), (kept, "9f2c 37"));
     assert_eq!((state.alive, state.patience), (Duration::from_millis(123_456), Duration::from_secs(2)));

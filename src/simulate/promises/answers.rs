@@ -163,6 +163,10 @@ impl Answers {
     fn ask_gone(&mut self, scene: &Scene<'_>, calm: &Calm, node: usize, said: &mut Said) {
         let (Some(told), Some(awake)) = (self.leaving[node], calm.is_awake_since(node)) else { return };
         let blocked = scene.views[node].iter().flat_map(|view| &view.groups).any(|g| g.state == GroupState::Blocked);
+        if blocked {
+            // It goes on when somebody has helped.
+            self.leaving[node] = Some(calm.stamp(scene.now));
+        }
         let since = told.max(awake);
         // Who dies on his way out begins his way anew.
         let from = since.at.max(calm.begun(node));

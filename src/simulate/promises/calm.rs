@@ -17,6 +17,8 @@ use super::Scene;
 const CHANCE: f64 = 1e-9;
 /// Slower than this a medium is of no use to a hand-over.
 const LATE: Duration = Duration::from_secs(1);
+/// So much more may be asked for during an upgrade.
+const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
 /// A fencing device that failed is used again after five seconds.
 const FENCE_ROUND: Duration = Duration::from_secs(6);
 
@@ -34,6 +36,7 @@ pub(super) struct Calm {
     /// The same, and no core is away or stands still for a moment.
     still: Option<Stamp>,
     one_way: Option<Stamp>,
+    heard_each_other: bool,
     awake: [Option<Stamp>; 2],
     /// For how long anything has been started or stopped, or waited for its turn.
     busy: Duration,
@@ -44,14 +47,23 @@ pub(super) struct Calm {
     /// Who left in order has nothing to answer for any more.
     left: [bool; 2],
     lags: [Duration; 2],
+    /// What birth has to be waited for longer.
+    lagged: Duration,
     /// When a node last died, was born or went.
     stirred: Mono,
     born: Mono,
     lives: [u64; 2],
     /// When each core that is there began its life, and when it began to listen: who cleans up hears nobody.
     begun: [Mono; 2],
+    began: [Stamp; 2],
     listens: [Mono; 2],
     was_on: [bool; 2],
+    /// The longest patience each ever asked for.
+    asked_most: [Duration; 2],
+    /// Somebody may believe by old notes that the other asked for more patience than it does by now.
+    old_notes: bool,
+    /// When each had last spoken at the last look: while all stand still nobody looks.
+    said: [Mono; 2],
     /// When a fencing device was last at work, or failed.
     fencing: Mono,
 }
@@ -77,7 +89,7 @@ impl Calm {
         for (known, host) in self.lags.iter_mut().zip(&pair.hosts) {
             // A clock that stood still is waited for.
             let longer = host.lag.saturating_sub(std::mem::replace(known, host.lag));
-            self.born += longer;
+            self.lagged += longer;
             self.stirred = if longer.is_zero() { self.stirred } else { now + longer };
         }
         let stamp = self.stamp(now);
@@ -90,11 +102,19 @@ impl Calm {
             let was_on = std::mem::replace(&mut self.was_on[node], is_on);
             if is_on && (!was_on || self.lives[node] != pair.hosts[node].life) {
                 self.begun[node] = now;
+                self.began[node] = self.stamp(now);
                 self.listens[node] = now;
             }
         }
         let hears = |node: usize| self.listens[1 - node] < pair.hosts[node].said.0;
-        let awake = [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node), self.begun[node]));
+        let said = self.said;
+        let slept = |node: usize| {
+            let until = pair.hosts[node].stalled_until;
+            until > looked && !pair.is_short(node, until.since(said[node].min(pair.hosts[node].said.0)))
+        };
+        let awake =
+            [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node), self.begun[node]) && !slept(node));
+        self.said = [0, 1].map(|node| pair.hosts[node].said.0);
         let mut changed = false;
         for (node, is_awake) in awake.into_iter().enumerate() {
             changed |= keep(&mut self.awake[node], stamp, is_awake);
@@ -104,7 +124,15 @@ impl Calm {
                 changed = true;
             }
         }
+        self.asked_most = [0, 1].map(|node| self.asked_most[node].max(pair.hosts[node].said.1));
         let well = awake == [true, true];
+        let hear_each_other = pair.hear_each_other();
+        if std::mem::replace(&mut self.heard_each_other, hear_each_other) && !hear_each_other {
+            // Who is deaf from here on is deaf anew, and does not know it before a deadtime is over.
+            let deadtime = [0, 1].map(|node| pair.in_force(node).deadtime);
+            let later = Stamp { at: now + deadtime[0].max(deadtime[1]), ..stamp };
+            self.one_way = self.one_way.map(|since| since.max(later));
+        }
         changed |= keep(&mut self.both_ways, stamp, well && pair.hear_each_other());
         let present = (0..2).all(|node| self.left[node] || pair.is_present(node, looked));
         keep(&mut self.still, stamp, well && present && pair.hear_each_other());
@@ -133,6 +161,7 @@ impl Calm {
                     let patience = scene.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
                     self.born = self.born.max(scene.now + patience);
                 }
+                What::Deed(text) if text == "its notes: Old" => self.old_notes = true,
                 What::Deed(text) if text.starts_with("start") => self.born = self.born.max(scene.now),
                 // An original that restarts itself is born again.
                 What::Logged(text) if text.contains("restart exec") => self.born = self.born.max(scene.now),
@@ -152,6 +181,7 @@ impl Calm {
                 | What::Cancelled => {}
             }
         }
+        self.born += std::mem::take(&mut self.lagged);
     }
 
     /// A node leaves in order.
@@ -165,6 +195,11 @@ impl Calm {
     }
 
     /// When the core of a node began its life.
+    pub(super) fn began(&self, node: usize) -> Stamp {
+        self.began[node]
+    }
+
+    /// The same without what has been at work since.
     pub(super) fn begun(&self, node: usize) -> Mono {
         self.begun[node]
     }
@@ -210,7 +245,13 @@ impl Calm {
             let of_him = scene.other(1 - node);
             of_him.and_then(|n| n.last_heard.map(|ago| scene.now.before(ago) + n.deadtime)).unwrap_or_default()
         };
-        let until = |node: usize| asked(node).max(borne(node));
+        // A successor knows for how long, but not since when.
+        let anew = |node: usize| {
+            let old = if self.old_notes { UPGRADE_PATIENCE } else { Duration::ZERO };
+            let patience = self.asked_most[node].max(scene.deadtime() + old);
+            self.begun[1 - node] + patience
+        };
+        let until = |node: usize| asked(node).max(borne(node)).max(anew(node));
         let patience = (0..2).filter(|node| gone(*node)).map(until).max().unwrap_or_default();
         let stirred = self.stirred + scene.deadtime();
         stirred.max(self.born + initdead).max(self.fenced_until(scene)).max(patience + scene.keepalive() * 2)
@@ -253,6 +294,14 @@ impl Pair {
         self.works_both_ways() && self.reaches(0) && self.reaches(1)
     }
 
+    /// Whether a start script of this resource is at work on a node.
+    pub(super) fn may_come_up(&self, node: usize, word: &str) -> bool {
+        self.queue.values().filter(|pending| pending.node == node).any(|pending| match &pending.what {
+            Coming::ScriptEnds { word: known, verb: Verb::Start, .. } => known == word,
+            _ => false,
+        })
+    }
+
     /// Whether a device is at work.
     fn is_fencing(&self) -> bool {
         self.queue.values().any(|pending| matches!(pending.what, Coming::FenceEnds { .. }))
@@ -281,9 +330,13 @@ impl Pair {
             let haunted = !host.begun.is_empty() && host.puppet.is_none();
             return !haunted || self.now.since(silent_since) < patience * 4 / 5;
         }
+        host.stalled_until <= self.now || self.is_short(node, host.stalled_until.since(silent_since))
+    }
+
+    /// Whether nobody can call a node dead that is silent for so long.
+    fn is_short(&self, node: usize, silence: Duration) -> bool {
         let keepalive = self.in_force(node).keepalive;
-        let longest = self.in_force(node).deadtime.saturating_sub(keepalive * 2);
-        host.stalled_until <= self.now || host.stalled_until.since(silent_since) < longest
+        silence < self.in_force(node).deadtime.saturating_sub(keepalive * 2)
     }
 
     /// Whether a node's daemon is there and listens, or has nothing to answer for.

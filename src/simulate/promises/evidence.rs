@@ -35,7 +35,7 @@ impl Evidence {
         }
         for note in scene.notes {
             let Some(node) = note.node else { continue };
-            self.ask_stop(scene, node, note, said);
+            self.ask_stop(scene, truth, node, note, said);
             self.learn(scene, node, note);
             ask_words(scene, truth, node, note, said);
         }
@@ -70,7 +70,7 @@ impl Evidence {
     }
 
     /// A stop script of what runs needs a cause.
-    fn ask_stop(&mut self, scene: &Scene<'_>, node: usize, note: &Note, said: &mut Said) {
+    fn ask_stop(&mut self, scene: &Scene<'_>, truth: &Truth, node: usize, note: &Note, said: &mut Said) {
         let What::Ran(call, _) = &note.what else { return };
         let word = &call.resource.word;
         let key = scene.key_of(node, word);
@@ -78,8 +78,8 @@ impl Evidence {
             self.remember_start(scene, node, call);
         }
         let healthy = scene.pair.hosts[node].running.contains(word);
-        // An original stops what it likes.
-        if call.verb != Verb::Stop || !healthy || scene.pair.hosts[node].original.is_some() {
+        // An original stops what it likes; and what said that it had stopped is stopped again by who has forgotten that.
+        if call.verb != Verb::Stop || !healthy || truth.is_liar(word) || scene.pair.hosts[node].original.is_some() {
             return;
         }
         let caused = [ALL, key.as_str()].iter().any(|about| self.causes[node].contains(*about));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Event, ExitReason};
+use crate::cluster::{Cluster, Event, ExitReason, Report};
 use crate::time::Mono;
 use crate::wire::{Kind, field};
 
@@ -37,10 +37,6 @@ impl Fences {
             }
             _ => {}
         }
-    }
-
-    pub(super) fn on_shot(&mut self, victim: usize, now: Mono) {
-        self.gone[victim] = Some((self.heard[victim], now));
     }
 
     /// A machine that is switched on again knows nothing of what was before.
@@ -97,6 +93,10 @@ impl Fences {
             let forgets = ["start", "start without notes", "start too late", "its notes: Old"];
             if matches!(&note.what, What::Deed(text) if forgets.contains(&text.as_str())) {
                 self.gone[1 - node] = None;
+            }
+            if matches!(&note.what, What::Said(Report::NodeReset { .. })) {
+                // Known, and written down, only by now.
+                self.gone[1 - node] = Some((self.heard[1 - node], note.at));
             }
             if !matches!(note.what, What::Fenced { .. }) || scene.pair.hosts[node].original.is_some() {
                 continue;

@@ -75,8 +75,8 @@ impl Owners {
             let believed = scene.pair.hosts.iter().all(|host| !host.went_back);
             let fine = if believed { calm.one_way() } else { calm.both_ways() };
             // Whether the other is deaf each core has to find out anew.
-            let born = scene.now.since(calm.begun(0).max(calm.begun(1))) > patience;
-            if let Some(fine) = fine.filter(|fine| born && long((*fine).max(begun))) {
+            let begun = begun.max(calm.began(0)).max(calm.began(1));
+            if let Some(fine) = fine.filter(|fine| long((*fine).max(begun))) {
                 let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
                 said.push((Promise::S2, word.clone(), what));
             }
@@ -136,7 +136,11 @@ impl Owners {
         // Whose clocks stood still can learn that from the other's wall clock only, if he knew it before.
         let set = self.clock_set.is_some_and(|at| at >= since.before(scene.deadtime()));
         let frozen = scene.pair.hosts[node].frozen_until > since;
-        !(slept_too || (set || !heard) && frozen)
+        // It tells whole seconds only, and less than two of them prove nothing.
+        let second = Duration::from_secs(1);
+        let enough = scene.deadtime().saturating_sub(scene.keepalive() + second).max(second * 2) + second;
+        let short = scene.now.since(since) < enough + scene.keepalive();
+        !(slept_too || (set || !heard || short) && frozen)
     }
 
     fn wake(

@@ -72,9 +72,11 @@ impl Service {
                     fate.displaced |= scene.group(node, key).is_some_and(|group| group.owner == *gone);
                 }
             }
-            What::Said(Report::NodeReturned { .. }) => self.fates.values_mut().for_each(|fate| {
-                fate.due.take_if(|due| due.1 == node && due.2 == "the other node is gone");
-            }),
+            What::Said(Report::NodeReturned { .. } | Report::FencingCancelled { .. }) => {
+                self.fates.values_mut().for_each(|fate| {
+                    fate.due.take_if(|due| due.1 == node && due.2 == "the other node is gone");
+                })
+            }
             What::Said(Report::Reconfigured { .. }) => self.failed_are_due(scene, now, note, "the files were reread"),
             What::Asked(Request::Retry(word)) => {
                 let key = scene.key_of(node, word);
@@ -177,6 +179,7 @@ impl Fate {
         let explained = calm.explained_until(scene).before(scene.deadtime()).max(calm.fenced_until(scene));
         if let Some((at, node, why)) = self.due
             && scene.state(node, key) == Some(GroupState::Failed)
+            && !scene.views[node].as_ref().is_some_and(|view| view.leaving)
             && scene.now > at.max(fine).at.max(explained) + calm.scripts(at.max(fine)) + MARGIN
         {
             let what = format!("{} was not tried again on {} although {why} at {}", key, scene.name(node), at.at);
@@ -194,6 +197,9 @@ impl Fate {
 
     fn ask_home(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, key: &str, said: &mut Said) {
         let home = (0..2).filter_map(|any| scene.group(any, key)).find_map(|group| scene.pair.node(&group.owner));
+        // What was at home, or failed there, is where it is for another reason.
+        let was_at_home = |home| runs_on(scene, truth, home, key) || scene.state(home, key) == Some(GroupState::Failed);
+        self.displaced &= !home.is_some_and(was_at_home);
         let (Some(home), Some(fine)) = (home, calm.still()) else {
             self.could_go = None;
             return;
@@ -204,9 +210,6 @@ impl Fate {
             && scene.pair.hosts[home].cluster.as_ref().is_some_and(|cluster| cluster.is_active())
             && scene.views.iter().flatten().all(|view| !view.leaving)
             && scene.pair.scripts_work(home, key);
-        if runs_on(scene, truth, home, key) || scene.state(home, key) == Some(GroupState::Failed) {
-            self.displaced = false;
-        }
         if !(away && on && able && self.displaced) {
             self.could_go = None;
             return;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::haresources::{Told, Verb};
 use crate::time::Mono;
 
 use super::super::{Behaviour, Note, What};
@@ -14,6 +15,8 @@ pub(super) struct Truth {
     may_run: [BTreeMap<String, Mono>; 2],
     /// A script of it said what was not so, or somebody started it by hand: nobody can keep a promise about it.
     liars: BTreeSet<String>,
+    /// Whose notes are old: what they do not name, and no `status` shows, nobody can know.
+    old_notes: [bool; 2],
 }
 
 impl Truth {
@@ -55,13 +58,23 @@ impl Truth {
         for note in notes {
             let Some(node) = note.node else { continue };
             match &note.what {
-                What::Ran(call, _) => {
+                What::Ran(call, outcome) => {
                     let word = &call.resource.word;
+                    let unknown = call.verb == Verb::Status && outcome.told() == Told::Unknown;
+                    if unknown && self.old_notes[node] && self.may_run[node].contains_key(word) {
+                        self.liars.insert(word.clone());
+                    }
                     if pair.scripts.behaviour(node, word, call.verb) == Some(Behaviour::Lies) {
                         self.liars.insert(word.clone());
                     }
                 }
                 What::Deed(text) => {
+                    self.old_notes[node] |= text == "its notes: Old";
+                    if ["its notes: Lost", "its notes: Unreadable"].contains(&text.as_str()) {
+                        // Nobody knows any more what was being started, and may come up later.
+                        let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
+                        self.liars.extend(starts.cloned());
+                    }
                     self.liars.extend(text.strip_suffix(" comes up").map(str::to_owned));
                 }
                 _ => {}
