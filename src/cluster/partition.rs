@@ -106,19 +106,14 @@ impl Cluster {
     /// Whether it was said after our last question was heard. Who stood still and does not know it yet says at first what
     /// was true before; what was heard meanwhile is in front of our question. Who does not say how far he heard is believed.
     pub(super) fn is_answer(&self, message: &Message) -> bool {
-        let Some((number, generation)) = message.get(HEARD).and_then(|heard| heard.split_once('.')) else {
-            return true;
-        };
-        let hex = |digits| u64::from_str_radix(digits, 16).ok();
+        let Some((number, _)) = heard_in(message) else { return true };
         // What was heard of our life before this one has a number that says nothing.
-        let in_this_life = hex(generation) == Some(self.birth.generation.0);
-        in_this_life && hex(number).is_some_and(|number| number >= self.asked_seq.0)
+        self.is_of_this_life(message) && number.is_some_and(|number| number >= self.asked_seq.0)
     }
 
     /// Whether it was not said to a predecessor of ours, and waited for us; who does not say whom he heard is believed.
     pub(super) fn is_of_this_life(&self, message: &Message) -> bool {
-        let generation = message.get(HEARD).and_then(|heard| heard.split_once('.')).map(|(_, generation)| generation);
-        generation.is_none_or(|digits| u64::from_str_radix(digits, 16) == Ok(self.birth.generation.0))
+        heard_in(message).is_none_or(|(_, generation)| generation == Some(self.birth.generation.0))
     }
 
     /// Whether the peer was heard just now, not only before it was cut off again.
@@ -167,12 +162,11 @@ impl Cluster {
         if self.peer.holds.contains(&PeerHold::SincePartition) {
             self.seems_deaf();
         }
-        let holds = self.peer.holds.iter().enumerate();
         let takes = |(index, hold): (usize, &PeerHold)| {
             let is_blocked = self.groups.state(index) == GroupState::Blocked;
             is_blocked && hold.is_claimed() && *hold != PeerHold::Blocked
         };
-        if self.leaving == Some(Leaving::Blocked) && holds.into_iter().any(takes) {
+        if self.leaving == Some(Leaving::Blocked) && self.peer.holds.iter().enumerate().any(takes) {
             // It may not have heard what we cannot stop.
             self.last_claim = None;
         }
@@ -313,4 +307,11 @@ impl Cluster {
             self.timers.set(Timer::Conflict, self.now.mono + CONFLICT_RETRY);
         }
     }
+}
+
+/// The number and the generation in a field `heard`, each if it is one.
+fn heard_in(message: &Message) -> Option<(Option<u64>, Option<u64>)> {
+    let hex = |digits| u64::from_str_radix(digits, 16).ok();
+    let (number, generation) = message.get(HEARD)?.split_once('.')?;
+    Some((hex(number), hex(generation)))
 }

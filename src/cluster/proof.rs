@@ -31,6 +31,11 @@ impl Proof {
         generation <= self.highest
     }
 
+    /// Whether a message answers our question, if there is one.
+    fn is_given(self, message: &Message) -> bool {
+        self.wanted.is_some_and(|(number, _)| message.hex(PROOF) == Some(number))
+    }
+
     /// It is heard in this generation.
     pub(super) fn note(&mut self, generation: Generation) {
         self.highest = self.highest.max(generation);
@@ -65,8 +70,7 @@ impl Cluster {
 
     /// Whether this status, of whatever generation, was said after our question.
     pub(super) fn proves_life(&mut self, index: usize, kind: &Kind, message: &Message) -> bool {
-        let wanted = self.nodes[index].proof.wanted.map(|(number, _)| number);
-        let proves = *kind == Kind::Status && wanted.is_some() && message.hex(PROOF) == wanted;
+        let proves = *kind == Kind::Status && self.nodes[index].proof.is_given(message);
         if proves {
             self.is_believed(index);
         }
@@ -126,8 +130,7 @@ impl Cluster {
             && node.last_heard.is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
         let is_old = sequence < node.last_status && !late && !node.track.misses(sequence);
         // Who goes on counting answers our question with a new number.
-        let wanted = node.proof.wanted.map(|(number, _)| number);
-        let answers = wanted.is_some() && message.hex(PROOF) == wanted;
+        let answers = node.proof.is_given(message);
         *kind == Kind::Status && is_old && (first || answers || node.status == Status::Dead || !node.heard)
     }
 }

@@ -113,7 +113,7 @@ impl Cluster {
             return self
                 .refuse(client, format!("the other node says that it cannot start anything of the set \"{set}\""));
         }
-        if self.groups.is_busy() || !self.peer.stable {
+        if !self.is_at_rest() {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
         self.needs_failback = false;
@@ -238,7 +238,7 @@ impl Cluster {
         if let Some(why) = self.why_no_handover() {
             return self.report(Report::StandbyRefused { why });
         }
-        if !self.peer.stable || self.groups.is_busy() {
+        if !self.is_at_rest() {
             let local = self.peer.stable;
             return self.report(Report::StandbyInFlux { node, local });
         }

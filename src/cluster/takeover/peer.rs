@@ -61,9 +61,8 @@ pub(in crate::cluster) struct Peer {
 }
 
 /// A question to the other node, of which one thing only is of interest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cluster) enum Question {
-    #[default]
     NotAsked,
     Asked,
     Answered,

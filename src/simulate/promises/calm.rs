@@ -17,8 +17,6 @@ use super::Scene;
 const CHANCE: f64 = 1e-9;
 /// Slower than this a medium is of no use to a hand-over.
 const LATE: Duration = Duration::from_secs(1);
-/// So much more may be asked for during an upgrade.
-const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
 /// A fencing device that failed is used again after five seconds.
 const FENCE_ROUND: Duration = Duration::from_secs(6);
 
@@ -54,14 +52,11 @@ pub(super) struct Calm {
     born: Mono,
     lives: [u64; 2],
     /// When each core that is there began its life, and when it began to listen: who cleans up hears nobody.
-    begun: [Mono; 2],
     began: [Stamp; 2],
     listens: [Mono; 2],
     was_on: [bool; 2],
     /// The longest patience each ever asked for.
     asked_most: [Duration; 2],
-    /// Somebody may believe by old notes that the other asked for more patience than it does by now.
-    old_notes: bool,
     /// When each had last spoken at the last look: while all stand still nobody looks.
     said: [Mono; 2],
     /// When a fencing device was last at work, or failed.
@@ -101,7 +96,6 @@ impl Calm {
             let is_on = pair.hosts[node].cluster.is_some();
             let was_on = std::mem::replace(&mut self.was_on[node], is_on);
             if is_on && (!was_on || self.lives[node] != pair.hosts[node].life) {
-                self.begun[node] = now;
                 self.began[node] = self.stamp(now);
                 self.listens[node] = now;
             }
@@ -113,7 +107,7 @@ impl Calm {
             until > looked && !pair.is_short(node, until.since(said[node].min(pair.hosts[node].said.0)))
         };
         let awake =
-            [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node), self.begun[node]) && !slept(node));
+            [0, 1].map(|node| self.left[node] || pair.is_awake(node, hears(node), self.began[node].at) && !slept(node));
         self.said = [0, 1].map(|node| pair.hosts[node].said.0);
         let mut changed = false;
         for (node, is_awake) in awake.into_iter().enumerate() {
@@ -161,7 +155,6 @@ impl Calm {
                     let patience = scene.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
                     self.born = self.born.max(scene.now + patience);
                 }
-                What::Deed(text) if text == "its notes: Old" => self.old_notes = true,
                 What::Deed(text) if text.starts_with("start") => self.born = self.born.max(scene.now),
                 // An original that restarts itself is born again.
                 What::Logged(text) if text.contains("restart exec") => self.born = self.born.max(scene.now),
@@ -201,7 +194,7 @@ impl Calm {
 
     /// The same without what has been at work since.
     pub(super) fn begun(&self, node: usize) -> Mono {
-        self.begun[node]
+        self.began[node].at
     }
 
     /// When a node last died, was born or went.
@@ -247,9 +240,8 @@ impl Calm {
         };
         // A successor knows for how long, but not since when.
         let anew = |node: usize| {
-            let old = if self.old_notes { UPGRADE_PATIENCE } else { Duration::ZERO };
-            let patience = self.asked_most[node].max(scene.deadtime() + old);
-            self.begun[1 - node] + patience
+            let patience = self.asked_most[node].max(scene.deadtime());
+            self.begun(1 - node) + patience
         };
         let until = |node: usize| asked(node).max(borne(node)).max(anew(node));
         let patience = (0..2).filter(|node| gone(*node)).map(until).max().unwrap_or_default();
