@@ -90,19 +90,12 @@ pub struct KeptGroup {
     pub words: Vec<String>,
     /// What it did.
     pub state: GroupState,
-    /// Anything of it may have been started; false while it waits for its first turn.
-    #[serde(default = "yes")]
-    pub begun: bool,
     /// Taken over while the peer was silent.
     pub since_partition: bool,
     /// Its failure was answered already.
     pub offered: bool,
     /// Why it failed, if it did; one line.
     pub failure: Option<String>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What came before this life.
@@ -220,19 +213,16 @@ impl Cluster {
         self.groups.adopt(&kept.groups, self.now.mono);
         self.doubt_notes();
         self.report(Report::Adopting { groups: keys(&kept) });
-        // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom we held dead we hold
-        // dead, unless it is heard at once.
-        let held_dead = kept.peer_gone || kept.groups.iter().any(|group| group.since_partition);
+        // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom the notes call dead may
+        // have come back since they were written.
         self.peer.patience = kept.patience;
-        let asked = kept.patience.unwrap_or_default().max(self.settings.deadtime);
-        let patience = if held_dead { asked.min(self.settings.keepalive * CONFIRMED_BEATS) } else { asked };
+        let patience = kept.patience.unwrap_or_default().max(self.settings.deadtime);
         let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
         for name in names {
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
         self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
-        // Who left or was fenced, and was not heard since, is not fenced (again) because we died. Old notes may not know that
-        // it came back: it takes a moment to believe them.
+        // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
         self.peer.gone = kept.peer_gone;
         self.release_removed();
         self.adopted = true;

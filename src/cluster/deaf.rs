@@ -46,12 +46,31 @@ impl Cluster {
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
             Some(number) if number <= self.seq.0 => {
-                self.nodes[index].heard_of_us = self.nodes[index].heard_of_us.max(number);
-                self.hears_us();
+                let node = &mut self.nodes[index];
+                let is_news = number > node.heard_of_us;
+                node.heard_of_us = node.heard_of_us.max(number);
+                // While both run something it must go on hearing us. Who was frozen, and cannot hear us, calls us dead a
+                // deadtime after it woke: that is too late to begin to wait.
+                if is_news || !self.runs_what_we_took() {
+                    self.hears_us();
+                } else {
+                    // It has not heard us since its last status.
+                    self.seems_deaf_since(self.now.mono.before(self.settings.keepalive));
+                }
             }
             // Of our life before this one: it says nothing of how far we are heard now.
             Some(_) | None => {}
         }
+    }
+
+    /// Whether we run what we took from it when it was silent, and it may run it still.
+    fn runs_what_we_took(&self) -> bool {
+        self.nice()
+            && self
+                .groups
+                .partition_marks()
+                .iter()
+                .any(|index| self.groups.is_claimed(*index) && self.peer.holds[*index].may_run())
     }
 
     /// Something that only a node says that hears us.
@@ -84,13 +103,17 @@ impl Cluster {
 
     /// It shows that it does not hear us: that may be over in a moment.
     pub(super) fn seems_deaf(&mut self) {
+        self.seems_deaf_since(self.now.mono);
+    }
+
+    fn seems_deaf_since(&mut self, since: Mono) {
         if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
             // It holds us dead: on its side the dialogue is over.
             self.drop_standby("the other node does not hear this one");
         }
         if self.peer.deaf_since.is_none() {
-            self.peer.deaf_since = Some(self.now.mono);
-            self.timers.set(Timer::Deaf, self.now.mono + self.deaf_after());
+            self.peer.deaf_since = Some(since);
+            self.timers.set(Timer::Deaf, since + self.deaf_after());
         }
     }
 

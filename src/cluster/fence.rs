@@ -89,7 +89,11 @@ impl Cluster {
             self.send_stonith(&node, "OK");
             self.peer.gone = true;
             let until = self.now.mono + self.settings.keepalive * ECHOES;
-            self.nodes.iter_mut().filter(|other| other.name == node).for_each(|node| node.echoes_until = until);
+            if let Some(fenced) = self.nodes.iter_mut().find(|other| other.name == node) {
+                fenced.echoes_until = until;
+                // What it was asked before the reset it may have answered before the reset.
+                fenced.proof.ask_anew();
+            }
             self.take_over_from_dead(&node, true);
             return true;
         }

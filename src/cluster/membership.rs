@@ -69,7 +69,8 @@ impl Cluster {
             }
             return;
         }
-        if !self.generation_is_current(index, &kind, message, at) || self.is_echo(index) {
+        // In whichever life: it may have begun one right before the reset.
+        if self.is_echo(index) || !self.generation_is_current(index, &kind, message, at) {
             return;
         }
         if kind.is_unsequenced() {
@@ -239,6 +240,7 @@ impl Cluster {
         node.newest = Sequence(0);
         node.echoes_until = Mono::ZERO;
         node.farewell = None;
+        node.heard_of_us = 0;
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
         node.forget_life();
         self.timers.stop(&Timer::Rexmit(name.clone()));

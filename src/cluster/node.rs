@@ -134,7 +134,6 @@ impl Node {
     pub(super) fn forget_life(&mut self) {
         self.track.reset();
         self.acked = Sequence(0);
-        self.heard_of_us = 0;
         self.links.iter_mut().for_each(|link| link.gaps.break_off());
     }
 

@@ -36,6 +36,11 @@ impl Proof {
         self.wanted.is_some_and(|(number, _)| message.hex(PROOF) == Some(number))
     }
 
+    /// No answer counts that may be on its way.
+    pub(super) fn ask_anew(&mut self) {
+        self.wanted = None;
+    }
+
     /// It is heard in this generation.
     pub(super) fn note(&mut self, generation: Generation) {
         self.highest = self.highest.max(generation);
@@ -65,7 +70,7 @@ impl Cluster {
 
     /// What a living node says of itself in order: nothing need be proved any more.
     pub(super) fn is_believed(&mut self, index: usize) {
-        self.nodes[index].proof.wanted = None;
+        self.nodes[index].proof.ask_anew();
     }
 
     /// Whether this status, of whatever generation, was said after our question.

@@ -182,7 +182,6 @@ mod tests {
             words: vec!["ra".into()],
             state: GroupState::Held,
             since_partition: false,
-            begun: true,
             offered: false,
             failure: None,
         };

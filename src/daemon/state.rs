@@ -109,7 +109,7 @@ impl State {
             let _ = writeln!(text, "handover {side} {set} {step} {}", heard.0);
         }
         for group in &self.kept.groups {
-            let marks: String = [(group.since_partition, 'p'), (group.offered, 'o'), (!group.begun, 'w')]
+            let marks: String = [(group.since_partition, 'p'), (group.offered, 'o')]
                 .into_iter()
                 .filter_map(|(set, mark)| set.then_some(mark))
                 .collect();
@@ -186,7 +186,6 @@ fn group(text: &str) -> Option<KeptGroup> {
         state: GroupState::ALL.into_iter().find(|known| known.as_str() == state)?,
         since_partition: marks.contains('p'),
         offered: marks.contains('o'),
-        begun: !marks.contains('w'),
         owner: NodeName::new(owner)?,
         words: words.map(str::to_owned).collect(),
         failure: None,

@@ -83,7 +83,7 @@ impl Scripts {
         self.bad.get(&(node, word.to_owned(), verb)).copied()
     }
 
-    /// Whether every script works, in its time.
+    /// Whether no script misbehaves.
     pub fn all_work(&self) -> bool {
         self.bad.is_empty()
     }

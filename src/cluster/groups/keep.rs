@@ -8,22 +8,13 @@ use super::{Group, Groups, Wish};
 impl Groups {
     /// What a successor must know.
     pub(in crate::cluster) fn to_keep(&self) -> Vec<KeptGroup> {
-        let kept = |(index, group): (usize, &Group)| (group.state != GroupState::Free).then(|| self.keep(index, group));
-        self.list.iter().enumerate().filter_map(kept).collect()
-    }
-
-    /// Whether anything of it may have been started: all but what waits for its first turn.
-    fn is_begun(&self, index: usize) -> bool {
-        !self.queue.contains(&(index, Wish::Acquire))
+        self.list.iter().filter(|group| group.state != GroupState::Free).map(Group::keep).collect()
     }
 
     /// Whether a successor would be told the same.
     pub(in crate::cluster) fn are_kept_as(&self, kept: &[KeptGroup]) -> bool {
-        let mut held = self.list.iter().enumerate().filter(|(_, group)| group.state != GroupState::Free);
-        let same = |(index, group): (usize, &Group), kept: &KeptGroup| {
-            group.is_kept_as(kept) && self.is_begun(index) == kept.begun
-        };
-        kept.iter().all(|kept| held.next().is_some_and(|held| same(held, kept))) && held.next().is_none()
+        let mut held = self.list.iter().filter(|group| group.state != GroupState::Free);
+        kept.iter().all(|kept| held.next().is_some_and(|held| held.is_kept_as(kept))) && held.next().is_none()
     }
 
     /// Goes on where a predecessor died; a group that is gone from the file is only there to be stopped.
@@ -40,9 +31,7 @@ impl Groups {
             group.failure.clone_from(&old.failure);
             match old.state {
                 GroupState::Held => self.queue.push_back((index, Wish::Check)),
-                GroupState::Starting if old.begun => self.queue.push_back((index, Wish::Resume)),
-                // It only waited for its turn.
-                GroupState::Starting => self.queue.push_back((index, Wish::Acquire)),
+                GroupState::Starting => self.queue.push_back((index, Wish::Resume)),
                 GroupState::Stopping => self.queue.push_back((index, Wish::Release)),
                 GroupState::Free | GroupState::Failed | GroupState::Blocked => {}
             }
@@ -74,22 +63,19 @@ impl Groups {
     }
 }
 
-impl Groups {
-    fn keep(&self, index: usize, group: &Group) -> KeptGroup {
+impl Group {
+    fn keep(&self) -> KeptGroup {
         KeptGroup {
-            owner: group.spec.owner.clone(),
-            words: group.running_spec().resources.iter().map(|resource| resource.word.clone()).collect(),
-            state: group.state,
-            begun: self.is_begun(index),
-            since_partition: group.since_partition,
-            offered: group.offered,
-            failure: group.failure.clone(),
+            owner: self.spec.owner.clone(),
+            words: self.running_spec().resources.iter().map(|resource| resource.word.clone()).collect(),
+            state: self.state,
+            since_partition: self.since_partition,
+            offered: self.offered,
+            failure: self.failure.clone(),
         }
     }
-}
 
-impl Group {
-    /// As [`Groups::keep`], without making anything.
+    /// As [`Group::keep`], without making anything.
     fn is_kept_as(&self, kept: &KeptGroup) -> bool {
         let words = self.running_spec().resources.iter().map(|resource| resource.word.as_str());
         self.state == kept.state

@@ -10,7 +10,6 @@ fn kept() -> Kept {
         words: words.iter().map(|word| (*word).to_owned()).collect(),
         state,
         since_partition: state == GroupState::Held,
-        begun: state != GroupState::Stopping,
         offered: state == GroupState::Failed,
         failure: failure.map(str::to_owned),
     };
@@ -104,7 +103,6 @@ fn notes_of_version_0_1_0_and_of_a_later_one_are_read() {
         job 4711 8231456 123500\nclient 4712 8231500\n";
     let mut kept = kept();
     kept.groups[1].since_partition = false;
-    kept.groups.iter_mut().for_each(|group| group.begun = true);
     (kept.peer_gone, kept.handover, kept.lost, kept.patience) = (false, None, false, None);
     let state = State::from_text(of_0_1_0).unwrap();
     assert_eq!((state.kept.clone(), state.boot.as_str()), (kept, "9f2c 37"));

@@ -67,7 +67,7 @@ impl Answers {
         let now = calm.stamp(scene.now);
         let asks = |note: &&Note| matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_)));
         let disturbed = scene.notes.iter().any(stands_against_all)
-            || !scene.pair.scripts.all_work()
+            || !scene.pair.scripts_do_their_work()
             || scene.notes.iter().filter(asks).count() > 1;
         if disturbed {
             self.open.iter_mut().for_each(|open| open.lawful = false);
@@ -94,7 +94,7 @@ impl Answers {
             if let (true, Some(Response::Refused(why))) = (lawful, &answered.response)
                 && calm.still().is_some_and(|fine| fine.at < since)
                 && calm.last_stirred() < since
-                && scene.pair.scripts.all_work()
+                && scene.pair.scripts_do_their_work()
             {
                 let name = scene.name(node);
                 let what = format!("{name} refuses {request:?}, asked at {since} while all was well and quiet: {why}");

@@ -19,6 +19,8 @@ const CHANCE: f64 = 1e-9;
 const LATE: Duration = Duration::from_secs(1);
 /// A fencing device that failed is used again after five seconds.
 const FENCE_ROUND: Duration = Duration::from_secs(6);
+/// What a script takes that is not slow, at the most.
+const USUAL: Duration = Duration::from_millis(25);
 
 /// A moment, and for how long scripts had been at work until then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -262,9 +264,10 @@ impl Calm {
     }
 
     /// For how long scripts have been at work since then: that is what they had to be waited for. At most as long as all
-    /// that may have to run can take, one after the other.
+    /// that may have to run can take, one after the other, and before them one that was at work already.
     pub(super) fn scripts(&self, since: Stamp) -> Duration {
-        self.busy.saturating_sub(since.busy).min(self.longest.values().sum())
+        let longest = self.longest.values().max().copied().unwrap_or_default();
+        self.busy.saturating_sub(since.busy).min(longest + self.longest.values().sum::<Duration>())
     }
 }
 
@@ -308,6 +311,13 @@ impl Pair {
     /// Whether any script is at work anywhere.
     pub(super) fn scripts_at_work(&self) -> bool {
         self.queue.values().any(|pending| pending.what.is_script())
+    }
+
+    /// Whether every script works, and none is so slow that it is ended before its time.
+    pub(super) fn scripts_do_their_work(&self) -> bool {
+        let quick = |node: usize, verb: Verb| USUAL + self.scripts.slowness < limit(self.in_force(node), verb);
+        let verbs = [Verb::Start, Verb::Stop, Verb::Status];
+        self.scripts.all_work() && (0..2).all(|node| verbs.into_iter().all(|verb| quick(node, verb)))
     }
 
     /// Whether a node's daemon works, is back in time, or has nothing to answer for.
@@ -370,7 +380,7 @@ fn chance_of(loss: u64) -> f64 {
 /// How long a script takes, at the most.
 fn longest(pair: &Pair, node: usize, word: &str, verb: Verb) -> Duration {
     let limit = limit(pair.in_force(node), verb);
-    let usual = Duration::from_millis(25) + pair.scripts.slowness;
+    let usual = USUAL + pair.scripts.slowness;
     match pair.scripts.behaviour(node, word, verb) {
         Some(Behaviour::Hangs | Behaviour::Late(_)) => limit,
         Some(Behaviour::Slow(longer)) => limit.min(usual + longer),

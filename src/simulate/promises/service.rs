@@ -171,7 +171,9 @@ impl Fate {
         let stays = (0..2).any(|node| scene.pair.in_force(node).on_start_failure == OnStartFailure::Stay);
         let blocked = (0..2).any(|node| scene.state(node, key) == Some(GroupState::Blocked));
         let nobody = (0..2).all(|node| !is_on(scene, node));
-        if up || blocked || nobody {
+        // Who believes a script that lied does not start what seems to run.
+        let held = (0..2).any(|node| scene.state(node, key) == Some(GroupState::Held));
+        if up || blocked || nobody || held && is_lie(scene, truth, key) {
             self.tried = calm.stamp(scene.now);
             self.due = None;
             return;
