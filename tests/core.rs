@@ -6,9 +6,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Monitor, Probe, Request, Set, Settings};
+use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Medium, Monitor, Probe, Request, Set, Settings};
 use latido::haresources::{Exit, Outcome, Verb};
-use latido::names::{ClientId, JobId, MediumId};
+use latido::names::{ClientId, JobId, MediumId, NodeName};
 use latido::simulate::{groups, settings};
 use latido::time::{Mono, Now, Wall};
 use latido::wire::{Generation, Kind, Message, Value, field};
@@ -109,17 +109,28 @@ impl Core {
             }
             Action::Notify(message) => self.done.push(format!("notify {}", message.kind())),
             Action::Report(report) => self.done.push(format!("report {report}")),
-            Action::Probe { .. }
-            | Action::Cancel { .. }
+            Action::Deliver { message, .. } => self.done.push(format!("deliver {}", message.kind())),
+            Action::Exit(reason) => self.done.push(format!("exit {reason:?}")),
+            Action::Probe { job, probe, .. } => {
+                self.done.push(format!("probe {probe:?}"));
+                return Some((job, Outcome::code(0)));
+            }
+            Action::Cancel { .. }
             | Action::Announce { .. }
-            | Action::Deliver { .. }
             | Action::Reply { .. }
             | Action::Remember { .. }
             | Action::Keep(_)
-            | Action::Alive
-            | Action::Exit(_) => {}
+            | Action::Alive => {}
         }
         None
+    }
+
+    /// Somebody who calls himself alpha beats, in this life of his.
+    fn hear_own_name(&mut self, uuid: u8, generation: &str) {
+        let message = Message::new(&Kind::Status).with("src", "alpha").with("ts", "1").with("seq", "1");
+        let mut message = message.with("hg", generation).with("st", "active");
+        message.set_value(field::SRC_UUID, Value::Binary(vec![uuid; 16]));
+        self.tell(Event::Message { medium: MediumId::new("eth0"), at: now(self.ms).mono, message });
     }
 
     /// Beta says this: a type, then fields.
@@ -332,4 +343,100 @@ fn while_a_group_is_handed_over_its_giver_may_claim_it_still() {
     core.hear("resource rsc_hold=local rtype=full isstable=1");
     core.pass(4000);
     assert_eq!((core.times("run rb stop"), core.times("both")), (0, 0), "{:#?}", core.done);
+}
+
+/// Beta, an original, says in its last beat when alpha is told this; then nothing more is heard.
+fn then_silence(keepalive: u64, deadtime: u64) -> Core {
+    let mut core = Core::legacy("alpha ra", |settings| {
+        settings.auto_failback = AutoFailback::Off;
+        settings.keepalive = Duration::from_millis(keepalive);
+        settings.deadtime = Duration::from_millis(deadtime);
+    });
+    core.hear("resource rsc_hold=none rtype=full isstable=1");
+    core.pass(3000);
+    core.beats = false;
+    core
+}
+
+#[test]
+fn who_exchanges_his_program_waits_no_longer_than_half_a_deadtime_for_who_does_not_confirm_it() {
+    let mut core = then_silence(1000, 3000);
+    core.tell(Event::Upgrade);
+    core.tell(Event::Tick);
+    core.pass(1499);
+    assert_eq!(core.times("exit"), 0, "{:#?}", core.done);
+    core.pass(2);
+    assert_eq!(core.times("exit Upgrade"), 1, "{:#?}", core.done);
+}
+
+#[test]
+fn who_stood_still_listens_for_no_longer_than_half_a_deadtime_before_he_judges() {
+    let mut core = then_silence(1000, 2000);
+    core.hear("status st=active dt=7d0 protocol=1");
+    core.ms += 4000;
+    core.tell(Event::Tick);
+    assert_eq!((core.times("stood still"), core.times("is dead")), (1, 0), "{:#?}", core.done);
+    core.pass(999);
+    assert_eq!(core.times("is dead"), 0, "{:#?}", core.done);
+    core.pass(2);
+    assert_eq!(core.times("is dead"), 1, "{:#?}", core.done);
+}
+
+#[test]
+fn clients_are_told_when_a_ping_node_answers_again() {
+    let router = || NodeName::new("router").unwrap();
+    let mut core = Core::new("alpha ra", &[], |settings| {
+        settings.media.push(Medium { id: MediumId::new("router"), ping_node: Some(router()) });
+    });
+    let answer = |core: &mut Core| {
+        let message = Message::new(&Kind::NsSt).with(field::SRC, "router").with(field::TS, "1");
+        core.tell(Event::Message { medium: MediumId::new("router"), at: now(core.ms).mono, message });
+    };
+    answer(&mut core);
+    core.pass(1000);
+    answer(&mut core);
+    assert_eq!(core.times("deliver NS_st"), 1, "{:#?}", core.done);
+    core.pass(60_000);
+    answer(&mut core);
+    assert_eq!((core.times("node router: is dead"), core.times("deliver NS_st")), (1, 2), "{:#?}", core.done);
+}
+
+#[test]
+fn another_machine_with_our_name_is_told_from_an_echo_and_from_our_life_before() {
+    let mut core = Core::legacy("alpha ra", |_| {});
+    core.hear_own_name(7, "1");
+    core.hear_own_name(8, "0");
+    assert_eq!(core.times("another machine"), 0, "{:#?}", core.done);
+    core.hear_own_name(8, "1");
+    assert_eq!(core.times("another machine"), 1, "{:#?}", core.done);
+}
+
+#[test]
+fn a_beat_is_late_after_more_than_warntime() {
+    let mut core = then_silence(1000, 5000);
+    for (after, late) in [(1000, 0), (2500, 0), (2501, 1)] {
+        core.pass(after);
+        core.hear("status st=active dt=1388 protocol=1");
+        assert_eq!(core.times("Late heartbeat"), late, "{after}: {:#?}", core.done);
+    }
+}
+
+#[test]
+fn a_port_is_asked_only_where_the_service_runs() {
+    let with = Probe::Tcp("127.0.0.1:5038".parse().unwrap());
+    let every = Duration::from_secs(2);
+    let watch = |settings: &mut Settings| {
+        settings.monitors = vec![Monitor { resource: "*".into(), every, failures: 2, restarts: 1, with: with.clone() }];
+    };
+    let mut core = Core::new("alpha ra\nbeta rb", &[], watch);
+    core.beats = true;
+    core.pass(2000);
+    core.hear("resource rsc_hold=local rtype=full isstable=1");
+    core.pass(10_000);
+    let asked = |core: &Core| (core.times("probe Tcp"), core.times("run ra status"), core.times("run rb status"));
+    let before = asked(&core);
+    core.pass(60_000);
+    let after = asked(&core);
+    assert!(after.0 > before.0 && after.1 == before.1, "{before:?} {after:?} {:#?}", core.done);
+    assert_eq!((core.times("run rb start"), after.2 > before.2), (0, true), "{before:?} {after:?}");
 }

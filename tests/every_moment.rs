@@ -30,8 +30,6 @@ use stories::{STORIES, Story, faults};
 
 const LAYOUT: [&str; 3] = ["group alpha ra", "group alpha rb", "group beta rc"];
 const THREADS: usize = 2;
-/// How long a pair is left alone in the end.
-const CALM: &str = "wait 45";
 /// Of so many moments a single fault is played at each in the normal run; all others with `LATIDO_ALL`.
 const NORMAL: usize = 12_000;
 
@@ -108,7 +106,7 @@ fn with_faults(story: &Story, faults: &[(Moment, &str)]) -> Vec<String> {
         play.push(format!("wait {}", whole.saturating_sub(last).as_secs_f64()));
     }
     for line in
-        ["mend all", "loss 0", "delay all 0", "scripts-work", "fence-works", "wait 12", "start alpha beta", CALM]
+        ["mend all", "loss 0", "delay all 0", "scripts-work", "fence-works", "wait 12", "start alpha beta", story.calm]
     {
         play.push(line.to_owned());
     }

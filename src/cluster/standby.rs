@@ -8,17 +8,19 @@
 //! `rsc_hold` is in the giver's terms in all four messages. Nothing moves while anything starts or stops (12.2 a); a
 //! request that comes meanwhile is answered when all is quiet, as long as the asker waits.
 
+mod asked;
+
 use std::time::Duration;
 
-use crate::names::{ClientId, NodeName};
-use crate::time::Mono;
+use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::{LATIDO, PeerHold};
 use super::deaf::Sleep;
-use super::takeover::Stage;
 use super::timer::Timer;
-use super::{Action, Cluster, GroupState, Report, Request, Response, Set, Status};
+use super::{Cluster, GroupState, Report, Set};
+
+pub(super) use asked::ClientWait;
 
 /// The original cancels its request when nobody answers for so long; so do we.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -53,130 +55,10 @@ pub(super) enum Standby {
     Taking(Set),
 }
 
-/// A client of ours that waits for the end of a hand-over.
-#[derive(Debug)]
-pub(super) struct ClientWait {
-    client: ClientId,
-    /// The groups that should move.
-    groups: Vec<String>,
-    /// Whether they should come here.
-    pub(super) to_us: bool,
-    /// The dialogue is over; only the peer's word is missing.
-    over: bool,
-    /// Until when the other may begin to give.
-    until: Mono,
-}
-
 impl Cluster {
-    pub(super) fn on_request(&mut self, client: ClientId, request: Request) {
-        if let Request::Retry(group) = &request {
-            return match self.retry_group(group) {
-                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![] } }),
-                Err(why) => self.refuse(client, why),
-            };
-        }
-        let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
-        if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
-            // Known in a moment is what there is to hand over.
-            self.asked_asleep = Some((client, request));
-            return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
-        }
-        if let Some(why) = self.why_no_handover() {
-            return self.refuse(client, why);
-        }
-        if self.client_wait.is_some() {
-            return self.refuse(client, "another hand-over is under way; wait for its end".into());
-        }
-        match request {
-            Request::Standby(set) => self.on_standby_request(client, set),
-            Request::Takeover(set) => self.on_takeover_request(client, set),
-            Request::Retry(_) => {}
-        }
-    }
-
-    /// Takes up what was asked while we asked the other node what it holds.
-    pub(super) fn serve_asked_asleep(&mut self) {
-        let is_over = self.oversleeping.is_none() || self.leaving.is_some();
-        if is_over && let Some((client, request)) = self.asked_asleep.take() {
-            self.timers.stop(&Timer::Client);
-            self.on_request(client, request);
-        }
-    }
-
-    fn on_standby_request(&mut self, client: ClientId, set: Set) {
-        let groups = self.keys(|cluster, index| cluster.in_set(index, set) && cluster.groups.is_claimed(index));
-        if groups.is_empty() {
-            return self.refuse(client, format!("this node holds nothing of the set \"{set}\""));
-        }
-        let groups = self.keys(|cluster, index| cluster.is_to_give(index, set) && cluster.groups.is_claimed(index));
-        if groups.is_empty() {
-            return self
-                .refuse(client, format!("the other node says that it cannot start anything of the set \"{set}\""));
-        }
-        if !self.is_at_rest() {
-            return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
-        }
-        self.needs_failback = false;
-        self.client_wait = Some(ClientWait { client, groups, to_us: false, over: false, until: self.now.mono });
-        self.begin_standby(set);
-    }
-
-    fn on_takeover_request(&mut self, client: ClientId, set: Set) {
-        let wanted = |cluster: &Cluster, index: usize| {
-            cluster.in_set(index, set) && matches!(cluster.groups.state(index), GroupState::Free | GroupState::Failed)
-        };
-        let groups = self.keys(wanted);
-        if groups.is_empty() {
-            return self.refuse(client, format!("this node already holds everything of the set \"{set}\""));
-        }
-        for index in 0..self.groups.len() {
-            if wanted(self, index) {
-                self.groups.forgive(index);
-            }
-        }
-        let until = self.now.mono + self.answer_within();
-        self.client_wait = Some(ClientWait { client, groups, to_us: true, over: false, until });
-        self.timers.set(Timer::Client, until);
-        self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()));
-    }
-
-    fn why_no_handover(&self) -> Option<String> {
-        if !self.settings.manage_resources {
-            return Some("this node manages no resources (-M)".into());
-        }
-        if !self.nice() {
-            return Some("auto_failback is set to legacy.  Cannot enter standby.".into());
-        }
-        if self.leaving.is_some() {
-            return Some("this node is leaving; its groups move to the other node anyway".into());
-        }
-        if self.is_alone() {
-            return Some("the other node is not there".into());
-        }
-        if self.peer.leaving {
-            return Some("the other node is leaving; what it can stop comes here anyway".into());
-        }
-        let active = self.peer_node().is_some_and(|node| node.status == Status::Active);
-        if !active || !self.peer.said {
-            return Some("the other node is still starting; try again in a moment".into());
-        }
-        if self.oversleeping.is_some() {
-            return Some("this node stood still and asks the other what it holds; try again in a moment".into());
-        }
-        (self.standby != Standby::Not).then(|| "a hand-over is under way; wait for its end".into())
-    }
-
     /// Whether a group of a set can be given: not what the peer says it cannot start.
     fn is_to_give(&self, index: usize, set: Set) -> bool {
         self.in_set(index, set) && !self.peer.holds[index].has_failed()
-    }
-
-    fn refuse(&mut self, client: ClientId, why: String) {
-        self.out.push(Action::Reply { client, response: Response::Refused(why) });
-    }
-
-    fn keys(&self, wanted: impl Fn(&Cluster, usize) -> bool) -> Vec<String> {
-        (0..self.groups.len()).filter(|index| wanted(self, *index)).map(|index| self.groups.key(index)).collect()
     }
 
     /// Whether a group belongs to a set in our own terms.
@@ -186,68 +68,6 @@ impl Cluster {
             Set::Local => self.is_own(index),
             Set::Foreign => !self.is_own(index),
         }
-    }
-
-    /// Something somebody on this machine wrote into the FIFO.
-    pub(super) fn on_local(&mut self, message: Message) {
-        match message.kind() {
-            Kind::AskResources => self.on_local_ask(&message),
-            Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
-                // An original does not know "failback" here and would move everything (12.2 k).
-                Some(set) => self.send(message.with(field::RSC_HOLD, set.as_str())),
-                None => self.report_bad_set(&message),
-            },
-            // The tools that write these belong to the original's way of moving resources; ours is inside.
-            Kind::Status
-            | Kind::Starting
-            | Kind::Resource
-            | Kind::ShutDone
-            | Kind::Stonith
-            | Kind::IpRequestResp
-            | Kind::NsSt
-            | Kind::Ack
-            | Kind::Rexmit
-            | Kind::NakRexmit
-            | Kind::ReqNodes
-            | Kind::RepNodes
-            | Kind::IfStat => {}
-            Kind::IpRequest => self.send(message),
-            Kind::Other(_) => {
-                if self.is_for_me(&message) {
-                    self.out.push(Action::Notify(message.clone()));
-                }
-                self.send(message);
-            }
-        }
-    }
-
-    fn on_local_ask(&mut self, message: &Message) {
-        if message.get(field::INFO) != Some("me") {
-            return;
-        }
-        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text) else {
-            return self.report_bad_set(message);
-        };
-        if !self.nice() {
-            return self.report(Report::StandbyLegacy);
-        }
-        let node = self.settings.me.clone();
-        if self.standby != Standby::Not {
-            return self.report(Report::StandbyBusy { node });
-        }
-        if let Some(why) = self.why_no_handover() {
-            return self.report(Report::StandbyRefused { why });
-        }
-        if !self.is_at_rest() {
-            let local = self.peer.stable;
-            return self.report(Report::StandbyInFlux { node, local });
-        }
-        self.begin_standby(set);
-    }
-
-    fn report_bad_set(&mut self, message: &Message) {
-        let set: String = message.get(field::RSC_HOLD).unwrap_or("").chars().take(32).collect();
-        self.report(Report::BadSet { set });
     }
 
     /// Offers a set to the peer.
@@ -602,104 +422,15 @@ impl Cluster {
         }
     }
 
-    /// The peer's `hb_takeover`: it wants this set, in its terms.
-    pub(super) fn on_takeover_wish(&mut self, message: &Message) {
-        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) else {
-            return self.report_bad_set(message);
-        };
-        let waits = self.standby == Standby::Not && !self.is_at_rest();
-        if self.peer_is_latido() && (waits || self.is_giving_or_asks()) {
-            // A failback may have begun at the same moment, or a start: the rest comes after that.
-            self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within()));
-            return;
-        }
-        self.on_local_ask(&ask(set.inverted(), "me"));
-    }
-
     /// Whether a hand-over could begin now.
     fn is_at_rest(&self) -> bool {
         self.peer.stable && !self.groups.is_busy() && self.oversleeping.is_none()
-    }
-
-    /// Offers what the other wished for while it was being given something else, unless it has given up waiting.
-    fn serve_wish(&mut self) {
-        let Some((set, until)) = self.pending_wish else { return };
-        let is_over = self.now.mono >= until;
-        if is_over || self.standby == Standby::Not && self.is_at_rest() {
-            self.pending_wish = None;
-            if !is_over {
-                self.on_local_ask(&ask(set, "me"));
-            }
-        }
-    }
-
-    /// This set, in our terms, was offered, and taken as far as possible.
-    fn answer_taker_client(&mut self, taken: Set) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.to_us) else { return };
-        let here = |key: &String| self.groups.find(key).is_some_and(|at| self.groups.state(at) == GroupState::Held);
-        let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(here);
-        let offered = |key: &String| self.groups.find(key).is_none_or(|at| self.in_set(at, taken));
-        let comes = self.peer_is_latido() && self.now.mono < wait.until;
-        if comes && !missing.is_empty() && !missing.iter().any(offered) {
-            // A failback of its own began at the same moment: what we wish for comes after that.
-            self.timers.set(Timer::Client, wait.until);
-            self.client_wait = Some(wait);
-            return;
-        }
-        self.timers.stop(&Timer::Client);
-        let response = if missing.is_empty() {
-            Response::Moved { groups }
-        } else {
-            Response::Refused(format!("not held now: {}; the log says why", missing.join(", ")))
-        };
-        self.out.push(Action::Reply { client: wait.client, response });
-    }
-
-    /// The peer's claims have been heard: is what a client asked for true now?
-    pub(super) fn confirm_client(&mut self) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.over && !wait.to_us) else { return };
-        self.timers.stop(&Timer::Client);
-        let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.holds[at].is_claimed());
-        let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(there);
-        let response = if missing.is_empty() {
-            Response::Moved { groups }
-        } else {
-            Response::Refused(format!("the other node could not start {}", missing.join(", ")))
-        };
-        self.out.push(Action::Reply { client: wait.client, response });
     }
 
     /// For how long an offer, or a client, is left without an answer.
     fn answer_within(&self) -> Duration {
         if self.peer_is_latido() { ANSWER_WITHIN.min(self.settings.deadtime * 2) } else { ANSWER_WITHIN }
     }
-
-    pub(super) fn answer_client_late(&mut self) {
-        if let Some((client, _)) = self.asked_asleep.take() {
-            let why = "this node does not know yet what runs where; try again when it does (`latido status`)";
-            return self.refuse(client, why.into());
-        }
-        match &self.client_wait {
-            Some(wait) if wait.over => self.confirm_client(),
-            Some(wait) if wait.to_us && matches!(self.standby, Standby::Promised(..) | Standby::Taking(_)) => {
-                self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
-            }
-            Some(_) => self.end_client("the other node did not offer its groups in time".into()),
-            None => {}
-        }
-    }
-
-    pub(super) fn end_client(&mut self, why: String) {
-        if let Some(wait) = self.client_wait.take() {
-            self.timers.stop(&Timer::Client);
-            self.refuse(wait.client, why);
-        }
-    }
-}
-
-/// The set of an `hb_takeover`, in the caller's terms, where "failback" means *my own groups, back to me*.
-fn takeover_set(text: &str) -> Option<Set> {
-    if text == "failback" { Some(Set::Local) } else { Set::from_text(text) }
 }
 
 /// One step of the dialogue.

@@ -1,13 +1,14 @@
 //! What may happen to a pair in good order, as short plays. Only the waits after `chapter` are swept.
 
-/// A story: its name and its lines.
+/// A story: its name, its lines, and for how long the pair is left alone in the end.
 pub(crate) struct Story {
     pub(crate) name: &'static str,
     pub(crate) lines: &'static [&'static str],
+    pub(crate) calm: &'static str,
 }
 
 const fn story(name: &'static str, lines: &'static [&'static str]) -> Story {
-    Story { name, lines }
+    Story { name, lines, calm: "wait 45" }
 }
 
 /// All of them.
@@ -56,6 +57,25 @@ pub(crate) const STORIES: &[Story] = &[
         ],
     ),
     story("failed start", &["fails alpha rb start", "chapter", "start alpha beta", "wait 6"]),
+    Story {
+        name: "failed on both",
+        lines: &["fails alpha ra start", "fails beta ra start", "chapter", "start alpha beta", "wait 9"],
+        // Until it is tried again.
+        calm: "wait 800",
+    },
+    story(
+        "the last one cannot stop it",
+        &[
+            "set monitor * 2 1",
+            "set script-timeout 4",
+            "hangs beta rb stop",
+            "start beta",
+            "wait 15",
+            "chapter",
+            "fails beta rb status",
+            "wait 12",
+        ],
+    ),
     story("fence", &["set fence power", "start alpha beta", "wait 15", "power-off alpha", "chapter", "wait 9"]),
     story(
         "fenced standby",

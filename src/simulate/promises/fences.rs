@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Event, ExitReason, Report};
+use crate::cluster::{Event, ExitReason, Report, Status};
 use crate::time::Mono;
 use crate::wire::{Kind, field};
 
@@ -66,7 +66,8 @@ impl Fences {
         // Of a death that is not a deadtime old nobody knows.
         let seems_alive = pair.now.since(other.said.0) < pair.in_force(node).deadtime + pair.in_force(node).keepalive;
         // Nor does who has not joined yet know anything of the other.
-        let knows = pair.hosts[node].cluster.as_ref().is_some_and(Cluster::is_active);
+        let me = pair.view(node).and_then(|view| view.nodes.into_iter().find(|node| node.is_me));
+        let knows = me.is_some_and(|me| me.status == Status::Active);
         let other_lives = other.cluster.is_some() || other.puppet.is_some() || seems_alive || !knows;
         let whole = |group: &&crate::haresources::ResourceGroup| {
             group.resources.iter().all(|r| pair.hosts[node].running.contains(&r.word))
