@@ -68,8 +68,15 @@ pub struct Handover {
     pub set: Set,
     /// As giver: our groups are down and `done` is said. As taker: `done` was heard.
     pub done: bool,
+    /// As taker: the giver has begun to stop its groups. Not in records from before.
+    #[serde(default = "begun")]
+    pub begun: bool,
     /// How far the other node had been heard: what it said since is asked for again.
     pub heard: Sequence,
+}
+
+fn begun() -> bool {
+    true
 }
 
 /// How long nothing was heard of us when we were born, and how long the others bear that.
@@ -247,11 +254,11 @@ impl Cluster {
 
     /// The other side of a hand-over is an original: it knows nothing of our death and waits for an hour.
     fn resume_handover(&mut self, handover: Handover) {
-        let Handover { giving, set, done, heard } = handover;
+        let Handover { giving, set, done, begun, heard } = handover;
         self.standby = match (giving, done) {
             (true, false) => Standby::Releasing(set),
             (true, true) => Standby::AwaitingTaker(set),
-            (false, false) => Standby::Promised(set, true),
+            (false, false) => Standby::Promised(set, begun),
             (false, true) => Standby::Taking(set),
         };
         if giving && !done {
@@ -259,7 +266,8 @@ impl Cluster {
                 self.groups.want_released(index);
             }
         }
-        self.timers.set(Timer::Standby, self.now.mono + self.step_within());
+        let within = if begun { self.step_within() } else { self.release_begins_within() };
+        self.timers.set(Timer::Standby, self.now.mono + within);
         if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
             node.track.resume(heard);
         }
@@ -269,17 +277,17 @@ impl Cluster {
     fn handover_to_keep(&self) -> Option<Handover> {
         let peer = self.peer_node().filter(|node| !node.is_latido)?;
         let heard = peer.track.complete();
-        let (giving, set, done) = match self.standby {
-            Standby::Releasing(set) => (true, set, false),
-            Standby::AwaitingTaker(set) => (true, set, true),
-            Standby::Promised(set, _) => (false, set, false),
-            Standby::Taking(set) => (false, set, true),
+        let (giving, set, done, begun) = match self.standby {
+            Standby::Releasing(set) => (true, set, false, true),
+            Standby::AwaitingTaker(set) => (true, set, true, true),
+            Standby::Promised(set, begun) => (false, set, false, begun),
+            Standby::Taking(set) => (false, set, true, true),
             Standby::Not | Standby::Asked(_) => return None,
         };
         // How far it was heard is written down when the dialogue moves on, not with each heartbeat.
         let before = self.last_kept.as_ref().and_then(|kept| kept.handover);
-        let same = |kept: &Handover| (kept.giving, kept.set, kept.done) == (giving, set, done);
-        Some(before.filter(same).unwrap_or(Handover { giving, set, done, heard }))
+        let same = |kept: &Handover| (kept.giving, kept.set, kept.done, kept.begun) == (giving, set, done, begun);
+        Some(before.filter(same).unwrap_or(Handover { giving, set, done, begun, heard }))
     }
 
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
@@ -399,7 +407,8 @@ impl Cluster {
         if std::mem::take(&mut self.leaves_again) && self.leaving.is_none() {
             self.on_leave();
         }
-        if self.adopted {
+        if self.adopted || self.stage != Stage::Settled {
+            // Before that, of all others only what is to go down.
             self.run_next();
         }
     }

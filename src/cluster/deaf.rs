@@ -77,21 +77,44 @@ impl Cluster {
     pub(super) fn note_answer(&mut self, index: usize, kind: &Kind) {
         let is_answer = matches!(kind, Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::RepNodes);
         if is_answer && self.peer.is_node(index) && !self.peer_is_latido() {
+            let is_first = !std::mem::replace(&mut self.nodes[index].has_answered, true);
+            let was_deaf = self.peer.deaf_since.is_some();
             self.hears_us();
+            if (is_first || was_deaf) && self.nice() && !self.peer.said && self.stage != Stage::Joining {
+                // It did not hear that it was asked.
+                self.ask_what_it_holds();
+            }
         }
+    }
+
+    /// An original that has answered nothing of ours since we were born: it holds us dead, and has taken what we have.
+    pub(super) fn has_never_heard_us(&self) -> bool {
+        !self.peer_is_latido() && self.peer_node().is_some_and(|node| node.is_alive() && !node.has_answered)
+    }
+
+    /// It says nothing of groups, as far as it knows to nobody: it takes what we have.
+    pub(super) fn believe_that_it_takes_all(&mut self) {
+        let held = (0..self.groups.len()).filter(|index| self.groups.is_claimed(*index));
+        held.for_each(|index| self.peer.holds[index] = PeerHold::SincePartition);
+        self.seems_deaf();
     }
 
     /// `stonith`: the peer has called somebody dead, perhaps us.
     pub(super) fn on_stonith(&mut self, index: usize, message: &Message) {
         let is_us = message.get(field::NODE).is_some_and(|node| node.eq_ignore_ascii_case(self.settings.me.as_str()));
         let shot = message.get(field::RESULT).is_some_and(|result| !result.starts_with("bad"));
-        if is_us && shot && self.peer.is_node(index) && self.nodes[index].is_alive() {
-            if !self.peer.said {
-                // It says nothing of groups, in legacy mode and as far as it knows to nobody: it takes what we have.
-                let held = (0..self.groups.len()).filter(|index| self.groups.is_claimed(*index));
-                held.for_each(|index| self.peer.holds[index] = PeerHold::SincePartition);
+        // What was asked for again tells an old time: it may have given back since what it took.
+        let is_news = message.sequence().is_some_and(|sequence| sequence >= self.nodes[index].newest);
+        if is_us && shot && is_news && self.peer.is_node(index) && self.nodes[index].is_alive() {
+            if !self.nice() {
+                // It may hear us by now, and in this mode nobody says what he took.
+                self.ask_back();
             }
-            self.seems_deaf();
+            if self.peer.said {
+                self.seems_deaf();
+            } else {
+                self.believe_that_it_takes_all();
+            }
         }
     }
 
@@ -175,6 +198,9 @@ impl Cluster {
             } else if let Some(node) = self.peer_name() {
                 self.send_stonith(&node, "n_stnth");
             }
+        } else if self.nice() && !self.peer.said && !self.peer_is_latido() {
+            // It may not have heard the question.
+            self.ask_what_it_holds();
         } else if !self.is_handing_over() {
             self.last_claim = None;
         }

@@ -21,6 +21,9 @@ impl Cluster {
         }
         let missing: Vec<usize> = (0..self.groups.len())
             .filter(|index| self.is_own(*index) && self.groups.state(*index) == GroupState::Free)
+            .chain(
+                self.asked_back.iter().filter_map(|key| self.groups.find(key).filter(|at| self.groups.is_claimed(*at))),
+            )
             .collect();
         for &index in &missing {
             let request = Message::new(&Kind::IpRequest).with(field::IPADDR, self.groups.key(index));
@@ -31,16 +34,31 @@ impl Cluster {
         }
     }
 
-    /// In legacy mode a node that is active gets its own groups, whether it asks for them or never lost them.
+    /// In legacy mode a node that is active gets its own groups, whether it asks for them or never lost them: what it asked
+    /// a predecessor of ours, nobody else answers.
     pub(super) fn on_peer_active(&mut self) {
         if self.nice() || !self.settings.manage_resources {
             return;
         }
         for index in 0..self.groups.len() {
+            let key = self.groups.key(index);
             if !self.is_own(index) {
                 self.groups.want_released(index);
+                // What is not known to be down here is answered when it was asked for.
+                if self.idle_checks.is_empty() && self.doubtful.is_empty() {
+                    self.asked_for.insert(key);
+                    self.answer_ip_request(index);
+                }
             }
         }
+        self.ask_back();
+    }
+
+    /// Asks for all that is ours, also for what we run: the peer may have taken it while it did not hear us.
+    pub(super) fn ask_back(&mut self) {
+        let claimed = (0..self.groups.len()).filter(|index| self.is_own(*index) && self.groups.is_claimed(*index));
+        let claimed: Vec<String> = claimed.map(|index| self.groups.key(index)).collect();
+        self.asked_back.extend(claimed);
         self.request_own_groups();
     }
 
@@ -50,8 +68,10 @@ impl Cluster {
         }
         let Some(index) = message.get(field::IPADDR).and_then(|key| self.groups.find(key)) else { return };
         if *kind == Kind::IpRequest {
-            self.on_ip_request(index);
-        } else if message.get(field::OK) == Some("OK") && self.leaving.is_none() && self.is_of_this_life(message) {
+            return self.on_ip_request(index);
+        }
+        self.asked_back.remove(&self.groups.key(index));
+        if message.get(field::OK) == Some("OK") && self.leaving.is_none() && self.is_of_this_life(message) {
             match self.groups.state(index) {
                 GroupState::Free if !self.is_alone() => {
                     self.peer.holds[index] = PeerHold::No;

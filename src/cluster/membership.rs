@@ -16,6 +16,8 @@ use super::timer::Timer;
 use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
 
 /// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
+/// A node says no more than a few things in a hand-over.
+const MOST_EARLY: usize = 32;
 /// keep us from serving.
 const REQNODES_TRIES: u32 = 5;
 /// A node may not ask to be judged by a longer silence than this.
@@ -156,10 +158,19 @@ impl Cluster {
             }
             Kind::Starting | Kind::Resource | Kind::AskResources | Kind::HbTakeover | Kind::ShutDone => {
                 // A node we hold dead may not decide anything until its status is accepted (`wire.md` 10.21).
-                if self.peer.is_node(index) && self.nodes[index].is_alive() {
+                if !self.peer.is_node(index) {
+                } else if self.nodes[index].is_alive() {
                     self.on_resource_message(kind, message);
-                } else if *kind == Kind::ShutDone && self.peer.is_node(index) && !self.nodes[index].heard {
+                } else if *kind == Kind::ShutDone && !self.nodes[index].heard {
                     self.nodes[index].farewell = Some(message.clone());
+                } else if *kind == Kind::AskResources && !self.nodes[index].heard && self.is_handing_over() {
+                    // In the hand-over that a predecessor of ours began.
+                    let early = &mut self.nodes[index].early;
+                    if early.len() < MOST_EARLY {
+                        early.push(message.clone());
+                    }
+                } else {
+                    self.peer.missed_words = true;
                 }
             }
             Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message),
@@ -240,6 +251,7 @@ impl Cluster {
         node.newest = Sequence(0);
         node.echoes_until = Mono::ZERO;
         node.farewell = None;
+        node.early.clear();
         node.heard_of_us = 0;
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
         node.forget_life();
@@ -385,6 +397,9 @@ impl Cluster {
         let class = if self.nodes[index].status == status { Class::NoChange } else { Class::Keep };
         self.deliver(class, message);
         self.alive(index, status, at);
+        for message in std::mem::take(&mut self.nodes[index].early) {
+            self.on_resource_message(&Kind::AskResources, &message);
+        }
         if let Some(farewell) = self.nodes[index].farewell.take() {
             self.on_resource_message(&Kind::ShutDone, &farewell);
         }

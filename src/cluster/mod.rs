@@ -194,6 +194,8 @@ pub struct Cluster {
     broken_devices: BTreeSet<String>,
     monitors: Monitors,
     asked_for: BTreeSet<String>,
+    /// Groups of ours that we run and the peer, in legacy mode, may have taken: it is asked to give them up.
+    asked_back: BTreeSet<String>,
     last_claim: Option<String>,
     last_takeover: Option<Mono>,
     last_change: Mono,
@@ -278,6 +280,7 @@ impl Cluster {
             broken_devices: BTreeSet::new(),
             monitors: Monitors::default(),
             asked_for: BTreeSet::new(),
+            asked_back: BTreeSet::new(),
             last_claim: None,
             last_takeover: None,
             last_change: now.mono,

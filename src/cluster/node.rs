@@ -65,6 +65,10 @@ pub(super) struct Node {
     pub(super) acked: Sequence,
     /// The highest number of ours it says it has heard.
     pub(super) heard_of_us: u64,
+    /// An original has said something that only a node says that hears us, since we were born.
+    pub(super) has_answered: bool,
+    /// What it said in a hand-over before its first status.
+    pub(super) early: Vec<Message>,
     /// By how many milliseconds its clock was ahead of ours some time ago: a jump means that one of us stood still.
     pub(super) ahead_before: Option<(Mono, i64)>,
     /// The generation before the present one, and until when messages of it are no more than late.
@@ -111,6 +115,8 @@ impl Node {
             trigger,
             acked: Sequence(0),
             heard_of_us: 0,
+            has_answered: false,
+            early: Vec::new(),
             ahead_before: None,
             past_life: None,
             farewell: None,

@@ -128,8 +128,15 @@ impl Cluster {
         for index in self.groups.partition_marks() {
             self.let_go(index);
         }
-        // Who says nothing new knows of no death: what it said before is true still.
-        self.peer.take_back_words();
+        // Who says nothing new knows of no death: what it said before is true still. Unless it said something that was not
+        // heard, or we know nothing of it: we may have begun anew while it was cut off.
+        let missed = std::mem::take(&mut self.peer.missed_words);
+        if !missed {
+            self.peer.take_back_words();
+        }
+        if self.nice() && !self.peer.said {
+            self.ask_what_it_holds();
+        }
         self.request_own_groups();
     }
 

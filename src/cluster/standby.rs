@@ -24,7 +24,8 @@ pub(super) use asked::ClientWait;
 
 /// The original cancels its request when nobody answers for so long; so do we.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// A giver that got our answer begins to release at once; one that did not has forgotten us.
+/// A giver that got our answer begins to release at once; one that did not has forgotten us, and an original may never have
+/// meant it: it refuses a request of its own after it was sent. No longer than a deadtime.
 const RELEASE_BEGINS_WITHIN: Duration = Duration::from_secs(15);
 /// Beside the limits of the scripts a step may take so many deadtimes, and no longer than the original allows.
 const SLACK: u32 = 2;
@@ -147,6 +148,11 @@ impl Cluster {
         self.end_client("the other node offered its groups at the same moment; try again".into());
     }
 
+    /// For how long a giver that was promised to may take until it begins.
+    pub(super) fn release_begins_within(&self) -> Duration {
+        RELEASE_BEGINS_WITHIN.min(self.settings.deadtime)
+    }
+
     /// Answers an offer as soon as nothing is being started or stopped.
     pub(super) fn serve_standby(&mut self) {
         if let Some(set) = self.pending_take
@@ -157,7 +163,7 @@ impl Cluster {
             self.pending_take = None;
             self.timers.stop(&Timer::PendingTake);
             self.standby = Standby::Promised(set, false);
-            self.timers.set(Timer::Standby, self.now.mono + RELEASE_BEGINS_WITHIN);
+            self.timers.set(Timer::Standby, self.now.mono + self.release_begins_within());
             let mut answer = ask(set, "other");
             if self.peer_is_latido() {
                 // What we cannot start it must know before it stops anything.
@@ -262,18 +268,24 @@ impl Cluster {
                 self.end_giving(set);
             }
             // What else has arrived is heard first: perhaps we stood still, and the giver has it again.
-            Standby::Promised(set, _) => {
-                self.taking = Some((set, message.sequence().unwrap_or_default().0));
-                self.timers.set(Timer::Take, self.now.mono);
-            }
+            Standby::Promised(set, _) => self.take_soon(set, message),
             // Late, or out of step, such as what an original says after our `shutdone` (`resources.md` 12.1, 6).
             Standby::Not => {
                 if let Some(set) = self.peer.never_taken.take() {
                     self.note_taken(set);
+                } else if let Some(set) = self.peer.never_given.take() {
+                    self.standby = Standby::Promised(set, true);
+                    self.timers.set(Timer::Standby, self.now.mono + self.step_within());
+                    self.take_soon(set, message);
                 }
             }
             Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
         }
+    }
+
+    fn take_soon(&mut self, set: Set, done: &Message) {
+        self.taking = Some((set, done.sequence().unwrap_or_default().0));
+        self.timers.set(Timer::Take, self.now.mono);
     }
 
     /// The taker says that it has what was given.
@@ -390,17 +402,18 @@ impl Cluster {
             }
             Standby::Not => {}
             Standby::Releasing(_) | Standby::AwaitingTaker(_) | Standby::Promised(..) | Standby::Taking(_) => {
-                if let Standby::AwaitingTaker(set) = self.standby
-                    && !self.peer_is_latido()
-                {
-                    self.peer.never_taken = Some(set);
-                }
                 self.drop_standby("the hand-over took too long");
             }
         }
     }
 
     pub(super) fn drop_standby(&mut self, why: &str) {
+        // An original goes on, whatever we do.
+        match self.standby {
+            Standby::AwaitingTaker(set) if !self.peer_is_latido() => self.peer.never_taken = Some(set),
+            Standby::Promised(set, true) if !self.peer_is_latido() => self.peer.never_given = Some(set),
+            _ => {}
+        }
         self.standby = Standby::Not;
         self.taking = None;
         self.timers.stop(&Timer::Take);
@@ -417,6 +430,7 @@ impl Cluster {
         self.timers.stop(&Timer::PendingTake);
         if self.standby != Standby::Not {
             self.drop_standby("the other node went away meanwhile");
+            (self.peer.never_taken, self.peer.never_given) = (None, None);
         } else {
             self.end_client("the other node went away meanwhile".into());
         }

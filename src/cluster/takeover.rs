@@ -102,7 +102,12 @@ impl Cluster {
             self.settle_down();
             self.request_own_groups();
         }
-        if self.peer.said && !self.peer.leaving {
+        self.settle_when_told();
+    }
+
+    /// It has said what it holds, and not to a predecessor of ours.
+    pub(super) fn settle_when_told(&mut self) {
+        if self.peer.said && self.peer.said_to_us && !self.peer.leaving {
             self.settle_down();
         }
     }
@@ -113,11 +118,13 @@ impl Cluster {
             return;
         }
         self.forget_sleep();
-        if self.peer.leaving {
-            // It has spoken, and is only slow in going.
+        if self.peer.leaving || self.peer.said {
+            // It has spoken, and is only slow in going, or has not heard us since.
             return self.settle_down();
         }
-        if let Some(node) = self.peer_name() {
+        if self.has_never_heard_us() {
+            self.believe_that_it_takes_all();
+        } else if let Some(node) = self.peer_name() {
             self.peer.is_legacy = true;
             self.report(Report::PeerIsLegacy { node });
         }
@@ -198,6 +205,8 @@ impl Cluster {
         }
         self.forget_sleep();
         self.peer.holds_nothing();
+        // Who runs nothing takes nothing, whether he hears us or not.
+        self.hears_us();
         self.peer.gone = true;
         self.peer.leaving = false;
         self.peer.stable = false;
@@ -228,8 +237,9 @@ impl Cluster {
         self.stop_fencing();
         self.peer.gone = false;
         self.peer.before = None;
-        // A deaf node that is restarted is deaf still, until it shows that it hears us.
-        let deaf_since = self.peer.deaf_since;
+        // A deaf node that is restarted is deaf still, until it shows that it hears us. An original shows that in no other
+        // way than by calling us dead once more.
+        let deaf_since = self.peer.deaf_since.filter(|_| self.peer_is_latido());
         self.peer.forget_words();
         self.peer.deaf_since = deaf_since;
         self.wait_for_orphans_anew();
@@ -393,7 +403,7 @@ impl Cluster {
         let any = (0..self.groups.len()).any(can_go);
         // What both claim is not decided yet.
         let contested = |index: usize| can_go(index) && self.peer.holds[index].is_claimed();
-        if self.peer_is_latido() && (0..self.groups.len()).any(contested) {
+        if (0..self.groups.len()).any(contested) {
             return;
         }
         // Offered until nothing is left to give: an offer may be lost, or refused because the peer is busy.

@@ -104,8 +104,13 @@ impl State {
         if let Some(patience) = self.kept.patience {
             let _ = writeln!(text, "bears {}", patience.as_millis());
         }
-        if let Some(Handover { giving, set, done, heard }) = handover {
-            let (side, step) = (if giving { "gives" } else { "takes" }, if done { "done" } else { "begun" });
+        if let Some(Handover { giving, set, done, begun, heard }) = handover {
+            let side = if giving { "gives" } else { "takes" };
+            let step = match (done, begun) {
+                (true, _) => "done",
+                (false, true) => "begun",
+                (false, false) => "asked",
+            };
             let _ = writeln!(text, "handover {side} {set} {step} {}", heard.0);
         }
         for group in &self.kept.groups {
@@ -174,9 +179,9 @@ fn process_of(text: &str) -> Option<Process> {
 
 fn handover(text: &str) -> Option<Handover> {
     let words: Vec<&str> = text.split(' ').collect();
-    let [side @ ("gives" | "takes"), set, step @ ("done" | "begun"), heard] = words[..] else { return None };
+    let [side @ ("gives" | "takes"), set, step @ ("done" | "begun" | "asked"), heard] = words[..] else { return None };
     let (set, heard) = (Set::from_text(set)?, Sequence(heard.parse().ok()?));
-    Some(Handover { giving: side == "gives", set, done: step == "done", heard })
+    Some(Handover { giving: side == "gives", set, done: step == "done", begun: step != "asked", heard })
 }
 
 fn group(text: &str) -> Option<KeptGroup> {

@@ -238,7 +238,8 @@ impl Original {
         match self.phase {
             Phase::Boots(until) if self.now.mono >= until => self.first_words(),
             Phase::Sleeps(until) if self.now.mono >= until => self.next_life(),
-            Phase::Boots(_) | Phase::Sleeps(_) => {}
+            // Its scripts go on.
+            Phase::Boots(_) | Phase::Sleeps(_) => self.on_pause_over(),
             Phase::Lives => self.live(),
         }
     }

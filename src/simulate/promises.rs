@@ -174,7 +174,7 @@ impl Promises {
         self.evidence.look(&scene, &self.truth, &mut said);
         self.fences.look(&scene, &mut said);
         self.service.look(&scene, &self.truth, &self.calm, &mut said);
-        self.answers.look(&scene, &self.calm, &mut said);
+        self.answers.look(&scene, &self.truth, &self.calm, &mut said);
         for (promise, about, what) in said {
             if self.known.insert((promise, about)) {
                 self.said.push(Broken { promise, at: now, what });

@@ -51,9 +51,9 @@ pub(crate) fn schedule(seed: u64) -> Vec<String> {
 }
 
 /// What an original does not know, or its supervisor does not do.
-/// A node whose generation went back it refuses.
+/// A node whose generation went back it refuses. Modes that differ do not meet in it.
 /// A status that lies on one node is not told from one that is honest by the other's word, which an original does not say.
-const NOT_OF_AN_ORIGINAL: [&str; 12] = [
+const NOT_OF_AN_ORIGINAL: [&str; 13] = [
     "edit beta",
     "generation",
     "lies",
@@ -63,6 +63,7 @@ const NOT_OF_AN_ORIGINAL: [&str; 12] = [
     "replay-to",
     "restarts beta",
     "retry beta",
+    "set alpha auto_failback",
     "set beta",
     "slow-start beta",
     "upgrade beta",

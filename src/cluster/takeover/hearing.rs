@@ -71,6 +71,7 @@ impl Cluster {
         if is_news && let Some(holds) = self.read_letters(message) {
             self.peer.holds = holds;
             self.peer.said = true;
+            self.peer.said_to_us = self.is_of_this_life(message);
             self.peer.claims_seq = sequence;
             self.on_claims_known(self.is_answer(message));
         }
@@ -81,9 +82,7 @@ impl Cluster {
             return;
         }
         self.answer_starting();
-        if self.peer.said && !self.peer.leaving {
-            self.settle_down();
-        }
+        self.settle_when_told();
     }
 
     fn on_claim(&mut self, message: &Message) {
@@ -121,13 +120,15 @@ impl Cluster {
             return;
         }
         self.take_note_of(&claim, message);
+        self.peer.is_legacy = false;
         self.peer.said = true;
+        self.peer.said_to_us = self.is_of_this_life(message);
         self.peer.left = false;
         self.peer.gone = false;
         if claim.stable == Some(true) {
             self.peer.leaving = false;
         }
-        if self.stage == Stage::Asking {
+        if self.stage == Stage::Asking && self.peer.said_to_us {
             self.settle_down();
         }
         match claim.stable {
@@ -146,8 +147,9 @@ impl Cluster {
 
     /// An original that was there before us, says "none, not stable" and has not said `starting` has begun to stop its
     /// groups and never says so again: until `shutdone`, its death or a stable word they may run there (`resources.md` 5.1).
+    /// If it has said so, it says this to whoever asks.
     fn may_be_leaving(&self, claim: &Claim) -> bool {
-        self.is_empty_word(claim) && !self.peer.said_starting && (!self.peer.said || self.peer.leaving)
+        self.is_empty_word(claim) && (self.peer.leaving || !self.peer.said_starting && !self.peer.said)
     }
 
     /// What an original says when it starts and when it leaves.
@@ -169,7 +171,9 @@ impl Cluster {
             for index in 0..self.groups.len() {
                 let held = if self.is_own(index) { sides.foreign } else { sides.local };
                 // An original that gives says "none" before its stop scripts run: until `done` they may run there.
-                let stops = message.get(field::INFO) == Some("standby") && self.peer.holds[index].may_run();
+                let never_given = self.peer.never_given.is_some_and(|set| self.in_set(index, set.inverted()));
+                let gives = never_given || message.get(field::INFO) == Some("standby");
+                let stops = gives && self.peer.holds[index].may_run();
                 self.peer.holds[index] = match held {
                     true => PeerHold::Yes,
                     false if stops => PeerHold::Unknown,

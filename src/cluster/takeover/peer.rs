@@ -18,6 +18,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) holds: Vec<PeerHold>,
     /// Whether it has said in its present life what it holds.
     pub(in crate::cluster) said: bool,
+    /// What it said last was not said to a predecessor of ours.
+    pub(in crate::cluster) said_to_us: bool,
     /// Whether it says that it has finished deciding.
     pub(in crate::cluster) stable: bool,
     /// It said `shutdone`.
@@ -26,6 +28,9 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) leaving: bool,
     /// What we gave to an original that never said that it took it: its start scripts may hang there (`resources.md` 4.2).
     pub(in crate::cluster) never_taken: Option<Set>,
+    /// What an original had begun to give, in its terms, when we gave up waiting: its stop scripts may hang there, whatever it
+    /// says; until its `done`.
+    pub(in crate::cluster) never_given: Option<Set>,
     /// The keys of groups that we said had failed here: it may be taking them; and whether it was asked since.
     pub(in crate::cluster) invited: BTreeMap<String, bool>,
     /// For how long it asked to be borne, if longer than our deadtime, as far as it was ever heard.
@@ -54,6 +59,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) asked_seq: u64,
     /// What it had said when we called it dead: still true if it knows of no death and says nothing new.
     pub(in crate::cluster) before: Option<Box<Words>>,
+    /// While it was held dead it said something of its groups, which was not heard (`wire.md` 10.21).
+    pub(in crate::cluster) missed_words: bool,
     /// Since when it shows, without a sign to the contrary, that it does not hear us (`deaf`).
     pub(in crate::cluster) deaf_since: Option<Mono>,
     /// That was told, and what we hold was let go.
@@ -83,10 +90,12 @@ impl Peer {
             index: nodes.iter().position(|node| !node.is_ping),
             holds: vec![PeerHold::Unknown; groups],
             said: false,
+            said_to_us: false,
             stable: false,
             left: false,
             leaving: false,
             never_taken: None,
+            never_given: None,
             invited: BTreeMap::new(),
             patience: None,
             orphans: Question::NotAsked,
@@ -101,6 +110,7 @@ impl Peer {
             stable_seq: 0,
             asked_seq: 0,
             before: None,
+            missed_words: false,
             deaf_since: None,
             deaf_told: false,
         }
@@ -130,10 +140,12 @@ impl Peer {
 
     pub(super) fn forget_words(&mut self) {
         self.said = false;
+        self.said_to_us = false;
         self.stable = false;
         self.left = false;
         self.leaving = false;
         self.never_taken = None;
+        self.never_given = None;
         self.invited.clear();
         self.orphans = Question::NotAsked;
         self.waits_for_answer = false;
@@ -144,12 +156,14 @@ impl Peer {
         self.detail = None;
         self.stable_seq = 0;
         self.asked_seq = 0;
+        self.missed_words = false;
         self.deaf_since = None;
         self.deaf_told = false;
     }
 
     pub(in crate::cluster) fn holds_nothing(&mut self) {
         self.never_taken = None;
+        self.never_given = None;
         self.holds.fill(PeerHold::No);
         self.sides = Sides::default();
     }

@@ -18,7 +18,7 @@ fn kept() -> Kept {
         group(GroupState::Failed, &["asterisk"], Some("asterisk start: exit 1")),
         group(GroupState::Stopping, &["rc"], None),
     ];
-    let handover = Handover { giving: true, set: Set::Foreign, done: false, heard: Sequence(77) };
+    let handover = Handover { giving: true, set: Set::Foreign, done: false, begun: false, heard: Sequence(77) };
     let patience = Some(Duration::from_secs(8));
     Kept {
         groups,

@@ -10,7 +10,7 @@ use crate::names::JobId;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::{Arrival, Hold, Original, legacy};
+use super::{Arrival, Hold, Original, Phase, legacy};
 
 /// Longer than any play lasts.
 pub(super) const NO_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -198,7 +198,9 @@ impl Original {
         let is_over = |worker: &Worker| worker.steps.is_empty() && matches!(worker.waits, Wait::Nothing);
         if self.workers.get(at).is_some_and(is_over) {
             self.workers.remove(at);
-            self.wake();
+            if self.phase == Phase::Lives {
+                self.wake();
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::{Note, What};
 use super::calm::Stamp;
-use super::{Calm, Promise, Said, Scene};
+use super::{Calm, Promise, Said, Scene, Truth};
 use crate::cluster::{AutoFailback, GroupState, Request, Response, Set};
 use crate::names::ClientId;
 
@@ -22,6 +22,8 @@ struct Open {
     since: Stamp,
     /// Nothing stands against it.
     lawful: bool,
+    /// An original was asked: it is waited for longer.
+    original: bool,
 }
 
 /// What is waited for.
@@ -45,12 +47,12 @@ fn stands_against_all(note: &Note) -> bool {
 }
 
 impl Answers {
-    pub(super) fn look(&mut self, scene: &Scene<'_>, calm: &Calm, said: &mut Said) {
+    pub(super) fn look(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, said: &mut Said) {
         self.follow(scene, calm, said);
         self.ask_answers(scene, calm, said);
         for node in 0..2 {
             self.ask_gone(scene, calm, node, said);
-            self.ask_end(scene, calm, node, said);
+            self.ask_end(scene, truth, calm, node, said);
             self.ask_knowledge(scene, calm, node, said);
         }
         let stable = scene.views.iter().all(|view| view.as_ref().is_some_and(|view| view.stable));
@@ -79,7 +81,8 @@ impl Answers {
                 if !matches!(asked.request, Request::Retry(_)) {
                     self.open.iter_mut().for_each(|open| open.lawful = false);
                 }
-                self.open.push(Open { client: asked.client, since: now, lawful });
+                let original = scene.pair.has_original();
+                self.open.push(Open { client: asked.client, since: now, lawful, original });
             }
         }
         let answers = scene.pair.answers_given();
@@ -143,7 +146,7 @@ impl Answers {
             let open = self.open.iter().find(|open| open.client == asked.client);
             let (Some(open), Some(awake)) = (open, calm.is_awake_since(asked.node)) else { continue };
             let from = open.since.max(awake);
-            let original = scene.pair.hosts.iter().any(|host| host.original.is_some());
+            let original = open.original || scene.pair.has_original();
             if original && scene.pair.scripts_at_work() {
                 // It has no limits for scripts.
                 continue;
@@ -178,7 +181,7 @@ impl Answers {
     }
 
     /// Nothing is "in transition" for ever.
-    fn ask_end(&mut self, scene: &Scene<'_>, calm: &Calm, node: usize, said: &mut Said) {
+    fn ask_end(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, node: usize, said: &mut Said) {
         let view = scene.views[node].as_ref();
         let leaving = scene.views.iter().flatten().any(|view| view.leaving);
         let undecided = view.is_some_and(|view| !view.stable) && !leaving;
@@ -186,14 +189,15 @@ impl Answers {
             let groups = scene.views[node].iter().flat_map(|view| &view.groups);
             groups.into_iter().any(|group| matches!(group.state, GroupState::Failed | GroupState::Blocked))
         });
-        let puppets = scene.pair.hosts.iter().any(|host| host.puppet.is_some());
+        let puppets = truth.is_stuck() || scene.pair.hosts.iter().any(|host| host.puppet.is_some());
         let (true, false, false, Some(fine)) = (undecided, failing, puppets, calm.still()) else {
             self.unstable[node] = None;
             return;
         };
         let since = (*self.unstable[node].get_or_insert(calm.stamp(scene.now))).max(fine);
         let from = since.at.max(calm.explained_until(scene));
-        if scene.now > from + scene.deadtime() * 2 + calm.scripts(since) + MARGIN {
+        if scene.now > from + scene.deadtime() * 2 + calm.scripts(since) + MARGIN + scene.pair.patience_with_originals()
+        {
             let what = format!("{} has been in transition since {}", scene.name(node), since.at);
             said.push((Promise::L2, format!("transition {node}"), what));
         }

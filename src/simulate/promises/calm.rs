@@ -19,6 +19,7 @@ const CHANCE: f64 = 1e-9;
 const LATE: Duration = Duration::from_secs(1);
 /// A fencing device that failed is used again after five seconds.
 const FENCE_ROUND: Duration = Duration::from_secs(6);
+const WITH_ORIGINALS: Duration = Duration::from_secs(75);
 /// What a script takes that is not slow, at the most.
 const USUAL: Duration = Duration::from_millis(25);
 
@@ -132,7 +133,9 @@ impl Calm {
         changed |= keep(&mut self.both_ways, stamp, well && pair.hear_each_other());
         let present = (0..2).all(|node| self.left[node] || pair.is_present(node, looked));
         keep(&mut self.still, stamp, well && present && pair.hear_each_other());
-        changed |= keep(&mut self.one_way, stamp, well && present && works != [false, false]);
+        // An original lets go of nothing, whatever it hears.
+        let ours_hears = |from: usize| works[from] && pair.hosts[1 - from].original.is_none();
+        changed |= keep(&mut self.one_way, stamp, well && present && (0..2).any(ours_hears));
         changed
     }
 
@@ -233,7 +236,9 @@ impl Calm {
     pub(super) fn explained_until(&self, scene: &Scene<'_>) -> Mono {
         let initdead = (0..2).map(|node| scene.pair.in_force(node).initdead).max().unwrap_or_default();
         // Who went without a farewell is waited for as long as he asked for.
-        let gone = |node: usize| scene.pair.hosts[node].cluster.is_none() && !self.left[node];
+        let gone = |node: usize| {
+            scene.pair.hosts[node].cluster.is_none() && scene.pair.hosts[node].original.is_none() && !self.left[node]
+        };
         let asked = |node: usize| scene.pair.hosts[node].said.0 + scene.pair.hosts[node].said.1;
         // As far as the other heard him.
         let borne = |node: usize| {
@@ -289,6 +294,17 @@ impl Pair {
         self.works_both_ways() && self.reaches(0) && self.reaches(1)
     }
 
+    /// What is added where one waits for the other: an original restarts itself, lets scripts take their time, and drops a
+    /// dialogue after ten seconds, several times perhaps.
+    pub(super) fn patience_with_originals(&self) -> Duration {
+        if self.has_original() { WITH_ORIGINALS } else { Duration::ZERO }
+    }
+
+    /// Whether an original is one of the two.
+    pub(super) fn has_original(&self) -> bool {
+        self.hosts.iter().any(|host| host.original.is_some())
+    }
+
     /// Whether a start script of this resource is at work on a node.
     pub(super) fn may_come_up(&self, node: usize, word: &str) -> bool {
         self.queue.values().filter(|pending| pending.node == node).any(|pending| match &pending.what {
@@ -328,7 +344,7 @@ impl Pair {
         let patience = if heard { asked } else { asked.min(self.settings[node].deadtime) };
         // Who stops what a predecessor left says nothing before that is done.
         let is_mute = host.cluster.is_some() && silent_since < begun;
-        if host.cluster.is_none() || is_mute {
+        if host.cluster.is_none() && host.original.is_none() || is_mute {
             let haunted = !host.begun.is_empty() && host.puppet.is_none();
             return !haunted || self.now.since(silent_since) < patience * 4 / 5;
         }
@@ -344,7 +360,8 @@ impl Pair {
     /// Whether a node's daemon is there and listens, or has nothing to answer for.
     fn is_present(&self, node: usize, looked: Mono) -> bool {
         let host = &self.hosts[node];
-        let haunted = host.cluster.is_none() && !host.begun.is_empty() && host.puppet.is_none();
+        let haunted =
+            host.cluster.is_none() && host.original.is_none() && !host.begun.is_empty() && host.puppet.is_none();
         // While all stands still nobody looks.
         !haunted && host.stalled_until <= looked
     }

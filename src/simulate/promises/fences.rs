@@ -48,8 +48,9 @@ impl Fences {
         let resource = match reason {
             ExitReason::Stopped => {
                 self.gone[1 - node] = None;
-                // It has stopped everything; whoever could hear it knows that.
-                let empty = pair.hosts[node].running.is_empty();
+                // It has stopped everything; whoever could hear it knows that. Who dies again and again goes without a word.
+                let leaves = pair.hosts[node].asked_to_leave || pair.view(node).is_some_and(|view| view.leaving);
+                let empty = leaves && pair.hosts[node].running.is_empty();
                 let heard = pair.reaches(node)
                     && pair.is_awake(1 - node, true, Mono::ZERO)
                     && pair.hosts[1 - node].cluster.is_some();

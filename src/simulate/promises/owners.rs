@@ -13,6 +13,9 @@ use super::{Calm, Promise, Said, Scene, Truth};
 /// For so long a double is a new one.
 const NEW: Duration = Duration::from_millis(1);
 
+/// What S2 adds beside an original, which says to nobody how far it hears him: he has to join, ask, and hear no answer.
+const DEAFNESS: Duration = Duration::from_secs(25);
+
 /// A node overslept, and these were taken meanwhile.
 #[derive(Clone, Debug)]
 struct Overslept {
@@ -53,7 +56,10 @@ impl Owners {
         let patience = scene.deadtime() + scene.keepalive() * 3;
         for (word, since) in doubles {
             let mut begun = *self.doubled.entry(word.clone()).or_insert_with(|| calm.stamp(*since));
-            let nobody_can_stop = (0..2).all(|node| is_blocked(scene, node, word));
+            // An original lets go of nothing.
+            let stays = |node: usize| is_blocked(scene, node, word) || scene.pair.hosts[node].original.is_some();
+            let any_blocked = (0..2).any(|node| is_blocked(scene, node, word));
+            let nobody_can_stop = truth.is_stuck() || any_blocked && (0..2).all(stays);
             if nobody_can_stop || only_deaf_could_stop(scene, word) {
                 begun = calm.stamp(scene.now);
                 self.doubled.insert(word.clone(), begun);
@@ -76,7 +82,13 @@ impl Owners {
             let fine = if believed { calm.one_way() } else { calm.both_ways() };
             // Whether the other is deaf each core has to find out anew.
             let begun = begun.max(calm.began(0)).max(calm.began(1));
-            if let Some(fine) = fine.filter(|fine| long((*fine).max(begun))) {
+            // An original says to nobody how far it hears him.
+            let later = if scene.pair.has_original() { DEAFNESS } else { Duration::ZERO };
+            let so_long = |fine: &Stamp| {
+                let since = (*fine).max(begun);
+                scene.now.since(since.at) > patience + later + calm.scripts(since)
+            };
+            if let Some(fine) = fine.filter(so_long) {
                 let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
                 said.push((Promise::S2, word.clone(), what));
             }

@@ -144,22 +144,27 @@ impl Fate {
             scene.state(node, key) == Some(GroupState::Failed)
                 && scene.pair.in_force(node).on_start_failure == OnStartFailure::Stay
         });
-        // A group that not every node knows that stays is being brought in or taken out.
-        know < on || failed == on || stays || states.contains(&GroupState::Blocked)
+        // A group that not every node knows that stays is being brought in or taken out. An original speaks of whole sides.
+        let unknown = |node: usize| {
+            let host = &scene.pair.hosts[node];
+            host.original.is_some() && host.groups.iter().all(|group| group.key() != key)
+        };
+        know < on || (0..2).any(unknown) || failed == on || stays || states.contains(&GroupState::Blocked)
     }
 
     fn ask_somewhere(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, key: &str, said: &mut Said) {
         let up = (0..2).any(|node| runs_on(scene, truth, node, key));
         let fine = calm.still();
         let leaving = scene.views.iter().flatten().all(|view| view.leaving);
-        let explained = up || leaving || Fate::may_be_missing(scene, key) || is_lie(scene, truth, key);
+        let explained =
+            up || leaving || truth.is_stuck() || Fate::may_be_missing(scene, key) || is_lie(scene, truth, key);
         let (Some(fine), false) = (fine, explained) else {
             self.missing = None;
             return;
         };
         let since = (*self.missing.get_or_insert(calm.stamp(scene.now))).max(fine);
         let from = (since.at + scene.deadtime()).max(calm.explained_until(scene));
-        if scene.now > from + calm.scripts(since) + MARGIN {
+        if scene.now > from + calm.scripts(since) + MARGIN + scene.pair.patience_with_originals() {
             let what = format!("group {key} runs on no node since {}: {}", since.at, states(scene, key));
             said.push((Promise::L1, key.to_owned(), what));
         }
@@ -173,7 +178,7 @@ impl Fate {
         let nobody = (0..2).all(|node| !is_on(scene, node));
         // Who believes a script that lied does not start what seems to run.
         let held = (0..2).any(|node| scene.state(node, key) == Some(GroupState::Held));
-        if up || blocked || nobody || held && is_lie(scene, truth, key) {
+        if up || blocked || nobody || truth.is_stuck() || held && is_lie(scene, truth, key) {
             self.tried = calm.stamp(scene.now);
             self.due = None;
             return;

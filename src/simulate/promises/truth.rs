@@ -17,6 +17,10 @@ pub(super) struct Truth {
     liars: BTreeSet<String>,
     /// Whose notes are old: what they do not name, and no `status` shows, nobody can know.
     old_notes: [bool; 2],
+    /// A script of an original did not do its work: it waits for it for ever, and with it everything else there.
+    stuck: [bool; 2],
+    /// An original has said that it runs nothing: what a forgotten job of it starts after that nobody can know.
+    farewell: [bool; 2],
 }
 
 impl Truth {
@@ -28,6 +32,11 @@ impl Truth {
     /// Whether scripts of a resource lied, or somebody meddled with it.
     pub(super) fn is_liar(&self, word: &str) -> bool {
         self.liars.contains(word)
+    }
+
+    /// Whether an original may wait for a script for ever.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck.contains(&true)
     }
 
     /// What runs or may run on both nodes: the resource and since when.
@@ -61,22 +70,42 @@ impl Truth {
                 What::Ran(call, outcome) => {
                     let word = &call.resource.word;
                     let unknown = call.verb == Verb::Status && outcome.told() == Told::Unknown;
-                    if unknown && self.old_notes[node] && self.may_run[node].contains_key(word) {
+                    // An original takes silence for "stopped".
+                    let believed = self.old_notes[node] || pair.hosts[node].original.is_some();
+                    if unknown && believed && self.may_run[node].contains_key(word) {
                         self.liars.insert(word.clone());
                     }
-                    if pair.scripts.behaviour(node, word, call.verb) == Some(Behaviour::Lies) {
+                    let behaviour = pair.scripts.behaviour(node, word, call.verb);
+                    if behaviour == Some(Behaviour::Lies) {
+                        self.liars.insert(word.clone());
+                    }
+                    self.stuck[node] |= behaviour.is_some() && pair.hosts[node].original.is_some();
+                    if self.farewell[node] && call.verb == Verb::Start {
                         self.liars.insert(word.clone());
                     }
                 }
                 What::Deed(text) => {
                     self.old_notes[node] |= text == "its notes: Old";
+                    // They may speak of a hand-over that is over: the other does not, and is waited for.
+                    self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
                     if ["its notes: Lost", "its notes: Unreadable"].contains(&text.as_str()) {
                         // Nobody knows any more what was being started, and may come up later.
                         let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
                         self.liars.extend(starts.cloned());
                     }
                     self.liars.extend(text.strip_suffix(" comes up").map(str::to_owned));
+                    // It looks at the first resource of a group only.
+                    self.stuck[node] |= text.ends_with(" dies") && pair.hosts[node].original.is_some();
+                    if text.starts_with("start of heartbeat") {
+                        self.stuck[node] = false;
+                        // It says that it runs nothing, whatever a dead one left running.
+                        self.liars.extend(self.may_run[node].keys().cloned());
+                    }
                 }
+                What::Sent(text) if text.starts_with("t=shutdone") => {
+                    self.farewell[node] = pair.hosts[node].original.is_some();
+                }
+                What::Logged(text) if text.contains("set to: 'active'") => self.farewell[node] = false,
                 _ => {}
             }
         }
