@@ -110,6 +110,7 @@ impl Core {
             Action::Notify(message) => self.done.push(format!("notify {}", message.kind())),
             Action::Report(report) => self.done.push(format!("report {report}")),
             Action::Deliver { message, .. } => self.done.push(format!("deliver {}", message.kind())),
+            Action::Reply { response, .. } => self.done.push(format!("reply {response:?}")),
             Action::Exit(reason) => self.done.push(format!("exit {reason:?}")),
             Action::Probe { job, probe, .. } => {
                 self.done.push(format!("probe {probe:?}"));
@@ -117,7 +118,6 @@ impl Core {
             }
             Action::Cancel { .. }
             | Action::Announce { .. }
-            | Action::Reply { .. }
             | Action::Remember { .. }
             | Action::Keep(_)
             | Action::Alive => {}
@@ -439,4 +439,15 @@ fn a_port_is_asked_only_where_the_service_runs() {
     let after = asked(&core);
     assert!(after.0 > before.0 && after.1 == before.1, "{before:?} {after:?} {:#?}", core.done);
     assert_eq!((core.times("run rb start"), after.2 > before.2), (0, true), "{before:?} {after:?}");
+}
+
+#[test]
+fn a_client_is_answered_when_the_taker_is_done_and_says_nothing_more() {
+    let mut core = beside_an_original("alpha ra\nbeta rb");
+    core.tell(Event::Request { client: ClientId(1), request: Request::Standby(Set::Local) });
+    core.hear("ask_resources rsc_hold=local info=other");
+    assert_eq!(core.times("run ra stop"), 1, "{:#?}", core.done);
+    core.hear("ask_resources rsc_hold=local info=done");
+    core.pass(4000);
+    assert_eq!((core.times("reply Moved"), core.times("reply")), (1, 1), "{:#?}", core.done);
 }

@@ -159,7 +159,9 @@ impl Cluster {
             Kind::Starting | Kind::Resource | Kind::AskResources | Kind::HbTakeover | Kind::ShutDone => {
                 // A node we hold dead may not decide anything until its status is accepted (`wire.md` 10.21).
                 if !self.peer.is_node(index) {
-                } else if self.nodes[index].is_alive() {
+                    return;
+                }
+                if self.nodes[index].is_alive() {
                     self.on_resource_message(kind, message);
                 } else if *kind == Kind::ShutDone && !self.nodes[index].heard {
                     self.nodes[index].farewell = Some(message.clone());

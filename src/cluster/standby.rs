@@ -412,7 +412,8 @@ impl Cluster {
         match self.standby {
             Standby::AwaitingTaker(set) if !self.peer_is_latido() => self.peer.never_taken = Some(set),
             Standby::Promised(set, true) if !self.peer_is_latido() => self.peer.never_given = Some(set),
-            _ => {}
+            Standby::AwaitingTaker(_) | Standby::Promised(..) => {}
+            Standby::Not | Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
         }
         self.standby = Standby::Not;
         self.taking = None;
