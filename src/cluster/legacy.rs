@@ -41,12 +41,11 @@ impl Cluster {
             return;
         }
         for index in 0..self.groups.len() {
-            let key = self.groups.key(index);
             if !self.is_own(index) {
                 self.groups.want_released(index);
                 // What is not known to be down here is answered when it was asked for.
                 if self.idle_checks.is_empty() && self.doubtful.is_empty() {
-                    self.asked_for.insert(key);
+                    self.asked_for.insert(self.groups.key(index));
                     self.answer_ip_request(index);
                 }
             }

@@ -409,11 +409,16 @@ impl Cluster {
 
     pub(super) fn drop_standby(&mut self, why: &str) {
         // An original goes on, whatever we do.
-        match self.standby {
-            Standby::AwaitingTaker(set) if !self.peer_is_latido() => self.peer.never_taken = Some(set),
-            Standby::Promised(set, true) if !self.peer_is_latido() => self.peer.never_given = Some(set),
-            Standby::AwaitingTaker(_) | Standby::Promised(..) => {}
-            Standby::Not | Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
+        if !self.peer_is_latido() {
+            match self.standby {
+                Standby::AwaitingTaker(set) => self.peer.never_taken = Some(set),
+                Standby::Promised(set, true) => self.peer.never_given = Some(set),
+                Standby::Not
+                | Standby::Asked(_)
+                | Standby::Releasing(_)
+                | Standby::Promised(_, false)
+                | Standby::Taking(_) => {}
+            }
         }
         self.standby = Standby::Not;
         self.taking = None;

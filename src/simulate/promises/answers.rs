@@ -189,8 +189,8 @@ impl Answers {
             let groups = scene.views[node].iter().flat_map(|view| &view.groups);
             groups.into_iter().any(|group| matches!(group.state, GroupState::Failed | GroupState::Blocked))
         });
-        let puppets = truth.is_stuck() || scene.pair.hosts.iter().any(|host| host.puppet.is_some());
-        let (true, false, false, Some(fine)) = (undecided, failing, puppets, calm.still()) else {
+        let nobody_answers = truth.is_stuck() || scene.pair.hosts.iter().any(|host| host.puppet.is_some());
+        let (true, false, false, Some(fine)) = (undecided, failing, nobody_answers, calm.still()) else {
             self.unstable[node] = None;
             return;
         };

@@ -236,9 +236,7 @@ impl Calm {
     pub(super) fn explained_until(&self, scene: &Scene<'_>) -> Mono {
         let initdead = (0..2).map(|node| scene.pair.in_force(node).initdead).max().unwrap_or_default();
         // Who went without a farewell is waited for as long as he asked for.
-        let gone = |node: usize| {
-            scene.pair.hosts[node].cluster.is_none() && scene.pair.hosts[node].original.is_none() && !self.left[node]
-        };
+        let gone = |node: usize| !scene.pair.is_on(node) && !self.left[node];
         let asked = |node: usize| scene.pair.hosts[node].said.0 + scene.pair.hosts[node].said.1;
         // As far as the other heard him.
         let borne = |node: usize| {
@@ -344,7 +342,7 @@ impl Pair {
         let patience = if heard { asked } else { asked.min(self.settings[node].deadtime) };
         // Who stops what a predecessor left says nothing before that is done.
         let is_mute = host.cluster.is_some() && silent_since < begun;
-        if host.cluster.is_none() && host.original.is_none() || is_mute {
+        if !self.is_on(node) || is_mute {
             let haunted = !host.begun.is_empty() && host.puppet.is_none();
             return !haunted || self.now.since(silent_since) < patience * 4 / 5;
         }
@@ -360,8 +358,7 @@ impl Pair {
     /// Whether a node's daemon is there and listens, or has nothing to answer for.
     fn is_present(&self, node: usize, looked: Mono) -> bool {
         let host = &self.hosts[node];
-        let haunted =
-            host.cluster.is_none() && host.original.is_none() && !host.begun.is_empty() && host.puppet.is_none();
+        let haunted = !self.is_on(node) && !host.begun.is_empty() && host.puppet.is_none();
         // While all stands still nobody looks.
         !haunted && host.stalled_until <= looked
     }

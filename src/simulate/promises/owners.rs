@@ -69,11 +69,13 @@ impl Owners {
                 let what = format!("{on_both}, although a silent node is fenced");
                 said.push((Promise::S3, word.clone(), what));
             }
-            let long = |stamp: Stamp| scene.now.since(stamp.at) > patience + calm.scripts(stamp);
+            let long = |stamp: Stamp, more: Duration| scene.now.since(stamp.at) > patience + more + calm.scripts(stamp);
             // A new one is not even excused by a core that was away for a moment.
             let is_new = scene.now.since(*since) < NEW;
             let fine = if is_new { calm.both_ways() } else { calm.still() };
-            if let Some(fine) = fine.filter(|fine| !nobody_can_stop && long(*fine) && by_ours(scene, truth, word)) {
+            if let Some(fine) =
+                fine.filter(|fine| !nobody_can_stop && long(*fine, Duration::ZERO) && by_ours(scene, truth, word))
+            {
                 let what = format!("{on_both}, although all has been well since {}", fine.at);
                 said.push((Promise::S1, word.clone(), what));
             }
@@ -84,11 +86,7 @@ impl Owners {
             let begun = begun.max(calm.began(0)).max(calm.began(1));
             // An original says to nobody how far it hears him.
             let later = if scene.pair.has_original() { DEAFNESS } else { Duration::ZERO };
-            let so_long = |fine: &Stamp| {
-                let since = (*fine).max(begun);
-                scene.now.since(since.at) > patience + later + calm.scripts(since)
-            };
-            if let Some(fine) = fine.filter(so_long) {
+            if let Some(fine) = fine.filter(|fine| long((*fine).max(begun), later)) {
                 let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
                 said.push((Promise::S2, word.clone(), what));
             }
