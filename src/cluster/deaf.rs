@@ -103,6 +103,9 @@ impl Cluster {
     pub(super) fn on_stonith(&mut self, index: usize, message: &Message) {
         let is_us = message.get(field::NODE).is_some_and(|node| node.eq_ignore_ascii_case(self.settings.me.as_str()));
         let shot = message.get(field::RESULT).is_some_and(|result| !result.starts_with("bad"));
+        if is_us && shot && self.peer.is_node(index) {
+            self.on_taker_called_us_dead(message.sequence().unwrap_or_default().0);
+        }
         // What was asked for again tells an old time: it may have given back since what it took.
         let is_news = message.sequence().is_some_and(|sequence| sequence >= self.nodes[index].newest);
         if is_us && shot && is_news && self.peer.is_node(index) && self.nodes[index].is_alive() {
@@ -163,8 +166,10 @@ impl Cluster {
             return;
         }
         let here = |state: GroupState| matches!(state, GroupState::Held | GroupState::Starting);
+        // In legacy mode nobody says what he takes; a Latido neither, before it has heard with whom it speaks.
+        let says_nothing = !self.nice() || !self.peer.said && self.peer_node().is_some_and(Node::is_active);
         let taken: Vec<usize> = (0..self.groups.len())
-            .filter(|index| here(self.groups.state(*index)) && (!self.nice() || self.peer.holds[*index].is_claimed()))
+            .filter(|index| here(self.groups.state(*index)) && (says_nothing || self.peer.holds[*index].is_claimed()))
             .collect();
         self.tell_one_way(&taken);
         for index in taken {

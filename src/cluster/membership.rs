@@ -84,7 +84,7 @@ impl Cluster {
             return;
         }
         let Some(sequence) = message.sequence() else { return };
-        if self.begins_anew(index, &kind, message) {
+        if self.begins_anew(index, medium, &kind, message) {
             // In the generation we know: it counts wrong, or this is an old message.
             if !self.proves_life(index, &kind, message) {
                 return self.doubt(index, &kind, message, at);
@@ -102,6 +102,9 @@ impl Cluster {
         let verdict = self.judge_sequence(index, sequence);
         if verdict == Verdict::Old {
             return;
+        }
+        if let Some(link) = self.nodes[index].links.iter_mut().find(|link| link.medium == *medium) {
+            link.newest = link.newest.max(sequence);
         }
         self.life_sign(index, medium, at, kind == Kind::Status);
         if verdict != Verdict::Duplicate {
@@ -387,6 +390,7 @@ impl Cluster {
         }
         self.is_believed(index);
         self.note_wish_for_proof(index, message);
+        self.note_first_letters(index, message);
         self.note_hearing(index, message);
         let node = &mut self.nodes[index];
         if message.get(field::PROTOCOL).is_none() && node.flow_control {

@@ -26,6 +26,8 @@ pub(super) struct Link {
     pub(super) last_heard: Option<Mono>,
     /// How regularly heartbeats come in over it.
     pub(super) gaps: Gaps,
+    /// The highest number it brought in the node's life: a medium overtakes itself only with what was asked for again.
+    pub(super) newest: Sequence,
 }
 
 /// One other node, or a ping node.
@@ -96,7 +98,7 @@ pub(super) struct Node {
 impl Node {
     /// A node not heard yet.
     pub(super) fn new(name: NodeName, is_ping: bool, media: Vec<MediumId>, dead_after: Duration, trigger: u64) -> Node {
-        let link = |medium| Link { medium, up: false, last_heard: None, gaps: Gaps::default() };
+        let link = |medium| Link { medium, up: false, last_heard: None, gaps: Gaps::default(), newest: Sequence(0) };
         Node {
             name,
             is_ping,
@@ -136,11 +138,19 @@ impl Node {
         self.heard && self.status != Status::Dead
     }
 
+    /// Whether it says that it is active.
+    pub(super) fn is_active(&self) -> bool {
+        self.status == Status::Active
+    }
+
     /// Forgets the life before a restart or a death.
     pub(super) fn forget_life(&mut self) {
         self.track.reset();
         self.acked = Sequence(0);
-        self.links.iter_mut().for_each(|link| link.gaps.break_off());
+        for link in &mut self.links {
+            link.gaps.break_off();
+            link.newest = Sequence(0);
+        }
     }
 
     /// Whether its clock has gone on by itself while ours stood still, as that of a frozen machine does, for long enough

@@ -134,7 +134,16 @@ impl Cluster {
         if !missed {
             self.peer.take_back_words();
         }
-        if self.nice() && !self.peer.said {
+        let mut in_doubt = false;
+        for index in 0..self.groups.len() {
+            // If it does know of a death, it took what we do not run, and says so to nobody.
+            let is_free = !self.groups.is_claimed(index) && self.peer.holds[index] == PeerHold::No;
+            if is_free && !self.peer_is_latido() && self.nice() {
+                self.peer.holds[index] = PeerHold::Unknown;
+                in_doubt = true;
+            }
+        }
+        if self.nice() && (!self.peer.said || in_doubt) {
             self.ask_what_it_holds();
         }
         self.request_own_groups();

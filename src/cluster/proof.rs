@@ -3,6 +3,7 @@
 //! (`protocol.md`, heartbeats). Until then nothing he says is obeyed; but somebody who has the key speaks in his name, so his silence
 //! is not judged either.
 
+use crate::names::MediumId;
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, field};
 
@@ -126,16 +127,23 @@ impl Cluster {
     }
 
     /// Whether a status shows that its sender, in the generation we know, began anew.
-    pub(super) fn begins_anew(&self, index: usize, kind: &Kind, message: &Message) -> bool {
+    pub(super) fn begins_anew(&self, index: usize, medium: &MediumId, kind: &Kind, message: &Message) -> bool {
         let node = &self.nodes[index];
-        let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
         let sequence = message.sequence().unwrap_or_default();
-        // One that is missing was asked for again; and while new words come in an old one is no more than late.
-        let late = node.is_alive()
-            && node.last_heard.is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
-        let is_old = sequence < node.last_status && !late && !node.track.misses(sequence);
+        // One that is missing was asked for again.
+        if *kind != Kind::Status || node.track.misses(sequence) {
+            return false;
+        }
         // Who goes on counting answers our question with a new number.
-        let answers = node.proof.is_given(message);
-        *kind == Kind::Status && is_old && (first || answers || node.status == Status::Dead || !node.heard)
+        if node.proof.is_given(message) && sequence <= node.newest.max(node.last_status) {
+            return true;
+        }
+        // While new words come in an old one is no more than late, unless its medium has brought a newer one.
+        let overtaken = !node.links.iter().any(|link| link.medium == *medium && link.newest > sequence);
+        let late = overtaken
+            && node.is_alive()
+            && node.last_heard.is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
+        let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
+        sequence < node.last_status && !late && (first || node.status == Status::Dead || !node.heard)
     }
 }

@@ -7,7 +7,9 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, Value, field};
 
 use super::adopt::UPGRADE_PATIENCE;
+use super::claims::LATIDO;
 use super::deaf::HEARS;
+use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Action, Class, Cluster, Report, Status};
 
@@ -118,6 +120,10 @@ impl Cluster {
         if let Some(peer) = self.peer_node() {
             let number = if peer.is_alive() { peer.last_status.0 } else { 0 };
             status.set(HEARS, format!("{number:x}"));
+        }
+        if self.stage == Stage::Joining && (0..self.groups.len()).any(|index| self.groups.is_claimed(index)) {
+            // Who cannot hear us does not learn it otherwise before he has waited for everybody: he may have taken it.
+            status.set(LATIDO, self.own_detail().to_text());
         }
         self.add_proof(&mut status);
         self.send(status);

@@ -124,7 +124,7 @@ impl Cluster {
             | Standby::Taking(_) => {
                 self.report(Report::StandbyBusy { node });
                 // Nobody offers twice what was asked of him once.
-                if self.client_wait.as_ref().is_some_and(|wait| wait.to_us) && self.is_giving_or_asks() {
+                if self.client_wait.as_ref().is_some_and(|wait| wait.to_us()) && self.is_giving_or_asks() {
                     self.end_client("the other node asked for groups at the same moment; try again".into());
                 }
                 return;
@@ -301,7 +301,7 @@ impl Cluster {
         self.standby = Standby::Not;
         self.timers.stop(&Timer::Standby);
         self.report(Report::OtherCompleted { set });
-        if let Some(wait) = self.client_wait.as_mut().filter(|wait| !wait.to_us) {
+        if let Some(wait) = self.client_wait.as_mut().filter(|wait| !wait.to_us()) {
             wait.over = true;
             self.timers.set(Timer::Client, self.now.mono + CONFIRMED_WITHIN);
         }
@@ -387,6 +387,14 @@ impl Cluster {
         let giving = matches!(self.standby, Standby::Releasing(_) | Standby::AwaitingTaker(_));
         if giving && self.peer_is_latido() && sequence > self.promised_seq {
             self.drop_standby("the other node has begun anew");
+        }
+    }
+
+    /// An original that calls us dead cancels its dialogue, also when its last word in it comes in after that.
+    pub(super) fn on_taker_called_us_dead(&mut self, sequence: u64) {
+        let giving = matches!(self.standby, Standby::Asked(_) | Standby::Releasing(_) | Standby::AwaitingTaker(_));
+        if giving && !self.peer_is_latido() && sequence > self.peer.asked_seq {
+            self.drop_standby("the other node held this one dead");
         }
     }
 

@@ -19,6 +19,7 @@ use crate::wire::Message;
 
 use super::claims::PeerHold;
 use super::deaf::Sleep;
+use super::node::Node;
 use super::standby::Standby;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set, Status};
@@ -339,7 +340,7 @@ impl Cluster {
         let key = self.groups.key(index);
         let Some(asked) = self.peer.invited.get(&key).copied().filter(|_| self.peer_is_latido()) else { return false };
         // Who is asked to give us something would take the question for the word of one who is not ready.
-        let is_promised = self.client_wait.as_ref().is_some_and(|wait| wait.to_us);
+        let is_promised = self.client_wait.as_ref().is_some_and(|wait| wait.to_us());
         if !is_promised && (!asked || !self.timers.is_set(&Timer::Heal)) {
             self.ask_what_it_holds();
             self.peer.invited.insert(key, true);
@@ -381,7 +382,7 @@ impl Cluster {
             return;
         }
         let Some(index) = self.groups.unoffered_failure() else { return };
-        if self.groups.is_busy() {
+        if self.groups.is_busy() || self.peer.holds[index].may_run() {
             return;
         }
         self.groups.mark_offered(index);
@@ -393,7 +394,7 @@ impl Cluster {
         if !self.gives_back() || !self.needs_failback || self.groups.is_busy() {
             return;
         }
-        let peer_active = self.peer_node().is_some_and(|node| node.status == Status::Active);
+        let peer_active = self.peer_node().is_some_and(Node::is_active);
         if !peer_active || !self.peer.stable || self.peer.leaving || self.now.mono < self.failback_not_before {
             return;
         }

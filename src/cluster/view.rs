@@ -198,7 +198,7 @@ impl Cluster {
 
     /// Why something is not at home though its home is alive: the first reason that holds.
     fn away_text(&self) -> Option<String> {
-        let peer = self.peer_node().filter(|node| node.status == Status::Active)?;
+        let peer = self.peer_node().filter(|node| node.is_active())?;
         let peer_has = |index: usize| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed());
         let guest = |index: &usize| !self.is_own(*index) && self.groups.state(*index) == GroupState::Held;
         let abroad = |index: &usize| self.is_own(*index) && peer_has(*index);

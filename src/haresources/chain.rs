@@ -152,6 +152,11 @@ impl Chain {
         self.aborted || self.floor.is_none() && matches!(self.phase, Phase::Stopping { .. } | Phase::Doubting)
     }
 
+    /// Whether it has only asked whether the first one runs.
+    pub fn has_begun_nothing(&self) -> bool {
+        self.at == 0 && self.phase == Phase::Checking && !self.aborted
+    }
+
     /// What happened on the way, for the log; taken once.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)

@@ -1,8 +1,9 @@
 //! What did not start or did not stop here: who may try again, and when.
 
 use super::super::monitor::CALM;
+use super::super::node::Node;
 use super::super::timer::Timer;
-use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report, Status};
+use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
 use super::{Group, Groups};
 
 impl Cluster {
@@ -10,7 +11,7 @@ impl Cluster {
         self.report(Report::StopFailed { resource: resource.to_owned() });
         let resource_name = resource.to_owned();
         // The last node alive resets itself for nothing: it would take down what nobody else can run.
-        let is_last = self.is_alone() || !self.peer_node().is_some_and(|node| node.status == Status::Active);
+        let is_last = self.is_alone() || !self.peer_node().is_some_and(Node::is_active);
         let exit = match self.settings.on_stop_failure {
             OnStopFailure::Reboot if is_last && self.cleaning.is_none() => None,
             OnStopFailure::Reboot => Some(ExitReason::Reboot { resource: resource_name }),

@@ -86,6 +86,13 @@ impl Cluster {
         }
         let Some(running) = self.groups.running.iter_mut().find(|running| running.job == Some(job)) else { return };
         running.job = None;
+        let sleeps = self.oversleeping.is_some() && self.groups.list[running.index].doubt == Doubt::Overslept;
+        if sleeps && running.wish == Wish::Acquire && running.chain.has_begun_nothing() {
+            // It goes on when the other has said that it did not take it meanwhile.
+            let (lane, index) = (running.lane, running.index);
+            self.groups.end_lane(lane);
+            return self.groups.queue.push_front((index, Wish::Acquire));
+        }
         let (lane, step) = (running.lane, running.chain.on_done(outcome));
         self.follow(lane, step);
     }

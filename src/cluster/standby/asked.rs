@@ -5,9 +5,10 @@ use crate::names::ClientId;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
+use super::super::node::Node;
 use super::super::takeover::Stage;
 use super::super::timer::Timer;
-use super::super::{Action, Cluster, GroupState, Report, Request, Response, Set, Status};
+use super::super::{Action, Cluster, GroupState, Report, Request, Response, Set};
 use super::{ANSWER_WITHIN, Standby, ask};
 
 /// A client of ours that waits for the end of a hand-over.
@@ -16,12 +17,19 @@ pub(in crate::cluster) struct ClientWait {
     client: ClientId,
     /// The groups that should move.
     groups: Vec<String>,
-    /// Whether they should come here.
-    pub(in crate::cluster) to_us: bool,
+    /// What should come here, in our terms; none when we give.
+    wish: Option<Set>,
     /// The dialogue is over; only the peer's word is missing.
     pub(super) over: bool,
     /// Until when the other may begin to give.
     until: Mono,
+}
+
+impl ClientWait {
+    /// Whether the groups should come here.
+    pub(in crate::cluster) fn to_us(&self) -> bool {
+        self.wish.is_some()
+    }
 }
 
 impl Cluster {
@@ -74,7 +82,7 @@ impl Cluster {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
         self.needs_failback = false;
-        self.client_wait = Some(ClientWait { client, groups, to_us: false, over: false, until: self.now.mono });
+        self.client_wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
         self.begin_standby(set);
     }
 
@@ -92,9 +100,22 @@ impl Cluster {
             }
         }
         let until = self.now.mono + self.answer_within();
-        self.client_wait = Some(ClientWait { client, groups, to_us: true, over: false, until });
+        self.client_wait = Some(ClientWait { client, groups, wish: Some(set), over: false, until });
         self.timers.set(Timer::Client, until);
-        self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()));
+        self.say_wish();
+    }
+
+    fn say_wish(&mut self) {
+        if let Some(set) = self.client_wait.as_ref().and_then(|wait| wait.wish) {
+            self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()));
+        }
+    }
+
+    /// Who asks anew what we hold had called us dead, and may not have heard what we wish for.
+    pub(in crate::cluster) fn say_wish_again(&mut self) {
+        if self.standby == Standby::Not {
+            self.say_wish();
+        }
     }
 
     fn why_no_handover(&self) -> Option<String> {
@@ -113,7 +134,7 @@ impl Cluster {
         if self.peer.leaving {
             return Some("the other node is leaving; what it can stop comes here anyway".into());
         }
-        let active = self.peer_node().is_some_and(|node| node.status == Status::Active);
+        let active = self.peer_node().is_some_and(Node::is_active);
         if !active || !self.peer.said {
             return Some("the other node is still starting; try again in a moment".into());
         }
@@ -221,7 +242,7 @@ impl Cluster {
 
     /// This set, in our terms, was offered, and taken as far as possible.
     pub(super) fn answer_taker_client(&mut self, taken: Set) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.to_us) else { return };
+        let Some(wait) = self.client_wait.take_if(|wait| wait.to_us()) else { return };
         let here = |key: &String| self.groups.find(key).is_some_and(|at| self.groups.state(at) == GroupState::Held);
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(here);
         let offered = |key: &String| self.groups.find(key).is_none_or(|at| self.in_set(at, taken));
@@ -243,7 +264,7 @@ impl Cluster {
 
     /// The peer's claims have been heard: is what a client asked for true now?
     pub(in crate::cluster) fn confirm_client(&mut self) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.over && !wait.to_us) else { return };
+        let Some(wait) = self.client_wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
         self.timers.stop(&Timer::Client);
         let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.holds[at].is_claimed());
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(there);
@@ -262,7 +283,7 @@ impl Cluster {
         }
         match &self.client_wait {
             Some(wait) if wait.over => self.confirm_client(),
-            Some(wait) if wait.to_us && matches!(self.standby, Standby::Promised(..) | Standby::Taking(_)) => {
+            Some(wait) if wait.to_us() && matches!(self.standby, Standby::Promised(..) | Standby::Taking(_)) => {
                 self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
             }
             Some(_) => self.end_client("the other node did not offer its groups in time".into()),

@@ -64,6 +64,7 @@ impl Cluster {
             self.peer.said_starting = true;
             self.wait_for_orphans_anew();
             self.on_taker_begins_anew(sequence);
+            self.say_wish_again();
         }
         if !self.nice() {
             return;
@@ -102,6 +103,10 @@ impl Cluster {
                 self.take_note_of(&claim, message);
                 if self.stage == Stage::Asking {
                     self.settle_down();
+                }
+                if !std::mem::replace(&mut self.peer.cannot_leave, true) && self.leaving.is_none() {
+                    // Nobody but us can run what failed here.
+                    self.groups.forgive_failures();
                 }
                 self.on_giver_gave_up_giving(sequence);
                 self.on_taker_is_quiet(sequence);
@@ -155,6 +160,17 @@ impl Cluster {
     /// What an original says when it starts and when it leaves.
     fn is_empty_word(&self, claim: &Claim) -> bool {
         !self.peer_is_latido() && claim.stable == Some(false) && claim.replaces && claim.sides == Sides::default()
+    }
+
+    /// A node that joins says in its statuses what runs there already; of the rest it says nothing yet.
+    pub(in crate::cluster) fn note_first_letters(&mut self, index: usize, message: &Message) {
+        if !self.peer.is_node(index) || self.peer.said {
+            return;
+        }
+        let letters = Detail::from_message(message).and_then(|detail| self.holds_of(&detail)).unwrap_or_default();
+        for (known, said) in self.peer.holds.iter_mut().zip(letters).filter(|(_, said)| said.is_claimed()) {
+            *known = said;
+        }
     }
 
     fn take_note_of(&mut self, claim: &Claim, message: &Message) {

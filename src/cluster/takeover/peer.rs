@@ -26,6 +26,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) left: bool,
     /// It is stopping its groups, to leave.
     pub(in crate::cluster) leaving: bool,
+    /// It wants to leave and cannot, because something does not stop there: it takes nothing any more.
+    pub(in crate::cluster) cannot_leave: bool,
     /// What we gave to an original that never said that it took it: its start scripts may hang there (`resources.md` 4.2).
     pub(in crate::cluster) never_taken: Option<Set>,
     /// What an original had begun to give, in its terms, when we gave up waiting: its stop scripts may hang there, whatever it
@@ -94,6 +96,7 @@ impl Peer {
             stable: false,
             left: false,
             leaving: false,
+            cannot_leave: false,
             never_taken: None,
             never_given: None,
             invited: BTreeMap::new(),
@@ -144,6 +147,7 @@ impl Peer {
         self.stable = false;
         self.left = false;
         self.leaving = false;
+        self.cannot_leave = false;
         self.never_taken = None;
         self.never_given = None;
         self.invited.clear();

@@ -1,6 +1,6 @@
 //! Does what was drawn, and undoes it.
 
-use std::fs::{self, OpenOptions, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -180,10 +180,14 @@ fn ha_file(pair: &Pair, node: usize, name: &str) -> PathBuf {
     disk(pair, node).join("ha.d").join(name)
 }
 
-/// In place, as an editor does that keeps the file's owner and mode.
+/// In one step and with its mode, as an editor does: whoever reads meanwhile finds one text or the other.
 fn write_over(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-    file.write_all(text.as_bytes())
+    let new = path.with_extension("new");
+    fs::write(&new, text)?;
+    if let Ok(known) = fs::metadata(path) {
+        fs::set_permissions(&new, known.permissions())?;
+    }
+    fs::rename(new, path)
 }
 
 /// Does a fault that is neither a request nor a matter of starting and ending a node.

@@ -155,7 +155,7 @@ impl Answers {
             let borne = scene.other(asked.node).map(|other| other.deadtime);
             let deadtime = scene.deadtime().max(borne.unwrap_or_default());
             let patience = if original { deadtime.max(ORIGINAL_WITHIN) } else { deadtime } * 2;
-            if scene.now.since(from.at) > patience + calm.scripts(from) + MARGIN {
+            if scene.now.since(from.at) > patience + calm.scripts(from) + MARGIN + scene.pair.legs_on_the_way() {
                 let what = format!("{name} has not answered {:?} since {since}", asked.request);
                 said.push((Promise::L2, format!("open {since}"), what));
             }

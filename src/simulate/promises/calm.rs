@@ -287,6 +287,15 @@ impl Pair {
         lost * beats.floor() < CHANCE.ln()
     }
 
+    /// What a slow medium adds to a dialogue: there and back, and once more for what was lost and is asked for again.
+    pub(super) fn legs_on_the_way(&self) -> Duration {
+        let quickest = |from: usize| {
+            let ways = self.cables.iter().map(|cable| &cable[from]).filter(|way| way.works());
+            ways.map(|way| way.delay).min().unwrap_or_default()
+        };
+        (quickest(0) + quickest(1)) * 2
+    }
+
     /// Whether one medium carries messages both ways, in the long run.
     fn hear_each_other(&self) -> bool {
         self.works_both_ways() && self.reaches(0) && self.reaches(1)
