@@ -71,6 +71,10 @@ pub struct Handover {
     /// As taker: the giver has begun to stop its groups. Not in records from before.
     #[serde(default = "begun")]
     pub begun: bool,
+    /// We have given up waiting: its scripts may hang there, and what was handed over may run there until it says the
+    /// contrary. Not in records from before.
+    #[serde(default)]
+    pub overdue: bool,
     /// How far the other node had been heard: what it said since is asked for again.
     pub heard: Sequence,
 }
@@ -254,7 +258,15 @@ impl Cluster {
 
     /// The other side of a hand-over is an original: it knows nothing of our death and waits for an hour.
     fn resume_handover(&mut self, handover: Handover) {
-        let Handover { giving, set, done, begun, heard } = handover;
+        let Handover { giving, set, done, begun, overdue, heard } = handover;
+        if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
+            node.track.resume(heard);
+        }
+        if overdue {
+            let waited_for = if giving { &mut self.peer.never_taken } else { &mut self.peer.never_given };
+            *waited_for = Some(set);
+            return;
+        }
         self.standby = match (giving, done) {
             (true, false) => Standby::Releasing(set),
             (true, true) => Standby::AwaitingTaker(set),
@@ -268,26 +280,29 @@ impl Cluster {
         }
         let within = if begun { self.step_within() } else { self.release_begins_within() };
         self.timers.set(Timer::Standby, self.now.mono + within);
-        if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
-            node.track.resume(heard);
-        }
     }
 
     /// What of the present hand-over a successor must know.
     fn handover_to_keep(&self) -> Option<Handover> {
         let peer = self.peer_node().filter(|node| !node.is_latido)?;
         let heard = peer.track.complete();
-        let (giving, set, done, begun) = match self.standby {
-            Standby::Releasing(set) => (true, set, false, true),
-            Standby::AwaitingTaker(set) => (true, set, true, true),
-            Standby::Promised(set, begun) => (false, set, false, begun),
-            Standby::Taking(set) => (false, set, true, true),
-            Standby::Not | Standby::Asked(_) => return None,
+        let step = |giving, set, done, begun| Handover { giving, set, done, begun, overdue: false, heard };
+        let overdue = |handover| Handover { overdue: true, ..handover };
+        let now = match self.standby {
+            Standby::Releasing(set) => step(true, set, false, true),
+            Standby::AwaitingTaker(set) => step(true, set, true, true),
+            Standby::Promised(set, begun) => step(false, set, false, begun),
+            Standby::Taking(set) => step(false, set, true, true),
+            Standby::Not | Standby::Asked(_) => match (self.peer.never_taken, self.peer.never_given) {
+                (Some(set), _) => overdue(step(true, set, true, true)),
+                (None, Some(set)) => overdue(step(false, set, false, true)),
+                (None, None) => return None,
+            },
         };
         // How far it was heard is written down when the dialogue moves on, not with each heartbeat.
         let before = self.last_kept.as_ref().and_then(|kept| kept.handover);
-        let same = |kept: &Handover| (kept.giving, kept.set, kept.done, kept.begun) == (giving, set, done, begun);
-        Some(before.filter(same).unwrap_or(Handover { giving, set, done, begun, heard }))
+        let same = |kept: &Handover| *kept == Handover { heard: kept.heard, ..now };
+        Some(before.filter(same).unwrap_or(now))
     }
 
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns

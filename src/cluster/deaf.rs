@@ -103,21 +103,27 @@ impl Cluster {
     pub(super) fn on_stonith(&mut self, index: usize, message: &Message) {
         let is_us = message.get(field::NODE).is_some_and(|node| node.eq_ignore_ascii_case(self.settings.me.as_str()));
         let shot = message.get(field::RESULT).is_some_and(|result| !result.starts_with("bad"));
-        if is_us && shot && self.peer.is_node(index) {
-            self.on_taker_called_us_dead(message.sequence().unwrap_or_default().0);
+        if !is_us || !shot || !self.peer.is_node(index) || !self.nodes[index].is_alive() {
+            return;
         }
+        let sequence = message.sequence().unwrap_or_default();
+        self.on_taker_called_us_dead(sequence.0);
         // What was asked for again tells an old time: it may have given back since what it took.
-        let is_news = message.sequence().is_some_and(|sequence| sequence >= self.nodes[index].newest);
-        if is_us && shot && is_news && self.peer.is_node(index) && self.nodes[index].is_alive() {
-            if !self.nice() {
-                // It may hear us by now, and in this mode nobody says what he took.
-                self.ask_back();
+        if sequence < self.nodes[index].newest {
+            if self.nice() && !self.peer_is_latido() {
+                self.peer.stable = false;
+                self.ask_what_it_holds();
             }
-            if self.peer.said {
-                self.seems_deaf();
-            } else {
-                self.believe_that_it_takes_all();
-            }
+            return;
+        }
+        if !self.nice() {
+            // It may hear us by now, and in this mode nobody says what he took.
+            self.ask_back();
+        }
+        if self.peer.said {
+            self.seems_deaf();
+        } else {
+            self.believe_that_it_takes_all();
         }
     }
 

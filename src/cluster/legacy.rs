@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, PeerHold};
@@ -26,8 +27,9 @@ impl Cluster {
             )
             .collect();
         for &index in &missing {
-            let request = Message::new(&Kind::IpRequest).with(field::IPADDR, self.groups.key(index));
-            self.send(request);
+            let key = self.groups.key(index);
+            self.send(Message::new(&Kind::IpRequest).with(field::IPADDR, key.clone()));
+            self.asked_first.entry(key).or_insert(self.now.mono);
         }
         if !missing.is_empty() {
             self.timers.set(Timer::IpRequest, self.now.mono + ASK_AGAIN);
@@ -61,13 +63,17 @@ impl Cluster {
         self.request_own_groups();
     }
 
-    pub(super) fn on_ip_message(&mut self, node: usize, kind: &Kind, message: &Message) {
+    /// A question for a group or an answer, which came in `at` that moment.
+    pub(super) fn on_ip_message(&mut self, node: usize, kind: &Kind, message: &Message, at: Mono) {
         if !self.settings.manage_resources || !self.peer.is_node(node) {
             return;
         }
         let Some(index) = message.get(field::IPADDR).and_then(|key| self.groups.find(key)) else { return };
         if *kind == Kind::IpRequest {
             return self.on_ip_request(index);
+        }
+        if self.asked_first.get(&self.groups.key(index)).is_none_or(|asked| at < *asked) {
+            return;
         }
         self.asked_back.remove(&self.groups.key(index));
         if message.get(field::OK) == Some("OK") && self.leaving.is_none() && self.is_of_this_life(message) {

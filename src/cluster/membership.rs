@@ -178,7 +178,7 @@ impl Cluster {
                     self.peer.missed_words = true;
                 }
             }
-            Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message),
+            Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message, at),
             Kind::Other(name) if name == mirror::KIND => {
                 if self.peer.is_node(index) {
                     self.on_mirror(message);

@@ -196,6 +196,8 @@ pub struct Cluster {
     asked_for: BTreeSet<String>,
     /// Groups of ours that we run and the peer, in legacy mode, may have taken: it is asked to give them up.
     asked_back: BTreeSet<String>,
+    /// When each group was first asked for: what came in before that answers a predecessor.
+    asked_first: BTreeMap<String, Mono>,
     last_claim: Option<String>,
     last_takeover: Option<Mono>,
     last_change: Mono,
@@ -281,6 +283,7 @@ impl Cluster {
             monitors: Monitors::default(),
             asked_for: BTreeSet::new(),
             asked_back: BTreeSet::new(),
+            asked_first: BTreeMap::new(),
             last_claim: None,
             last_takeover: None,
             last_change: now.mono,

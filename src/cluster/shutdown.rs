@@ -46,7 +46,9 @@ impl Cluster {
         self.pending_wish = None;
         self.stop_fencing();
         self.end_client("this node is leaving".into());
-        if self.standby != Standby::Not {
+        // An original waits an hour for the end of what it promised to take, whoever has left by then (`resources.md` 4.2).
+        let gives = matches!(self.standby, Standby::Releasing(_)) && !self.peer_is_latido();
+        if self.standby != Standby::Not && !gives {
             self.standby = Standby::Not;
             self.timers.stop(&Timer::Standby);
             self.report(Report::StandbyCancelled);
@@ -57,7 +59,7 @@ impl Cluster {
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }
-        if self.local_status == Status::Active && self.nice() && self.settings.manage_resources {
+        if self.local_status == Status::Active && self.nice() && self.settings.manage_resources && !gives {
             // Until `shutdone` we hold what we hold: an early "none" would let the peer believe us free (12.2 d).
             self.send_claim(false, Some("shutdown"));
         }
@@ -69,6 +71,9 @@ impl Cluster {
             return;
         }
         self.run_next();
+        if let Standby::Releasing(set) = self.standby {
+            self.serve_release(set);
+        }
         let still_looks = self.notes_lost && !self.idle_checks.is_empty();
         if self.groups.is_busy() || still_looks || self.exited {
             return;
@@ -97,6 +102,9 @@ impl Cluster {
     /// Says that nothing runs here any more, also when we have not said a word yet: nobody need fence us.
     pub(super) fn farewell(&mut self) {
         self.leaving = Some(Leaving::Done);
+        // Whoever takes what was given hears next that the rest is free as well.
+        self.standby = Standby::Not;
+        self.timers.stop(&Timer::Standby);
         if self.local_status == Status::Init {
             self.introduce();
         } else if self.is_alone() && self.peer_is_latido() {

@@ -94,6 +94,8 @@ impl Cluster {
         match message.get(field::INFO) {
             Some("me") if self.is_over(sequence) => {}
             Some("me") => self.on_offer(set, sequence),
+            // To an offer from before it called us dead.
+            Some("other") if sequence < self.peer.cancelled_seq => {}
             Some("other") => self.on_accepted(message),
             Some("done") => self.on_done(message),
             _ => {}
@@ -229,7 +231,7 @@ impl Cluster {
         }
     }
 
-    fn serve_release(&mut self, set: Set) {
+    pub(super) fn serve_release(&mut self, set: Set) {
         let mut remains = (0..self.groups.len()).filter(|index| self.is_to_give(*index, set));
         if remains.any(|index| matches!(self.groups.state(index), GroupState::Starting | GroupState::Stopping)) {
             return;
@@ -392,10 +394,13 @@ impl Cluster {
 
     /// An original that calls us dead cancels its dialogue, also when its last word in it comes in after that.
     pub(super) fn on_taker_called_us_dead(&mut self, sequence: u64) {
-        let giving = matches!(self.standby, Standby::Asked(_) | Standby::Releasing(_) | Standby::AwaitingTaker(_));
-        if giving && !self.peer_is_latido() && sequence > self.peer.asked_seq {
+        if self.peer_is_latido() || sequence <= self.peer.asked_seq {
+            return;
+        }
+        if self.is_giving_or_asks() {
             self.drop_standby("the other node held this one dead");
         }
+        self.peer.cancelled_seq = self.peer.cancelled_seq.max(sequence);
     }
 
     pub(super) fn on_standby_overdue(&mut self) {

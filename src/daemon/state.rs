@@ -104,12 +104,13 @@ impl State {
         if let Some(patience) = self.kept.patience {
             let _ = writeln!(text, "bears {}", patience.as_millis());
         }
-        if let Some(Handover { giving, set, done, begun, heard }) = handover {
+        if let Some(Handover { giving, set, done, begun, overdue, heard }) = handover {
             let side = if giving { "gives" } else { "takes" };
-            let step = match (done, begun) {
-                (true, _) => "done",
-                (false, true) => "begun",
-                (false, false) => "asked",
+            let step = match (overdue, done, begun) {
+                (true, _, _) => "overdue",
+                (false, true, _) => "done",
+                (false, false, true) => "begun",
+                (false, false, false) => "asked",
             };
             let _ = writeln!(text, "handover {side} {set} {step} {}", heard.0);
         }
@@ -179,9 +180,13 @@ fn process_of(text: &str) -> Option<Process> {
 
 fn handover(text: &str) -> Option<Handover> {
     let words: Vec<&str> = text.split(' ').collect();
-    let [side @ ("gives" | "takes"), set, step @ ("done" | "begun" | "asked"), heard] = words[..] else { return None };
+    let [side @ ("gives" | "takes"), set, step @ ("done" | "begun" | "asked" | "overdue"), heard] = words[..] else {
+        return None;
+    };
     let (set, heard) = (Set::from_text(set)?, Sequence(heard.parse().ok()?));
-    Some(Handover { giving: side == "gives", set, done: step == "done", begun: step != "asked", heard })
+    let (giving, overdue) = (side == "gives", step == "overdue");
+    let done = step == "done" || overdue && giving;
+    Some(Handover { giving, set, done, begun: step != "asked", overdue, heard })
 }
 
 fn group(text: &str) -> Option<KeptGroup> {

@@ -187,8 +187,10 @@ impl Cluster {
             for index in 0..self.groups.len() {
                 let held = if self.is_own(index) { sides.foreign } else { sides.local };
                 // An original that gives says "none" before its stop scripts run: until `done` they may run there.
-                let never_given = self.peer.never_given.is_some_and(|set| self.in_set(index, set.inverted()));
-                let gives = never_given || message.get(field::INFO) == Some("standby");
+                let released =
+                    if let Standby::Promised(set, true) = self.standby { Some(set) } else { self.peer.never_given };
+                let releases = released.is_some_and(|set| self.in_set(index, set.inverted()));
+                let gives = releases || message.get(field::INFO) == Some("standby");
                 let stops = gives && self.peer.holds[index].may_run();
                 self.peer.holds[index] = match held {
                     true => PeerHold::Yes,

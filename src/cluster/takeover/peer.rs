@@ -59,6 +59,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) stable_seq: u64,
     /// The number of its last word in a hand-over.
     pub(in crate::cluster) asked_seq: u64,
+    /// The number with which an original last called us dead: its words in a hand-over from before are over.
+    pub(in crate::cluster) cancelled_seq: u64,
     /// What it had said when we called it dead: still true if it knows of no death and says nothing new.
     pub(in crate::cluster) before: Option<Box<Words>>,
     /// While it was held dead it said something of its groups, which was not heard (`wire.md` 10.21).
@@ -112,6 +114,7 @@ impl Peer {
             detail: None,
             stable_seq: 0,
             asked_seq: 0,
+            cancelled_seq: 0,
             before: None,
             missed_words: false,
             deaf_since: None,
@@ -160,6 +163,7 @@ impl Peer {
         self.detail = None;
         self.stable_seq = 0;
         self.asked_seq = 0;
+        self.cancelled_seq = 0;
         self.missed_words = false;
         self.deaf_since = None;
         self.deaf_told = false;

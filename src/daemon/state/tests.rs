@@ -18,7 +18,8 @@ fn kept() -> Kept {
         group(GroupState::Failed, &["asterisk"], Some("asterisk start: exit 1")),
         group(GroupState::Stopping, &["rc"], None),
     ];
-    let handover = Handover { giving: true, set: Set::Foreign, done: false, begun: false, heard: Sequence(77) };
+    let handover =
+        Handover { giving: true, set: Set::Foreign, done: false, begun: false, overdue: false, heard: Sequence(77) };
     let patience = Some(Duration::from_secs(8));
     Kept {
         groups,
@@ -43,6 +44,19 @@ fn everything_written_down_is_read_back() {
     assert_eq!((state.kept, state.boot), (kept(), boot()));
     assert_eq!(state.jobs, [(Process::running(std::process::id()).unwrap(), Duration::from_secs(9))]);
     assert_eq!(state.clients, [Process { pid: 4711, start: 12 }]);
+}
+
+#[test]
+fn every_step_of_a_hand_over_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    let steps = [(true, false, true, false), (true, true, true, false), (true, true, true, true)];
+    let taking = [(false, false, false, false), (false, false, true, false), (false, true, true, false)];
+    for (giving, done, begun, overdue) in steps.into_iter().chain(taking).chain([(false, false, true, true)]) {
+        let handover = Some(Handover { giving, set: Set::Local, done, begun, overdue, heard: Sequence(3) });
+        file.keep(Kept { handover, ..kept() }).unwrap();
+        assert_eq!(StateFile::read(dir.path()).unwrap().kept.handover, handover);
+    }
 }
 
 #[test]

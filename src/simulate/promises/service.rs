@@ -156,8 +156,12 @@ impl Fate {
         let up = (0..2).any(|node| runs_on(scene, truth, node, key));
         let fine = calm.still();
         let leaving = scene.views.iter().flatten().all(|view| view.leaving);
-        let explained =
-            up || leaving || truth.is_stuck() || Fate::may_be_missing(scene, key) || is_lie(scene, truth, key);
+        let explained = up
+            || leaving
+            || truth.is_stuck()
+            || truth.is_claimed_by_an_original(scene.pair, key)
+            || Fate::may_be_missing(scene, key)
+            || is_lie(scene, truth, key);
         let (Some(fine), false) = (fine, explained) else {
             self.missing = None;
             return;

@@ -19,6 +19,10 @@ pub(super) struct Truth {
     old_notes: [bool; 2],
     /// A script of an original did not do its work: it waits for it for ever, and with it everything else there.
     stuck: [bool; 2],
+    /// The sides an original last said it holds, in its terms.
+    says: [(bool, bool); 2],
+    /// Whose notes were lost beside an original: what that has not said yet nobody can know.
+    lost_notes: [bool; 2],
     /// An original has said that it runs nothing: what a forgotten job of it starts after that nobody can know.
     farewell: [bool; 2],
 }
@@ -37,6 +41,15 @@ impl Truth {
     /// Whether an original may wait for a script for ever.
     pub(super) fn is_stuck(&self) -> bool {
         self.stuck.contains(&true)
+    }
+
+    /// Whether an original says that it holds this group, whatever runs there: nobody takes that.
+    pub(super) fn is_claimed_by_an_original(&self, pair: &Pair, key: &str) -> bool {
+        (0..2).filter(|node| pair.hosts[*node].original.is_some()).any(|node| {
+            let (local, foreign) = self.says[node];
+            let group = pair.hosts[node].groups.iter().find(|group| group.key() == key);
+            group.is_some_and(|group| if pair.node(&group.owner) == Some(node) { local } else { foreign })
+        })
     }
 
     /// What runs or may run on both nodes: the resource and since when.
@@ -89,6 +102,7 @@ impl Truth {
                     // They may speak of a hand-over that is over: the other does not, and is waited for.
                     self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
                     if ["its notes: Lost", "its notes: Unreadable"].contains(&text.as_str()) {
+                        self.lost_notes[node] = true;
                         // Nobody knows any more what was being started, and may come up later.
                         let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
                         self.liars.extend(starts.cloned());
@@ -102,12 +116,51 @@ impl Truth {
                         self.liars.extend(self.may_run[node].keys().cloned());
                     }
                 }
-                What::Sent(text) if text.starts_with("t=shutdone") => {
-                    self.farewell[node] = pair.hosts[node].original.is_some();
+                What::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
+                What::Logged(text) if text.starts_with("Local standby process completed") => {
+                    // It gives before its own start has ended.
+                    let set = text.split(['[', ']']).nth(1).unwrap_or_default();
+                    self.is_said_to_be_down(pair, node, |own, _| set == "all" || (set == "local") == own);
                 }
                 What::Logged(text) if text.contains("set to: 'active'") => self.farewell[node] = false,
                 _ => {}
             }
         }
+    }
+
+    /// An original says something: what runs there nevertheless it has not noticed.
+    fn read_word(&mut self, pair: &Pair, node: usize, text: &str) {
+        let field = |name: &str| text.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        match field("t") {
+            Some("shutdone") => {
+                self.farewell[node] = true;
+                self.says[node] = (false, false);
+            }
+            Some("resource") => {
+                let hold = field("rsc_hold").unwrap_or_default();
+                let (local, foreign) = (["all", "local"].contains(&hold), ["all", "foreign"].contains(&hold));
+                let before = if field("rtype") == Some("full") { (false, false) } else { self.says[node] };
+                self.says[node] = (local || before.0, foreign || before.1);
+                if self.lost_notes[1 - node] {
+                    let says = self.says[node];
+                    self.is_said_to_be_down(pair, node, |own, _| if own { !says.0 } else { !says.1 });
+                }
+            }
+            // It looks at the first resource only.
+            Some("ip-request-resp") if field("ok") == Some("OK") => {
+                let key = field("ipaddr").unwrap_or_default().to_owned();
+                self.is_said_to_be_down(pair, node, |own, known| !own && known == key);
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody can keep a promise about what runs there all the same.
+    fn is_said_to_be_down(&mut self, pair: &Pair, node: usize, is_meant: impl Fn(bool, &str) -> bool) {
+        let groups = pair.hosts[node].groups.iter();
+        let meant = groups.filter(|group| is_meant(pair.node(&group.owner) == Some(node), group.key()));
+        let words = meant.flat_map(|group| group.resources.iter().map(|resource| resource.word.clone()));
+        let running: Vec<String> = words.filter(|word| self.may_run[node].contains_key(word)).collect();
+        self.liars.extend(running);
     }
 }
