@@ -51,7 +51,7 @@ impl Cluster {
                 node.heard_of_us = node.heard_of_us.max(number);
                 // While both run something it must go on hearing us. Who was frozen, and cannot hear us, calls us dead a
                 // deadtime after it woke: that is too late to begin to wait.
-                if is_news || !self.runs_what_we_took() {
+                if is_news || !self.may_both_run() {
                     self.hears_us();
                 } else {
                     // It has not heard us since its last status.
@@ -63,14 +63,14 @@ impl Cluster {
         }
     }
 
-    /// Whether we run what we took from it when it was silent, and it may run it still.
-    fn runs_what_we_took(&self) -> bool {
-        self.nice()
-            && self
-                .groups
-                .partition_marks()
-                .iter()
-                .any(|index| self.groups.is_claimed(*index) && self.peer.holds[*index].may_run())
+    /// Whether both claim a group, or we run what we took from it when it was silent, and it may run it still.
+    fn may_both_run(&self) -> bool {
+        let taken = self.groups.partition_marks();
+        let both = |index: usize| {
+            let hold = self.peer.holds[index];
+            self.groups.is_claimed(index) && (hold.is_claimed() || hold.may_run() && taken.contains(&index))
+        };
+        self.nice() && (0..self.groups.len()).any(both)
     }
 
     /// Something that only a node says that hears us.

@@ -234,7 +234,13 @@ impl Cluster {
             Some(known) if generation == known => return true,
             Some(_) if kind.is_unsequenced() => return true,
             // A new life of a node we hold dead begins with a status (`wire.md` 10.8).
-            _ if node.status == Status::Dead && *kind != Kind::Status => return false,
+            _ if node.status == Status::Dead && *kind != Kind::Status => {
+                if *kind == Kind::ShutDone {
+                    // It overtook that status, and is perhaps all that is ever said in this life.
+                    self.nodes[index].farewell = Some(message.clone());
+                }
+                return false;
+            }
             Some(_) | None => {}
         }
         if generation == Generation(0) {
@@ -255,7 +261,7 @@ impl Cluster {
         node.last_status = Sequence(0);
         node.newest = Sequence(0);
         node.echoes_until = Mono::ZERO;
-        node.farewell = None;
+        node.farewell = node.farewell.take().filter(|word| word.generation() == Some(generation));
         node.early.clear();
         node.heard_of_us = 0;
         node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();

@@ -7,6 +7,7 @@ use crate::names::MediumId;
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, field};
 
+use super::shutdown::Leaving;
 use super::timer::Timer;
 use super::{Cluster, Report, Status};
 
@@ -66,6 +67,10 @@ impl Cluster {
         let before = std::mem::replace(&mut self.nodes[index].proof.owed, wish);
         if wish.is_some() && wish != before {
             self.say_now();
+            if self.leaving == Some(Leaving::Done) {
+                // It was said before the proof, and not believed.
+                self.say_shutdone();
+            }
         }
     }
 

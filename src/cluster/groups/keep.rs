@@ -3,7 +3,7 @@
 use crate::time::Mono;
 
 use super::super::{GroupState, KeptGroup};
-use super::{Group, Groups, Wish};
+use super::{Doubt, Group, Groups, Wish};
 
 impl Groups {
     /// What a successor must know.
@@ -32,7 +32,11 @@ impl Groups {
             match old.state {
                 GroupState::Held => self.queue.push_back((index, Wish::Check)),
                 GroupState::Starting => self.queue.push_back((index, Wish::Resume)),
-                GroupState::Stopping => self.queue.push_back((index, Wish::Release)),
+                GroupState::Stopping => {
+                    // Whatever it was stopped for: if the other has it, that keeps it.
+                    self.list[index].doubt = Doubt::Overslept;
+                    self.queue.push_back((index, Wish::Release));
+                }
                 GroupState::Free | GroupState::Failed | GroupState::Blocked => {}
             }
         }

@@ -43,7 +43,8 @@ pub(super) struct Answers {
 /// Whether who asked before it may be refused, and truly.
 fn stands_against_all(note: &Note) -> bool {
     let What::Deed(text) = &note.what else { return false };
-    matches!(text.as_str(), "power off" | "asked to leave") || text.starts_with("fifo")
+    // Whose clock is set seems to have slept.
+    matches!(text.as_str(), "power off" | "asked to leave") || text.starts_with("fifo") || text.starts_with("its clock")
 }
 
 impl Answers {

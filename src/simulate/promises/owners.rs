@@ -24,14 +24,27 @@ struct Overslept {
     woke: Stamp,
 }
 
+/// A node that stands still.
+#[derive(Clone, Copy, Debug)]
+struct Asleep {
+    /// When it spoke last.
+    since: Mono,
+    /// Whether it had heard the other in its life.
+    heard: bool,
+    /// By how much its clock was behind then.
+    lag: Duration,
+}
+
 /// What is remembered of doubles and sleepers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Owners {
-    /// Since when a node that stands still has been silent, and whether it had heard the other in its life.
-    asleep: [Option<(Mono, bool)>; 2],
+    /// The nodes that stand still.
+    asleep: [Option<Asleep>; 2],
     /// When a wall clock was last set.
     clock_set: Option<Mono>,
     overslept: Vec<Overslept>,
+    /// When an old message was last said again: whoever is deaf seems to hear for a moment.
+    replayed: Stamp,
     /// Since when each double has been one.
     doubled: BTreeMap<String, Stamp>,
 }
@@ -52,6 +65,9 @@ impl Owners {
         doubles: &[(String, Mono)],
         said: &mut Said,
     ) {
+        if scene.notes.iter().any(|note| matches!(&note.what, What::Deed(text) if text == "a replayed message")) {
+            self.replayed = calm.stamp(scene.now);
+        }
         let fenced = (0..2).all(|node| !scene.pair.in_force(node).fences.is_empty());
         let patience = scene.deadtime() + scene.keepalive() * 3;
         for (word, since) in doubles {
@@ -83,7 +99,7 @@ impl Owners {
             let believed = scene.pair.hosts.iter().all(|host| !host.went_back);
             let fine = if believed { calm.one_way() } else { calm.both_ways() };
             // Whether the other is deaf each core has to find out anew.
-            let begun = begun.max(calm.began(0)).max(calm.began(1));
+            let begun = begun.max(calm.began(0)).max(calm.began(1)).max(self.replayed);
             // An original says to nobody how far it hears him.
             let later = if scene.pair.has_original() { DEAFNESS } else { Duration::ZERO };
             if let Some(fine) = fine.filter(|fine| long((*fine).max(begun), later)) {
@@ -109,13 +125,13 @@ impl Owners {
             let host = &scene.pair.hosts[node];
             if host.stalled_until > scene.now && host.cluster.is_some() {
                 let heard = scene.other(node).is_some_and(|other| other.last_heard.is_some());
-                self.asleep[node].get_or_insert((host.said.0, heard));
+                self.asleep[node].get_or_insert(Asleep { since: host.said.0, heard, lag: host.said.2 });
                 continue;
             }
-            let Some((since, heard)) = self.asleep[node].take() else { continue };
-            let long = scene.now.since(since) > scene.deadtime();
-            if long && host.cluster.is_some() && self.can_be_told(scene, node, since, heard) {
-                self.wake(scene, truth, calm, node, since, doubles);
+            let Some(sleep) = self.asleep[node].take() else { continue };
+            let long = scene.now.since(sleep.since) > scene.deadtime();
+            if long && host.cluster.is_some() && self.can_be_told(scene, node, sleep) {
+                self.wake(scene, truth, calm, node, sleep.since, doubles);
             }
         }
         let heard = calm.both_ways();
@@ -138,19 +154,21 @@ impl Owners {
         self.overslept.retain(|sleeper| !late(sleeper));
     }
 
-    /// Whether it can be known that this node, asleep since then, is the one that slept.
-    fn can_be_told(&self, scene: &Scene<'_>, node: usize, since: Mono, heard: bool) -> bool {
+    /// Whether it can be known that this node is the one that slept.
+    fn can_be_told(&self, scene: &Scene<'_>, node: usize, sleep: Asleep) -> bool {
+        let Asleep { since, heard, lag } = sleep;
         let other = 1 - node;
         // A taker that slept as well may have done so after it took.
         let slept_too = scene.pair.hosts[other].stalled_until >= since;
+        let frozen = scene.pair.hosts[node].lag.saturating_sub(lag);
+        let by_its_clock = scene.now.since(since).saturating_sub(frozen) > scene.deadtime();
         // Whose clocks stood still can learn that from the other's wall clock only, if he knew it before.
         let set = self.clock_set.is_some_and(|at| at >= since.before(scene.deadtime()));
-        let frozen = scene.pair.hosts[node].frozen_until > since;
         // It tells whole seconds only, and less than two of them prove nothing.
         let second = Duration::from_secs(1);
         let enough = scene.deadtime().saturating_sub(scene.keepalive() + second).max(second * 2) + second;
-        let short = scene.now.since(since) < enough + scene.keepalive();
-        !(slept_too || (set || !heard || short) && frozen)
+        let by_the_others = heard && !set && frozen >= enough + scene.keepalive();
+        !slept_too && (by_its_clock || by_the_others)
     }
 
     fn wake(

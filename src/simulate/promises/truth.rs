@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::haresources::{Told, Verb};
+use crate::haresources::{ResourceGroup, Told, Verb};
 use crate::time::Mono;
 
 use super::super::{Behaviour, Note, What};
@@ -155,12 +155,12 @@ impl Truth {
         }
     }
 
-    /// Nobody can keep a promise about what runs there all the same.
+    /// Nobody can keep a promise about a group of which something runs there all the same.
     fn is_said_to_be_down(&mut self, pair: &Pair, node: usize, is_meant: impl Fn(bool, &str) -> bool) {
         let groups = pair.hosts[node].groups.iter();
         let meant = groups.filter(|group| is_meant(pair.node(&group.owner) == Some(node), group.key()));
-        let words = meant.flat_map(|group| group.resources.iter().map(|resource| resource.word.clone()));
-        let running: Vec<String> = words.filter(|word| self.may_run[node].contains_key(word)).collect();
-        self.liars.extend(running);
+        let runs = |group: &&ResourceGroup| group.resources.iter().any(|r| self.may_run[node].contains_key(&r.word));
+        let running = meant.filter(runs).flat_map(|group| &group.resources);
+        self.liars.extend(running.map(|resource| resource.word.clone()));
     }
 }
