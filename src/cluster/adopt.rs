@@ -471,7 +471,9 @@ impl Cluster {
                 return true;
             }
         }
-        let ran_before = told == Told::Running && (self.adopted || self.cleaning.is_some());
+        // Who leaves says that nothing runs here, whoever started it.
+        let stops = self.adopted || self.cleaning.is_some() || self.leaving.is_some();
+        let ran_before = told == Told::Running && stops;
         if ran_before || self.notes_lost && told != Told::Stopped {
             self.doubtful.insert(key);
         }

@@ -96,7 +96,9 @@ impl Cluster {
         self.note_wish_for_proof(index, message);
         let node = &mut self.nodes[index];
         if node.status != Status::Dead {
-            self.timers.postpone(&Timer::Dead(node.name.clone()), at + node.dead_after);
+            // Not heard yet it asks for no patience; that of a first start is not meant for it.
+            let patience = if node.heard { node.dead_after } else { self.settings.deadtime };
+            self.timers.postpone(&Timer::Dead(node.name.clone()), at + patience);
         }
         let known = node.proof.wanted;
         if known.is_some_and(|(_, asked)| self.now.mono.since(asked) < self.settings.keepalive) {

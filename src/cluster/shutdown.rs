@@ -74,7 +74,7 @@ impl Cluster {
         if let Standby::Releasing(set) = self.standby {
             self.serve_release(set);
         }
-        let still_looks = self.notes_lost && !self.idle_checks.is_empty();
+        let still_looks = !self.idle_checks.is_empty();
         if self.groups.is_busy() || still_looks || self.exited {
             return;
         }

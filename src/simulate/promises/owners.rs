@@ -89,6 +89,10 @@ impl Owners {
             // A new one is not even excused by a core that was away for a moment.
             let is_new = scene.now.since(*since) < NEW;
             let fine = if is_new { calm.both_ways() } else { calm.still() };
+            // Of two lives in one generation the words of the first are still on their way, and look like the second's.
+            let again =
+                |node: usize| if scene.pair.hosts[node].went_back { calm.began(node) } else { Stamp::default() };
+            let fine = fine.map(|fine| fine.max(again(0)).max(again(1)));
             if let Some(fine) =
                 fine.filter(|fine| !nobody_can_stop && long(*fine, Duration::ZERO) && by_ours(scene, truth, word))
             {
