@@ -76,7 +76,12 @@ impl Cluster {
         let node = self.settings.me.clone();
         self.report(Report::WantsStandby { node, set });
         self.standby = Standby::Asked(set);
+        self.peer.never_begun = None;
         self.timers.set(Timer::Standby, self.now.mono + self.answer_within());
+        if !self.peer_is_latido() {
+            // What was said while something was stopped: it would refuse.
+            self.announce_claim();
+        }
         self.send_ask(set, "me");
     }
 
@@ -165,6 +170,7 @@ impl Cluster {
             self.pending_take = None;
             self.timers.stop(&Timer::PendingTake);
             self.standby = Standby::Promised(set, false);
+            self.peer.never_begun = None;
             self.timers.set(Timer::Standby, self.now.mono + self.release_begins_within());
             let mut answer = ask(set, "other");
             if self.peer_is_latido() {
@@ -275,7 +281,7 @@ impl Cluster {
             Standby::Not => {
                 if let Some(set) = self.peer.never_taken.take() {
                     self.note_taken(set);
-                } else if let Some(set) = self.peer.never_given.take() {
+                } else if let Some(set) = self.peer.never_given.take().or_else(|| self.take_never_begun(message)) {
                     self.standby = Standby::Promised(set, true);
                     self.timers.set(Timer::Standby, self.now.mono + self.step_within());
                     self.take_soon(set, message);
@@ -283,6 +289,12 @@ impl Cluster {
             }
             Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
         }
+    }
+
+    /// The set of a dialogue that we gave up before the giver had begun, if this is its end.
+    fn take_never_begun(&mut self, done: &Message) -> Option<Set> {
+        let set = done.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text);
+        self.peer.never_begun.take_if(|known| Some(*known) == set)
     }
 
     fn take_soon(&mut self, set: Set, done: &Message) {
@@ -426,11 +438,8 @@ impl Cluster {
             match self.standby {
                 Standby::AwaitingTaker(set) => self.peer.never_taken = Some(set),
                 Standby::Promised(set, true) => self.peer.never_given = Some(set),
-                Standby::Not
-                | Standby::Asked(_)
-                | Standby::Releasing(_)
-                | Standby::Promised(_, false)
-                | Standby::Taking(_) => {}
+                Standby::Promised(set, false) => self.peer.never_begun = Some(set),
+                Standby::Not | Standby::Asked(_) | Standby::Releasing(_) | Standby::Taking(_) => {}
             }
         }
         self.standby = Standby::Not;
@@ -449,7 +458,7 @@ impl Cluster {
         self.timers.stop(&Timer::PendingTake);
         if self.standby != Standby::Not {
             self.drop_standby("the other node went away meanwhile");
-            (self.peer.never_taken, self.peer.never_given) = (None, None);
+            (self.peer.never_taken, self.peer.never_given, self.peer.never_begun) = (None, None, None);
         } else {
             self.end_client("the other node went away meanwhile".into());
         }

@@ -127,7 +127,9 @@ impl Cluster {
             self.believe_that_it_takes_all();
         } else if let Some(node) = self.peer_name() {
             self.peer.is_legacy = true;
-            self.report(Report::PeerIsLegacy { node });
+            if !self.peer_is_latido() {
+                self.report(Report::PeerIsLegacy { node });
+            }
         }
         self.settle_down();
         self.request_own_groups();

@@ -6,6 +6,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::super::node::Node;
+use super::super::shutdown::Leaving;
 use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report, Request, Response, Set};
@@ -124,6 +125,11 @@ impl Cluster {
         }
         if !self.nice() {
             return Some("auto_failback is set to legacy.  Cannot enter standby.".into());
+        }
+        if self.leaving == Some(Leaving::Blocked) {
+            return Some(
+                "this node is leaving and waits for a resource that does not stop; see `latido status`".into(),
+            );
         }
         if self.leaving.is_some() {
             return Some("this node is leaving; its groups move to the other node anyway".into());

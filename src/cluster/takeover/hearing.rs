@@ -90,6 +90,10 @@ impl Cluster {
         let Some(claim) = Claim::from_message(message) else { return };
         let sequence = message.sequence().unwrap_or_default().0;
         if sequence < self.peer.claims_seq {
+            if message.get(field::INFO) == Some("standby") && sequence > self.offer_seq && !self.peer_is_latido() {
+                // Overtaken by what another job of it says: it has begun all the same.
+                self.on_giver_releases();
+            }
             return;
         }
         self.peer.claims_seq = sequence;

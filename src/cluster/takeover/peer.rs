@@ -33,6 +33,8 @@ pub(in crate::cluster) struct Peer {
     /// What an original had begun to give, in its terms, when we gave up waiting: its stop scripts may hang there, whatever it
     /// says; until its `done`.
     pub(in crate::cluster) never_given: Option<Set>,
+    /// What we promised an original to take and it, as far as was heard, did not begin to give: its `done` counts all the same.
+    pub(in crate::cluster) never_begun: Option<Set>,
     /// The keys of groups that we said had failed here: it may be taking them; and whether it was asked since.
     pub(in crate::cluster) invited: BTreeMap<String, bool>,
     /// For how long it asked to be borne, if longer than our deadtime, as far as it was ever heard.
@@ -101,6 +103,7 @@ impl Peer {
             cannot_leave: false,
             never_taken: None,
             never_given: None,
+            never_begun: None,
             invited: BTreeMap::new(),
             patience: None,
             orphans: Question::NotAsked,
@@ -153,6 +156,7 @@ impl Peer {
         self.cannot_leave = false;
         self.never_taken = None;
         self.never_given = None;
+        self.never_begun = None;
         self.invited.clear();
         self.orphans = Question::NotAsked;
         self.waits_for_answer = false;
@@ -172,6 +176,7 @@ impl Peer {
     pub(in crate::cluster) fn holds_nothing(&mut self) {
         self.never_taken = None;
         self.never_given = None;
+        self.never_begun = None;
         self.holds.fill(PeerHold::No);
         self.sides = Sides::default();
     }

@@ -19,7 +19,7 @@ impl Cluster {
         if self.leaving == Some(Leaving::Blocked) && self.peer_is_latido() {
             return self.say_what_is_left();
         }
-        let stable = self.stage == Stage::Asking || self.is_stable();
+        let stable = self.stage == Stage::Asking || self.says_stable();
         let info = self.leaving.is_some().then_some("shutdown");
         self.send_claim(stable, info);
     }
@@ -35,7 +35,7 @@ impl Cluster {
         if self.leaving.is_some() {
             return;
         }
-        let stable = self.is_stable();
+        let stable = self.says_stable();
         let claim = self.claim_text(stable);
         if self.last_claim.as_deref() != Some(claim.as_str()) {
             let info = self.is_giving().then_some("standby");
@@ -98,12 +98,22 @@ impl Cluster {
         Detail { digest, holds: self.groups.own_holds(stays), keys }
     }
 
+    /// Whether our claims call themselves stable. An original takes no offer of a node whose last word was that it is not, and
+    /// says so itself only when it gives; whichever of the two words comes in first.
+    fn says_stable(&self) -> bool {
+        let asks_an_original = matches!(self.standby, Standby::Asked(_)) && !self.peer_is_latido();
+        self.is_stable() || asks_an_original && self.is_settled()
+    }
+
     /// Whether our claims will not change by themselves. Starting our own groups does not count: the peer need not wait
     /// for them, and a hand-over it asks for is answered when they are up.
     pub(in crate::cluster) fn is_stable(&self) -> bool {
+        self.standby == Standby::Not && self.is_settled()
+    }
+
+    fn is_settled(&self) -> bool {
         self.stage == Stage::Settled
             && self.leaving.is_none()
-            && self.standby == Standby::Not
             && !(0..self.groups.len()).any(|index| match self.groups.state(index) {
                 GroupState::Stopping => true,
                 GroupState::Starting => !self.is_own(index),
