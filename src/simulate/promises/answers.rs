@@ -108,7 +108,8 @@ impl Answers {
         self.read = answers.len();
         for note in scene.notes {
             if let (Some(node), What::Deed(text)) = (note.node, &note.what)
-                && matches!(text.as_str(), "left" | "power off" | "fell silent")
+                // With its notes a daemon that was killed loses the order.
+                && (matches!(text.as_str(), "left" | "power off" | "fell silent") || text.starts_with("its notes"))
             {
                 self.leaving[node] = None;
             }

@@ -79,7 +79,9 @@ impl Calm {
             self.busy += now.since(self.last);
         }
         let looked = std::mem::replace(&mut self.last, now);
-        let moves = pair.hosts.iter().any(|host| host.cluster.as_ref().is_some_and(|cluster| cluster.is_moving()));
+        // Who looks what runs, because its notes were lost, stops it after that.
+        let works = |cluster: &crate::cluster::Cluster| cluster.is_moving() || cluster.is_looking_around();
+        let moves = pair.hosts.iter().any(|host| host.cluster.as_ref().is_some_and(works));
         self.was_busy = moves || pair.moves_anything();
         if pair.is_fencing() {
             self.fencing = now;
