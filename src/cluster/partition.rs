@@ -134,25 +134,28 @@ impl Cluster {
         if !missed {
             self.peer.take_back_words();
         }
+        let in_doubt = !self.peer_is_latido() && self.doubt_an_original();
+        if self.nice() && (!self.peer.said || in_doubt) {
+            self.ask_what_it_holds();
+        }
+        self.request_own_groups();
+    }
+
+    /// If it knows of a death it took what we do not run, and what we let go, and says so to nobody; and restarts itself in a
+    /// moment, unless somebody hands over: what it took would run twice as long. Whether it has to be asked.
+    fn doubt_an_original(&mut self) -> bool {
+        self.failback_not_before = self.failback_not_before.max(self.now.mono + self.settings.deadtime);
+        self.timers.set(Timer::Failback, self.failback_not_before);
         // What it was about to do when it was heard last is over by now.
-        let mut in_doubt = !self.peer.stable && !self.peer_is_latido();
+        let mut in_doubt = !self.peer.stable;
         for index in 0..self.groups.len() {
-            // If it does know of a death, it took what we do not run, and what we let go, and says so to nobody.
             let goes = !self.groups.is_claimed(index) || self.groups.is_going_down(index);
-            if goes && self.peer.holds[index] == PeerHold::No && !self.peer_is_latido() && self.nice() {
+            if goes && self.peer.holds[index] == PeerHold::No && self.nice() {
                 self.peer.holds[index] = PeerHold::Unknown;
                 in_doubt = true;
             }
         }
-        if self.nice() && (!self.peer.said || in_doubt) {
-            self.ask_what_it_holds();
-        }
-        if !self.peer_is_latido() {
-            // If it knows of a death it restarts itself in a moment, unless somebody hands over: what it took runs twice as long.
-            self.failback_not_before = self.failback_not_before.max(self.now.mono + self.settings.deadtime);
-            self.timers.set(Timer::Failback, self.failback_not_before);
-        }
-        self.request_own_groups();
+        in_doubt
     }
 
     pub(super) fn let_go(&mut self, index: usize) {

@@ -98,6 +98,10 @@ impl Truth {
                     }
                 }
                 What::Deed(text) => {
+                    if text.starts_with("start") {
+                        // Whatever was there before, another lives now and speaks for itself.
+                        (self.says[node], self.farewell[node]) = ((false, false), false);
+                    }
                     self.old_notes[node] |= text == "its notes: Old";
                     // They may speak of a hand-over that is over: the other does not, and is waited for.
                     self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
