@@ -2,6 +2,7 @@
 //!
 //! The document of `status` is versioned: fields may be added within a version, never changed or removed.
 
+pub mod health;
 pub mod metrics;
 pub mod text;
 
@@ -29,6 +30,14 @@ pub enum Ask {
     Retry {
         /// The group's first resource, or any of its resources.
         group: String,
+    },
+    /// Move one group; answered when it is over.
+    Move {
+        /// The group's first resource, or any of its resources.
+        group: String,
+        /// The node it shall run on; the one that does not run it when none is named.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
     },
     /// Take groups from the other node; answered when it is over.
     Takeover {
@@ -91,6 +100,18 @@ pub struct Status {
     /// The fencing devices in the order they are tried.
     #[serde(default)]
     pub fencing: Vec<String>,
+    /// Those of them that did not answer when they were last asked.
+    #[serde(default)]
+    pub broken_fencing: Vec<String>,
+    /// What does not work of what is watched here, in sentences.
+    #[serde(default)]
+    pub sick: Vec<String>,
+    /// That another machine speaks in our name, in a sentence, if so.
+    #[serde(default)]
+    pub impostor: Option<String>,
+    /// What keeps the pair from being healthy, a few words each; empty when all is well.
+    #[serde(default)]
+    pub troubles: Vec<String>,
     /// The configured silence after which a node is dead.
     #[serde(default)]
     pub deadtime_ms: u64,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::text::{describe, is_healthy};
+use crate::client::health::is_healthy;
+use crate::client::text::describe;
 use crate::client::{Answer, Ask, Client, Status};
 use crate::daemon::pidfile::{Running, running};
 use crate::daemon::read_waits;

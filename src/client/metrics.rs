@@ -3,11 +3,18 @@
 use std::fmt::Write as _;
 
 use super::Status;
+use super::health::{is_healthy, runs_on_both};
 
 /// Everything worth a curve or an alarm.
 pub fn metrics(status: &Status) -> String {
     let mut page = Page(String::new());
     page.one("latido_up_seconds", "How long the daemon has run.", "", seconds(status.up_for_ms));
+    page.one(
+        "latido_healthy",
+        "1 while nothing is wrong (exit code 0 of latido status).",
+        "",
+        flag(is_healthy(status)),
+    );
     page.one("latido_stable", "1 while nothing is being decided or moved.", "", flag(status.stable));
     page.one("latido_loop_late_seconds", "Worst lateness of a minute or two.", "", status.loop_late_ms / 1000.0);
     page.one("latido_files_differ", "What the nodes' files say differently.", "", count(status.drift.len()));
@@ -39,6 +46,10 @@ pub fn metrics(status: &Status) -> String {
     page.help("latido_group_held", "1 while every resource of a group was started here.");
     for group in &status.groups {
         page.row("latido_group_held", &[("group", &group.key)], flag(group.state == "held"));
+    }
+    page.help("latido_group_on_both", "1 while a group runs on both nodes.");
+    for group in &status.groups {
+        page.row("latido_group_on_both", &[("group", &group.key)], flag(runs_on_both(status, group)));
     }
     page.help("latido_group_failed", "1 while a group could not be started or stopped here.");
     for group in &status.groups {

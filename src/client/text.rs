@@ -2,17 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::health::{may_run_here, other, runs_on_both};
 use super::{Group, Link, Node, Status};
-
-/// Every node active, every link up, every group held by somebody.
-pub fn is_healthy(status: &Status) -> bool {
-    let alive =
-        |node: &Node| ["active", "ping"].contains(&node.status.as_str()) && node.links.iter().all(|link| link.up);
-    status.stable
-        && status.going_on.is_empty()
-        && status.nodes.iter().all(alive)
-        && status.groups.iter().all(|group| group.state == "held" || group.state == "free" && group.held_by_peer)
-}
 
 /// What a person reads, without a line feed at its end.
 pub fn describe(status: &Status) -> String {
@@ -79,10 +70,14 @@ fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String 
 
 /// What needs somebody's attention.
 fn sentences(status: &Status) -> Vec<String> {
-    let mut sentences: Vec<String> = status.waiting_for.iter().chain(&status.away).cloned().collect();
+    let both = status.groups.iter().filter(|group| runs_on_both(status, group));
+    let mut sentences: Vec<String> = both.map(|group| format!("{} runs on BOTH nodes", group.key)).collect();
+    sentences.extend(status.sick.iter().chain(&status.impostor).cloned());
+    sentences.extend(status.waiting_for.iter().chain(&status.away).cloned());
     sentences.extend(status.going_on.iter().cloned());
     sentences.extend(status.drift.iter().cloned());
-    let peer = status.nodes.iter().find(|node| !node.here && !node.ping).map_or("the other node", |node| &node.name);
+    sentences.extend(status.broken_fencing.iter().map(|device| format!("STONITH device {device} does not work")));
+    let peer = other(status).map_or("the other node", |node| &node.name);
     let failed = status.peer.iter().flat_map(|theirs| &theirs.failed);
     sentences.extend(failed.map(|what| format!("{peer} says: {what}")));
     if let Some(enough) = status.least_deadtime_ms.filter(|enough| *enough > status.deadtime_ms) {
@@ -132,19 +127,15 @@ fn seconds(ms: f64) -> String {
 }
 
 fn holds(node: &Node, group: &Group) -> bool {
-    if node.here {
-        ["held", "starting", "stopping", "blocked"].contains(&group.state.as_str())
-    } else {
-        group.held_by_peer && node.status != "dead"
-    }
+    if node.here { may_run_here(group) } else { group.held_by_peer && node.status != "dead" }
 }
 
 fn place<'a>(status: &'a Status, group: &'a Group) -> &'a str {
     match (group.state.as_str(), group.held_by_peer) {
-        ("held", true) => "BOTH",
-        ("free", true) => status.nodes.iter().find(|node| !node.here && !node.ping).map_or("peer", |node| &node.name),
+        ("held", _) if runs_on_both(status, group) => "BOTH",
+        ("free", true) => other(status).map_or("peer", |node| &node.name),
         ("free", false) => "NOBODY",
-        ("held", false) => &status.me,
+        ("held", _) => &status.me,
         (state, _) => state,
     }
 }

@@ -13,7 +13,7 @@ impl Driver {
         let now = self.clock.mono();
         let view = self.cluster.view(now);
         let ms = |at: Mono| millis(now.since(at));
-        client::Status {
+        let mut status = client::Status {
             version: 1,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: self.guardian.pid(),
@@ -31,6 +31,10 @@ impl Driver {
             drift: view.drift.clone(),
             going_on: self.wants.sentences(),
             fencing: view.fences.clone(),
+            broken_fencing: view.broken_fences.clone(),
+            sick: view.sick.clone(),
+            impostor: view.impostor.clone(),
+            troubles: Vec::new(),
             deadtime_ms: millis(self.config.settings.deadtime),
             enough_deadtime_ms: view.enough_deadtime.map(millis),
             least_deadtime_ms: view.least_deadtime.map(millis),
@@ -43,7 +47,9 @@ impl Driver {
             }),
             last_takeover_ms: view.last_takeover.map(ms),
             last_change_ms: ms(view.last_change),
-        }
+        };
+        status.troubles = client::health::troubles(&status);
+        status
     }
 }
 
