@@ -128,7 +128,7 @@ fn rank(entry: &Entry) -> u8 {
     match entry.event.as_str() {
         "node-dead" | "shutdown-notice" | "node-reset" | "failback-begins" | "asked" | "group-given-up"
         | "shutdown-begins" | "partition-let-go" | "resource-sick" | "adopting" | "stopping-leftovers" | "orphan"
-        | "ip-request" | "failure-forgotten" | "reconfigured" => 2,
+        | "ip-request" | "failure-forgotten" | "reconfigured" | "given" | "failed-there" => 2,
         "wants-standby" | "local-complete" => 1,
         _ => 0,
     }
@@ -165,8 +165,18 @@ fn sentence(began: &Entry, steps: &[Entry]) -> String {
         "node-reset" => format!("{} was dead and has been fenced", field(began, "node")),
         "shutdown-notice" => format!("{} left in order", field(began, "node")),
         "failback-begins" => format!("{} is back, and auto_failback is on", field(began, "node")),
-        "asked" => format!("{} asked for: {}", field(began, "by"), field(began, "what")),
-        "wants-standby" => format!("{} gave its {} resources away", field(began, "node"), field(began, "set")),
+        "asked" => format!("{} asked for \"{}\"", field(began, "by"), field(began, "what")),
+        "wants-standby" => format!("{} gave {}", field(began, "node"), given(field(began, "set"))),
+        "given" => format!("{} handed over: {}", field(began, "node"), field(began, "why")),
+        "failed-there" => {
+            format!("{} failed on {}: {}", field(began, "group"), field(began, "node"), field(began, "why"))
+        }
+        "orphan" => format!("nobody ran it, not even its home node {}", field(began, "owner")),
+        "ip-request" => format!("{} asked for its group {}", field(began, "node"), field(began, "group")),
+        "failure-forgotten" => {
+            format!("{} had failed here a while ago, or somebody asked for a retry", field(began, "group"))
+        }
+        "reconfigured" => "haresources was read again".to_owned(),
         "shutdown-begins" => "this node was told to stop".to_owned(),
         "group-given-up" | "resource-sick" => format!("{} does not work", field(began, "resource")),
         "partition-let-go" => "the partition was over, and the other node had it before".to_owned(),
@@ -176,6 +186,16 @@ fn sentence(began: &Entry, steps: &[Entry]) -> String {
         _ => began.text.clone(),
     };
     format!("{what} because {why}")
+}
+
+/// What somebody gave away, by the word of its set.
+fn given(set: &str) -> &'static str {
+    match set {
+        "local" => "its own resources away",
+        "foreign" => "the other node's resources back",
+        "one" => "one group away",
+        _ => "all its resources away",
+    }
 }
 
 const fn plural(n: usize) -> &'static str {

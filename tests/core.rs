@@ -323,7 +323,7 @@ fn beside_an_original(lines: &str) -> Core {
 #[test]
 fn an_original_that_offers_its_groups_at_the_same_moment_is_yielded_to() {
     let mut core = beside_an_original("alpha ra\nbeta rb");
-    core.tell(Event::Request { client: ClientId(1), request: Request::Standby(Set::Local) });
+    core.tell(Event::Request { client: ClientId(1), request: Request::Standby(Set::Local), by: String::new() });
     assert_eq!(core.times("send ask_resources"), 1, "{:#?}", core.done);
     core.hear("ask_resources rsc_hold=local info=me");
     core.hear("resource rsc_hold=none rtype=full isstable=0 info=standby");
@@ -404,7 +404,8 @@ fn clients_are_told_when_a_ping_node_answers_again() {
 #[test]
 fn another_machine_with_our_name_is_told_from_an_echo_and_from_our_life_before() {
     let mut core = Core::legacy("alpha ra", |_| {});
-    core.hear_own_name(7, "1");
+    let echo = core.sent.first().unwrap().clone();
+    core.tell(Event::Message { medium: MediumId::new("eth0"), at: now(core.ms).mono, message: echo });
     core.hear_own_name(8, "0");
     assert_eq!(core.times("another machine"), 0, "{:#?}", core.done);
     core.hear_own_name(8, "1");
@@ -444,7 +445,7 @@ fn a_port_is_asked_only_where_the_service_runs() {
 #[test]
 fn a_client_is_answered_when_the_taker_is_done_and_says_nothing_more() {
     let mut core = beside_an_original("alpha ra\nbeta rb");
-    core.tell(Event::Request { client: ClientId(1), request: Request::Standby(Set::Local) });
+    core.tell(Event::Request { client: ClientId(1), request: Request::Standby(Set::Local), by: String::new() });
     core.hear("ask_resources rsc_hold=local info=other");
     assert_eq!(core.times("run ra stop"), 1, "{:#?}", core.done);
     core.hear("ask_resources rsc_hold=local info=done");

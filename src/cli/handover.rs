@@ -1,10 +1,10 @@
-//! What `latido standby` and `latido takeover` have in common, and the old programs `hb_standby` and `hb_takeover`,
+//! What `latido standby`, `latido takeover` and `latido move` have in common, and the old programs `hb_standby` and `hb_takeover`,
 //! which only leave a message in the FIFO (`resources.md` 4.1).
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,9 +29,14 @@ pub(super) struct HandoverArgs {
 
 /// Asks the daemon and prints what became of it.
 pub(super) fn hand_over(args: &HandoverArgs, ask: impl Fn(String) -> Ask) -> ExitCode {
-    let socket = Paths::under(&args.dir).control_socket();
-    let limit = Duration::from_secs(args.timeout);
-    match Client::ask_once(&socket, &ask(args.set.clone()), limit) {
+    ask_and_tell(&args.dir, args.timeout, &ask(args.set.clone()))
+}
+
+/// The same for any order, waiting for at most `timeout` seconds.
+pub(super) fn ask_and_tell(dir: &Path, timeout: u64, ask: &Ask) -> ExitCode {
+    let socket = Paths::under(dir).control_socket();
+    let limit = Duration::from_secs(timeout);
+    match Client::ask_once(&socket, ask, limit) {
         Ok(Answer::Moved(groups)) => {
             print(&format!("moved: {}", groups.join(" ")));
             ExitCode::SUCCESS

@@ -18,6 +18,7 @@ mod ipfail;
 mod keygen;
 mod lab;
 mod manual;
+mod move_group;
 mod old_log;
 mod propagate;
 mod replace;
@@ -74,6 +75,8 @@ enum Command {
     Standby(standby::Args),
     /// Take resource groups from the other node, wait, and say how it went
     Takeover(takeover::Args),
+    /// Move one resource group, wait, and say how it went
+    Move(move_group::Args),
     /// List resource groups; ask, start and stop them by hand
     Resource(resource::Args),
     /// Say why groups last moved, with the evidence and every script's time
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Monitor(args) => status::monitor(&args),
         Command::Standby(args) => standby::run(&args),
         Command::Takeover(args) => takeover::run(&args),
+        Command::Move(args) => move_group::run(&args),
         Command::Resource(args) => resource::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Events(args) => events::run(&args),

@@ -360,7 +360,7 @@ impl Cluster {
             Event::Done { job, outcome } => self.on_script_done(job, &outcome),
             Event::Tick => self.on_tick(),
             Event::Medium { medium, condition } => self.on_medium(medium, condition),
-            Event::Request { client, request } => self.on_request(client, request),
+            Event::Request { client, request, by } => self.on_request(client, request, &by),
             Event::Leave => self.cleaning = Some(Cleaning::Leave),
             // What is being stopped is a matter of the files as they were.
             Event::Reconfigure(fresh) => self.reread = Some(fresh),

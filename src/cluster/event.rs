@@ -43,6 +43,9 @@ pub enum Event {
         client: ClientId,
         /// What.
         request: Request,
+        /// Who it is, for `latido why` on both nodes; may be empty.
+        #[serde(default)]
+        by: String,
     },
     /// `ha.cf` or `haresources` were reread and found good (SIGHUP).
     Reconfigure(Box<(Settings, Vec<ResourceGroup>)>),

@@ -106,6 +106,17 @@ impl Groups {
         self.list.iter().position(|group| group.spec.key() == key)
     }
 
+    /// The group with this key, or with this resource.
+    pub(super) fn find_by_word(&self, word: &str) -> Option<usize> {
+        let has = |group: &Group| group.spec.resources.iter().any(|resource| resource.word == word);
+        self.find(word).or_else(|| self.list.iter().position(has))
+    }
+
+    /// Why it failed here, if it did.
+    pub(super) fn failure(&self, index: usize) -> Option<&str> {
+        self.list[index].failure.as_deref()
+    }
+
     pub(super) fn state(&self, index: usize) -> GroupState {
         self.list[index].state
     }

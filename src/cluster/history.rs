@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::time::Mono;
-use crate::wire::{Message, Sequence};
+use crate::wire::{Message, Sequence, field};
 
 /// As many numbered messages as the original keeps.
 const KEPT: usize = 500;
+/// Far more than are on their way at any time.
+const TIMES: usize = 64;
 
 /// Answer to somebody who missed a message.
 #[derive(Debug, PartialEq)]
@@ -25,15 +27,30 @@ pub(super) enum Recall {
 pub(super) struct SentHistory {
     sent: VecDeque<(Sequence, Message, Option<Mono>)>,
     newest: Sequence,
+    /// The last numbers and when they were said, by the clock on the wall; acked or not.
+    times: VecDeque<(Sequence, Option<u64>)>,
 }
 
 impl SentHistory {
     /// Notes a message just sent.
     pub(super) fn record(&mut self, sequence: Sequence, message: Message) {
         self.newest = sequence;
+        self.times.push_back((sequence, message.hex(field::TS)));
+        if self.times.len() > TIMES {
+            self.times.pop_front();
+        }
         self.sent.push_back((sequence, message, None));
         if self.sent.len() > KEPT {
             self.sent.pop_front();
+        }
+    }
+
+    /// Whether a message with our name and generation may be ours, come back: it has no number and no time of another's.
+    pub(super) fn may_have_sent(&self, sequence: Sequence, message: &Message) -> bool {
+        let ts = message.hex(field::TS);
+        match self.times.iter().find(|(seq, _)| *seq == sequence) {
+            Some((_, said)) => *said == ts,
+            None => sequence < self.newest && self.times.front().is_none_or(|(_, first)| ts <= *first),
         }
     }
 

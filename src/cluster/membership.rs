@@ -13,6 +13,7 @@ use super::sequence::Verdict;
 use super::shutdown::Leaving;
 use super::takeover::Stage;
 use super::timer::Timer;
+use super::twin::PastLife;
 use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
 
 /// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
@@ -72,7 +73,12 @@ impl Cluster {
             return;
         }
         // In whichever life: it may have begun one right before the reset.
-        if self.is_echo(index) || !self.generation_is_current(index, &kind, message, at) {
+        if self.is_echo(index) || self.is_of_a_twin(index, medium, message, at) {
+            return;
+        }
+        if self.past_life_goes_on(index, &kind, message) {
+            self.return_to_past_life(index, message, medium, at);
+        } else if !self.generation_is_current(index, &kind, message, at) {
             return;
         }
         if kind.is_unsequenced() {
@@ -193,15 +199,6 @@ impl Cluster {
         }
     }
 
-    /// Our own broadcast came back, unless another machine has our name.
-    fn on_own_name(&mut self, medium: &MediumId, message: &Message) {
-        let ours = message.binary(field::SRC_UUID).is_none_or(|uuid| uuid == self.birth.uuid);
-        let past = message.generation().is_some_and(|generation| generation < self.birth.generation);
-        if !ours && !past {
-            self.report_once("own name".into(), Report::NameTaken { medium: medium.clone() });
-        }
-    }
-
     pub(super) fn is_for_me(&self, message: &Message) -> bool {
         match (message.binary(field::DEST_UUID), message.get(field::DEST)) {
             (Some(uuid), _) => uuid == self.birth.uuid,
@@ -223,7 +220,7 @@ impl Cluster {
                 }
                 let node = &self.nodes[index];
                 // Its last words before the restart, on a slow medium, or else a second restart that counts wrong.
-                let last_words = |(past, until)| past == generation && self.now.mono < until;
+                let last_words = |past: PastLife| past.generation == generation && self.now.mono < past.until;
                 if !node.past_life.is_some_and(last_words) {
                     let report = Report::Replay { node: node.name.clone(), generation, known };
                     self.report_once(format!("replay {} {}", node.name, generation.0), report);
@@ -250,12 +247,13 @@ impl Cluster {
         true
     }
 
-    fn on_new_life(&mut self, index: usize, generation: Generation, message: &Message, at: Mono) {
+    pub(super) fn on_new_life(&mut self, index: usize, generation: Generation, message: &Message, at: Mono) {
         let node = &mut self.nodes[index];
         let name = node.name.clone();
         let restarted = node.heard;
         let was_dead = node.status == Status::Dead;
-        node.past_life = node.generation.map(|past| (past, self.now.mono + self.settings.deadtime));
+        self.keep_past_life(index);
+        let node = &mut self.nodes[index];
         node.generation = Some(generation);
         node.proof.note(generation);
         node.last_status = Sequence(0);
@@ -394,8 +392,9 @@ impl Cluster {
                 self.peer.patience = Some(asked).filter(|asked| *asked > self.settings.deadtime);
             }
         }
-        self.is_believed(index);
+        self.is_believed(index, message);
         self.note_wish_for_proof(index, message);
+        self.note_twin_word(index, message);
         self.note_first_letters(index, message);
         self.note_hearing(index, message);
         let node = &mut self.nodes[index];
@@ -495,6 +494,10 @@ impl Cluster {
             return;
         }
         node.spared_since = None;
+        if self.twin_takes_its_place(index) {
+            return;
+        }
+        let node = &mut self.nodes[index];
         node.status = Status::Dead;
         node.forget_life();
         let since = node.last_heard.unwrap_or(Mono::ZERO);
@@ -550,7 +553,7 @@ impl Cluster {
     /// Once every node was heard or is dead we ask one for the list of nodes, and are active when it answers
     /// (`wire.md` 6.2). Ping nodes are not waited for: they decide nothing about resources.
     pub(super) fn check_joined(&mut self) {
-        if self.local_status != Status::Up || self.leaving.is_some() {
+        if self.local_status != Status::Up || self.leaving.is_some() || self.waits_for_own_name() {
             return;
         }
         let others = || self.nodes.iter().filter(|node| !node.is_ping);
@@ -599,7 +602,7 @@ impl Cluster {
             let (node, list) = (self.nodes[index].name.clone(), theirs.join(" "));
             self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
         }
-        if self.local_status == Status::Up && self.leaving.is_none() {
+        if self.local_status == Status::Up && self.leaving.is_none() && !self.waits_for_own_name() {
             self.timers.stop(&Timer::ReqNodes);
             self.become_active();
         }

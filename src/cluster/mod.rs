@@ -36,6 +36,7 @@ mod shutdown;
 mod standby;
 mod takeover;
 mod timer;
+mod twin;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,7 +44,7 @@ use std::time::Duration;
 
 use crate::haresources::{Outcome, ResourceGroup};
 use crate::names::{ClientId, JobId, MediumId, NodeName};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, Wall};
 use crate::wire::{Generation, Sequence};
 
 pub use action::{Action, ExitReason};
@@ -70,6 +71,7 @@ use shutdown::Leaving;
 use standby::{ClientWait, Standby};
 use takeover::{Peer, Stage};
 use timer::{Timer, TimerTable};
+use twin::OwnName;
 
 /// What a node says of itself, or what we say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -158,6 +160,9 @@ pub struct Cluster {
     nodes: Vec<Node>,
     failed_media: BTreeMap<MediumId, String>,
     mirrors: Mirrors,
+    own_name: OwnName,
+    /// By the clock on the wall.
+    born: Wall,
     seq: Sequence,
     history: SentHistory,
     held: Held,
@@ -186,7 +191,12 @@ pub struct Cluster {
     taking: Option<(Set, u64)>,
     pending_take: Option<Set>,
     /// What the other wished for while we gave it something else, and until when it waits.
-    pending_wish: Option<(Set, Mono)>,
+    pending_wish: Option<(Set, Mono, String)>,
+    /// Why the groups that the present dialogue is about move, and why those that were moved did.
+    offer_why: String,
+    moved_because: BTreeMap<String, String>,
+    /// Since when the home of groups of ours could take them back.
+    home_since: Option<Mono>,
     client_wait: Option<ClientWait>,
     leaving: Option<Leaving>,
     fencing: Option<Fencing>,
@@ -215,7 +225,7 @@ pub struct Cluster {
     patience_seq: Option<Sequence>,
     oversleeping: Option<Sleep>,
     /// A request that came meanwhile.
-    asked_asleep: Option<(ClientId, Request)>,
+    asked_asleep: Option<(ClientId, Request, String)>,
     /// When we last said that we live.
     said_at: Option<Mono>,
     /// And the patience asked for then: a reread file may ask for another by now.
@@ -253,6 +263,8 @@ impl Cluster {
             nodes,
             failed_media: BTreeMap::new(),
             mirrors: Mirrors::default(),
+            own_name: OwnName::default(),
+            born: now.wall,
             seq: Sequence(0),
             history: SentHistory::default(),
             held: Held::default(),
@@ -275,6 +287,9 @@ impl Cluster {
             taking: None,
             pending_take: None,
             pending_wish: None,
+            offer_why: String::new(),
+            moved_because: BTreeMap::new(),
+            home_since: None,
             client_wait: None,
             leaving: None,
             fencing: None,
@@ -343,7 +358,7 @@ impl Cluster {
             Event::Local(message) => self.on_local(message),
             Event::Medium { medium, condition } => self.on_medium(medium, condition),
             Event::Done { job, outcome } => self.on_done_job(job, &outcome),
-            Event::Request { client, request } => self.on_request(client, request),
+            Event::Request { client, request, by } => self.on_request(client, request, &by),
             Event::Reconfigure(fresh) => self.on_reconfigure(fresh.0, fresh.1),
             Event::Leave => self.on_leave(),
             Event::Upgrade => self.on_upgrade(),
@@ -403,6 +418,10 @@ impl Cluster {
             Timer::Dead(node) => self.on_silence(&node),
             Timer::LinkDead(node, medium) => self.on_link_silence(&node, &medium),
             Timer::ReqNodes => self.ask_for_nodes(),
+            Timer::OwnName => {
+                self.changed();
+                self.check_joined();
+            }
             Timer::Rexmit(node) => self.request_missing(&node),
             Timer::PeerSilent => self.on_peer_silent(),
             // They only wake what looks around after every event.

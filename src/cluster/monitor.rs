@@ -31,18 +31,21 @@ struct Health {
     last_restart: Option<Mono>,
     /// The warning that it runs although the group is not held here was given.
     told_stray: bool,
+    /// What it said when it failed last; empty while it is well.
+    said: String,
 }
 
 /// All that is watched.
 #[derive(Debug, Default)]
 pub(super) struct Monitors {
-    probes: BTreeMap<JobId, (String, usize)>,
+    /// Each question with its group, its resource, and whether it asks for the carrier.
+    probes: BTreeMap<JobId, (String, usize, bool)>,
     health: BTreeMap<(String, usize), Health>,
 }
 
 impl Monitors {
     pub(super) fn forget(&mut self, group: &str) {
-        self.probes.retain(|_, (key, _)| key != group);
+        self.probes.retain(|_, (key, ..)| key != group);
         self.health.retain(|(key, _), _| key != group);
     }
 }
@@ -59,7 +62,7 @@ impl Cluster {
     pub(super) fn watch_group(&mut self, index: usize) {
         let key = self.groups.key(index);
         // Asked before it moved: the answers are about something else.
-        self.monitors.probes.retain(|_, (asked, _)| *asked != key);
+        self.monitors.probes.retain(|_, (asked, ..)| *asked != key);
         for at in 0..self.groups.resources(index).len() {
             let timer = Timer::Monitor(key.clone(), at);
             match self.monitor_of(index, at) {
@@ -96,19 +99,19 @@ impl Cluster {
             GroupState::Free => true,
             GroupState::Starting | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => return,
         };
-        let asked_already = self.monitors.probes.values().any(|probe| *probe == (key.clone(), at));
+        let asked_already = self.monitors.probes.values().any(|(asked, of, _)| *asked == key && *of == at);
         if asked_already || self.leaving.is_some() {
             return;
         }
         let job = self.groups.next_job();
         let Some(resource) = self.groups.resources(index).get(at).cloned() else { return };
-        self.monitors.probes.insert(job, (key, at));
+        self.monitors.probes.insert(job, (key, at, false));
         let limit = self.settings.script_timeout.status;
         self.out.push(match monitor.with {
             // Whether a service answers somewhere says nothing about where it runs: the script is asked.
             Probe::Status => Action::Run { job, invocation: Invocation { resource, verb: Verb::Status }, limit },
             _ if elsewhere => Action::Run { job, invocation: Invocation { resource, verb: Verb::Status }, limit },
-            probe @ (Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_)) => {
+            probe @ (Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_) | Probe::Carrier(_)) => {
                 Action::Probe { job, probe, limit: limit.min(monitor.every) }
             }
         });
@@ -116,7 +119,7 @@ impl Cluster {
 
     /// A probe has ended; false when this job is none of ours.
     pub(super) fn on_probe_done(&mut self, job: JobId, outcome: &Outcome) -> bool {
-        let Some((key, at)) = self.monitors.probes.remove(&job) else { return false };
+        let Some((key, at, is_carrier)) = self.monitors.probes.remove(&job) else { return false };
         let Some(index) = self.groups.find(&key) else { return true };
         let Some(monitor) = self.monitor_of(index, at).cloned() else { return true };
         match self.groups.state(index) {
@@ -124,10 +127,19 @@ impl Cluster {
             GroupState::Held => {
                 let well = match monitor.with {
                     // One that hung after it said so is not well.
-                    Probe::Status => outcome.told() == Told::Running,
-                    Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_) => outcome.succeeded(),
+                    Probe::Status if !is_carrier => outcome.told() == Told::Running,
+                    Probe::Status | Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_) | Probe::Carrier(_) => {
+                        outcome.succeeded()
+                    }
                 };
-                self.judge(index, at, &monitor, well, outcome);
+                let address = || self.groups.resources(index).get(at)?.service_address().map(str::to_owned);
+                if well
+                    && !is_carrier
+                    && let Some(address) = address()
+                {
+                    return self.ask_for_carrier(key, at, address);
+                }
+                self.judge(index, at, &monitor, well, is_carrier, outcome);
             }
             GroupState::Free => self.judge_stray(index, at, outcome.says_running()),
             // Asked before it moved: the answer is about something else.
@@ -136,7 +148,27 @@ impl Cluster {
         true
     }
 
-    fn judge(&mut self, index: usize, at: usize, monitor: &Monitor, well: bool, outcome: &Outcome) {
+    /// An address that is there is of no use on a cable that is pulled out.
+    fn ask_for_carrier(&mut self, key: String, at: usize, address: String) -> bool {
+        let job = self.groups.next_job();
+        self.monitors.probes.insert(job, (key, at, true));
+        let limit = self.settings.script_timeout.status;
+        self.out.push(Action::Probe { job, probe: Probe::Carrier(address), limit });
+        true
+    }
+
+    /// What does not work of what is watched here, in sentences.
+    pub(super) fn sick(&self) -> Vec<String> {
+        let held = |key: &str| self.groups.find(key).filter(|index| self.groups.state(*index) == GroupState::Held);
+        let sick = self.monitors.health.iter().filter(|(_, health)| !health.said.is_empty());
+        sick.filter_map(|((key, at), health)| {
+            let resource = self.groups.resources(held(key)?).get(*at)?;
+            Some(format!("{resource} does not work: {}", health.said))
+        })
+        .collect()
+    }
+
+    fn judge(&mut self, index: usize, at: usize, monitor: &Monitor, well: bool, is_carrier: bool, outcome: &Outcome) {
         let (now, key) = (self.now.mono, self.groups.key(index));
         let health = self.monitors.health.entry((key.clone(), at)).or_default();
         if health.last_restart.is_some_and(|last| now.since(last) >= CALM) {
@@ -144,21 +176,30 @@ impl Cluster {
         }
         if well {
             health.failures = 0;
+            if !std::mem::take(&mut health.said).is_empty() {
+                self.changed();
+            }
             return;
         }
-        health.failures += 1;
+        health.failures = health.failures.saturating_add(1);
         let (failures, restarts) = (health.failures, health.restarts);
-        let resource = self.groups.resources(index)[at].to_string();
         let said = if outcome.said.trim().is_empty() { outcome.exit.to_string() } else { outcome.said.trim().into() };
-        self.report(Report::ResourceSick {
-            resource: resource.clone(),
-            said: said.chars().take(120).collect(),
-            failures,
-        });
+        let said: String = said.chars().take(120).collect();
+        health.said.clone_from(&said);
+        self.changed();
+        let resource = self.groups.resources(index)[at].to_string();
+        // No restart mends a cable, and where nobody else can run it it is said once.
+        let stays = is_carrier && (self.is_alone() || self.peer_gave_up(index));
+        if !stays || failures <= monitor.failures {
+            self.report(Report::ResourceSick { resource: resource.clone(), said, failures });
+        }
+        if stays {
+            return;
+        }
         if failures < monitor.failures || self.standby != super::standby::Standby::Not {
             return;
         }
-        if restarts < monitor.restarts {
+        if restarts < monitor.restarts && !is_carrier {
             return self.restart_from(index, at, resource);
         }
         if self.is_alone() || self.peer_gave_up(index) {
@@ -167,7 +208,12 @@ impl Cluster {
         }
         self.monitors.forget(&key);
         self.report(Report::GroupGivenUp { group: key, resource: resource.clone(), restarts });
-        self.groups.want_given_up(index, format!("{resource} died {} times", restarts + 1));
+        let why = if is_carrier {
+            outcome.said.trim().to_owned()
+        } else {
+            format!("{resource} died {} times", restarts.saturating_add(1))
+        };
+        self.groups.want_given_up(index, why);
     }
 
     /// Handing it back to the node that gave it up a short while ago would be ping-pong.

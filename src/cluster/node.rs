@@ -10,6 +10,7 @@ use super::gaps::Gaps;
 use super::proof::Proof;
 use super::send::millis;
 use super::sequence::SeqTrack;
+use super::twin::{PastLife, Twin};
 use super::{LinkView, NodeView, Status};
 
 /// What a clock on the wire tells.
@@ -73,8 +74,10 @@ pub(super) struct Node {
     pub(super) early: Vec<Message>,
     /// By how many milliseconds its clock was ahead of ours some time ago: a jump means that one of us stood still.
     pub(super) ahead_before: Option<(Mono, i64)>,
-    /// The generation before the present one, and until when messages of it are no more than late.
-    pub(super) past_life: Option<(Generation, Mono)>,
+    /// The one before the present one.
+    pub(super) past_life: Option<PastLife>,
+    /// Another machine that speaks in its name, and is not listened to.
+    pub(super) twin: Option<Twin>,
     /// Its farewell, heard before its status was.
     pub(super) farewell: Option<Message>,
     /// Until when messages of its present life are older than the reset that ended it.
@@ -121,6 +124,7 @@ impl Node {
             early: Vec::new(),
             ahead_before: None,
             past_life: None,
+            twin: None,
             farewell: None,
             echoes_until: Mono::ZERO,
             proof: Proof::default(),

@@ -328,7 +328,7 @@ impl Cluster {
         if ask && self.peer.stable && !self.timers.is_set(&Timer::Conflict) {
             let group = contested.first().map_or_else(String::new, |index| self.groups.key(*index));
             self.report(Report::BothOwn { group });
-            self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, Set::Local.as_str()));
+            self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, Set::Local.to_text()));
             self.timers.set(Timer::Conflict, self.now.mono + CONFLICT_RETRY);
         }
     }

@@ -3,9 +3,11 @@
 //! (`protocol.md`, heartbeats). Until then nothing he says is obeyed; but somebody who has the key speaks in his name, so his silence
 //! is not judged either.
 
+use std::time::Duration;
+
 use crate::names::MediumId;
 use crate::time::Mono;
-use crate::wire::{Generation, Kind, Message, field};
+use crate::wire::{Generation, Kind, Message, Sequence, field};
 
 use super::shutdown::Leaving;
 use super::timer::Timer;
@@ -16,11 +18,20 @@ pub(super) const PROVE: &str = "prove";
 /// In a status: the number the other node wanted to hear.
 pub(super) const PROOF: &str = "proof";
 
+/// Whoever says much that is doubted, or has it said, is not asked each time.
+const QUESTION_PAUSE: Duration = Duration::from_millis(50);
+
 /// What one node and we want to hear from each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Proof {
     /// The number it is to say, and when it was last asked for.
     wanted: Option<(u64, Mono)>,
+    /// When it was last asked, whatever it answered.
+    asked: Option<Mono>,
+    /// The highest number heard in its life when that number was chosen.
+    newest_then: Sequence,
+    /// The number that its present life has said, without any doubt of that life.
+    answered: Option<u64>,
     /// The number it wants to hear from us.
     owed: Option<u64>,
     /// The highest generation it was ever heard in: what lies between the present one and that is past.
@@ -34,13 +45,23 @@ impl Proof {
     }
 
     /// Whether a message answers our question, if there is one.
-    fn is_given(self, message: &Message) -> bool {
+    pub(super) fn is_given(self, message: &Message) -> bool {
         self.wanted.is_some_and(|(number, _)| message.hex(PROOF) == Some(number))
     }
 
     /// No answer counts that may be on its way.
     pub(super) fn ask_anew(&mut self) {
-        self.wanted = None;
+        (self.wanted, self.answered) = (None, None);
+    }
+
+    /// Whether it says what the present life has said already.
+    pub(super) fn is_answered(self, message: &Message) -> bool {
+        self.answered.is_some_and(|number| message.hex(PROOF) == Some(number))
+    }
+
+    /// Whether the present life had come so far before it was asked: its answer has a higher number.
+    pub(super) fn is_before_question(self, sequence: Sequence) -> bool {
+        sequence <= self.newest_then
     }
 
     /// It is heard in this generation.
@@ -75,15 +96,19 @@ impl Cluster {
     }
 
     /// What a living node says of itself in order: nothing need be proved any more.
-    pub(super) fn is_believed(&mut self, index: usize) {
-        self.nodes[index].proof.ask_anew();
+    pub(super) fn is_believed(&mut self, index: usize, message: &Message) {
+        let proof = &mut self.nodes[index].proof;
+        if proof.is_given(message) {
+            proof.answered = proof.wanted.map(|(number, _)| number);
+        }
+        proof.wanted = None;
     }
 
     /// Whether this status, of whatever generation, was said after our question.
     pub(super) fn proves_life(&mut self, index: usize, kind: &Kind, message: &Message) -> bool {
         let proves = *kind == Kind::Status && self.nodes[index].proof.is_given(message);
         if proves {
-            self.is_believed(index);
+            self.nodes[index].proof.ask_anew();
         }
         proves
     }
@@ -104,8 +129,16 @@ impl Cluster {
         if known.is_some_and(|(_, asked)| self.now.mono.since(asked) < self.settings.keepalive) {
             return;
         }
+        if node.proof.asked.is_some_and(|asked| self.now.mono.since(asked) < QUESTION_PAUSE) {
+            return;
+        }
+        let newest = node.newest;
         let number = known.map_or_else(|| self.a_number_of_ours(), |(number, _)| number);
-        self.nodes[index].proof.wanted = Some((number, self.now.mono));
+        let proof = &mut self.nodes[index].proof;
+        (proof.wanted, proof.asked) = (Some((number, self.now.mono)), Some(self.now.mono));
+        if known.is_none() {
+            proof.newest_then = newest;
+        }
         self.say_now();
     }
 
@@ -120,7 +153,7 @@ impl Cluster {
     }
 
     /// A status out of turn, unless we have not spoken yet.
-    fn say_now(&mut self) {
+    pub(super) fn say_now(&mut self) {
         if self.local_status != Status::Init && self.cleaning.is_none() {
             self.send_status();
         }

@@ -102,7 +102,16 @@ pub enum Report {
         node: String,
     },
     NameTaken {
+        medium: Option<MediumId>,
+    },
+    TwoMachines {
+        node: NodeName,
         medium: MediumId,
+        refused: Generation,
+        kept: Generation,
+    },
+    Refused {
+        node: NodeName,
     },
     FlowControlOff {
         node: NodeName,
@@ -198,7 +207,17 @@ pub enum Report {
         group: String,
         resource: String,
     },
+    FailedThere {
+        group: String,
+        node: NodeName,
+        why: String,
+    },
     // Standby.
+    Given {
+        node: NodeName,
+        set: Set,
+        why: String,
+    },
     WantsStandby {
         node: NodeName,
         set: Set,

@@ -3,6 +3,10 @@
 
 use std::fmt;
 
+use crate::names::NodeName;
+
+use super::claims::key_hash;
+
 /// Which groups move, in the terms of the node that gives them up (`resources.md` 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -13,7 +17,12 @@ pub enum Set {
     Local,
     /// The other node's groups.
     Foreign,
+    /// One group, by the hash of its key; between two Latidos only (`takeover.md` 4).
+    One(u32),
 }
+
+/// In front of the hash of one group, on the wire and in the notes.
+const ONE: &str = "one:";
 
 impl Set {
     /// The word in `rsc_hold`; `failback` means `foreign`. `None` for any other word (the original then blocks both
@@ -23,16 +32,30 @@ impl Set {
             "all" => Some(Set::All),
             "local" => Some(Set::Local),
             "foreign" | "failback" => Some(Set::Foreign),
-            _ => None,
+            _ => u32::from_str_radix(text.strip_prefix(ONE)?, 16).ok().map(Set::One),
         }
     }
 
+    /// The group with this key alone.
+    pub fn one(key: &str) -> Set {
+        Set::One(key_hash(key))
+    }
+
     /// The word in `rsc_hold`.
-    pub const fn as_str(self) -> &'static str {
+    pub fn to_text(self) -> String {
         match self {
-            Set::All => "all",
-            Set::Local => "local",
-            Set::Foreign => "foreign",
+            Set::One(hash) => format!("{ONE}{hash:x}"),
+            Set::All | Set::Local | Set::Foreign => self.to_string(),
+        }
+    }
+
+    /// Whether a group belongs to it, in the terms of whoever owns it or does not.
+    pub fn contains(self, own: bool, key: &str) -> bool {
+        match self {
+            Set::All => true,
+            Set::Local => own,
+            Set::Foreign => !own,
+            Set::One(hash) => key_hash(key) == hash,
         }
     }
 
@@ -43,13 +66,19 @@ impl Set {
             Set::All => Set::All,
             Set::Local => Set::Foreign,
             Set::Foreign => Set::Local,
+            Set::One(hash) => Set::One(hash),
         }
     }
 }
 
 impl fmt::Display for Set {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(match self {
+            Set::All => "all",
+            Set::Local => "local",
+            Set::Foreign => "foreign",
+            Set::One(_) => "one",
+        })
     }
 }
 
@@ -63,6 +92,8 @@ pub enum Request {
     Retry(String),
     /// Take groups from the other node; the set is in *our* terms: `Local` means our own groups come home.
     Takeover(Set),
+    /// Move one group (its key, or one of its resources) to this node; to the one that does not run it when none is named.
+    Move(String, Option<NodeName>),
 }
 
 /// The answer to a [`Request`].

@@ -62,6 +62,7 @@ impl Cluster {
             self.introduce();
             self.check_joined();
         } else {
+            self.forget_silent_twins();
             self.send_status();
         }
         let interval = self.beat_interval();
@@ -126,6 +127,7 @@ impl Cluster {
             status.set(LATIDO, self.own_detail().to_text());
         }
         self.add_proof(&mut status);
+        self.add_twin(&mut status);
         self.send(status);
     }
 

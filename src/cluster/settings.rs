@@ -79,6 +79,9 @@ pub struct Settings {
     pub deadping: Duration,
     /// How groups go home.
     pub auto_failback: AutoFailback,
+    /// For how long the home of a group must be back before `auto_failback on` brings it there; zero: at once.
+    #[serde(default)]
+    pub failback_delay: Duration,
     /// Added to the number of nodes for `ttl`.
     pub hopfudge: u32,
     /// Interval of repeated retransmission requests (`wire.md` 4.3).
@@ -130,6 +133,8 @@ pub enum Probe {
     Sip(String),
     /// A program that exits with 0.
     Command(Vec<String>),
+    /// The carrier of the interface that has this address; asked when the `status` of an address says that it is there.
+    Carrier(String),
 }
 
 /// Longest time a resource script may take.

@@ -9,6 +9,7 @@
 //! request that comes meanwhile is answered when all is quiet, as long as the asker waits.
 
 mod asked;
+mod reasons;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use super::timer::Timer;
 use super::{Cluster, GroupState, Report, Set};
 
 pub(super) use asked::ClientWait;
+pub(super) use reasons::WHY;
 
 /// The original cancels its request when nobody answers for so long; so do we.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -64,25 +66,26 @@ impl Cluster {
 
     /// Whether a group belongs to a set in our own terms.
     pub(super) fn in_set(&self, index: usize, set: Set) -> bool {
-        match set {
-            Set::All => true,
-            Set::Local => self.is_own(index),
-            Set::Foreign => !self.is_own(index),
-        }
+        set.contains(self.is_own(index), &self.groups.key(index))
     }
 
-    /// Offers a set to the peer.
-    pub(super) fn begin_standby(&mut self, set: Set) {
+    /// Offers a set to the peer, and says why.
+    pub(super) fn begin_standby(&mut self, set: Set, why: String) {
         let node = self.settings.me.clone();
         self.report(Report::WantsStandby { node, set });
         self.standby = Standby::Asked(set);
+        self.offer_why = why;
         self.peer.never_begun = None;
         self.timers.set(Timer::Standby, self.now.mono + self.answer_within());
         if !self.peer_is_latido() {
             // What was said while something was stopped: it would refuse.
             self.announce_claim();
         }
-        self.send_ask(set, "me");
+        let mut offer = ask(set, "me");
+        if self.peer_is_latido() {
+            offer.set(WHY, self.offer_why.clone());
+        }
+        self.send(offer);
     }
 
     fn send_ask(&mut self, set: Set, info: &str) {
@@ -98,7 +101,10 @@ impl Cluster {
         let sequence = message.sequence().unwrap_or_default().0;
         match message.get(field::INFO) {
             Some("me") if self.is_over(sequence) => {}
-            Some("me") => self.on_offer(set, sequence),
+            Some("me") => {
+                let why = self.reason_in(message);
+                self.on_offer(set, sequence, why);
+            }
             // To an offer from before it called us dead.
             Some("other") if sequence < self.peer.cancelled_seq => {}
             Some("other") => self.on_accepted(message),
@@ -115,7 +121,7 @@ impl Cluster {
         is_overtaken || offer.saturating_add(OUT_OF_ORDER) < self.peer.stable_seq
     }
 
-    fn on_offer(&mut self, set: Set, sequence: u64) {
+    fn on_offer(&mut self, set: Set, sequence: u64, why: String) {
         let Some(node) = self.peer_name() else { return };
         // An offer that waited while we stood still is given up by now.
         if self.leaving.is_some() || self.oversleeping == Some(Sleep::Woken) {
@@ -140,6 +146,7 @@ impl Cluster {
         self.report(Report::WantsStandby { node, set });
         self.pending_take = Some(set);
         self.offer_seq = sequence;
+        self.offer_why = why;
         // The asker gives up then; a later answer would leave us waiting for nothing.
         self.timers.set(Timer::PendingTake, self.now.mono + self.answer_within().mul_f32(0.9));
     }
@@ -217,6 +224,8 @@ impl Cluster {
             return self.drop_standby("the other node cancelled the hand-over");
         }
         self.report(Report::StandbyAccepted { node, set });
+        let why = self.offer_why.clone();
+        self.note_move(set, &why);
         self.standby = Standby::Releasing(set);
         if self.promised_seq > self.peer.claims_seq
             && let Some(holds) = self.read_letters(message)
@@ -345,7 +354,10 @@ impl Cluster {
         if !matches!(self.standby, Standby::Promised(..)) {
             return;
         }
-        self.report(Report::StandbyAcquire { node, set });
+        self.report(Report::StandbyAcquire { node: node.clone(), set });
+        let why = self.offer_why.clone();
+        self.note_move(set.inverted(), &why);
+        self.report(Report::Given { node, set, why });
         self.standby = Standby::Taking(set);
         self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // Older claims that come late must not bring the giver's hold back.
@@ -477,5 +489,5 @@ impl Cluster {
 
 /// One step of the dialogue.
 fn ask(set: Set, info: &str) -> Message {
-    Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.as_str()).with(field::INFO, info)
+    Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.to_text()).with(field::INFO, info)
 }

@@ -147,6 +147,7 @@ impl Cluster {
     /// The peer is dead (`resources.md` 3.1).
     pub(super) fn on_peer_dead(&mut self) {
         let Some(node) = self.peer_name() else { return };
+        self.home_since = None;
         // What nobody ran when it was heard last it may have taken since; all that we hold it cannot have.
         let may_run =
             (0..self.groups.len()).any(|index| self.peer.holds[index].may_run() || !self.groups.is_claimed(index));
@@ -238,6 +239,7 @@ impl Cluster {
     /// The peer has restarted, or is heard for the first time.
     pub(super) fn on_peer_new_life(&mut self, cut_off: bool) {
         self.stop_fencing();
+        self.home_since = None;
         self.peer.gone = false;
         self.peer.before = None;
         // A deaf node that is restarted is deaf still, until it shows that it hears us. An original shows that in no other
@@ -277,6 +279,9 @@ impl Cluster {
         if self.leaving.is_some() || undecided || !self.settings.manage_resources {
             return;
         }
+        if self.serve_refusal() {
+            return self.run_next();
+        }
         self.resolve_conflicts();
         self.serve_standby();
         if self.is_fencing() {
@@ -285,6 +290,8 @@ impl Cluster {
             self.acquire_everything();
         } else if self.oversleeping.is_some() {
             // What the other did not run before we stood still it may run now.
+        } else if self.past_life_may_go_on() {
+            // So may what it ran before its new life began: that may be another machine's.
         } else if self.nice() && self.standby == Standby::Not && self.peer.said {
             self.acquire_unclaimed();
             self.offer_failed_groups();
@@ -312,7 +319,11 @@ impl Cluster {
             }
             // Who leaves starts nothing any more.
             let goes = self.peer.leaving && self.peer_is_latido();
-            if self.is_own(index) || goes || self.peer.holds[index] == PeerHold::Failed {
+            let failed_there = self.peer.holds[index] == PeerHold::Failed;
+            if self.is_own(index) || goes || failed_there {
+                if let Some(node) = self.peer_name().filter(|_| failed_there) {
+                    self.report_failed_there(index, node);
+                }
                 self.groups.want_acquired(index);
                 continue;
             }
@@ -389,15 +400,27 @@ impl Cluster {
         }
         self.groups.mark_offered(index);
         let set = if self.is_own(index) { Set::Local } else { Set::Foreign };
-        self.begin_standby(set);
+        let why = self.failures_in_words().unwrap_or_default();
+        self.begin_standby(set, why);
     }
 
     fn fail_back(&mut self) {
-        if !self.gives_back() || !self.needs_failback || self.groups.is_busy() {
+        if !self.gives_back() || !self.needs_failback {
+            self.home_since = None;
             return;
         }
         let peer_active = self.peer_node().is_some_and(Node::is_active);
-        if !peer_active || !self.peer.stable || self.peer.leaving || self.now.mono < self.failback_not_before {
+        if !peer_active || self.peer.leaving {
+            self.home_since = None;
+            return;
+        }
+        if self.groups.is_busy() || !self.peer.stable || self.now.mono < self.failback_not_before {
+            return;
+        }
+        let home_since = *self.home_since.get_or_insert(self.now.mono);
+        let ripe = home_since + self.settings.failback_delay;
+        if self.now.mono < ripe {
+            self.timers.set_if_unset(Timer::Failback, ripe);
             return;
         }
         let can_go = |index: usize| {
@@ -412,8 +435,9 @@ impl Cluster {
         // Offered until nothing is left to give: an offer may be lost, or refused because the peer is busy.
         self.needs_failback = any;
         if any && let Some(node) = self.peer_name() {
-            self.report(Report::FailbackBegins { node });
-            self.begin_standby(Set::Foreign);
+            self.report(Report::FailbackBegins { node: node.clone() });
+            let why = format!("auto_failback: {node} is back");
+            self.begin_standby(Set::Foreign, why);
         }
     }
 }

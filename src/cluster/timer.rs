@@ -16,6 +16,8 @@ pub(super) enum Timer {
     LinkDead(NodeName, MediumId),
     /// Ask again for the list of nodes (`wire.md` 4.7).
     ReqNodes,
+    /// Another machine with our name may be silent for long enough.
+    OwnName,
     /// Ask this node again for what is missing.
     Rexmit(NodeName),
     /// The peer has not said what it holds.

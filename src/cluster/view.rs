@@ -44,6 +44,12 @@ pub struct View {
     pub least_deadtime: Option<Duration>,
     /// The fencing devices.
     pub fences: Vec<String>,
+    /// Those of them that did not answer when they were last asked.
+    pub broken_fences: Vec<String>,
+    /// What does not work of what is watched here, in sentences.
+    pub sick: Vec<String>,
+    /// That two machines have one name, in a sentence, if so.
+    pub impostor: Option<String>,
     /// When we last took over groups of a node that died or left, if ever.
     pub last_takeover: Option<Mono>,
     /// When anything last changed (a node, a link, a group).
@@ -184,6 +190,9 @@ impl Cluster {
             enough_deadtime: enough.iter().max().copied(),
             least_deadtime: enough.iter().min().copied(),
             fences: self.settings.fences.clone(),
+            broken_fences: self.broken_devices.iter().cloned().collect(),
+            sick: self.sick(),
+            impostor: self.impostor(),
             last_takeover: self.last_takeover,
             last_change: self.last_change,
         }
@@ -222,7 +231,14 @@ impl Cluster {
                 "something is being started or stopped; it goes home after that".to_owned()
             }
             AutoFailback::On if !self.peer.stable => format!("{} has not finished deciding", peer.name),
-            AutoFailback::On => format!("it was moved by request, or failed there; `{command}` brings it home"),
+            AutoFailback::On if let Some(since) = self.home_since => {
+                let left = (since + self.settings.failback_delay).since(self.now.mono);
+                format!("failback-delay: it goes home in {} s; `{command}` brings it home now", left.as_secs() + 1)
+            }
+            AutoFailback::On => {
+                let why = self.moved_because.get(&key).map_or("moved before this program started", String::as_str);
+                format!("{why}; `{command}` brings it home")
+            }
         };
         Some(format!("{key} is not at home on {home}: {why}"))
     }

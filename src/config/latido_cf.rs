@@ -11,11 +11,12 @@ use super::line::{self, Line, Word};
 use super::value;
 
 /// The directives of `latido.cf`, with what each is for.
-pub const LATIDO_DIRECTIVES: [(&str, &str); 8] = [
+pub const LATIDO_DIRECTIVES: [(&str, &str); 9] = [
     ("script-timeout", "Longest time a resource script may take: start|stop|status TIME."),
     ("monitor", "Ask a held resource regularly whether it works: RESOURCE|* TIME [...]."),
     ("on-start-failure", "What happens to a group that cannot start: move, stay."),
     ("on-stop-failure", "What happens when a resource cannot be stopped: reboot, fence, block."),
+    ("failback-delay", "How long the home of a group must be back before auto_failback brings it there: TIME."),
     ("announce", "How a taken address is announced: COUNT TIME."),
     ("fence", "A fencing command, with %n for the node."),
     ("listen", "Status page and metrics: ADDRESS:PORT."),
@@ -31,6 +32,8 @@ pub struct LatidoCf {
     pub on_start_failure: OnStartFailure,
     /// `on-stop-failure`
     pub on_stop_failure: OnStopFailure,
+    /// `failback-delay`
+    pub failback_delay: Duration,
     /// `announce`: how many times, and the time between two.
     pub announce: (u32, Duration),
     /// `monitor`, in the order of the file.
@@ -49,6 +52,7 @@ impl Default for LatidoCf {
             script_timeout: ScriptTimeouts::default(),
             on_start_failure: OnStartFailure::Move,
             on_stop_failure: OnStopFailure::Reboot,
+            failback_delay: Duration::ZERO,
             announce: (5, Duration::from_millis(200)),
             monitors: Vec::new(),
             fences: Vec::new(),
@@ -76,6 +80,7 @@ impl LatidoCf {
             OnStopFailure::Block => "block",
         };
         text += &format!("on-start-failure {on_start}\non-stop-failure {on_stop}\n");
+        text += &format!("failback-delay {}\n", value::in_ms(self.failback_delay));
         text += &format!("announce {} {}\n", self.announce.0, value::in_ms(self.announce.1));
         for monitor in &self.monitors {
             text += &monitor_text(monitor);
@@ -93,7 +98,8 @@ impl LatidoCf {
 
 fn monitor_text(monitor: &Monitor) -> String {
     let with = match &monitor.with {
-        Probe::Status => "status".to_owned(),
+        // No line says the second: it belongs to the first.
+        Probe::Status | Probe::Carrier(_) => "status".to_owned(),
         Probe::Tcp(target) => format!("tcp {target}"),
         Probe::Sip(target) => format!("sip {target}"),
         Probe::Command(words) => format!("command {}", words.join(" ")),
@@ -151,6 +157,11 @@ fn apply(latido: &mut LatidoCf, source: &SourceText, line: &Line<'_>) -> Result<
             1
         }
         ("on-stop-failure", _) => return Err(needs("reboot, fence or block")),
+        ("failback-delay", [time, ..]) => {
+            latido.failback_delay = duration(source, time)?;
+            1
+        }
+        ("failback-delay", _) => return Err(needs("a time: failback-delay 600")),
         ("announce", [count, time, ..]) => {
             let times = match value::integer(count.text) {
                 (times, true) if (0..=100).contains(&times) => u32::try_from(times).unwrap_or(0),

@@ -280,6 +280,7 @@ fn settings(
         initdead: cf.effective_initdead(),
         deadping: cf.effective_deadping(),
         auto_failback: cf.auto_failback,
+        failback_delay: latido.failback_delay,
         hopfudge: u32::from(cf.hopfudge),
         max_rexmit_delay: cf.max_rexmit_delay,
         manage_resources,

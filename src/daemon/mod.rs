@@ -9,6 +9,7 @@ mod api_clients;
 mod api_socket;
 pub(crate) mod boot;
 pub(crate) mod by_hand;
+mod carrier;
 mod child;
 mod clients;
 mod control;

@@ -7,7 +7,7 @@ use crate::client::{Answer, Ask};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set};
 use crate::haresources::{Invocation, Outcome, Verb};
-use crate::names::{ClientId, JobId};
+use crate::names::{ClientId, JobId, NodeName};
 use crate::paths::Paths;
 use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
 
@@ -192,6 +192,14 @@ impl Driver {
                 return self.control.answer(question.client, Answer::Status(Box::new(status)));
             }
             Ask::Retry { group } => Some(Request::Retry(group.clone())),
+            Ask::Move { group, to: None } => Some(Request::Move(group.clone(), None)),
+            Ask::Move { group, to: Some(to) } => match NodeName::new(to) {
+                Some(to) => Some(Request::Move(group.clone(), Some(to))),
+                None => {
+                    let why = format!("\"{to}\" is no name of a node");
+                    return self.control.answer(question.client, Answer::Refused(why));
+                }
+            },
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
             // "failback" of a takeover: my own groups, back to me.
             Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
@@ -200,11 +208,15 @@ impl Driver {
         match &question.ask {
             Ask::Status => {}
             Ask::Retry { group } => self.keep_request(&question.by, &format!("retry {group}")),
+            Ask::Move { group, to } => {
+                let to = to.as_ref().map_or_else(String::new, |to| format!(" {to}"));
+                self.keep_request(&question.by, &format!("move {group}{to}"));
+            }
             Ask::Standby { set } => self.keep_request(&question.by, &format!("standby {set}")),
             Ask::Takeover { set } => self.keep_request(&question.by, &format!("takeover {set}")),
         }
         match request {
-            Some(request) => self.tell(Event::Request { client: question.client, request }),
+            Some(request) => self.tell(Event::Request { client: question.client, request, by: question.by }),
             None => {
                 let why = "no such set: say all, local, foreign or failback".to_owned();
                 self.control.answer(question.client, Answer::Refused(why));

@@ -14,6 +14,7 @@ use crate::cluster::Probe;
 use crate::haresources::{Exit, Outcome};
 use crate::names::JobId;
 
+use super::carrier;
 use super::child::{Call, Ended, Output};
 use super::driver::Driver;
 use super::files::random_seed;
@@ -34,6 +35,10 @@ impl Driver {
             }
             Probe::Sip(target) => {
                 self.children.spawn(async move { Ended::Resource(job, within(limit, sip(&target)).await) });
+                None
+            }
+            Probe::Carrier(address) => {
+                self.children.spawn(async move { Ended::Resource(job, within(limit, carrier(address)).await) });
                 None
             }
             Probe::Command(words) => self.probe_with_command(job, &words, limit).err(),
@@ -59,6 +64,12 @@ async fn within(limit: Duration, asking: impl Future<Output = Result<String, Str
         Ok(Err(said)) => Outcome { exit: Exit::Code(1), said },
         Err(_) => Outcome { exit: Exit::TimedOut, said: format!("no answer within {} ms", limit.as_millis()) },
     }
+}
+
+/// The kernel answers within two seconds or not at all, and is not waited for on the loop.
+async fn carrier(address: String) -> Result<String, String> {
+    let looked = tokio::task::spawn_blocking(move || carrier::of_address(&address)).await;
+    looked.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 async fn address(target: &str) -> Result<SocketAddr, String> {

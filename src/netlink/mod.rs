@@ -30,6 +30,7 @@ const IFA_LOCAL: u16 = 2;
 const IFA_LABEL: u16 = 3;
 const IFA_BROADCAST: u16 = 4;
 const IFF_UP: u32 = 1;
+const IFF_LOWER_UP: u32 = 0x1_0000;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 
@@ -44,6 +45,8 @@ pub struct Link {
     pub mac: Vec<u8>,
     /// Whether it is switched on.
     pub up: bool,
+    /// Whether something is at the other end of its cable.
+    pub carrier: bool,
 }
 
 /// An IPv4 address on an interface.
@@ -183,8 +186,9 @@ fn take_messages(mut buffer: &[u8], sequence: u32, parts: &mut Vec<Vec<u8>>) -> 
 fn parse_link(part: &[u8]) -> Option<Link> {
     let found = attributes(part.get(16..)?);
     let mac = value(&found, IFLA_ADDRESS).unwrap_or(&[]).to_vec();
-    let up = u32_at(part, 8) & IFF_UP != 0;
-    Some(Link { index: u32_at(part, 4), name: name(value(&found, IFLA_IFNAME)?)?, mac, up })
+    let flags = u32_at(part, 8);
+    let (up, carrier) = (flags & IFF_UP != 0, flags & IFF_LOWER_UP != 0);
+    Some(Link { index: u32_at(part, 4), name: name(value(&found, IFLA_IFNAME)?)?, mac, up, carrier })
 }
 
 fn parse_address(part: &[u8]) -> Option<Address> {

@@ -26,11 +26,12 @@ const ENVELOPE: [&str; 12] = [
     "from_id",
 ];
 /// Fields the core reads in messages of the protocol.
-const CONTENT: [&str; 23] = [
+const CONTENT: [&str; 24] = [
     "heard",
     "hears",
     "proof",
     "prove",
+    "twin",
     field::ST,
     field::DT,
     field::PROTOCOL,

@@ -107,6 +107,7 @@ faults! {
     TakeoverAll "a client asked for `takeover all`",
     TakeoverLocal "a client asked for `takeover local`",
     TakeoverForeign "a client asked for `takeover foreign`",
+    MoveOne "a client asked for `move`",
     Retry "a client asked for `resource retry`",
     TwoRequests "two requests waited for their answers at once",
     Fifo "somebody wrote into the FIFO",
@@ -161,6 +162,7 @@ impl Fault {
     /// What a client asks for.
     pub(super) fn of_request(request: &Request) -> Fault {
         match request {
+            Request::Move(..) | Request::Standby(Set::One(_)) | Request::Takeover(Set::One(_)) => Fault::MoveOne,
             Request::Standby(Set::All) => Fault::StandbyAll,
             Request::Standby(Set::Local) => Fault::StandbyLocal,
             Request::Standby(Set::Foreign) => Fault::StandbyForeign,

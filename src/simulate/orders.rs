@@ -46,7 +46,7 @@ impl Pair {
         }
         self.pending.push(Asked { client, node, request: request.clone(), since: self.now });
         if self.is_on(node) {
-            self.tell_soon(node, Event::Request { client, request });
+            self.tell_soon(node, Event::Request { client, request, by: String::new() });
         } else {
             self.close(client, None);
         }

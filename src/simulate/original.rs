@@ -308,10 +308,10 @@ impl Original {
         let message = match request {
             Request::Standby(set) => {
                 self.log(format!("Going standby [{set}]."));
-                Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.as_str()).with(field::INFO, "me")
+                Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.to_text()).with(field::INFO, "me")
             }
-            Request::Takeover(set) => Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()),
-            Request::Retry(_) => return,
+            Request::Takeover(set) => Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.to_text()),
+            Request::Retry(_) | Request::Move(..) => return,
         };
         self.inbox.push_back(Arrival::Fifo(message));
     }

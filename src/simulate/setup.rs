@@ -12,6 +12,7 @@ use super::{MEDIA, NAMES};
 pub fn settings(me: &str) -> Option<Settings> {
     let medium = |name: &&str| Medium { id: MediumId::new(*name), ping_node: None };
     Some(Settings {
+        failback_delay: Duration::ZERO,
         me: NodeName::new(me)?,
         nodes: NAMES.iter().filter_map(|name| NodeName::new(name)).collect(),
         media: MEDIA.iter().map(medium).collect(),

@@ -106,6 +106,9 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
         What::Deed(text) if text == "crash" => deed("the daemon is killed"),
         What::Deed(text) | What::Remark(text) => deed(text),
         What::Asked(request) => deed(&match request {
+            Request::Move(group, to) => {
+                format!("latido move {group}{}", to.as_ref().map_or_else(String::new, |to| format!(" {to}")))
+            }
             Request::Standby(set) => format!("latido standby {set}"),
             Request::Takeover(set) => format!("latido takeover {set}"),
             Request::Retry(group) => format!("latido resource retry {group}"),
@@ -161,6 +164,7 @@ fn said(me: &str, report: &R) -> Option<(Tone, String, String)> {
                 Set::Local => "its own groups",
                 Set::Foreign => "the other's groups",
                 Set::All => "all groups",
+                Set::One(_) => "one group",
             };
             word(Tone::Plain, format!("gives {groups} away"), none())
         }

@@ -60,8 +60,7 @@ impl Cluster {
     /// An operator has mended something: a failed group may start again, a blocked one is stopped once more.
     pub(in crate::cluster) fn retry_group(&mut self, key: &str) -> Result<(), String> {
         let known = || (0..self.groups.len()).map(|index| self.groups.key(index)).collect::<Vec<_>>().join(", ");
-        let named = |group: &Group| group.spec.key() == key || group.spec.resources.iter().any(|r| r.word == key);
-        let Some(index) = self.groups.list.iter().position(named) else {
+        let Some(index) = self.groups.find_by_word(key) else {
             return Err(format!("there is no resource group \"{key}\"; there are: {}", known()));
         };
         match self.groups.state(index) {

@@ -78,6 +78,8 @@ impl Report {
                 | Report::FailbackBegins { .. }
                 | Report::WantsStandby { .. }
                 | Report::GroupGivenUp { .. }
+                | Report::Given { .. }
+                | Report::FailedThere { .. }
         )
     }
 
@@ -94,6 +96,8 @@ impl Report {
             R::MediumFailed { .. }
             | R::LostALot { .. }
             | R::NameTaken { .. }
+            | R::TwoMachines { .. }
+            | R::Refused { .. }
             | R::ResourcesDiffer { .. }
             | R::ScriptFailed { .. }
             | R::GroupFailed { .. }
@@ -159,6 +163,8 @@ impl Report {
             | R::WantsStandby { .. }
             | R::StandbyAccepted { .. }
             | R::StandbyAcquire { .. }
+            | R::Given { .. }
+            | R::FailedThere { .. }
             | R::ReleaseDone { .. }
             | R::AcquireDone { .. }
             | R::StandbyDone { .. }

@@ -59,8 +59,25 @@ impl fmt::Display for Report {
             // What does not fit together.
             R::UnknownNode { node } => write!(f, "process_status_message: bad node [{node}] in message"),
             R::NameTaken { medium } => {
-                write!(f, "another machine on {medium} calls itself by our name: give it its own `node` and `uname -n`")
+                let place = medium.as_ref().map_or_else(String::new, |medium| format!(" on {medium}"));
+                write!(
+                    f,
+                    "another machine{place} calls itself by our name: stop heartbeat on it, or give it its own `node` and \
+                     `uname -n`"
+                )
             }
+            R::TwoMachines { node, medium, refused, kept } => write!(
+                f,
+                "two machines call themselves {node}: messages of the one with generation {} (on {medium}) are dropped, that \
+                 with generation {} is heard. Stop heartbeat on the machine that is not {node}, or give it its own `node` \
+                 and `uname -n`",
+                refused.0, kept.0
+            ),
+            R::Refused { node } => write!(
+                f,
+                "{node} hears another machine with our name and does not listen to this one: this node stops what it \
+                 runs and starts nothing. Stop heartbeat on it, or give it its own `node` and `uname -n`"
+            ),
             R::FlowControlOff { node } => {
                 write!(f, "flow control disabled due to different version heartbeat on node {node}")
             }
@@ -116,7 +133,11 @@ impl fmt::Display for Report {
                 f,
                 "resource group {group} cannot be moved: {resource} does not stop. Stop it by hand, then restart this node"
             ),
+            R::FailedThere { group, node, why } => {
+                write!(f, "resource group {group} failed on {node} ({why}): it is started here")
+            }
             // Standby.
+            R::Given { node, why, .. } => write!(f, "{node} hands resources over: {why}"),
             R::WantsStandby { node, set } => write!(f, "{node} wants to go standby [{set}]"),
             R::StandbyAccepted { node, set } => write!(f, "standby: {node} can take our {set} resources"),
             R::StandbyAcquire { node, set } => write!(f, "standby: acquire [{set}] resources from {node}"),

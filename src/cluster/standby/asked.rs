@@ -1,7 +1,7 @@
 //! Who asks for a hand-over, and what he is answered: clients of ours, the FIFO, the other node's `hb_takeover`
 //! (`resources.md` 4, `takeover.md` 4).
 
-use crate::names::ClientId;
+use crate::names::{ClientId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
@@ -10,6 +10,7 @@ use super::super::shutdown::Leaving;
 use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report, Request, Response, Set};
+use super::reasons::WHY;
 use super::{ANSWER_WITHIN, Standby, ask};
 
 /// A client of ours that waits for the end of a hand-over.
@@ -18,8 +19,8 @@ pub(in crate::cluster) struct ClientWait {
     client: ClientId,
     /// The groups that should move.
     groups: Vec<String>,
-    /// What should come here, in our terms; none when we give.
-    wish: Option<Set>,
+    /// What should come here, in our terms, and why; none when we give.
+    wish: Option<(Set, String)>,
     /// The dialogue is over; only the peer's word is missing.
     pub(super) over: bool,
     /// Until when the other may begin to give.
@@ -34,7 +35,7 @@ impl ClientWait {
 }
 
 impl Cluster {
-    pub(in crate::cluster) fn on_request(&mut self, client: ClientId, request: Request) {
+    pub(in crate::cluster) fn on_request(&mut self, client: ClientId, request: Request, by: &str) {
         if let Request::Retry(group) = &request {
             return match self.retry_group(group) {
                 Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![] } }),
@@ -44,7 +45,7 @@ impl Cluster {
         let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
         if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
             // Known in a moment is what there is to hand over.
-            self.asked_asleep = Some((client, request));
+            self.asked_asleep = Some((client, request, by.to_owned()));
             return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
         }
         if let Some(why) = self.why_no_handover() {
@@ -53,9 +54,15 @@ impl Cluster {
         if self.client_wait.is_some() {
             return self.refuse(client, "another hand-over is under way; wait for its end".into());
         }
+        let why = self.asked_here(by);
         match request {
-            Request::Standby(set) => self.on_standby_request(client, set),
-            Request::Takeover(set) => self.on_takeover_request(client, set),
+            Request::Standby(set) => self.on_standby_request(client, set, why),
+            Request::Takeover(set) => self.on_takeover_request(client, set, why),
+            Request::Move(group, to) => match self.way_of_move(&group, to) {
+                Ok((true, set)) => self.on_takeover_request(client, set, why),
+                Ok((false, set)) => self.on_standby_request(client, set, why),
+                Err(why) => self.refuse(client, why),
+            },
             Request::Retry(_) => {}
         }
     }
@@ -63,13 +70,61 @@ impl Cluster {
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
         let is_over = self.oversleeping.is_none() || self.leaving.is_some();
-        if is_over && let Some((client, request)) = self.asked_asleep.take() {
+        if is_over && let Some((client, request, by)) = self.asked_asleep.take() {
             self.timers.stop(&Timer::Client);
-            self.on_request(client, request);
+            self.on_request(client, request, &by);
         }
     }
 
-    fn on_standby_request(&mut self, client: ClientId, set: Set) {
+    /// Where one group is to go: whether it comes here, and the set to ask for.
+    fn way_of_move(&self, word: &str, to: Option<NodeName>) -> Result<(bool, Set), String> {
+        let peer = self.peer_name().ok_or("there is no other node")?;
+        let index = self.groups.find_by_word(word).ok_or_else(|| {
+            let known = self.keys(|_, _| true).join(", ");
+            format!("there is no resource group \"{word}\"; there are: {known}")
+        })?;
+        let (key, me) = (self.groups.key(index), self.settings.me.clone());
+        let (here, there) = (self.groups.is_claimed(index), self.peer.holds[index].is_claimed());
+        if here && there {
+            return Err(format!("{key} runs on both nodes; see `latido status`"));
+        }
+        let to = to.unwrap_or_else(|| if here { peer.clone() } else { me.clone() });
+        let comes = to == me;
+        if !comes && to != peer {
+            return Err(format!("there is no node {to}; there are: {me}, {peer}"));
+        }
+        match (here, there) {
+            (true, _) if comes => Err(format!("{key} is on {me} already")),
+            (_, true) if !comes => Err(format!("{key} is on {peer} already")),
+            (false, false) => Err(format!("{key} runs nowhere; when it is mended: `latido resource retry {key}`")),
+            (true, _) | (_, true) => Ok((comes, self.set_of_one(index, comes)?)),
+        }
+    }
+
+    /// The set that moves this group and no other. An original knows whole sides only.
+    fn set_of_one(&self, index: usize, comes: bool) -> Result<Set, String> {
+        let key = self.groups.key(index);
+        if self.peer_is_latido() {
+            return Ok(Set::one(&key));
+        }
+        let own = self.is_own(index);
+        let with_it = self.keys(|cluster, at| {
+            let moves = if comes { cluster.peer.holds[at].is_claimed() } else { cluster.groups.is_claimed(at) };
+            moves && cluster.is_own(at) == own
+        });
+        let set = if own { Set::Local } else { Set::Foreign };
+        if with_it.len() > 1 {
+            let (peer, verb) = (self.peer_name(), if comes { "takeover" } else { "standby" });
+            let peer = peer.map_or_else(String::new, |peer| peer.to_string());
+            return Err(format!(
+                "{peer} runs heartbeat, which moves whole sides only: `latido {verb} {set}` would move {}",
+                with_it.join(", ")
+            ));
+        }
+        Ok(set)
+    }
+
+    fn on_standby_request(&mut self, client: ClientId, set: Set, why: String) {
         let groups = self.keys(|cluster, index| cluster.in_set(index, set) && cluster.groups.is_claimed(index));
         if groups.is_empty() {
             return self.refuse(client, format!("this node holds nothing of the set \"{set}\""));
@@ -84,10 +139,10 @@ impl Cluster {
         }
         self.needs_failback = false;
         self.client_wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
-        self.begin_standby(set);
+        self.begin_standby(set, why);
     }
 
-    fn on_takeover_request(&mut self, client: ClientId, set: Set) {
+    fn on_takeover_request(&mut self, client: ClientId, set: Set, why: String) {
         let wanted = |cluster: &Cluster, index: usize| {
             cluster.in_set(index, set) && matches!(cluster.groups.state(index), GroupState::Free | GroupState::Failed)
         };
@@ -101,15 +156,18 @@ impl Cluster {
             }
         }
         let until = self.now.mono + self.answer_within();
-        self.client_wait = Some(ClientWait { client, groups, wish: Some(set), over: false, until });
+        self.client_wait = Some(ClientWait { client, groups, wish: Some((set, why)), over: false, until });
         self.timers.set(Timer::Client, until);
         self.say_wish();
     }
 
     fn say_wish(&mut self) {
-        if let Some(set) = self.client_wait.as_ref().and_then(|wait| wait.wish) {
-            self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()));
+        let Some((set, why)) = self.client_wait.as_ref().and_then(|wait| wait.wish.clone()) else { return };
+        let mut wish = Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.to_text());
+        if self.peer_is_latido() {
+            wish.set(WHY, why);
         }
+        self.send(wish);
     }
 
     /// Who asks anew what we hold had called us dead, and may not have heard what we wish for.
@@ -161,10 +219,10 @@ impl Cluster {
     /// Something somebody on this machine wrote into the FIFO.
     pub(in crate::cluster) fn on_local(&mut self, message: Message) {
         match message.kind() {
-            Kind::AskResources => self.on_local_ask(&message),
+            Kind::AskResources => self.on_local_ask(&message, self.asked_here("a program (hb_standby)")),
             Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
                 // An original does not know "failback" here and would move everything (12.2 k).
-                Some(set) => self.send(message.with(field::RSC_HOLD, set.as_str())),
+                Some(set) => self.send(message.with(field::RSC_HOLD, set.to_text())),
                 None => self.report_bad_set(&message),
             },
             // The tools that write these belong to the original's way of moving resources; ours is inside.
@@ -191,7 +249,7 @@ impl Cluster {
         }
     }
 
-    fn on_local_ask(&mut self, message: &Message) {
+    fn on_local_ask(&mut self, message: &Message, why: String) {
         if message.get(field::INFO) != Some("me") {
             return;
         }
@@ -212,7 +270,7 @@ impl Cluster {
             let local = self.peer.stable;
             return self.report(Report::StandbyInFlux { node, local });
         }
-        self.begin_standby(set);
+        self.begin_standby(set, why);
     }
 
     fn report_bad_set(&mut self, message: &Message) {
@@ -225,23 +283,27 @@ impl Cluster {
         let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) else {
             return self.report_bad_set(message);
         };
+        let why = match (message.get(WHY), self.peer_name()) {
+            (None, Some(node)) => format!("asked for on {node} (hb_takeover)"),
+            (Some(_), _) | (None, None) => self.reason_in(message),
+        };
         let waits = self.standby == Standby::Not && !self.is_at_rest();
         if self.peer_is_latido() && (waits || self.is_giving_or_asks()) {
             // A failback may have begun at the same moment, or a start: the rest comes after that.
-            self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within()));
+            self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within(), why));
             return;
         }
-        self.on_local_ask(&ask(set.inverted(), "me"));
+        self.on_local_ask(&ask(set.inverted(), "me"), why);
     }
 
     /// Offers what the other wished for while it was being given something else, unless it has given up waiting.
     pub(super) fn serve_wish(&mut self) {
-        let Some((set, until)) = self.pending_wish else { return };
+        let Some((_, until, _)) = self.pending_wish else { return };
         let is_over = self.now.mono >= until;
         if is_over || self.standby == Standby::Not && self.is_at_rest() {
-            self.pending_wish = None;
-            if !is_over {
-                self.on_local_ask(&ask(set, "me"));
+            let wish = self.pending_wish.take();
+            if let Some((set, _, why)) = wish.filter(|_| !is_over) {
+                self.on_local_ask(&ask(set, "me"), why);
             }
         }
     }
@@ -283,7 +345,7 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn answer_client_late(&mut self) {
-        if let Some((client, _)) = self.asked_asleep.take() {
+        if let Some((client, ..)) = self.asked_asleep.take() {
             let why = "this node does not know yet what runs where; try again when it does (`latido status`)";
             return self.refuse(client, why.into());
         }

@@ -129,6 +129,7 @@ impl Cluster {
             return;
         }
         self.take_note_of(&claim, message);
+        self.note_reasons(message);
         self.peer.is_legacy = false;
         self.peer.said = true;
         self.peer.said_to_us = self.is_of_this_life(message);

@@ -55,6 +55,8 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) gone: bool,
     /// It said `starting` in its present life, or was dead before: its "none" means nothing, not "no more".
     pub(in crate::cluster) said_starting: bool,
+    /// Why groups failed there, as its last claim said it, by their keys.
+    pub(in crate::cluster) reasons: BTreeMap<String, String>,
     /// The letters it said last; understood anew when our own file changes.
     pub(in crate::cluster) detail: Option<Detail>,
     /// The number of its last claim that said stable: an older offer was over by then.
@@ -114,6 +116,7 @@ impl Peer {
             is_legacy: false,
             gone: false,
             said_starting: false,
+            reasons: BTreeMap::new(),
             detail: None,
             stable_seq: 0,
             asked_seq: 0,

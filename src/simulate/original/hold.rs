@@ -45,7 +45,8 @@ impl Hold {
 impl From<Set> for Hold {
     fn from(set: Set) -> Hold {
         match set {
-            Set::All => Hold::ALL,
+            // Never asked of an original.
+            Set::All | Set::One(_) => Hold::ALL,
             Set::Local => Hold::LOCAL,
             Set::Foreign => Hold::FOREIGN,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::{Note, What};
 use super::calm::Stamp;
 use super::{Calm, Promise, Said, Scene, Truth};
-use crate::cluster::{AutoFailback, GroupState, Request, Response, Set};
+use crate::cluster::{AutoFailback, GroupState, GroupView, Request, Response};
 use crate::names::ClientId;
 
 /// A claim that was lost is said again within this.
@@ -121,16 +121,12 @@ impl Answers {
         let (giver, set) = match request {
             Request::Standby(set) => (node, *set),
             Request::Takeover(set) => (1 - node, set.inverted()),
-            Request::Retry(_) => return false,
+            Request::Retry(_) | Request::Move(..) => return false,
         };
         let me = scene.name(giver);
-        let in_set = |owner: &str| match set {
-            Set::All => true,
-            Set::Local => owner == me,
-            Set::Foreign => owner != me,
-        };
         let groups: Vec<_> = scene.views[giver].iter().flat_map(|view| &view.groups).collect();
-        let held = groups.iter().any(|group| in_set(group.owner.as_str()) && group.state == GroupState::Held);
+        let in_set = |group: &&&GroupView| set.contains(group.owner.as_str() == me, &group.key);
+        let held = groups.iter().filter(in_set).any(|group| group.state == GroupState::Held);
         let usual = |node: usize| {
             let groups = scene.views[node].iter().flat_map(|view| &view.groups);
             groups.into_iter().all(|group| matches!(group.state, GroupState::Held | GroupState::Free))

@@ -176,12 +176,7 @@ fn ask_words(scene: &Scene<'_>, truth: &Truth, node: usize, note: &Note, said: &
 fn groups_in<'a>(scene: &'a Scene<'_>, node: usize, set: Set) -> impl Iterator<Item = String> + 'a {
     let me = scene.name(node);
     let groups = scene.views[node].iter().flat_map(|view| &view.groups);
-    let wanted = move |own: bool| match set {
-        Set::All => true,
-        Set::Local => own,
-        Set::Foreign => !own,
-    };
-    groups.filter(move |group| wanted(group.owner.as_str() == me)).map(|group| group.key.clone())
+    groups.filter(move |group| set.contains(group.owner.as_str() == me, &group.key)).map(|group| group.key.clone())
 }
 
 /// The word of a resource that is named as it is called, `IPaddr 10.0.0.1` for `10.0.0.1`.
