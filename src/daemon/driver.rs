@@ -427,6 +427,12 @@ impl Driver {
             }
             Signal::Reload => self.reload(),
             Signal::Upgrade => self.tell(Event::Upgrade),
+            Signal::Interrupt => {
+                self.log.info("SIGINT ends no heartbeat; `heartbeat -k` does, and SIGTERM");
+            }
+            Signal::Alarm => {
+                self.log.error(format!("Unexpected alarm in process {}", std::process::id()));
+            }
             Signal::Louder | Signal::Quieter => {
                 let level = self.log.change_debug(signal == Signal::Louder);
                 self.log.info(format!("debug now set to {level} [pid {}]", std::process::id()));

@@ -9,6 +9,7 @@ mod api_clients;
 mod api_socket;
 pub(crate) mod boot;
 pub(crate) mod by_hand;
+pub(crate) mod called;
 mod child;
 mod clients;
 mod control;
@@ -48,6 +49,7 @@ mod watchdog;
 mod witness;
 
 pub use adopt::something_runs;
+pub use called::Called;
 pub use start::Options;
 pub use supervisor::run;
 pub use wants::read_waits;

@@ -12,6 +12,7 @@ use crate::record::Life;
 use crate::sys;
 
 use super::adopt::{Inheritance, Left};
+use super::called::Called;
 use super::clients::Company;
 use super::disk::Disk;
 use super::driver::{Driver, Inherited};
@@ -33,6 +34,8 @@ const NOT_CONFIGURED: u8 = 6;
 pub struct Options {
     /// Where everything lies.
     pub paths: Paths,
+    /// The name its processes have.
+    pub called: Called,
     /// `-M`: groups are never touched.
     pub without_resources: bool,
     /// `-l`: no real-time priority, no locked memory.
@@ -83,6 +86,9 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let terminal = if options.to_terminal { Terminal::detect() } else { Terminal::Nobody };
     let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();
+    if let Err(error) = options.called.take_title() {
+        log.warn(format!("`ps` shows this process without its title: {error}"));
+    }
     let left = Left::look(&options.paths.run_dir, since_boot(), in_force::is_kept(&options.paths));
     let only_one = OnlyOne::take(&options.paths.pid_file, cradle.supervisor);
     let unlocked = only_one.as_ref().ok().and_then(OnlyOne::missing).map(|error| {
