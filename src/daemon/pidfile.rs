@@ -128,37 +128,13 @@ fn is_zombie(pid: i32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
-/// Our pid file; removed when dropped, if it is still ours.
-#[derive(Debug)]
-pub struct PidFile {
-    path: PathBuf,
-    pid: u32,
-}
-
-impl PidFile {
-    /// Writes the pid that stands for this daemon, right-aligned in ten columns.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write(path: &Path, pid: u32) -> io::Result<PidFile> {
-        files::replace(path, format!("{pid:>10}\n").as_bytes(), 0o644)?;
-        Ok(PidFile { path: path.to_owned(), pid })
-    }
-
-    /// Leaves it where it is, for a successor.
-    pub fn leave(mut self) {
-        self.pid = 0;
-    }
-}
-
-impl Drop for PidFile {
-    fn drop(&mut self) {
-        let ours = fs::read_to_string(&self.path).is_ok_and(|text| text.trim() == self.pid.to_string());
-        if ours {
-            // A pid file that cannot be removed is stale from now on, and stale ones are ignored.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
+/// Writes the pid that stands for this daemon, right-aligned in ten columns. As the original's it stays when the daemon
+/// has left: `heartbeat -s` then exits with 1, and with 3 where none has run since the machine started.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, pid: u32) -> io::Result<()> {
+    files::replace(path, format!("{pid:>10}\n").as_bytes(), 0o644)
 }
 
 /// Held by the process that does the work for as long as it lives, and by no child of it: whoever starts another one
@@ -310,13 +286,11 @@ mod tests {
     }
 
     #[test]
-    fn the_pid_stands_right_aligned_in_eleven_bytes_and_goes_with_us() {
+    fn the_pid_stands_right_aligned_in_eleven_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heartbeat.pid");
-        let file = PidFile::write(&path, std::process::id()).unwrap();
+        write(&path, std::process::id()).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{:>10}\n", std::process::id()));
-        drop(file);
-        assert_eq!(running(&path), Running::No);
     }
 
     #[test]
@@ -341,9 +315,9 @@ mod tests {
         let first = OnlyOne::take(&path, 4711).unwrap();
         assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), 4711);
         let other = SomebodyElse::new("heartbeat", "heartbeat");
-        let file = PidFile::write(&path, other.0.id()).unwrap();
+        write(&path, other.0.id()).unwrap();
         assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), other.pid());
-        drop((first, file));
+        drop(first);
         assert!(OnlyOne::take(&path, 4713).unwrap().missing().is_none());
     }
 
@@ -355,15 +329,5 @@ mod tests {
         assert!(OnlyOne::take(&path, 4711).unwrap().missing().is_some());
         assert!(!dir.path().join("elsewhere").exists(), "nobody is followed");
         assert!(OnlyOne::take(Path::new("/nonexistent/heartbeat.pid"), 4711).is_ok());
-    }
-
-    #[test]
-    fn a_pid_file_somebody_else_wrote_meanwhile_stays() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("heartbeat.pid");
-        let file = PidFile::write(&path, std::process::id()).unwrap();
-        fs::write(&path, "         1\n").unwrap();
-        drop(file);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "         1\n");
     }
 }
