@@ -123,6 +123,62 @@ pub fn fork() -> io::Result<Forked> {
     Ok(if pid == 0 { Forked::Child } else { Forked::Parent(pid) })
 }
 
+/// Writes a title over the words this process was started with, which is what `ps` shows; `std::env::args` is not to be
+/// asked any more. One that is longer than they were goes on over the environment, which is moved out of its way (there
+/// must be no other thread), and ends where that ends.
+///
+/// # Errors
+/// Where the process cannot find or write its words.
+pub fn set_title(title: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // proc(5): fields 48 to 51; the second, in brackets, may hold anything.
+    let numbers: Vec<u64> = stat
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().map(|word| word.parse().unwrap_or(0)).collect())
+        .unwrap_or_default();
+    let field =
+        |number: usize| numbers.get(number - 3).copied().filter(|address| *address > 0).ok_or(io::ErrorKind::NotFound);
+    let (from, to, env_from, env_to) = (field(48)?, field(49)?, field(50)?, field(51)?);
+    let size = |end: u64| usize::try_from(end.saturating_sub(from)).unwrap_or(0);
+    let room = size(to);
+    // The kernel shows what goes on there only where the one follows the other.
+    let most = if to == env_from { size(env_to) } else { room };
+    let mut text = title[..title.len().min(most.saturating_sub(1))].to_vec();
+    if text.len() >= room {
+        move_environment();
+    }
+    text.resize(room.max(text.len() + 1), 0);
+    // Through the kernel, which refuses what is not ours to write.
+    std::fs::OpenOptions::new().write(true).open("/proc/self/mem")?.write_all_at(&text, from)
+}
+
+/// Gives the C library a copy of the environment to use instead of where the kernel put it.
+fn move_environment() {
+    // SAFETY: without other threads nobody reads the list while it is exchanged. It and its strings end in zero, and the
+    // copies are never freed.
+    unsafe {
+        unsafe extern "C" {
+            static mut environ: *const *const libc::c_char;
+        }
+        let mut copies = Vec::new();
+        let mut next = environ;
+        while !next.is_null() && !(*next).is_null() {
+            copies.push(std::ffi::CStr::from_ptr(*next).to_owned().into_raw().cast_const());
+            next = next.add(1);
+        }
+        copies.push(std::ptr::null());
+        environ = copies.leak().as_ptr();
+    }
+}
+
+/// Has a program started in a session of its own: no terminal, no signals from one.
+pub fn in_a_session_of_its_own(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt as _;
+    // SAFETY: the closure makes one system call.
+    unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
+}
+
 /// Lets two files on one filesystem change names; a crash leaves either both or neither changed.
 ///
 /// # Errors

@@ -168,11 +168,13 @@ fn heartbeat_answers_as_ever_when_nothing_runs() {
 fn hb_standby_and_hb_takeover_refuse_bad_words_and_never_hang_without_a_daemon() {
     let dir = node();
     for name in ["hb_standby", "hb_takeover"] {
+        let path = dir.path().join(name);
+        let path = path.display();
         let bad = called(name, dir.path(), &["everything"]);
-        assert_eq!((code(&bad), out(&bad)), (1, format!("{name}: wrong resources(everything).\nusage:\n")));
-        assert_eq!(err(&bad), format!("{name} [all|foreign|local|failback]\n"));
+        assert_eq!((code(&bad), out(&bad)), (1, format!("{path}: wrong resources(everything).\nusage:\n")));
+        assert_eq!(err(&bad), format!("{path} [all|foreign|local|failback]\n"));
         let many = called(name, dir.path(), &["all", "all"]);
-        assert_eq!((code(&many), out(&many)), (1, format!("{name}: too many arguments\nusage:\n")));
+        assert_eq!((code(&many), out(&many)), (1, format!("{path}: too many arguments\nusage:\n")));
         let alone = called(name, dir.path(), &[]);
         assert_eq!(code(&alone), 1);
         assert!(err(&alone).contains("heartbeat does not run here"), "{}", err(&alone));

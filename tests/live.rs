@@ -15,6 +15,8 @@ mod hostile;
 mod long;
 #[path = "live/mixed.rs"]
 mod mixed;
+#[path = "live/names.rs"]
+mod names;
 #[path = "live/ours.rs"]
 mod ours;
 #[path = "live/real.rs"]
@@ -27,6 +29,8 @@ mod refusals;
 mod runner;
 #[path = "live/scenarios.rs"]
 mod scenarios;
+#[path = "live/signals.rs"]
+mod signals;
 #[path = "live/support/mod.rs"]
 #[allow(dead_code, reason = "the bench uses the rest")]
 mod support;
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
     runner::run(&[
         mixed::TESTS,
         real::TESTS,
+        names::TESTS,
+        signals::TESTS,
         ours::TESTS,
         ours::MEASURED,
         hostile::TESTS,

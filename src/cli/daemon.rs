@@ -10,8 +10,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::client::{Answer, Ask, Client};
+use crate::daemon::called::RECORD;
 use crate::daemon::pidfile::{Running, running};
-use crate::daemon::{Options, run as run_daemon};
+use crate::daemon::{Called, Options, run as run_daemon};
 use crate::paths::Paths;
 
 /// Between two looks, and how many of them make half a minute.
@@ -47,9 +48,6 @@ pub(super) struct Args {
     debug: u8,
 }
 
-/// Names the file of `--record`, for the old names, which know no such option.
-const RECORD: &str = "LATIDO_RECORD";
-
 /// The same file wherever a daemon stands when it opens it.
 fn absolute(record: Option<&Path>) -> Option<PathBuf> {
     let path = record.filter(|path| !path.as_os_str().is_empty())?;
@@ -69,6 +67,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
     run_daemon(&Options {
         paths,
+        called: Called::now(),
         without_resources: args.no_resources,
         without_realtime: args.no_realtime,
         debug: args.debug,

@@ -3,13 +3,20 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
+<<<<<<< HEAD
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+=======
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+>>>>>>> h3
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::client::{Answer, Ask, Client};
+use crate::clock::Clock;
 use crate::paths::Paths;
+use crate::sys::local_time;
 
 use super::print;
 
@@ -54,21 +61,23 @@ pub(super) fn ask_and_tell(dir: &Path, timeout: u64, ask: &Ask) -> ExitCode {
 }
 
 /// `hb_standby` and `hb_takeover`: same words and exit codes, but an error at once when no daemon listens (12.2 k).
-pub(super) fn old_program(name: &str, words: &[String]) -> ExitCode {
+/// `called` is the first word of the command.
+pub(super) fn old_program(name: &str, called: &str, words: &[String]) -> ExitCode {
+    let called = &found_at(called);
     if words.len() > 1 {
-        print(&format!("{name}: too many arguments"));
-        return old_usage(name);
+        print(&format!("{called}: too many arguments"));
+        return old_usage(called);
     }
     let set = words.first().map_or("all", String::as_str);
     if !["all", "local", "foreign", "failback"].contains(&set) {
         if set != "--help" {
-            print(&format!("{name}: wrong resources({set})."));
+            print(&format!("{called}: wrong resources({set})."));
         }
-        return old_usage(name);
+        return old_usage(called);
     }
     let message = if name == "hb_standby" {
         let set = if set == "failback" { "foreign" } else { set };
-        eprintln!("Going standby [{set}].");
+        eprintln!("{} Going standby [{set}].", local_time(Clock::start().now().wall.0).stamp());
         format!(">>>\nt=ask_resources\nrsc_hold={set}\ninfo=me\n<<<\n")
     } else {
         let set = if set == "failback" { "local" } else { set };
@@ -85,8 +94,17 @@ pub(super) fn old_program(name: &str, words: &[String]) -> ExitCode {
     }
 }
 
-fn old_usage(name: &str) -> ExitCode {
+/// The full path of a program that was called by its name alone, as a script is told its own.
+fn found_at(called: &str) -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_program = |path: &PathBuf| path.metadata().is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0);
+    let found = || std::env::split_paths(&path).map(|dir| dir.join(called)).find(is_program);
+    if called.contains('/') { None } else { found() }
+        .map_or_else(|| called.to_owned(), |path| path.display().to_string())
+}
+
+fn old_usage(called: &str) -> ExitCode {
     print("usage:");
-    eprintln!("{name} [all|foreign|local|failback]");
+    eprintln!("{called} [all|foreign|local|failback]");
     ExitCode::FAILURE
 }

@@ -1,17 +1,18 @@
 //! The old name `heartbeat`: same options, words and exit codes (`config.md` 7, `resources.md` 5.2).
 
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::config::DIRECTIVES;
-use crate::daemon::pidfile::{Running, is_alive, running, surely_running};
-use crate::daemon::{Options, read_config, run as run_daemon, something_runs};
+use crate::daemon::called::{MYSELF, again};
+use crate::daemon::pidfile::{Running, is_still, running, surely_running};
+use crate::daemon::{Called, Options, read_config, run as run_daemon, something_runs};
 use crate::paths::Paths;
+use crate::sys;
 
 use super::{pause, print};
 
@@ -21,6 +22,8 @@ const USAGE: &str = "Usage: heartbeat [-dDkMrRsvWlVf] [-C Current-resource-state
 struct Flags {
     seen: String,
     debug: u8,
+    /// How it calls itself to supervise a daemon that lost its supervisor.
+    watch_over: Option<i32>,
 }
 
 impl Flags {
@@ -46,11 +49,12 @@ pub(super) fn heartbeat(words: &[String]) -> ExitCode {
             .for_each(|directive| print(&format!("{:<24} {}", directive.name, directive.default.unwrap_or("-"))));
         return ExitCode::SUCCESS;
     }
-    if flags.has('s') {
-        return tell_status(&paths);
-    }
+    // Of both, as ever, this one is meant.
     if flags.has('k') {
         return stop(&paths);
+    }
+    if flags.has('s') {
+        return tell_status(&paths);
     }
     if flags.has('r')
         && let Running::Yes(pid) = running(&paths.pid_file)
@@ -64,6 +68,10 @@ fn read_flags(words: &[String]) -> Option<Flags> {
     let mut flags = Flags::default();
     let mut words = words.iter();
     while let Some(word) = words.next() {
+        if word == "--watch-over" {
+            flags.watch_over = Some(words.next()?.parse().ok()?);
+            continue;
+        }
         // Other words are ignored, as they ever were.
         let Some(letters) = word.strip_prefix('-') else { continue };
         for letter in letters.chars() {
@@ -104,10 +112,10 @@ fn stop(paths: &Paths) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM) {
-        eprintln!("ERROR: Could not kill pid {pid}: {error}");
+        eprintln!("ERROR: Could not kill pid {pid} : {}", error.desc());
         return ExitCode::from(if error == nix::errno::Errno::EPERM { 4 } else { 1 });
     }
-    while is_alive(pid) {
+    while is_still(pid) {
         pause(Duration::from_millis(20));
     }
     ExitCode::SUCCESS
@@ -136,22 +144,22 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
             Err(problems) => problems.iter().for_each(|problem| eprintln!("{problem}")),
         }
     }
-    if flags.has('f') {
-        return run_daemon(&Options {
-            paths,
-            without_resources: flags.has('M'),
-            without_realtime: flags.has('l'),
-            debug: flags.debug,
-            to_terminal: true,
-            watch_over: None,
-            record: super::daemon::record_from_environment(),
-        });
-    }
-    start_in_background(&paths, flags)
+    let options = Options {
+        paths,
+        called: Called::now(),
+        without_resources: flags.has('M'),
+        without_realtime: flags.has('l'),
+        debug: flags.debug,
+        to_terminal: true,
+        watch_over: flags.watch_over,
+        record: super::daemon::record_from_environment(),
+    };
+    if flags.has('f') { run_daemon(&options) } else { start_in_background(&options) }
 }
 
 /// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
-fn start_in_background(paths: &Paths, flags: &Flags) -> ExitCode {
+fn start_in_background(options: &Options) -> ExitCode {
+    let paths = &options.paths;
     if let Err(problems) = read_config::load(paths, None) {
         problems.iter().for_each(|problem| eprintln!("{problem}"));
         // What a daemon that died left running is looked after all the same.
@@ -165,19 +173,10 @@ fn start_in_background(paths: &Paths, flags: &Flags) -> ExitCode {
         eprintln!("info: heartbeat: already running [pid {pid}].");
         return ExitCode::SUCCESS;
     }
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("daemon").arg("-d").arg(&paths.ha_dir).arg("--foreground");
-    if flags.has('M') {
-        command.arg("-M");
-    }
-    if flags.has('l') {
-        command.arg("-l");
-    }
-    if let Some(record) = super::daemon::record_from_environment() {
-        command.arg("--record").arg(record);
-    }
+    let mut command = again(options, Path::new(MYSELF));
     command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    match command.process_group(0).spawn() {
+    sys::in_a_session_of_its_own(&mut command);
+    match command.spawn() {
         Ok(mut child) => await_running(paths, &mut child),
         Err(error) => {
             eprintln!("ERROR: cannot start the daemon: {error}");

@@ -37,6 +37,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::daemon::Called;
 use crate::paths::Paths;
 
 /// A two-node heartbeat daemon that reads /etc/ha.d and speaks the protocol of Linux-HA heartbeat.
@@ -102,13 +103,14 @@ enum Command {
 
 /// Runs what was called: a subcommand, or the program whose name the link has.
 pub fn main() -> ExitCode {
+    Called::now().wear();
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     if let Some((program, rest)) = words.split_first() {
         match program.rsplit('/').next() {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
             Some("ha_propagate") => return propagate::ha_propagate(),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
-            Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, rest),
+            Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, program, rest),
             Some(name) if agent::is_agent(name) => return agent::called_as(name, rest),
             _ => {}
         }

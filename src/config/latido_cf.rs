@@ -158,7 +158,8 @@ fn apply(latido: &mut LatidoCf, source: &SourceText, line: &Line<'_>) -> Result<
         }
         ("on-stop-failure", _) => return Err(needs("reboot, fence or block")),
         ("failback-delay", [time, ..]) => {
-            latido.failback_delay = duration(source, time)?;
+            let delay = value::duration(time.text);
+            latido.failback_delay = delay.map_err(|flaw| time.error(source, flaw.what).remedy(flaw.remedy))?;
             1
         }
         ("failback-delay", _) => return Err(needs("a time: failback-delay 600")),

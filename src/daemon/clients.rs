@@ -16,6 +16,7 @@ use crate::sys;
 use crate::time::Mono;
 
 use super::adopt::Orphans;
+use super::called::MYSELF;
 use super::environment::Environment;
 use super::logging::Log;
 use super::lookup::executable;
@@ -181,9 +182,10 @@ fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tok
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("exec {}", line.command.join(" "))]);
         command
-    } else if let Some(name) = ours(path) {
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0(name).args(&line.command[1..]);
+    } else if is_ours(path) {
+        // `ps` shows it as the program that lay there.
+        let mut command = Command::new(MYSELF);
+        command.arg0(path).args(&line.command[1..]);
         command
     } else {
         return Err(format!("{path} is not an executable file (any more)"));
@@ -201,9 +203,8 @@ fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tok
 }
 
 /// The programs of the original that are part of this one, for an `ha.cf` that names where they were.
-fn ours(path: &str) -> Option<&'static str> {
-    let name = path.rsplit('/').next()?;
-    ["ipfail", "dopd"].into_iter().find(|known| *known == name)
+fn is_ours(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| ["ipfail", "dopd"].contains(&name))
 }
 
 fn ending(status: ExitStatus) -> Ending {

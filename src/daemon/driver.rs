@@ -28,13 +28,13 @@ use super::disk::Lookout;
 use super::environment::Environment;
 use super::fifo::Fifo;
 use super::files::Remembered;
-use super::guardian::{ENDS, Guardian, READY, STOPPING, UPGRADE};
+use super::guardian::{ENDS, Guardian, READY, STOPPING};
 use super::journal::Journal;
 use super::logging::{Log, Sparing};
 use super::lookup::Places;
 use super::notices::Notices;
 use super::notifications::Notifications;
-use super::pidfile::PidFile;
+use super::pidfile;
 use super::recorder::Recorder;
 use super::script_log::ScriptLog;
 use super::signals::{Signal, Signals};
@@ -72,7 +72,6 @@ pub(super) struct Driver {
     pub(super) soon: VecDeque<Event>,
     pub(super) exit: Option<u8>,
     pub(super) guardian: Guardian,
-    pub(super) pid_file: Option<PidFile>,
     pub(super) wants: Wants,
     pub(super) orphans: Orphans,
     pub(super) company: Company,
@@ -87,7 +86,6 @@ pub(super) struct Driver {
 /// What was there before the loop.
 #[derive(Debug)]
 pub(super) struct Inherited {
-    pub pid_file: Option<PidFile>,
     pub terms: Terms,
     pub guardian: Guardian,
     pub orphans: Orphans,
@@ -122,7 +120,7 @@ impl Driver {
         cluster: Cluster,
         inherited: Inherited,
     ) -> io::Result<Driver> {
-        let Inherited { pid_file, mut terms, guardian, orphans, company, state, recorder, remembered } = inherited;
+        let Inherited { mut terms, guardian, orphans, company, state, recorder, remembered } = inherited;
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
@@ -168,7 +166,6 @@ impl Driver {
             soon: VecDeque::new(),
             exit: None,
             guardian,
-            pid_file,
             wants: terms.wants,
             orphans,
             company,
@@ -203,9 +200,6 @@ impl Driver {
             // A node that leaves in order waits for those beside it.
             if let Some(code) = self.exit.filter(|code| *code != 0 || self.company.is_over()) {
                 self.links.flush(Duration::from_millis(300)).await;
-                if code == UPGRADE {
-                    self.pid_file.take().into_iter().for_each(PidFile::leave);
-                }
                 self.guardian.say(&[ENDS, code]);
                 return code;
             }
@@ -362,8 +356,7 @@ impl Driver {
         let now = self.clock.mono();
         let written = self.guardian.replace(&self.options, now).and_then(|()| {
             let pid = self.guardian.pid();
-            self.pid_file.take().into_iter().for_each(PidFile::leave);
-            self.pid_file = Some(PidFile::write(&self.options.paths.pid_file, pid)?);
+            pidfile::write(&self.options.paths.pid_file, pid)?;
             Ok(pid)
         });
         match written {
@@ -427,6 +420,12 @@ impl Driver {
             }
             Signal::Reload => self.reload(),
             Signal::Upgrade => self.tell(Event::Upgrade),
+            Signal::Interrupt => {
+                self.log.info("SIGINT ends no heartbeat; `heartbeat -k` does, and SIGTERM");
+            }
+            Signal::Alarm => {
+                self.log.error(format!("Unexpected alarm in process {}", std::process::id()));
+            }
             Signal::Louder | Signal::Quieter => {
                 let level = self.log.change_debug(signal == Signal::Louder);
                 self.log.info(format!("debug now set to {level} [pid {}]", std::process::id()));

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::process::{Child, Command};
 
 use crate::time::Mono;
 
+use super::called::{MYSELF, again};
 use super::start::Options;
 
 /// Everything is open and the loop runs.
@@ -46,16 +48,6 @@ pub(super) struct Cradle {
     pub told: bool,
     /// How many refused before this one, since the last that was ready.
     pub attempt: u32,
-}
-
-/// How `latido daemon` is called to run as these options say.
-pub(super) fn arguments(options: &Options) -> Vec<std::ffi::OsString> {
-    let mut words = vec!["daemon".into(), "--foreground".into(), "-d".into(), options.paths.ha_dir.clone().into()];
-    words.extend(options.without_resources.then(|| "-M".into()));
-    words.extend(options.without_realtime.then(|| "-l".into()));
-    words.extend(options.record.iter().flat_map(|path| ["--record".into(), path.clone().into()]));
-    words.extend((0..options.debug).map(|_| "--debug".into()));
-    words
 }
 
 /// The parent, as its child sees it.
@@ -115,8 +107,8 @@ impl Guardian {
         self.next_attempt = now + AGAIN_AFTER;
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("latido").args(arguments(options)).arg("--watch-over").arg(std::process::id().to_string());
+        let mut command = Command::from(again(options, Path::new(MYSELF)));
+        command.arg("--watch-over").arg(std::process::id().to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
         let child = command.spawn()?;
         self.pid = child.id().unwrap_or(self.pid);

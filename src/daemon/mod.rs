@@ -10,6 +10,7 @@ mod api_socket;
 pub(crate) mod boot;
 pub(crate) mod by_hand;
 mod carrier;
+pub(crate) mod called;
 mod child;
 mod clients;
 mod control;
@@ -49,6 +50,7 @@ mod watchdog;
 mod witness;
 
 pub use adopt::something_runs;
+pub use called::Called;
 pub use start::Options;
 pub use supervisor::run;
 pub use wants::read_waits;

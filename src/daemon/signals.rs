@@ -1,5 +1,6 @@
-//! Signals as the daemon understands them (`config.md` 7): TERM and INT leave, HUP rereads, USR1 and USR2 change the
-//! debug level, URG makes room for the program that is installed now.
+//! Signals as the daemon understands them (`config.md` 7): TERM leaves, HUP rereads, USR1 and USR2 change the debug level,
+//! URG makes room for the program that is installed now. INT and ALRM are heard and change nothing, as with the original.
+//! What is not here does what it does to any process, as with the original too: the other of our two processes goes on.
 
 use std::io;
 
@@ -21,6 +22,10 @@ pub(super) enum Signal {
     Quieter,
     /// Make room for the next program.
     Upgrade,
+    /// Nothing: a keyboard's way to end what is in front of it.
+    Interrupt,
+    /// Nothing, but somebody must have meant another process.
+    Alarm,
 }
 
 /// All the signals we listen to.
@@ -32,6 +37,7 @@ pub(super) struct Signals {
     user1: Stream,
     user2: Stream,
     urgent: Stream,
+    alarm: Stream,
 }
 
 impl Signals {
@@ -47,6 +53,7 @@ impl Signals {
             user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
             urgent: signal(SignalKind::from_raw(libc::SIGURG))?,
+            alarm: signal(SignalKind::alarm())?,
         };
         // The supervisor holds them back until somebody listens.
         PASSED_ON.into_iter().collect::<SigSet>().thread_unblock()?;
@@ -57,11 +64,12 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Leave,
-            _ = self.interrupt.recv() => Signal::Leave,
+            _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.hangup.recv() => Signal::Reload,
             _ = self.user1.recv() => Signal::Louder,
             _ = self.user2.recv() => Signal::Quieter,
             _ = self.urgent.recv() => Signal::Upgrade,
+            _ = self.alarm.recv() => Signal::Alarm,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::record::Life;
 use crate::sys;
 
 use super::adopt::{Inheritance, Left};
+use super::called::Called;
 use super::clients::Company;
 use super::disk::Disk;
 use super::driver::{Driver, Inherited};
@@ -19,7 +20,7 @@ use super::files::Remembered;
 use super::generation::{Rules, next_generation};
 use super::guardian::{AGAIN, Cradle, Guardian, UPGRADE, last_word};
 use super::logging::{Log, Terminal};
-use super::pidfile::{OnlyOne, PidFile, Running};
+use super::pidfile::{OnlyOne, Running};
 use super::read_config::Options as ReadOptions;
 use super::recorder::Recorder;
 use super::wants::{Want, Wants};
@@ -33,6 +34,8 @@ const NOT_CONFIGURED: u8 = 6;
 pub struct Options {
     /// Where everything lies.
     pub paths: Paths,
+    /// The name its processes have.
+    pub called: Called,
     /// `-M`: groups are never touched.
     pub without_resources: bool,
     /// `-l`: no real-time priority, no locked memory.
@@ -83,6 +86,9 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let terminal = if options.to_terminal { Terminal::detect() } else { Terminal::Nobody };
     let log = Log::start(clock, terminal, options.debug);
     log.serve_macros();
+    if let Err(error) = options.called.take_title() {
+        log.warn(format!("`ps` shows this process without its title: {error}"));
+    }
     let left = Left::look(&options.paths.run_dir, since_boot(), in_force::is_kept(&options.paths));
     let only_one = OnlyOne::take(&options.paths.pid_file, cradle.supervisor);
     let unlocked = only_one.as_ref().ok().and_then(OnlyOne::missing).map(|error| {
@@ -203,7 +209,7 @@ fn without_files(options: &Options, problems: &[Problem], clock: &Clock, log: &L
     }
     wants::publish(&options.paths, std::slice::from_ref(&why));
     // Whoever wants us to end finds our supervisor there.
-    let _ = PidFile::write(&options.paths.pid_file, cradle.supervisor).map(PidFile::leave);
+    let _ = pidfile::write(&options.paths.pid_file, cradle.supervisor);
     if !stop || !(left.claims || cradle.hopeless) {
         return AGAIN;
     }
@@ -324,8 +330,9 @@ pub(super) fn assemble(
     }
     let remembered = Remembered::read(paths, log.disk());
     let mut birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
-    let goes_on = terms.only_to_clean && !cradle.hopeless;
-    let pid_file = pid_file(paths, cradle.supervisor, goes_on, log, &mut terms)?;
+    if let Err(error) = pidfile::write(&paths.pid_file, cradle.supervisor) {
+        terms.spare(Want::PidFile, error.to_string(), log)?;
+    }
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
     let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
@@ -340,27 +347,9 @@ pub(super) fn assemble(
         .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let company = Company::new(&config.respawn, clients);
-    let inherited = Inherited { pid_file, terms, guardian, orphans, company, state: file, recorder, remembered };
+    let inherited = Inherited { terms, guardian, orphans, company, state: file, recorder, remembered };
     Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
         .map_err(|error| format!("cannot start: {error}"))
-}
-
-/// `None` where another life of this daemon is to find it, or where it cannot be written.
-fn pid_file(
-    paths: &Paths,
-    supervisor: u32,
-    goes_on: bool,
-    log: &Log,
-    terms: &mut Terms,
-) -> Result<Option<PidFile>, String> {
-    match PidFile::write(&paths.pid_file, supervisor) {
-        Ok(file) if goes_on => {
-            file.leave();
-            Ok(None)
-        }
-        Ok(file) => Ok(Some(file)),
-        Err(error) => terms.spare(Want::PidFile, error.to_string(), log).map(|()| None),
-    }
 }
 
 fn open_record(path: &Path, log: &Log) -> Option<Recorder> {

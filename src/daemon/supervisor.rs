@@ -13,9 +13,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -28,7 +27,8 @@ use crate::clock::Clock;
 use crate::sys::{self, Forked};
 use crate::time::Mono;
 
-use super::guardian::{AGAIN, Cradle, ENDS, READY, STOPPING, UPGRADE, arguments};
+use super::called::become_it;
+use super::guardian::{AGAIN, Cradle, ENDS, READY, STOPPING, UPGRADE};
 use super::start::{Options, run_core};
 use super::{pidfile, realtime};
 
@@ -44,8 +44,19 @@ const AT_LAST: Duration = Duration::from_secs(3);
 const BROKEN: u8 = 70;
 
 /// What we pass on. `SIGURG` means *make room for the next program*: whoever does not know that ignores it.
-pub(super) const PASSED_ON: [Signal; 6] =
-    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGURG];
+pub(super) const PASSED_ON: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGURG,
+    Signal::SIGALRM,
+];
+
+/// What would stop a process for the sake of a terminal: of no use to a node that must beat, and so held back for ever.
+/// The original ignores two of them, and the third has no effect on it in the background.
+const HELD_BACK: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
 /// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
 /// original: 0, 6 not configured, 1 for anything else; 70 when the supervisor itself cannot work.
@@ -125,8 +136,8 @@ struct Supervisor<'a> {
 
 impl<'a> Supervisor<'a> {
     fn new(options: &'a Options) -> io::Result<Supervisor<'a>> {
+        PASSED_ON.into_iter().chain(HELD_BACK).collect::<SigSet>().thread_block()?;
         let mask: SigSet = PASSED_ON.into_iter().collect();
-        mask.thread_block()?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         // Replaced by a package manager, our name would end in this.
         let program = std::env::current_exe()?.to_string_lossy().trim_end_matches(" (deleted)").into();
@@ -360,14 +371,14 @@ impl<'a> Supervisor<'a> {
     /// Exchanges the program of this process for what lies in its place now. Returns only when that fails.
     fn become_the_next_program(&self) -> String {
         let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
-        let error = Command::new(&self.program).arg0("latido").args(arguments(self.options)).exec();
+        let error = become_it(self.options, &self.program);
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         format!("cannot run {}: {error}; the old program goes on", self.program.display())
     }
 }
 
 fn is_an_order_to_end(signal: i32) -> bool {
-    [Signal::SIGTERM, Signal::SIGINT].into_iter().any(|end| signal == end as i32)
+    signal == Signal::SIGTERM as i32
 }
 
 #[cfg(test)]

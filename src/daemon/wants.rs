@@ -15,7 +15,7 @@ use crate::wire::Generation;
 use super::control::Control;
 use super::driver::Driver;
 use super::fifo::Fifo;
-use super::pidfile::PidFile;
+use super::pidfile;
 use super::read_config::Options;
 use super::{files, generation, in_force};
 
@@ -142,10 +142,7 @@ impl Driver {
                 let options = Options { without_resources, ..Options::default() };
                 self.get_from_disk(want, move || in_force::says_the_same(&paths, &options))
             }
-            Want::PidFile => {
-                let written = PidFile::write(&self.options.paths.pid_file, self.guardian.pid());
-                written.map(|file| self.pid_file = Some(file)).is_ok()
-            }
+            Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
             Want::Control => {
                 let opened = Control::open(&self.options.paths.control_socket());
                 opened.map(|control| self.control = control).map(|()| self.serve_page()).is_ok()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Sender;
@@ -180,14 +181,14 @@ impl Teller {
 /// Our daemon, in the foreground.
 fn our_daemon() -> Command {
     let mut command = Command::new(PROGRAM);
-    command.args(["daemon", "--foreground", "-d", HA_DIR]);
+    command.arg0("latido").args(["daemon", "--foreground", "-d", HA_DIR]);
     command
 }
 
 /// One of our commands.
 fn our_program(words: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
-    command.args(words).env("HA_DIR", HA_DIR);
+    command.arg0("latido").args(words).env("HA_DIR", HA_DIR);
     command
 }
 

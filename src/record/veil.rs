@@ -26,12 +26,13 @@ const ENVELOPE: [&str; 12] = [
     "from_id",
 ];
 /// Fields the core reads in messages of the protocol.
-const CONTENT: [&str; 24] = [
+const CONTENT: [&str; 25] = [
     "heard",
     "hears",
     "proof",
     "prove",
     "twin",
+    "why",
     field::ST,
     field::DT,
     field::PROTOCOL,

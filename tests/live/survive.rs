@@ -232,7 +232,7 @@ fn daemons_started_at_the_same_moment_are_one() {
     let program = alpha.program("latido");
     alpha.run(&format!("for i in 1 2 3 4 5 6; do {program} daemon </dev/null >/dev/null 2>&1 & done"));
     let count = || {
-        let output = alpha.run(&format!("pgrep -c -f '{program} [d]aemon'"));
+        let output = alpha.run(&format!("pgrep -c -f '{program} [d]aemon|^latido: [m]aster'"));
         String::from_utf8_lossy(&output.stdout).trim().parse::<usize>().unwrap_or_default()
     };
     // A supervisor and the process that does the work.

@@ -72,6 +72,7 @@ impl Node {
         let log = Log::start(clock, Terminal::Nobody, 0);
         let options = Options {
             paths,
+            called: super::super::called::Called::by("latido".into()),
             without_resources: false,
             without_realtime: true,
             debug: 0,

@@ -102,7 +102,9 @@ fn processes(pair: &Pair, node: usize) -> Vec<(i32, i32)> {
         if original {
             return words[0].starts_with(b"heartbeat: ") || words[0] == original::PROGRAM.as_bytes();
         }
-        words.get(1) == Some(&&b"daemon"[..]) && !words.contains(&&b"--upgrade"[..])
+        // The supervisor by its words, the process that does the work by its title.
+        words[0].starts_with(b"latido: ")
+            || words.get(1) == Some(&&b"daemon"[..]) && !words.contains(&&b"--upgrade"[..])
     };
     machine.host.processes().into_iter().filter(|(here, _)| is_daemon(*here)).collect()
 }
