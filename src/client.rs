@@ -30,6 +30,11 @@ pub enum Ask {
         /// The group's first resource, or any of its resources.
         group: String,
     },
+    /// See that a group runs on this node, and start what of it does not; answered at once.
+    Bring {
+        /// The group's first resource.
+        group: String,
+    },
     /// Take groups from the other node; answered when it is over.
     Takeover {
         /// `all`, `local`, `foreign` or `failback`.

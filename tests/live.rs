@@ -17,6 +17,8 @@ mod long;
 mod mixed;
 #[path = "live/ours.rs"]
 mod ours;
+#[path = "live/rc_d.rs"]
+mod rc_d;
 #[path = "live/real.rs"]
 mod real;
 #[path = "live/records.rs"]
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     runner::run(&[
         mixed::TESTS,
         real::TESTS,
+        rc_d::TESTS,
         ours::TESTS,
         ours::MEASURED,
         hostile::TESTS,

@@ -88,17 +88,22 @@ fn list(dir: &Path, node: Option<&String>, long: bool) -> ExitCode {
     print(lines)
 }
 
-/// What is wrong with the files is said, and nothing is done.
+/// What is wrong with the files is said; groups and scripts are needed, the rest is not.
 fn with_files(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
     match ByHand::open(paths) {
-        Ok(node) => work(&node),
-        Err(problems) => {
-            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| {
+        Ok(node) => {
+            node.problems().iter().filter(|problem| problem.is_error()).for_each(|problem| {
                 complain(&problem.to_string());
             });
-            ExitCode::FAILURE
+            work(&node)
         }
+        Err(why) => complain(&format!("latido: {why}")),
     }
+}
+
+/// The same for the old program, which reads `ha.cf` only to know where the log is, and never speaks of it.
+fn with_groups(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
+    ByHand::open(paths).map_or_else(|why| complain(&format!("ResourceManager: {why}")), |node| work(&node))
 }
 
 fn status(node: &ByHand, name: Option<&str>) -> ExitCode {
@@ -181,11 +186,14 @@ pub(super) fn resource_manager(program: &str, words: &[String]) -> ExitCode {
         "listkeys" => print(groups().iter().filter(|group| belongs(group, name)).map(|group| group.key().to_owned())),
         "ourkeys" => print(groups().iter().filter(|group| belongs(group, &here)).map(whole_line)),
         "otherkeys" => print(groups().iter().filter(|group| !belongs(group, &here)).map(whole_line)),
-        "status" => with_files(&paths, |node| old_status(node, name)),
-        "takegroup" => with_files(&paths, |node| old_group(node, name, |group| node.take(group, |_| {}))),
-        "givegroup" => with_files(&paths, |node| old_group(node, name, |group| node.give(group, |_| {}))),
-        "statgroup" => with_files(&paths, |node| stat_group(node, name)),
-        "verifyallidle" => with_files(&paths, verify_all_idle),
+        "status" => with_groups(&paths, |node| old_status(node, name)),
+        "takegroup" | "givegroup" if super::helpers::is_done_by_the_daemon(&format!("ResourceManager {verb}")) => {
+            ExitCode::SUCCESS
+        }
+        "takegroup" => with_groups(&paths, |node| old_group(node, name, |group| node.take(group, |_| {}))),
+        "givegroup" => with_groups(&paths, |node| old_group(node, name, |group| node.give(group, |_| {}))),
+        "statgroup" => with_groups(&paths, |node| stat_group(node, name)),
+        "verifyallidle" => with_groups(&paths, verify_all_idle),
         _ => complain(&format!("usage: {program} listkeys machine | takegroup key | givegroup key|status resource\n")),
     }
 }

@@ -30,6 +30,7 @@ mod own_status;
 mod perform;
 pub mod pidfile;
 mod probe;
+pub(crate) mod rc_d;
 pub mod read_config;
 mod realtime;
 mod recorder;

@@ -192,6 +192,7 @@ impl Driver {
                 return self.control.answer(question.client, Answer::Status(Box::new(status)));
             }
             Ask::Retry { group } => Some(Request::Retry(group.clone())),
+            Ask::Bring { group } => Some(Request::Bring(group.clone())),
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
             // "failback" of a takeover: my own groups, back to me.
             Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
@@ -200,6 +201,7 @@ impl Driver {
         match &question.ask {
             Ask::Status => {}
             Ask::Retry { group } => self.keep_request(&question.by, &format!("retry {group}")),
+            Ask::Bring { group } => self.keep_request(&question.by, &format!("req_resource {group}")),
             Ask::Standby { set } => self.keep_request(&question.by, &format!("standby {set}")),
             Ask::Takeover { set } => self.keep_request(&question.by, &format!("takeover {set}")),
         }

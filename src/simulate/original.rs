@@ -311,7 +311,7 @@ impl Original {
                 Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.as_str()).with(field::INFO, "me")
             }
             Request::Takeover(set) => Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.as_str()),
-            Request::Retry(_) => return,
+            Request::Retry(_) | Request::Bring(_) => return,
         };
         self.inbox.push_back(Arrival::Fifo(message));
     }

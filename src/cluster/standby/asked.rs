@@ -41,6 +41,13 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
+        if let Request::Bring(group) = &request {
+            let groups = vec![group.clone()];
+            return match self.bring(group) {
+                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups } }),
+                Err(why) => self.refuse(client, why),
+            };
+        }
         let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
         if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
             // Known in a moment is what there is to hand over.
@@ -56,7 +63,7 @@ impl Cluster {
         match request {
             Request::Standby(set) => self.on_standby_request(client, set),
             Request::Takeover(set) => self.on_takeover_request(client, set),
-            Request::Retry(_) => {}
+            Request::Retry(_) | Request::Bring(_) => {}
         }
     }
 
@@ -160,6 +167,9 @@ impl Cluster {
 
     /// Something somebody on this machine wrote into the FIFO.
     pub(in crate::cluster) fn on_local(&mut self, message: Message) {
+        if self.on_helper(&message) {
+            return;
+        }
         match message.kind() {
             Kind::AskResources => self.on_local_ask(&message),
             Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
@@ -167,12 +177,13 @@ impl Cluster {
                 Some(set) => self.send(message.with(field::RSC_HOLD, set.as_str())),
                 None => self.report_bad_set(&message),
             },
-            // The tools that write these belong to the original's way of moving resources; ours is inside.
+            // Nobody but the daemon says these.
             Kind::Status
             | Kind::Starting
             | Kind::Resource
             | Kind::ShutDone
             | Kind::Stonith
+            | Kind::IpRequest
             | Kind::IpRequestResp
             | Kind::NsSt
             | Kind::Ack
@@ -181,13 +192,7 @@ impl Cluster {
             | Kind::ReqNodes
             | Kind::RepNodes
             | Kind::IfStat => {}
-            Kind::IpRequest => self.send(message),
-            Kind::Other(_) => {
-                if self.is_for_me(&message) {
-                    self.out.push(Action::Notify(message.clone()));
-                }
-                self.send(message);
-            }
+            Kind::Other(_) => self.send(message),
         }
     }
 
