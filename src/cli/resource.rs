@@ -190,12 +190,22 @@ pub(super) fn resource_manager(program: &str, words: &[String]) -> ExitCode {
         "takegroup" | "givegroup" if super::helpers::is_done_by_the_daemon(&format!("ResourceManager {verb}")) => {
             ExitCode::SUCCESS
         }
+        "takegroup" if let Some(why) = runs_elsewhere(&paths, name) => complain(&format!("ResourceManager: {why}")),
         "takegroup" => with_groups(&paths, |node| old_group(node, name, |group| node.take(group, |_| {}))),
         "givegroup" => with_groups(&paths, |node| old_group(node, name, |group| node.give(group, |_| {}))),
         "statgroup" => with_groups(&paths, |node| stat_group(node, name)),
         "verifyallidle" => with_groups(&paths, verify_all_idle),
         _ => complain(&format!("usage: {program} listkeys machine | takegroup key | givegroup key|status resource\n")),
     }
+}
+
+/// What the daemon here knows to run on the other node is not started beside it.
+fn runs_elsewhere(paths: &Paths, key: &str) -> Option<String> {
+    let answer = Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(10)).ok()?;
+    let Answer::Status(status) = answer else { return None };
+    let group = status.groups.iter().find(|group| group.key == key && group.held_by_peer)?;
+    let set = if group.owner.eq_ignore_ascii_case(&status.me) { "local" } else { "foreign" };
+    Some(format!("{key} runs on the other node: `latido takeover {set}` moves it here; nothing was started"))
 }
 
 fn old_status(node: &ByHand, word: &str) -> ExitCode {

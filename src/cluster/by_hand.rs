@@ -66,21 +66,19 @@ impl Cluster {
 
     /// What a helper program of the original wrote into the FIFO; `false` when it is none of them.
     pub(super) fn on_helper(&mut self, message: &Message) -> bool {
-        let info = message.get(field::INFO);
-        match message.kind() {
-            Kind::IpRequest | Kind::IpRequestResp if self.is_for_me(message) => {
-                let key: String = message.get(field::IPADDR).unwrap_or_default().chars().take(99).collect();
-                if let Err(why) = self.bring(&key) {
-                    self.report(Report::NotBrought { group: key, why });
-                }
+        let kind = message.kind();
+        let asks = matches!(kind, Kind::IpRequest | Kind::IpRequestResp) && self.is_for_me(message);
+        let took = kind == Kind::Resource && message.get(field::INFO) == Some("mach_down");
+        if asks {
+            let key: String = message.get(field::IPADDR).unwrap_or_default().chars().take(99).collect();
+            if let Err(why) = self.bring(&key) {
+                self.report(Report::NotBrought { group: key, why });
             }
-            Kind::Resource if info == Some("mach_down") => {
-                self.report(Report::TakenByHand);
-                self.look_for_strays();
-            }
-            _ => return false,
+        } else if took {
+            self.report(Report::TakenByHand);
+            self.look_for_strays();
         }
-        true
+        asks || took
     }
 
     /// Asks each resource of what is not held here whether it runs here all the same.

@@ -174,7 +174,14 @@ impl Cluster {
             Kind::AskResources => self.on_local_ask(&message),
             Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
                 // An original does not know "failback" here and would move everything (12.2 k).
-                Some(set) => self.send(message.with(field::RSC_HOLD, set.as_str())),
+                Some(set) => {
+                    if self.is_alone() {
+                        let why =
+                            "hb_takeover: the other node is not there; `latido status` says who holds what".into();
+                        self.report(Report::StandbyRefused { why });
+                    }
+                    self.send(message.with(field::RSC_HOLD, set.as_str()));
+                }
                 None => self.report_bad_set(&message),
             },
             // Nobody but the daemon says these.
