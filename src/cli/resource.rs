@@ -88,20 +88,23 @@ fn list(dir: &Path, node: Option<&String>, long: bool) -> ExitCode {
     print(lines)
 }
 
-/// What is wrong with the files is said; groups and scripts are needed, the rest is not.
+/// What is wrong with the files is said, and nothing is done.
 fn with_files(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
-    match ByHand::open(paths) {
-        Ok(node) => {
-            node.problems().iter().filter(|problem| problem.is_error()).for_each(|problem| {
-                complain(&problem.to_string());
-            });
-            work(&node)
-        }
-        Err(why) => complain(&format!("latido: {why}")),
+    let node = match ByHand::open(paths) {
+        Ok(node) => node,
+        Err(why) => return complain(&format!("latido: {why}")),
+    };
+    let mut errors = node.problems().iter().filter(|problem| problem.is_error()).peekable();
+    if errors.peek().is_none() {
+        return work(&node);
     }
+    errors.for_each(|problem| {
+        complain(&problem.to_string());
+    });
+    ExitCode::FAILURE
 }
 
-/// The same for the old program, which reads `ha.cf` only to know where the log is, and never speaks of it.
+/// For the old program, which needs groups and scripts, and reads `ha.cf` only to know where the log is.
 fn with_groups(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
     ByHand::open(paths).map_or_else(|why| complain(&format!("ResourceManager: {why}")), |node| work(&node))
 }
