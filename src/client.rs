@@ -39,6 +39,11 @@ pub enum Ask {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
     },
+    /// See that a group runs on this node, and start what of it does not; answered at once.
+    Bring {
+        /// The group's first resource.
+        group: String,
+    },
     /// Take groups from the other node; answered when it is over.
     Takeover {
         /// `all`, `local`, `foreign` or `failback`.

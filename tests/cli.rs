@@ -122,6 +122,21 @@ fn a_faulty_configuration_is_said_and_no_script_is_run() {
 }
 
 #[test]
+fn the_old_resource_manager_takes_and_gives_groups_whatever_is_wrong_with_ha_cf() {
+    let dir = node();
+    for ha_cf in ["keepalive soon\n", "node somebody\nnode else\nbcast lo\n", ""] {
+        write(dir.path(), "ha.cf", ha_cf, 0o644);
+        for (words, ran) in [(["takegroup", "first"], 4), (["status", "first"], 1), (["givegroup", "first"], 2)] {
+            let output = called("ResourceManager", dir.path(), &words);
+            assert_eq!((code(&output), calls(dir.path()).len()), (0, ran), "{ha_cf} {words:?}: {}", err(&output));
+            assert_eq!(err(&output), "", "{words:?}");
+        }
+    }
+    fs::remove_file(dir.path().join("ha.cf")).unwrap();
+    assert_eq!(code(&called("ResourceManager", dir.path(), &["status", "first"])), 3);
+}
+
+#[test]
 fn without_a_daemon_retry_status_standby_and_takeover_say_so_at_once() {
     let dir = node();
     for words in [&["resource", "retry", "first"][..], &["standby"], &["takeover"], &["status"]] {

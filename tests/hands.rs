@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use latido::cluster::{GroupState, Monitor, OnStopFailure, Probe, Request, Response, Settings};
+use latido::cluster::{AutoFailback, GroupState, Monitor, OnStopFailure, Probe, Request, Response, Settings};
 use latido::haresources::Verb;
 use latido::simulate::{Behaviour, Pair};
 
@@ -212,4 +212,70 @@ fn a_group_that_failed_on_both_nodes_is_tried_again_after_a_while() {
     pair.scripts.mend();
     pair.run_for(secs(700));
     assert_eq!(pair.running(ALPHA).len() + pair.running(BETA).len(), 3, "{}", pair.transcript());
+}
+
+const REQUEST: &str = "ip-request ipaddr=disk";
+const IN_NICE: &str = "ip-request-resp dest=alpha ipaddr=disk weown=yes ok=OK";
+
+#[test]
+fn what_was_stopped_by_hand_is_started_again_when_req_resource_asks_for_it() {
+    let mut pair = settled(GROUP, |_| ());
+    for word in [REQUEST, IN_NICE] {
+        for resource in ["service", "address"] {
+            pair.service_dies(ALPHA, resource);
+        }
+        pair.run_for(secs(60));
+        assert_eq!(pair.running(ALPHA), ["disk"], "nobody is asked to look");
+        pair.write_fifo(ALPHA, word);
+        pair.run_for(secs(5));
+        assert_eq!((pair.running(ALPHA).len(), pair.running(BETA).len()), (3, 0), "{}", pair.transcript());
+    }
+    pair.service_dies(ALPHA, "service");
+    pair.request(ALPHA, Request::Bring("disk".into()));
+    pair.run_for(secs(5));
+    assert_eq!(pair.take_replies(), [(ALPHA, Response::Moved { groups: vec!["disk".into()] })]);
+    assert_eq!(pair.running(ALPHA).len(), 3, "{}", pair.transcript());
+    assert!(pair.doubles().is_empty());
+}
+
+#[test]
+fn what_runs_on_the_other_node_is_not_brought_by_req_resource_and_the_command_is_named() {
+    let mut pair = settled(GROUP, |_| ());
+    pair.write_fifo(BETA, REQUEST);
+    pair.write_fifo(BETA, "ip-request-resp ipaddr=nothing ok=OK");
+    pair.request(BETA, Request::Bring("disk".into()));
+    pair.run_for(secs(30));
+    assert_eq!((pair.running(ALPHA).len(), pair.running(BETA).len()), (3, 0), "{}", pair.transcript());
+    let refused =
+        "req_resource disk: not started here: disk runs on alpha, or may run there: `latido takeover foreign`";
+    assert_eq!(count(&pair, refused), 1);
+    assert_eq!(count(&pair, "req_resource nothing: not started here: there is no resource group \"nothing\""), 1);
+    let replies = pair.take_replies();
+    assert!(matches!(&replies[..], [(BETA, Response::Refused(_))]), "{replies:?}");
+}
+
+#[test]
+fn in_legacy_req_resource_asks_the_other_node_for_a_group_of_ours() {
+    let mut pair = settled(GROUP, |settings| settings.auto_failback = AutoFailback::Legacy);
+    pair.service_dies(ALPHA, "address");
+    pair.write_fifo(ALPHA, REQUEST);
+    pair.run_for(secs(10));
+    assert_eq!((pair.running(ALPHA).len(), pair.running(BETA).len()), (3, 0), "{}", pair.transcript());
+    assert!(pair.doubles().is_empty());
+}
+
+#[test]
+fn what_mach_down_started_beside_the_daemon_is_found_and_reported() {
+    let mut pair = settled(GROUP, |_| ());
+    pair.service_comes_up(BETA, "disk");
+    pair.service_comes_up(BETA, "address");
+    pair.write_fifo(BETA, "resource rsc_hold=foreign info=mach_down");
+    pair.run_for(secs(10));
+    let found = "runs on this node although the other node holds its group";
+    assert_eq!((count(&pair, "mach_down was run by hand"), count(&pair, found)), (1, 2), "{}", pair.transcript());
+    // Also when it is done a second time; by itself nobody looks.
+    pair.run_for(secs(200));
+    pair.write_fifo(BETA, "resource rsc_hold=foreign info=mach_down");
+    pair.run_for(secs(10));
+    assert_eq!(count(&pair, found), 4, "{}", pair.transcript());
 }

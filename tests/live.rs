@@ -19,6 +19,8 @@ mod mixed;
 mod names;
 #[path = "live/ours.rs"]
 mod ours;
+#[path = "live/rc_d.rs"]
+mod rc_d;
 #[path = "live/real.rs"]
 mod real;
 #[path = "live/records.rs"]
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         real::TESTS,
         names::TESTS,
         signals::TESTS,
+        rc_d::TESTS,
         ours::TESTS,
         ours::MEASURED,
         hostile::TESTS,

@@ -117,7 +117,7 @@ fn the_pages_give_the_defaults_that_hold() {
             Some(seconds) => seconds.to_owned(),
             None => default.replace('-', "\\-"),
         };
-        let idle = ["coredumps", "use_apphbd", "crm", "pacemaker", "record_config_changes", "record_pengine_inputs"];
+        let idle = ["use_apphbd", "crm", "pacemaker", "record_config_changes", "record_pengine_inputs"];
         if idle.contains(&directive.name) || directive.name == "enable_config_writes" {
             continue;
         }

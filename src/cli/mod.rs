@@ -13,6 +13,7 @@ mod events;
 mod export;
 mod handover;
 mod heartbeat;
+mod helpers;
 mod init;
 mod ipfail;
 mod keygen;
@@ -108,6 +109,8 @@ pub fn main() -> ExitCode {
     if let Some((program, rest)) = words.split_first() {
         match program.rsplit('/').next() {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
+            Some("req_resource") => return helpers::req_resource(rest),
+            Some("mach_down") => return helpers::mach_down(rest),
             Some("ha_propagate") => return propagate::ha_propagate(),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, program, rest),

@@ -90,15 +90,23 @@ fn list(dir: &Path, node: Option<&String>, long: bool) -> ExitCode {
 
 /// What is wrong with the files is said, and nothing is done.
 fn with_files(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
-    match ByHand::open(paths) {
-        Ok(node) => work(&node),
-        Err(problems) => {
-            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| {
-                complain(&problem.to_string());
-            });
-            ExitCode::FAILURE
-        }
+    let node = match ByHand::open(paths) {
+        Ok(node) => node,
+        Err(why) => return complain(&format!("latido: {why}")),
+    };
+    let mut errors = node.problems().iter().filter(|problem| problem.is_error()).peekable();
+    if errors.peek().is_none() {
+        return work(&node);
     }
+    errors.for_each(|problem| {
+        complain(&problem.to_string());
+    });
+    ExitCode::FAILURE
+}
+
+/// For the old program, which needs groups and scripts, and reads `ha.cf` only to know where the log is.
+fn with_groups(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
+    ByHand::open(paths).map_or_else(|why| complain(&format!("ResourceManager: {why}")), |node| work(&node))
 }
 
 fn status(node: &ByHand, name: Option<&str>) -> ExitCode {
@@ -181,13 +189,26 @@ pub(super) fn resource_manager(program: &str, words: &[String]) -> ExitCode {
         "listkeys" => print(groups().iter().filter(|group| belongs(group, name)).map(|group| group.key().to_owned())),
         "ourkeys" => print(groups().iter().filter(|group| belongs(group, &here)).map(whole_line)),
         "otherkeys" => print(groups().iter().filter(|group| !belongs(group, &here)).map(whole_line)),
-        "status" => with_files(&paths, |node| old_status(node, name)),
-        "takegroup" => with_files(&paths, |node| old_group(node, name, |group| node.take(group, |_| {}))),
-        "givegroup" => with_files(&paths, |node| old_group(node, name, |group| node.give(group, |_| {}))),
-        "statgroup" => with_files(&paths, |node| stat_group(node, name)),
-        "verifyallidle" => with_files(&paths, verify_all_idle),
+        "status" => with_groups(&paths, |node| old_status(node, name)),
+        "takegroup" | "givegroup" if super::helpers::is_done_by_the_daemon(&format!("ResourceManager {verb}")) => {
+            ExitCode::SUCCESS
+        }
+        "takegroup" if let Some(why) = runs_elsewhere(&paths, name) => complain(&format!("ResourceManager: {why}")),
+        "takegroup" => with_groups(&paths, |node| old_group(node, name, |group| node.take(group, |_| {}))),
+        "givegroup" => with_groups(&paths, |node| old_group(node, name, |group| node.give(group, |_| {}))),
+        "statgroup" => with_groups(&paths, |node| stat_group(node, name)),
+        "verifyallidle" => with_groups(&paths, verify_all_idle),
         _ => complain(&format!("usage: {program} listkeys machine | takegroup key | givegroup key|status resource\n")),
     }
+}
+
+/// What the daemon here knows to run on the other node is not started beside it.
+fn runs_elsewhere(paths: &Paths, key: &str) -> Option<String> {
+    let answer = Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(10)).ok()?;
+    let Answer::Status(status) = answer else { return None };
+    let group = status.groups.iter().find(|group| group.key == key && group.held_by_peer)?;
+    let set = if group.owner.eq_ignore_ascii_case(&status.me) { "local" } else { "foreign" };
+    Some(format!("{key} runs on the other node: `latido takeover {set}` moves it here; nothing was started"))
 }
 
 fn old_status(node: &ByHand, word: &str) -> ExitCode {

@@ -171,6 +171,9 @@ impl Cluster {
                     return;
                 }
                 if self.nodes[index].is_alive() {
+                    if *kind == Kind::HbTakeover {
+                        self.out.push(Action::Notify(message.clone()));
+                    }
                     self.on_resource_message(kind, message);
                 } else if *kind == Kind::ShutDone && !self.nodes[index].heard {
                     self.nodes[index].farewell = Some(message.clone());
@@ -184,7 +187,12 @@ impl Cluster {
                     self.peer.missed_words = true;
                 }
             }
-            Kind::IpRequest | Kind::IpRequestResp => self.on_ip_message(index, kind, message, at),
+            Kind::IpRequest | Kind::IpRequestResp => {
+                if *kind == Kind::IpRequest || self.leaving.is_none() {
+                    self.out.push(Action::Notify(message.clone()));
+                }
+                self.on_ip_message(index, kind, message, at);
+            }
             Kind::Other(name) if name == mirror::KIND => {
                 if self.peer.is_node(index) {
                     self.on_mirror(message);
@@ -407,7 +415,7 @@ impl Cluster {
         self.learn_uuid(index, message);
         let class = if self.nodes[index].status == status { Class::NoChange } else { Class::Keep };
         self.deliver(class, message);
-        self.alive(index, status, at);
+        self.alive(index, status, at, Some(message));
         for message in std::mem::take(&mut self.nodes[index].early) {
             self.on_resource_message(&Kind::AskResources, &message);
         }
@@ -425,7 +433,7 @@ impl Cluster {
     }
 
     /// A node said something that counts as life: arm its death anew and follow its status.
-    fn alive(&mut self, index: usize, status: Status, at: Mono) {
+    fn alive(&mut self, index: usize, status: Status, at: Mono, said: Option<&Message>) {
         let node = &mut self.nodes[index];
         node.heard = true;
         node.spared_since = None;
@@ -438,7 +446,10 @@ impl Cluster {
         if before != status {
             self.changed();
             self.report(Report::NodeStatus { node: name.clone(), status });
-            self.notify_status(&name, status, is_ping);
+            match said {
+                Some(message) => self.out.push(Action::Notify(message.clone())),
+                None => self.notify_status(&name, status, is_ping),
+            }
             if status == Status::Active && self.peer.is_node(index) {
                 self.on_peer_active();
             }
@@ -476,7 +487,7 @@ impl Cluster {
         let node = &mut self.nodes[index];
         node.last_status_at = node.last_status_at.max(Some(at));
         let returned = node.status != Status::Ping;
-        self.alive(index, Status::Ping, at);
+        self.alive(index, Status::Ping, at, None);
         if returned {
             let name = self.nodes[index].name.clone();
             self.deliver_ping_return(&name);

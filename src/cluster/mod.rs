@@ -10,6 +10,7 @@
 
 mod action;
 mod adopt;
+mod by_hand;
 mod claims;
 mod clients;
 mod deaf;
@@ -382,6 +383,11 @@ impl Cluster {
     /// Whether it still asks, before it says anything of groups, what runs here already.
     pub fn is_looking_around(&self) -> bool {
         !self.idle_checks.is_empty() && self.stage == Stage::Joining
+    }
+
+    /// What this node says of itself.
+    pub fn local_status(&self) -> Status {
+        self.local_status
     }
 
     /// Whether this node has joined: everybody was heard or is dead.

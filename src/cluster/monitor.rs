@@ -117,14 +117,25 @@ impl Cluster {
         });
     }
 
+    /// A look at one resource of what is not held here, which is reported anew if it runs; `None` while one is under way.
+    pub(super) fn begin_stray_check(&mut self, key: &str, at: usize) -> Option<JobId> {
+        if self.monitors.probes.values().any(|(asked, of, _)| asked == key && *of == at) {
+            return None;
+        }
+        self.monitors.health.entry((key.to_owned(), at)).or_default().told_stray = false;
+        let job = self.groups.next_job();
+        self.monitors.probes.insert(job, (key.to_owned(), at, false));
+        Some(job)
+    }
+
     /// A probe has ended; false when this job is none of ours.
     pub(super) fn on_probe_done(&mut self, job: JobId, outcome: &Outcome) -> bool {
         let Some((key, at, is_carrier)) = self.monitors.probes.remove(&job) else { return false };
         let Some(index) = self.groups.find(&key) else { return true };
-        let Some(monitor) = self.monitor_of(index, at).cloned() else { return true };
         match self.groups.state(index) {
             GroupState::Held if self.groups.is_at_work(index) => {}
             GroupState::Held => {
+                let Some(monitor) = self.monitor_of(index, at).cloned() else { return true };
                 let well = match monitor.with {
                     // One that hung after it said so is not well.
                     Probe::Status if !is_carrier => outcome.told() == Told::Running,

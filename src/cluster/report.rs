@@ -354,6 +354,11 @@ pub enum Report {
     RunsHereToo {
         resource: String,
     },
+    NotBrought {
+        group: String,
+        why: String,
+    },
+    TakenByHand,
 }
 
 fn in_ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

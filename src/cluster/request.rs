@@ -90,6 +90,8 @@ pub enum Request {
     Standby(Set),
     /// Forget that this group (its key, or one of its resources) failed here; answered at once.
     Retry(String),
+    /// See that this group runs here, and start what of it does not; answered at once.
+    Bring(String),
     /// Take groups from the other node; the set is in *our* terms: `Local` means our own groups come home.
     Takeover(Set),
     /// Move one group (its key, or one of its resources) to this node; to the one that does not run it when none is named.

@@ -11,7 +11,7 @@ use super::claims::LATIDO;
 use super::deaf::HEARS;
 use super::takeover::Stage;
 use super::timer::Timer;
-use super::{Action, Class, Cluster, Report, Status};
+use super::{Action, Class, Cluster, Report, Status, mirror};
 
 /// The names the original gives its own status while it starts (`wire.md` 6.1).
 const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
@@ -44,7 +44,33 @@ impl Cluster {
             self.history.record(self.seq, message.clone());
         }
         self.deliver_own(&message);
+        self.notify_own(&message);
         self.out.push(Action::Send(message));
+    }
+
+    /// What the original hears of itself and offers to the rc.d scripts (`resources.md` 1.4), with its control fields.
+    fn notify_own(&mut self, message: &Message) {
+        let is_offered = match message.kind() {
+            Kind::Other(name) => name != mirror::KIND,
+            Kind::HbTakeover | Kind::Stonith => true,
+            Kind::Status
+            | Kind::Starting
+            | Kind::Resource
+            | Kind::AskResources
+            | Kind::IpRequest
+            | Kind::IpRequestResp
+            | Kind::ShutDone
+            | Kind::NsSt
+            | Kind::Ack
+            | Kind::Rexmit
+            | Kind::NakRexmit
+            | Kind::ReqNodes
+            | Kind::RepNodes
+            | Kind::IfStat => false,
+        };
+        if is_offered && self.is_for_me(message) {
+            self.out.push(Action::Notify(message.clone()));
+        }
     }
 
     /// Sends a message that only one node shall act on.
@@ -131,7 +157,25 @@ impl Cluster {
         self.send(status);
     }
 
-    /// Offers an event that never travels to the rc.d scripts (`resources.md` 1.4).
+    /// Offers what an original says to itself before it starts a group of its own (`resources.md` 1.3): a site may have
+    /// lines of its own in that script.
+    pub(super) fn notify_own_start(&mut self, index: usize) {
+        let ttl = self.settings.hopfudge as usize + self.nodes.len() + 1;
+        let message = Message::new(&Kind::IpRequestResp)
+            .with(field::DEST, self.settings.me.as_str())
+            .with(field::IPADDR, self.groups.key(index))
+            .with(field::WEOWN, "yes")
+            .with(field::OK, "OK")
+            .with(field::SRC, self.settings.me.as_str())
+            .with(field::SEQ, format!("{:x}", self.seq.0))
+            .with(field::HG, format!("{:x}", self.birth.generation.0))
+            .with(field::TS, format!("{:x}", self.now.wall.0.max(1)))
+            .with(field::LD, "n/a")
+            .with(field::TTL, ttl.to_string());
+        self.out.push(Action::Notify(message));
+    }
+
+    /// Offers what nobody said, a death or a ping node's echo, to the rc.d scripts (`resources.md` 1.4).
     pub(super) fn notify_status(&mut self, node: &NodeName, status: Status, is_ping: bool) {
         let mut message = Message::new(&Kind::Status)
             .with(field::SEQ, "1")

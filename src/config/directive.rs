@@ -108,7 +108,7 @@ pub static DIRECTIVES: &[Directive] = &[
     each("autojoin", Some("none"), "Whether unknown nodes may join: none, other, any.", scalar::autojoin),
     each("cluster", Some("linux-ha"), "Name of the cluster, for people.", scalar::text),
     each("quorum_server", None, "Host of a quorum server.", scalar::idle_text),
-    each("coredumps", Some("true"), "Whether core files are written.", scalar::idle_flag),
+    each("coredumps", Some("true"), "Whether scripts and what they start may write core files.", scalar::flag),
     each("coreroot", None, "Where core files go.", scalar::idle_text),
     whole("respawn", "A program kept running beside the daemon: USER /PATH [ARGS].", access::respawn),
     whole("failfast", "As respawn; the node is rebooted when it dies.", access::respawn),

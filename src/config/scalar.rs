@@ -282,7 +282,7 @@ fn idle(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>)
             "compressed messages are read, and ours are always sent uncompressed"
         }
         "memreserve" => "all memory is locked at start and bounded",
-        "coredumps" | "coreroot" => "core files hold keys; ask systemd or ulimit for them when you need one",
+        "coreroot" => "core files hold keys; ask systemd or ulimit for them when you need one",
         "use_apphbd" => "the application heartbeat daemon is not part of Latido",
         "quorum_server" => "two nodes with several links do not ask a third",
         _ => "it is for the cluster resource manager, which Latido does not run",

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::diagnostic::Problem;
-use crate::haresources::{Chain, Invocation, Outcome, Resource, ResourceGroup, Step, Verb};
+use crate::haresources::{Chain, Invocation, Outcome, Resource, ResourceGroup, Step, Verb, parse};
 use crate::paths::Paths;
 
 use super::child::{Output, run_alone};
@@ -26,22 +26,36 @@ pub(crate) struct ByHand {
     places: Places,
     environment: Environment,
     runtime: Runtime,
+    problems: Vec<Problem>,
 }
 
 impl ByHand {
-    /// Reads the node's configuration.
+    /// Reads the node's files. Those with errors, or of another host, do as well: then the groups are those of
+    /// `haresources`, the times those of `latido.cf`, and the log that of `ha.cf`, as far as they can be read.
     ///
     /// # Errors
-    /// What is wrong with it, or that no script can be run at all.
-    pub(crate) fn open(paths: &Paths) -> Result<ByHand, Vec<Problem>> {
+    /// A sentence: no script can be run at all.
+    pub(crate) fn open(paths: &Paths) -> Result<ByHand, String> {
         let options = read_config::Options { without_resolver: true, ..read_config::Options::default() };
-        let config = read_config::load_with(paths, &options).1?;
+        let (config, problems) = match read_config::load_with(paths, &options).1 {
+            Ok(config) => (config, Vec::new()),
+            Err(problems) => {
+                let config = read_config::nothing_but_a_name(paths).ok_or("this machine has no name (uname -n)")?;
+                let groups = read_config::read_haresources(paths).map(|source| parse::parse(&source, &[]).0);
+                (Config { groups: groups.unwrap_or_default(), ..config }, problems)
+            }
+        };
         let log = ScriptLog::open(&config.logging, Disk::at_once());
-        let environment = Environment::new(paths, &config, std::env::vars_os(), log);
+        let mut environment = Environment::new(paths, &config, std::env::vars_os(), log);
+        environment.core_files = None;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| vec![Problem::error("latido", format!("cannot run scripts: {error}"))])?;
-        Ok(ByHand { config, places: Places::new(paths), environment, runtime })
+        let runtime = runtime.map_err(|error| format!("cannot run scripts: {error}"))?;
+        Ok(ByHand { config, places: Places::new(paths), environment, runtime, problems })
+    }
+
+    /// What is wrong with the files.
+    pub(crate) fn problems(&self) -> &[Problem] {
+        &self.problems
     }
 
     /// The groups of `haresources`.

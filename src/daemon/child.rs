@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
@@ -206,7 +207,21 @@ fn spawn_program(call: &Call, output: Output, environment: &Environment) -> io::
             Some(Words::new(reader)?)
         }
     };
-    Ok((tokio::process::Command::from(command).spawn()?, words))
+    let child = with_core_files(environment.core_files, || tokio::process::Command::from(command).spawn())?;
+    Ok((child, words))
+}
+
+/// What a script may write of core files is not for us: ours would hold the keys. It inherits our limit, which is
+/// another one for that moment.
+pub(super) fn with_core_files<T>(allowed: Option<bool>, spawn: impl FnOnce() -> T) -> T {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_CORE) else { return spawn() };
+    let wanted = allowed.map_or(soft, |allowed| if allowed { hard } else { 0 });
+    if wanted == soft || setrlimit(Resource::RLIMIT_CORE, wanted, hard).is_err() {
+        return spawn();
+    }
+    let spawned = spawn();
+    let _ = setrlimit(Resource::RLIMIT_CORE, soft, hard);
+    spawned
 }
 
 /// What a script prints, collected while it runs so that it never waits for us.

@@ -17,6 +17,7 @@ use crate::time::Mono;
 
 use super::adopt::Orphans;
 use super::called::MYSELF;
+use super::child::with_core_files;
 use super::environment::Environment;
 use super::logging::Log;
 use super::lookup::executable;
@@ -199,7 +200,8 @@ fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tok
         .stderr(Stdio::null())
         .process_group(0);
     sys::start_as(&mut command, user.uid.as_raw(), user.gid.as_raw(), user.groups);
-    tokio::process::Command::from(command).spawn().map_err(|error| format!("{path}: {error}"))
+    let start = || tokio::process::Command::from(command).spawn();
+    with_core_files(environment.core_files, start).map_err(|error| format!("{path}: {error}"))
 }
 
 /// The programs of the original that are part of this one, for an `ha.cf` that names where they were.

@@ -402,6 +402,10 @@ impl Driver {
 
     fn on_fifo(&mut self, text: &str) {
         for message in parse_fifo(text.as_bytes()).into_iter().flatten() {
+            if self.notifications.is_said_by_its_hands(&message.kind()) {
+                log::debug!("a script of rc.d says {}: this daemon does that itself", message.kind());
+                continue;
+            }
             if matches!(message.kind(), Kind::AskResources | Kind::HbTakeover) {
                 let set = message.get(field::RSC_HOLD).unwrap_or("all").chars().take(32).collect::<String>();
                 let what = if message.kind() == Kind::HbTakeover { "hb_takeover" } else { "hb_standby" };

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, LogTargets};
+use crate::config::{Config, LogTargets, value};
 use crate::paths::Paths;
 
 use super::files;
@@ -15,8 +15,9 @@ const HA_SBIN_DIR: &str = "/usr/sbin";
 const HA_NOARCHBIN: &str = "/usr/share/heartbeat";
 
 /// Ours alone: scripts and the services they start must not talk to our service manager or answer for us.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "LATIDO_RECORD",
+    super::rc_d::MARK,
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -38,6 +39,8 @@ pub(super) struct Environment {
     pub directory: PathBuf,
     /// Where the output of `start` and `stop` goes.
     pub log: ScriptLog,
+    /// Whether scripts and what they start may write core files (`coredumps`); `None`: as whoever started us may.
+    pub core_files: Option<bool>,
 }
 
 impl Environment {
@@ -52,6 +55,7 @@ impl Environment {
             variables: inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours)).collect(),
             directory: existing(files::working_directory(paths)),
             log,
+            core_files: None,
         };
         for (name, value) in &config.parameters {
             environment.set(&variable_of(name), value);
@@ -59,15 +63,24 @@ impl Environment {
         environment.add_places(paths);
         environment.add_logging(&config.logging);
         environment.set("HA_CURHOST", config.settings.me.as_str());
+        environment.set("PWD", environment.directory.clone());
+        let parameter = |name: &str| config.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        if let Some(module) = parameter("compression") {
+            environment.set("HA_COMPRESSION", module);
+        }
+        let refused = parameter("coredumps").is_some_and(|value| value::boolean(value) == Ok(false));
+        environment.core_files = Some(!refused);
         environment.prepend_path();
         environment
     }
 
     fn add_places(&mut self, paths: &Paths) {
-        self.set("HA_DIR", &paths.ha_dir);
-        self.set("HA_FUNCS", paths.ha_dir.join("shellfuncs"));
-        self.set("HA_RCDIR", paths.rc_dir());
-        self.set("HA_RESOURCEDIR", paths.resource_dir());
+        // The original's spelling: a script may write `${HA_DIR}resource.d`, or compare.
+        let ha_dir = paths.ha_dir.display();
+        self.set("HA_DIR", format!("{ha_dir}/"));
+        for (name, place) in [("HA_FUNCS", "shellfuncs"), ("HA_RCDIR", "rc.d"), ("HA_RESOURCEDIR", "resource.d")] {
+            self.set(name, format!("{ha_dir}//{place}"));
+        }
         self.set("HA_BIN", HA_BIN);
         self.set("HA_SBIN_DIR", HA_SBIN_DIR);
         self.set("HA_NOARCHBIN", HA_NOARCHBIN);
@@ -76,7 +89,7 @@ impl Environment {
         self.set("HA_RSCTMP", paths.rsctmp());
         self.set("HA_FIFO", paths.fifo());
         self.set("OCF_ROOT", "/usr/lib/ocf");
-        self.set("OCF_AGENTS", "/usr/lib/ocf/resource.d/heartbeat");
+        self.set("OCF_AGENTS", "/usr/lib/ocf/resource.d/heartbeat/");
     }
 
     fn add_logging(&mut self, logging: &LogTargets) {

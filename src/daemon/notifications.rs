@@ -2,7 +2,7 @@
 //!
 //! A script that hangs is ended after its limit; the next one waits for it, and the loop for none.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,77 +12,140 @@ use crate::wire::{Kind, Message, Value, field};
 
 use super::child::{Call, Ended, Output};
 use super::driver::Driver;
+use super::environment::Environment;
+use super::rc_d::{self, Script};
 
 /// A notification script that takes longer is ended: the next one waits for it.
 const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
 /// More waiting notifications than this help nobody.
 const MOST_NOTIFICATIONS: usize = 200;
 
+/// One that waits for its turn.
+#[derive(Debug)]
+struct Waiting {
+    message: Message,
+    program: PathBuf,
+    /// A changed script of the original's, and where the helper programs are that it may call.
+    hands: Option<PathBuf>,
+}
+
 /// Messages offered to `rc.d`, one script at a time, in order (`resources.md` 1.4).
 #[derive(Debug, Default)]
 pub(super) struct Notifications {
-    waiting: VecDeque<(Message, PathBuf)>,
+    waiting: VecDeque<Waiting>,
     running: bool,
-    told: bool,
+    /// What runs is a changed script of the original's.
+    hands_run: bool,
+    /// Types of which it was said what becomes of the original's script.
+    told: BTreeSet<String>,
+}
+
+impl Notifications {
+    /// Whether a message from the FIFO is the word of a helper program that does the daemon's work there.
+    pub(super) fn is_said_by_its_hands(&self, kind: &Kind) -> bool {
+        let of_groups = [Kind::AskResources, Kind::Resource, Kind::IpRequest, Kind::IpRequestResp];
+        self.hands_run && of_groups.contains(kind)
+    }
 }
 
 impl Driver {
     pub(super) fn notify(&mut self, message: Message) {
         let kind = message.kind();
-        let program = match self.places.notification(kind.as_str()) {
+        let mut program = match self.places.notification(kind.as_str()) {
             Ok(Some(program)) => program,
             Ok(None) => return,
             Err(why) => return self.log.error(why),
         };
-        if kind == Kind::Status && is_takeover_script(&program) {
-            if !std::mem::replace(&mut self.notifications.told, true) {
-                let program = program.display();
-                self.log.info(format!(
-                    "{program} is the original's own takeover script: not run, this daemon takes over itself"
-                ));
+        let script = match rc_d::script(&kind, &program) {
+            Ok(script) => script,
+            Err(error) => return self.log.error(format!("{}: {error}: not run", program.display())),
+        };
+        let mut hands = None;
+        match script {
+            Script::Own => {}
+            Script::Stock => {
+                self.tell_of(&kind, &program, "the original's own script: not run, this daemon does its work itself");
+                match self.giving_hook(&message) {
+                    Some(hook) => program = hook,
+                    None => return,
+                }
             }
-            return;
+            Script::Changed => match rc_d::hands(&self.options.paths) {
+                Ok(dir) => {
+                    let how = "not as it was distributed: it is run. mach_down, req_resource and ResourceManager start and \
+                               stop nothing there, because this daemon does";
+                    self.tell_of(&kind, &program, how);
+                    hands = Some(dir);
+                }
+                Err(why) => {
+                    let program = program.display();
+                    return self.log.error(format!("{program} is not run: it could start groups a second time: {why}"));
+                }
+            },
         }
         if self.notifications.waiting.len() < MOST_NOTIFICATIONS {
-            self.notifications.waiting.push_back((message, program));
+            self.notifications.waiting.push_back(Waiting { message, program, hands });
         }
         self.run_next_notification();
     }
 
+    fn tell_of(&mut self, kind: &Kind, program: &Path, what: &str) {
+        if self.notifications.told.insert(kind.as_str().to_owned()) {
+            self.log.info(format!("{} is {what}", program.display()));
+        }
+    }
+
+    /// `rc.d/local_giveip`, which the original's `ip-request` runs before it gives a group that runs.
+    fn giving_hook(&self, message: &Message) -> Option<PathBuf> {
+        let key = message.get(field::IPADDR).filter(|_| message.kind() == Kind::IpRequest)?;
+        let view = self.cluster.view(self.clock.mono());
+        view.groups.iter().find(|group| group.key == key && rc_d::runs(group.state))?;
+        self.places.notification("local_giveip").ok()?
+    }
+
     fn run_next_notification(&mut self) {
         while !self.notifications.running {
-            let Some((message, program)) = self.notifications.waiting.pop_front() else { return };
+            let Some(Waiting { message, program, hands }) = self.notifications.waiting.pop_front() else { return };
             let kind = message.kind().as_str().to_owned();
-            let mut environment = self.environment.clone();
-            for (name, value) in message.fields() {
-                if let Value::Text(text) = value
-                    && name != field::AUTH
-                {
-                    environment.set(&format!("HA_{name}"), text);
-                }
-            }
-            if self.config.settings.auto_failback != AutoFailback::Legacy {
-                environment.set("HA_NICEFAILBACK", "yes");
-            }
+            let environment = self.environment_of(&message, hands.as_deref());
+            // As the original spells it, which is what the script sees as its own name.
+            let dir = environment.get("HA_RCDIR").map(PathBuf::from);
+            let program = dir.zip(program.file_name()).map(|(dir, name)| dir.join(name)).unwrap_or(program);
             let call = Call { program: program.into_os_string(), name: None, arguments: vec![kind.clone().into()] };
             let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
             match self.children.start(&call, Output::Log, NOTIFY_LIMIT, &environment, ended) {
-                Ok(_) => self.notifications.running = true,
+                Ok(_) => (self.notifications.running, self.notifications.hands_run) = (true, hands.is_some()),
                 Err(error) => self.log.error(format!("cannot run {}: {error}", call.program.to_string_lossy())),
             }
         }
+    }
+
+    /// What the script for a message finds around it (`resources.md` 6).
+    fn environment_of(&self, message: &Message, hands: Option<&Path>) -> Environment {
+        let mut environment = self.environment.clone();
+        for (name, value) in message.fields() {
+            if let Value::Text(text) = value
+                && name != field::AUTH
+            {
+                environment.set(&format!("HA_{name}"), text);
+            }
+        }
+        // The status of this node, whatever its name suggests.
+        environment.set("HA_OSTATUS", self.cluster.local_status().as_str());
+        if self.config.settings.auto_failback != AutoFailback::Legacy {
+            environment.set("HA_NICEFAILBACK", "yes");
+        }
+        if let Some(dir) = hands {
+            rc_d::hold_its_hands(&mut environment, &message.kind(), dir);
+        }
+        environment
     }
 
     pub(super) fn on_notified(&mut self, kind: &str, exit: &Exit) {
         if *exit != Exit::Code(0) {
             self.log.info(format!("rc.d/{kind}: {exit}"));
         }
-        self.notifications.running = false;
+        (self.notifications.running, self.notifications.hands_run) = (false, false);
         self.run_next_notification();
     }
-}
-
-/// The original's `rc.d/status` moves groups by itself; beside this daemon that would start them twice.
-fn is_takeover_script(program: &Path) -> bool {
-    std::fs::read(program).is_ok_and(|text| text.windows(9).any(|word| word == b"mach_down"))
 }

@@ -200,6 +200,7 @@ impl Driver {
                     return self.control.answer(question.client, Answer::Refused(why));
                 }
             },
+            Ask::Bring { group } => Some(Request::Bring(group.clone())),
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
             // "failback" of a takeover: my own groups, back to me.
             Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
@@ -212,6 +213,7 @@ impl Driver {
                 let to = to.as_ref().map_or_else(String::new, |to| format!(" {to}"));
                 self.keep_request(&question.by, &format!("move {group}{to}"));
             }
+            Ask::Bring { group } => self.keep_request(&question.by, &format!("req_resource {group}")),
             Ask::Standby { set } => self.keep_request(&question.by, &format!("standby {set}")),
             Ask::Takeover { set } => self.keep_request(&question.by, &format!("takeover {set}")),
         }

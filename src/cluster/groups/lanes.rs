@@ -71,6 +71,9 @@ impl Cluster {
                 }
             };
             report.into_iter().for_each(|report| self.report(report));
+            if wish == Wish::Acquire && self.is_own(index) {
+                self.notify_own_start(index);
+            }
             let lane = self.groups.next_lane;
             self.groups.next_lane += 1;
             let running = Running { lane, index, wish, chain, job: None, call: String::new(), since: self.now.mono };

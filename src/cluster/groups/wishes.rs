@@ -85,6 +85,13 @@ impl Groups {
         }
     }
 
+    /// Asks for a held group to be looked at: what of it does not run is started.
+    pub(in crate::cluster) fn want_checked(&mut self, index: usize) {
+        if self.list[index].state == GroupState::Held && !self.is_at_work(index) {
+            self.queue.push_back((index, Wish::Check));
+        }
+    }
+
     /// Whether anything is done to a group, or waits for its turn.
     pub(in crate::cluster) fn is_at_work(&self, index: usize) -> bool {
         self.queue.iter().any(|task| task.0 == index) || self.running.iter().any(|running| running.index == index)

@@ -110,7 +110,9 @@ impl Report {
             | R::FenceDeviceBroken { .. }
             | R::ResourceSick { .. }
             | R::GroupGivenUp { .. }
-            | R::RunsHereToo { .. } => Level::Error,
+            | R::RunsHereToo { .. }
+            | R::NotBrought { .. }
+            | R::TakenByHand => Level::Error,
             R::NodeRestarted { .. }
             | R::NodeDead { .. }
             | R::LateHeartbeat { .. }

@@ -241,6 +241,11 @@ impl fmt::Display for Report {
                 "{resource} runs on this node although the other node holds its group. Stop it, and see who started it \
                  (is it enabled at boot?)"
             ),
+            R::NotBrought { group, why } => write!(f, "req_resource {group}: not started here: {why}"),
+            R::TakenByHand => f.write_str(
+                "mach_down was run by hand and starts groups beside this daemon. Each group that is not held here is \
+                 asked now whether it runs. Next time: `latido takeover`",
+            ),
         }
     }
 }

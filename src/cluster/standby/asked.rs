@@ -42,6 +42,13 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
+        if let Request::Bring(group) = &request {
+            let groups = vec![group.clone()];
+            return match self.bring(group) {
+                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups } }),
+                Err(why) => self.refuse(client, why),
+            };
+        }
         let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
         if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
             // Known in a moment is what there is to hand over.
@@ -63,7 +70,7 @@ impl Cluster {
                 Ok((false, set)) => self.on_standby_request(client, set, why),
                 Err(why) => self.refuse(client, why),
             },
-            Request::Retry(_) => {}
+            Request::Retry(_) | Request::Bring(_) => {}
         }
     }
 
@@ -218,19 +225,30 @@ impl Cluster {
 
     /// Something somebody on this machine wrote into the FIFO.
     pub(in crate::cluster) fn on_local(&mut self, message: Message) {
+        if self.on_helper(&message) {
+            return;
+        }
         match message.kind() {
             Kind::AskResources => self.on_local_ask(&message, self.asked_here("a program (hb_standby)")),
             Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
                 // An original does not know "failback" here and would move everything (12.2 k).
-                Some(set) => self.send(message.with(field::RSC_HOLD, set.to_text())),
+                Some(set) => {
+                    if self.is_alone() {
+                        let why =
+                            "hb_takeover: the other node is not there; `latido status` says who holds what".into();
+                        self.report(Report::StandbyRefused { why });
+                    }
+                    self.send(message.with(field::RSC_HOLD, set.to_text()));
+                }
                 None => self.report_bad_set(&message),
             },
-            // The tools that write these belong to the original's way of moving resources; ours is inside.
+            // Nobody but the daemon says these.
             Kind::Status
             | Kind::Starting
             | Kind::Resource
             | Kind::ShutDone
             | Kind::Stonith
+            | Kind::IpRequest
             | Kind::IpRequestResp
             | Kind::NsSt
             | Kind::Ack
@@ -239,13 +257,7 @@ impl Cluster {
             | Kind::ReqNodes
             | Kind::RepNodes
             | Kind::IfStat => {}
-            Kind::IpRequest => self.send(message),
-            Kind::Other(_) => {
-                if self.is_for_me(&message) {
-                    self.out.push(Action::Notify(message.clone()));
-                }
-                self.send(message);
-            }
+            Kind::Other(_) => self.send(message),
         }
     }
 

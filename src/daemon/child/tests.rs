@@ -184,3 +184,16 @@ async fn dies(pid: i32) -> bool {
     }
     false
 }
+
+#[tokio::test]
+async fn a_script_finds_the_core_limit_that_coredumps_says_and_we_keep_ours() {
+    let mut stage = Stage::new();
+    let (soft, hard) = getrlimit(Resource::RLIMIT_CORE).unwrap();
+    let shown =
+        |limit: u64| if limit == libc::RLIM_INFINITY { "unlimited".to_owned() } else { (limit / 512).to_string() };
+    for (allowed, limit) in [(Some(true), hard), (Some(false), 0), (None, soft)] {
+        stage.environment.core_files = allowed;
+        assert_eq!(stage.said("#!/bin/sh\nulimit -c\n").await.trim(), shown(limit), "{allowed:?}");
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE).unwrap(), (soft, hard));
+    }
+}

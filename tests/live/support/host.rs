@@ -49,12 +49,14 @@ while :; do wait; sleep 1 & done
 "#;
 
 /// What our executable is called by.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 11] = [
     "latido",
     "heartbeat",
     "hb_standby",
     "hb_takeover",
     "ResourceManager",
+    "req_resource",
+    "mach_down",
     "cl_status",
     "ipfail",
     "dopd",
