@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use latido::cluster::{GroupState, Monitor, OnStopFailure, Probe, Request, Response, Settings};
+use latido::cluster::{AutoFailback, GroupState, Monitor, OnStopFailure, Probe, Request, Response, Settings};
 use latido::haresources::Verb;
 use latido::simulate::{Behaviour, Pair};
 
@@ -174,7 +174,7 @@ fn after_its_restarts_the_group_is_handed_over_and_does_not_come_back_by_itself(
     let retry = Request::Retry("disk".into());
     pair.request(ALPHA, retry);
     pair.run_for(secs(1));
-    assert_eq!(pair.take_replies(), [(ALPHA, Response::Moved { groups: vec![] })]);
+    assert_eq!(pair.take_replies(), [(ALPHA, Response::Moved { groups: vec!["disk".into()] })]);
     let view = pair.cluster(ALPHA).unwrap().view(pair.now());
     assert_eq!(view.groups[0].state, GroupState::Free);
 }
@@ -212,4 +212,23 @@ fn a_group_that_failed_on_both_nodes_is_tried_again_after_a_while() {
     pair.scripts.mend();
     pair.run_for(secs(700));
     assert_eq!(pair.running(ALPHA).len() + pair.running(BETA).len(), 3, "{}", pair.transcript());
+}
+
+/// The whole table is live: `tests/api/rscstatus.rs`.
+#[test]
+fn who_is_alone_tells_all_also_where_nothing_is_at_home_on_the_other() {
+    for (mode, back) in [(AutoFailback::On, ["local", "local"]), (AutoFailback::Off, ["all", "none"])] {
+        let mut pair = settled(GROUP, |settings| settings.auto_failback = mode);
+        let told = |pair: &Pair| {
+            [ALPHA, BETA].map(|node| pair.cluster(node).map(|cluster| cluster.view(pair.now()).rscstatus))
+        };
+        let some = |words: [&str; 2]| words.map(|word| Some(word.to_owned()));
+        assert_eq!(told(&pair), some(["local", "local"]));
+        pair.power_off(BETA);
+        pair.run_for(secs(20));
+        assert_eq!(told(&pair)[ALPHA].as_deref(), Some("all"), "{}", pair.transcript());
+        pair.start(BETA);
+        pair.run_for(secs(20));
+        assert_eq!(told(&pair), some(back), "{mode:?}\n{}", pair.transcript());
+    }
 }

@@ -36,6 +36,7 @@ mod shutdown;
 mod standby;
 mod takeover;
 mod timer;
+mod told;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,6 +71,7 @@ use shutdown::Leaving;
 use standby::{ClientWait, Standby};
 use takeover::{Peer, Stage};
 use timer::{Timer, TimerTable};
+use told::EmptySides;
 
 /// What a node says of itself, or what we say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -172,6 +174,7 @@ pub struct Cluster {
     peer: Peer,
     needs_failback: bool,
     failback_not_before: Mono,
+    empty: EmptySides,
     standby: Standby,
     /// The number of the `other` that the present dialogue rests on.
     promised_seq: u64,
@@ -266,6 +269,7 @@ impl Cluster {
             peer,
             needs_failback: false,
             failback_not_before: Mono::ZERO,
+            empty: EmptySides::default(),
             standby: Standby::Not,
             promised_seq: 0,
             farewell_seq: None,

@@ -2,7 +2,7 @@
 
 use crate::wire::{Kind, Message, field};
 
-use super::super::claims::{Detail, HEARD, LATIDO, Sides, key_hash};
+use super::super::claims::{Detail, EMPTY, HEARD, LATIDO, Sides, key_hash};
 use super::super::shutdown::Leaving;
 use super::super::standby::Standby;
 use super::super::{Cluster, GroupState, OnStartFailure, Set};
@@ -55,6 +55,9 @@ impl Cluster {
         claim.set(LATIDO, self.own_detail().to_text());
         if self.peer_is_latido() {
             claim.set(HEARD, self.heard_of_peer());
+            if self.has_empty_guest() {
+                claim.set(EMPTY, "foreign");
+            }
             let failed = |index: &usize| self.groups.state(*index) == GroupState::Failed;
             let invited: Vec<_> =
                 (0..self.groups.len()).filter(failed).map(|index| (self.groups.key(index), false)).collect();
