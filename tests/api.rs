@@ -23,6 +23,8 @@ mod ours;
 mod programs;
 #[path = "api/rig.rs"]
 mod rig;
+#[path = "api/rscstatus.rs"]
+mod rscstatus;
 #[path = "live/runner.rs"]
 #[allow(dead_code, reason = "the other live tests use the rest")]
 mod runner;
@@ -49,6 +51,10 @@ fn main() -> ExitCode {
         programs::TESTS,
         dialogue::TESTS,
         handover::TESTS,
+        rscstatus::ORIGINAL,
+        rscstatus::OURS,
+        rscstatus::RARE,
+        rscstatus::ORIGINALS,
         flood::TESTS,
         ours::TESTS,
         dopd::TESTS,

@@ -174,7 +174,7 @@ fn after_its_restarts_the_group_is_handed_over_and_does_not_come_back_by_itself(
     let retry = Request::Retry("disk".into());
     pair.request(ALPHA, retry);
     pair.run_for(secs(1));
-    assert_eq!(pair.take_replies(), [(ALPHA, Response::Moved { groups: vec![] })]);
+    assert_eq!(pair.take_replies(), [(ALPHA, Response::Moved { groups: vec!["disk".into()] })]);
     let view = pair.cluster(ALPHA).unwrap().view(pair.now());
     assert_eq!(view.groups[0].state, GroupState::Free);
 }
@@ -278,4 +278,21 @@ fn what_mach_down_started_beside_the_daemon_is_found_and_reported() {
     pair.write_fifo(BETA, "resource rsc_hold=foreign info=mach_down");
     pair.run_for(secs(10));
     assert_eq!(count(&pair, found), 4, "{}", pair.transcript());
+/// The whole table is live: `tests/api/rscstatus.rs`.
+#[test]
+fn who_is_alone_tells_all_also_where_nothing_is_at_home_on_the_other() {
+    for (mode, back) in [(AutoFailback::On, ["local", "local"]), (AutoFailback::Off, ["all", "none"])] {
+        let mut pair = settled(GROUP, |settings| settings.auto_failback = mode);
+        let told = |pair: &Pair| {
+            [ALPHA, BETA].map(|node| pair.cluster(node).map(|cluster| cluster.view(pair.now()).rscstatus))
+        };
+        let some = |words: [&str; 2]| words.map(|word| Some(word.to_owned()));
+        assert_eq!(told(&pair), some(["local", "local"]));
+        pair.power_off(BETA);
+        pair.run_for(secs(20));
+        assert_eq!(told(&pair)[ALPHA].as_deref(), Some("all"), "{}", pair.transcript());
+        pair.start(BETA);
+        pair.run_for(secs(20));
+        assert_eq!(told(&pair), some(back), "{mode:?}\n{}", pair.transcript());
+    }
 }

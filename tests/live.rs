@@ -7,6 +7,8 @@
 
 #[path = "live/disk.rs"]
 mod disk;
+#[path = "live/fields.rs"]
+mod fields;
 #[path = "live/health.rs"]
 mod health;
 #[path = "live/hostile.rs"]
@@ -44,6 +46,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     runner::run(&[
         mixed::TESTS,
+        fields::TESTS,
         real::TESTS,
         names::TESTS,
         signals::TESTS,

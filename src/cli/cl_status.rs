@@ -121,6 +121,10 @@ fn read(log: &OldLog, subcommand: &str, rest: &[String]) -> Option<Words> {
         _ => "m",
     };
     let mut words = Words::default();
+    if subcommand == "test" {
+        // It looks at nothing behind it.
+        return Some(words);
+    }
     let mut left = rest.iter();
     while let Some(word) = left.next() {
         if word == "--" {
@@ -134,7 +138,8 @@ fn read(log: &OldLog, subcommand: &str, rest: &[String]) -> Option<Words> {
         let mut letters = letters.chars();
         while let Some(letter) = letters.next() {
             if !allowed.contains(letter) {
-                return bad_option(log, subcommand, &format!("invalid option -- '{letter}'"));
+                bad_option(log, subcommand, &format!("invalid option -- '{letter}'"))?;
+                continue;
             }
             match letter {
                 'm' => words.prose = true,
@@ -144,7 +149,7 @@ fn read(log: &OldLog, subcommand: &str, rest: &[String]) -> Option<Words> {
                     let glued: String = letters.by_ref().collect();
                     let value = if glued.is_empty() { left.next().cloned() } else { Some(glued) };
                     if value.is_none() {
-                        return bad_option(log, subcommand, "option requires an argument -- 'p'");
+                        bad_option(log, subcommand, "option requires an argument -- 'p'")?;
                     }
                     words.parameter = value;
                 }
@@ -165,11 +170,11 @@ fn read(log: &OldLog, subcommand: &str, rest: &[String]) -> Option<Words> {
     Some(words)
 }
 
-/// What getopt says, and what the original says of it.
-fn bad_option(log: &OldLog, subcommand: &str, what: &str) -> Option<Words> {
+/// What getopt says, and what the original says of it; `Some` where it goes on all the same.
+fn bad_option(log: &OldLog, subcommand: &str, what: &str) -> Option<()> {
     eprintln!("{subcommand}: {what}");
     match subcommand {
-        "hbstatus" => {}
+        "hbstatus" => return Some(()),
         "listnodes" | "listhblinks" | "hbparameter" => log.error("Error: getopt returnedcharacter code ?."),
         _ => log.error("Error: getopt returnedcharacter ?."),
     }
@@ -360,15 +365,27 @@ impl Run {
 
     async fn clientstatus(&mut self) -> Answer {
         let (node, client) = (self.words.at(0).to_owned(), self.words.at(1).to_owned());
-        let given = self.words.rest.get(2).map(|ms| Duration::from_millis(leading_number(ms)));
-        self.session.send_request("clientstatus", &[(wire::NODE, &node), (field::CN, &client)]).await?;
-        let patience = given.unwrap_or(CLIENT_PATIENCE);
-        let answer = tokio::time::timeout(patience, self.client_answer()).await;
-        let Ok(answer) = answer else {
-            let reason = Failure::Bad("No timely response.".into());
-            complain(&self.log, &format!("Cannot get heartbeat client {client}'s status"), &reason);
-            return Ok(OTHER);
+        let in_vain = |log: &OldLog, reason: &str| {
+            let reason = Failure::Bad(reason.into());
+            complain(log, &format!("Cannot get heartbeat client {client}'s status"), &reason);
+            Ok(OTHER)
         };
+        if node.is_empty() {
+            return in_vain(&self.log, "client status : bad nodename");
+        }
+        let given = self.words.rest.get(2).map(|ms| atoi(ms));
+        self.session.send_request("clientstatus", &[(wire::NODE, &node), (field::CN, &client)]).await?;
+        let answer = match given.map(u64::try_from) {
+            // For ever, which ends with the alarm.
+            Some(Err(_)) => Some(self.client_answer().await),
+            // An answer that takes any time comes too late.
+            Some(Ok(0)) => None,
+            patience => {
+                let patience = patience.and_then(Result::ok).map_or(CLIENT_PATIENCE, Duration::from_millis);
+                tokio::time::timeout(patience, self.client_answer()).await.ok()
+            }
+        };
+        let Some(answer) = answer else { return in_vain(&self.log, "No timely response.") };
         let cs = answer?;
         print(&cs);
         Ok(match cs.as_str() {
@@ -448,10 +465,18 @@ impl Run {
     }
 }
 
-/// As `atoi` reads it: a word that is no number is nought.
-fn leading_number(word: &str) -> u64 {
-    let digits = word.trim_start().find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len());
-    word.trim_start().get(..digits).and_then(|digits| digits.parse().ok()).unwrap_or(0)
+/// As C's `atoi` reads it: a word that is no number is nought, one that is too long loses its upper half.
+#[allow(clippy::cast_possible_truncation, reason = "as the original's library does")]
+fn atoi(word: &str) -> i32 {
+    let word = word.trim_start();
+    let (sign, digits) = match word.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, word.strip_prefix('+').unwrap_or(word)),
+    };
+    let mut digits = digits.bytes().take_while(u8::is_ascii_digit).map(|digit| i64::from(digit - b'0'));
+    let edge = if sign < 0 { i64::MIN } else { i64::MAX };
+    let number = digits.try_fold(0_i64, |number, digit| number.checked_mul(10)?.checked_add(sign * digit));
+    number.unwrap_or(edge) as i32
 }
 
 /// A refused question is an answer as well.
@@ -466,4 +491,16 @@ fn optional<T>(asked: Result<T, Failure>) -> Result<Option<T>, Failure> {
 fn no_such_node() -> u8 {
     eprintln!("Error. May be due to incorrect node name");
     WRONG_PARAMETERS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        let words = ["", "abc", "12ab", " 500", "-5", "+7", "- 5", "4294967296", "99999999999999999999", "1.5"];
+        assert_eq!(words.map(atoi), [0, 0, 12, 500, -5, 7, 0, 0, -1, 1]);
+        assert_eq!(atoi("-99999999999999999999"), 0);
+    }
 }

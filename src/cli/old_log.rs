@@ -122,8 +122,7 @@ impl OldLog {
         if self.to_terminal {
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
-        let quiet = loud == Loud::Debug;
-        for path in self.logfile.iter().filter(|_| !quiet).chain(&self.debugfile) {
+        for path in self.files(loud) {
             // Opened anew for each of the few lines: a rotated log is noticed, a full disk costs the line.
             if let Ok(mut file) = open(path) {
                 let _ = file.write_all(line.as_bytes());
@@ -133,6 +132,16 @@ impl OldLog {
             let priority = facility + loud.severity();
             to_syslog(&format!("<{priority}>{stamp} {said}"));
         }
+    }
+}
+
+impl OldLog {
+    /// Where a line of that kind is written; what scripts may call by two names, as the daemon does where only `logfile` is
+    /// set, gets it once.
+    fn files(&self, loud: Loud) -> impl Iterator<Item = &PathBuf> {
+        let logfile = self.logfile.as_ref().filter(|_| loud != Loud::Debug);
+        let debugfile = self.debugfile.as_ref().filter(|path| logfile != Some(path));
+        logfile.into_iter().chain(debugfile)
     }
 }
 
@@ -146,5 +155,29 @@ fn to_syslog(line: &str) {
     let sent = socket.set_nonblocking(true).and_then(|()| socket.connect("/dev/log"));
     if sent.is_ok() {
         let _ = socket.send(line.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_written_once_also_where_log_and_debug_log_are_one_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, two] = ["ha-log", "ha-debug"].map(|name| dir.path().join(name));
+        let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default().lines().count();
+        let log = |debugfile: &PathBuf| OldLog {
+            to_terminal: false,
+            logfile: Some(one.clone()),
+            debugfile: Some(debugfile.clone()),
+            ..OldLog::on_terminal("ipfail")
+        };
+        log(&one).error("once");
+        log(&one).write(Loud::Debug, "once more");
+        assert_eq!(read(&one), 2);
+        log(&two).error("in both");
+        log(&two).write(Loud::Debug, "in the second");
+        assert_eq!((read(&one), read(&two)), (3, 2));
     }
 }

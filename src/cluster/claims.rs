@@ -11,6 +11,8 @@ use crate::wire::{Message, field};
 pub(super) const LATIDO: &str = "latido";
 /// In the claim of a Latido to another: the number of the last message of the other it has heard.
 pub(super) const HEARD: &str = "heard";
+/// In the claim of a Latido to another: a side without groups that it has besides what `rsc_hold` says.
+pub(super) const EMPTY: &str = "empty";
 const VERSION: &str = "1";
 
 /// What the peer says of one group.

@@ -149,6 +149,7 @@ impl Cluster {
     fn send_ip_answer(&mut self, index: usize, owned: bool) {
         let Some(peer) = self.peer_name() else { return };
         let answer = Message::new(&Kind::IpRequestResp)
+            .with(field::DEST, peer.as_str())
             .with(field::IPADDR, self.groups.key(index))
             .with(field::WEOWN, if owned { "yes" } else { "no" })
             .with(field::OK, "OK");

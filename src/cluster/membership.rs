@@ -598,9 +598,10 @@ impl Cluster {
 
     fn on_reqnodes(&mut self, index: usize) {
         let list: String = self.settings.nodes.iter().map(|node| format!("{node} ")).collect();
-        let answer = Message::new(&Kind::RepNodes).with(field::NODELIST, list).with(field::DELNODELIST, " ");
         let name = self.nodes[index].name.clone();
-        self.send_to(&name, answer);
+        // In the original's order, here and with whatever else has a `dest`.
+        let answer = Message::empty().with(field::DEST, name.as_str()).with(field::T, Kind::RepNodes.as_str());
+        self.send_to(&name, answer.with(field::NODELIST, list).with(field::DELNODELIST, " "));
     }
 
     fn on_repnodes(&mut self, index: usize, message: &Message) {

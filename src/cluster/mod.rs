@@ -37,6 +37,7 @@ mod shutdown;
 mod standby;
 mod takeover;
 mod timer;
+mod told;
 mod twin;
 mod view;
 
@@ -72,6 +73,7 @@ use shutdown::Leaving;
 use standby::{ClientWait, Standby};
 use takeover::{Peer, Stage};
 use timer::{Timer, TimerTable};
+use told::EmptySides;
 use twin::OwnName;
 
 /// What a node says of itself, or what we say of it.
@@ -178,6 +180,7 @@ pub struct Cluster {
     peer: Peer,
     needs_failback: bool,
     failback_not_before: Mono,
+    empty: EmptySides,
     standby: Standby,
     /// The number of the `other` that the present dialogue rests on.
     promised_seq: u64,
@@ -279,6 +282,7 @@ impl Cluster {
             peer,
             needs_failback: false,
             failback_not_before: Mono::ZERO,
+            empty: EmptySides::default(),
             standby: Standby::Not,
             promised_seq: 0,
             farewell_seq: None,

@@ -32,6 +32,7 @@ impl Cluster {
         for sequence in node.track.requests_due(now, interval) {
             // Decimal, unlike every other number of the protocol.
             let request = Message::new(&Kind::Rexmit)
+                .with(field::DEST, name.as_str())
                 .with(field::FIRSTSEQ, sequence.0.to_string())
                 .with(field::LASTSEQ, sequence.0.to_string());
             self.send_to(name, request);
@@ -88,9 +89,10 @@ impl Cluster {
                 Recall::Skip => {}
                 Recall::Gone(why) => {
                     self.report(Report::CannotRexmit { node: name.clone(), seq, why });
-                    let nak =
-                        Message::new(&Kind::NakRexmit).with(field::FIRSTSEQ, format!("{seq:x}")).with(field::INFO, why);
-                    self.send_to(&name, nak);
+                    let nak = Message::new(&Kind::NakRexmit)
+                        .with(field::FIRSTSEQ, format!("{seq:x}"))
+                        .with(field::DEST, name.as_str());
+                    self.send_to(&name, nak.with(field::INFO, why));
                 }
             }
         }
@@ -134,7 +136,8 @@ impl Cluster {
 
     fn send_ack(&mut self, index: usize, ack: Sequence) {
         let name = self.nodes[index].name.clone();
-        let mut message = Message::new(&Kind::Ack).with(field::ACKSEQ, format!("{:x}", ack.0));
+        let mut message =
+            Message::new(&Kind::Ack).with(field::DEST, name.as_str()).with(field::ACKSEQ, format!("{:x}", ack.0));
         if self.peer.is_node(index) && self.peer_is_latido() {
             message.set(HEARD, self.heard_of_peer());
         }

@@ -260,6 +260,7 @@ impl Cluster {
             return self.end_client("a resource does not stop; nothing was handed over".into());
         }
         self.report(Report::ReleaseDone { set });
+        self.note_given_away(set);
         self.standby = Standby::AwaitingTaker(set);
         self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // From here on it may run there, whatever it said before.
@@ -379,6 +380,7 @@ impl Cluster {
         }
         self.standby = Standby::Not;
         self.timers.stop(&Timer::Standby);
+        self.note_taken_here(set.inverted());
         self.report(Report::AcquireDone { set: set.inverted() });
         self.report(Report::StandbyDone { set });
         self.send_ask(set, "done");

@@ -86,6 +86,7 @@ impl Cluster {
                 Some(sleep) if self.fencing.is_some() => *sleep = Sleep::Asked,
                 _ => self.forget_sleep(),
             }
+            self.note_taken_here(Set::All);
             return self.settle_down();
         }
         if self.nice() {
@@ -187,6 +188,7 @@ impl Cluster {
         self.peer.forget_words();
         self.peer.holds_nothing();
         self.groups.forgive_failures();
+        self.note_taken_here(Set::All);
         if self.stage == Stage::Asking {
             self.settle_down();
         }
@@ -223,6 +225,7 @@ impl Cluster {
         }
         self.needs_failback = true;
         self.groups.forgive_failures();
+        self.note_taken_here(Set::All);
         if self.stage == Stage::Asking {
             self.settle_down();
         }
@@ -242,6 +245,7 @@ impl Cluster {
         self.home_since = None;
         self.peer.gone = false;
         self.peer.before = None;
+        self.note_home_is_here();
         // A deaf node that is restarted is deaf still, until it shows that it hears us. An original shows that in no other
         // way than by calling us dead once more.
         let deaf_since = self.peer.deaf_since.filter(|_| self.peer_is_latido());
@@ -434,6 +438,9 @@ impl Cluster {
         }
         // Offered until nothing is left to give: an offer may be lost, or refused because the peer is busy.
         self.needs_failback = any;
+        if !any {
+            self.note_given_away(Set::Foreign);
+        }
         if any && let Some(node) = self.peer_name() {
             self.report(Report::FailbackBegins { node: node.clone() });
             let why = format!("auto_failback: {node} is back");

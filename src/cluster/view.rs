@@ -179,7 +179,7 @@ impl Cluster {
             me: self.settings.me.clone(),
             nodes,
             groups: self.groups.view(|index| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed())),
-            rscstatus: if stable { self.own_sides().as_str() } else { "transition" }.to_owned(),
+            rscstatus: self.told_hold().to_owned(),
             stable,
             waiting_for: self.fencing_text(),
             leaving: self.leaving.is_some(),

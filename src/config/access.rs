@@ -79,6 +79,12 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
             Some(_) => "Client child command [] is not full pathname",
         }));
     };
+    if let Some(remedy) = remedy_of_gone(reader, path) {
+        // It went with the package that this program replaces: no reason not to start either.
+        let what = format!("{} went with the old package: it is not started", path.text);
+        let phrase = format!("Client child command [{}] is not executable", path.text);
+        return reader.push(reader.warning(path, what).remedy(remedy).original(phrase));
+    }
     if is_ours(reader, path) && reader.facts.user_exists(user.text) == Some(false) {
         // Old files always carry such a line: no reason not to start.
         let what = format!("user \"{}\" does not exist: {} is not started", user.text, path.text);
@@ -113,6 +119,26 @@ fn respawn_problems(reader: &Reader<'_>, user: &Word<'_>, path: &Word<'_>) -> Ve
 
 /// Programs of the original that are part of this one, wherever its package had them.
 const OURS: [&str; 2] = ["ipfail", "dopd"];
+
+/// Programs of the original's package that are no part of this one, and what to do without them.
+const GONE: [(&[&str], &str); 5] = [
+    (&["hbagent"], "remove the line: there is no SNMP agent; `latido status --json` and the status page tell the same"),
+    (&["pingd"], "pingd counts ping nodes for Pacemaker; write instead: respawn hacluster /usr/lib/heartbeat/ipfail"),
+    (
+        &["ccm", "cib", "crmd", "lrmd", "stonithd", "attrd", "pengine", "tengine", "mgmtd", "evmsd", "quorumd"],
+        "remove the line: it serves a cluster that the CRM manages, not haresources",
+    ),
+    (&["logd", "ha_logd"], "remove the line: this daemon writes its log itself"),
+    (&["apphbd", "recoverymgrd"], "remove the line; what must not die is watched by a `monitor` line of latido.cf"),
+];
+
+/// What to do about a program of the original's package where none is any more.
+fn remedy_of_gone(reader: &Reader<'_>, path: &Word<'_>) -> Option<&'static str> {
+    let (dir, name) = path.text.rsplit_once('/')?;
+    let (_, remedy) = GONE.iter().find(|(names, _)| names.contains(&name))?;
+    let is_missing = || reader.facts.path(path.text).is_some_and(|fact| fact.kind == PathKind::Missing);
+    (dir.split('/').any(|part| part == "heartbeat") && is_missing()).then_some(*remedy)
+}
 
 /// Whether this names such a program where none is.
 fn is_ours(reader: &Reader<'_>, path: &Word<'_>) -> bool {

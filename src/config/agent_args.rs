@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::haresources::Resource;
 
+const SEND_ARP: &str = "SendArp::ADDRESS/INTERFACE";
+
 /// What is wrong with a resource's arguments, and what would be right.
 pub(super) fn complaint(resource: &Resource) -> Option<(String, &'static str)> {
     let args = &resource.args;
@@ -14,7 +16,10 @@ pub(super) fn complaint(resource: &Resource) -> Option<(String, &'static str)> {
     match resource.agent.as_str() {
         "Filesystem" => file_system(args),
         "SendArp" if address.parse::<Ipv4Addr>().is_err() => {
-            complain(format!("SendArp needs an IPv4 address, not \"{address}\""), "SendArp::ADDRESS/INTERFACE")
+            complain(format!("SendArp needs an IPv4 address, not \"{address}\""), SEND_ARP)
+        }
+        "SendArp" if first.is_some_and(|first| first.matches('/').count() != 1) => {
+            complain("SendArp takes an interface and no netmask: heartbeat's announces nothing then".into(), SEND_ARP)
         }
         "IPsrcaddr" if address.parse::<Ipv4Addr>().is_err() => {
             complain(format!("IPsrcaddr needs an IPv4 address, not \"{address}\""), "IPsrcaddr::ADDRESS")
@@ -83,6 +88,8 @@ mod tests {
             "IPv6addr::10.0.0.5",
             "IPv6addr",
             "SendArp::eth0",
+            "SendArp::10.0.0.5",
+            "SendArp::10.0.0.5/24/eth0",
             "IPsrcaddr",
             "MailTo",
             "Delay::soon",

@@ -216,6 +216,12 @@ impl<'a> Reader<'a> {
         let Some(owner) = owner.filter(|_| known) else {
             return self.complain_about_owner(first);
         };
+        if let Some(quoted) = rest.iter().find(|piece| piece.text.contains(['"', '\''])) {
+            let what = format!("quotes keep nothing together: {} is a word by itself, quotes included", quoted.text);
+            let problem = Problem::warning(&self.source.name, what).at(quoted.line, quoted.span.clone());
+            let remedy = "remove the quotes; no argument can contain a blank: put it into a script of your own";
+            self.problems.push(problem.remedy(remedy));
+        }
         if rest.is_empty() {
             let problem = Problem::warning(&self.source.name, format!("{owner} has a line without resources"));
             let problem = problem.at(first.line, first.span.clone()).remedy("name a resource or remove the line");

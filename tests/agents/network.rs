@@ -231,6 +231,25 @@ fn sendarp_announces_and_touches_no_address() {
 }
 
 #[test]
+fn sendarp_with_a_netmask_announces_and_without_an_interface_that_is_there_keeps_no_group_down() {
+    let name = "network::sendarp_with_a_netmask_announces_and_without_an_interface_that_is_there_keeps_no_group_down";
+    with_net(name, |net: Net| {
+        let tap = net.on(1, Tap::arp);
+        let state = tempfile::tempdir().unwrap();
+        net.on(0, || {
+            there_and_back(state.path(), "SendArp 10.9.1.200/24/eth0", || {});
+            let started = agent(state.path(), "SendArp 10.9.1.201/24/eth7 start");
+            assert_eq!(started.code, 0);
+            assert!(format!("{started:?}").contains("nothing is announced"), "{started:?}");
+        });
+        let heard = tap.hear_arp(ms(300), usize::MAX);
+        let sender = |last| Ipv4Addr::new(10, 9, 1, last);
+        assert!(heard.iter().any(|arp| arp.operation == 2 && arp.sender == sender(200)), "{heard:?}");
+        assert!(heard.iter().all(|arp| arp.sender != sender(201)), "{heard:?}");
+    });
+}
+
+#[test]
 fn ipsrcaddr_prefers_the_address_and_gives_the_routes_back() {
     with_net("network::ipsrcaddr_prefers_the_address_and_gives_the_routes_back", |net: Net| {
         let state = tempfile::tempdir().unwrap();

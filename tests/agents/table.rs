@@ -181,6 +181,8 @@ impl Bench {
         }
         self.compare(table, "IPv6addr fd00::100/64/eth0", &ALL, true, "");
         self.compare(table, "SendArp 10.9.1.1/eth0", &ALL, false, "");
+        self.compare(table, "SendArp 10.9.1.1/24/eth0", &["start", "status", "stop"], false, "");
+        self.compare(table, "SendArp 10.9.1.1/eth7", &["start", "status", "stop"], false, "");
         for argument in ["10.9.1.5/eth0", "10.9.1.300"] {
             for name in ["IPaddr", "IPaddr2"] {
                 self.compare(table, &format!("{name} {argument}"), &["start", "status", "stop"], false, "");

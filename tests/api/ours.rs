@@ -68,6 +68,62 @@ const WRONG: &[&str] = &[
     "listnodes --",
 ];
 
+/// Every subcommand with too little, too much, and nonsense.
+fn nonsense() -> Vec<String> {
+    const SUBCOMMANDS: [&str; 12] = [
+        "clientstatus",
+        "hblinkstatus",
+        "hbstatus",
+        "listnodes",
+        "listhblinks",
+        "nodestatus",
+        "nodeweight",
+        "nodesite",
+        "nodetype",
+        "rscstatus",
+        "hbparameter",
+        "test",
+    ];
+    const BEHIND: [&str; 13] = [
+        "",
+        "-m",
+        "-x",
+        "-h",
+        "--help",
+        "--",
+        "-- -m",
+        "-mx",
+        "''",
+        "nosuch nosuch",
+        "'' ''",
+        "-m alpha",
+        "alpha eth0 -m",
+    ];
+    let behind = SUBCOMMANDS.iter().flat_map(|name| BEHIND.iter().map(move |rest| format!("{name} {rest}")));
+    behind.chain(["hbstatus -x -v", "nodetype alpha --help", "clientstatus '' ipfail abc"].map(str::to_owned)).collect()
+}
+
+/// For how long an answer is waited for that a real daemon gives within a heartbeat, and for one that never comes.
+fn patience() -> Vec<String> {
+    const OF_ONE: [&str; 12] = [
+        "abc",
+        "''",
+        "0",
+        "x1",
+        "' 2000'",
+        "2000.5",
+        "2000x",
+        "2000 -m",
+        "-- -1",
+        "4294967296",
+        "99999999999999999999",
+        "2000 more",
+    ];
+    let here = OF_ONE.iter().map(|time| format!("clientstatus alpha ipfail {time}"));
+    let nowhere = ["abc", "''", "50", "50.9", "-- -5"].iter().map(|time| format!("clientstatus nosuch ipfail {time}"));
+    here.chain(nowhere).collect()
+}
+
 fn same(host: &Host, questions: &[String]) {
     let ours = host.dir.join("bin/cl_status");
     let mut different = Vec::new();
@@ -82,7 +138,11 @@ fn same(host: &Host, questions: &[String]) {
 }
 
 fn all() -> Vec<String> {
-    questions().into_iter().chain(WRONG.iter().map(|question| (*question).to_owned())).collect()
+    let wrong = WRONG.iter().map(|question| (*question).to_owned());
+    let mut all: Vec<String> = questions().into_iter().chain(wrong).chain(nonsense()).collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 fn beside_each_other(kind: Kind) {
@@ -95,6 +155,9 @@ fn beside_each_other(kind: Kind) {
     let elsewhere =
         ["clientstatus beta ipfail 2000", "clientstatus beta nosuch 2000", "hbstatus -v"].map(str::to_owned);
     same(pair.host("alpha"), &[all(), elsewhere.into()].concat());
+    if kind == Real {
+        same(pair.host("alpha"), &patience());
+    }
 }
 
 fn our_cl_status_says_what_the_original_says_at_our_socket() {

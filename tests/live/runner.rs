@@ -25,6 +25,8 @@ pub(crate) struct Test {
 pub(crate) enum Pace {
     /// Beside others.
     Together,
+    /// Beside others; it asks for no time, so that a machine that stands still can judge it: what fails twice has failed.
+    Unhurried,
     /// With the machine to itself, because it measures.
     Alone,
     /// Only when asked for with `--ignored`: it takes minutes.
@@ -62,7 +64,8 @@ pub(crate) fn run(groups: &[&[Test]]) -> ExitCode {
         let why = missing(test.needs_real).unwrap_or_default();
         shell::print(&format!("test {} ... left out: {why}", test.name));
     }
-    let (together, alone): (Vec<_>, Vec<_>) = can.into_iter().partition(|test| test.pace == Pace::Together);
+    let (together, alone): (Vec<_>, Vec<_>) =
+        can.into_iter().partition(|test| matches!(test.pace, Pace::Together | Pace::Unhurried));
     let mut failed = run_all(together, jobs());
     failed.extend(run_all(alone, 1));
     for name in &failed {
@@ -138,7 +141,10 @@ fn passes(test: Test) -> bool {
         let ms = stalled.as_millis();
         shell::print(&format!("test {} ... not judged: the machine stood still for {ms} ms", test.name));
     };
-    let judged = judged(|| ends_well(test), not_judged);
+    let judged = match test.pace {
+        Pace::Unhurried => Some(ends_well(test).or_else(|()| ends_well(test))),
+        Pace::Together | Pace::Alone | Pace::Long => judged(|| ends_well(test), not_judged),
+    };
     let verdict = match judged {
         Some(Ok(())) => "ok",
         Some(Err(())) => "FAILED",

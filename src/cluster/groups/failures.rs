@@ -58,7 +58,7 @@ impl Cluster {
     }
 
     /// An operator has mended something: a failed group may start again, a blocked one is stopped once more.
-    pub(in crate::cluster) fn retry_group(&mut self, key: &str) -> Result<(), String> {
+    pub(in crate::cluster) fn retry_group(&mut self, key: &str) -> Result<String, String> {
         let known = || (0..self.groups.len()).map(|index| self.groups.key(index)).collect::<Vec<_>>().join(", ");
         let Some(index) = self.groups.find_by_word(key) else {
             return Err(format!("there is no resource group \"{key}\"; there are: {}", known()));
@@ -77,7 +77,7 @@ impl Cluster {
             }
         }
         self.changed();
-        Ok(())
+        Ok(self.groups.key(index))
     }
 }
 

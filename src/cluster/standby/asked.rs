@@ -38,7 +38,7 @@ impl Cluster {
     pub(in crate::cluster) fn on_request(&mut self, client: ClientId, request: Request, by: &str) {
         if let Request::Retry(group) = &request {
             return match self.retry_group(group) {
-                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![] } }),
+                Ok(group) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![group] } }),
                 Err(why) => self.refuse(client, why),
             };
         }

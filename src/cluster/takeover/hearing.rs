@@ -185,6 +185,7 @@ impl Cluster {
             sides.foreign |= self.peer.sides.foreign;
         }
         self.peer.sides = sides;
+        self.hear_of_empty_sides(message, sides);
         let given = self.given_in_doubt(message, claim);
         if let Some(holds) = self.read_letters(message) {
             self.peer.holds = holds;

@@ -2,7 +2,7 @@
 
 use crate::wire::{Kind, Message, field};
 
-use super::super::claims::{Detail, HEARD, LATIDO, Sides, key_hash};
+use super::super::claims::{Detail, EMPTY, HEARD, LATIDO, Sides, key_hash};
 use super::super::shutdown::Leaving;
 use super::super::standby::{Standby, WHY};
 use super::super::{Cluster, GroupState, OnStartFailure, Set};
@@ -57,6 +57,9 @@ impl Cluster {
             claim.set(HEARD, self.heard_of_peer());
             if let Some(why) = self.failures_in_words() {
                 claim.set(WHY, why);
+            }
+            if self.has_empty_guest() {
+                claim.set(EMPTY, "foreign");
             }
             let failed = |index: &usize| self.groups.state(*index) == GroupState::Failed;
             let invited: Vec<_> =

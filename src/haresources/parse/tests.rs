@@ -35,6 +35,12 @@ fn plain_lines_give_groups_in_file_order() {
 }
 
 #[test]
+fn that_quotes_keep_nothing_together_is_said_once_a_line() {
+    gives("alpha MailTo::a::\"it has moved\" b\n", &["alpha: MailTo::a::\"it has moved\" b"], &["1 warning"]);
+    gives("alpha a \\\n 'b'\nbeta c\n", &["alpha: a 'b'", "beta: c"], &["2 warning"]);
+}
+
+#[test]
 fn a_backslash_continues_an_entry_with_or_without_a_blank() {
     gives("alpha a \\\n   b\nbeta c\n", &["alpha: a b", "beta: c"], &[]);
     gives("alpha a\\\nb\n", &["alpha: ab"], &["2 warning"]);
