@@ -1,4 +1,5 @@
-//! What ipfail does about what it hears (`api.md` 4.2, `resources.md` 8 and 12.2 q). Reads no clock, opens nothing.
+//! What ipfail does about what it hears (`api.md` 4.2, `resources.md` 8 and 12.2 q). Reads no clock, opens nothing: the
+//! program (`cli::ipfail`) and the simulation (`simulate`) obey the same value.
 //!
 //! The two ipfails of a pair tell each other how many ping nodes they see; who sees fewer gives its resources up. The
 //! original compares counts of different moments: when a cable goes, the loss of the link is often known before the loss
@@ -10,41 +11,55 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field as wire};
 
-use super::super::old_log::Loud;
+/// The name as which it signs on.
+pub const NAME: &str = "ipfail";
 
 /// The names of the pair and its times.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
     /// This node.
-    pub(super) me: String,
+    pub me: String,
     /// The other one.
-    pub(super) peer: String,
+    pub peer: String,
     /// The ping nodes.
-    pub(super) pings: Vec<String>,
+    pub pings: Vec<String>,
     /// `auto_failback on`
-    pub(super) failback: bool,
+    pub failback: bool,
     /// Between two heartbeats.
-    pub(super) keepalive: Duration,
+    pub keepalive: Duration,
     /// Silence after which a ping node is dead.
-    pub(super) deadping: Duration,
+    pub deadping: Duration,
 }
 
 /// What the daemon says at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub struct Facts {
     /// How many ping nodes answer.
-    pub(super) pings: u32,
+    pub pings: u32,
     /// `rsc_hold`, or `transition`.
-    pub(super) holds: String,
+    pub holds: String,
 }
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Order {
+pub enum Order {
     /// To the daemon.
     Say(Message),
-    /// To the log.
-    Log(Loud, String),
+    /// To the log, as information.
+    Log(String),
+}
+
+/// What `auto_failback` means to it: whether groups go home by themselves.
+///
+/// # Errors
+/// The sentence for the log: it makes no sense there, and is not to be started again.
+pub fn goes_home(auto_failback: Option<&str>) -> Result<bool, String> {
+    match auto_failback {
+        Some("on" | "yes" | "true" | "y" | "1") => Ok(true),
+        Some("off" | "no" | "false" | "n" | "0") => Ok(false),
+        Some("legacy") => Err("auto_failback set to incompatible legacy option.".to_owned()),
+        other => Err(format!("auto_failback is neither on nor off: {}", other.unwrap_or(""))),
+    }
 }
 
 /// What is given up.
@@ -69,7 +84,7 @@ const UNREST: Duration = Duration::from_secs(300);
 
 /// What was heard, and what waits.
 #[derive(Debug)]
-pub(super) struct Decider {
+pub struct Decider {
     settings: Settings,
     told: Option<u32>,
     peer_count: Option<u32>,
@@ -79,24 +94,24 @@ pub(super) struct Decider {
 
 impl Decider {
     /// Nothing was heard yet.
-    pub(super) fn new(settings: Settings) -> Decider {
+    pub fn new(settings: Settings) -> Decider {
         Decider { settings, told: None, peer_count: None, give_up: None, orders: Vec::new() }
     }
 
     /// When [`Decider::tick`] wants to be called.
-    pub(super) fn next_deadline(&self) -> Option<Mono> {
+    pub fn next_deadline(&self) -> Option<Mono> {
         self.give_up.map(|give_up| give_up.at)
     }
 
     /// Whether a message is of any interest; for others the daemon need not be asked how things are.
-    pub(super) fn cares_for(message: &Message) -> bool {
+    pub fn cares_for(message: &Message) -> bool {
         let t = message.get(wire::T).unwrap_or_default();
         ["status", "NS_st", "ifstat", "hbapi-clstat", "num_ping_nodes", "you_are_dead", "abort_giveup", "resource"]
             .contains(&t)
     }
 
     /// Takes a message of the daemon.
-    pub(super) fn hear(&mut self, now: Mono, message: &Message, facts: &Facts) -> Vec<Order> {
+    pub fn hear(&mut self, now: Mono, message: &Message, facts: &Facts) -> Vec<Order> {
         let from_peer = message.get(wire::SRC) == Some(self.settings.peer.as_str());
         match message.get(wire::T).unwrap_or_default() {
             "status" | "NS_st" => self.on_status(now, message, facts),
@@ -121,7 +136,7 @@ impl Decider {
     }
 
     /// Does what is due.
-    pub(super) fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
+    pub fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
         let mut orders = std::mem::take(&mut self.orders);
         if let Some(due) = self.give_up.filter(|give_up| give_up.at <= now) {
             self.fire(now, due, facts);
@@ -278,7 +293,7 @@ impl Decider {
     }
 
     fn info(&mut self, text: impl Into<String>) {
-        self.orders.push(Order::Log(Loud::Info, text.into()));
+        self.orders.push(Order::Log(text.into()));
     }
 }
 
