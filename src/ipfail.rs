@@ -77,8 +77,12 @@ struct GiveUp {
     until: Mono,
     /// With so many ping nodes or more we see as many as the other node.
     enough: u32,
+    /// It was asked for; what is left is to see whether it happened.
+    asked: bool,
 }
 
+/// A request may be refused, or cross one of the other node: whoever still holds something is asked again.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Longer than any sensible script; then somebody else has to decide.
 const UNREST: Duration = Duration::from_secs(300);
 
@@ -112,6 +116,7 @@ impl Decider {
 
     /// Takes a message of the daemon.
     pub fn hear(&mut self, now: Mono, message: &Message, facts: &Facts) -> Vec<Order> {
+        self.note_success(facts);
         let from_peer = message.get(wire::SRC) == Some(self.settings.peer.as_str());
         match message.get(wire::T).unwrap_or_default() {
             "status" | "NS_st" => self.on_status(now, message, facts),
@@ -138,11 +143,17 @@ impl Decider {
     /// Does what is due.
     pub fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
         let mut orders = std::mem::take(&mut self.orders);
+        self.note_success(facts);
         if let Some(due) = self.give_up.filter(|give_up| give_up.at <= now) {
             self.fire(now, due, facts);
         }
         orders.append(&mut self.orders);
         orders
+    }
+
+    /// What was asked for has happened: whatever is held later was given back on purpose.
+    fn note_success(&mut self, facts: &Facts) {
+        self.give_up.take_if(|give_up| give_up.asked && facts.holds == "none");
     }
 
     fn on_status(&mut self, now: Mono, message: &Message, facts: &Facts) {
@@ -257,7 +268,7 @@ impl Decider {
             Lot::Foreign => self.settling(),
         };
         self.info(format!("Delayed giveup in {:.1} seconds.", delay.as_secs_f64()));
-        self.give_up = Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough });
+        self.give_up = Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough, asked: false });
     }
 
     fn fire(&mut self, now: Mono, due: GiveUp, facts: &Facts) {
@@ -284,6 +295,10 @@ impl Decider {
         self.info("giveup() called (timeout worked)");
         let ask = Message::new(&Kind::AskResources).with(wire::RSC_HOLD, set);
         self.orders.push(Order::Say(ask.with(wire::SRC, self.settings.me.as_str()).with(wire::INFO, "me")));
+        if due.lot == Lot::All {
+            let at = now + AGAIN;
+            self.give_up = Some(GiveUp { at, until: at + UNREST, asked: true, ..due });
+        }
     }
 
     /// To the other node's ipfail alone.
