@@ -77,11 +77,14 @@ struct GiveUp {
     until: Mono,
     /// With so many ping nodes or more we see as many as the other node.
     enough: u32,
-    /// It was asked for; what is left is to see whether it happened.
-    asked: bool,
+    /// How often it was asked for; what is left then is to see whether it happened.
+    asked: u32,
+    /// The other node was heard to be willing.
+    accepted: bool,
 }
 
-/// A request may be refused, or cross one of the other node: whoever still holds something is asked again.
+/// A request may be refused, or cross one of the other node: what was not taken is asked for again, after twice as long
+/// each time.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Longer than any sensible script; then somebody else has to decide.
 const UNREST: Duration = Duration::from_secs(300);
@@ -110,13 +113,22 @@ impl Decider {
     /// Whether a message is of any interest; for others the daemon need not be asked how things are.
     pub fn cares_for(message: &Message) -> bool {
         let t = message.get(wire::T).unwrap_or_default();
-        ["status", "NS_st", "ifstat", "hbapi-clstat", "num_ping_nodes", "you_are_dead", "abort_giveup", "resource"]
-            .contains(&t)
+        [
+            "status",
+            "NS_st",
+            "ifstat",
+            "hbapi-clstat",
+            "num_ping_nodes",
+            "you_are_dead",
+            "abort_giveup",
+            "ask_resources",
+            "resource",
+        ]
+        .contains(&t)
     }
 
     /// Takes a message of the daemon.
     pub fn hear(&mut self, now: Mono, message: &Message, facts: &Facts) -> Vec<Order> {
-        self.note_success(facts);
         let from_peer = message.get(wire::SRC) == Some(self.settings.peer.as_str());
         match message.get(wire::T).unwrap_or_default() {
             "status" | "NS_st" => self.on_status(now, message, facts),
@@ -129,6 +141,7 @@ impl Decider {
             }
             "you_are_dead" if from_peer => self.on_you_are_dead(now, facts),
             "abort_giveup" if from_peer => self.abort(),
+            "ask_resources" if from_peer => self.on_hand_over(message.get(wire::INFO)),
             // The other node has come to rest: what waited for that is due.
             "resource"
                 if from_peer && message.get(wire::ISSTABLE) == Some("1") && message.get(wire::INFO).is_none() =>
@@ -143,7 +156,6 @@ impl Decider {
     /// Does what is due.
     pub fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
         let mut orders = std::mem::take(&mut self.orders);
-        self.note_success(facts);
         if let Some(due) = self.give_up.filter(|give_up| give_up.at <= now) {
             self.fire(now, due, facts);
         }
@@ -151,9 +163,15 @@ impl Decider {
         orders
     }
 
-    /// What was asked for has happened: whatever is held later was given back on purpose.
-    fn note_success(&mut self, facts: &Facts) {
-        self.give_up.take_if(|give_up| give_up.asked && facts.holds == "none");
+    /// A word of the hand-over that was asked for: `other`, then `done`. Once that is over whatever is held here was given
+    /// back on purpose. A hand-over of the other node's own begins with `me`.
+    fn on_hand_over(&mut self, info: Option<&str>) {
+        let Some(give_up) = self.give_up.as_mut().filter(|give_up| give_up.asked > 0) else { return };
+        match info {
+            Some("other") => give_up.accepted = true,
+            Some("done") if give_up.accepted => self.give_up = None,
+            _ => give_up.accepted = false,
+        }
     }
 
     fn on_status(&mut self, now: Mono, message: &Message, facts: &Facts) {
@@ -268,7 +286,8 @@ impl Decider {
             Lot::Foreign => self.settling(),
         };
         self.info(format!("Delayed giveup in {:.1} seconds.", delay.as_secs_f64()));
-        self.give_up = Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough, asked: false });
+        self.give_up =
+            Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough, asked: 0, accepted: false });
     }
 
     fn fire(&mut self, now: Mono, due: GiveUp, facts: &Facts) {
@@ -296,8 +315,9 @@ impl Decider {
         let ask = Message::new(&Kind::AskResources).with(wire::RSC_HOLD, set);
         self.orders.push(Order::Say(ask.with(wire::SRC, self.settings.me.as_str()).with(wire::INFO, "me")));
         if due.lot == Lot::All {
-            let at = now + AGAIN;
-            self.give_up = Some(GiveUp { at, until: at + UNREST, asked: true, ..due });
+            let at = now + AGAIN * 2_u32.pow(due.asked.min(5));
+            let asked = due.asked.saturating_add(1);
+            self.give_up = Some(GiveUp { at, until: at + UNREST, asked, accepted: false, ..due });
         }
     }
 

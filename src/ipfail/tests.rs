@@ -70,8 +70,10 @@ fn who_is_told_that_it_sees_less_gives_up_within_two_beats() {
     assert!(due > at(1.5) && due <= at(2.5));
     let give_up = ["t=ask_resources rsc_hold=all src=alpha info=me"];
     assert_eq!(said(&alpha.tick(due, &facts(0, "local"))), give_up);
-    let resource = from_beta("resource", &[("rsc_hold", "all"), ("isstable", "1")]);
-    alpha.hear(due + KEEPALIVE, &resource, &facts(0, "none"));
+    for info in ["other", "done"] {
+        let word = from_beta("ask_resources", &[("rsc_hold", "all"), ("info", info)]);
+        assert_eq!(said(&alpha.hear(due + KEEPALIVE, &word, &facts(0, "transition"))), SILENCE);
+    }
     assert_eq!(alpha.next_deadline(), None);
 }
 
@@ -88,11 +90,18 @@ fn a_give_up_that_came_to_nothing_is_asked_for_again_and_one_that_happened_is_no
     assert_eq!(said(&alpha.tick(again, &facts(0, "transition"))), SILENCE);
     let again = alpha.next_deadline().unwrap();
     assert_eq!(said(&alpha.tick(again, &facts(0, "local"))), give_up);
+    // What beta gives away by itself is no answer to it.
+    let word = |info| from_beta("ask_resources", &[("rsc_hold", "all"), ("info", info)]);
+    for info in ["me", "done"] {
+        alpha.hear(again + KEEPALIVE, &word(info), &facts(0, "transition"));
+    }
+    let last = alpha.next_deadline().unwrap();
+    assert!(last.since(again) > again.since(due), "not ever faster");
+    assert_eq!(said(&alpha.tick(last, &facts(0, "local"))), give_up);
     // Now it happened; what a person takes back by hand stays.
-    let resource = from_beta("resource", &[("rsc_hold", "all"), ("isstable", "1")]);
-    alpha.hear(again + KEEPALIVE, &resource, &facts(0, "none"));
-    assert_eq!(alpha.next_deadline(), None);
-    alpha.hear(again + KEEPALIVE * 3, &resource, &facts(0, "local"));
+    for info in ["other", "done"] {
+        alpha.hear(last + KEEPALIVE, &word(info), &facts(0, "transition"));
+    }
     assert_eq!(alpha.next_deadline(), None);
 }
 

@@ -50,7 +50,7 @@ fn row(pair: &Pair, title: &str, notes: &[Note], next: Option<&Note>) -> Row {
     let groups = groups.map(|(at, group)| (label(group).to_owned(), pair.seen(at, from, until))).collect();
     let is_first = !pair.changes().iter().any(|change| change.at < from && change.now.is_up());
     let mut chapter = Chapter { pair, title, notes, from, groups, is_first };
-    chapter.look_who_noticed(until);
+    chapter.look_who_noticed();
     let (decided_by, lesson) = (chapter.decided_by(), chapter.lesson());
     Row { event: title.to_owned(), from, groups: chapter.groups, is_first, decided_by, lesson }
 }
@@ -73,15 +73,17 @@ impl Chapter<'_> {
     }
 
     /// A group whose clients are cut off and that nobody moves is missed until somebody notices.
-    fn look_who_noticed(&mut self, until: Mono) {
+    fn look_who_noticed(&mut self) {
         if self.unplugged().is_none() {
             return;
         }
         let groups = self.pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
         for ((at, _), (_, seen)) in groups.zip(&mut self.groups) {
-            let is_it = |change: &&super::Change| change.group == at && change.at <= until;
-            let last = self.pair.changes().iter().rev().find(is_it);
-            seen.unnoticed = last.is_some_and(|change| change.now.is_up() && !change.now.is_served());
+            let last = self.notes.iter().rev().find_map(|note| match &note.what {
+                What::Moved { group, now, .. } if *group == at => Some(*now),
+                _ => None,
+            });
+            seen.unnoticed = last.is_some_and(|now| now.is_up() && !now.is_served());
         }
     }
 
@@ -101,7 +103,7 @@ impl Chapter<'_> {
         let scripts = self
             .last_up()
             .filter(|up| *up >= given)
-            .map_or(String::new(), |up| format!(", then {} of scripts", time(up.since(given))));
+            .map_or(String::new(), |up| format!(", then {} of hand-over", time(up.since(given))));
         Some(format!(
             "no ping host for {} (deadping {deadping}), ipfail gave up {} later{scripts}",
             time(known.since(self.from)),
@@ -134,7 +136,7 @@ impl Chapter<'_> {
             return None;
         }
         self.reports().find_map(|(at, report)| match report {
-            R::NodeDead { silent_for, .. } => Some((at, *silent_for)),
+            R::NodeDead { node, silent_for } if self.pair.node(node).is_some() => Some((at, *silent_for)),
             _ => None,
         })
     }
@@ -220,6 +222,7 @@ impl Chapter<'_> {
         let limits = settings.script_timeout;
         Some(match report {
             R::NodeDead { .. } if self.has_said_goodbye() => return None,
+            R::NodeDead { node, .. } if self.pair.node(node).is_none() => return None,
             R::NodeDead { silent_for, .. } => {
                 let limit = if *silent_for > settings.deadtime + settings.keepalive { "initdead" } else { "deadtime" };
                 let allowed = if limit == "initdead" { settings.initdead } else { settings.deadtime };

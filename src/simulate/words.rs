@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
         let setting = self.setting(line, 3)?;
         if setting.is_for_ever() {
             let problem =
-                self.problem(line, line.after(3), "a daemon opens its media, and starts ipfail, only at its start");
+                self.problem(line, line.after(3), "a daemon opens its media only when it starts, and ipfail with them");
             return Err(problem.remedy("set ping HOST or set ipfail USER, for the whole play"));
         }
         Ok(setting)
