@@ -62,6 +62,26 @@ pub fn goes_home(auto_failback: Option<&str>) -> Result<bool, String> {
     }
 }
 
+/// Why nobody moves anything when a node loses its clients: what is so, and what to write into `ha.cf`; `None` where ipfail
+/// would. `respawned` is the user it is started as, and whether `apiauth` lets that one sign on.
+pub fn nobody_looks(has_ping: bool, respawned: Option<(&str, bool)>, auto_failback: &str) -> Option<(String, String)> {
+    const RESPAWN: &str = "`respawn hacluster /usr/lib/heartbeat/ipfail`";
+    let (what, write) = match respawned {
+        None if has_ping => ("there is no ipfail in ha.cf".to_owned(), RESPAWN.to_owned()),
+        None => ("there is no `ping` and no ipfail in ha.cf".to_owned(), format!("`ping ROUTER` and {RESPAWN}")),
+        Some(_) if goes_home(Some(auto_failback)).is_err() => (
+            format!("ipfail ends at once with auto_failback {auto_failback}"),
+            "`auto_failback on` or `auto_failback off`".to_owned(),
+        ),
+        Some((user, false)) => {
+            (format!("ipfail runs as {user}, whom `apiauth` does not let sign on"), RESPAWN.to_owned())
+        }
+        Some(_) if !has_ping => ("ipfail has no `ping` host to count".to_owned(), "`ping ROUTER`".to_owned()),
+        Some(_) => return None,
+    };
+    Some((what, format!("write {write} into ha.cf of both nodes")))
+}
+
 /// What is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lot {

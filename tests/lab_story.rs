@@ -103,7 +103,7 @@ fn a_client_cable_that_is_pulled_waits_for_somebody_unless_ipfail_counts_ping_ho
     // Nobody lets root sign on as ipfail.
     let root = ipfail.replace("hacluster", "root");
     let Some(table) = pulled(&files(&root)) else { return };
-    assert!(table.contains("until somebody notices") && table.contains("sign on as root"), "{table}");
+    assert!(table.contains("until somebody notices") && table.contains("ipfail runs as root"), "{table}");
 }
 
 #[test]

@@ -353,6 +353,28 @@ mod tests {
     }
 
     #[test]
+    fn of_the_programs_beside_the_daemon_ipfail_stays_and_is_ours() {
+        let mut files = asterisk();
+        files
+            .ha_cf
+            .push_str("respawn root /usr/bin/mine\nrespawn ha /usr/lib64/heartbeat/ipfail\napiauth ipfail uid=ha\n");
+        files.keep_inside();
+        let config = files.config(&files.first_node().unwrap()).unwrap();
+        files.settle_ipfail(&config);
+        // No machine has that user: it is allowed to be another one, as it was allowed before.
+        assert!(files.ha_cf.contains("\n# respawn root /usr/bin/mine\nrespawn root /mnt/ipfail\n"), "{}", files.ha_cf);
+        assert!(
+            files.ha_cf.contains("\n# apiauth ipfail uid=ha\n") && files.ha_cf.ends_with("\napiauth ipfail uid=root\n")
+        );
+        assert!(files.notices.iter().any(|notice| notice.starts_with("ipfail runs as root")), "{:?}", files.notices);
+        let mut wrong = asterisk();
+        wrong.ha_cf.push_str("respawn ha /usr/lib64/heartbeat/ipfail\n");
+        let config = wrong.config(&wrong.first_node().unwrap()).unwrap();
+        wrong.settle_ipfail(&config);
+        assert!(wrong.ha_cf.ends_with("\nrespawn ha /mnt/ipfail\n"), "who may not sign on stays so: {}", wrong.ha_cf);
+    }
+
+    #[test]
     fn all_times_run_faster_together() {
         let mut files = asterisk();
         let node = files.first_node().unwrap();

@@ -6,10 +6,9 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use crate::api::Rules;
-use crate::cluster::AutoFailback;
 use crate::config::{Config, MediumSpec};
 use crate::haresources::{Resource, ResourceGroup};
-use crate::ipfail::NAME;
+use crate::ipfail;
 
 use super::files::{Files, by_line, scale};
 use super::original;
@@ -248,18 +247,11 @@ fn bearable_speed(config: &Config) -> f64 {
 }
 
 fn nobody_looks(config: &Config) -> Option<String> {
-    let has_ping = config.settings.media.iter().any(|medium| medium.ping_node.is_some());
-    let why = match config.ipfail() {
-        None if has_ping => "there is no ipfail in ha.cf",
-        None => "there is no ping and no ipfail in ha.cf",
-        Some(_) if config.settings.auto_failback == AutoFailback::Legacy => "ipfail ends with auto_failback legacy",
-        Some(line) if !Rules::let_in(&config.apiauth, NAME, &line.user) => {
-            return Some(format!("apiauth does not let ipfail sign on as {}", line.user));
-        }
-        Some(_) if !has_ping => "ipfail has no ping host to count",
-        Some(_) => return None,
-    };
-    Some(why.to_owned())
+    let settings = &config.settings;
+    let has_ping = settings.media.iter().any(|medium| medium.ping_node.is_some());
+    let user = config.ipfail().map(|line| line.user.as_str());
+    let respawned = user.map(|user| (user, Rules::let_in(&config.apiauth, ipfail::NAME, user)));
+    ipfail::nobody_looks(has_ping, respawned, settings.auto_failback.as_str()).map(|(what, _)| what)
 }
 
 fn two_nodes(config: &Config) -> Result<[String; 2], Vec<String>> {
@@ -428,6 +420,14 @@ mod tests {
         let plan = plan("bcast eth0\nping 8.8.8.8\nping_group outside 9.9.9.9 10.9.1.77\n", "alpha service\n", None);
         assert_eq!(plan.far, [ip("8.8.8.8"), ip("9.9.9.9")]);
         assert_eq!(plan.networks[0].client, [ip("10.9.1.9"), ip("10.9.1.77")]);
+    }
+
+    #[test]
+    fn clients_come_by_the_interface_of_the_owners_first_address() {
+        let interface = |haresources: &str| plan("bcast eth0\n", haresources, None).client_interface;
+        assert_eq!(interface("beta rb\nalpha 10.0.0.7/24/eth3 ra\n"), None);
+        assert_eq!(interface("beta rb 10.0.0.7/24/eth3:1/10.0.0.255\n").as_deref(), Some("eth3"));
+        assert_eq!(interface("alpha IPaddr2::10.0.0.7 ra\n").as_deref(), Some("eth0"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{AutoFailback, Class, Event, Status};
+use crate::cluster::{Class, Event, Status};
 use crate::ipfail::{self, Decider, Facts, NAME, Order};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field as wire};
@@ -189,30 +189,9 @@ impl Pair {
 
     /// Why nobody moves anything when a node loses its clients: what is so, and what to write; `None` where ipfail would.
     pub(super) fn nobody_looks(&self, node: usize) -> Option<(String, String)> {
-        const RESPAWN: &str = "`respawn hacluster /usr/lib/heartbeat/ipfail`";
-        let said = |what: &str, remedy: String| Some((what.to_owned(), remedy));
         let settings = &self.settings[node];
         let has_ping = settings.media.iter().any(|medium| medium.ping_node.is_some());
-        match &self.ipfails[node] {
-            None if has_ping => {
-                said("there is no ipfail in ha.cf", format!("write {RESPAWN} into ha.cf of both nodes"))
-            }
-            None => said(
-                "there is no `ping` and no ipfail in ha.cf",
-                format!("write `ping ROUTER` and {RESPAWN} into ha.cf of both nodes"),
-            ),
-            Some(_) if settings.auto_failback == AutoFailback::Legacy => said(
-                "ipfail ends at once with auto_failback legacy",
-                "write `auto_failback on` or `off` into ha.cf of both nodes".to_owned(),
-            ),
-            Some(ipfail) if !ipfail.is_admitted => said(
-                &format!("ipfail runs as {}, whom `apiauth` does not let sign on", ipfail.user),
-                format!("write {RESPAWN} into ha.cf of both nodes"),
-            ),
-            Some(_) if !has_ping => {
-                said("ipfail has no `ping` host to count", "write `ping ROUTER` into ha.cf of both nodes".to_owned())
-            }
-            Some(_) => None,
-        }
+        let respawned = self.ipfails[node].as_ref().map(|ipfail| (ipfail.user.as_str(), ipfail.is_admitted));
+        ipfail::nobody_looks(has_ping, respawned, settings.auto_failback.as_str())
     }
 }

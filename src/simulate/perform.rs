@@ -47,12 +47,11 @@ impl Play {
         let mut ipfails = [self.beside.ipfail.clone(), self.beside.ipfail.clone()];
         let mut ping_groups = self.beside.ping_groups.clone();
         for (node, setting) in &self.settings {
-            match setting {
-                Setting::Ipfail(ipfail) => (0..2)
-                    .filter(|one| node.is_none_or(|node| node == *one))
-                    .for_each(|one| ipfails[one].clone_from(ipfail)),
-                Setting::PingGroup(name, hosts) => ping_groups.push((name.to_string(), hosts.clone())),
-                _ => {}
+            if let Setting::Ipfail(ipfail) = setting {
+                let meant = (0..2).filter(|one| node.is_none_or(|node| node == *one));
+                meant.for_each(|one| ipfails[one].clone_from(ipfail));
+            } else if let Setting::PingGroup(name, hosts) = setting {
+                ping_groups.push((name.to_string(), hosts.clone()));
             }
             match node {
                 Some(node) => setting.apply(&mut settings[*node]),
