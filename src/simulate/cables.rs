@@ -117,6 +117,7 @@ impl Pair {
         for way in self.cables.iter_mut().flatten() {
             *way = Direction { last_arrival: way.last_arrival, ..Direction::default() };
         }
+        self.mend_client_cables();
     }
 
     /// Whether some medium carries messages from this node to the other.

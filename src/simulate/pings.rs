@@ -72,6 +72,12 @@ impl Pair {
         self.look();
     }
 
+    pub(super) fn mend_client_cables(&mut self) {
+        self.unplugged = [false; 2];
+        self.echoes.iter_mut().for_each(|echo| echo.cut = [[false; 2]; 2]);
+        self.look();
+    }
+
     /// Whether clients reach every group.
     pub fn is_served(&self) -> bool {
         (0..self.groups.len()).all(|group| self.whereabouts(group).is_served())
