@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod dice;
 pub mod export;
 pub mod haresources;
+pub mod ipfail;
 pub mod journal;
 pub mod names;
 pub mod paths;

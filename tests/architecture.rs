@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("dice", &[]),
     ("names", &[]),
     ("time", &[]),
@@ -19,17 +19,22 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("cluster", &["wire", "haresources", "names", "time"]),
     ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
     ("api", &["cluster", "config", "wire", "names"]),
+    ("ipfail", &["wire", "time"]),
     ("record", &["cluster", "haresources", "wire", "names", "time"]),
-    ("simulate", &["cluster", "config", "haresources", "record", "diagnostic", "wire", "names", "time", "timeline"]),
+    (
+        "simulate",
+        &["cluster", "config", "haresources", "ipfail", "record", "diagnostic", "wire", "names", "time", "timeline"],
+    ),
     ("export", &["cluster", "config", "haresources"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 15] = [
+const PURE: [&str; 16] = [
     "dice",
     "api",
     "export",
+    "ipfail",
     "record",
     "names",
     "time",

@@ -55,6 +55,7 @@ fn the_whole_story_ends_well_and_a_table_tells_it() {
         &[
             "cold start of both",
             "heartbeats",
+            "client cable of the owner pulled (eth0)",
             "power-off of the owner",
             "return",
             "hand-over",
@@ -70,6 +71,49 @@ fn a_pair_of_old_files_is_played() {
     let Some(text) = lab(&["--config", config, "--scenario", "power-off"]) else { return };
     table_has(&text, &["power-off of the owner"]);
     assert!(text.contains("asterisk1") && text.contains("recorders stand in for"), "{text}");
+}
+
+/// Files of a pair with a null-modem cable, and what more `ha.cf` says.
+fn files(more: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let ha_cf = "logfacility none\nkeepalive 200ms\ndeadtime 1\ninitdead 3\nserial /dev/ttyS0\nbcast eth1\n\
+                 node left right\n";
+    std::fs::write(dir.path().join("ha.cf"), ha_cf.to_owned() + more).unwrap();
+    std::fs::write(dir.path().join("haresources"), "left 192.168.7.10/24/eth0 web\nright mail\n").unwrap();
+    std::fs::write(dir.path().join("authkeys"), "auth 1\n1 sha1 a-key\n").unwrap();
+    dir
+}
+
+fn pulled(files: &tempfile::TempDir) -> Option<String> {
+    let text = lab(&["--config", files.path().to_str().unwrap(), "--scenario", "client-cable"])?;
+    let table = text.rsplit_once("outage at the client").map_or("", |(_, table)| table).to_owned();
+    assert!(table.contains("client cable of the owner pulled (eth0)"), "{text}");
+    Some(table)
+}
+
+#[test]
+fn a_client_cable_that_is_pulled_waits_for_somebody_unless_ipfail_counts_ping_hosts() {
+    let Some(table) = pulled(&files("auto_failback on\nping 192.168.7.254\n")) else { return };
+    assert!(table.contains("until somebody notices") && table.contains("there is no ipfail in ha.cf"), "{table}");
+    // Where the package had it, and whoever may run it; a group of hosts on two networks.
+    let ipfail = "auto_failback off\nping_group routers 192.168.7.254 10.9.9.9\ndeadping 1200ms\n\
+                  respawn hacluster /usr/lib64/heartbeat/ipfail\n";
+    let Some(table) = pulled(&files(ipfail)) else { return };
+    assert!(table.contains("ipfail gave up after") && !table.contains("until somebody"), "{table}");
+    // Nobody lets root sign on as ipfail.
+    let root = ipfail.replace("hacluster", "root");
+    let Some(table) = pulled(&files(&root)) else { return };
+    assert!(table.contains("until somebody notices") && table.contains("ipfail runs as root"), "{table}");
+}
+
+#[test]
+#[ignore = "half a minute, as root, with the package heartbeat: cargo test --test lab_story -- --ignored"]
+fn beside_an_original_the_clients_of_a_pulled_cable_are_served_by_whichever_node_sees_its_ping_host() {
+    for node in ["alpha", "beta"] {
+        let Some(text) = lab(&["--original", node, "--scenario", "client-cable"]) else { return };
+        table_has(&text, &["client cable of the owner pulled (eth0)"]);
+        assert!(text.contains("ipfail gave up after"), "{text}");
+    }
 }
 
 #[test]

@@ -113,6 +113,13 @@ fn deed() -> impl Strategy<Value = String> {
         "stall NODE 4",
         "cut all",
         "cut eth0",
+        "unplug NODE",
+        "unplug NODE eth0",
+        "plug NODE",
+        "cut 10.0.0.254 10.0.0.254>NODE",
+        "cut 10.0.0.253",
+        "mend routers",
+        "ipfail-dies NODE",
         "mend all",
         "loss 20",
         "loss 0",
@@ -206,7 +213,8 @@ proptest! {
 
     #[test]
     fn whatever_befalls_a_pair_the_play_ends_and_can_be_told(lines in prop::collection::vec(deed(), 0..40)) {
-        let text = lines.join("\n");
+        let beside = "set ping 10.0.0.254\nset ping_group routers 10.0.0.252 10.0.0.253\nset ipfail hacluster\n";
+        let text = beside.to_owned() + &lines.join("\n");
         let told = play(&text);
         prop_assert!(told.is_ok(), "{told:?}");
         prop_assert_eq!(told, play(&text));
@@ -237,6 +245,9 @@ fn a_direction_a_setting_and_a_file_that_make_no_sense_are_refused_where_they_st
         ("reload alpha alpha ra ; beta", "is not used like this"),
         ("reload alpha alpha ra ; gamma rb", "is no node"),
         ("reload alpha set ping router", "a daemon opens its media only when it starts"),
+        ("reload alpha set ipfail root", "and ipfail with them"),
+        ("set alpha ping_group x y", "both nodes have the same media"),
+        ("unplug alpha all", "is not one medium between the nodes"),
         ("set alpha ping router", "both nodes have the same media"),
         ("set alpha sleep 3", "cannot be set"),
     ] {

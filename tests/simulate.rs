@@ -76,7 +76,93 @@ fn names_media_and_rules_are_the_users() {
     assert!(row(&text, "web dies").contains("web was asked and did not work"), "{text}");
     // Only one group was missed; nothing ran on both nodes, because one of them was fenced.
     assert!(row(&text, "power-off of left").contains("  web  ") && !text.contains("ran on both nodes"), "{text}");
-    assert!(!text.contains("10.0.0.254 is dead"), "a ping host answers:\n{text}");
+    let before = text.split("the client cable").next().unwrap();
+    assert!(!before.contains("10.0.0.254 is dead"), "a ping host answers:\n{text}");
+}
+
+/// The same pair with other lines in `ha.cf`, after those it has.
+fn with_lines(edit: impl Fn(String) -> String) -> TempDir {
+    let dir = directory("");
+    let path = dir.path().join("ha.cf");
+    fs::write(&path, edit(fs::read_to_string(&path).unwrap())).unwrap();
+    dir
+}
+
+const IPFAIL: &str = "respawn hacluster /usr/lib/heartbeat/ipfail\n";
+
+#[test]
+fn a_cut_client_cable_costs_deadping_and_a_little_more_where_ipfail_runs() {
+    let dir = with_lines(|text| text + IPFAIL + "deadping 8\n");
+    let (code, text, errors) = simulate(dir.path(), &[]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{text}");
+    let cut = row(&text, "the client cable of left is cut (eth7)");
+    // Of what left holds its clients miss web; those of mail go on.
+    assert!(cut.contains("9.9") || cut.contains("10."), "{cut}");
+    assert!(cut.contains(" s  web ") && cut.contains("(deadping 8 s), ipfail gave up"), "{cut}");
+    assert!(row(&text, "it is plugged in again").contains("ms"), "it goes home:\n{text}");
+    assert!(text.contains("web, because deadping is 8 s\n"), "{text}");
+    assert!(text.contains("right      ipfail: Telling other node that we have more visible ping nodes."), "{text}");
+}
+
+#[test]
+fn a_cut_client_cable_waits_until_somebody_notices_and_the_table_says_what_to_write() {
+    let other = |from: &'static str, to: &'static str| move |text: String| text.replace(from, to) + IPFAIL;
+    let ping = "ping 10.0.0.254\n";
+    for (dir, why, remedy) in [
+        (directory(""), "there is no ipfail in ha.cf", "`respawn hacluster /usr/lib/heartbeat/ipfail`"),
+        (with_lines(|text| text.replace(ping, "")), "no `ping` and no ipfail", "`ping ROUTER` and `respawn"),
+        (with_lines(other(ping, "")), "ipfail has no `ping` host", "`ping ROUTER`"),
+        (with_lines(other("auto_failback on", "auto_failback legacy")), "auto_failback legacy", "`auto_failback on`"),
+        (with_lines(|text| text + &IPFAIL.replace("hacluster", "root")), "runs as root", "`respawn hacluster"),
+        (with_lines(other(ping, "ping 10.0.0.254\napiauth ipfail uid=nobody\n")), "runs as hacluster", "`respawn"),
+    ] {
+        let (code, text, errors) = simulate(dir.path(), &[]);
+        assert_eq!((code, errors.as_str()), (0, ""), "{text}");
+        let cut = row(&text, "the client cable of left is cut (eth7)");
+        assert!(cut.contains("until somebody notices  web") && cut.contains(why), "{why}: {cut}");
+        let lesson = text.lines().find(|line| line.starts_with("  - the client cable of left")).unwrap();
+        assert!(lesson.contains("its clients wait until somebody notices") && lesson.contains(remedy), "{lesson}");
+    }
+    let (_, text, _) = simulate(directory("").path(), &["--json"]);
+    let table: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let rows = table["table"].as_array().unwrap();
+    let cut = rows.iter().find(|row| row["event"].as_str().unwrap().starts_with("the client cable")).unwrap();
+    let web = cut["groups"].as_array().unwrap().iter().find(|group| group["group"] == "web").unwrap();
+    assert_eq!(web["until_noticed"], true, "{cut}");
+}
+
+#[test]
+fn a_client_cable_that_is_the_only_medium_is_a_partition_and_its_clients_wait_for_deadtime() {
+    let dir = with_lines(|text| text.replace("serial /dev/ttyS7\n", "") + IPFAIL);
+    let (code, text, errors) = simulate(dir.path(), &[]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{text}");
+    let cut = row(&text, "the client cable of left is cut (eth7)");
+    assert!(cut.contains("(deadtime 10 s)") && cut.contains("on both nodes  web"), "{cut}");
+}
+
+#[test]
+fn a_ping_group_of_the_files_has_hosts_that_a_play_can_cut_each_way() {
+    let group = "ping_group routers 10.0.0.253 10.0.0.254\n";
+    let dir = with_lines(|text| text.replace("ping 10.0.0.254\n", group) + IPFAIL);
+    let text = "start left right\nwithin 40 home\nwait 60\ncut 10.0.0.253\ncut 10.0.0.254 10.0.0.254>right\nwait 40\n\
+                expect left runs web 10.0.0.1/24/eth7\nexpect right never said giveup()\n";
+    let (code, out, errors) = play(dir.path(), text);
+    assert_eq!((code, errors.as_str()), (1, ""), "right sees less, and gives up what it has: {out}");
+    assert!(out.contains("expect right never said giveup(): it is not so"), "{out}");
+    let text = "start left right\ncut 10.0.0.253 left\ncut 10.0.0.9\nunplug left /dev/ttyS9\nunplug left routers\n\
+                set ping_group x\nset left ping 10.0.0.1\n";
+    let (code, out, errors) = play(dir.path(), text);
+    assert_eq!((code, out.as_str()), (2, ""), "{errors}");
+    for (place, what) in [
+        ("play:2:16", "\"left\" is no direction"),
+        ("play:3:5", "\"10.0.0.9\" is no medium"),
+        ("play:4:13", "\"/dev/ttyS9\" is no medium"),
+        ("play:5:13", "\"routers\" is not one medium between the nodes"),
+        ("play:6:", "\"ping_group x\" cannot be set"),
+        ("play:7:", "both nodes have the same media"),
+    ] {
+        assert!(errors.contains(place) && errors.contains(what), "{place} {what}:\n{errors}");
+    }
 }
 
 #[test]

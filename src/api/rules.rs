@@ -59,6 +59,14 @@ impl Rules {
         Rules { of }
     }
 
+    /// Whether these rules let a user of this name sign on as `client`, by names alone: what numbers they have, and in
+    /// which groups they are, is another machine's affair.
+    pub fn let_in(given: &[ApiRule], client: &str, user: &str) -> bool {
+        let number = |name: &str| Some(if name == user { 1 } else { 2 });
+        let uid = user.parse().unwrap_or(1);
+        Rules::new(given, number, |_| Some(3)).admit(Some(client), Caller { pid: 1, uid, gid: 4 }).is_ok()
+    }
+
     /// Whether this caller may sign on; `name` is `None` for a casual client.
     ///
     /// # Errors
@@ -122,5 +130,13 @@ mod tests {
         assert!(rules.admit(Some("ipfail"), caller(HACLUSTER, 1)).is_err());
         assert_eq!(rules.admit(Some("mine"), caller(0, 0)), Ok(()));
         assert_eq!(rules.admit(Some("mine"), caller(1, 1)), Err("client failed authorization"));
+    }
+
+    #[test]
+    fn names_alone_tell_who_may_be_ipfail() {
+        let line = |uid: &str| [ApiRule { client: "ipfail".into(), uids: vec![uid.into()], gids: Vec::new() }];
+        assert!(Rules::let_in(&[], "ipfail", "hacluster") && !Rules::let_in(&[], "ipfail", "root"));
+        assert!(Rules::let_in(&line("ha"), "ipfail", "ha") && !Rules::let_in(&line("ha"), "ipfail", "hacluster"));
+        assert!(Rules::let_in(&line("77"), "ipfail", "77") && !Rules::let_in(&line("77"), "ipfail", "78"));
     }
 }

@@ -1,7 +1,5 @@
 //! The old name `ipfail`: gives this node's resources up when the other node sees more ping nodes (`api.md` 4.2). Speaks
-//! with an ipfail of the original or with one of ours; what it decides, and when, is in `decide`.
-
-mod decide;
+//! with an ipfail of the original or with one of ours; what it decides, and when, is in `crate::ipfail`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,11 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api_client::{Failure, Session, myself};
 use crate::clock::Clock;
 use crate::config::value::duration;
+use crate::ipfail::{self, Decider, Facts, Order, Settings};
 use crate::time::Mono;
 use crate::wire::{Message, field as wire};
 
 use super::old_log::{FAILED, Loud, NEVER_AGAIN, OldLog, runtime};
-use decide::{Decider, Facts, Order, Settings};
 
 /// Runs until it is told to end or the daemon goes.
 pub(super) fn ipfail() -> ExitCode {
@@ -27,7 +25,7 @@ async fn live(log: &OldLog) -> u8 {
     log.write(Loud::Debug, &format!("PID={}", std::process::id()));
     log.write(Loud::Debug, "Signing in with heartbeat");
     let socket = super::paths_from_environment().api_socket();
-    let mut session = match Session::sign_on(&socket, Some("ipfail"), myself()).await {
+    let mut session = match Session::sign_on(&socket, Some(ipfail::NAME), myself()).await {
         Ok(session) => session,
         Err(failure) => {
             log.error("Cannot sign on with heartbeat");
@@ -60,15 +58,10 @@ async fn settings(session: &mut Session, log: &OldLog) -> Result<Option<Settings
         Err(failure) => return Err(failure),
     }
     let failback = session.ask("getparm", &[("pname", "auto_failback")]).await?;
-    let failback = match failback.get("pvalue") {
-        Some("on" | "yes" | "true" | "y" | "1") => true,
-        Some("off" | "no" | "false" | "n" | "0") => false,
-        Some("legacy") => {
-            log.error("auto_failback set to incompatible legacy option.");
-            return Ok(None);
-        }
-        other => {
-            log.error(&format!("auto_failback is neither on nor off: {}", other.unwrap_or("")));
+    let failback = match ipfail::goes_home(failback.get("pvalue")) {
+        Ok(failback) => failback,
+        Err(why) => {
+            log.error(&why);
             return Ok(None);
         }
     };
@@ -173,7 +166,7 @@ async fn step(
     for order in orders {
         match order {
             Order::Say(message) => session.say(&message).await?,
-            Order::Log(loud, text) => log.write(loud, &text),
+            Order::Log(text) => log.write(Loud::Info, &text),
         }
     }
     Ok(())

@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     config: Option<PathBuf>,
     /// Play only this; may be given several times
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", group = "beside_an_original")]
     scenario: Vec<Scenario>,
     /// So many times faster than ha.cf says; 1 plays it as it is, 0.5 at half its pace (default: until deadtime is a second)
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
@@ -37,18 +37,18 @@ pub(super) struct Args {
     #[arg(long, requires = "config")]
     real_scripts: bool,
     /// A prompt: cut cables, kill nodes, hand over by hand
-    #[arg(long, group = "by_hand_or_chance", conflicts_with_all = ["scenario", "json"])]
+    #[arg(long, groups = ["by_hand_or_chance", "beside_an_original"], conflicts_with_all = ["scenario", "json"])]
     shell: bool,
     /// Faults by chance for so many seconds, then calm, again and again: links, daemons, scripts, files, requests. The
     /// promises of docs/takeover.md are judged by what the resource scripts noted
-    #[arg(long, value_name = "SECONDS", group = "by_hand_or_chance", conflicts_with_all = ["scenario", "config", "speed"],
+    #[arg(long, value_name = "SECONDS", groups = ["by_hand_or_chance", "beside_an_original"], conflicts_with_all = ["scenario", "config", "speed"],
           value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     random: Option<u64>,
     /// With --random: the seed the faults are drawn from; the same seed draws the same ones
     #[arg(long, value_name = "N", requires = "random", default_value_t = 1)]
     seed: u64,
-    /// With --shell or --random: this node runs the original heartbeat of Debian's package (as root)
-    #[arg(long, value_name = "NODE", requires = "by_hand_or_chance")]
+    /// With --shell, --random or --scenario client-cable: this node runs the original heartbeat of Debian's package (as root)
+    #[arg(long, value_name = "NODE", requires = "beside_an_original")]
     original: Option<String>,
     /// One JSON object a line, the table last
     #[arg(long)]

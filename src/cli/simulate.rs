@@ -9,13 +9,17 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::api::Rules;
 use crate::cluster::Settings;
-use crate::config::{Config, OnlyName};
+use crate::config::{Config, MediumSpec, OnlyName};
 use crate::daemon::read_config;
 use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::ResourceGroup;
+use crate::ipfail::NAME;
 use crate::paths::Paths;
-use crate::simulate::{COMMANDS, EXPECTATIONS, Performance, Play, Row, both, heading, story, table, timeline, verdict};
+use crate::simulate::{
+    Beside, COMMANDS, EXPECTATIONS, Ipfail, Performance, Play, Row, both, heading, story, table, timeline, verdict,
+};
 use crate::timeline::Columns;
 
 use super::check::rendered_all;
@@ -64,6 +68,7 @@ pub(super) struct Args {
 struct Scene {
     settings: [Settings; 2],
     groups: Vec<ResourceGroup>,
+    beside: Beside,
 }
 
 /// Runs it.
@@ -81,13 +86,13 @@ fn rehearse(args: &Args) -> Result<ExitCode, String> {
     let scene = read_scene(args.directory.as_deref().unwrap_or(&args.dir))?;
     let source = match &args.play {
         Some(path) => read_play(path)?,
-        None => SourceText::new("story", story(&scene.settings, &scene.groups)),
+        None => SourceText::new("story", story(&scene.settings, &scene.groups, &scene.beside)),
     };
     if args.show_play {
         say(&source.text);
         return Ok(ExitCode::SUCCESS);
     }
-    let play = Play::parse(&source, &scene.settings, &scene.groups)
+    let play = Play::parse_beside(&source, &scene.settings, &scene.groups, &scene.beside)
         .map_err(|problems| rendered_all(&problems, &[&source], colours(&io::stderr())))?;
     let performance = play.perform(&scene.settings, &scene.groups, args.seed);
     let wrong = wrong(&performance, &source.name);
@@ -111,7 +116,20 @@ fn read_scene(dir: &Path) -> Result<Scene, String> {
         let count = config.settings.nodes.len();
         format!("latido simulate: {} names {count} node(s), and a pair is simulated\n", paths.ha_cf().display())
     })?;
-    Ok(Scene { settings, groups: config.groups })
+    Ok(Scene { settings, beside: beside(&config), groups: config.groups })
+}
+
+/// Ping groups, and the ipfail that `respawn` starts and `apiauth` admits, or not.
+fn beside(config: &Config) -> Beside {
+    let ipfail = config.ipfail().map(|line| {
+        let is_admitted = Rules::let_in(&config.apiauth, NAME, &line.user);
+        Ipfail { user: line.user.clone(), is_admitted }
+    });
+    let groups = config.media.iter().filter_map(|medium| {
+        let MediumSpec::PingGroup { node, hosts } = medium else { return None };
+        Some((node.to_string(), hosts.clone()))
+    });
+    Beside { ipfail, ping_groups: groups.collect() }
 }
 
 fn read_play(path: &Path) -> Result<SourceText, String> {
@@ -179,20 +197,25 @@ struct JsonRow<'a> {
 struct JsonGroup<'a> {
     group: &'a str,
     without_ms: u128,
+    /// Nobody does anything about it: it is as long as that.
+    until_noticed: bool,
     both_ms: u128,
 }
 
 fn json_table(rows: &[Row], wrong: &[String]) -> String {
-    let group = |(name, seen): &'_ (String, crate::simulate::Seen)| {
-        (name.clone(), seen.without.as_millis(), seen.doubled.as_millis())
-    };
+    let group = |(name, seen): &'_ (String, crate::simulate::Seen)| (name.clone(), *seen);
     let groups: Vec<Vec<_>> = rows.iter().map(|row| row.groups.iter().map(group).collect()).collect();
     let rows = rows.iter().zip(&groups).map(|(row, groups)| JsonRow {
         at: row.from.elapsed().as_secs_f64(),
         event: &row.event,
         groups: groups
             .iter()
-            .map(|(group, without_ms, both_ms)| JsonGroup { group, without_ms: *without_ms, both_ms: *both_ms })
+            .map(|(group, seen)| JsonGroup {
+                group,
+                without_ms: seen.without.as_millis(),
+                until_noticed: seen.unnoticed,
+                both_ms: seen.doubled.as_millis(),
+            })
             .collect(),
         decided_by: &row.decided_by,
         lesson: row.lesson.as_deref(),

@@ -163,6 +163,13 @@ impl Config {
         }
     }
 
+    /// The line that starts an ipfail, if there is one.
+    pub fn ipfail(&self) -> Option<&Respawn> {
+        let is_it =
+            |line: &&Respawn| line.command.first().is_some_and(|path| path.rsplit('/').next() == Some("ipfail"));
+        self.respawn.iter().find(is_it)
+    }
+
     /// The effective `ha.cf`; read again it gives the same configuration.
     pub fn to_text(&self) -> String {
         print::ha_cf(self)

@@ -210,6 +210,8 @@ pub(super) struct StateFile {
     jobs: BTreeMap<JobId, (Process, Duration)>,
     file: Option<File>,
     told: bool,
+    /// The end has come, and nobody has to know anything.
+    closed: bool,
 }
 
 impl StateFile {
@@ -221,7 +223,14 @@ impl StateFile {
     /// Goes on from what a predecessor left; nothing is written before the first [`StateFile::keep`].
     pub(super) fn new(run_dir: &Path, alive: Duration, patience: Duration) -> StateFile {
         let state = State { boot: boot(), alive, patience, ..State::default() };
-        StateFile { path: StateFile::path(run_dir), state, jobs: BTreeMap::new(), file: None, told: false }
+        StateFile {
+            path: StateFile::path(run_dir),
+            state,
+            jobs: BTreeMap::new(),
+            file: None,
+            told: false,
+            closed: false,
+        }
     }
 
     /// What a predecessor left, of whatever boot; `None` when there is nothing that makes sense.
@@ -280,12 +289,17 @@ impl StateFile {
     /// At the end: what nobody has to know is removed.
     pub(super) fn close(&mut self) {
         if !self.state.kept.claims_anything() {
-            // Whoever finds it still finds that nothing was held.
+            // Whoever finds it still finds that nothing was held. Programs beside us that end only now are nobody's news:
+            // written down again, the file would have our successor leave as we do.
+            self.closed = true;
             spare::remove(&self.path);
         }
     }
 
     fn write(&mut self) -> Result<(), String> {
+        if self.closed {
+            return Ok(());
+        }
         self.state.jobs = self.jobs.values().copied().collect();
         let written = spare::replace(&self.path, self.state.to_text().as_bytes())
             .and_then(|()| fs::OpenOptions::new().write(true).open(&self.path));

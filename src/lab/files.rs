@@ -1,17 +1,20 @@
 //! The configuration the lab plays: a pair of our own, or a copy of the user's files made fit for two hosts on one
-//! machine. Pure but for [`Files::read`].
+//! machine. Pure but for [`Files::read`] and whether this machine has the user of ipfail.
 //!
-//! What leads out of the lab (log files elsewhere, a watchdog, fencing, mail) is taken out of the copy, unless the user's
-//! own scripts are wanted; the file stays readable, each changed line says so.
+//! What leads out of the lab (log files elsewhere, a watchdog, fencing, mail, programs beside the daemon but for ipfail) is
+//! taken out of the copy, unless the user's own scripts are wanted; the file stays readable, each changed line says so.
 
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::api::Rules;
 use crate::config::{Config, OnlyName, Sources, first_node};
 use crate::diagnostic::{Problem, SourceText};
+use crate::ipfail::NAME;
 use crate::names::NodeName;
 
+use super::original;
 use super::witness::RECORD;
 
 /// The three files and the optional fourth, as text.
@@ -29,6 +32,8 @@ pub(super) struct Files {
 
 /// Directives of `ha.cf` that reach beyond the pair.
 const OUTSIDE: [&str; 5] = ["watchdog", "stonith", "stonith_host", "respawn", "failfast"];
+/// Where no program is: the daemon starts the ipfail that is part of it.
+const IPFAIL: &str = "/mnt/ipfail";
 /// Directives of `latido.cf` that do.
 const OUTSIDE_LATIDO: [&str; 3] = ["fence", "notify", "listen"];
 /// Directives whose value is a time of the protocol.
@@ -96,11 +101,39 @@ impl Files {
 
     /// Takes out what leads out of the lab.
     pub(super) fn keep_inside(&mut self) {
-        let taken = comment_out(&mut self.ha_cf, &OUTSIDE);
+        let taken = comment_out_but(
+            &mut self.ha_cf,
+            &OUTSIDE,
+            |words| matches!(words, ["respawn" | "failfast", _, path, ..] if is_ipfail(path)),
+        );
         self.note_taken("ha.cf", &taken);
         if let Some(text) = &mut self.latido_cf {
             let taken = comment_out(text, &OUTSIDE_LATIDO);
             self.note_taken("latido.cf", &taken);
+        }
+    }
+
+    /// A ping host, which the client plays, and an ipfail for the lab's own pair.
+    pub(super) fn add_ipfail(&mut self) {
+        self.ha_cf.push_str("ping 10.9.1.254\ndeadping 600ms\nrespawn hacluster /usr/lib/heartbeat/ipfail\n");
+    }
+
+    /// Has ipfail be ours, whatever stands at its path on this machine, and be of a user whom the lab has. `config` is
+    /// what the files say.
+    pub(super) fn settle_ipfail(&mut self, config: &Config) {
+        let Some(line) = config.ipfail() else { return };
+        let is_admitted = Rules::let_in(&config.apiauth, NAME, &line.user);
+        let user = if is_admitted && !original::has_user(&line.user) { "root" } else { &line.user };
+        self.ha_cf = by_line(&self.ha_cf, |text, words| match words {
+            ["respawn" | "failfast", _, path, rest @ ..] if is_ipfail(path) => {
+                [&["respawn", user, IPFAIL][..], rest].concat().join(" ")
+            }
+            ["apiauth", name, ..] if *name == NAME && user != line.user => format!("# {text}"),
+            _ => text.to_owned(),
+        });
+        if user != line.user {
+            self.ha_cf.push_str(&format!("apiauth {NAME} uid={user}\n"));
+            self.notices.push(format!("ipfail runs as {user}: there is no user {} in the lab", line.user));
         }
     }
 
@@ -146,6 +179,10 @@ impl Files {
     }
 }
 
+fn is_ipfail(path: &str) -> bool {
+    path.rsplit('/').next() == Some(NAME)
+}
+
 /// The user's own resource scripts, by name.
 pub(super) fn read_scripts(directory: &Path) -> Vec<(String, String)> {
     let Ok(entries) = fs::read_dir(directory.join("resource.d")) else { return Vec::new() };
@@ -164,9 +201,14 @@ pub(super) fn scale(time: Duration, speed: f64) -> Duration {
 
 /// Makes a comment of each line that begins with one of these words; which were found.
 pub(super) fn comment_out(text: &mut String, names: &[&str]) -> Vec<String> {
+    comment_out_but(text, names, |_| false)
+}
+
+/// The same but for some.
+fn comment_out_but(text: &mut String, names: &[&str], stays: impl Fn(&[&str]) -> bool) -> Vec<String> {
     let mut taken = Vec::new();
     *text = by_line(text, |line, words| match words.first() {
-        Some(name) if names.contains(name) => {
+        Some(name) if names.contains(name) && !stays(words) => {
             if !taken.iter().any(|other| other == name) {
                 taken.push((*name).to_owned());
             }
@@ -308,6 +350,28 @@ mod tests {
         assert_eq!(files.latido_cf.as_deref(), Some("# fence /sbin/shoot %n\nannounce 3 100ms\n"));
         assert_eq!(files.notices.len(), 2, "{:?}", files.notices);
         assert!(files.config(&NodeName::new("asterisk2").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn of_the_programs_beside_the_daemon_ipfail_stays_and_is_ours() {
+        let mut files = asterisk();
+        files
+            .ha_cf
+            .push_str("respawn root /usr/bin/mine\nrespawn ha /usr/lib64/heartbeat/ipfail\napiauth ipfail uid=ha\n");
+        files.keep_inside();
+        let config = files.config(&files.first_node().unwrap()).unwrap();
+        files.settle_ipfail(&config);
+        // No machine has that user: it is allowed to be another one, as it was allowed before.
+        assert!(files.ha_cf.contains("\n# respawn root /usr/bin/mine\nrespawn root /mnt/ipfail\n"), "{}", files.ha_cf);
+        assert!(
+            files.ha_cf.contains("\n# apiauth ipfail uid=ha\n") && files.ha_cf.ends_with("\napiauth ipfail uid=root\n")
+        );
+        assert!(files.notices.iter().any(|notice| notice.starts_with("ipfail runs as root")), "{:?}", files.notices);
+        let mut wrong = asterisk();
+        wrong.ha_cf.push_str("respawn ha /usr/lib64/heartbeat/ipfail\n");
+        let config = wrong.config(&wrong.first_node().unwrap()).unwrap();
+        wrong.settle_ipfail(&config);
+        assert!(wrong.ha_cf.ends_with("\nrespawn ha /mnt/ipfail\n"), "who may not sign on stays so: {}", wrong.ha_cf);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod cable;
 pub mod client;
+mod clients;
 mod files;
 pub mod host;
 mod init;
@@ -182,6 +183,15 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
     let by_chance = options.random.is_some_and(|random| random::has_fence(random.seed)) && options.original.is_none();
     if by_chance || files.own && options.scenarios.contains(&Scenario::StuckFence) {
         files.add_fence();
+    }
+    let is_played = options.random.is_none() && !options.shell;
+    if files.own && is_played && (options.scenarios.is_empty() || options.scenarios.contains(&Scenario::ClientCable)) {
+        files.add_ipfail();
+    }
+    let plays_beside = |scenario: &Scenario| [Scenario::ColdStart, Scenario::ClientCable].contains(scenario);
+    if options.original.is_some() && is_played && !options.scenarios.iter().all(plays_beside) {
+        let sentence = "with --original only the scenarios cold-start and client-cable can be played";
+        return Err((NOT_HERE, sentence.to_owned()));
     }
     let plan_at = |speed| {
         Plan::new(files.clone(), speed, options.real_scripts).map_err(|problems| {

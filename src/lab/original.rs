@@ -25,6 +25,14 @@ pub(super) fn check() -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a program can be run as this user here.
+pub(super) fn has_user(name: &str) -> bool {
+    real_root() && nix::unistd::User::from_name(name).is_ok_and(|user| user.is_some())
+}
+
+/// Where its package has ipfail, and whom it runs as.
+pub(super) const IPFAIL: &str = "respawn hacluster /usr/libexec/heartbeat/ipfail";
+
 /// Whether users beyond our own exist for us, as they do not in a user namespace of one's own.
 fn real_root() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use crate::api::Rules;
 use crate::config::{Config, MediumSpec};
 use crate::haresources::{Resource, ResourceGroup};
+use crate::ipfail;
 
 use super::files::{Files, by_line, scale};
 use super::original;
@@ -28,6 +30,10 @@ pub(super) struct Plan {
     pub(super) far: Vec<Ipv4Addr>,
     /// What the client asks.
     pub(super) services: Vec<Ipv4Addr>,
+    /// The network by which clients reach the owner of the first group, where they ask for anything there.
+    pub(super) client_interface: Option<String>,
+    /// Why nobody looks whether clients reach a node; `None` when an ipfail does.
+    pub(super) nobody_looks: Option<String>,
     /// Resource scripts to be replaced by recorders.
     pub(super) recorded: BTreeSet<String>,
     /// Each node's `ha.cf`.
@@ -89,6 +95,7 @@ impl Plan {
             ));
         }
         let config = config(&files)?;
+        files.settle_ipfail(&config);
         let nodes = two_nodes(&config)?;
         let mut plan = Plan {
             nodes,
@@ -98,6 +105,8 @@ impl Plan {
             media: media(&config),
             far: Vec::new(),
             services: Vec::new(),
+            client_interface: None,
+            nobody_looks: nobody_looks(&config),
             recorded: if real_scripts { BTreeSet::new() } else { scripts(&config.groups) },
             ha_cf: [files.ha_cf.clone(), files.ha_cf.clone()],
             files,
@@ -116,6 +125,9 @@ impl Plan {
         let first_interface = self.interfaces.first().cloned().unwrap_or_else(|| "eth0".to_owned());
         let services: Vec<Service> = services(&self.config.groups, &first_interface);
         self.services = services.iter().map(|service| service.address).collect();
+        let owner = &self.nodes[self.owner()];
+        let own: Vec<_> = self.config.groups.iter().filter(|group| group.owner.as_str() == owner).cloned().collect();
+        self.client_interface = self::services(&own, &first_interface).into_iter().next().map(|first| first.interface);
         let mut wanted: Vec<(String, Ipv4Addr, u8)> =
             services.iter().map(|service| (service.interface.clone(), service.address, service.prefix)).collect();
         wanted.extend(ucasts(&self.config).into_iter().map(|(interface, address)| (interface, address, 24)));
@@ -178,7 +190,13 @@ impl Plan {
     /// When there is no such node, or no such program.
     pub(super) fn with_original(mut self, name: &str) -> Result<Plan, String> {
         original::check()?;
-        self.original = Some(self.node(name).ok_or(format!("there is no node {name}: {}", self.nodes.join(", ")))?);
+        let node = self.node(name).ok_or(format!("there is no node {name}: {}", self.nodes.join(", ")))?;
+        self.original = Some(node);
+        // It has its own.
+        self.ha_cf[node] = by_line(&self.ha_cf[node], |line, words| match words {
+            ["respawn", _, path, ..] if path.ends_with("/ipfail") => original::IPFAIL.to_owned(),
+            _ => line.to_owned(),
+        });
         Ok(self)
     }
 
@@ -226,6 +244,14 @@ fn bearable_speed(config: &Config) -> f64 {
     let deadtime = config.settings.deadtime.as_secs_f64() / LONGEST_DEADTIME;
     let keepalive = config.settings.keepalive.as_secs_f64() / SHORTEST_KEEPALIVE;
     deadtime.min(keepalive).max(1.0)
+}
+
+fn nobody_looks(config: &Config) -> Option<String> {
+    let settings = &config.settings;
+    let has_ping = settings.media.iter().any(|medium| medium.ping_node.is_some());
+    let user = config.ipfail().map(|line| line.user.as_str());
+    let respawned = user.map(|user| (user, Rules::let_in(&config.apiauth, ipfail::NAME, user)));
+    ipfail::nobody_looks(has_ping, respawned, settings.auto_failback.as_str()).map(|(what, _)| what)
 }
 
 fn two_nodes(config: &Config) -> Result<[String; 2], Vec<String>> {
@@ -394,6 +420,14 @@ mod tests {
         let plan = plan("bcast eth0\nping 8.8.8.8\nping_group outside 9.9.9.9 10.9.1.77\n", "alpha service\n", None);
         assert_eq!(plan.far, [ip("8.8.8.8"), ip("9.9.9.9")]);
         assert_eq!(plan.networks[0].client, [ip("10.9.1.9"), ip("10.9.1.77")]);
+    }
+
+    #[test]
+    fn clients_come_by_the_interface_of_the_owners_first_address() {
+        let interface = |haresources: &str| plan("bcast eth0\n", haresources, None).client_interface;
+        assert_eq!(interface("beta rb\nalpha 10.0.0.7/24/eth3 ra\n"), None);
+        assert_eq!(interface("beta rb 10.0.0.7/24/eth3:1/10.0.0.255\n").as_deref(), Some("eth3"));
+        assert_eq!(interface("alpha IPaddr2::10.0.0.7 ra\n").as_deref(), Some("eth0"));
     }
 
     #[test]

@@ -176,7 +176,7 @@ impl Play {
     /// client's. `home` names the node of each group; nodes that are off or without daemon are not asked.
     pub(super) fn settled(&self, home: impl Fn(&ResourceGroup) -> usize) -> Result<(), String> {
         for node in [0, 1] {
-            if self.pair.runs(node) {
+            if self.speaks(node) {
                 let status = self.pair.status(node).ok_or(format!("{} does not answer", self.name(node)))?;
                 if !status.stable {
                     return Err(format!("{} is still deciding", self.name(node)));
@@ -265,6 +265,11 @@ impl Play {
             }
         }
         Ok(())
+    }
+
+    /// Whether a daemon of ours runs there: an original does not say how it sees things.
+    pub(super) fn speaks(&self, node: usize) -> bool {
+        self.pair.runs(node) && self.pair.plan.original != Some(node)
     }
 
     pub(super) fn name(&self, node: usize) -> &str {

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::play::{Failed, Play};
 use super::story::ms;
 use super::timeline::What;
-use super::trouble;
+use super::{clients, trouble};
 use crate::client::{Answer, Ask};
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
@@ -23,6 +23,8 @@ pub enum Scenario {
     Heartbeats,
     /// Each cable is pulled while another one still beats
     Cable,
+    /// The owner's cable to its clients is pulled; an ipfail moves everything, if there is one
+    ClientCable,
     /// The owner of the first group loses power
     PowerOff,
     /// It returns
@@ -46,10 +48,11 @@ pub enum Scenario {
 }
 
 /// What is played when nothing else is asked for, in the order in which it tells a story.
-pub(super) const ALL: [Scenario; 8] = [
+pub(super) const ALL: [Scenario; 9] = [
     Scenario::ColdStart,
     Scenario::Heartbeats,
     Scenario::Cable,
+    Scenario::ClientCable,
     Scenario::PowerOff,
     Scenario::Return,
     Scenario::HandOver,
@@ -64,6 +67,7 @@ impl Scenario {
             Scenario::ColdStart => cold_start(play),
             Scenario::Heartbeats => heartbeats(play),
             Scenario::Cable => cable(play),
+            Scenario::ClientCable => clients::client_cable(play),
             Scenario::PowerOff => power_off(play),
             Scenario::Return => owner_returns(play),
             Scenario::HandOver => hand_over(play),
@@ -140,7 +144,8 @@ fn cable(play: &mut Play) -> Result<(), Failed> {
         play.row_without("cable pulled", Some("(not played)"), why);
         return Ok(());
     }
-    for medium in media {
+    let clients = play.pair.plan.client_interface.clone();
+    for medium in media.into_iter().filter(|medium| Some(medium) != clients.as_ref()) {
         pull(play, &medium)?;
     }
     Ok(())
@@ -169,11 +174,8 @@ fn pull(play: &mut Play, medium: &str) -> Result<(), Failed> {
     let others: Vec<&String> = play.pair.plan.media.iter().filter(|other| *other != medium).collect();
     let still = others.iter().map(|other| other.as_str()).collect::<Vec<_>>().join(", ");
     let decided = format!("{still} still beat: {}", if stayed { "no resource moved" } else { "yet resources moved" });
-    if serial {
-        play.row(&format!("null-modem cable pulled ({medium})"), begin, decided);
-    } else {
-        play.row_without(&format!("network cable pulled ({medium})"), Some("(client cut off too)"), decided);
-    }
+    let cable = if serial { "null-modem" } else { "network" };
+    play.row(&format!("{cable} cable pulled ({medium})"), begin, decided);
     play.deed(&format!("plug {medium} in again"));
     play.set_cut(owner, &[medium.to_owned()], false);
     play.until("heartbeats over every medium again", bound, Play::all_links_up)?;
@@ -257,7 +259,7 @@ fn owner_returns(play: &mut Play) -> Result<(), Failed> {
 }
 
 fn both_active(play: &Play) -> Result<(), String> {
-    for node in [0, 1] {
+    for node in [0, 1].into_iter().filter(|node| play.pair.plan.original != Some(*node)) {
         let status = play.pair.status(node).ok_or(format!("{} does not answer", play.name(node)))?;
         if let Some(other) = status.nodes.iter().find(|other| other.status != "active" && !other.ping) {
             return Err(format!("{} sees {} as {}", play.name(node), other.name, other.status));
@@ -429,7 +431,7 @@ pub(super) fn home(play: &mut Play) -> Result<(), Failed> {
 }
 
 fn both_stable(play: &Play) -> Result<(), String> {
-    for node in [0, 1] {
+    for node in [0, 1].into_iter().filter(|node| play.pair.plan.original != Some(*node)) {
         if !play.pair.status(node).is_some_and(|status| status.stable) {
             return Err(format!("{} is still deciding", play.name(node)));
         }

@@ -217,7 +217,7 @@ mod tests {
         };
         vec![
             row("power-off of the owner", Some(507), None, "silence of 501 ms"),
-            row("network cable pulled", Some(1200), Some("(client cut off too)"), "no resource moved"),
+            row("client cable pulled", Some(1200), Some("until somebody notices"), "nobody acts"),
             row("cold start", None, None, ""),
         ]
     }
@@ -225,9 +225,9 @@ mod tests {
     #[test]
     fn the_table_lines_up() {
         let expected = "
-  event                    outage at the client   what decided it
-  power-off of the owner   507 ms                 silence of 501 ms
-  network cable pulled     (client cut off too)   no resource moved
+  event                    outage at the client     what decided it
+  power-off of the owner   507 ms                   silence of 501 ms
+  client cable pulled      until somebody notices   nobody acts
   cold start               –
 ";
         assert_eq!(text_table(&rows(), Duration::ZERO), expected);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::cluster::{Event, Medium};
-use crate::names::{MediumId, NodeName};
+use crate::names::MediumId;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
@@ -12,7 +12,7 @@ use super::fault::LOST_A_LOT;
 use super::{Fault, Pair, What};
 
 const SERIAL_DELAY: Duration = Duration::from_millis(110);
-const UDP_DELAY: Duration = Duration::from_micros(200);
+pub(super) const UDP_DELAY: Duration = Duration::from_micros(200);
 /// Usual differences in how long a message takes, in microseconds; where messages are lost they are larger.
 const JITTER: u64 = 1_000;
 const JITTER_OF_A_BAD_LINE: u64 = 40_000;
@@ -117,6 +117,7 @@ impl Pair {
         for way in self.cables.iter_mut().flatten() {
             *way = Direction { last_arrival: way.last_arrival, ..Direction::default() };
         }
+        self.mend_client_cables();
     }
 
     /// Whether some medium carries messages from this node to the other.
@@ -218,20 +219,6 @@ impl Pair {
         }
         self.cables[place][node].last_arrival = at.max(way.last_arrival);
         at
-    }
-
-    /// A ping host answers each heartbeat (`wire.md` 7).
-    fn echo(&mut self, node: usize, message: &Message, place: usize, medium: MediumId, host: &NodeName) {
-        let is_cut = self.cables.get(place).is_some_and(|cable| !cable[node].works());
-        if is_cut || message.kind() != Kind::Status {
-            return;
-        }
-        let answer = Message::new(&Kind::NsSt)
-            .with(field::ST, "ping")
-            .with(field::SRC, host.as_str())
-            .with(field::TS, format!("{:x}", self.moment().wall.0));
-        let at = self.now + UDP_DELAY;
-        self.later(at, node, Event::Message { medium, at, message: answer });
     }
 }
 

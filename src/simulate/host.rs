@@ -9,6 +9,7 @@ use crate::names::{JobId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Sequence};
 
+use super::beside::Company;
 use super::original::Original;
 use super::puppet::Puppet;
 use super::script::Effect;
@@ -45,6 +46,8 @@ pub(super) struct Host {
     pub(super) puppet: Option<Puppet>,
     /// It runs the original.
     pub(super) original: Option<Original>,
+    /// What its daemon has started beside itself.
+    pub(super) company: Company,
     /// Its clock stood still for so long.
     pub(super) lag: Duration,
     /// What its clock showed when it last stood still.
@@ -121,6 +124,7 @@ impl Host {
             said: (Mono::ZERO, Duration::ZERO, Duration::ZERO),
             puppet: None,
             original: None,
+            company: Company::default(),
             lag: Duration::ZERO,
             frozen_at: Mono::ZERO,
             wall_ahead: 0,
@@ -174,6 +178,10 @@ pub(super) enum Coming {
     Restart,
     /// The note is written: the daemon goes on with what it had to do after it.
     Noted(Box<Kept>, Vec<Action>),
+    /// Its ipfail signs on.
+    IpfailStarts,
+    /// What its ipfail waited for is due.
+    IpfailWakes,
 }
 
 impl Coming {
@@ -186,6 +194,8 @@ impl Coming {
     pub(super) fn waits(&self) -> bool {
         match self {
             Coming::Event(_) | Coming::HeldBack { .. } | Coming::Birth(_) | Coming::Noted(..) => true,
+            // It gets no answer before.
+            Coming::IpfailStarts | Coming::IpfailWakes => true,
             Coming::ScriptEnds { .. } | Coming::ComesUp(_) | Coming::FenceEnds { .. } | Coming::Restart => false,
         }
     }
@@ -196,6 +206,7 @@ impl Coming {
             Coming::ScriptEnds { .. } | Coming::ComesUp(_) | Coming::FenceEnds { .. } | Coming::Birth(_) => true,
             Coming::Restart => true,
             Coming::Event(_) | Coming::HeldBack { .. } | Coming::Noted(..) => false,
+            Coming::IpfailStarts | Coming::IpfailWakes => false,
         }
     }
 
@@ -207,6 +218,7 @@ impl Coming {
             | Coming::HeldBack { job, .. }
             | Coming::Event(Event::Done { job, .. }) => Some(*job),
             Coming::Event(_) | Coming::ComesUp(_) | Coming::Birth(_) | Coming::Restart | Coming::Noted(..) => None,
+            Coming::IpfailStarts | Coming::IpfailWakes => None,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::cluster::{Birth, Cluster, Event, Kept, Past, Silence};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::Generation;
 
+use super::beside::Company;
 use super::host::{Coming, Exchange, NotesFault, Pending};
 use super::{Fault, Pair};
 
@@ -199,6 +200,7 @@ impl Pair {
         let host = &mut self.hosts[node];
         host.cluster = None;
         host.exchange = Exchange::No;
+        host.company = Company::default();
         host.told = false;
         host.life += 1;
         host.born_at = None;

@@ -2,6 +2,7 @@
 //!
 //! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
 
+mod beside;
 mod cables;
 mod fault;
 mod host;
@@ -10,6 +11,7 @@ mod note;
 mod orders;
 mod original;
 mod perform;
+mod pings;
 mod play;
 mod presence;
 mod promises;
@@ -36,6 +38,7 @@ use crate::names::NodeName;
 use crate::time::Mono;
 use crate::wire::Message;
 
+pub use beside::{Beside, Ipfail};
 pub use cables::Direction;
 pub use fault::Fault;
 pub use host::NotesFault;
@@ -43,6 +46,7 @@ pub use note::{Note, What};
 pub use orders::{Answered, Asked};
 pub use original::Version;
 pub use perform::{Complaint, Performance};
+pub use pings::Way;
 pub use play::{COMMANDS, EXPECTATIONS, Play};
 pub use presence::{Change, Double, Seen, Where};
 pub use promises::{Broken, Promise};
@@ -55,6 +59,7 @@ pub use timeline::{heading, label, time, timeline};
 pub use verdict::{Row, verdict};
 
 use host::{Host, Pending};
+use pings::Echo;
 use setting::Setting;
 
 /// The nodes' names in an ordinary pair.
@@ -76,6 +81,12 @@ pub struct Pair {
     seed: u64,
     /// Of each medium its two directions, by the node that speaks.
     cables: Vec<[Direction; 2]>,
+    /// The hosts that are pinged, with their own ways.
+    echoes: Vec<Echo>,
+    /// Whose client cable is cut.
+    unplugged: [bool; 2],
+    /// The ipfail each node's daemon starts.
+    ipfails: [Option<Ipfail>; 2],
     lost_in_a_row: [u64; 2],
     /// How scripts behave.
     pub scripts: Scripts,
@@ -117,6 +128,9 @@ impl Pair {
         let layout = Fault::of_layout(&settings, &groups);
         Pair {
             cables: vec![[Direction::default(); 2]; settings[0].media.len()],
+            echoes: pings::echoes(&settings[0].media),
+            unplugged: [false; 2],
+            ipfails: [None, None],
             lost_in_a_row: [0, 0],
             first_digest: settings[0].resources_digest.clone(),
             hosts: [Host::off(&groups), Host::off(&groups)],

@@ -47,6 +47,8 @@ pub enum What {
     Ran(Invocation, Outcome),
     /// The operator was told.
     Said(Report),
+    /// The ipfail of a node logged this.
+    Beside(String),
     /// An original logged this.
     Logged(String),
     /// A client was answered.
@@ -87,6 +89,7 @@ impl What {
             What::Sent(text) => format!("send    {text}"),
             What::Ran(call, outcome) if outcome.said.is_empty() => format!("run     {call} -> {}", outcome.exit),
             What::Ran(call, outcome) => format!("run     {call} -> {}, says {}", outcome.exit, outcome.said),
+            What::Beside(text) => format!("ipfail  {text}"),
             What::Logged(text) => format!("log     {text}"),
             What::Said(report) => format!("report  {}: {report}", report.level().as_str()),
             What::Replied(response) => format!("reply   {response:?}"),

@@ -8,7 +8,7 @@ use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
 use super::play::{Command, Expectation, Original, Play, Reload, Step, Ways};
-use super::{Note, Pair, Setting, What, label};
+use super::{Note, Pair, Setting, Way, What, label};
 
 /// A pair after a play.
 #[derive(Debug)]
@@ -44,7 +44,15 @@ impl Play {
     /// The pair as the first step finds it.
     pub fn begin(&self, settings: &[Settings; 2], groups: &[ResourceGroup], seed: Option<u64>) -> Performance {
         let mut settings = settings.clone();
+        let mut ipfails = [self.beside.ipfail.clone(), self.beside.ipfail.clone()];
+        let mut ping_groups = self.beside.ping_groups.clone();
         for (node, setting) in &self.settings {
+            if let Setting::Ipfail(ipfail) = setting {
+                let meant = (0..2).filter(|one| node.is_none_or(|node| node == *one));
+                meant.for_each(|one| ipfails[one].clone_from(ipfail));
+            } else if let Setting::PingGroup(name, hosts) = setting {
+                ping_groups.push((name.to_string(), hosts.clone()));
+            }
             match node {
                 Some(node) => setting.apply(&mut settings[*node]),
                 None => settings.iter_mut().for_each(|both| setting.apply(both)),
@@ -57,6 +65,8 @@ impl Play {
         let seed = seed.or(self.seed);
         let mut pair = Pair::of(settings, groups.to_vec(), seed.unwrap_or(7));
         pair.exact = seed.is_none();
+        pair.ipfails = ipfails;
+        ping_groups.iter().for_each(|(name, hosts)| pair.set_ping_group(name, hosts));
         Performance { pair, complaints: Vec::new() }
     }
 }
@@ -112,6 +122,10 @@ impl Performance {
             C::Notes(node, how) => pair.spoil_notes(*node, *how),
             C::Generation(node, number) => pair.start_with_generation(*node, *number),
             C::Cut(ways, is_cut) => cut(pair, ways, *is_cut),
+            C::CutPing(host, nodes, ways, is_cut) => cut_ping(pair, host, nodes, ways, *is_cut),
+            C::Plug(node, medium, true) => pair.unplug(*node, *medium),
+            C::Plug(node, medium, false) => pair.plug(*node, *medium),
+            C::IpfailDies(node) => pair.ipfail_dies(*node),
             C::Loss(ways, share) => each(ways, |medium, from| pair.lose_on(medium, from, *share)),
             C::Delay(ways, time) => each(ways, |medium, from| pair.delay(medium, from, *time)),
             C::Repeats(ways, share) => each(ways, |medium, from| pair.repeat(medium, from, *share)),
@@ -206,8 +220,22 @@ fn cut(pair: &mut Pair, ways: &Ways, is_cut: bool) {
         } else {
             pair.remark(&format!("{verb} {name}"));
             pair.cut_both(*medium, is_cut);
+            if !is_cut && pair.media()[*medium].ping_node.is_some() {
+                [0, 1].into_iter().for_each(|node| pair.cut_ping(&name, node, Way::Back, false));
+            }
         }
     }
+}
+
+fn cut_ping(pair: &mut Pair, host: &str, nodes: &[usize], ways: &[Way], is_cut: bool) {
+    let verb = if is_cut { "cut" } else { "mend" };
+    let direction = match (nodes, ways) {
+        ([node], [Way::There]) => format!(" {}>{host}", pair.name(*node)),
+        ([node], [Way::Back]) => format!(" {host}>{}", pair.name(*node)),
+        _ => String::new(),
+    };
+    pair.remark(&format!("{verb} {host}{direction}"));
+    nodes.iter().for_each(|node| ways.iter().for_each(|way| pair.cut_ping(host, *node, *way, is_cut)));
 }
 
 /// Whether it is so; of the notes those from `read` on are looked at.
@@ -216,6 +244,8 @@ fn is_so(what: &Expectation, pair: &Pair, read: &Cell<usize>) -> bool {
     match what {
         Expectation::Home => groups().all(|group| pair.is_home(group)),
         Expectation::Once => groups().all(|group| pair.whereabouts(group).is_once()),
+        Expectation::Served => pair.is_served(),
+        Expectation::Unserved => !pair.is_served(),
         Expectation::Runs(node, words) => pair.running(*node) == *words,
         Expectation::MayRun(node, words) => pair.may_run(*node) == *words,
         Expectation::Answered => pair.pending_requests().is_empty(),

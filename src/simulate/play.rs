@@ -8,14 +8,15 @@ use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::{ResourceGroup, Verb};
 
 use super::reader::Reader;
-use super::{Behaviour, NotesFault, Setting, Settings, Version};
+use super::{Behaviour, Beside, NotesFault, Setting, Settings, Version, Way};
 
 /// Every command with its words, and what it does.
-pub const COMMANDS: [(&str, &str); 60] = [
+pub const COMMANDS: [(&str, &str); 63] = [
     ("group NODE RESOURCE...", "this group, and others given like this, instead of those of haresources"),
     (
         "set [NODE] NAME VALUE...",
-        "keepalive, deadtime, warntime, initdead, deadping, ping, auto_failback and the rules of latido.cf, on both or one",
+        "keepalive, deadtime, warntime, initdead, deadping, auto_failback and the rules of latido.cf, on both or one; ping \
+         HOST, ping_group NAME HOST... on both; ipfail USER|none: whom `respawn` starts it as",
     ),
     ("seed NUMBER", "scripts and cables take a little longer or shorter each time, as this number has it"),
     ("promises", "from here on the promises of docs/takeover.md are asked after every event"),
@@ -37,8 +38,19 @@ pub const COMMANDS: [(&str, &str); 60] = [
         "how its next daemon finds the notes of the last; old: without their last change",
     ),
     ("generation NODE NUMBER", "its next daemon starts with this one"),
-    ("cut MEDIUM|all [FROM>TO]", "carries nothing any more, in one direction or both; of a ping host NODE>HOST"),
+    (
+        "cut MEDIUM|all [FROM>TO]",
+        "carries nothing any more, in one direction or both; of a ping host, or a host of a ping group, NODE>HOST or \
+         HOST>NODE",
+    ),
     ("mend MEDIUM|all [FROM>TO]", "carries everything again"),
+    (
+        "unplug NODE [MEDIUM]",
+        "its client cable is cut: clients and ping hosts do not reach it, nor what is said on MEDIUM if that is the same \
+         cable",
+    ),
+    ("plug NODE [MEDIUM]", "that cable is whole again"),
+    ("ipfail-dies NODE", "somebody kills it; its daemon starts another one"),
     ("loss PERCENT [MEDIUM|all [FROM>TO]]", "of messages on each medium, or this one"),
     ("delay MEDIUM|all TIME [FROM>TO]", "messages take so much longer; 0 for none"),
     ("repeats PERCENT [MEDIUM|all [FROM>TO]]", "of messages arrive twice"),
@@ -90,9 +102,10 @@ pub const COMMANDS: [(&str, &str); 60] = [
 ];
 
 /// What may be expected.
-pub const EXPECTATIONS: [(&str, &str); 12] = [
+pub const EXPECTATIONS: [(&str, &str); 13] = [
     ("home", "every group runs on its own node and nowhere else"),
     ("once", "every group runs on exactly one node"),
+    ("served | unserved", "clients reach every group, or not all of them"),
     ("NODE runs nothing", "no resource of these groups"),
     ("NODE runs RESOURCE...", "these and no others"),
     ("NODE may run nothing", "and nothing was begun there that was not stopped since, on evidence"),
@@ -113,6 +126,8 @@ pub struct Play {
     pub(super) groups: Vec<ResourceGroup>,
     pub(super) seed: Option<u64>,
     pub(super) steps: Vec<Step>,
+    /// What the files say beside the settings.
+    pub(super) beside: Beside,
 }
 
 /// A line of a play that does something.
@@ -144,6 +159,9 @@ pub(super) enum Command {
     Notes(usize, NotesFault),
     Generation(usize, u64),
     Cut(Ways, bool),
+    CutPing(String, Vec<usize>, Vec<Way>, bool),
+    Plug(usize, Option<usize>, bool),
+    IpfailDies(usize),
     Loss(Ways, u64),
     Delay(Ways, Duration),
     Repeats(Ways, u64),
@@ -204,6 +222,8 @@ pub(super) enum Original {
 pub(super) enum Expectation {
     Home,
     Once,
+    Served,
+    Unserved,
     Runs(usize, Vec<String>),
     MayRun(usize, Vec<String>),
     Answered,
@@ -226,7 +246,21 @@ impl Play {
         settings: &[Settings; 2],
         groups: &[ResourceGroup],
     ) -> Result<Play, Vec<Problem>> {
-        let (play, problems) = Reader::new(source, settings, groups).read();
+        Play::parse_beside(source, settings, groups, &Beside::default())
+    }
+
+    /// The same beside these programs and ping groups.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of its lines.
+    pub fn parse_beside(
+        source: &SourceText,
+        settings: &[Settings; 2],
+        groups: &[ResourceGroup],
+        beside: &Beside,
+    ) -> Result<Play, Vec<Problem>> {
+        let (mut play, problems) = Reader::new(source, settings, groups, beside).read();
+        play.beside = beside.clone();
         if problems.is_empty() { Ok(play) } else { Err(problems) }
     }
 }

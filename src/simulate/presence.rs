@@ -18,6 +18,8 @@ pub struct Where {
     pub whole: [bool; 2],
     /// Something of it runs on both.
     pub doubled: bool,
+    /// Of each node: its client cable is cut.
+    pub cut_off: [bool; 2],
 }
 
 impl Where {
@@ -26,17 +28,28 @@ impl Where {
         self.whole[0] || self.whole[1]
     }
 
+    /// Somewhere all of it runs and clients reach it.
+    pub fn is_served(self) -> bool {
+        self.server().is_some()
+    }
+
+    /// The node that serves clients.
+    pub(super) fn server(self) -> Option<usize> {
+        (0..2).find(|node| self.whole[*node] && !self.cut_off[*node])
+    }
+
     /// All of it on one node and nothing of it on the other, as it should be.
     pub fn is_once(self) -> bool {
         self.is_up() && !self.doubled
     }
 
-    fn of(group: &ResourceGroup, running: [&BTreeSet<String>; 2]) -> Where {
+    fn of(group: &ResourceGroup, running: [&BTreeSet<String>; 2], cut_off: [bool; 2]) -> Where {
         let on = |node: usize, word: &String| running[node].contains(word);
         let words = || group.resources.iter().map(|resource| &resource.word);
         Where {
             whole: [0, 1].map(|node| words().all(|word| on(node, word))),
             doubled: words().any(|word| on(0, word) && on(1, word)),
+            cut_off,
         }
     }
 }
@@ -55,10 +68,12 @@ pub struct Change {
 /// What the users of a group saw from one moment to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// For how long it was nowhere.
+    /// For how long its clients reached it nowhere.
     pub without: Duration,
     /// For how long something of it ran on both nodes.
     pub doubled: Duration,
+    /// Nothing was done about that: it lasts until somebody notices.
+    pub unnoticed: bool,
 }
 
 /// A resource that runs, or may run, on both nodes.
@@ -90,7 +105,7 @@ impl Pair {
         let of_group = self.changes.iter().filter(|change| change.group == group && change.at <= until);
         for (to, next) in of_group.map(|change| (change.at, change.now)).chain([(until, Where::default())]) {
             let time = to.since(at);
-            seen.without += if was.is_up() { Duration::ZERO } else { time };
+            seen.without += if was.is_served() { Duration::ZERO } else { time };
             seen.doubled += if was.doubled { time } else { Duration::ZERO };
             (at, was) = (at.max(to), next);
         }
@@ -185,7 +200,7 @@ impl Pair {
     /// Notes what has changed.
     pub(super) fn look(&mut self) {
         for (index, group) in self.groups.iter().enumerate() {
-            let now = Where::of(group, [&self.hosts[0].running, &self.hosts[1].running]);
+            let now = Where::of(group, [&self.hosts[0].running, &self.hosts[1].running], self.unplugged);
             if self.whereabouts[index] != now {
                 let was = std::mem::replace(&mut self.whereabouts[index], now);
                 self.changes.push(Change { at: self.now, group: index, now });
@@ -234,8 +249,11 @@ mod tests {
         at(&mut pair, 20);
         pair.runs_by_itself(0, "ra");
         at(&mut pair, 24);
-        let seen =
-            |without, doubled| Seen { without: Duration::from_secs(without), doubled: Duration::from_secs(doubled) };
+        let seen = |without, doubled| Seen {
+            without: Duration::from_secs(without),
+            doubled: Duration::from_secs(doubled),
+            unnoticed: false,
+        };
         assert_eq!(pair.seen(0, Mono::ZERO, secs(24)), seen(5, 4));
         assert_eq!(pair.seen(0, secs(12), secs(22)), seen(3, 2));
         assert_eq!(pair.seen(0, secs(16), secs(19)), seen(0, 0));

@@ -9,7 +9,7 @@ use crate::names::NodeName;
 
 use super::play::{COMMANDS, Command, EXPECTATIONS, Expectation, Original, Play, Reload, Step};
 use super::words::Line;
-use super::{Behaviour, NotesFault, Setting, Settings, Version};
+use super::{Behaviour, Beside, NotesFault, Setting, Settings, Version};
 
 /// What is known while a play is read.
 pub(super) struct Reader<'a> {
@@ -17,17 +17,25 @@ pub(super) struct Reader<'a> {
     pub(super) nodes: [&'a NodeName; 2],
     /// Of each medium its name, and whether it carries messages between the nodes.
     pub(super) media: Vec<(&'a str, bool)>,
+    /// The hosts of ping groups.
+    pub(super) members: Vec<String>,
     pub(super) resources: BTreeSet<Resource>,
     pub(super) lasts: Duration,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(source: &'a SourceText, settings: &'a [Settings; 2], groups: &'a [ResourceGroup]) -> Reader<'a> {
+    pub(super) fn new(
+        source: &'a SourceText,
+        settings: &'a [Settings; 2],
+        groups: &'a [ResourceGroup],
+        beside: &Beside,
+    ) -> Reader<'a> {
         let media = settings[0].media.iter().map(|medium| (medium.id.as_str(), medium.ping_node.is_none()));
         Reader {
             source,
             nodes: [&settings[0].me, &settings[1].me],
             media: media.collect(),
+            members: beside.ping_groups.iter().flat_map(|(_, hosts)| hosts.clone()).collect(),
             resources: groups.iter().flat_map(|group| group.resources.clone()).collect(),
             lasts: Duration::ZERO,
         }
@@ -38,7 +46,8 @@ impl<'a> Reader<'a> {
         let text: &'a str = &self.source.text;
         let lines = (1..).zip(text.lines()).map(|(number, line)| Line { number, text: line.trim() });
         let lines: Vec<_> = lines.filter(|line| !line.text.is_empty() && !line.text.starts_with('#')).collect();
-        let mut play = Play { settings: Vec::new(), groups: Vec::new(), seed: None, steps: Vec::new() };
+        let mut play =
+            Play { settings: Vec::new(), groups: Vec::new(), seed: None, steps: Vec::new(), beside: Beside::default() };
         let mut problems = Vec::new();
         // Resources are known before anything is done with them, wherever their lines stand.
         let is_first = |line: &Line<'_>| matches!(line.text.split_whitespace().next(), Some("group" | "set" | "seed"));
@@ -72,11 +81,14 @@ impl<'a> Reader<'a> {
                     Ok(node) => (Some(node), self.setting(line, 2)?),
                     Err(_) => (None, self.setting(line, 1)?),
                 };
-                if matches!(setting, (Some(_), Setting::Ping(_))) {
-                    return Err(self.one_sided(line));
-                }
-                if matches!(setting, (None, Setting::Ping(_))) {
-                    self.media.extend(values.first().map(|host| (*host, false)));
+                match &setting {
+                    (Some(_), Setting::Ping(_) | Setting::PingGroup(..)) => return Err(self.one_sided(line)),
+                    (None, Setting::Ping(_)) => self.media.extend(values.first().map(|host| (*host, false))),
+                    (None, Setting::PingGroup(_, hosts)) => {
+                        self.media.extend(values.first().map(|name| (*name, false)));
+                        self.members.extend(hosts.clone());
+                    }
+                    _ => {}
                 }
                 play.settings.push(setting);
             }
@@ -111,8 +123,11 @@ impl<'a> Reader<'a> {
             ["kill", name] => C::Kill(node(name)?),
             ["upgrade", name] => C::Upgrade(node(name)?),
             ["stall", name, time] => C::Stall(node(name)?, self.time(line, time)?),
-            ["cut", medium, ref way @ ..] if way.len() < 2 => C::Cut(self.ways(line, medium, way)?, true),
-            ["mend", medium, ref way @ ..] if way.len() < 2 => C::Cut(self.ways(line, medium, way)?, false),
+            ["cut", medium, ref way @ ..] if way.len() < 2 => self.cut(line, medium, way, true)?,
+            ["mend", medium, ref way @ ..] if way.len() < 2 => self.cut(line, medium, way, false)?,
+            ["unplug", name, ref medium @ ..] if medium.len() < 2 => self.plug(line, name, medium, true)?,
+            ["plug", name, ref medium @ ..] if medium.len() < 2 => self.plug(line, name, medium, false)?,
+            ["ipfail-dies", name] => C::IpfailDies(node(name)?),
             ["loss", share, ref way @ ..] if way.len() < 3 => {
                 C::Loss(self.ways_or_all(line, way)?, self.number(line, share, 100)?.into())
             }
@@ -184,6 +199,8 @@ impl<'a> Reader<'a> {
         Ok(match words[..] {
             ["home"] => E::Home,
             ["once"] => E::Once,
+            ["served"] => E::Served,
+            ["unserved"] => E::Unserved,
             ["both"] => E::Both,
             ["not", "both"] => E::NotBoth,
             ["never", "both"] => E::NeverBoth,

@@ -80,6 +80,8 @@ impl Pair {
                 self.is_noted(node, *kept);
                 self.perform_all(node, rest);
             }
+            Coming::IpfailStarts if same_life => self.ipfail_starts(node),
+            Coming::IpfailWakes if same_life => self.ipfail_wakes(node),
             // Nobody is there any more.
             Coming::ScriptEnds { .. }
             | Coming::FenceEnds { .. }
@@ -87,7 +89,9 @@ impl Pair {
             | Coming::Restart
             | Coming::HeldBack { .. }
             | Coming::Birth(_)
-            | Coming::Noted(..) => {}
+            | Coming::Noted(..)
+            | Coming::IpfailStarts
+            | Coming::IpfailWakes => {}
         }
     }
 
@@ -134,6 +138,7 @@ impl Pair {
         }
         self.tape_event(node, line, &actions);
         self.perform_all(node, actions);
+        self.begin_company(node);
         self.look();
     }
 
@@ -189,7 +194,8 @@ impl Pair {
                 self.hosts[node].remembered.insert(whom, (generation, sequence));
             }
             Action::Exit(reason) => self.leaves(node, &reason),
-            Action::Notify(_) | Action::Deliver { .. } | Action::Alive => {}
+            Action::Deliver { class, message } => self.ipfail_hears(node, class, &message),
+            Action::Notify(_) | Action::Alive => {}
         }
     }
 

@@ -6,6 +6,8 @@ use crate::cluster::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailur
 use crate::config::value::{self, Flaw};
 use crate::names::{MediumId, NodeName};
 
+use super::Ipfail;
+
 /// Below this a simulation is all heartbeats.
 const SHORTEST: Duration = Duration::from_millis(10);
 
@@ -19,6 +21,10 @@ pub(super) enum Setting {
     Deadping(Duration),
     /// A ping host.
     Ping(NodeName),
+    /// Several hosts that count as one ping host of this name.
+    PingGroup(NodeName, Vec<String>),
+    /// The ipfail that is started, or none.
+    Ipfail(Option<Ipfail>),
     AutoFailback(AutoFailback),
     OnStartFailure(OnStartFailure),
     OnStopFailure(OnStopFailure),
@@ -40,6 +46,12 @@ impl Setting {
             ("ping", [host]) => {
                 Setting::Ping(NodeName::new(host).ok_or_else(|| flaw(format!("\"{host}\" is no host")))?)
             }
+            ("ping_group", [name, hosts @ ..]) if !hosts.is_empty() => {
+                let node = NodeName::new(name).ok_or_else(|| flaw(format!("\"{name}\" is no name")))?;
+                Setting::PingGroup(node, hosts.iter().map(|host| (*host).to_owned()).collect())
+            }
+            ("ipfail", ["none"]) => Setting::Ipfail(None),
+            ("ipfail", [user]) => Setting::Ipfail(Some(Ipfail::of(user))),
             ("auto_failback", ["on"]) => Setting::AutoFailback(AutoFailback::On),
             ("auto_failback", ["off"]) => Setting::AutoFailback(AutoFailback::Off),
             ("auto_failback", ["legacy"]) => Setting::AutoFailback(AutoFailback::Legacy),
@@ -67,6 +79,11 @@ impl Setting {
         format!("keepalive={} deadtime={}", short(settings.keepalive), short(settings.deadtime))
     }
 
+    /// Whether a daemon learns it only when it starts.
+    pub(super) fn is_for_ever(&self) -> bool {
+        matches!(self, Setting::Ping(_) | Setting::PingGroup(..) | Setting::Ipfail(_))
+    }
+
     /// Changes one node's settings.
     pub(super) fn apply(&self, to: &mut Settings) {
         match self.clone() {
@@ -75,7 +92,8 @@ impl Setting {
             Setting::Warntime(time) => to.warntime = time,
             Setting::Initdead(time) => to.initdead = time,
             Setting::Deadping(time) => to.deadping = time,
-            Setting::Ping(host) => {
+            Setting::Ipfail(_) => {}
+            Setting::Ping(host) | Setting::PingGroup(host, _) => {
                 to.media.push(Medium { id: MediumId::new(host.as_str()), ping_node: Some(host) });
             }
             Setting::AutoFailback(mode) => to.auto_failback = mode,
@@ -98,7 +116,8 @@ fn duration(word: &str) -> Result<Duration, Flaw> {
 }
 
 fn flaw(what: String) -> Flaw {
-    let remedy = "keepalive TIME, deadtime TIME, warntime TIME, initdead TIME, deadping TIME, ping HOST, auto_failback on|off|legacy, \
+    let remedy = "keepalive TIME, deadtime TIME, warntime TIME, initdead TIME, deadping TIME, ping HOST, ping_group NAME HOST..., \
+                  ipfail USER|none, auto_failback on|off|legacy, \
                   on-start-failure move|stay, on-stop-failure reboot|fence|block, script-timeout TIME, fence DEVICE, \
                   monitor RESOURCE TIME RESTARTS";
     Flaw { what, remedy: remedy.to_owned() }

@@ -7,15 +7,17 @@ use std::time::Duration;
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Settings};
 use crate::haresources::{Resource, ResourceGroup};
 
-use super::timeline::{label, service};
+use super::timeline::{interface, label, service};
+use super::{Beside, Ipfail};
 
 /// Between two chapters.
 const CALM: Duration = Duration::from_secs(10);
 /// What an operator needs to mend something.
 const MENDED_AFTER: Duration = Duration::from_secs(60);
 
-/// The story of a pair with these settings and groups, to be read by [`super::Play::parse`].
-pub fn story(settings: &[Settings; 2], groups: &[ResourceGroup]) -> String {
+/// The story of a pair with these settings and groups, beside these programs, to be read by
+/// [`super::Play::parse_beside`].
+pub fn story(settings: &[Settings; 2], groups: &[ResourceGroup], beside: &Beside) -> String {
     let first = groups.iter().find(|group| !group.resources.is_empty());
     let owner = first.and_then(|group| settings.iter().position(|node| node.me == group.owner)).unwrap_or(0);
     let mut teller = Teller {
@@ -23,11 +25,13 @@ pub fn story(settings: &[Settings; 2], groups: &[ResourceGroup]) -> String {
         owner: settings[owner].me.as_str(),
         other: settings[1 - owner].me.as_str(),
         groups,
+        ipfail: beside.ipfail.as_ref(),
         text: "# The standard story of this pair. Change it as you like: latido simulate --play FILE\n".to_owned(),
     };
     teller.cold_start();
     teller.power_off();
     teller.cables();
+    teller.client_cable();
     teller.partition();
     teller.hand_over();
     teller.graceful_stop();
@@ -46,6 +50,7 @@ struct Teller<'a> {
     owner: &'a str,
     other: &'a str,
     groups: &'a [ResourceGroup],
+    ipfail: Option<&'a Ipfail>,
     text: String,
 }
 
@@ -72,7 +77,8 @@ impl Teller<'_> {
     /// Every deadline that may have to pass before something is decided, and the scripts.
     fn bound(&self) -> Duration {
         let limits = self.settings.script_timeout;
-        self.settings.deadtime * 2 + self.settings.initdead + limits.start + Duration::from_secs(120)
+        let silence = self.settings.deadtime.max(self.settings.deadping);
+        silence * 2 + self.settings.initdead + limits.start + Duration::from_secs(120)
     }
 
     /// Long enough that a silent node would be dead.
@@ -144,6 +150,58 @@ impl Teller<'_> {
     fn beating(&self) -> Vec<String> {
         let media = self.settings.media.iter().filter(|medium| medium.ping_node.is_none());
         media.map(|medium| medium.id.to_string()).collect()
+    }
+
+    /// The cable by which clients, and ping hosts, reach the owner.
+    fn client_cable(&mut self) {
+        let first = self.groups.iter().find(|group| !group.resources.is_empty());
+        if first.is_none() {
+            return;
+        }
+        let own = self.groups.iter().filter(|group| group.owner == self.settings.me);
+        let named = own.flat_map(|group| &group.resources).find_map(interface);
+        let beating = self.beating();
+        let medium = match named {
+            Some(name) => beating.iter().find(|medium| *medium == name),
+            // The route decides: most probably it is the first network.
+            None => beating.iter().find(|medium| !medium.starts_with('/')),
+        };
+        let cable = named.or(medium.map(String::as_str)).map_or(String::new(), |name| format!(" ({name})"));
+        let (owner, other) = (self.owner, self.other);
+        self.chapter(&format!("the client cable of {owner} is cut{cable}"));
+        if let (None, Some(medium)) = (named, medium) {
+            self.say(&format!("# The address names no interface: clients are taken to come by {medium}."));
+        }
+        let which = medium.map_or(owner.to_owned(), |medium| format!("{owner} {medium}"));
+        self.say(&format!("unplug {which}"));
+        let divides = medium.is_some() && beating.len() == 1;
+        if divides {
+            self.say(&format!("within {} served", seconds(self.bound())));
+            self.wait(self.silence() + MENDED_AFTER);
+        } else if self.has_ipfail() {
+            self.becomes(&format!("{other} runs {}", self.everything()), self.bound());
+        } else {
+            self.wait(self.silence() + MENDED_AFTER);
+            self.say("expect once\nexpect unserved");
+        }
+        self.chapter("it is plugged in again");
+        self.say(&format!("plug {which}"));
+        if divides && self.is_fenced() {
+            self.say("# Whoever was fenced has booted meanwhile.");
+            self.say(&format!("start {owner} {other}"));
+        }
+        self.wait(CALM);
+        if divides || self.has_ipfail() {
+            self.home(divides && self.is_fenced());
+        } else {
+            self.say("expect served");
+        }
+    }
+
+    /// Whether an ipfail runs that acts.
+    fn has_ipfail(&self) -> bool {
+        let pings = self.settings.media.iter().any(|medium| medium.ping_node.is_some());
+        pings && self.mode() != AutoFailback::Legacy && self.ipfail.is_some_and(|ipfail| ipfail.is_admitted)
     }
 
     fn partition(&mut self) {
@@ -288,7 +346,7 @@ fn seconds(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::diagnostic::SourceText;
-    use crate::simulate::{NAMES, Play, groups, settings};
+    use crate::simulate::{NAMES, Play, Setting, groups, settings};
 
     #[test]
     fn the_story_goes_well_whatever_the_settings() {
@@ -303,17 +361,46 @@ mod tests {
                         fences: vec!["power".to_owned(); fences],
                         ..settings(name).unwrap()
                     });
-                    goes_well(&both, "alpha ra rb\nbeta rc", &format!("{mode:?} {stop:?} {start:?} {fences}"));
-                    goes_well(&both, "beta ra", &format!("one group {mode:?} {stop:?} {start:?} {fences}"));
+                    let what = format!("{mode:?} {stop:?} {start:?} {fences}");
+                    goes_well(&both, "alpha ra rb\nbeta rc", &Beside::default(), &what);
+                    goes_well(&both, "beta ra", &Beside::default(), &format!("one group {what}"));
                 }
             }
         }
     }
 
-    fn goes_well(settings: &[Settings; 2], text: &str, what: &str) {
+    #[test]
+    fn the_story_goes_well_with_ping_hosts_and_whoever_runs_ipfail() {
+        let alone = |settings: Settings| Settings { media: settings.media[..1].to_vec(), ..settings };
+        for mode in [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy] {
+            for fences in [0, 1] {
+                let both = NAMES.map(|name| {
+                    let fences = vec!["power".to_owned(); fences];
+                    Settings { auto_failback: mode, fences, ..settings(name).unwrap() }
+                });
+                let pinging = both.clone().map(|mut settings| {
+                    Setting::parse("ping", &["10.0.0.254"]).unwrap().apply(&mut settings);
+                    settings
+                });
+                for user in ["hacluster", "root"] {
+                    let beside = Beside { ipfail: Some(Ipfail::of(user)), ..Beside::default() };
+                    let what = format!("{mode:?} {fences} {user}");
+                    for groups in
+                        ["alpha ra rb\nbeta rc", "beta 10.0.0.1/24/eth0:1", "alpha 10.0.0.1/24/eth5 ra\nbeta rb"]
+                    {
+                        goes_well(&pinging, groups, &beside, &format!("{groups} {what}"));
+                    }
+                    goes_well(&both, "alpha ra", &beside, &format!("no ping host {what}"));
+                    goes_well(&pinging.clone().map(alone), "alpha ra", &beside, &format!("one medium {what}"));
+                }
+            }
+        }
+    }
+
+    fn goes_well(settings: &[Settings; 2], text: &str, beside: &Beside, what: &str) {
         let groups = groups(text);
-        let source = SourceText::new("story", story(settings, &groups));
-        let play = Play::parse(&source, settings, &groups).unwrap();
+        let source = SourceText::new("story", story(settings, &groups, beside));
+        let play = Play::parse_beside(&source, settings, &groups, beside).unwrap();
         let performance = play.perform(settings, &groups, None);
         assert!(
             performance.complaints.is_empty(),

@@ -33,6 +33,9 @@ impl Row {
 }
 
 fn figure(seen: Seen) -> String {
+    if seen.unnoticed {
+        return "until somebody notices".to_owned();
+    }
     let without = if seen.without.is_zero() { NONE.to_owned() } else { time(seen.without) };
     if seen.doubled.is_zero() { without } else { format!("{without}; {} on both nodes", time(seen.doubled)) }
 }
@@ -73,6 +76,7 @@ mod tests {
         let seen = |without, doubled| Seen {
             without: Duration::from_millis(without),
             doubled: Duration::from_millis(doubled),
+            unnoticed: false,
         };
         Row {
             event: "x".to_owned(),

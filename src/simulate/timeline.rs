@@ -63,6 +63,14 @@ pub(super) fn service(group: &ResourceGroup) -> Option<&Resource> {
     group.resources.iter().rev().find(more).or(group.resources.last())
 }
 
+/// The interface an address names: `IP[/BITS[/NIC[/BCAST]]]` (`resources.md` 9), without its alias.
+pub(super) fn interface(resource: &Resource) -> Option<&str> {
+    let words = resource.args.first().filter(|_| is_address(&resource.agent))?;
+    let is_name =
+        |part: &&str| !part.is_empty() && part.parse::<u8>().is_err() && part.parse::<std::net::IpAddr>().is_err();
+    words.split('/').skip(1).find(is_name)?.split(':').next()
+}
+
 fn is_address(agent: &str) -> bool {
     matches!(agent, "IPaddr" | "IPaddr2" | "IPv6addr")
 }
@@ -78,20 +86,22 @@ fn moved(
 ) -> Option<(Tone, String, String)> {
     let name = label(pair.groups().get(group)?);
     let gone = gone.get_mut(group)?;
-    if now.doubled != was.doubled {
+    if now.doubled != was.doubled && was.is_served() == now.is_served() {
         let what = if now.doubled { "runs on both nodes" } else { "runs on one node only" };
         return Some((if now.doubled { Tone::Bad } else { Tone::Good }, format!("{name} {what}"), String::new()));
     }
-    match (was.is_up(), now.is_up()) {
+    match (was.is_served(), now.is_served()) {
         (true, false) => {
             *gone = Some(at);
-            Some((Tone::Bad, format!("{name} is gone"), String::new()))
+            let what = if now.is_up() { "is out of its clients' reach" } else { "is gone" };
+            Some((Tone::Bad, format!("{name} {what}"), String::new()))
         }
         (false, true) => {
-            let node = pair.name(usize::from(now.whole[1]));
+            let node = pair.name(now.server()?);
             let detail =
                 gone.take().map_or(format!("on {node}"), |from| format!("on {node}, after {}", time(at.since(from))));
-            Some((Tone::Good, format!("{name} is there"), detail))
+            let both = if now.doubled && !was.doubled { "; it runs on both nodes" } else { "" };
+            Some((Tone::Good, format!("{name} is there"), detail + both))
         }
         _ => None,
     }
@@ -117,6 +127,8 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
         What::Met(_) | What::Announced(_) | What::Cancelled | What::Sent(_) | What::Moved { .. } => None,
         What::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
         What::Logged(text) => plain(text.clone()),
+        What::Beside(text) if SMALL_TALK.iter().any(|start| text.starts_with(start)) => None,
+        What::Beside(text) => plain(format!("ipfail: {text}")),
         What::Ran(call, outcome) => ran(pair, call, outcome),
         What::Said(report) => said(pair.name(node?), report),
         What::Replied(Response::Moved { groups }) if groups.is_empty() => plain("answers: done".to_owned()),
@@ -128,6 +140,9 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
         }
     }
 }
+
+/// What ipfail says often and decides nothing by.
+const SMALL_TALK: [&str; 4] = ["Link Status", "Asking other side", "No giveup timer", "Ping node count is balanced"];
 
 /// A script that changes something, or would have.
 fn ran(pair: &Pair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, String, String)> {

@@ -49,7 +49,8 @@ fn row(pair: &Pair, title: &str, notes: &[Note], next: Option<&Note>) -> Row {
     let groups = pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
     let groups = groups.map(|(at, group)| (label(group).to_owned(), pair.seen(at, from, until))).collect();
     let is_first = !pair.changes().iter().any(|change| change.at < from && change.now.is_up());
-    let chapter = Chapter { pair, title, notes, from, groups, is_first };
+    let mut chapter = Chapter { pair, title, notes, from, groups, is_first };
+    chapter.look_who_noticed();
     let (decided_by, lesson) = (chapter.decided_by(), chapter.lesson());
     Row { event: title.to_owned(), from, groups: chapter.groups, is_first, decided_by, lesson }
 }
@@ -65,6 +66,60 @@ struct Chapter<'a> {
 }
 
 impl Chapter<'_> {
+    /// Whose client cable was cut.
+    fn unplugged(&self) -> Option<usize> {
+        let cut = |note: &&Note| note.what == What::Deed("its client cable is cut".to_owned());
+        self.notes.iter().find(cut)?.node
+    }
+
+    /// A group whose clients are cut off and that nobody moves is missed until somebody notices.
+    fn look_who_noticed(&mut self) {
+        if self.unplugged().is_none() {
+            return;
+        }
+        let groups = self.pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
+        for ((at, _), (_, seen)) in groups.zip(&mut self.groups) {
+            let last = self.notes.iter().rev().find_map(|note| match &note.what {
+                What::Moved { group, now, .. } if *group == at => Some(*now),
+                _ => None,
+            });
+            seen.unnoticed = last.is_some_and(|now| now.is_up() && !now.is_served());
+        }
+    }
+
+    fn is_unnoticed(&self) -> bool {
+        self.groups.iter().any(|(_, seen)| seen.unnoticed)
+    }
+
+    /// What ipfail made of a cut: what it went by, and how long it waited.
+    fn ipfail(&self) -> Option<String> {
+        let said = |start: &str| {
+            let mut notes = self.notes.iter();
+            notes.find(|note| matches!(&note.what, What::Beside(text) if text.starts_with(start))).map(|note| note.at)
+        };
+        let (known, given) = (said("Status update"), said("giveup()")?);
+        let deadping = short(self.pair.settings(0).deadping);
+        let known = known.unwrap_or(self.from);
+        let scripts = self
+            .last_up()
+            .filter(|up| *up >= given)
+            .map_or(String::new(), |up| format!(", then {} of hand-over", time(up.since(given))));
+        Some(format!(
+            "no ping host for {} (deadping {deadping}), ipfail gave up {} later{scripts}",
+            time(known.since(self.from)),
+            time(given.since(known))
+        ))
+    }
+
+    /// Why nobody did anything, and what to write.
+    fn nobody(&self) -> Option<(String, String)> {
+        let node = self.unplugged().filter(|_| self.is_unnoticed())?;
+        self.pair.nobody_looks(node).or_else(|| {
+            let both = "both nodes count as many ping hosts, or no ipfail runs there: the time line says which";
+            Some((both.to_owned(), "look at it with --messages".to_owned()))
+        })
+    }
+
     fn reports(&self) -> impl Iterator<Item = (Mono, &R)> {
         self.notes
             .iter()
@@ -81,7 +136,7 @@ impl Chapter<'_> {
             return None;
         }
         self.reports().find_map(|(at, report)| match report {
-            R::NodeDead { silent_for, .. } => Some((at, *silent_for)),
+            R::NodeDead { node, silent_for } if self.pair.node(node).is_some() => Some((at, *silent_for)),
             _ => None,
         })
     }
@@ -89,8 +144,8 @@ impl Chapter<'_> {
     /// When a group last came up.
     fn last_up(&self) -> Option<Mono> {
         let moves = self.notes.iter().rev();
-        let ups =
-            moves.filter(|note| matches!(&note.what, What::Moved { was, now, .. } if !was.is_up() && now.is_up()));
+        let ups = moves
+            .filter(|note| matches!(&note.what, What::Moved { was, now, .. } if !was.is_served() && now.is_served()));
         ups.map(|note| note.at).next()
     }
 
@@ -103,6 +158,8 @@ impl Chapter<'_> {
         let mut reasons: Vec<String> = Vec::new();
         let mut add = |reason: Option<String>| reasons.extend(reason);
         let settings = self.pair.settings(0);
+        add(self.ipfail());
+        add(self.nobody().map(|(why, _)| format!("nobody acts: {why}")));
         if self.is_first {
             add(self.last_up().map(|at| format!("all groups up {} after the start", time(at.since(self.from)))));
         }
@@ -165,6 +222,7 @@ impl Chapter<'_> {
         let limits = settings.script_timeout;
         Some(match report {
             R::NodeDead { .. } if self.has_said_goodbye() => return None,
+            R::NodeDead { node, .. } if self.pair.node(node).is_none() => return None,
             R::NodeDead { silent_for, .. } => {
                 let limit = if *silent_for > settings.deadtime + settings.keepalive { "initdead" } else { "deadtime" };
                 let allowed = if limit == "initdead" { settings.initdead } else { settings.deadtime };
@@ -212,6 +270,9 @@ impl Chapter<'_> {
         if let Some(lesson) = self.lesson_of_both() {
             return Some(lesson);
         }
+        if let Some((why, remedy)) = self.nobody() {
+            return Some(format!("{title}: its clients wait until somebody notices, because {why}: {remedy}"));
+        }
         let missed = self.missed().filter(|_| !self.is_first);
         let how = missed.map(|(name, without)| format!("{} without {name}", time(without)));
         let deadtime = short(settings.deadtime);
@@ -223,7 +284,9 @@ impl Chapter<'_> {
             return Some(format!("{first}, {then}{because}"));
         }
         let how = format!("{title}: {}", how?);
-        Some(if self.death().is_some() {
+        Some(if self.ipfail().is_some() {
+            format!("{how}, because deadping is {}", short(settings.deadping))
+        } else if self.death().is_some() {
             let fence = if settings.fences.is_empty() { "" } else { " and a silent node is fenced first" };
             format!("{how}, because deadtime is {deadtime}{fence}")
         } else if self.has(|report| matches!(report, R::GivingUp { .. })) {

@@ -7,6 +7,7 @@ use crate::config::value;
 use crate::diagnostic::Problem;
 use crate::haresources::{Resource, Verb};
 
+use super::pings::Way as PingWay;
 use super::play::{Command, Ways};
 use super::reader::Reader;
 use super::{Behaviour, Setting, Version};
@@ -43,13 +44,64 @@ impl<'a> Reader<'a> {
         let [one, other] = self.nodes.map(|node| node.as_str());
         let known = || {
             let problem = self.problem(line, word, format!("\"{word}\" is no direction"));
-            problem.remedy(format!("{one}>{other} or {other}>{one}; of a ping host {one}>HOST or {other}>HOST"))
+            problem.remedy(format!(
+                "{one}>{other} or {other}>{one}; of a ping host {one}>HOST, {other}>HOST, HOST>{one} or HOST>{other}"
+            ))
         };
         let (from, to) = word.split_once('>').ok_or_else(known)?;
         let from = self.nodes.iter().position(|node| node.as_str().eq_ignore_ascii_case(from)).ok_or_else(known)?;
         let is_ping = self.media.iter().any(|(name, beats)| *name == medium && !beats);
         let ends_there = if is_ping { to == medium } else { self.nodes[1 - from].as_str().eq_ignore_ascii_case(to) };
         if ends_there { Ok(Ways { media, from: vec![from] }) } else { Err(known()) }
+    }
+
+    /// `cut` and `mend`: of a medium between the nodes, of a ping host, or of one host of a ping group.
+    pub(super) fn cut(&self, line: Line<'a>, name: &'a str, way: &[&'a str], is_cut: bool) -> Result<Command, Problem> {
+        let is_medium = self.media.iter().any(|(known, _)| *known == name);
+        let is_ping = self.media.iter().any(|(known, beats)| *known == name && !beats);
+        let is_member = self.members.iter().any(|member| member == name) && !is_medium;
+        let back = way.first().and_then(|word| word.split_once('>')).filter(|(from, _)| *from == name);
+        match back {
+            Some((_, to)) if is_ping || is_member => {
+                Ok(Command::CutPing(name.to_owned(), vec![self.node(line, to)?], vec![PingWay::Back], is_cut))
+            }
+            _ if is_member => {
+                let (nodes, ways) = match way.first().map(|word| (*word, word.split_once('>'))) {
+                    None => (vec![0, 1], vec![PingWay::There, PingWay::Back]),
+                    Some((_, Some((from, to)))) if to == name => (vec![self.node(line, from)?], vec![PingWay::There]),
+                    Some((word, _)) => {
+                        let problem = self.problem(line, word, format!("\"{word}\" is no direction"));
+                        return Err(problem.remedy(format!("NODE>{name} or {name}>NODE")));
+                    }
+                };
+                Ok(Command::CutPing(name.to_owned(), nodes, ways, is_cut))
+            }
+            _ => Ok(Command::Cut(self.ways(line, name, way)?, is_cut)),
+        }
+    }
+
+    /// `unplug` and `plug`: a node, and the medium that goes over the same cable.
+    pub(super) fn plug(
+        &self,
+        line: Line<'a>,
+        name: &'a str,
+        medium: &[&'a str],
+        is_cut: bool,
+    ) -> Result<Command, Problem> {
+        let node = self.node(line, name)?;
+        let place = |word: &&'a str| match self.media(line, word)?[..] {
+            [place] if self.media[place].1 => Ok(place),
+            _ => {
+                let problem = self.problem(line, word, format!("\"{word}\" is not one medium between the nodes"));
+                Err(problem.remedy(self.beating()))
+            }
+        };
+        Ok(Command::Plug(node, medium.first().map(place).transpose()?, is_cut))
+    }
+
+    fn beating(&self) -> String {
+        let names: Vec<_> = self.media.iter().filter(|(_, beats)| *beats).map(|(name, _)| *name).collect();
+        names.join(", ")
     }
 
     /// The same where no medium need be named.
@@ -70,9 +122,10 @@ impl<'a> Reader<'a> {
     /// A setting that a daemon finds changed.
     pub(super) fn changed_setting(&self, line: Line<'a>) -> Result<Setting, Problem> {
         let setting = self.setting(line, 3)?;
-        if matches!(setting, Setting::Ping(_)) {
-            let problem = self.problem(line, line.after(3), "a daemon opens its media only when it starts");
-            return Err(problem.remedy("set ping HOST, for the whole play"));
+        if setting.is_for_ever() {
+            let problem =
+                self.problem(line, line.after(3), "a daemon opens its media only when it starts, and ipfail with them");
+            return Err(problem.remedy("set ping HOST or set ipfail USER, for the whole play"));
         }
         Ok(setting)
     }

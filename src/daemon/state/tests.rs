@@ -87,6 +87,17 @@ fn a_file_nobody_needs_goes_and_one_that_names_a_blocked_group_stays() {
 }
 
 #[test]
+fn a_program_that_ends_after_the_end_of_the_daemon_leaves_no_order_to_leave_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
+    file.keep(Kept { leaving: true, ..Kept::default() }).unwrap();
+    file.close();
+    file.clients(Vec::new()).unwrap();
+    assert_eq!(StateFile::read(dir.path()), None);
+}
+
+#[test]
 fn a_full_disk_is_told_once_and_leaves_no_old_news_behind() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);

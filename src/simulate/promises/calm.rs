@@ -166,6 +166,7 @@ impl Calm {
                 // An original that restarts itself is born again.
                 What::Logged(text) if text.contains("restart exec") => self.born = self.born.max(scene.now),
                 What::Deed(_)
+                | What::Beside(_)
                 | What::Logged(_)
                 | What::Asked(_)
                 | What::Remark(_)

@@ -137,6 +137,7 @@ impl Evidence {
             }
             What::Asked(_)
             | What::Deed(_)
+            | What::Beside(_)
             | What::Logged(_)
             | What::Remark(_)
             | What::Chapter(_)

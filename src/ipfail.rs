@@ -1,4 +1,5 @@
-//! What ipfail does about what it hears (`api.md` 4.2, `resources.md` 8 and 12.2 q). Reads no clock, opens nothing.
+//! What ipfail does about what it hears (`api.md` 4.2, `resources.md` 8 and 12.2 q). Reads no clock, opens nothing: the
+//! program (`cli::ipfail`) and the simulation (`simulate`) obey the same value.
 //!
 //! The two ipfails of a pair tell each other how many ping nodes they see; who sees fewer gives its resources up. The
 //! original compares counts of different moments: when a cable goes, the loss of the link is often known before the loss
@@ -10,41 +11,75 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field as wire};
 
-use super::super::old_log::Loud;
+/// The name as which it signs on.
+pub const NAME: &str = "ipfail";
 
 /// The names of the pair and its times.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub struct Settings {
     /// This node.
-    pub(super) me: String,
+    pub me: String,
     /// The other one.
-    pub(super) peer: String,
+    pub peer: String,
     /// The ping nodes.
-    pub(super) pings: Vec<String>,
+    pub pings: Vec<String>,
     /// `auto_failback on`
-    pub(super) failback: bool,
+    pub failback: bool,
     /// Between two heartbeats.
-    pub(super) keepalive: Duration,
+    pub keepalive: Duration,
     /// Silence after which a ping node is dead.
-    pub(super) deadping: Duration,
+    pub deadping: Duration,
 }
 
 /// What the daemon says at this moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Facts {
+pub struct Facts {
     /// How many ping nodes answer.
-    pub(super) pings: u32,
+    pub pings: u32,
     /// `rsc_hold`, or `transition`.
-    pub(super) holds: String,
+    pub holds: String,
 }
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Order {
+pub enum Order {
     /// To the daemon.
     Say(Message),
-    /// To the log.
-    Log(Loud, String),
+    /// To the log, as information.
+    Log(String),
+}
+
+/// What `auto_failback` means to it: whether groups go home by themselves.
+///
+/// # Errors
+/// The sentence for the log: it makes no sense there, and is not to be started again.
+pub fn goes_home(auto_failback: Option<&str>) -> Result<bool, String> {
+    match auto_failback {
+        Some("on" | "yes" | "true" | "y" | "1") => Ok(true),
+        Some("off" | "no" | "false" | "n" | "0") => Ok(false),
+        Some("legacy") => Err("auto_failback set to incompatible legacy option.".to_owned()),
+        other => Err(format!("auto_failback is neither on nor off: {}", other.unwrap_or(""))),
+    }
+}
+
+/// Why nobody moves anything when a node loses its clients: what is so, and what to write into `ha.cf`; `None` where ipfail
+/// would. `respawned` is the user it is started as, and whether `apiauth` lets that one sign on.
+pub fn nobody_looks(has_ping: bool, respawned: Option<(&str, bool)>, auto_failback: &str) -> Option<(String, String)> {
+    const RESPAWN: &str = "`respawn hacluster /usr/lib/heartbeat/ipfail`";
+    let (what, write) = match respawned {
+        None if has_ping => ("there is no ipfail in ha.cf".to_owned(), RESPAWN.to_owned()),
+        None => ("there is no `ping` and no ipfail in ha.cf".to_owned(), format!("`ping ROUTER` and {RESPAWN}")),
+        Some(_) if goes_home(Some(auto_failback)).is_err() => (
+            format!("ipfail ends at once with auto_failback {auto_failback}"),
+            "`auto_failback on` or `auto_failback off`".to_owned(),
+        ),
+        Some((user, false)) => {
+            (format!("ipfail runs as {user}, whom `apiauth` does not let sign on"), RESPAWN.to_owned())
+        }
+        Some(_) if !has_ping => ("ipfail has no `ping` host to count".to_owned(), "`ping ROUTER`".to_owned()),
+        Some(_) => return None,
+    };
+    Some((what, format!("write {write} into ha.cf of both nodes")))
 }
 
 /// What is given up.
@@ -62,14 +97,21 @@ struct GiveUp {
     until: Mono,
     /// With so many ping nodes or more we see as many as the other node.
     enough: u32,
+    /// How often it was asked for; what is left then is to see whether it happened.
+    asked: u32,
+    /// The other node was heard to be willing.
+    accepted: bool,
 }
 
+/// A request may be refused, or cross one of the other node: what was not taken is asked for again, after twice as long
+/// each time.
+const AGAIN: Duration = Duration::from_secs(10);
 /// Longer than any sensible script; then somebody else has to decide.
 const UNREST: Duration = Duration::from_secs(300);
 
 /// What was heard, and what waits.
 #[derive(Debug)]
-pub(super) struct Decider {
+pub struct Decider {
     settings: Settings,
     told: Option<u32>,
     peer_count: Option<u32>,
@@ -79,24 +121,34 @@ pub(super) struct Decider {
 
 impl Decider {
     /// Nothing was heard yet.
-    pub(super) fn new(settings: Settings) -> Decider {
+    pub fn new(settings: Settings) -> Decider {
         Decider { settings, told: None, peer_count: None, give_up: None, orders: Vec::new() }
     }
 
     /// When [`Decider::tick`] wants to be called.
-    pub(super) fn next_deadline(&self) -> Option<Mono> {
+    pub fn next_deadline(&self) -> Option<Mono> {
         self.give_up.map(|give_up| give_up.at)
     }
 
     /// Whether a message is of any interest; for others the daemon need not be asked how things are.
-    pub(super) fn cares_for(message: &Message) -> bool {
+    pub fn cares_for(message: &Message) -> bool {
         let t = message.get(wire::T).unwrap_or_default();
-        ["status", "NS_st", "ifstat", "hbapi-clstat", "num_ping_nodes", "you_are_dead", "abort_giveup", "resource"]
-            .contains(&t)
+        [
+            "status",
+            "NS_st",
+            "ifstat",
+            "hbapi-clstat",
+            "num_ping_nodes",
+            "you_are_dead",
+            "abort_giveup",
+            "ask_resources",
+            "resource",
+        ]
+        .contains(&t)
     }
 
     /// Takes a message of the daemon.
-    pub(super) fn hear(&mut self, now: Mono, message: &Message, facts: &Facts) -> Vec<Order> {
+    pub fn hear(&mut self, now: Mono, message: &Message, facts: &Facts) -> Vec<Order> {
         let from_peer = message.get(wire::SRC) == Some(self.settings.peer.as_str());
         match message.get(wire::T).unwrap_or_default() {
             "status" | "NS_st" => self.on_status(now, message, facts),
@@ -109,6 +161,7 @@ impl Decider {
             }
             "you_are_dead" if from_peer => self.on_you_are_dead(now, facts),
             "abort_giveup" if from_peer => self.abort(),
+            "ask_resources" if from_peer => self.on_hand_over(message.get(wire::INFO)),
             // The other node has come to rest: what waited for that is due.
             "resource"
                 if from_peer && message.get(wire::ISSTABLE) == Some("1") && message.get(wire::INFO).is_none() =>
@@ -121,13 +174,24 @@ impl Decider {
     }
 
     /// Does what is due.
-    pub(super) fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
+    pub fn tick(&mut self, now: Mono, facts: &Facts) -> Vec<Order> {
         let mut orders = std::mem::take(&mut self.orders);
         if let Some(due) = self.give_up.filter(|give_up| give_up.at <= now) {
             self.fire(now, due, facts);
         }
         orders.append(&mut self.orders);
         orders
+    }
+
+    /// A word of the hand-over that was asked for: `other`, then `done`. Once that is over whatever is held here was given
+    /// back on purpose. A hand-over of the other node's own begins with `me`.
+    fn on_hand_over(&mut self, info: Option<&str>) {
+        let Some(give_up) = self.give_up.as_mut().filter(|give_up| give_up.asked > 0) else { return };
+        match info {
+            Some("other") => give_up.accepted = true,
+            Some("done") if give_up.accepted => self.give_up = None,
+            _ => give_up.accepted = false,
+        }
     }
 
     fn on_status(&mut self, now: Mono, message: &Message, facts: &Facts) {
@@ -242,7 +306,8 @@ impl Decider {
             Lot::Foreign => self.settling(),
         };
         self.info(format!("Delayed giveup in {:.1} seconds.", delay.as_secs_f64()));
-        self.give_up = Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough });
+        self.give_up =
+            Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough, asked: 0, accepted: false });
     }
 
     fn fire(&mut self, now: Mono, due: GiveUp, facts: &Facts) {
@@ -269,6 +334,11 @@ impl Decider {
         self.info("giveup() called (timeout worked)");
         let ask = Message::new(&Kind::AskResources).with(wire::RSC_HOLD, set);
         self.orders.push(Order::Say(ask.with(wire::SRC, self.settings.me.as_str()).with(wire::INFO, "me")));
+        if due.lot == Lot::All {
+            let at = now + AGAIN * 2_u32.pow(due.asked.min(5));
+            let asked = due.asked.saturating_add(1);
+            self.give_up = Some(GiveUp { at, until: at + UNREST, asked, accepted: false, ..due });
+        }
     }
 
     /// To the other node's ipfail alone.
@@ -278,7 +348,7 @@ impl Decider {
     }
 
     fn info(&mut self, text: impl Into<String>) {
-        self.orders.push(Order::Log(Loud::Info, text.into()));
+        self.orders.push(Order::Log(text.into()));
     }
 }
 

@@ -70,6 +70,38 @@ fn who_is_told_that_it_sees_less_gives_up_within_two_beats() {
     assert!(due > at(1.5) && due <= at(2.5));
     let give_up = ["t=ask_resources rsc_hold=all src=alpha info=me"];
     assert_eq!(said(&alpha.tick(due, &facts(0, "local"))), give_up);
+    for info in ["other", "done"] {
+        let word = from_beta("ask_resources", &[("rsc_hold", "all"), ("info", info)]);
+        assert_eq!(said(&alpha.hear(due + KEEPALIVE, &word, &facts(0, "transition"))), SILENCE);
+    }
+    assert_eq!(alpha.next_deadline(), None);
+}
+
+#[test]
+fn a_give_up_that_came_to_nothing_is_asked_for_again_and_one_that_happened_is_not() {
+    let mut alpha = decider(false);
+    alpha.hear(at(0.0), &from_beta("num_ping_nodes", &[("num_ping", "1")]), &facts(0, "local"));
+    let give_up = ["t=ask_resources rsc_hold=all src=alpha info=me"];
+    let due = alpha.next_deadline().unwrap();
+    assert_eq!(said(&alpha.tick(due, &facts(0, "local"))), give_up);
+    // It was refused, or beta asked for the same at that moment.
+    let again = alpha.next_deadline().unwrap();
+    assert!(again >= due + Duration::from_secs(5));
+    assert_eq!(said(&alpha.tick(again, &facts(0, "transition"))), SILENCE);
+    let again = alpha.next_deadline().unwrap();
+    assert_eq!(said(&alpha.tick(again, &facts(0, "local"))), give_up);
+    // What beta gives away by itself is no answer to it.
+    let word = |info| from_beta("ask_resources", &[("rsc_hold", "all"), ("info", info)]);
+    for info in ["me", "done"] {
+        alpha.hear(again + KEEPALIVE, &word(info), &facts(0, "transition"));
+    }
+    let last = alpha.next_deadline().unwrap();
+    assert!(last.since(again) > again.since(due), "not ever faster");
+    assert_eq!(said(&alpha.tick(last, &facts(0, "local"))), give_up);
+    // Now it happened; what a person takes back by hand stays.
+    for info in ["other", "done"] {
+        alpha.hear(last + KEEPALIVE, &word(info), &facts(0, "transition"));
+    }
     assert_eq!(alpha.next_deadline(), None);
 }
 
