@@ -278,6 +278,8 @@ fn what_mach_down_started_beside_the_daemon_is_found_and_reported() {
     pair.write_fifo(BETA, "resource rsc_hold=foreign info=mach_down");
     pair.run_for(secs(10));
     assert_eq!(count(&pair, found), 4, "{}", pair.transcript());
+}
+
 /// The whole table is live: `tests/api/rscstatus.rs`.
 #[test]
 fn who_is_alone_tells_all_also_where_nothing_is_at_home_on_the_other() {

@@ -34,7 +34,7 @@ impl Cluster {
             // Stopped behind our back, maybe.
             GroupState::Held => self.groups.want_checked(index),
             GroupState::Starting => {}
-            GroupState::Failed | GroupState::Blocked => self.retry_group(key)?,
+            GroupState::Failed | GroupState::Blocked => drop(self.retry_group(key)?),
             GroupState::Stopping => return Err(format!("{key} is being stopped here; see `latido status`")),
             GroupState::Free => self.bring_free(index)?,
         }
