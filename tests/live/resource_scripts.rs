@@ -19,7 +19,11 @@ use crate::tests;
 pub(crate) const TESTS: &[Test] = tests!(
     true,
     Pace::Together,
-    [every_script_of_the_old_package_that_can_run_here_does_the_same_under_both, scripts_speak_english_under_both]
+    [
+        every_script_of_the_old_package_that_can_run_here_does_the_same_under_both,
+        helpers_that_the_packages_scripts_will_not_find_are_named_and_those_they_find_are_not,
+        scripts_speak_english_under_both,
+    ]
 );
 
 /// One resource and what its script is called with; those before it on its line make what it needs.
@@ -402,4 +406,33 @@ fn scripts_speak_english_under_both() {
         pair.stable(name, 60.0);
         assert_eq!(read("state/correo"), "before\n", "{name} started what runs");
     }
+}
+
+/// The package's own scripts, with its helpers and without them.
+fn helpers_that_the_packages_scripts_will_not_find_are_named_and_those_they_find_are_not() {
+    let groups = "alpha 10.21.0.100 IPaddr2::10.21.0.101/24/eth0 SendArp::10.21.0.1/eth0\n";
+    let pair = Pair::new(&Plan::new(Real, Real).resources(groups));
+    let host = pair.host("alpha");
+    let says = |words: &str| {
+        let output = host.run(&format!("{}/bin/latido {words}", host.dir.display()));
+        shell::said(&output)
+    };
+    for words in ["check", "doctor"] {
+        let said = says(words);
+        assert!(!said.contains(" needs "), "{said}");
+    }
+    assert!(host.run("mount -t tmpfs x /usr/libexec/heartbeat").status.success());
+    let lacks = [
+        "/etc/ha.d/resource.d/IPaddr needs findif, which is in none of /usr/libexec/heartbeat, ",
+        "/etc/ha.d/resource.d/IPaddr needs send_arp, which is in none of ",
+        "/etc/ha.d/resource.d/IPaddr2 needs send_arp, which is in none of ",
+        "/etc/ha.d/resource.d/SendArp needs send_arp, which is in none of ",
+    ];
+    for words in ["check", "doctor"] {
+        let said = says(words);
+        for lack in lacks {
+            assert!(said.contains(lack), "{words} does not say: {lack}\n{said}");
+        }
+    }
+    assert!(says("doctor").contains("FAIL  scripts     /etc/ha.d/resource.d/IPaddr needs findif"));
 }
