@@ -24,6 +24,8 @@ mod filesystem;
 mod network;
 #[path = "agents/programs.rs"]
 mod programs;
+#[path = "agents/shellfuncs.rs"]
+mod shellfuncs;
 #[path = "agents/surroundings.rs"]
 mod surroundings;
 #[path = "agents/table.rs"]

@@ -102,6 +102,23 @@ fn on_this_host_what_is_not_here_is_an_error_and_as_another_node_it_is_not() {
 }
 
 #[test]
+fn a_helper_that_a_script_will_not_find_is_a_warning_at_its_place_with_what_it_costs() {
+    let dir = directory(HA_CF);
+    write(dir.path(), "haresources", "alpha SendArp::10.0.0.1/eth7 site\n", 0o644);
+    write(dir.path(), "nodeinfo", "alpha\n", 0o644);
+    fs::create_dir(dir.path().join("resource.d")).unwrap();
+    write(dir.path(), "resource.d/SendArp", "#!/bin/sh\nsend_arp -A\n", 0o755);
+    write(dir.path(), "resource.d/site", "#!/bin/sh\n[ -d /etc ] && $HA_BIN/no-such-helper\n", 0o755);
+    let output = latido().env("HA_BIN", "/nowhere").arg("check").arg(dir.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let arp =
+        "resource.d/SendArp needs send_arp, which is not in /nowhere: the address comes up without a gratuitous ARP";
+    for part in [arp, "haresources:1:7", "resource.d/site needs no-such-helper, which is not in /nowhere"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
 fn nodeinfo_names_this_host() {
     let dir = directory(HA_CF);
     write(dir.path(), "nodeinfo", "ALPHA\n", 0o644);

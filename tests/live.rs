@@ -29,6 +29,10 @@ mod real;
 mod records;
 #[path = "live/refusals.rs"]
 mod refusals;
+#[path = "live/renewal.rs"]
+mod renewal;
+#[path = "live/resource_scripts.rs"]
+mod resource_scripts;
 #[path = "live/runner.rs"]
 mod runner;
 #[path = "live/scenarios.rs"]
@@ -64,5 +68,7 @@ fn main() -> ExitCode {
         health::TESTS,
         records::TESTS,
         records::MIXED,
+        resource_scripts::TESTS,
+        renewal::TESTS,
     ])
 }

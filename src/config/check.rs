@@ -179,6 +179,9 @@ pub(super) fn haresources(groups: &[PlacedGroup], nodes: &[NodeName], file: &str
         for (resource, place) in placed.group.resources.iter().zip(&placed.places) {
             node_name_as_resource(resource, nodes, file, place, &mut problems);
             script(resource, file, place, facts, &mut problems);
+            for lack in facts.lacks(&resource.agent) {
+                warn(file, place, lack.what, &lack.remedy, &mut problems);
+            }
             started_at_boot(resource, file, place, facts, &mut problems);
             if let Some((what, right)) = agent_args::complaint(resource) {
                 warn(file, place, what, &format!("write {right}"), &mut problems);

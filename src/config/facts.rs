@@ -79,6 +79,17 @@ pub enum ScriptFact {
     Missing(String),
 }
 
+/// A helper program that a script calls and will not find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What is wrong, and what it costs.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+    /// Whether the resource cannot start without it.
+    pub fatal: bool,
+}
+
 /// What the configuration asks about the machine; `None` means unknown, and then the question is left out.
 pub trait Facts {
     /// The name of the node: `nodeinfo`, else `uname -n`, else what `--as` said.
@@ -132,6 +143,11 @@ pub trait Facts {
     /// What a resource's agent name leads to.
     fn resource_script(&self, _agent: &str) -> Option<ScriptFact> {
         None
+    }
+
+    /// What the script of an agent calls and will not find.
+    fn lacks(&self, _agent: &str) -> Vec<Lack> {
+        Vec::new()
     }
 
     /// How the machine itself starts a service of that name when it boots, if it does: the link that says so.

@@ -31,7 +31,7 @@ use crate::names::NodeName;
 pub use access::{ApiRule, Fence, Respawn, STONITH_PROGRAMS};
 pub use check::smallest_keepalive;
 pub use directive::{Apply, DIRECTIVES, Directive};
-pub use facts::{Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact};
+pub use facts::{Facts, Interface, Lack, OnlyName, PathFact, PathKind, ScriptFact};
 pub use ha_cf::HaCf;
 pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf};
 pub use media::{MediumSpec, literal_address};

@@ -191,6 +191,7 @@ fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tok
     } else {
         return Err(format!("{path} is not an executable file (any more)"));
     };
+    let environment = environment.in_their_language();
     command
         .env_clear()
         .envs(environment.variables())

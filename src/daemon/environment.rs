@@ -1,21 +1,20 @@
 //! What every script of ours finds around it: variables and working directory (`resources.md` 3.3, 6).
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, LogTargets, value};
 use crate::paths::Paths;
 
 use super::files;
+use super::layout::Layout;
 use super::script_log::ScriptLog;
 
-/// Where the original keeps its helper programs; scripts call some of them by `$HA_BIN`.
-const HA_BIN: &str = "/usr/lib/heartbeat";
-const HA_SBIN_DIR: &str = "/usr/sbin";
-const HA_NOARCHBIN: &str = "/usr/share/heartbeat";
+/// What the original's scripts add behind a PATH that was not meant for root.
+const SYSTEM_PATH: [&str; 4] = ["/sbin", "/bin", "/usr/sbin", "/usr/bin"];
 
 /// Ours alone: scripts and the services they start must not talk to our service manager or answer for us.
-const OURS: [&str; 12] = [
+const OURS: [&str; 10] = [
     "LATIDO_RECORD",
     super::rc_d::MARK,
     "NOTIFY_SOCKET",
@@ -26,8 +25,6 @@ const OURS: [&str; 12] = [
     "JOURNAL_STREAM",
     "INVOCATION_ID",
     "SYSTEMD_EXEC_PID",
-    "LC_ALL",
-    "LANGUAGE",
 ];
 
 /// Variables and directory for scripts, made once for each reading of the configuration.
@@ -35,6 +32,8 @@ const OURS: [&str; 12] = [
 pub(super) struct Environment {
     /// In the order they are set; no name twice.
     variables: Vec<(OsString, OsString)>,
+    /// The administrator's language: scripts do without, programs that run beside the daemon have it.
+    language: Vec<(OsString, OsString)>,
     /// The working directory.
     pub directory: PathBuf,
     /// Where the output of `start` and `stop` goes.
@@ -51,16 +50,27 @@ impl Environment {
         inherited: impl Iterator<Item = (OsString, OsString)>,
         log: ScriptLog,
     ) -> Environment {
-        let mut environment = Environment {
-            variables: inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours)).collect(),
-            directory: existing(files::working_directory(paths)),
-            log,
-            core_files: None,
-        };
+        Environment::on(&Layout::of(Path::new("/")), paths, config, inherited, log)
+    }
+
+    fn on(
+        layout: &Layout,
+        paths: &Paths,
+        config: &Config,
+        inherited: impl Iterator<Item = (OsString, OsString)>,
+        log: ScriptLog,
+    ) -> Environment {
+        let theirs = inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours));
+        let (language, variables) = theirs.partition(|(name, _)| is_language(name));
+        let directory = existing(files::working_directory(paths));
+        let mut environment = Environment { variables, language, directory, log, core_files: None };
+        // Status is judged by English words.
+        environment.set("LC_ALL", "C");
         for (name, value) in &config.parameters {
             environment.set(&variable_of(name), value);
         }
         environment.add_places(paths);
+        environment.add_layout(layout);
         environment.add_logging(&config.logging);
         environment.set("HA_CURHOST", config.settings.me.as_str());
         environment.set("PWD", environment.directory.clone());
@@ -70,7 +80,16 @@ impl Environment {
         }
         let refused = parameter("coredumps").is_some_and(|value| value::boolean(value) == Ok(false));
         environment.core_files = Some(!refused);
-        environment.prepend_path();
+        environment.complete_path();
+        environment
+    }
+
+    /// The same in the administrator's language: for programs that run beside the daemon and for fencing devices, whose
+    /// words nobody judges. So does the original.
+    pub(super) fn in_their_language(&self) -> Environment {
+        let mut environment = Environment { language: Vec::new(), ..self.clone() };
+        environment.variables.retain(|(name, _)| name != "LC_ALL");
+        environment.variables.extend(self.language.iter().cloned());
         environment
     }
 
@@ -81,15 +100,29 @@ impl Environment {
         for (name, place) in [("HA_FUNCS", "shellfuncs"), ("HA_RCDIR", "rc.d"), ("HA_RESOURCEDIR", "resource.d")] {
             self.set(name, format!("{ha_dir}//{place}"));
         }
-        self.set("HA_BIN", HA_BIN);
-        self.set("HA_SBIN_DIR", HA_SBIN_DIR);
-        self.set("HA_NOARCHBIN", HA_NOARCHBIN);
-        self.set("HA_DOCDIR", "/usr/share/doc/heartbeat");
         self.set("HA_VARLIB", &paths.lib_dir);
-        self.set("HA_RSCTMP", paths.rsctmp());
         self.set("HA_FIFO", paths.fifo());
-        self.set("OCF_ROOT", "/usr/lib/ocf");
-        self.set("OCF_AGENTS", "/usr/lib/ocf/resource.d/heartbeat/");
+        // The scripts of each package have a directory of their own for this, and by hand they use that one.
+        if *paths != Paths::system() {
+            self.set("HA_RSCTMP", paths.rsctmp());
+        }
+    }
+
+    /// What is there, unless the administrator said otherwise.
+    fn add_layout(&mut self, layout: &Layout) {
+        let found = [
+            ("HA_BIN", layout.helpers()),
+            ("HA_NOARCHBIN", layout.scripts()),
+            ("HA_SBIN_DIR", layout.directory("usr/sbin")),
+            ("HA_DOCDIR", layout.directory("usr/share/doc/heartbeat")),
+            ("OCF_ROOT", layout.directory("usr/lib/ocf")),
+            ("OCF_AGENTS", layout.directory("usr/lib/ocf/resource.d/heartbeat/")),
+        ];
+        for (name, place) in found {
+            if let Some(place) = place.filter(|_| self.get(name).is_none()) {
+                self.set(name, place);
+            }
+        }
     }
 
     fn add_logging(&mut self, logging: &LogTargets) {
@@ -107,12 +140,20 @@ impl Environment {
         self.set("HA_debug", logging.debug.to_string());
     }
 
-    fn prepend_path(&mut self) {
-        let inherited =
-            self.get("PATH").unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".into());
-        let mut path = OsString::from(format!("{HA_BIN}:{HA_SBIN_DIR}:{HA_NOARCHBIN}:"));
-        path.push(inherited);
-        self.set("PATH", path);
+    /// Their places in front, the system's behind where they are missing.
+    fn complete_path(&mut self) {
+        let inherited = self.get("PATH").filter(|path| !path.is_empty());
+        let inherited = inherited.unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin".into());
+        let front = ["HA_BIN", "HA_SBIN_DIR", "HA_NOARCHBIN"].into_iter().filter_map(|name| self.get(name));
+        let mut path: Vec<PathBuf> = Vec::new();
+        for dir in front.map(PathBuf::from).chain(std::env::split_paths(&inherited)) {
+            if !path.contains(&dir) {
+                path.push(dir);
+            }
+        }
+        path.extend(SYSTEM_PATH.iter().map(PathBuf::from).filter(|dir| !path.contains(dir)).collect::<Vec<_>>());
+        // A variable of theirs with a colon in it is no directory.
+        self.set("PATH", std::env::join_paths(path).unwrap_or(inherited));
     }
 
     /// Sets a variable, replacing one of that name.
@@ -144,6 +185,117 @@ fn variable_of(name: &str) -> String {
     if name.starts_with("HA_") { name.to_owned() } else { format!("HA_{name}") }
 }
 
+fn is_language(name: &OsStr) -> bool {
+    name == "LANG" || name == "LANGUAGE" || name.as_encoded_bytes().starts_with(b"LC_")
+}
+
 fn existing(dir: PathBuf) -> PathBuf {
     if dir.is_dir() { dir } else { Path::new("/").to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::config::{OnlyName, Sources};
+    use crate::daemon::disk::Disk;
+    use crate::diagnostic::SourceText;
+    use crate::names::NodeName;
+
+    fn config() -> Config {
+        let text = |name: &str, text: &str| Some(SourceText::new(name, text.to_owned()));
+        let sources = Sources {
+            ha_cf: text("ha.cf", "node alpha beta\nbcast lo\nauto_failback on\nlogfacility none\n"),
+            authkeys: text("authkeys", "auth 1\n1 crc\n"),
+            haresources: text("haresources", ""),
+            ..Sources::default()
+        };
+        Config::assemble(&sources, &OnlyName(NodeName::new("alpha").unwrap())).unwrap()
+    }
+
+    /// On a machine with these files, started with these variables.
+    fn environment(files: &[&str], given: &[(&str, &str)]) -> (tempfile::TempDir, Environment) {
+        let root = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let config = config();
+        let given = given.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let log = ScriptLog::open(&config.logging, Disk::at_once());
+        let environment = Environment::on(&Layout::of(root.path()), &Paths::system(), &config, given, log);
+        (root, environment)
+    }
+
+    fn shown(root: &Path, environment: &Environment, name: &str) -> Option<String> {
+        let value = environment.get(name)?.into_string().unwrap();
+        Some(value.replace(&format!("{}/", root.display()), "/"))
+    }
+
+    const DEBIAN_12: [&str; 5] = [
+        "usr/libexec/heartbeat/findif",
+        "usr/libexec/heartbeat/send_arp",
+        "usr/share/heartbeat/mach_down",
+        "usr/sbin/ip",
+        "usr/lib/ocf/resource.d/heartbeat/IPaddr",
+    ];
+
+    #[test]
+    fn what_scripts_are_told_leads_to_what_is_there() {
+        let (root, environment) = environment(&DEBIAN_12, &[("PATH", "/opt/bin:/usr/bin")]);
+        let told = |name| shown(root.path(), &environment, name);
+        assert_eq!(told("HA_BIN").unwrap(), "/usr/libexec/heartbeat");
+        assert_eq!(told("HA_NOARCHBIN").unwrap(), "/usr/share/heartbeat");
+        assert_eq!(told("OCF_AGENTS").unwrap(), "/usr/lib/ocf/resource.d/heartbeat/");
+        let path = "/usr/libexec/heartbeat:/usr/sbin:/usr/share/heartbeat:/opt/bin:/usr/bin:/sbin:/bin:/usr/sbin";
+        assert_eq!(told("PATH").unwrap(), path);
+        assert_eq!(told("HA_DOCDIR"), None);
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_not_said_and_what_has_its_own_default_neither() {
+        let (root, environment) = environment(&[], &[]);
+        for name in ["HA_BIN", "HA_NOARCHBIN", "HA_SBIN_DIR", "HA_DOCDIR", "OCF_ROOT", "OCF_AGENTS", "HA_RSCTMP"] {
+            assert_eq!(shown(root.path(), &environment, name), None, "{name}");
+        }
+        let path = shown(root.path(), &environment, "PATH").unwrap();
+        assert_eq!(path, "/usr/local/sbin:/usr/local/bin:/sbin:/bin:/usr/sbin:/usr/bin");
+    }
+
+    #[test]
+    fn what_the_administrator_exported_stays() {
+        let given = [
+            ("HA_BIN", "/opt/bin"),
+            ("HA_NOARCHBIN", "/opt/share"),
+            ("HA_SBIN_DIR", "/opt/sbin"),
+            ("HA_DOCDIR", "/opt/doc"),
+            ("OCF_ROOT", "/opt/ocf"),
+            ("OCF_AGENTS", "/opt/ocf/agents"),
+            ("HA_RSCTMP", "/opt/tmp"),
+            ("FOO", "bar"),
+        ];
+        let (root, environment) = environment(&DEBIAN_12, &given);
+        for (name, value) in given {
+            assert_eq!(shown(root.path(), &environment, name).as_deref(), Some(value), "{name}");
+        }
+        let path = shown(root.path(), &environment, "PATH").unwrap();
+        assert!(path.starts_with("/opt/bin:/opt/sbin:/opt/share:/usr/local/sbin:"), "{path}");
+    }
+
+    #[test]
+    fn scripts_speak_english_and_what_runs_beside_the_daemon_the_administrators_language() {
+        let given = [("LANG", "es_ES.UTF-8"), ("LANGUAGE", "es:de"), ("LC_ALL", "es_MX"), ("LC_MESSAGES", "es_ES")];
+        let (_root, environment) = environment(&[], &given);
+        let language = |environment: &Environment| {
+            let of = environment.variables().filter(|(name, _)| is_language(name));
+            of.map(|(name, value)| format!("{}={}", name.display(), value.display())).collect::<Vec<_>>()
+        };
+        assert_eq!(language(&environment), ["LC_ALL=C"]);
+        let theirs = ["LANG=es_ES.UTF-8", "LANGUAGE=es:de", "LC_ALL=es_MX", "LC_MESSAGES=es_ES"];
+        assert_eq!(language(&environment.in_their_language()), theirs);
+    }
 }

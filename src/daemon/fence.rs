@@ -39,7 +39,8 @@ impl Driver {
                 drop(file);
                 Ended::Resource(job, outcome)
             };
-            let result = self.children.start_job(job, &call, Output::Log, limit, &self.environment, ended);
+            let environment = self.environment.in_their_language();
+            let result = self.children.start_job(job, &call, Output::Log, limit, &environment, ended);
             result.map(drop).map_err(|error| format!("cannot run {program}: {error}"))
         });
         if let Err(why) = started {

@@ -24,6 +24,7 @@ mod generation;
 mod guardian;
 mod in_force;
 pub(crate) mod journal;
+pub(crate) mod layout;
 mod logging;
 pub(crate) mod lookup;
 mod notices;

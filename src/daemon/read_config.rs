@@ -11,12 +11,13 @@ use nix::ifaddrs::getifaddrs;
 use nix::unistd::{Group, User};
 
 use crate::agent;
-use crate::config::{Config, Facts, Interface, OnlyName, PathFact, PathKind, ScriptFact, Sources, first_node};
+use crate::config::{Config, Facts, Interface, Lack, OnlyName, PathFact, PathKind, ScriptFact, Sources, first_node};
 use crate::diagnostic::{Problem, SourceText};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::boot::started_at_boot;
+use super::layout::lacks;
 use super::lookup::{Found, Places, executable, exposed, unit_dirs};
 
 /// Longest configuration file we read, in bytes.
@@ -359,6 +360,10 @@ impl Facts for HostFacts {
 
     fn started_at_boot(&self, agent: &str) -> Option<String> {
         started_at_boot(Path::new("/"), agent).map(|link| link.display().to_string())
+    }
+
+    fn lacks(&self, agent: &str) -> Vec<Lack> {
+        lacks(&self.paths, agent)
     }
 
     fn resource_script(&self, agent: &str) -> Option<ScriptFact> {

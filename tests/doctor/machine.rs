@@ -127,6 +127,17 @@ fn a_script_that_is_missing_or_cannot_be_run_is_found() {
 }
 
 #[test]
+fn a_script_that_will_not_find_its_helper_is_found() {
+    let node = Node::new();
+    node.write("haresources", "alpha web IPaddr::127.0.0.9/8/lo SendArp::127.0.0.9/lo\n", 0o644);
+    node.write("resource.d/IPaddr", "#!/bin/sh\nfindif\n", 0o755);
+    node.write("resource.d/SendArp", "#!/bin/sh\nsend_arp\n", 0o755);
+    let found = node.examine_as(&[], &[("HA_BIN", "/nowhere")]);
+    found.assert("fail", "scripts", "IPaddr needs findif, which is not in /nowhere: the address cannot come up");
+    found.assert("warn", "scripts", "SendArp needs send_arp, which is not in /nowhere: the address comes up without");
+}
+
+#[test]
 fn a_script_that_others_can_change_is_found() {
     let node = Node::new();
     node.write("resource.d/web", "#!/bin/sh\n", 0o757);

@@ -83,7 +83,13 @@ impl Node {
 
     /// Runs `latido doctor` and reads what it found.
     pub(crate) fn examine(&self, words: &[&str]) -> Findings {
+        self.examine_as(words, &[])
+    }
+
+    /// The same with these variables exported.
+    pub(crate) fn examine_as(&self, words: &[&str], exported: &[(&str, &str)]) -> Findings {
         let mut command = Command::new(env!("CARGO_BIN_EXE_latido"));
+        command.envs(exported.iter().copied());
         command.args(["doctor", "--json", "--root"]).arg(self.dir.path().join("root"));
         read(command.arg("-d").arg(self.dir.path()).args(words))
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::daemon::layout::lacks;
 use crate::daemon::trial::{Program, program_of, run_script};
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 use crate::paths::Paths;
@@ -18,6 +19,12 @@ pub(super) fn check(config: &Config, paths: &Paths, findings: &mut Findings) {
     for group in &config.groups {
         for resource in &group.resources {
             users.entry(&resource.agent).or_insert(group);
+        }
+    }
+    for agent in users.keys() {
+        for lack in lacks(paths, agent) {
+            let add = if lack.fatal { Findings::fail } else { Findings::warn };
+            add(findings, "scripts", lack.what, lack.remedy);
         }
     }
     for (agent, group) in users {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::net::if_::if_nametoindex;
+use nix::net::if_::{if_indextoname, if_nametoindex};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::sockopt::{RcvBufForce, ReceiveTimestampns};
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, RecvMsg, recvmsg, setsockopt};
@@ -71,12 +71,21 @@ impl Tap {
             .collect()
     }
 
+    /// How many gratuitous ARPs for an address came from a host.
+    pub(crate) fn announcements(&self, node: &str, address: &str) -> usize {
+        let of = |heard: &&Heard| heard.node == node && heard.get("t") == "arp" && heard.get("ip") == address;
+        self.heard().iter().filter(of).count()
+    }
+
     /// The dialogue without heartbeats and acks, one message a line.
     pub(crate) fn talk(&self) -> String {
         let mut text = String::new();
         let mut last: BTreeMap<String, String> = BTreeMap::new();
         for heard in self.heard() {
             let kind = heard.get("t");
+            if kind == "arp" {
+                continue;
+            }
             let shown: Vec<String> = heard
                 .fields
                 .iter()
@@ -131,6 +140,14 @@ fn read(heard: &Mutex<Vec<Heard>>, end: &AtomicBool) {
             heard.lock().unwrap_or_else(PoisonError::into_inner).push(advert);
             continue;
         }
+        if let Some(address) = announced(&frame[..n]) {
+            let port = if_indextoname(u32::try_from(from.ifindex()).unwrap_or(0)).unwrap_or_default();
+            let node = port.to_string_lossy().trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+            let fields = BTreeMap::from([("t".to_owned(), "arp".to_owned()), ("ip".to_owned(), address)]);
+            let announcement = Heard { at, node, fields, bytes: Vec::new() };
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(announcement);
+            continue;
+        }
         let bytes = payload(&frame[..n]).unwrap_or_default();
         if let Some(fields) = message(bytes) {
             let node = fields.get("src").cloned().unwrap_or_default();
@@ -159,6 +176,14 @@ fn advertiser(frame: &[u8]) -> Option<String> {
     let vrrp = frame[12..14] == [0x08, 0x00] && *ip.get(9)? == 112;
     let from: [u8; 4] = ip.get(12..16)?.try_into().ok()?;
     vrrp.then(|| std::net::Ipv4Addr::from(from).to_string())
+}
+
+/// The address of a gratuitous ARP: whoever says where an address is that it asks about itself.
+fn announced(frame: &[u8]) -> Option<String> {
+    let arp = frame.get(14..42)?;
+    let from: [u8; 4] = arp[14..18].try_into().ok()?;
+    let is_announcement = frame[12..14] == [0x08, 0x06] && arp[24..28] == from && from != [0; 4];
+    is_announcement.then(|| std::net::Ipv4Addr::from(from).to_string())
 }
 
 /// The data of an IPv4 UDP frame.
