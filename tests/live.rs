@@ -17,6 +17,8 @@ mod long;
 mod mixed;
 #[path = "live/ours.rs"]
 mod ours;
+#[path = "live/phrases.rs"]
+mod phrases;
 #[path = "live/real.rs"]
 mod real;
 #[path = "live/records.rs"]
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     runner::run(&[
         mixed::TESTS,
         real::TESTS,
+        phrases::TESTS,
         ours::TESTS,
         ours::MEASURED,
         hostile::TESTS,

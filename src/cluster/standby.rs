@@ -369,6 +369,7 @@ impl Cluster {
         self.timers.stop(&Timer::Standby);
         self.report(Report::AcquireDone { set: set.inverted() });
         self.report(Report::StandbyDone { set });
+        self.milestones.took();
         self.send_ask(set, "done");
         self.answer_taker_client(set.inverted());
     }

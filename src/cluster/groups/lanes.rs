@@ -70,6 +70,10 @@ impl Cluster {
                     (Some(Report::Releasing { owner, resources }), Chain::release(&self.groups.to_release(index)))
                 }
             };
+            if wish == Wish::Acquire && self.is_taken_over(index) {
+                let group = self.groups.key(index);
+                self.report(Report::TakingOverGroup { group });
+            }
             report.into_iter().for_each(|report| self.report(report));
             let lane = self.groups.next_lane;
             self.groups.next_lane += 1;

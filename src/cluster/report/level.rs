@@ -146,7 +146,10 @@ impl Report {
             | R::DeadNodeGaveUp { .. }
             | R::ShutdownNotice { .. }
             | R::TakeoverCancelled
+            | R::TakingOverGroup { .. }
             | R::TakeoverComplete { .. }
+            | R::LocalAcquired { .. }
+            | R::InitialComplete { .. }
             | R::IpRequest { .. }
             | R::FailbackBegins { .. }
             | R::Acquiring { .. }
@@ -156,6 +159,7 @@ impl Report {
             | R::Running { .. }
             | R::FailureForgotten { .. }
             | R::RetryingStop { .. }
+            | R::GoingStandby { .. }
             | R::WantsStandby { .. }
             | R::StandbyAccepted { .. }
             | R::StandbyAcquire { .. }
@@ -168,6 +172,7 @@ impl Report {
             | R::PartitionKept { .. }
             | R::ShutdownBegins
             | R::ShutdownUnderway
+            | R::GivingUpAll
             | R::AllReleased
             | R::ShutdownComplete { .. }
             | R::Reconfigured { .. }

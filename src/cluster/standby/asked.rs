@@ -231,6 +231,7 @@ impl Cluster {
             self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within()));
             return;
         }
+        self.report(Report::GoingStandby { set: set.inverted() });
         self.on_local_ask(&ask(set.inverted(), "me"));
     }
 
@@ -241,6 +242,7 @@ impl Cluster {
         if is_over || self.standby == Standby::Not && self.is_at_rest() {
             self.pending_wish = None;
             if !is_over {
+                self.report(Report::GoingStandby { set });
                 self.on_local_ask(&ask(set, "me"));
             }
         }
