@@ -39,9 +39,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     runner::run(&[
+        phrases::TESTS,
         mixed::TESTS,
         real::TESTS,
-        phrases::TESTS,
         ours::TESTS,
         ours::MEASURED,
         hostile::TESTS,

@@ -56,6 +56,8 @@ pub enum Report {
     },
     NodeReturned {
         node: NodeName,
+        #[serde(serialize_with = "in_ms")]
+        silent_for: Duration,
     },
     LateHeartbeat {
         node: NodeName,

@@ -375,10 +375,7 @@ impl Syslog {
         let (time, pid, name) = (sys::local_time(wall.0).stamp(), std::process::id(), said.program.as_str());
         let words = words(said);
         let line = match said.program {
-            // The original writes that blank.
-            Program::Heartbeat => {
-                format!("<{}>{time} {name}: [{pid}]: {words} ", self.facility + severity(said.level))
-            }
+            Program::Heartbeat => format!("<{}>{time} {name}: [{pid}]: {words}", self.facility + severity(said.level)),
             // Its scripts write what is no more than information as `notice`.
             _ => {
                 let severity = severity(said.level).min(NOTICE);

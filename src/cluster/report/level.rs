@@ -107,8 +107,7 @@ impl Report {
             | R::ResourceSick { .. }
             | R::GroupGivenUp { .. }
             | R::RunsHereToo { .. } => Level::Error,
-            R::NodeRestarted { .. }
-            | R::NodeDead { .. }
+            R::NodeDead { .. }
             | R::LateHeartbeat { .. }
             | R::OwnStall { .. }
             | R::LostPackets { .. }
@@ -138,6 +137,7 @@ impl Report {
             | R::LinkDead { .. }
             | R::MediumWorks { .. }
             | R::NodeStatus { .. }
+            | R::NodeRestarted { .. }
             | R::NoneMissing { .. }
             | R::UuidChanged { .. }
             | R::RemoteComplete

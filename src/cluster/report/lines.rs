@@ -57,6 +57,10 @@ impl Report {
                 phrase(format!("node {node}: is dead")),
                 besides(format!("node {node} was silent for {} on every link", Ms(*silent_for))),
             ],
+            R::NodeReturned { node, silent_for } => vec![
+                phrase(self.to_string()),
+                phrase(format!("Late heartbeat: Node {node}: interval {} ms (> deadtime)", silent_for.as_millis())),
+            ],
             R::NoStonith => vec![
                 phrase("No STONITH device configured.".to_owned()),
                 line(Heartbeat, Warn, "Shared disks are not protected.".to_owned()),

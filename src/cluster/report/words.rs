@@ -26,7 +26,7 @@ impl fmt::Display for Report {
             R::NodeDead { node, silent_for } => {
                 write!(f, "node {node}: is dead (silent for {} on every link)", Ms(*silent_for))
             }
-            R::NodeReturned { node } => write!(f, "Cluster node {node} returning after partition."),
+            R::NodeReturned { node, .. } => write!(f, "Cluster node {node} returning after partition."),
             R::LateHeartbeat { node, interval } => {
                 write!(f, "Late heartbeat: Node {node}: interval {} ms", interval.as_millis())
             }
