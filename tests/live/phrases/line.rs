@@ -2,8 +2,8 @@
 
 use super::super::support::pair::NAMES;
 
-/// The phrase of a line of a `logfile`; panics where the line has none of the original's two forms.
-pub(super) fn of_logfile(line: &str, host: &str) -> String {
+/// The phrase of a line of a `logfile`; `None` where the line has none of the original's two forms.
+pub(super) fn of_logfile(line: &str, host: &str) -> Option<String> {
     let daemon = || {
         // `Nov 30 21:05:52 alpha heartbeat: [72]: info: text`
         let rest = line.get(16..)?.strip_prefix(host)?.strip_prefix(" ")?;
@@ -15,7 +15,7 @@ pub(super) fn of_logfile(line: &str, host: &str) -> String {
         let (name, rest) = line.get(21..)?.split_once("(default)[")?;
         Some(phrase(name, rest.split_once("]:    ")?.1))
     };
-    daemon().or_else(script).unwrap_or_else(|| panic!("a line of no known form in the log of {host}: {line:?}"))
+    daemon().or_else(script)
 }
 
 /// The same of a `debugfile`, where only the scripts' lines look otherwise; `None` for a line of debugging.
@@ -28,7 +28,7 @@ pub(super) fn of_debugfile(line: &str, host: &str) -> Option<String> {
         let (name, rest) = line.split_once("(default)[")?;
         Some(phrase(name, rest.split_once("]:\t")?.1.get(20..)?))
     };
-    Some(script().unwrap_or_else(|| of_logfile(line, host)))
+    script().or_else(|| of_logfile(line, host))
 }
 
 /// The same of a datagram to syslog, from `local3`.
@@ -36,6 +36,7 @@ pub(super) fn of_syslog(datagram: &str) -> Option<String> {
     if datagram.contains(": debug: ") {
         return None;
     }
+    let datagram = datagram.lines().next().unwrap_or_default();
     let read = || {
         let (priority, rest) = datagram.strip_prefix('<')?.split_once('>')?;
         priority.parse::<u8>().ok().filter(|number| number >> 3 == 19)?;
