@@ -293,7 +293,9 @@ impl Sinks {
 fn words(said: &LogLine) -> String {
     match said.program {
         Program::HbStandby => said.text.clone(),
-        _ => format!("{}: {}", said.level.as_str(), said.text),
+        Program::Heartbeat | Program::ResourceManager | Program::MachDown => {
+            format!("{}: {}", said.level.as_str(), said.text)
+        }
     }
 }
 
@@ -377,7 +379,7 @@ impl Syslog {
         let line = match said.program {
             Program::Heartbeat => format!("<{}>{time} {name}: [{pid}]: {words}", self.facility + severity(said.level)),
             // Its scripts write what is no more than information as `notice`.
-            _ => {
+            Program::ResourceManager | Program::MachDown | Program::HbStandby => {
                 let severity = severity(said.level).min(NOTICE);
                 format!("<{}>{time} {name}(default)[{pid}]: {words}", self.facility + severity)
             }

@@ -82,6 +82,7 @@ impl Report {
     }
 
     /// How loud.
+    #[allow(clippy::too_many_lines, reason = "one line a report")]
     pub fn level(&self) -> Level {
         use Report as R;
         match self {

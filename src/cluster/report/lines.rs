@@ -44,6 +44,7 @@ pub struct LogLine {
 impl Report {
     /// What the log says of it; `place` knows where the script of an agent lies.
     #[allow(clippy::too_many_lines, reason = "one arm a sentence, as in `words`")]
+    #[allow(clippy::wildcard_enum_match_arm, reason = "most reports are one line of the daemon")]
     pub fn lines(&self, place: impl Fn(&str) -> String) -> Vec<LogLine> {
         use Level::{Error, Info, Warn};
         use Program::{HbStandby, Heartbeat, MachDown, ResourceManager};
