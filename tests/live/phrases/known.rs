@@ -72,7 +72,6 @@ pub(super) const ONLY_THE_ORIGINAL: &[Known] = &[
         "a changed ha.cf takes effect, and a partition heals, without a restart",
     ),
     known("heartbeat: info: Signalling heartbeat pid N to reread", "printed where the command was given, not logged"),
-    known("heartbeat: info: glib: Starting serial heartbeat", "a medium that cannot be used is told, not one that can"),
     known("heartbeat: info: glib: UDP Broadcast heartbeat", "a medium that cannot be used is told, not one that can"),
 ];
 
@@ -115,7 +114,6 @@ pub(super) const NOW_AND_THEN: &[Known] = &[
     known("heartbeat: ERROR: Cannot lock ourselves into memory", "the machine's limits"),
     known("heartbeat: WARN: Core dumps could be lost", "the machine's core_pattern"),
     known("heartbeat: WARN: Consider setting", "the machine's core_pattern"),
-    known("heartbeat: ERROR: glib: EOF in ttygets", "a signal that meets a read"),
     known("heartbeat: WARN: G", "a late main loop of the original"),
     known("heartbeat: info: G_", "a late main loop of the original"),
     known("heartbeat: WARN: This node stood still for", "a machine that stood still"),
@@ -132,16 +130,4 @@ pub(super) const NOW_AND_THEN: &[Known] = &[
     known("heartbeat: ERROR: Both machines own", "which word is heard first when a partition heals"),
     known("heartbeat: ERROR: No one owns", "which word is heard first when a partition heals"),
     known("heartbeat: CRIT: one-way link", "which direction of a cable works first"),
-    known("heartbeat: WARN: ttySN: ", "half a message on a serial line that was cut"),
-    known("heartbeat: WARN: /dev/ttySN: ", "half a message on a serial line that was cut"),
-    known("heartbeat: ERROR: Input string: ", "half a message on a serial line that was cut"),
-    known("heartbeat: ERROR: MSG", "half a message on a serial line that was cut"),
-    known("heartbeat: info: MSG", "half a message on a serial line that was cut"),
-    known("heartbeat: ERROR: NV failure", "half a message on a serial line that was cut"),
-    known("heartbeat: ERROR: depth=", "half a message on a serial line that was cut"),
-    known("heartbeat: ERROR: ha_msg_", "half a message on a serial line that was cut"),
-    known("heartbeat: ERROR: sp=", "half a message on a serial line that was cut"),
-    known("heartbeat: ERROR: stringNmsg", "half a message on a serial line that was cut"),
-    known("heartbeat: WARN: stringNmsg_ll: node [?]", "half a message on a serial line that was cut"),
-    known("heartbeat: WARN: Bad/invalid auth token", "half a message on a serial line that was cut"),
 ];

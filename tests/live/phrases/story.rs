@@ -22,6 +22,19 @@ const ALL: &[&str] = &["ra", "rb", "rc", "rd"];
 const NONE: &[&str] = &[];
 /// Far longer than anything of an original takes.
 const LONG: f64 = 60.0;
+/// Puts a new `/dev` in the place of the machine's, with what a daemon needs of it.
+const OWN_DEV: &str = r#"
+set -e
+mkdir -p "$dir/dev"
+mount -t tmpfs -o mode=755 host "$dir/dev"
+for node in null zero full random urandom tty ptmx; do
+    : >"$dir/dev/$node"
+    mount --bind "/dev/$node" "$dir/dev/$node"
+done
+mkdir "$dir/dev/pts" "$dir/dev/shm"
+mount --bind /dev/pts "$dir/dev/pts"
+mount --move "$dir/dev" /dev
+"#;
 
 /// The phrases that a pair of that kind logs.
 pub(super) fn phrases(kind: Kind) -> BTreeSet<String> {
@@ -34,7 +47,7 @@ pub(super) fn phrases(kind: Kind) -> BTreeSet<String> {
 }
 
 fn a_life(kind: Kind) -> BTreeSet<String> {
-    let plan = Plan::new(kind, kind).over(&[Medium::Bcast(0), Medium::Serial]).timed(200, 3000).initdead(4000);
+    let plan = Plan::new(kind, kind).over(&[Medium::Bcast(0), Medium::Bcast(1)]).timed(200, 3000).initdead(4000);
     let mut stage = Stage::new(&plan);
     // The two of them take over differently: one has a device, the other must do without.
     stage.pair.host("beta").add_to_ha_cf("stonith_host beta null alpha\n");
@@ -142,7 +155,7 @@ fn failures_and_farewells(stage: &Stage) {
 /// Nothing is at home on alpha, nothing goes back, and a resource has arguments.
 fn nothing_at_home(kind: Kind) -> BTreeSet<String> {
     let plan = Plan::new(kind, kind)
-        .over(&[Medium::Bcast(0), Medium::Serial])
+        .over(&[Medium::Bcast(0), Medium::Bcast(1)])
         .failback(Failback::Off)
         .resources("beta rc rx::one::two\n")
         .initdead(4000);
@@ -238,8 +251,10 @@ impl Syslog {
         syslog
     }
 
-    /// The host was switched on: it has a `/dev` of its own, because it has a serial line.
+    /// The host was switched on: it gets a `/dev` of its own first.
     fn listen(&mut self, host: &Host) {
+        let made = host.run(&format!("dir={}\n{OWN_DEV}", host.dir.display()));
+        assert!(made.status.success(), "a /dev of its own: {made:?}");
         let path = format!("/proc/{}/root/dev/log", host.init());
         let socket = UnixDatagram::bind(Path::new(&path)).expect("a /dev of the host's own");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("a socket of our own");
