@@ -298,3 +298,34 @@ fn who_is_alone_tells_all_also_where_nothing_is_at_home_on_the_other() {
         assert_eq!(told(&pair), some(back), "{mode:?}\n{}", pair.transcript());
     }
 }
+
+#[test]
+fn a_takeover_is_called_complete_once_and_not_before_its_last_script_has_ended() {
+    let mut pair = settled(GROUP, |_| {});
+    let lines = |pair: &Pair, node: &str, text: &str| count(pair, &format!("{node:<5}  report  info: {text}"));
+    assert_eq!(lines(&pair, "alpha", "Local Resource acquisition completed."), 1, "{}", pair.transcript());
+    assert_eq!(lines(&pair, "beta", "No local resources [/usr/share/heartbeat/ResourceManager listkeys beta]"), 1);
+    for node in ["alpha", "beta"] {
+        assert_eq!(lines(&pair, node, "Initial resource acquisition complete (T_RESOURCES(us))"), 1, "{node}");
+    }
+    pair.power_off(ALPHA);
+    pair.run_for(secs(20));
+    let complete = "mach_down takeover complete for node alpha.";
+    assert_eq!(lines(&pair, "beta", complete), 1, "{}", pair.transcript());
+    assert!(position(&pair, "Taking over resource group disk") < position(&pair, "beta   run     disk start"));
+    assert!(position(&pair, "beta   run     service start") < position(&pair, complete), "{}", pair.transcript());
+    pair.start(ALPHA);
+    pair.run_for(secs(20));
+    assert_eq!(lines(&pair, "alpha", "Local Resource acquisition completed. (none)"), 1, "{}", pair.transcript());
+    assert_eq!(lines(&pair, "alpha", "Initial resource acquisition complete (auto_failback)"), 1);
+}
+
+#[test]
+fn what_does_not_start_is_never_called_complete() {
+    let mut pair = settled(GROUP, |_| {});
+    pair.scripts.misbehave(BETA, "service", Verb::Start, Behaviour::Fails);
+    pair.power_off(ALPHA);
+    pair.run_for(secs(40));
+    assert_eq!(count(&pair, "Giving up resources due to failure of service"), 1, "{}", pair.transcript());
+    assert_eq!(count(&pair, "takeover complete"), 0, "{}", pair.transcript());
+}

@@ -21,6 +21,8 @@ mod mixed;
 mod names;
 #[path = "live/ours.rs"]
 mod ours;
+#[path = "live/phrases.rs"]
+mod phrases;
 #[path = "live/rc_d.rs"]
 mod rc_d;
 #[path = "live/real.rs"]
@@ -49,6 +51,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     runner::run(&[
+        phrases::TESTS,
         mixed::TESTS,
         fields::TESTS,
         real::TESTS,

@@ -319,7 +319,8 @@ impl Cluster {
             let is_active = message.get(field::ST) == Some(Status::Active.as_str());
             if node.last_status > Sequence(0) || is_active && !self.peer.returned {
                 let name = node.name.clone();
-                self.report(Report::NodeReturned { node: name });
+                let silent_for = self.now.mono.since(node.last_heard.unwrap_or(Mono::ZERO));
+                self.report(Report::NodeReturned { node: name, silent_for });
                 if self.peer.is_node(index) {
                     self.on_peer_returned();
                 }

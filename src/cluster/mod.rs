@@ -21,6 +21,7 @@ mod groups;
 mod history;
 mod legacy;
 mod membership;
+mod milestones;
 mod mirror;
 mod monitor;
 mod node;
@@ -55,7 +56,7 @@ pub use clients::Class;
 pub use event::{Event, MediumCondition};
 pub use gaps::GapsView;
 pub use mirror::Mirror;
-pub use report::{Level, Report};
+pub use report::{Level, LogLine, Program, Report};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
 pub use view::{GroupState, GroupView, LinkView, NodeView, View};
@@ -66,6 +67,7 @@ use deaf::Sleep;
 use fence::{DeviceChecks, Fencing};
 use groups::Groups;
 use history::SentHistory;
+use milestones::Milestones;
 use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
@@ -212,6 +214,7 @@ pub struct Cluster {
     asked_back: BTreeSet<String>,
     /// When each group was first asked for: what came in before that answers a predecessor.
     asked_first: BTreeMap<String, Mono>,
+    milestones: Milestones,
     last_claim: Option<String>,
     last_takeover: Option<Mono>,
     last_change: Mono,
@@ -304,6 +307,7 @@ impl Cluster {
             asked_for: BTreeSet::new(),
             asked_back: BTreeSet::new(),
             asked_first: BTreeMap::new(),
+            milestones: Milestones::default(),
             last_claim: None,
             last_takeover: None,
             last_change: now.mono,
@@ -350,6 +354,7 @@ impl Cluster {
             self.handle_event(event);
         }
         self.settle();
+        self.tell_milestones();
         self.announce_claim();
         self.schedule_restatement();
         self.serve_mirror();

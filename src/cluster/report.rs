@@ -2,6 +2,7 @@
 //! `words`. Pure, so that transcripts of the simulator show what the log will say.
 
 mod level;
+mod lines;
 mod words;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::wire::Generation;
 use super::{Set, Status};
 
 pub use level::Level;
+pub use lines::{LogLine, Program};
 
 /// One thing an operator is told. Its serde form is `{"node-dead":{"node":"alpha","silent_for":512.0}}`, times in ms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +56,8 @@ pub enum Report {
     },
     NodeReturned {
         node: NodeName,
+        #[serde(serialize_with = "in_ms")]
+        silent_for: Duration,
     },
     LateHeartbeat {
         node: NodeName,
@@ -144,8 +148,20 @@ pub enum Report {
         node: NodeName,
     },
     TakeoverCancelled,
+    TakingOverGroup {
+        group: String,
+    },
     TakeoverComplete {
         node: NodeName,
+    },
+    /// Our own groups need no work any more.
+    LocalAcquired {
+        work: LocalWork,
+        me: NodeName,
+    },
+    /// Said once in a life: every group is where it is to be.
+    InitialComplete {
+        how: &'static str,
     },
     IpRequest {
         group: String,
@@ -218,6 +234,10 @@ pub enum Report {
         set: Set,
         why: String,
     },
+    /// The other node's `hb_takeover` is obeyed.
+    GoingStandby {
+        set: Set,
+    },
     WantsStandby {
         node: NodeName,
         set: Set,
@@ -278,6 +298,7 @@ pub enum Report {
     ShutdownUnderway,
     ShutdownWaits,
     ShutdownBlocked,
+    GivingUpAll,
     AllReleased,
     ShutdownComplete {
         me: NodeName,
@@ -359,6 +380,18 @@ pub enum Report {
         why: String,
     },
     TakenByHand,
+}
+
+/// What became of our own groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LocalWork {
+    /// They are up.
+    Done,
+    /// They run already, here or on the other node.
+    None,
+    /// No line of `haresources` begins with our name.
+    NothingAtHome,
 }
 
 fn in_ms<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

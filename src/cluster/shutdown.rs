@@ -56,6 +56,9 @@ impl Cluster {
         if self.groups.is_busy() {
             self.report(Report::ShutdownWaits);
         }
+        if self.settings.manage_resources {
+            self.report(Report::GivingUpAll);
+        }
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }

@@ -383,6 +383,7 @@ impl Cluster {
         self.note_taken_here(set.inverted());
         self.report(Report::AcquireDone { set: set.inverted() });
         self.report(Report::StandbyDone { set });
+        self.milestones.took();
         self.send_ask(set, "done");
         self.answer_taker_client(set.inverted());
     }

@@ -50,7 +50,7 @@ impl Cluster {
     }
 
     /// Whether we offer the other node its groups when it is back: between two Latidos `legacy` means `on`.
-    fn gives_back(&self) -> bool {
+    pub(super) fn gives_back(&self) -> bool {
         match self.settings.auto_failback {
             AutoFailback::On => true,
             AutoFailback::Off => false,
@@ -142,6 +142,7 @@ impl Cluster {
             self.timers.stop(&Timer::PeerSilent);
             self.changed();
             self.report(Report::LocalComplete);
+            self.begins_with_its_own();
         }
     }
 
@@ -236,6 +237,7 @@ impl Cluster {
         if self.stage == Stage::Settled && self.groups.any_free() {
             self.last_takeover = Some(self.now.mono);
             self.report(Report::TakingOverFrom { node: node.clone() });
+            self.takes_over_from(node);
         }
     }
 

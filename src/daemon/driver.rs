@@ -15,7 +15,7 @@ use crate::haresources::{Invocation, Outcome};
 use crate::link::{LinkEvent, Links};
 use crate::names::{JobId, MediumId};
 use crate::time::{Mono, Now};
-use crate::wire::{Intake, Kind, field, parse_fifo};
+use crate::wire::{Intake, Kind, Reject, field, parse_fifo};
 
 use super::adopt::Orphans;
 use super::alarm::Alarm;
@@ -385,17 +385,19 @@ impl Driver {
         for result in self.intake.take(&medium, stream, self.links.bytes()) {
             match result {
                 Ok(message) => self.tell(Event::Message { medium: medium.clone(), at, message }),
-                Err(reject) => self.on_reject(&medium, &reject.to_string(), reject.cause().as_str()),
+                Err(reject) => self.on_reject(&medium, &reject),
             }
         }
     }
 
-    fn on_reject(&mut self, medium: &MediumId, text: &str, cause: &str) {
+    fn on_reject(&mut self, medium: &MediumId, reject: &Reject) {
         let now = self.clock.mono();
         if !self.config.log_badpack {
             return;
         }
-        if let Some(phrase) = self.sparing.phrase(now, &format!("{medium} {cause}"), &format!("{medium}: {text}")) {
+        let (cause, text) = (format!("{medium} {}", reject.cause().as_str()), format!("{medium}: {reject}"));
+        if let Some(phrase) = self.sparing.phrase(now, &cause, &text) {
+            reject.original().into_iter().for_each(|original| self.log.warn(original));
             self.log.warn(phrase);
         }
     }

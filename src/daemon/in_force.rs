@@ -92,6 +92,25 @@ pub(super) fn are_the_same(now: &Sources, then: &Sources) -> bool {
     !now.problems.iter().any(Problem::is_error) && texts(now) == texts(then)
 }
 
+/// Which of the files say something else than those in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Changed {
+    /// `ha.cf` or `latido.cf`.
+    pub settings: bool,
+    pub resources: bool,
+    pub keys: bool,
+}
+
+/// What is different; `None` when it is not known what is in force.
+pub(super) fn changed(paths: &Paths, options: &Options, now: &Sources) -> Option<Changed> {
+    let then = read_sources(paths, options).ok()?;
+    Some(Changed {
+        settings: now.ha_cf != then.ha_cf || now.latido_cf != then.latido_cf,
+        resources: now.haresources != then.haresources,
+        keys: now.authkeys != then.authkeys,
+    })
+}
+
 /// Whether a daemon was here since the machine was started, and has not left in order.
 pub(super) fn is_kept(paths: &Paths) -> bool {
     read_files(paths).is_some()

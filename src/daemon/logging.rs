@@ -15,16 +15,13 @@ use std::time::Duration;
 
 use crate::api::facility_number;
 use crate::clock::Clock;
-use crate::cluster::Level;
+use crate::cluster::{Level, LogLine, Program};
 use crate::config::LogTargets;
 use crate::sys;
 use crate::time::{Mono, Wall};
 
 use super::disk::Disk;
 use super::files;
-
-/// The name before the pid in each line.
-const ENTITY: &str = "heartbeat";
 
 /// What standard error is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +66,8 @@ struct Sinks {
 /// A line as it is written.
 struct Line {
     full: String,
+    /// As it stands in the debug file.
+    debug: String,
     /// What standard error gets.
     shown: Option<String>,
     is_debug: bool,
@@ -168,10 +167,17 @@ impl Log {
         self.sinks().debug
     }
 
-    /// Writes one line everywhere it belongs.
+    /// Writes one line of the daemon everywhere it belongs.
     pub(super) fn write(&self, level: Level, text: impl AsRef<str>) {
+        let text = text.as_ref().to_owned();
+        self.write_line(&LogLine { program: Program::Heartbeat, level, text });
+    }
+
+    /// The same, under the name of whoever wrote it in the original.
+    pub(super) fn write_line(&self, line: &LogLine) {
         let wall = self.0.clock.now().wall;
-        self.sinks().write(wall, level, &printable(text.as_ref()));
+        let text = printable(&line.text);
+        self.sinks().write(wall, &LogLine { text, ..line.clone() });
     }
 
     /// `info:`
@@ -235,46 +241,61 @@ impl Sinks {
         self.disk.later(move || what(&mut lock(&places)))
     }
 
-    fn write(&mut self, wall: Wall, level: Level, text: &str) {
-        if level == Level::Debug && self.debug == 0 {
+    fn write(&mut self, wall: Wall, said: &LogLine) {
+        if said.level == Level::Debug && self.debug == 0 {
             return;
         }
         if let Some(syslog) = &mut self.syslog {
-            syslog.send(wall, level, text);
+            syslog.send(wall, said);
         }
-        let line = self.compose(wall, level, text);
+        let line = self.compose(wall, said);
         let missing = std::mem::take(&mut self.lost);
         let gap = (missing > 0).then(|| {
             let text =
                 format!("{missing} line(s) are missing here: the disk or the terminal did not take them in time");
-            self.compose(wall, Level::Warn, &text)
+            self.compose(wall, &LogLine { program: Program::Heartbeat, level: Level::Warn, text })
         });
         if !self.put(move |places| gap.iter().chain([&line]).for_each(|line| places.write(line))) {
             self.lost = missing + 1;
         }
     }
 
-    fn compose(&self, wall: Wall, level: Level, text: &str) -> Line {
-        let full = self.line(wall, level, text);
+    fn compose(&self, wall: Wall, said: &LogLine) -> Line {
+        let (full, debug) = self.forms(wall, said);
         let shown = match self.terminal {
             Terminal::Person => Some(full.clone()),
-            Terminal::Journal => Some(format!("<{}>{text}\n", severity(level))),
+            Terminal::Journal => Some(format!("<{}>{}\n", severity(said.level), said.text)),
             Terminal::Nobody => None,
         };
-        Line { full, shown, is_debug: level == Level::Debug }
+        Line { full, debug, shown, is_debug: said.level == Level::Debug }
     }
 
-    fn line(&self, wall: Wall, level: Level, text: &str) -> String {
+    /// The line in the log and in the debug file: the daemon's as it writes them, those of its scripts as they do, and those
+    /// of 2.1 for who asks for them (`resources.md` 11).
+    fn forms(&self, wall: Wall, said: &LogLine) -> (String, String) {
         let t = sys::local_time(wall.0);
-        let (pid, word) = (std::process::id(), level.as_str());
-        if self.syslog_format {
-            let node = &self.node;
-            return format!("{} {node} {ENTITY}: [{pid}]: {word}: {text}\n", t.stamp());
+        let date = format!("{:04}/{:02}/{:02}_{:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour, t.minute, t.second);
+        let (pid, name, words) = (std::process::id(), said.program.as_str(), words(said));
+        let one = |line: String| (line.clone(), line);
+        match (said.program, self.syslog_format) {
+            (Program::Heartbeat, true) => one(format!("{} {} {name}: [{pid}]: {words}\n", t.stamp(), self.node)),
+            (Program::Heartbeat, false) => one(format!("{name}[{pid}]: {date} {words}\n")),
+            (_, true) => (
+                format!("{date}  {name}(default)[{pid}]:    {words}\n"),
+                format!("{name}(default)[{pid}]:\t{date} {words}\n"),
+            ),
+            (_, false) => one(format!("{name}[{pid}]:\t{date} {words}\n")),
         }
-        format!(
-            "{ENTITY}[{pid}]: {:04}/{:02}/{:02}_{:02}:{:02}:{:02} {word}: {text}\n",
-            t.year, t.month, t.day, t.hour, t.minute, t.second
-        )
+    }
+}
+
+/// The level, where the program writes one, and the text.
+fn words(said: &LogLine) -> String {
+    match said.program {
+        Program::HbStandby => said.text.clone(),
+        Program::Heartbeat | Program::ResourceManager | Program::MachDown => {
+            format!("{}: {}", said.level.as_str(), said.text)
+        }
     }
 }
 
@@ -284,7 +305,7 @@ impl Places {
             target.append(&line.full);
         }
         if let Some(target) = &mut self.debugfile {
-            target.append(&line.full);
+            target.append(&line.debug);
         }
         if let Some(shown) = &line.shown {
             let _ = std::io::stderr().write_all(shown.as_bytes());
@@ -352,10 +373,17 @@ impl Syslog {
         Syslog { facility, socket: connect_syslog() }
     }
 
-    fn send(&mut self, wall: Wall, level: Level, text: &str) {
-        let priority = self.facility + severity(level);
-        let (time, pid, word) = (sys::local_time(wall.0).stamp(), std::process::id(), level.as_str());
-        let line = format!("<{priority}>{time} {ENTITY}: [{pid}]: {word}: {text}");
+    fn send(&mut self, wall: Wall, said: &LogLine) {
+        let (time, pid, name) = (sys::local_time(wall.0).stamp(), std::process::id(), said.program.as_str());
+        let words = words(said);
+        let line = match said.program {
+            Program::Heartbeat => format!("<{}>{time} {name}: [{pid}]: {words}", self.facility + severity(said.level)),
+            // Its scripts write what is no more than information as `notice`.
+            Program::ResourceManager | Program::MachDown | Program::HbStandby => {
+                let severity = severity(said.level).min(NOTICE);
+                format!("<{}>{time} {name}(default)[{pid}]: {words}", self.facility + severity)
+            }
+        };
         let sent = self.socket.as_ref().is_some_and(|socket| match socket.send(line.as_bytes()) {
             Ok(_) => true,
             Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
@@ -376,6 +404,9 @@ fn connect_syslog() -> Option<UnixDatagram> {
     socket.connect("/dev/log").ok()?;
     Some(socket)
 }
+
+/// Between a warning and information.
+const NOTICE: u8 = 5;
 
 /// The syslog severity, which is also the journal's.
 const fn severity(level: Level) -> u8 {
@@ -481,6 +512,30 @@ mod tests {
         assert!(line.ends_with(&format!(" alpha heartbeat: [{}]: ERROR: text\n", std::process::id())), "{line}");
         assert_eq!(line.as_bytes()[3], b' ');
         assert_eq!(line, read(dir.path(), "ha-debug"));
+    }
+
+    #[test]
+    fn a_line_of_a_script_looks_as_the_original_s_scripts_wrote_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = quiet_log();
+        let line = |program, text: &str| LogLine { program, level: Level::Info, text: text.to_owned() };
+        log.direct("alpha", &targets(dir.path()));
+        log.write_line(&line(Program::ResourceManager, "Running x  start"));
+        log.write_line(&line(Program::HbStandby, "Going standby [all]."));
+        let pid = std::process::id();
+        let lines: Vec<String> = read(dir.path(), "ha-log").lines().map(|line| line[19..].to_owned()).collect();
+        let expected = [
+            format!("  ResourceManager(default)[{pid}]:    info: Running x  start"),
+            format!("  hb_standby(default)[{pid}]:    Going standby [all]."),
+        ];
+        assert_eq!(lines, expected);
+        let debug = read(dir.path(), "ha-debug");
+        assert!(debug.starts_with(&format!("ResourceManager(default)[{pid}]:\t2")), "{debug}");
+        assert!(debug.ends_with(" Going standby [all].\n"), "{debug}");
+        log.direct("alpha", &LogTargets { syslog_format: false, ..targets(dir.path()) });
+        log.write_line(&line(Program::ResourceManager, "of 2.1"));
+        let last = read(dir.path(), "ha-log").lines().last().unwrap().to_owned();
+        assert!(last.starts_with(&format!("ResourceManager[{pid}]:\t2")) && last.ends_with(" info: of 2.1"), "{last}");
     }
 
     #[test]

@@ -127,6 +127,13 @@ impl Places {
         Ok(Found::Ours)
     }
 
+    /// Where the script of an agent lies, or would: what the log calls it, also when an agent of ours does its work.
+    pub(super) fn path_of(&self, name: &str) -> String {
+        let here = |dir: &&PathBuf| is_plain(name) && executable(&dir.join(name)).is_some();
+        let dir = [&self.resource_dir, &self.init_dir].into_iter().find(here).unwrap_or(&self.resource_dir);
+        dir.join(name).display().to_string()
+    }
+
     /// The sentence for a name nothing was found for.
     pub(super) fn nothing(&self, name: &str) -> String {
         let (resources, init) = (self.resource_dir.display(), self.init_dir.display());

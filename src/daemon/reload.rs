@@ -5,7 +5,7 @@ use crate::config::Config;
 
 use super::driver::Driver;
 use super::environment::Environment;
-use super::in_force;
+use super::in_force::{self, Changed};
 use super::read_config::{self, Options};
 use super::wants::Want;
 
@@ -23,7 +23,7 @@ impl Driver {
                 self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
             }
             Ok(config) => {
-                self.log.info("Rereading authentication file.");
+                self.say_what_changed(in_force::changed(&self.options.paths, &read, &sources));
                 config.warnings.iter().for_each(|warning| self.log.warn(warning.to_string()));
                 for what in waits_for_a_start(&self.config, &config) {
                     self.log.warn(format!("{what} changed: that takes effect at the next start."));
@@ -44,6 +44,23 @@ impl Driver {
                 self.complain(kept);
                 self.tell(Event::Reconfigure(Box::new(fresh)));
             }
+        }
+    }
+}
+
+impl Driver {
+    /// The phrases scripts wait for after a reload. The original goes by the times of the files, we by what they say.
+    fn say_what_changed(&self, changed: Option<Changed>) {
+        let Some(changed) = changed else { return self.log.info("Rereading authentication file.") };
+        if changed.settings {
+            self.log.info("Heartbeat restart triggered.");
+            self.log.info("ha.cf and latido.cf take effect as they are now; nothing is restarted or stopped for that.");
+        }
+        if changed.keys {
+            self.log.info("Rereading authentication file.");
+        }
+        if !changed.settings && !changed.keys && !changed.resources {
+            self.log.info("Configuration unchanged.");
         }
     }
 }

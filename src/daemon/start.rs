@@ -378,7 +378,8 @@ fn birth(
     let now = clock.now().wall;
     let rules = Rules { from_time: config.generation_from_time, whatever_happens: terms.resolute };
     let next = next_generation(paths, now, rules).map_err(|error| error.to_string())?;
-    next.remark.into_iter().for_each(|remark| log.info(remark));
+    next.remark.into_iter().for_each(|remark| log.warn(remark));
+    log.info(format!("Heartbeat generation: {}", next.generation.0));
     if let Some(why) = next.unwritten {
         let why = format!("{why}: generation {} is not on disk yet; it is tried again", next.generation.0);
         log.error(&why);

@@ -17,7 +17,12 @@ impl Driver {
     /// Into the log, the journal and, when it is a change, the `notify` command.
     pub(super) fn write_report(&mut self, report: &Report) {
         let text = report.to_string();
-        self.log.write(report.level(), &text);
+        for mut line in report.lines(|agent| self.places.path_of(agent)) {
+            if *report == Report::ShutdownBegins {
+                line.text = format!("{} ({})", line.text, std::process::id());
+            }
+            self.log.write_line(&line);
+        }
         let (event, data) = journal::particulars(serde_json::to_value(report).unwrap_or_default());
         let evidence = report.needs_evidence().then(|| self.evidence());
         let entry = self.entry(report.level().as_str(), event, text, data, evidence);

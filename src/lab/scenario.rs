@@ -210,7 +210,7 @@ fn power_off(play: &mut Play) -> Result<(), Failed> {
 
 /// Where the time of a takeover went.
 pub(super) fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> String {
-    let start = format!("node {}: is dead", play.name(1 - survivor));
+    let start = format!("node {} was silent for ", play.name(1 - survivor));
     let Some((dead, text)) = play.logged(survivor, begin, &start) else { return "no death was declared".to_owned() };
     let silence = text.split_once("silent for ").and_then(|(_, rest)| rest.split_once(" on")).map_or("?", |(it, _)| it);
     let deadtime = ms(play.pair.plan.config.settings.deadtime);

@@ -26,6 +26,8 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
     let (tone, what, detail) = match &happening.what {
         What::Log(line) => match split_log_line(line) {
             Some((level, text)) => log_entry(&happening.host, level, text)?,
+            // It says whose groups go.
+            None if line.contains(" hb_standby(default)[") => return None,
             None => (Tone::Plain, line.clone(), String::new()),
         },
         What::Witness(Said::Gained(address)) if is_service(address) => {
@@ -57,7 +59,7 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
 }
 
 /// Beginnings of log lines that others on the time line make superfluous.
-const NOT_NEWS: [&str; 22] = [
+const NOT_NEWS: [&str; 34] = [
     "****",
     "Configuration validated",
     "No Previous generation",
@@ -80,6 +82,18 @@ const NOT_NEWS: [&str; 22] = [
     "All HA resources relinquished",
     "Dead node",
     "Other node completed standby",
+    "Heartbeat generation",
+    "Shared disks are not protected",
+    "Taking over resource group",
+    "/usr/share/heartbeat/mach_down",
+    "mach_down takeover complete",
+    "Local Resource acquisition completed",
+    "No local resources",
+    "Initial resource acquisition complete",
+    "Local standby process completed",
+    "give up ",
+    "acquire ",
+    "Giving up all HA resources",
 ];
 
 fn log_entry(me: &str, level: &str, text: &str) -> Option<(Tone, String, String)> {
@@ -108,8 +122,12 @@ fn known(me: &str, text: &str) -> Option<(Tone, String, String)> {
         let tone = if link.ends_with("up.") { Tone::Good } else { Tone::Bad };
         return said(tone, format!("link {}", link.trim_end_matches('.')), "");
     }
-    if let Some((node, silence)) = text.strip_prefix("node ").and_then(|rest| rest.split_once(": is dead")) {
-        return said(Tone::Bad, format!("node {node} is dead"), silence.trim_matches([' ', '(', ')']));
+    if let Some((node, silence)) = text.strip_prefix("node ").and_then(|rest| rest.split_once(" was silent for ")) {
+        return said(Tone::Bad, format!("node {node} is dead"), &format!("silent for {silence}"));
+    }
+    // The line after it says it with the reason.
+    if text.strip_prefix("node ").is_some_and(|rest| rest.ends_with(": is dead")) {
+        return said(Tone::Bad, String::new(), "");
     }
     if let Some(rest) = text.strip_prefix("resource group ")
         && let Some((group, took)) =
@@ -129,10 +147,10 @@ fn known(me: &str, text: &str) -> Option<(Tone, String, String)> {
     if let Some(node) = text.strip_prefix("Heartbeat restart on node ") {
         return said(Tone::Plain, format!("{node} has started again"), "");
     }
-    match text {
-        "Heartbeat shutdown in progress." => said(Tone::Plain, "is leaving".into(), ""),
-        _ => text.ends_with("Heartbeat shutdown complete.").then(|| (Tone::Plain, String::new(), String::new())),
+    if text.starts_with("Heartbeat shutdown in progress.") {
+        return said(Tone::Plain, "is leaving".into(), "");
     }
+    text.ends_with("Heartbeat shutdown complete.").then(|| (Tone::Plain, String::new(), String::new()))
 }
 
 fn set_in_words(set: &str) -> &'static str {
@@ -170,7 +188,7 @@ mod tests {
     fn log_lines_become_sentences() {
         for (line, what, detail) in [
             (
-                "WARN: node alpha: is dead (silent for 501 ms on every link)",
+                "info: node alpha was silent for 501 ms on every link",
                 "node alpha is dead",
                 "silent for 501 ms on every link",
             ),
@@ -195,7 +213,8 @@ mod tests {
         for line in [
             "info: alpha wants to go standby [all]",
             "info: Local status now set to: 'up'",
-            "info: Running service start",
+            "info: Running /etc/ha.d/resource.d/service  start",
+            "WARN: node alpha: is dead",
             "debug: anything",
             "WARN: /mnt/ha.d/ha.cf:7: warning: initdead 2 s",
             "info: beta Heartbeat shutdown complete.",

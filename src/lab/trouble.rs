@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use super::files::FENCE_FAILS;
+use super::machine::HA_DIR;
 use super::play::{Failed, Play};
 use super::scenario::{home, move_groups, takeover_in_words};
 use super::story::ms;
@@ -26,7 +27,7 @@ pub(super) fn dead_service(play: &mut Play) -> Result<(), Failed> {
     let begin = play.deed(&format!("the service on {name} dies"));
     done(play, |play| play.pair.kill_service(owner, SERVICE))?;
     let bound = play.bound();
-    let start = format!("Running {SERVICE} start");
+    let start = format!("Running {HA_DIR}/resource.d/{SERVICE}  start");
     play.until("the service restarted where it was", bound, |play| restarted(play, owner, begin, &start))?;
     play.until("all as it was", bound, |play| play.settled(|_| owner))?;
     let again = play.last_gain(owner, begin).unwrap_or(begin);

@@ -221,7 +221,11 @@ fn is_old_news(report: &R) -> bool {
             | R::WantsStandby { .. }
             | R::ShutdownComplete { .. }
             | R::Resetting { .. }
+            | R::TakingOverGroup { .. }
             | R::TakeoverComplete { .. }
+            | R::LocalAcquired { .. }
+            | R::InitialComplete { .. }
+            | R::GivingUpAll
             | R::Checking { .. }
             | R::Adopted { .. }
     )

@@ -114,6 +114,21 @@ impl Reject {
     }
 }
 
+impl Reject {
+    /// The phrase of the original for a message that is not rightly signed, without a word of ours.
+    pub fn original(&self) -> Option<String> {
+        match self {
+            Reject::NoSignature(claimed)
+            | Reject::UnknownKey { claimed, .. }
+            | Reject::BadSignature { claimed, .. } => {
+                let node = claimed.as_ref().map_or("?", NodeName::as_str);
+                Some(format!("string2msg_ll: node [{node}] failed authentication"))
+            }
+            Reject::TooLong(_) | Reject::NotAMessage | Reject::Malformed(_) => None,
+        }
+    }
+}
+
 impl From<Malformed> for Reject {
     fn from(malformed: Malformed) -> Reject {
         Reject::Malformed(malformed)

@@ -70,6 +70,10 @@ impl Cluster {
                     (Some(Report::Releasing { owner, resources }), Chain::release(&self.groups.to_release(index)))
                 }
             };
+            if wish == Wish::Acquire && self.is_taken_over(index) {
+                let group = self.groups.key(index);
+                self.report(Report::TakingOverGroup { group });
+            }
             report.into_iter().for_each(|report| self.report(report));
             if wish == Wish::Acquire && self.is_own(index) {
                 self.notify_own_start(index);

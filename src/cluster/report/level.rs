@@ -84,6 +84,7 @@ impl Report {
     }
 
     /// How loud.
+    #[allow(clippy::too_many_lines, reason = "one line a report")]
     pub fn level(&self) -> Level {
         use Report as R;
         match self {
@@ -113,8 +114,7 @@ impl Report {
             | R::RunsHereToo { .. }
             | R::NotBrought { .. }
             | R::TakenByHand => Level::Error,
-            R::NodeRestarted { .. }
-            | R::NodeDead { .. }
+            R::NodeDead { .. }
             | R::LateHeartbeat { .. }
             | R::OwnStall { .. }
             | R::LostPackets { .. }
@@ -144,6 +144,7 @@ impl Report {
             | R::LinkDead { .. }
             | R::MediumWorks { .. }
             | R::NodeStatus { .. }
+            | R::NodeRestarted { .. }
             | R::NoneMissing { .. }
             | R::UuidChanged { .. }
             | R::RemoteComplete
@@ -152,7 +153,10 @@ impl Report {
             | R::DeadNodeGaveUp { .. }
             | R::ShutdownNotice { .. }
             | R::TakeoverCancelled
+            | R::TakingOverGroup { .. }
             | R::TakeoverComplete { .. }
+            | R::LocalAcquired { .. }
+            | R::InitialComplete { .. }
             | R::IpRequest { .. }
             | R::FailbackBegins { .. }
             | R::Acquiring { .. }
@@ -162,6 +166,7 @@ impl Report {
             | R::Running { .. }
             | R::FailureForgotten { .. }
             | R::RetryingStop { .. }
+            | R::GoingStandby { .. }
             | R::WantsStandby { .. }
             | R::StandbyAccepted { .. }
             | R::StandbyAcquire { .. }
@@ -176,6 +181,7 @@ impl Report {
             | R::PartitionKept { .. }
             | R::ShutdownBegins
             | R::ShutdownUnderway
+            | R::GivingUpAll
             | R::AllReleased
             | R::ShutdownComplete { .. }
             | R::Reconfigured { .. }

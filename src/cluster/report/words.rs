@@ -1,12 +1,10 @@
-//! The words of each report: the phrases of the original where people grep for them.
-//!
-//! The only place for the wording of the core's log lines; the phrases are those of `wire.md` 4 to 6 and
-//! `resources.md` 1 to 5. In the order of the enum.
+//! The words of each report in one sentence: the phrases of the original where people grep for them (`wire.md` 4 to 6,
+//! `resources.md` 1 to 5), and what we say besides. In the order of the enum. `lines` makes lines of the log of them.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::Report;
+use super::{LocalWork, Report};
 
 impl fmt::Display for Report {
     #[allow(clippy::too_many_lines, reason = "one arm a sentence: the log's dictionary")]
@@ -28,7 +26,7 @@ impl fmt::Display for Report {
             R::NodeDead { node, silent_for } => {
                 write!(f, "node {node}: is dead (silent for {} on every link)", Ms(*silent_for))
             }
-            R::NodeReturned { node } => write!(f, "Cluster node {node} returning after partition."),
+            R::NodeReturned { node, .. } => write!(f, "Cluster node {node} returning after partition."),
             R::LateHeartbeat { node, interval } => {
                 write!(f, "Late heartbeat: Node {node}: interval {} ms", interval.as_millis())
             }
@@ -105,7 +103,14 @@ impl fmt::Display for Report {
             R::NoStonith => write!(f, "No STONITH device configured. Shared disks are not protected."),
             R::ShutdownNotice { node } => write!(f, "Received shutdown notice from '{node}'."),
             R::TakeoverCancelled => write!(f, "Resource takeover cancelled - shutdown in progress."),
+            R::TakingOverGroup { group } => write!(f, "Taking over resource group {group}"),
             R::TakeoverComplete { node } => write!(f, "mach_down takeover complete for node {node}."),
+            R::LocalAcquired { work: LocalWork::Done, .. } => write!(f, "Local Resource acquisition completed."),
+            R::LocalAcquired { work: LocalWork::None, .. } => write!(f, "Local Resource acquisition completed. (none)"),
+            R::LocalAcquired { work: LocalWork::NothingAtHome, me } => {
+                write!(f, "No local resources [/usr/share/heartbeat/ResourceManager listkeys {me}] to acquire.")
+            }
+            R::InitialComplete { how } => write!(f, "Initial resource acquisition complete ({how})"),
             R::IpRequest { group, node } => write!(f, "{node} asks for resource group {group}"),
             R::Orphan { group, owner } => write!(f, "nobody runs {group}, not even its home node {owner}: taking it"),
             R::FailbackBegins { node } => write!(f, "auto_failback: {node} is back, giving it its resources"),
@@ -138,6 +143,7 @@ impl fmt::Display for Report {
             }
             // Standby.
             R::Given { node, why, .. } => write!(f, "{node} hands resources over: {why}"),
+            R::GoingStandby { set } => write!(f, "Going standby [{set}]."),
             R::WantsStandby { node, set } => write!(f, "{node} wants to go standby [{set}]"),
             R::StandbyAccepted { node, set } => write!(f, "standby: {node} can take our {set} resources"),
             R::StandbyAcquire { node, set } => write!(f, "standby: acquire [{set}] resources from {node}"),
@@ -179,6 +185,7 @@ impl fmt::Display for Report {
                 f,
                 "Shutdown delayed: a resource cannot be stopped. Stop it by hand; a second stop request leaves it running"
             ),
+            R::GivingUpAll => write!(f, "Giving up all HA resources."),
             R::AllReleased => write!(f, "All HA resources relinquished."),
             R::ShutdownComplete { me } => write!(f, "{me} Heartbeat shutdown complete."),
             // Coming back, or going on with another file or program.
@@ -251,7 +258,7 @@ impl fmt::Display for Report {
 }
 
 /// A duration as people read it in a log: milliseconds below ten seconds, else seconds.
-struct Ms(Duration);
+pub(super) struct Ms(pub(super) Duration);
 
 impl fmt::Display for Ms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -305,6 +305,7 @@ impl Cluster {
             self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within(), why));
             return;
         }
+        self.report(Report::GoingStandby { set: set.inverted() });
         self.on_local_ask(&ask(set.inverted(), "me"), why);
     }
 
@@ -315,6 +316,7 @@ impl Cluster {
         if is_over || self.standby == Standby::Not && self.is_at_rest() {
             let wish = self.pending_wish.take();
             if let Some((set, _, why)) = wish.filter(|_| !is_over) {
+                self.report(Report::GoingStandby { set });
                 self.on_local_ask(&ask(set, "me"), why);
             }
         }
