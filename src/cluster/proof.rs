@@ -137,7 +137,7 @@ impl Cluster {
         let proof = &mut self.nodes[index].proof;
         (proof.wanted, proof.asked) = (Some((number, self.now.mono)), Some(self.now.mono));
         if known.is_none() {
-            proof.newest_then = newest;
+            (proof.newest_then, proof.answered) = (newest, None);
         }
         self.say_now();
     }

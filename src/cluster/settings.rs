@@ -80,7 +80,7 @@ pub struct Settings {
     /// How groups go home.
     pub auto_failback: AutoFailback,
     /// For how long the home of a group must be back before `auto_failback on` brings it there; zero: at once.
-    #[serde(default)]
+    #[serde(default, with = "millis")]
     pub failback_delay: Duration,
     /// Added to the number of nodes for `ttl`.
     pub hopfudge: u32,
@@ -104,6 +104,21 @@ pub struct Settings {
     pub timing: String,
     /// Number and method of the key that signs, `1 sha1`; nothing of the key itself.
     pub key: String,
+}
+
+/// A duration as a number of milliseconds.
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }
 
 /// One `monitor` line of `latido.cf`.

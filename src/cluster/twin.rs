@@ -2,21 +2,20 @@
 //!
 //! Whoever was heard first under a name is that node as long as he is heard; what the second one says is dropped and told, in our
 //! statuses too, so that both learn of it. A uuid tells two machines apart at once. Of two with the same uuid the lives
-//! do: a life that knows of something we said only after the next one had begun has never ended, and what one life has
-//! proved (`proof`) another cannot prove as well. A machine that hears its
+//! do: a life that says a number we chose only after the next one had begun (`proof`) has never ended, and what one life has
+//! proved another cannot prove as well. A machine that hears its
 //! own name before it has joined starts nothing, and so does one that is told that it is the second.
 
 use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
-use super::deaf::HEARS;
-use super::proof::PROOF;
 use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Cluster, Report};
 
-/// In a status: the life that its sender does not listen to, as generation and the first bytes of the uuid.
+/// In a status: the life that its sender does not listen to, as generation and the first bytes of the uuid; and how far the
+/// other has come, if that is all they differ by.
 pub(super) const TWIN: &str = "twin";
 /// So many bytes of a uuid tell two machines apart.
 const ENOUGH_OF_UUID: usize = 4;
@@ -33,8 +32,8 @@ pub(super) struct PastLife {
     pub(super) until: Mono,
     /// The highest number heard in it.
     newest: Sequence,
-    /// Our own last number when the next one began.
-    said: Sequence,
+    /// Whether it was not held dead then.
+    was_alive: bool,
 }
 
 /// A second machine that speaks in a node's name.
@@ -108,25 +107,27 @@ impl Cluster {
 
     /// A new life begins while the one before it was not known to have ended.
     pub(super) fn keep_past_life(&mut self, index: usize) {
-        let (until, said) = (self.now.mono + self.settings.deadtime, self.seq);
+        let until = self.now.mono + self.settings.deadtime;
         let node = &mut self.nodes[index];
+        // What was wanted of it says nothing of the next one.
+        node.proof.ask_anew();
         let newest = node.newest;
-        node.past_life = node.generation.map(|generation| PastLife { generation, until, newest, said });
+        let was_alive = node.is_alive();
+        node.past_life = node.generation.map(|generation| PastLife { generation, until, newest, was_alive });
     }
 
-    /// Whether the life before the present one goes on: it counts on, and has heard what we said after its successor began.
+    /// Whether the life before the present one goes on: it counts on, and says what we wanted to hear only after its successor
+    /// had begun.
     pub(super) fn past_life_goes_on(&self, index: usize, kind: &Kind, message: &Message) -> bool {
         let node = &self.nodes[index];
         let Some(past) = node.past_life.filter(|past| message.generation() == Some(past.generation)) else {
             return false;
         };
-        let heard = if *kind == Kind::Ack { message.hex(field::ACKSEQ) } else { message.hex(HEARS) };
-        let has_heard = heard.is_some_and(|number| number > past.said.0 && number <= self.seq.0);
-        let proves = message.get(PROOF).is_some() && node.proof.is_given(message);
-        let goes_on = message.sequence().map_or(*kind == Kind::Ack, |sequence| sequence > past.newest);
-        let jumps = message.sequence().is_some_and(|sequence| sequence.0 > node.newest.0.saturating_add(JUMP));
+        let sequence = message.sequence().unwrap_or_default();
+        let jumps = sequence.0 > node.newest.0.saturating_add(JUMP);
         let is_apart = node.generation != Some(past.generation) || self.now.mono < past.until && jumps;
-        node.is_alive() && goes_on && is_apart && (has_heard || proves)
+        let proves = node.proof.is_given(message) || node.proof.is_answered(message);
+        *kind == Kind::Status && node.is_alive() && sequence > past.newest && is_apart && proves
     }
 
     /// The life we took for over is the node; its successor is another machine.
@@ -142,7 +143,7 @@ impl Cluster {
     /// Whether a life that has just been followed by another may go on: what it holds is not free.
     pub(super) fn past_life_may_go_on(&self) -> bool {
         let beats = self.settings.keepalive * 3 / 2;
-        let fresh = |past: PastLife| self.now.mono + self.settings.deadtime < past.until + beats;
+        let fresh = |past: PastLife| past.was_alive && self.now.mono + self.settings.deadtime < past.until + beats;
         self.peer_node().is_some_and(|node| node.past_life.is_some_and(fresh))
     }
 
@@ -167,9 +168,14 @@ impl Cluster {
 
     /// Adds to a status whom we do not listen to.
     pub(super) fn add_twin(&self, status: &mut Message) {
-        if let Some(twin) = self.peer_node().and_then(|node| node.twin.as_ref()) {
-            status.set(TWIN, word_of(twin.generation, twin.uuid.as_deref().unwrap_or_default()));
+        let Some(node) = self.peer_node() else { return };
+        let Some(twin) = &node.twin else { return };
+        let mut word = word_of(twin.generation, twin.uuid.as_deref().unwrap_or_default());
+        if node.generation == Some(twin.generation) && node.uuid == twin.uuid {
+            // Both would find themselves in it: only one has come so far.
+            word += &format!(".{:x}", node.newest.0);
         }
+        status.set(TWIN, word);
     }
 
     /// A status of the other node says whom it does not listen to.
@@ -177,7 +183,12 @@ impl Cluster {
         let Some(word) = message.get(TWIN).filter(|_| self.peer.is_node(index)) else { return };
         let now = self.now.mono;
         let medium = self.own_name.heard.as_ref().map(|(medium, _)| medium.clone());
-        if word == word_of(self.birth.generation, &self.birth.uuid) {
+        let (life, kept) = match word.splitn(3, '.').collect::<Vec<_>>()[..] {
+            [generation, uuid, kept] => (format!("{generation}.{uuid}"), u64::from_str_radix(kept, 16).ok()),
+            _ => (word.to_owned(), None),
+        };
+        let is_us = life == word_of(self.birth.generation, &self.birth.uuid);
+        if is_us && kept.is_none_or(|number| number > self.seq.0) {
             if !self.is_refused() {
                 self.changed();
                 let node = self.nodes[index].name.clone();
