@@ -242,7 +242,7 @@ const EVERYTHING: [&str; 18] = [
     "scripts-take 1\nstandby alpha all\nwait 0.5\nkill alpha\nwait 1\nstart alpha\nleave alpha\nkill alpha\nwait 1\nstart alpha\nwait 9\nstart alpha\nwait 30\n\
      leave alpha\nleave alpha\nwait 60",
     "standby alpha local\nstandby beta foreign\nwait 9\ntakeover alpha all\ntakeover beta foreign\nwait 20\ntakeover alpha local\n\
-     wait 20\nstandby beta all\nretry alpha ra\nwait 9",
+     wait 20\nstandby beta all\nmove alpha ra\nwait 9\nretry alpha ra\nwait 9",
     "dies alpha ra\ncomes-up beta ra\nwait 5",
     "set keepalive 20ms\nset deadtime 60\nset auto_failback off\nwait 1\ncut all\nwait 9\nmend all\nwait 9",
     "set fence power\nset auto_failback legacy\nset on-start-failure stay\nset on-stop-failure fence\nset alpha warntime 1\nfence-fails 1\n\

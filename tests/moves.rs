@@ -122,9 +122,9 @@ fn a_home_that_dies_again_within_the_delay_is_waited_for_anew() {
 /// What a node was told of its reason to take something.
 fn reasons(pair: &Pair, node: usize) -> Vec<String> {
     let said = pair.notes().iter().filter(|note| note.node == Some(node));
-    said.filter_map(|note| match &note.what {
-        What::Said(Report::Given { why, .. } | Report::FailedThere { why, .. }) => Some(why.clone()),
-        _ => None,
+    said.filter_map(|note| {
+        let What::Said(Report::Given { why, .. } | Report::FailedThere { why, .. }) = &note.what else { return None };
+        Some(why.clone())
     })
     .collect()
 }

@@ -1,6 +1,10 @@
 //! Two machines with one name: three cores on one wire, two of which call themselves alpha (`takeover.md` 13).
 
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may panic, and looks at some actions only"
+)]
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;

@@ -132,6 +132,7 @@ impl Performance {
             C::Reorders(ways, share) => each(ways, |medium, from| pair.reorder(medium, from, *share)),
             C::Standby(node, set) => ask(pair, *node, Request::Standby(*set)),
             C::Takeover(node, set) => ask(pair, *node, Request::Takeover(*set)),
+            C::Move(node, word) => ask(pair, *node, Request::Move(word.clone(), None)),
             C::Retry(node, group) => ask(pair, *node, Request::Retry(group.clone())),
             C::Reload(node, Reload::Same) => pair.reload(*node),
             C::Reload(node, Reload::Groups(groups)) => pair.reload_groups(*node, groups),

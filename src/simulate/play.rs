@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::{Behaviour, Beside, NotesFault, Setting, Settings, Version, Way};
 
 /// Every command with its words, and what it does.
-pub const COMMANDS: [(&str, &str); 63] = [
+pub const COMMANDS: [(&str, &str); 64] = [
     ("group NODE RESOURCE...", "this group, and others given like this, instead of those of haresources"),
     (
         "set [NODE] NAME VALUE...",
@@ -57,6 +57,7 @@ pub const COMMANDS: [(&str, &str); 63] = [
     ("reorders PERCENT [MEDIUM|all [FROM>TO]]", "of messages are overtaken, but never on a serial line"),
     ("standby NODE all|local|foreign", "it gives these groups away"),
     ("takeover NODE all|local|foreign", "it takes them"),
+    ("move NODE RESOURCE", "it is asked to move this group to the node that does not run it"),
     ("retry NODE GROUP", "forgets that the group failed there"),
     ("reload NODE", "it reads its files again, and they are the same"),
     ("reload NODE OWNER RESOURCE... [; OWNER RESOURCE...]", "it reads its files again and finds these groups"),
@@ -168,6 +169,7 @@ pub(super) enum Command {
     Reorders(Ways, u64),
     Standby(usize, Set),
     Takeover(usize, Set),
+    Move(usize, String),
     Retry(usize, String),
     Reload(usize, Reload),
     Edit(usize, String),

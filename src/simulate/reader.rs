@@ -142,6 +142,7 @@ impl<'a> Reader<'a> {
             }
             ["standby", name, set] => C::Standby(node(name)?, self.set(line, set)?),
             ["takeover", name, set] => C::Takeover(node(name)?, self.set(line, set)?),
+            ["move", name, group] => C::Move(node(name)?, self.resource(line, group)?),
             ["retry", name, group] => C::Retry(node(name)?, self.resource(line, group)?),
             ["reload", name] => C::Reload(node(name)?, Reload::Same),
             ["reload", name, "set", _, ..] => C::Reload(node(name)?, Reload::Setting(self.changed_setting(line)?)),

@@ -169,7 +169,7 @@ impl Chapter<'_> {
                 What::Replied(Response::Refused(why)) if self.is_refused() => {
                     add(Some(format!("refused: {why}")));
                 }
-                What::Asked(Request::Standby(_) | Request::Takeover(_)) if !self.is_refused() => {
+                What::Asked(Request::Standby(_) | Request::Takeover(_) | Request::Move(..)) if !self.is_refused() => {
                     add(Some("on request".to_owned()));
                 }
                 _ => {}

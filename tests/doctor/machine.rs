@@ -1,6 +1,8 @@
 //! Faults of one machine.
 
+use std::fs;
 use std::net::UdpSocket;
+use std::process::Command;
 use std::time::Duration;
 
 use super::support::{Node, heartbeat};
@@ -194,10 +196,16 @@ fn no_script_is_run_unless_asked() {
 fn what_belongs_to_another_daemon_is_left_alone() {
     let node = Node::new();
     node.write("haresources", "alpha 127.0.0.1/8/lo web\n", 0o644);
-    node.write("var/run/heartbeat.pid", &format!("{:>10}\n", std::process::id()), 0o644);
+    // A program by that name that runs, and answers nothing.
+    let program = node.path().join("heartbeat");
+    fs::copy("/bin/sleep", &program).unwrap();
+    let mut daemon = Command::new(&program).arg("600").spawn().unwrap();
+    node.write("var/run/heartbeat.pid", &format!("{:>10}\n", daemon.id()), 0o644);
     // Would be found in use if it were opened.
-    let _daemon = UdpSocket::bind(("0.0.0.0", node.port)).unwrap();
+    let _port = UdpSocket::bind(("0.0.0.0", node.port)).unwrap();
     let found = node.examine(&["--run-scripts", "--line"]);
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
     found.assert("warn", "daemon", "is no latido");
     for check in ["port", "link", "address"] {
         found.assert_no_trouble(check);

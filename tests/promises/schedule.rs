@@ -356,7 +356,8 @@ impl Writer {
         let (node, set, word) = (self.node(), self.set(), self.word());
         match self.dice.below(11) {
             0 | 1 => self.add(format!("standby {node} {set}")),
-            2 | 3 => self.add(format!("takeover {node} {set}")),
+            2 => self.add(format!("takeover {node} {set}")),
+            3 => self.add(format!("move {node} {word}")),
             4 => self.add(format!("leave {node}")),
             5 => {
                 self.add(format!("leave {node}"));

@@ -68,7 +68,9 @@ impl Answers {
 
     fn follow(&mut self, scene: &Scene<'_>, calm: &Calm, said: &mut Said) {
         let now = calm.stamp(scene.now);
-        let asks = |note: &&Note| matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_)));
+        let asks = |note: &&Note| {
+            matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_) | Request::Move(..)))
+        };
         let disturbed = scene.notes.iter().any(stands_against_all)
             || !scene.pair.scripts_do_their_work()
             || scene.notes.iter().filter(asks).count() > 1;

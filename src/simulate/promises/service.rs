@@ -97,7 +97,7 @@ impl Service {
         }
         // Nor is it known why a group is where it is when the last note of it is lost.
         let forgets = |text: &str| text.starts_with("fifo") || text.starts_with("its notes");
-        if matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_)))
+        if matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_) | Request::Move(..)))
             || matches!(&note.what, What::Deed(text) if forgets(text))
         {
             self.fates.values_mut().for_each(|fate| fate.displaced = false);
