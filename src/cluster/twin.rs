@@ -32,7 +32,7 @@ pub(super) struct PastLife {
     pub(super) until: Mono,
     /// The highest number heard in it.
     newest: Sequence,
-    /// Whether it was not held dead then.
+    /// Whether it was neither held dead then nor had left.
     was_alive: bool,
 }
 
@@ -108,11 +108,12 @@ impl Cluster {
     /// A new life begins while the one before it was not known to have ended.
     pub(super) fn keep_past_life(&mut self, index: usize) {
         let until = self.now.mono + self.settings.deadtime;
+        let has_left = self.peer.is_node(index) && self.peer.left;
         let node = &mut self.nodes[index];
         // What was wanted of it says nothing of the next one.
         node.proof.ask_anew();
         let newest = node.newest;
-        let was_alive = node.is_alive();
+        let was_alive = node.is_alive() && !has_left;
         node.past_life = node.generation.map(|generation| PastLife { generation, until, newest, was_alive });
     }
 

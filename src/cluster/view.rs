@@ -231,14 +231,16 @@ impl Cluster {
                 "something is being started or stopped; it goes home after that".to_owned()
             }
             AutoFailback::On if !self.peer.stable => format!("{} has not finished deciding", peer.name),
-            AutoFailback::On if let Some(since) = self.home_since => {
-                let left = (since + self.settings.failback_delay).since(self.now.mono);
-                format!("failback-delay: it goes home in {} s; `{command}` brings it home now", left.as_secs() + 1)
-            }
-            AutoFailback::On => {
-                let why = self.moved_because.get(&key).map_or("moved before this program started", String::as_str);
-                format!("{why}; `{command}` brings it home")
-            }
+            AutoFailback::On => match self.home_since {
+                Some(since) if !self.settings.failback_delay.is_zero() => {
+                    let left = (since + self.settings.failback_delay).since(self.now.mono);
+                    format!("failback-delay: it goes home in {} s; `{command}` brings it home now", left.as_secs() + 1)
+                }
+                Some(_) | None => {
+                    let why = self.moved_because.get(&key).map_or("moved before this program started", String::as_str);
+                    format!("{why}; `{command}` brings it home")
+                }
+            },
         };
         Some(format!("{key} is not at home on {home}: {why}"))
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::runner::{Pace, Test};
 use super::support::Kind::Latido;
 use super::support::clock::{epoch, wait_until};
-use super::support::{Pair, Plan, record, shell};
+use super::support::{Medium, Pair, Plan, record, shell};
 use crate::tests;
 
 /// The tests of this file.
@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = tests!(
     [
         a_kamailio_that_dies_is_restarted_and_then_moved,
         a_sipp_that_hangs_is_restarted,
+        an_address_whose_cable_is_pulled_out_moves_at_once_and_both_say_why,
         a_dead_node_is_fenced_with_an_external_plugin_at_the_third_attempt,
         a_dead_node_waits_for_a_person_with_meatware,
         a_dead_node_is_fenced_with_the_null_plugin,
@@ -105,6 +106,27 @@ fn a_sipp_that_hangs_is_restarted() {
     signal(&pair, "alpha", "STOP");
     wait_until("a restart", 20.0, || called(&pair, "alpha", "start", stopped).is_some());
     serves(&pair, "alpha", 10.0);
+}
+
+fn an_address_whose_cable_is_pulled_out_moves_at_once_and_both_say_why() {
+    let plan = Plan::new(Latido, Latido).over(&[Medium::Bcast(0), Medium::Bcast(1)]).timed(100, 1000);
+    let pair = Pair::new(&plan.resources("alpha IPaddr2::10.22.0.100/24/eth1\n"));
+    for name in ["alpha", "beta"] {
+        fs::write(pair.host(name).dir.join("ha.d/latido.cf"), "monitor IPaddr2 300ms\n").expect("a file of our own");
+    }
+    pair.start_both();
+    serves(&pair, "alpha", 15.0);
+    pair.switch.drop_carrier("alpha", 1);
+    serves(&pair, "beta", 15.0);
+    let said = |name: &str, what: &str| {
+        let output = pair.host(name).run(&format!("{} {what}", pair.host(name).program("latido")));
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, status) = said("alpha", "status");
+    assert!(code == Some(1) && status.contains("eth1 has no carrier"), "{status}");
+    let (_, why) = said("beta", "why");
+    assert!(why.contains("failed on alpha: eth1 has no carrier"), "{why}");
+    assert!(why.contains("evidence"), "{why}");
 }
 
 /// A pair with one group whose nodes are fenced by this device of cluster-glue; `None` without its `stonith`.

@@ -101,6 +101,7 @@ pub(super) const ONLY_OURS: &[Known] = &[
     known("heartbeat: info: Resetting node X with [null]", "Latido names a device as ha.cf does"),
     known("stonith: info: Host null-reset", "what the plugin printed"),
     known("heartbeat: info: auto_failback: X is back", "why the hand-over that follows begins"),
+    known("heartbeat: info: X hands resources over", "the reason of the other node, for whoever reads this one's log"),
     known(
         "heartbeat: info: ha.cf and latido.cf take effect",
         "what the reload did, behind `Heartbeat restart triggered.`",

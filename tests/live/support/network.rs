@@ -60,6 +60,11 @@ impl Switch {
         self.ip(&format!("link set {host}{n} nomaster"));
     }
 
+    /// Switches the far end of the host's cable off: its interface loses its carrier, as with a cable that is pulled out.
+    pub(crate) fn drop_carrier(&self, host: &str, n: usize) {
+        self.ip(&format!("link set {host}{n} down"));
+    }
+
     /// Puts it back.
     pub(crate) fn mend(&self, host: &str, n: usize) {
         self.ip(&format!("link set {host}{n} master br{n}"));
