@@ -13,7 +13,7 @@ use crate::tests;
 /// The tests of this file.
 pub(crate) const TESTS: &[Test] = tests!(
     true,
-    Pace::Together,
+    Pace::Unhurried,
     [
         the_old_commands_answer_as_the_originals_whatever_the_pid_file_says,
         hb_standby_and_hb_takeover_say_what_the_originals_say,

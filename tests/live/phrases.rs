@@ -20,7 +20,7 @@ use known::Known;
 
 /// The test of this file: begun before the others, because it takes longest.
 pub(crate) const TESTS: &[Test] =
-    tests!(true, Pace::Together, [the_log_has_the_phrases_of_the_original_or_a_reason_is_given]);
+    tests!(true, Pace::Unhurried, [the_log_has_the_phrases_of_the_original_or_a_reason_is_given]);
 
 type Phrases = BTreeSet<String>;
 

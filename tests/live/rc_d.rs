@@ -16,7 +16,7 @@ use crate::tests;
 /// The tests of this file.
 pub(crate) const TESTS: &[Test] = tests!(
     true,
-    Pace::Together,
+    Pace::Unhurried,
     [
         scripts_of_rc_d_find_what_they_find_under_a_real_heartbeat,
         scripts_of_rc_d_find_what_they_find_under_a_real_heartbeat_in_legacy,

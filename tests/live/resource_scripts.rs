@@ -18,7 +18,7 @@ use crate::tests;
 /// The tests of this file.
 pub(crate) const TESTS: &[Test] = tests!(
     true,
-    Pace::Together,
+    Pace::Unhurried,
     [
         every_script_of_the_old_package_that_can_run_here_does_the_same_under_both,
         helpers_that_the_packages_scripts_will_not_find_are_named_and_those_they_find_are_not,

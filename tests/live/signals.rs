@@ -11,7 +11,7 @@ use crate::tests;
 
 /// The tests of this file.
 pub(crate) const TESTS: &[Test] =
-    tests!(true, Pace::Together, [no_signal_ends_a_latido_that_does_not_end_the_original]);
+    tests!(true, Pace::Unhurried, [no_signal_ends_a_latido_that_does_not_end_the_original]);
 
 /// What a signal does to a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
