@@ -75,6 +75,16 @@ fn one_group_moves_and_no_other_whoever_is_asked() {
 }
 
 #[test]
+fn a_group_is_found_by_its_address_alone() {
+    let mut pair = Pair::new("alpha 10.0.0.7/24/eth0 ra\nbeta rb", 7, |_| {}).unwrap();
+    pair.start(ALPHA);
+    pair.start(BETA);
+    pair.run_for(secs(20));
+    let answer = ask(&mut pair, ALPHA, Request::Move("10.0.0.7".into(), None));
+    assert_eq!(answer, Response::Moved { groups: vec!["10.0.0.7/24/eth0".into()] }, "{}", pair.transcript());
+}
+
+#[test]
 fn a_move_that_cannot_be_is_refused_with_its_reason() {
     let mut pair = settled(|_| {});
     let mut ask = |group: &str, to| refused(&mut pair, ALPHA, Request::Move(group.into(), to));

@@ -158,6 +158,7 @@ fn a_second_machine_with_our_name_starts_nothing_and_everybody_says_so() {
             for at in [0, 1, second] {
                 assert!(wire.impostor(at).contains("alpha"), "{what}: {at} {:#?}", wire.machines[at].said);
             }
+            assert_eq!(wire.times(second, "one-way link"), 0, "{what}: {:#?}", wire.machines[second].said);
             assert!(wire.times(1, "Heartbeat restart") <= 2, "{what}: {:#?}", wire.machines[1].said);
         }
     }

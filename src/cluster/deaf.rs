@@ -171,6 +171,10 @@ impl Cluster {
         {
             return;
         }
+        if self.is_refused() {
+            // It hears us, and listens to another machine of our name.
+            return self.timers.set(Timer::Deaf, self.now.mono + self.settings.keepalive);
+        }
         let here = |state: GroupState| matches!(state, GroupState::Held | GroupState::Starting);
         // In legacy mode nobody says what he takes; a Latido neither, before it has heard with whom it speaks.
         let says_nothing = !self.nice() || !self.peer.said && self.peer_node().is_some_and(Node::is_active);

@@ -106,10 +106,12 @@ impl Groups {
         self.list.iter().position(|group| group.spec.key() == key)
     }
 
-    /// The group with this key, or with this resource.
+    /// The group with this key, or with this resource, or with this address whatever stands behind it.
     pub(super) fn find_by_word(&self, word: &str) -> Option<usize> {
         let has = |group: &Group| group.spec.resources.iter().any(|resource| resource.word == word);
-        self.find(word).or_else(|| self.list.iter().position(has))
+        let brings_up = |group: &Group| group.spec.resources.iter().any(|r| r.service_address() == Some(word));
+        let with_address = || self.list.iter().position(brings_up);
+        self.find(word).or_else(|| self.list.iter().position(has)).or_else(with_address)
     }
 
     /// Why it failed here, if it did.

@@ -26,6 +26,7 @@ pub(super) enum Setting {
     /// The ipfail that is started, or none.
     Ipfail(Option<Ipfail>),
     AutoFailback(AutoFailback),
+    FailbackDelay(Duration),
     OnStartFailure(OnStartFailure),
     OnStopFailure(OnStopFailure),
     /// For `start` and `stop`.
@@ -55,6 +56,7 @@ impl Setting {
             ("auto_failback", ["on"]) => Setting::AutoFailback(AutoFailback::On),
             ("auto_failback", ["off"]) => Setting::AutoFailback(AutoFailback::Off),
             ("auto_failback", ["legacy"]) => Setting::AutoFailback(AutoFailback::Legacy),
+            ("failback-delay", [time]) => Setting::FailbackDelay(duration(time)?),
             ("on-start-failure", ["move"]) => Setting::OnStartFailure(OnStartFailure::Move),
             ("on-start-failure", ["stay"]) => Setting::OnStartFailure(OnStartFailure::Stay),
             ("on-stop-failure", ["reboot"]) => Setting::OnStopFailure(OnStopFailure::Reboot),
@@ -97,6 +99,7 @@ impl Setting {
                 to.media.push(Medium { id: MediumId::new(host.as_str()), ping_node: Some(host) });
             }
             Setting::AutoFailback(mode) => to.auto_failback = mode,
+            Setting::FailbackDelay(time) => to.failback_delay = time,
             Setting::OnStartFailure(what) => to.on_start_failure = what,
             Setting::OnStopFailure(what) => to.on_stop_failure = what,
             Setting::ScriptTimeout(time) => (to.script_timeout.start, to.script_timeout.stop) = (time, time),
@@ -117,7 +120,7 @@ fn duration(word: &str) -> Result<Duration, Flaw> {
 
 fn flaw(what: String) -> Flaw {
     let remedy = "keepalive TIME, deadtime TIME, warntime TIME, initdead TIME, deadping TIME, ping HOST, ping_group NAME HOST..., \
-                  ipfail USER|none, auto_failback on|off|legacy, \
+                  ipfail USER|none, auto_failback on|off|legacy, failback-delay TIME, \
                   on-start-failure move|stay, on-stop-failure reboot|fence|block, script-timeout TIME, fence DEVICE, \
                   monitor RESOURCE TIME RESTARTS";
     Flaw { what, remedy: remedy.to_owned() }

@@ -48,6 +48,12 @@ impl fmt::Display for Report {
                 "should_drop_message: attempted replay attack [{node}]? [gen = {}, curgen = {}]",
                 generation.0, known.0
             ),
+            R::GenerationWentBack { node, generation, known } if generation == known => write!(
+                f,
+                "{node} begins anew with the generation it had before ({}) and has proved that it lives. Was hb_generation on \
+                 {node} put back to an older state, or is it another machine with that name?",
+                generation.0
+            ),
             R::GenerationWentBack { node, generation, known } => write!(
                 f,
                 "{node} counts its starts from a lower number than before (generation {}, was {}) and has proved that it \

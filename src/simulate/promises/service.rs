@@ -226,7 +226,9 @@ impl Fate {
             return;
         }
         let since = (*self.could_go.get_or_insert(calm.stamp(scene.now))).max(fine);
-        if scene.now.since(since.at) > scene.deadtime() + calm.scripts(since) + HOME_MARGIN {
+        let delays = scene.pair.settings.iter().map(|settings| settings.failback_delay);
+        let delay = delays.max().unwrap_or_default();
+        if scene.now.since(since.at) > scene.deadtime() + delay + calm.scripts(since) + HOME_MARGIN {
             let what =
                 format!("{key} is not at home on {} although it could go there since {}", scene.name(home), since.at);
             said.push((Promise::L4, key.to_owned(), what));
