@@ -9,7 +9,7 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
 use super::takeover::Stage;
-use super::{Action, Cluster, GroupState, Report, Set};
+use super::{Action, Cluster, GroupState, Report};
 
 impl Cluster {
     /// Somebody on this machine wants this group to run here: what of it does not run is started, where that is safe.
@@ -20,10 +20,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return Err("this node manages no resources (-M)".into());
         }
-        let Some(index) = self.groups.find(key) else {
-            let known: Vec<String> = (0..self.groups.len()).map(|index| self.groups.key(index)).collect();
-            return Err(format!("there is no resource group \"{key}\"; there are: {}", known.join(", ")));
-        };
+        let index = self.groups.find(key).ok_or_else(|| self.groups.unknown(key))?;
         if self.leaving.is_some() {
             return Err("this node is leaving: nothing is started here".into());
         }
@@ -54,7 +51,7 @@ impl Cluster {
             self.request_own_groups();
             return Ok(());
         }
-        let set = if own { Set::Local } else { Set::Foreign };
+        let set = self.side_of(index);
         Err(match self.peer.holds.get(index) {
             Some(PeerHold::No | PeerHold::Failed | PeerHold::FailedStays) => {
                 format!("{key} runs nowhere: it is started by itself, here or on {peer}; see `latido status`")

@@ -114,6 +114,12 @@ impl Groups {
         self.find(word).or_else(|| self.list.iter().position(has)).or_else(with_address)
     }
 
+    /// What to answer whoever names a group that is not there.
+    pub(super) fn unknown(&self, word: &str) -> String {
+        let known: Vec<&str> = self.list.iter().map(|group| group.spec.key()).collect();
+        format!("there is no resource group \"{word}\"; there are: {}", known.join(", "))
+    }
+
     /// Why it failed here, if it did.
     pub(super) fn failure(&self, index: usize) -> Option<&str> {
         self.list[index].failure.as_deref()
@@ -280,10 +286,7 @@ impl Group {
     }
 
     fn is_claimed(&self) -> bool {
-        match self.state {
-            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => true,
-            GroupState::Free | GroupState::Failed => false,
-        }
+        self.state.is_claimed()
     }
 
     fn shares_with(&self, other: &Group) -> bool {

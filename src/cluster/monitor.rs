@@ -44,6 +44,11 @@ pub(super) struct Monitors {
 }
 
 impl Monitors {
+    /// Whether a question to this resource of this group is under way.
+    fn is_asked(&self, group: &str, at: usize) -> bool {
+        self.probes.values().any(|(key, of, _)| key == group && *of == at)
+    }
+
     pub(super) fn forget(&mut self, group: &str) {
         self.probes.retain(|_, (key, ..)| key != group);
         self.health.retain(|(key, _), _| key != group);
@@ -99,8 +104,7 @@ impl Cluster {
             GroupState::Free => true,
             GroupState::Starting | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => return,
         };
-        let asked_already = self.monitors.probes.values().any(|(asked, of, _)| *asked == key && *of == at);
-        if asked_already || self.leaving.is_some() {
+        if self.monitors.is_asked(&key, at) || self.leaving.is_some() {
             return;
         }
         let job = self.groups.next_job();
@@ -119,7 +123,7 @@ impl Cluster {
 
     /// A look at one resource of what is not held here, which is reported anew if it runs; `None` while one is under way.
     pub(super) fn begin_stray_check(&mut self, key: &str, at: usize) -> Option<JobId> {
-        if self.monitors.probes.values().any(|(asked, of, _)| asked == key && *of == at) {
+        if self.monitors.is_asked(key, at) {
             return None;
         }
         self.monitors.health.entry((key.to_owned(), at)).or_default().told_stray = false;

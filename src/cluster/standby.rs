@@ -69,6 +69,11 @@ impl Cluster {
         set.contains(self.is_own(index), &self.groups.key(index))
     }
 
+    /// The side a group is on, in our own terms.
+    pub(super) fn side_of(&self, index: usize) -> Set {
+        if self.is_own(index) { Set::Local } else { Set::Foreign }
+    }
+
     /// Offers a set to the peer, and says why.
     pub(super) fn begin_standby(&mut self, set: Set, why: String) {
         let node = self.settings.me.clone();

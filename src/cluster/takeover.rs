@@ -405,7 +405,7 @@ impl Cluster {
             return;
         }
         self.groups.mark_offered(index);
-        let set = if self.is_own(index) { Set::Local } else { Set::Foreign };
+        let set = self.side_of(index);
         let why = self.failures_in_words().unwrap_or_default();
         self.begin_standby(set, why);
     }

@@ -227,13 +227,17 @@ impl Cluster {
 
     /// Whether we must not join: another machine with our name was there before us.
     pub(super) fn waits_for_own_name(&self) -> bool {
-        let lately = |at: Mono| self.now.mono.since(at) < self.settings.deadtime;
-        self.is_refused() || self.own_name.heard.as_ref().is_some_and(|(_, at)| lately(*at))
+        self.is_refused() || self.own_name.heard.as_ref().is_some_and(|(_, at)| self.was_lately(*at))
     }
 
     /// Whether the other node listens to another machine of our name, and not to us.
     pub(super) fn is_refused(&self) -> bool {
-        self.own_name.refused.is_some_and(|at| self.now.mono.since(at) < self.settings.deadtime)
+        self.own_name.refused.is_some_and(|at| self.was_lately(at))
+    }
+
+    /// Within a deadtime: it counts still.
+    fn was_lately(&self, at: Mono) -> bool {
+        self.now.mono.since(at) < self.settings.deadtime
     }
 
     /// Stops what we run while we are the second machine of our name; whether we are.
@@ -252,17 +256,16 @@ impl Cluster {
     /// That two machines have one name, in a sentence.
     pub(super) fn impostor(&self) -> Option<String> {
         let me = &self.settings.me;
-        let lately = |at: Mono| self.now.mono.since(at) < self.settings.deadtime;
         if self.is_refused() {
             return Some(format!(
                 "this is the second machine that calls itself {me}: it starts nothing. Stop heartbeat here, or give it \
                  its own `node` and `uname -n`"
             ));
         }
-        if let Some((medium, _)) = self.own_name.heard.as_ref().filter(|(_, at)| lately(*at)) {
+        if let Some((medium, _)) = self.own_name.heard.as_ref().filter(|(_, at)| self.was_lately(*at)) {
             return Some(format!("another machine on {medium} calls itself {me}: {}", remedy(me)));
         }
-        if self.own_name.told.is_some_and(lately) {
+        if self.own_name.told.is_some_and(|at| self.was_lately(at)) {
             let peer = self.peer_name().map_or_else(String::new, |peer| peer.to_string());
             return Some(format!("{peer} hears another machine that calls itself {me}: {}", remedy(me)));
         }

@@ -129,6 +129,14 @@ impl GroupState {
         GroupState::Blocked,
     ];
 
+    /// Whether it runs here, is to run here, or has not finished stopping.
+    pub const fn is_claimed(self) -> bool {
+        match self {
+            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => true,
+            GroupState::Free | GroupState::Failed => false,
+        }
+    }
+
     /// As `latido status` and the files of a node spell it.
     pub const fn as_str(self) -> &'static str {
         match self {

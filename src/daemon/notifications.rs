@@ -99,7 +99,7 @@ impl Driver {
     fn giving_hook(&self, message: &Message) -> Option<PathBuf> {
         let key = message.get(field::IPADDR).filter(|_| message.kind() == Kind::IpRequest)?;
         let view = self.cluster.view(self.clock.mono());
-        view.groups.iter().find(|group| group.key == key && rc_d::runs(group.state))?;
+        view.groups.iter().find(|group| group.key == key && group.state.is_claimed())?;
         self.places.notification("local_giveip").ok()?
     }
 

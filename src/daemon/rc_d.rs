@@ -12,7 +12,6 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::auth::fingerprint;
-use crate::cluster::GroupState;
 use crate::paths::Paths;
 use crate::wire::Kind;
 
@@ -107,11 +106,6 @@ pub(super) fn hands(paths: &Paths) -> Result<PathBuf, String> {
     }
     HANDS.iter().try_for_each(|name| refuse_writable(&dir.join(name)))?;
     Ok(dir)
-}
-
-/// Whether a group in that state runs here, or did a moment ago.
-pub(super) const fn runs(state: GroupState) -> bool {
-    matches!(state, GroupState::Held | GroupState::Starting | GroupState::Stopping | GroupState::Blocked)
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::client::health::troubles;
 use crate::client::metrics::metrics;
 use crate::client::text::describe;
 
@@ -99,7 +98,7 @@ async fn answer(request: &str, asker: &Asker) -> String {
         }
         "/metrics" => page("200 OK", "text/plain; version=0.0.4", &metrics(&status), method),
         _ => {
-            let troubles = troubles(&status);
+            let troubles = &status.troubles;
             let sign =
                 if troubles.is_empty() { "healthy".to_owned() } else { format!("DEGRADED: {}", troubles.join("; ")) };
             page("200 OK", "text/plain; charset=utf-8", &format!("{sign}\n\n{}\n", describe(&status)), method)

@@ -59,10 +59,7 @@ impl Cluster {
 
     /// An operator has mended something: a failed group may start again, a blocked one is stopped once more.
     pub(in crate::cluster) fn retry_group(&mut self, key: &str) -> Result<String, String> {
-        let known = || (0..self.groups.len()).map(|index| self.groups.key(index)).collect::<Vec<_>>().join(", ");
-        let Some(index) = self.groups.find_by_word(key) else {
-            return Err(format!("there is no resource group \"{key}\"; there are: {}", known()));
-        };
+        let index = self.groups.find_by_word(key).ok_or_else(|| self.groups.unknown(key))?;
         match self.groups.state(index) {
             GroupState::Failed => {
                 self.groups.forgive(index);

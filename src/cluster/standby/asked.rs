@@ -86,10 +86,7 @@ impl Cluster {
     /// Where one group is to go: whether it comes here, and the set to ask for.
     fn way_of_move(&self, word: &str, to: Option<NodeName>) -> Result<(bool, Set), String> {
         let peer = self.peer_name().ok_or("there is no other node")?;
-        let index = self.groups.find_by_word(word).ok_or_else(|| {
-            let known = self.keys(|_, _| true).join(", ");
-            format!("there is no resource group \"{word}\"; there are: {known}")
-        })?;
+        let index = self.groups.find_by_word(word).ok_or_else(|| self.groups.unknown(word))?;
         let (key, me) = (self.groups.key(index), self.settings.me.clone());
         let (here, there) = (self.groups.is_claimed(index), self.peer.holds[index].is_claimed());
         if here && there {
@@ -114,12 +111,11 @@ impl Cluster {
         if self.peer_is_latido() {
             return Ok(Set::one(&key));
         }
-        let own = self.is_own(index);
+        let set = self.side_of(index);
         let with_it = self.keys(|cluster, at| {
             let moves = if comes { cluster.peer.holds[at].is_claimed() } else { cluster.groups.is_claimed(at) };
-            moves && cluster.is_own(at) == own
+            moves && cluster.in_set(at, set)
         });
-        let set = if own { Set::Local } else { Set::Foreign };
         if with_it.len() > 1 {
             let (peer, verb) = (self.peer_name(), if comes { "takeover" } else { "standby" });
             let peer = peer.map_or_else(String::new, |peer| peer.to_string());
