@@ -9,7 +9,7 @@ use nix::unistd::{Group, User};
 
 use crate::api::body::{Spelling, encode};
 use crate::api::{Clients, Effect, Picture, Rules, Why};
-use crate::cluster::{Class, Event};
+use crate::cluster::{Class, Event, Level};
 use crate::config::ApiRule;
 use crate::names::ClientId;
 use crate::wire::{Kind, Message};
@@ -164,11 +164,7 @@ impl Driver {
                         self.hear_what_that_caused();
                     }
                 }
-                Effect::Log { level, cause, text } => {
-                    if let Some(phrase) = self.sparing.phrase(self.clock.mono(), cause, &text) {
-                        self.log.write(level, phrase);
-                    }
-                }
+                Effect::Log { level, cause, text } => self.log_noise("client", cause, level, text),
             }
         }
     }
@@ -200,9 +196,7 @@ impl Driver {
         if paused != self.api.paused {
             self.api.paused = paused;
             let now = if paused { "paused" } else { "resumed" };
-            if let Some(phrase) = self.sparing.phrase(self.clock.mono(), now, &format!("all clients are now {now}")) {
-                self.log.info(phrase);
-            }
+            self.log_noise("clients-paced", "", Level::Info, format!("all clients are now {now}"));
         }
     }
 }
