@@ -276,6 +276,19 @@ pub fn signal_process(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Sends a signal to the process group of the process behind a handle.
+///
+/// # Errors
+/// `ESRCH` when it has ended, `EINVAL` before Linux 6.9.
+pub fn signal_process_group(process: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
+    // linux/pidfd.h
+    const PIDFD_SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+    let (fd, nothing): (_, *const libc::siginfo_t) = (process.as_raw_fd(), std::ptr::null());
+    // SAFETY: no information goes with the signal; the kernel takes a null pointer for that.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, fd, signal, nothing, PIDFD_SIGNAL_PROCESS_GROUP) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Turns the C library's -1 into its error.
 fn check(result: libc::c_int) -> io::Result<()> {
     if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }

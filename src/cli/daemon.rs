@@ -6,12 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{fs, io};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::client::{Answer, Ask, Client};
 use crate::daemon::called::RECORD;
-use crate::daemon::pidfile::{Running, running};
+use crate::daemon::pidfile::{Running, running, signal};
 use crate::daemon::{Called, Options, run as run_daemon};
 use crate::paths::Paths;
 
@@ -84,7 +83,7 @@ fn upgrade(paths: &Paths) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let before = core_of(paths);
-    if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGURG) {
+    if let Err(error) = signal(pid, Signal::SIGURG) {
         eprintln!("cannot signal the daemon (pid {pid}): {error}");
         return ExitCode::FAILURE;
     }

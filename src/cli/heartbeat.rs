@@ -4,12 +4,11 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
 use crate::config::DIRECTIVES;
 use crate::daemon::called::{MYSELF, again};
-use crate::daemon::pidfile::{Running, is_still, running, surely_running};
+use crate::daemon::pidfile::{Running, is_still, running, signal, surely_running};
 use crate::daemon::{Called, Options, read_config, run as run_daemon, something_runs};
 use crate::paths::Paths;
 use crate::sys;
@@ -111,7 +110,7 @@ fn stop(paths: &Paths) -> ExitCode {
         eprintln!("INFO: Heartbeat already stopped.");
         return ExitCode::SUCCESS;
     };
-    if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM) {
+    if let Err(error) = signal(pid, Signal::SIGTERM) {
         eprintln!("ERROR: Could not kill pid {pid} : {}", error.desc());
         return ExitCode::from(if error == nix::errno::Errno::EPERM { 4 } else { 1 });
     }
@@ -128,7 +127,7 @@ fn reload(paths: &Paths, pid: i32) -> ExitCode {
         return ExitCode::FAILURE;
     }
     eprintln!("info: Signalling heartbeat pid {pid} to reread config files");
-    match kill(Pid::from_raw(pid), Signal::SIGHUP) {
+    match signal(pid, Signal::SIGHUP) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ERROR: Could not signal pid {pid}: {error}");

@@ -1,8 +1,6 @@
 //! Between the client socket and the core: what clients say goes to `api`, what follows from it is done here.
 
 use std::collections::VecDeque;
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, chown};
 use std::sync::Arc;
 
 use nix::unistd::{Group, User};
@@ -17,7 +15,7 @@ use crate::wire::{Kind, Message};
 use super::api_socket::{ApiSocket, Heard, parcel};
 use super::driver::Driver;
 use super::wants::Want;
-use super::{files, pidfile};
+use super::{directories, pidfile};
 
 /// Who is signed on, and where they speak.
 #[derive(Debug)]
@@ -78,7 +76,7 @@ impl Driver {
         let path = self.options.paths.api_socket();
         let say =
             |error| format!("{}: {error}; cl_status, ipfail and their like find no heartbeat here", path.display());
-        self.api.socket = Some(ApiSocket::open(&path).map_err(say)?);
+        self.api.socket = Some(ApiSocket::open(&path, &self.options.paths.own_dir).map_err(say)?);
         Ok(())
     }
 
@@ -87,13 +85,9 @@ impl Driver {
         let is_dopd = |path: &String| path.rsplit('/').next() == Some("dopd");
         let wanted = self.config.respawn.iter().any(|line| line.command.first().is_some_and(is_dopd));
         let socket = self.options.paths.dopd_socket();
-        let Some(dir) = socket.parent().filter(|dir| wanted && !dir.exists()) else { return };
-        let made = DirBuilder::new()
-            .mode(0o750)
-            .create(dir)
-            .and_then(|()| chown(dir, files::client_user(), files::client_group()));
-        if let Err(error) = made {
-            self.log.warn(format!("{}: {error}; dopd cannot listen there", dir.display()));
+        let Some(dir) = socket.parent().filter(|dir| wanted && dir.symlink_metadata().is_err()) else { return };
+        if let Err(error) = directories::make_for_clients(&self.options.paths, dir) {
+            self.log.warn(format!("{error}; dopd cannot listen there"));
         }
     }
 

@@ -5,16 +5,14 @@
 //! waits for them are bounded, and who does not read is dropped.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -23,8 +21,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::api::{Caller, Framer, Limits, Why, frame};
 use crate::names::ClientId;
 
-use super::files;
-use super::state::Process;
+use super::process::Process;
+use super::socket;
 
 /// All connections together, signed on or not.
 const MOST_CONNECTIONS: usize = 400;
@@ -80,6 +78,8 @@ pub(super) struct Connection {
     longest_body: Arc<AtomicUsize>,
     end: oneshot::Sender<()>,
     process: Option<Process>,
+    /// Who it was when it connected.
+    user: u32,
     audits: u8,
 }
 
@@ -93,15 +93,14 @@ pub(super) struct ApiSocket {
 }
 
 impl ApiSocket {
-    /// Listens at `path`, for everybody who can reach its directory; must be called inside the runtime.
+    /// Listens at `path`, for everybody who can reach its directory; must be called inside the runtime. `own_dir` is
+    /// where only root may write.
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub(super) fn open(path: &Path) -> io::Result<ApiSocket> {
+    pub(super) fn open(path: &Path, own_dir: &Path) -> io::Result<ApiSocket> {
         // Who runs here was settled by the pid file: what lies there is a leftover.
-        files::remove_leftover(path)?;
-        let listener = listen_at(path)?;
-        fs::set_permissions(path, Permissions::from_mode(0o777))?;
+        let listener = socket::listen(path, own_dir, 0o777, None, BACKLOG)?;
         // Short: each connection waits here with its next request, so that no one overtakes the others.
         let (sender, heard) = mpsc::channel(16);
         let listener = tokio::spawn(listen(listener, sender));
@@ -138,11 +137,11 @@ impl ApiSocket {
         }
     }
 
-    /// Sends the client's process a signal, if it is still the one that connected.
+    /// Sends the client's process a signal, if it is still the one that connected, and its user's.
     pub(super) fn signal(&self, client: ClientId, signal: i32) {
-        let process = self.connections.get(&client).and_then(|connection| connection.process);
-        if let (Some(process), Ok(signal)) = (process.filter(|process| process.is_alive()), Signal::try_from(signal)) {
-            let _ = kill(Pid::from_raw(process.pid), signal);
+        let Some(Connection { process: Some(process), user, .. }) = self.connections.get(&client) else { return };
+        if let Ok(signal) = Signal::try_from(signal) {
+            process.signal_for(*user, signal);
         }
     }
 
@@ -203,13 +202,6 @@ impl Drop for ApiSocket {
     }
 }
 
-fn listen_at(path: &Path) -> io::Result<UnixListener> {
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM.nonblocking().cloexec(), None)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
-    socket.listen(BACKLOG)?;
-    UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)))
-}
-
 async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let mut audit = interval(AUDIT);
@@ -259,6 +251,7 @@ async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>)
         longest_body: Arc::clone(&longest_body),
         end,
         process: Process::running(caller.pid),
+        user: caller.uid,
         audits: 0,
     };
     if heard.send(Heard::Connected { client, caller, connection }).await.is_err() {

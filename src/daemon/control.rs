@@ -4,10 +4,9 @@
 //! time are bounded, and who does not read its answer is dropped.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +19,14 @@ use tokio::time::timeout;
 
 use crate::client::{Answer, Ask, Status};
 use crate::names::ClientId;
+use crate::paths::Paths;
 
-use super::{files, status_page};
+use super::directories::client_group;
+use super::{socket, status_page};
 
 const MOST_CLIENTS: usize = 32;
+/// Of the kernel's waiting line.
+const BACKLOG: i32 = 1024;
 const LONGEST_LINE: u64 = 4096;
 /// How long a client may take to ask, and to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,17 +81,14 @@ impl Asker {
 }
 
 impl Control {
-    /// Listens at `path`, for root and the group `haclient`.
+    /// Listens in our own directory, for root and the group `haclient`; must be called inside the runtime.
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub(super) fn open(path: &Path) -> io::Result<Control> {
+    pub(super) fn open(paths: &Paths) -> io::Result<Control> {
         // Who runs here was settled by the pid file: what lies there is a leftover.
-        files::remove_leftover(path)?;
-        let listener = UnixListener::bind(path)?;
-        // Where that cannot be done only the owner can ask, which is right for a lab.
-        let _ = files::share_with_clients(path);
-        fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        let path = &paths.control_socket();
+        let listener = socket::listen(path, &paths.own_dir, 0o660, client_group(), BACKLOG)?;
         let (sender, questions) = mpsc::channel(MOST_CLIENTS);
         let listener = Some(tokio::spawn(listen(listener, sender.clone())));
         let (path, waiting) = (path.to_owned(), BTreeMap::new());
@@ -203,6 +203,8 @@ fn who(stream: &UnixStream) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     async fn ask(path: &Path, line: &[u8]) -> String {
@@ -216,8 +218,9 @@ mod tests {
 
     fn socket() -> (tempfile::TempDir, PathBuf, Control) {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("latido.sock");
-        let control = Control::open(&path).unwrap();
+        let paths = Paths::under(dir.path());
+        crate::daemon::directories::make_own(&paths).unwrap();
+        let (path, control) = (paths.control_socket(), Control::open(&paths).unwrap());
         (dir, path, control)
     }
 

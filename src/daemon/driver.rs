@@ -128,7 +128,7 @@ impl Driver {
             .inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}")))
             .ok();
         let (socket, pipe) = (paths.control_socket(), paths.fifo());
-        let control = match Control::open(&socket) {
+        let control = match Control::open(paths) {
             Ok(control) => control,
             Err(error) => terms
                 .spare(Want::Control, format!("{}: {error}", socket.display()), &log)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, LogTargets, value};
 use crate::paths::Paths;
 
-use super::files;
+use super::directories;
 use super::layout::Layout;
 use super::script_log::ScriptLog;
 
@@ -62,7 +62,7 @@ impl Environment {
     ) -> Environment {
         let theirs = inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours));
         let (language, variables) = theirs.partition(|(name, _)| is_language(name));
-        let directory = existing(files::working_directory(paths));
+        let directory = existing(directories::working_directory(paths));
         let mut environment = Environment { variables, language, directory, log, core_files: None };
         // Status is judged by English words.
         environment.set("LC_ALL", "C");

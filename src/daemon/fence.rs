@@ -60,7 +60,7 @@ impl Driver {
             Fence::Command(words) => return command(words, node).map(|call| (call, None)),
             Fence::File { device, file } => (device, PathBuf::from(file), None),
             Fence::Parameters { device, parameters } => {
-                let private = Private::write(&self.options.paths.run_dir, parameters)
+                let private = Private::write(&self.options.paths.own_dir, parameters)
                     .map_err(|error| format!("no file for the parameters of the {device} device: {error}"))?;
                 (device, private.0.clone(), Some(private))
             }

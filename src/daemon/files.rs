@@ -1,76 +1,24 @@
 //! The small files a node keeps between lives: uuid, and how far each peer was heard (`config.md` 8, `wire.md` 4.7). A
 //! crash leaves the old or the new file. The generation has a file of its own (`generation`).
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-
-use nix::unistd::{Group, User};
 
 use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::wire::{Generation, Sequence};
 
+use super::directories::client_group;
 use super::disk::Disk;
 
-/// Makes the directories a node writes into; an existing one is left as it is.
-///
-/// # Errors
-/// The path and the reason of the first directory that cannot be made.
-pub(super) fn make_directories(paths: &Paths) -> io::Result<()> {
-    let cores = working_directory(paths);
-    let is_new = !paths.run_dir.is_dir();
-    for dir in [&paths.lib_dir, &cores, &paths.run_dir, &paths.lock_dir, &paths.rsctmp()] {
-        make_directory(dir)?;
+/// Gives an open file to the group `haclient`, if there is one. Where that cannot be done only the owner can read it,
+/// which is right for a lab.
+pub(super) fn share_with_clients(file: &File) {
+    if let Some(group) = client_group() {
+        let _ = fchown(file, None, Some(group));
     }
-    if let Some(dir) = paths.pid_file.parent() {
-        make_directory(dir)?;
-    }
-    if is_new {
-        give_to_clients(&paths.run_dir);
-    }
-    let mode = Permissions::from_mode(0o1755);
-    fs::set_permissions(paths.rsctmp(), mode)
-}
-
-/// The directory with the sockets is for root, `hacluster` and the group `haclient`, as Debian's package makes it: a
-/// socket anybody may open is kept from strangers by this alone. Where there are no such users it stays as it is.
-fn give_to_clients(dir: &Path) {
-    let (user, group) = (client_user(), client_group());
-    if user.is_some() && group.is_some() && chown(dir, user, group).is_ok() {
-        let _ = fs::set_permissions(dir, Permissions::from_mode(0o750));
-    }
-}
-
-/// The number of the user `hacluster`, if this machine knows one.
-pub(super) fn client_user() -> Option<u32> {
-    User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw())
-}
-
-/// The number of the group `haclient`, if this machine knows one.
-pub(super) fn client_group() -> Option<u32> {
-    Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw())
-}
-
-/// Gives a file to the group `haclient`, if there is one.
-///
-/// # Errors
-/// As `chown(2)`: without the privilege.
-pub(super) fn share_with_clients(path: &Path) -> io::Result<()> {
-    client_group().map_or(Ok(()), |group| chown(path, None, Some(group)))
-}
-
-/// Where scripts and core dumps find themselves (`resources.md` 3.3).
-pub(super) fn working_directory(paths: &Paths) -> PathBuf {
-    paths.lib_dir.join("cores/root")
-}
-
-fn make_directory(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(|error| naming(dir, &error))
 }
 
 /// Reads this node's uuid, or makes one; `true` when it is new.
@@ -191,10 +139,15 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 /// Like [`replace`] but does not wait for the disk: the loop that beats must not.
 pub(super) fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write_beside(path, bytes, mode, false)
+    write_beside(path, bytes, mode, false).map(drop)
 }
 
-fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+/// Like [`replace_unsynced`], for root and the group `haclient`.
+pub(super) fn replace_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, bytes, 0o640, false).map(|file| share_with_clients(&file))
+}
+
+fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<File> {
     let beside = path.with_extension("new");
     let write = || {
         // A leftover of a crash may be anything, a link included.
@@ -204,15 +157,30 @@ fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<
         if sync {
             file.sync_all()?;
         }
-        fs::rename(&beside, path)
+        fs::rename(&beside, path)?;
+        Ok(file)
     };
     write().map_err(|error| naming(path, &error))
 }
 
+/// The beginning of a file; nothing but a file is waited for, and no link is followed.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    open_plain(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens what is an ordinary file, for reading.
+///
+/// # Errors
+/// It is something else, or as `open`.
+pub(super) fn open_plain(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "it is no ordinary file"))
 }
 
 pub(super) fn naming(path: &Path, error: &io::Error) -> io::Error {
@@ -226,7 +194,7 @@ mod tests {
     fn node() -> (tempfile::TempDir, Paths) {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
-        make_directories(&paths).unwrap();
+        crate::daemon::directories::make_directories(&paths).unwrap();
         (dir, paths)
     }
 

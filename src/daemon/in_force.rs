@@ -37,7 +37,7 @@ struct File {
 }
 
 fn path(paths: &Paths) -> PathBuf {
-    paths.run_dir.join("latido-files")
+    paths.own_dir.join("latido-files")
 }
 
 /// Writes down what is in force from now on.
@@ -165,7 +165,7 @@ mod tests {
     fn node() -> (tempfile::TempDir, Paths, Sources) {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
-        fs::create_dir_all(&paths.run_dir).unwrap();
+        fs::create_dir_all(&paths.own_dir).unwrap();
         fs::write(dir.path().join("nodeinfo"), "alpha\n").unwrap();
         let source = |name: &str, text: &str| Some(SourceText::new(dir.path().join(name).display().to_string(), text));
         let sources = Sources {
@@ -181,7 +181,7 @@ mod tests {
     fn what_was_accepted_is_read_back_without_asking_the_machine_and_only_by_its_owner() {
         let (_dir, paths, sources) = node();
         keep(&paths, &sources).unwrap();
-        for entry in fs::read_dir(&paths.run_dir).unwrap() {
+        for entry in fs::read_dir(&paths.own_dir).unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         let (again, config) = read(&paths, &Options::default()).unwrap();
@@ -192,7 +192,7 @@ mod tests {
         assert!(!are_the_same(&Sources { latido_cf: Some(SourceText::default()), ..sources }, &again));
         forget(&paths);
         assert!(read(&paths, &Options::default()).is_err());
-        assert_eq!(fs::read_dir(&paths.run_dir).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&paths.own_dir).unwrap().count(), 0);
     }
 
     #[test]

@@ -65,10 +65,12 @@ impl Drop for Journal {
 
 impl Pages {
     fn reopen(&mut self) {
-        self.file = OpenOptions::new().append(true).create(true).mode(0o640).open(&self.path).ok();
-        self.written = self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
-        // Where that cannot be done only the owner can read it, which is right for a lab.
-        let _ = files::share_with_clients(&self.path);
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let opened = OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(&self.path);
+        let length = |file: &File| file.metadata().ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len());
+        self.written = opened.as_ref().ok().and_then(length).unwrap_or(0);
+        self.file = opened.ok().filter(|file| length(file).is_some());
+        self.file.iter().for_each(files::share_with_clients);
     }
 
     /// The error, a sentence, comes once for each time it stops working.

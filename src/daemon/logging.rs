@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ use crate::sys;
 use crate::time::{Mono, Wall};
 
 use super::disk::Disk;
-use super::files;
+use super::{directories, log_file};
 
 /// What standard error is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -345,18 +345,17 @@ impl Target {
 /// Opens a log for appending, and makes it where there is none; never waits for who reads a pipe.
 ///
 /// # Errors
-/// When it can be neither.
+/// When it can be neither, or somebody else could have us write into a file of root's ([`log_file`]).
 pub(super) fn open_append(path: &Path) -> std::io::Result<File> {
-    // Non-blocking, so that a log that turns out to be a FIFO nobody reads does not hold us.
-    let file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = log_file::open(path)?;
     share(&file);
     Ok(file)
 }
 
 /// What `respawn` starts, such as ipfail, writes into the same file as `hacluster`: the original gives it away as well.
 fn share(file: &File) {
-    let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0);
-    if ours && let Some(user) = files::client_user() {
+    let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0 && meta.nlink() == 1);
+    if ours && let Some(user) = directories::client_user() {
         // Without the privilege the log is ours alone, and only those programs' lines are missing.
         let _ = fchown(file, Some(user), None);
     }

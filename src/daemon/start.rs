@@ -24,7 +24,7 @@ use super::pidfile::{OnlyOne, Running};
 use super::read_config::Options as ReadOptions;
 use super::recorder::Recorder;
 use super::wants::{Want, Wants};
-use super::{files, in_force, pidfile, read_config, realtime, wants};
+use super::{directories, files, in_force, pidfile, read_config, realtime, wants};
 
 /// Exit code for "not configured" (LSB), the original's for every refusal to start.
 const NOT_CONFIGURED: u8 = 6;
@@ -89,7 +89,9 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     if let Err(error) = options.called.take_title() {
         log.warn(format!("`ps` shows this process without its title: {error}"));
     }
-    let left = Left::look(&options.paths.run_dir, since_boot(), in_force::is_kept(&options.paths));
+    // What keeps it from being made is said when all directories are.
+    let _ = directories::make_own(&options.paths);
+    let left = Left::look(&options.paths.own_dir, since_boot(), in_force::is_kept(&options.paths));
     let only_one = OnlyOne::take(&options.paths.pid_file, cradle.supervisor);
     let unlocked = only_one.as_ref().ok().and_then(OnlyOne::missing).map(|error| {
         let lock = options.paths.pid_file.with_extension("lock");
@@ -156,7 +158,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
                 terms.untold.push("There is nothing wrong with the files themselves: going on".to_owned());
                 return Ok(config);
             }
-            problems.push(Problem::error(options.paths.run_dir.join("latido-files").display().to_string(), why));
+            problems.push(Problem::error(options.paths.own_dir.join("latido-files").display().to_string(), why));
             Err(problems)
         }
     }
@@ -267,8 +269,9 @@ fn prepare(
     mut terms: Terms,
 ) -> Result<Driver, String> {
     let paths = &options.paths;
-    if let Err(error) = files::make_directories(paths) {
-        terms.spare(Want::Directories, error.to_string(), log)?;
+    match directories::make_directories(paths) {
+        Ok(remarks) => remarks.iter().for_each(|remark| log.warn(remark)),
+        Err(error) => terms.spare(Want::Directories, error.to_string(), log)?,
     }
     log.info("**************************");
     log.info(format!("Configuration validated. Starting heartbeat (latido {})", env!("CARGO_PKG_VERSION")));
@@ -317,7 +320,7 @@ pub(super) fn assemble(
     let alone = config.settings.nodes.len() < 2;
     let hopeless = cradle.hopeless || terms.only_to_clean;
     let Inheritance { past, orphans, clients, file, last_word } =
-        Inheritance::take(&paths.run_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
+        Inheritance::take(&paths.own_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
     // Before we get the priority that its thread is not to have.
     match Disk::behind() {
         Ok(disk) => log.leave_to(disk),

@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -132,10 +133,45 @@ impl AsFd for BareLine {
     }
 }
 
+/// A line that is being opened, by a thread: its lock lies where everybody may put something in the way, and a driver may
+/// hang. Dropped, it closes what it opens.
+#[derive(Debug)]
+pub(super) struct Opening {
+    line: Receiver<io::Result<BareLine>>,
+    looks: u32,
+}
+
+impl Opening {
+    /// Begins.
+    pub(super) fn begin(plan: &SerialPlan) -> io::Result<Opening> {
+        let (tell, line) = channel();
+        let SerialPlan { device, baud, lock_dir } = plan.clone();
+        let open = move || {
+            let _ = tell.send(BareLine::open(&device, baud, &lock_dir));
+        };
+        std::thread::Builder::new().name("serial line".to_owned()).spawn(open)?;
+        Ok(Opening { line, looks: 0 })
+    }
+
+    /// What came of it; `None` while nothing has, within this time.
+    pub(super) fn result(&mut self, patience: Duration) -> Option<io::Result<BareLine>> {
+        self.looks = self.looks.saturating_add(1);
+        match self.line.recv_timeout(patience) {
+            Ok(result) => Some(result),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(io::Error::other("it could not be opened"))),
+        }
+    }
+
+    /// How often it was asked in vain.
+    pub(super) const fn looks(&self) -> u32 {
+        self.looks
+    }
+}
+
 impl SerialPlan {
-    /// Locks, opens and configures the line.
-    pub(super) fn open(&self, clock: &Clock) -> io::Result<Serial> {
-        let BareLine { port, lock } = BareLine::open(&self.device, self.baud, &self.lock_dir)?;
+    /// Takes a line over that was opened.
+    pub(super) fn with(&self, BareLine { port, lock }: BareLine, clock: &Clock) -> io::Result<Serial> {
         let bytes_a_second = usize::try_from(self.baud / 10).unwrap_or(QUEUE_MOST);
         let limit = (bytes_a_second * QUEUE_SECONDS).clamp(QUEUE_LEAST, QUEUE_MOST);
         let crumbs = CRUMB_BYTES * Duration::from_secs(10) / self.baud.max(1);

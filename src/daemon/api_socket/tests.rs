@@ -13,7 +13,7 @@ struct Rig {
 fn rig() -> Rig {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("register");
-    let socket = ApiSocket::open(&path).unwrap();
+    let socket = ApiSocket::open(&path, dir.path()).unwrap();
     Rig { _dir: dir, path, socket }
 }
 
@@ -148,7 +148,7 @@ async fn whoever_never_signs_on_is_sent_away_by_the_audit() {
 async fn the_socket_goes_with_the_daemon_and_a_leftover_is_replaced() {
     let rig = rig();
     let path = rig.path.clone();
-    let again = ApiSocket::open(&path).unwrap();
+    let again = ApiSocket::open(&path, dir.path()).unwrap();
     drop(rig.socket);
     drop(again);
     assert!(!path.exists());

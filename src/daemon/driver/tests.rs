@@ -67,7 +67,7 @@ impl Node {
             ..read_config::Options::default()
         };
         let config = read_config::load_with(&paths, &read).1.unwrap();
-        files::make_directories(&paths).unwrap();
+        crate::daemon::directories::make_directories(&paths).unwrap();
         let clock = Clock::start();
         let log = Log::start(clock, Terminal::Nobody, 0);
         let options = Options {
