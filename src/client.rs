@@ -44,6 +44,11 @@ pub enum Ask {
         /// The group's first resource.
         group: String,
     },
+    /// Count the other node's lives from anew; answered at once.
+    Forget {
+        /// The other node.
+        node: String,
+    },
     /// Take groups from the other node; answered when it is over.
     Takeover {
         /// `all`, `local`, `foreign` or `failback`.
@@ -114,6 +119,9 @@ pub struct Status {
     /// That another machine speaks in our name, in a sentence, if so.
     #[serde(default)]
     pub impostor: Option<String>,
+    /// That what is heard of the other node may be old, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<String>,
     /// What keeps the pair from being healthy, a few words each; empty when all is well.
     #[serde(default)]
     pub troubles: Vec<String>,

@@ -25,5 +25,5 @@ mod wire;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[places::TESTS, config::TESTS, clients::TESTS, noise::TESTS, wire::TESTS, floods::TESTS])
+    runner::run(&[places::TESTS, config::TESTS, clients::TESTS, noise::TESTS, wire::TESTS, wire::MIXED, floods::TESTS])
 }

@@ -11,6 +11,7 @@ mod dopd;
 mod drbd_peer_outdater;
 mod events;
 mod export;
+mod forget_peer;
 mod handover;
 mod heartbeat;
 mod helpers;
@@ -79,6 +80,8 @@ enum Command {
     Takeover(takeover::Args),
     /// Move one resource group, wait, and say how it went
     Move(move_group::Args),
+    /// Take what the other node says next for a new life, whatever its generation
+    ForgetPeer(forget_peer::Args),
     /// List resource groups; ask, start and stop them by hand
     Resource(resource::Args),
     /// Say why groups last moved, with the evidence and every script's time
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Standby(args) => standby::run(&args),
         Command::Takeover(args) => takeover::run(&args),
         Command::Move(args) => move_group::run(&args),
+        Command::ForgetPeer(args) => forget_peer::run(&args),
         Command::Resource(args) => resource::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Events(args) => events::run(&args),
