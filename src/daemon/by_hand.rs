@@ -41,7 +41,7 @@ impl ByHand {
             Ok(config) => (config, Vec::new()),
             Err(problems) => {
                 let config = read_config::nothing_but_a_name(paths).ok_or("this machine has no name (uname -n)")?;
-                let groups = read_config::read_haresources(paths).map(|source| parse::parse(&source, &[]).0);
+                let groups = read_config::haresources_of_root(paths).map(|source| parse::parse(&source, &[]).0);
                 (Config { groups: groups.unwrap_or_default(), ..config }, problems)
             }
         };
