@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::diagnostic::Problem;
-use crate::haresources::{Chain, Invocation, Outcome, Resource, ResourceGroup, Step, Verb, parse};
+use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGroup, Step, Verb, parse};
 use crate::paths::Paths;
 
 use super::child::{Output, run_alone};
@@ -132,7 +132,7 @@ impl ByHand {
 fn said(invocation: &Invocation, outcome: &Outcome) -> String {
     match invocation.verb {
         Verb::Status if outcome.says_running() => format!("{invocation}: running"),
-        Verb::Status => format!("{invocation}: not running"),
-        Verb::Start | Verb::Stop => format!("{invocation}: {}", outcome.exit),
+        Verb::Status if matches!(outcome.exit, Exit::Code(_)) => format!("{invocation}: not running"),
+        Verb::Status | Verb::Start | Verb::Stop => format!("{invocation}: {}", outcome.exit),
     }
 }

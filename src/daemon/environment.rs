@@ -10,6 +10,7 @@ use crate::wire::field;
 use super::files;
 use super::layout::Layout;
 use super::script_log::ScriptLog;
+use super::trust;
 
 /// What the original's scripts add behind a PATH that was not meant for root.
 const SYSTEM_PATH: [&str; 4] = ["/sbin", "/bin", "/usr/sbin", "/usr/bin"];
@@ -215,7 +216,8 @@ impl Environment {
         let front = ["HA_BIN", "HA_SBIN_DIR", "HA_NOARCHBIN"].into_iter().filter_map(|name| self.get(name));
         let mut path: Vec<PathBuf> = Vec::new();
         for dir in front.map(PathBuf::from).chain(std::env::split_paths(&inherited)) {
-            if !path.contains(&dir) {
+            // The home of whoever became root and started us by hand is no place for root's programs.
+            if !path.contains(&dir) && dir.is_absolute() && !trust::is_anybodys(&dir) {
                 path.push(dir);
             }
         }
@@ -376,6 +378,22 @@ mod tests {
         }
         let path = shown(root.path(), &environment, "PATH").unwrap();
         assert!(path.starts_with("/opt/bin:/opt/sbin:/opt/share:/usr/local/sbin:"), "{path}");
+    }
+
+    #[test]
+    fn a_directory_that_is_anybody_s_is_not_on_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let [open, own] = ["open", "own"].map(|name| dir.path().join(name));
+        for (dir, mode) in [(&open, 0o777), (&own, 0o755)] {
+            fs::create_dir(dir).unwrap();
+            fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let given = format!(".:bin::{}:/tmp:{}:/usr/local/nowhere", open.display(), own.display());
+        let (_root, environment) = environment(&[], &[("PATH", &given)]);
+        let path = environment.get("PATH").unwrap().into_string().unwrap();
+        let sticky = fs::metadata("/tmp").is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0);
+        let tmp = if sticky { "" } else { "/tmp:" };
+        assert!(path.starts_with(&format!("{tmp}{}:/usr/local/nowhere:/sbin:", own.display())), "{path}");
     }
 
     #[test]

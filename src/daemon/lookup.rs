@@ -294,6 +294,34 @@ mod tests {
     }
 
     #[test]
+    fn functions_that_others_may_write_keep_the_scripts_that_read_them_from_being_run() {
+        let (dir, places) = node();
+        for name in ["resource.d/web", "rc.d/status", "init.d/other"] {
+            script(&dir.path().join(name), 0o755);
+        }
+        let functions = dir.path().join("shellfuncs");
+        script(&functions, 0o644);
+        assert!(places.find("web").is_ok() && places.notification("status").is_ok_and(|found| found.is_some()));
+        fs::set_permissions(&functions, Permissions::from_mode(0o666)).unwrap();
+        let refused = [places.find("web").unwrap_err(), places.notification("status").unwrap_err()];
+        assert!(refused.iter().all(|why| why.contains("/shellfuncs may be written by everybody")), "{refused:?}");
+        assert_eq!(places.find("other"), Ok(Found::Script(dir.path().join("init.d/other"))));
+        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
+    }
+
+    #[test]
+    fn a_link_that_names_this_program_is_ours_wherever_others_may_write() {
+        let (dir, mut places) = node();
+        let open = dir.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::symlink(open.join("latido"), dir.path().join("resource.d/IPaddr")).unwrap();
+        assert!(places.find("IPaddr").is_err());
+        places.my_path = Some(open.join("latido"));
+        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
+    }
+
+    #[test]
     fn a_name_that_leads_out_of_the_directory_is_no_name() {
         let (_dir, places) = node();
         for name in ["../web", "/bin/true", "", ".", "..", ".hidden"] {
