@@ -32,7 +32,7 @@ impl SourceText {
 pub enum Severity {
     /// Legal but unwise; the daemon starts.
     Warning,
-    /// The daemon refuses to start.
+    /// The daemon refuses to start, or does without what it is about ([`Problem::alone`]).
     Error,
 }
 
@@ -63,6 +63,8 @@ pub struct Problem {
     pub place: Option<Place>,
     /// Error or warning.
     pub severity: Severity,
+    /// It costs what it is about, one group or one program, and the daemon starts without that.
+    pub alone: bool,
     /// What is wrong, in our words.
     pub what: String,
     /// What would be right.
@@ -78,6 +80,7 @@ impl Problem {
             file: file.into(),
             place: None,
             severity: Severity::Error,
+            alone: false,
             what: what.into(),
             remedy: None,
             original: None,
@@ -87,6 +90,18 @@ impl Problem {
     /// A warning about the whole file.
     pub fn warning(file: impl Into<String>, what: impl Into<String>) -> Problem {
         Problem { severity: Severity::Warning, ..Problem::error(file, what) }
+    }
+
+    /// Says that the daemon starts all the same, without what this is about.
+    #[must_use]
+    pub fn alone(mut self) -> Problem {
+        self.alone = true;
+        self
+    }
+
+    /// Whether the daemon does not start with it.
+    pub fn is_fatal(&self) -> bool {
+        self.is_error() && !self.alone
     }
 
     /// Says where.

@@ -17,7 +17,8 @@ use crate::paths::Paths;
 /// Options of `latido check`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example: latido check /etc/ha.d --as node2\n\n\
-    Exit status: 0 nothing to say, 1 only warnings, 2 errors: the daemon would not start.")]
+    Exit status: 0 nothing to say, 1 only warnings, 2 errors: the daemon would not start, or would \
+    leave a group or a program alone.")]
 pub(super) struct Args {
     /// Directory with ha.cf, haresources, authkeys and perhaps latido.cf
     #[arg(value_name = "DIR", default_value = "/etc/ha.d")]
@@ -87,11 +88,15 @@ fn text(problems: &[Problem], sources: &Sources, colour: bool, dir: &str) -> Str
     let mut text: String =
         problems.iter().map(|problem| rendered(problem, source_of(problem, sources), &renderer) + "\n\n").collect();
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let starts =
+        if problems.iter().any(Problem::is_fatal) { "" } else { ": heartbeat starts without what they are about" };
     text += &match (errors, problems.len() - errors) {
         (0, 0) => format!("{dir}: no problems found\n"),
         (0, warnings) => format!("{dir}: {}, no errors: heartbeat can start\n", counted(warnings, "warning")),
-        (errors, 0) => format!("{dir}: {}\n", counted(errors, "error")),
-        (errors, warnings) => format!("{dir}: {}, {}\n", counted(errors, "error"), counted(warnings, "warning")),
+        (errors, 0) => format!("{dir}: {}{starts}\n", counted(errors, "error")),
+        (errors, warnings) => {
+            format!("{dir}: {}, {}{starts}\n", counted(errors, "error"), counted(warnings, "warning"))
+        }
     };
     text
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::config::DIRECTIVES;
+use crate::config::{Config, DIRECTIVES};
 use crate::daemon::called::{MYSELF, again};
 use crate::daemon::pidfile::{Running, is_still, running, surely_running};
 use crate::daemon::{Called, Options, read_config, run as run_daemon, something_runs};
@@ -122,10 +122,13 @@ fn stop(paths: &Paths) -> ExitCode {
 }
 
 fn reload(paths: &Paths, pid: i32) -> ExitCode {
-    if let Err(problems) = read_config::load(paths, None) {
-        problems.iter().for_each(|problem| eprintln!("{problem}"));
-        eprintln!("info: Config errors: Heartbeat pid {pid} NOT restarted");
-        return ExitCode::FAILURE;
+    match read_config::load(paths, None) {
+        Ok(config) => tell_errors(&config),
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            eprintln!("info: Config errors: Heartbeat pid {pid} NOT restarted");
+            return ExitCode::FAILURE;
+        }
     }
     eprintln!("info: Signalling heartbeat pid {pid} to reread config files");
     match kill(Pid::from_raw(pid), Signal::SIGHUP) {
@@ -135,6 +138,11 @@ fn reload(paths: &Paths, pid: i32) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the daemon leaves alone, where it can be seen.
+fn tell_errors(config: &Config) {
+    config.warnings.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
 }
 
 fn start(paths: Paths, flags: &Flags) -> ExitCode {
@@ -160,13 +168,16 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
 /// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
 fn start_in_background(options: &Options) -> ExitCode {
     let paths = &options.paths;
-    if let Err(problems) = read_config::load(paths, None) {
-        problems.iter().for_each(|problem| eprintln!("{problem}"));
-        // What a daemon that died left running is looked after all the same.
-        let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
-        if !anyhow {
-            eprintln!("ERROR: Configuration error, heartbeat not started.");
-            return ExitCode::from(6);
+    match read_config::load(paths, None) {
+        Ok(config) => tell_errors(&config),
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            // What a daemon that died left running is looked after all the same.
+            let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
+            if !anyhow {
+                eprintln!("ERROR: Configuration error, heartbeat not started.");
+                return ExitCode::from(6);
+            }
         }
     }
     if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {

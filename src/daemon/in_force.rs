@@ -89,7 +89,7 @@ pub(super) fn are_the_same(now: &Sources, then: &Sources) -> bool {
     let texts = |sources: &Sources| {
         [&sources.ha_cf, &sources.latido_cf, &sources.haresources, &sources.authkeys].map(Clone::clone)
     };
-    !now.problems.iter().any(Problem::is_error) && texts(now) == texts(then)
+    !now.problems.iter().any(Problem::is_fatal) && texts(now) == texts(then)
 }
 
 /// Which of the files say something else than those in force.
@@ -144,7 +144,7 @@ pub(super) fn forget(paths: &Paths) {
 
 /// `/etc/ha.d/ha.cf:12 has an error: …`: the first, and how many more.
 pub(super) fn sentence(problems: &[Problem]) -> String {
-    let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.is_error()).collect();
+    let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.is_fatal()).collect();
     let Some(first) = errors.first() else { return "an error".to_owned() };
     let line = first.place.as_ref().map_or(String::new(), |place| format!(":{}", place.line));
     let name =

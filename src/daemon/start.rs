@@ -170,7 +170,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     if !refusals.is_empty() {
         terms.wants.add(Want::Log, refusals.join("; "));
     }
-    config.warnings.iter().for_each(|warning| log.warn(warning.to_string()));
+    config.warnings.iter().for_each(|problem| tell(log, problem));
     if let Some(Running::Yes(pid)) = terms.other {
         log.info(format!("heartbeat: already running [pid {pid}]."));
         // A service manager that lost its way to the daemon finds it again.
@@ -241,14 +241,17 @@ fn mourn(log: &Log, cradle: &Cradle) {
     }
 }
 
-fn refuse(log: &Log, problems: &[Problem]) -> u8 {
-    for problem in problems {
-        if problem.is_error() {
-            log.error(problem.to_string());
-        } else {
-            log.warn(problem.to_string());
-        }
+/// Says what was found in the files, as loud as it is bad.
+pub(super) fn tell(log: &Log, problem: &Problem) {
+    if problem.is_error() {
+        log.error(problem.to_string());
+    } else {
+        log.warn(problem.to_string());
     }
+}
+
+fn refuse(log: &Log, problems: &[Problem]) -> u8 {
+    problems.iter().for_each(|problem| tell(log, problem));
     log.error("Configuration error, heartbeat not started.");
     NOT_CONFIGURED
 }

@@ -30,7 +30,7 @@ use crate::time::Mono;
 use super::called::become_it;
 use super::guardian::{AGAIN, Cradle, ENDS, READY, STOPPING, UPGRADE};
 use super::start::{Options, run_core};
-use super::{pidfile, realtime};
+use super::{pidfile, realtime, trust};
 
 /// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
 const TOO_MANY: usize = 20;
@@ -370,6 +370,9 @@ impl<'a> Supervisor<'a> {
 
     /// Exchanges the program of this process for what lies in its place now. Returns only when that fails.
     fn become_the_next_program(&self) -> String {
+        if let Err(why) = trust::refuse(&self.program) {
+            return format!("{why}; the old program goes on");
+        }
         let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
         let error = become_it(self.options, &self.program);
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
