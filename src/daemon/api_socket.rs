@@ -78,6 +78,8 @@ pub(super) struct Connection {
     waiting: Arc<AtomicUsize>,
     longest_queue: usize,
     longest_body: Arc<AtomicUsize>,
+    /// A permit for each body that may be read behind the last one.
+    next: Arc<Semaphore>,
     end: oneshot::Sender<()>,
     process: Option<Process>,
     audits: u8,
@@ -128,6 +130,13 @@ impl ApiSocket {
     /// Its queue is full: how many wait, and how many may.
     pub(super) fn say(&mut self, client: ClientId, bytes: &Arc<[u8]>) -> Result<(), Why> {
         self.connections.get(&client).map_or(Ok(()), |connection| connection.say(bytes))
+    }
+
+    /// What a client said last is done: its next words may be read.
+    pub(super) fn go_on(&self, client: ClientId) {
+        if let Some(connection) = self.connections.get(&client) {
+            connection.next.add_permits(1);
+        }
     }
 
     /// Changes what a connection may cost.
@@ -251,12 +260,14 @@ async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>)
     let waiting = Arc::new(AtomicUsize::new(0));
     let (end, ended) = oneshot::channel();
     let longest_body = Arc::new(AtomicUsize::new(Limits::FIRST.body));
+    let next = Arc::new(Semaphore::new(0));
     let connection = Connection {
         stream: Arc::clone(&stream),
         outbox,
         waiting: Arc::clone(&waiting),
         longest_queue: Limits::FIRST.queue,
         longest_body: Arc::clone(&longest_body),
+        next: Arc::clone(&next),
         end,
         process: Process::running(caller.pid),
         audits: 0,
@@ -265,7 +276,7 @@ async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>)
         return;
     }
     let why = tokio::select! {
-        why = read(client, &stream, &longest_body, &heard) => why,
+        why = read(client, &stream, &longest_body, &next, &heard) => why,
         () = write(&stream, queue, &waiting) => Why::Eof,
         () = last_words(ended) => Why::Eof,
     };
@@ -279,7 +290,13 @@ fn caller(stream: &UnixStream) -> Option<Caller> {
     Some(Caller { pid, uid: who.uid(), gid: who.gid() })
 }
 
-async fn read(client: ClientId, stream: &UnixStream, longest: &AtomicUsize, heard: &mpsc::Sender<Heard>) -> Why {
+async fn read(
+    client: ClientId,
+    stream: &UnixStream,
+    longest: &AtomicUsize,
+    next: &Semaphore,
+    heard: &mpsc::Sender<Heard>,
+) -> Why {
     let mut framer = Framer::default();
     let mut chunk = [0; 4096];
     loop {
@@ -297,6 +314,11 @@ async fn read(client: ClientId, stream: &UnixStream, longest: &AtomicUsize, hear
                 Ok(Some(body)) => {
                     if heard.send(Heard::Body { client, body }).await.is_err() {
                         return Why::Eof;
+                    }
+                    // Until that is done nothing more is read: who says more than there is room for waits, and only he.
+                    match next.acquire().await {
+                        Ok(permit) => permit.forget(),
+                        Err(_) => return Why::Eof,
                     }
                 }
                 Err(error) => return Why::Rubbish(error.to_string()),

@@ -30,6 +30,7 @@ pub(crate) mod lookup;
 mod notices;
 mod notifications;
 mod own_status;
+mod pace;
 mod perform;
 pub mod pidfile;
 mod probe;
