@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::printable;
+
 /// One thing that happened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -52,9 +54,21 @@ pub struct LinkEvidence {
     pub last_heard_ms: Option<u64>,
 }
 
-/// Reads a line; `None` for one that was cut off when the machine died.
+/// Reads a line; `None` for one that was cut off when the machine died. What it says of outside is fit for a terminal.
 pub fn parse(line: &str) -> Option<Entry> {
-    serde_json::from_str(line).ok()
+    let mut value: Value = serde_json::from_str(line).ok()?;
+    printable::clean(&mut value);
+    serde_json::from_value(value).ok()
+}
+
+/// As it is written, its end included.
+pub fn to_line(entry: &Entry) -> Option<Vec<u8>> {
+    let mut value = serde_json::to_value(entry).ok()?;
+    printable::clean(&mut value);
+    let fit: Entry = serde_json::from_value(value).ok()?;
+    let mut line = serde_json::to_vec(&fit).ok()?;
+    line.push(b'\n');
+    Some(line)
 }
 
 /// A transition and what it consists of.

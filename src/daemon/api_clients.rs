@@ -190,6 +190,9 @@ impl Driver {
             }
         }
         if let (Some(client), Some(socket)) = (client, &self.api.socket) {
+            if self.api.clients.is_signed_on(client) {
+                socket.is_known(client);
+            }
             socket.go_on(client);
         }
     }

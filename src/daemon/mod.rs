@@ -15,6 +15,7 @@ mod child;
 mod clients;
 mod control;
 mod disk;
+mod doorman;
 mod driver;
 mod environment;
 mod fence;

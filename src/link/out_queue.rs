@@ -51,6 +51,8 @@ pub(super) struct OutQueue {
     moved_at: Mono,
     /// The kernel took no more at the last attempt.
     is_full: bool,
+    /// The last bulk was something asked for again.
+    is_talks_turn: bool,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +86,7 @@ impl OutQueue {
             left: 0,
             moved_at: Mono::ZERO,
             is_full: false,
+            is_talks_turn: false,
         }
     }
 
@@ -133,6 +136,7 @@ impl OutQueue {
         if begun.out < begun.frame.len() {
             self.begun = Some(begun);
         } else if begun.urgency >= Urgency::Again {
+            self.is_talks_turn = begun.urgency == Urgency::Again;
             self.bulk_from = self.busy_until + self.time_of(begun.frame.len()) / SPARE;
         }
     }
@@ -203,7 +207,11 @@ impl OutQueue {
     }
 
     fn first(&self) -> Option<Urgency> {
-        Urgency::ALL.into_iter().find(|urgency| !self.lanes[*urgency as usize].frames.is_empty())
+        let waits = |urgency: &Urgency| !self.lanes[*urgency as usize].frames.is_empty();
+        // Who asks for everything again and again does not silence the programs: these two take turns.
+        let in_turn = Some(Urgency::Talk).filter(|talk| self.is_talks_turn && waits(talk));
+        let first = Urgency::ALL.into_iter().find(waits)?;
+        Some(if first == Urgency::Again { in_turn.unwrap_or(first) } else { first })
     }
 
     /// When a frame of this urgency may be handed to the kernel.

@@ -193,6 +193,7 @@ fn a_line_that_takes_nothing_paces_nobody_for_long() {
             last = ms;
         }
         assert!((1900..2100).contains(&last), "it paced for {last} ms");
+        queue.push(&[b't'; 720], Urgency::Talk);
         queue.look(at(10_000), 0);
         queue.advance(at(10_000), 10);
         queue.look(at(10_001), 0);
