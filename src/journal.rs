@@ -54,21 +54,20 @@ pub struct LinkEvidence {
     pub last_heard_ms: Option<u64>,
 }
 
-/// Reads a line; `None` for one that was cut off when the machine died. What it says of outside is fit for a terminal.
+/// Reads a line; `None` for one that was cut off when the machine died. Whoever wrote it, it is fit for a terminal.
 pub fn parse(line: &str) -> Option<Entry> {
-    let mut value: Value = serde_json::from_str(line).ok()?;
-    printable::clean(&mut value);
-    serde_json::from_value(value).ok()
+    serde_json::from_str(line).ok().map(Entry::made_printable)
 }
 
-/// As it is written, its end included.
-pub fn to_line(entry: &Entry) -> Option<Vec<u8>> {
-    let mut value = serde_json::to_value(entry).ok()?;
-    printable::clean(&mut value);
-    let fit: Entry = serde_json::from_value(value).ok()?;
-    let mut line = serde_json::to_vec(&fit).ok()?;
-    line.push(b'\n');
-    Some(line)
+impl Entry {
+    /// With each text on one line and nothing in it that does something to a terminal: much of it is said by others.
+    pub fn made_printable(self) -> Entry {
+        let fit = serde_json::to_value(&self).and_then(|mut value| {
+            printable::clean(&mut value);
+            serde_json::from_value(value)
+        });
+        fit.unwrap_or(self)
+    }
 }
 
 /// A transition and what it consists of.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::journal::{self, Entry};
+use crate::journal::Entry;
 
 use super::disk::Disk;
 use super::files;
@@ -47,7 +47,8 @@ impl Journal {
 
     /// Appends an entry. A disk that does not keep up loses it, as it loses lines of the log, which says so.
     pub(super) fn write(&self, entry: &Entry) {
-        let Some(line) = journal::to_line(entry) else { return };
+        let Ok(mut line) = serde_json::to_vec(entry) else { return };
+        line.push(b'\n');
         let (log, pages) = (self.log.clone(), Arc::clone(&self.pages));
         self.disk.later(move || {
             let written = pages.lock().unwrap_or_else(PoisonError::into_inner).write(&line);

@@ -182,6 +182,9 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{OnlyName, Sources};
+    use crate::diagnostic::SourceText;
+    use crate::names::NodeName;
 
     #[test]
     fn what_was_said_before_is_said_again_and_waits_for_what_is_new() {
@@ -195,6 +198,29 @@ mod tests {
         assert_eq!(waiting.urgency(&numbered(Kind::Status, "e").with(field::ST, "dead")), Urgency::Dialogue);
         assert_eq!(waiting.urgency(&Message::new(&Kind::Ack)), Urgency::Beat);
         assert_eq!(waiting.urgency(&Message::new(&Kind::NakRexmit)), Urgency::Again);
+    }
+
+    #[test]
+    fn what_a_medium_carries_is_counted_with_every_field_and_spelling() {
+        let told = |lines: &str| {
+            let text = |name: &str, text: String| Some(SourceText::new(name, text));
+            let sources = Sources {
+                ha_cf: text("ha.cf", format!("deadtime 30\ninitdead 60\n{lines}node alpha beta\nauto_failback on\n")),
+                authkeys: text("authkeys", "auth 1\n1 crc\n".to_owned()),
+                haresources: text("haresources", String::new()),
+                ..Sources::default()
+            };
+            Config::assemble(&sources, &OnlyName(NodeName::new("alpha").unwrap())).unwrap()
+        };
+        let udp = told("bcast eth0\n");
+        let both = told("keepalive 2\nbaud 19200\nserial /dev/ttyS0\nbcast eth0\n");
+        let slow = told("keepalive 200ms\nbaud 9600\nserial /dev/ttyS0\n");
+        assert_eq!([&udp, &both, &slow].map(longest), [65_507, 2880, 1024]);
+        let gossip = Message::new(&Kind::Other("gossip".into()));
+        let mut blob = gossip.clone();
+        blob.set_value("x", Value::Binary(vec![0xfe; 49_000]));
+        assert!(length(&blob, &udp) > 65_507, "base64 makes it longer");
+        assert!(length(&gossip.with("x", "y".repeat(49_000)), &udp) < 50_000);
     }
 
     #[test]

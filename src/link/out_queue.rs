@@ -26,6 +26,8 @@ const AHEAD_OF_BULK: usize = 16;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Heartbeats that wait longer than the next ones take are not worth it.
 const BEATS_LEAST: usize = 1024;
+/// What went out may be asked for by who had not heard it yet: a request takes so long to come.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
 /// Nothing is looked at more often.
 const BLINK: Duration = Duration::from_millis(1);
 
@@ -53,6 +55,8 @@ pub(super) struct OutQueue {
     is_full: bool,
     /// The last bulk was something asked for again.
     is_talks_turn: bool,
+    /// Bulk that went out, and until when nobody can have missed it yet.
+    recent: VecDeque<(Mono, Vec<u8>)>,
 }
 
 #[derive(Debug, Default)]
@@ -87,21 +91,28 @@ impl OutQueue {
             moved_at: Mono::ZERO,
             is_full: false,
             is_talks_turn: false,
+            recent: VecDeque::new(),
         }
     }
 
     /// Appends a frame and makes room for it; answers how many frames were lost, this one perhaps included.
-    pub(super) fn push(&mut self, frame: &[u8], urgency: Urgency) -> u64 {
-        if urgency == Urgency::Again && (self.holds(frame) || !self.lanes[urgency as usize].has_room(frame)) {
-            // It is on its way already, or will be asked for again.
-            return u64::from(!self.holds(frame));
+    pub(super) fn push(&mut self, now: Mono, frame: &[u8], urgency: Urgency) -> u64 {
+        if urgency == Urgency::Again {
+            // Who heard what overtook it asks for what is on its way; and who has not got it asks once more.
+            if self.holds(frame, now) {
+                return 0;
+            }
+            if !self.lanes[urgency as usize].has_room(frame) {
+                return 1;
+            }
         }
         self.lanes[urgency as usize].push(frame)
     }
 
-    fn holds(&self, frame: &[u8]) -> bool {
+    fn holds(&self, frame: &[u8], now: Mono) -> bool {
         self.begun.as_ref().is_some_and(|begun| begun.frame == frame)
             || self.lanes.iter().any(|lane| lane.frames.iter().any(|waiting| waiting == frame))
+            || self.recent.iter().any(|(until, sent)| now < *until && sent == frame)
     }
 
     /// Notes how many bytes the kernel holds that have not left this machine, as far as the driver tells.
@@ -136,6 +147,8 @@ impl OutQueue {
         if begun.out < begun.frame.len() {
             self.begun = Some(begun);
         } else if begun.urgency >= Urgency::Again {
+            self.recent.retain(|(until, _)| now < *until);
+            self.recent.push_back((self.busy_until + ON_ITS_WAY, begun.frame.clone()));
             self.is_talks_turn = begun.urgency == Urgency::Again;
             self.bulk_from = self.busy_until + self.time_of(begun.frame.len()) / SPARE;
         }

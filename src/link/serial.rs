@@ -224,7 +224,7 @@ impl Serial {
 
     /// Queues a frame and writes what the line takes at once; answers how many frames were dropped for it.
     pub(super) fn try_send(&mut self, frame: &[u8], urgency: Urgency) -> io::Result<u64> {
-        let lost = self.queue.push(frame, urgency);
+        let lost = self.queue.push(self.clock.mono(), frame, urgency);
         self.write_some()?;
         Ok(lost)
     }
