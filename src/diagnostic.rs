@@ -3,6 +3,10 @@
 use std::fmt;
 use std::ops::Range;
 
+use zeroize::Zeroize;
+
+use crate::printable;
+
 /// One configuration file as read: the path people know it by, and its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceText {
@@ -10,6 +14,13 @@ pub struct SourceText {
     pub name: String,
     /// The whole file.
     pub text: String,
+}
+
+/// It may have been the file with the keys.
+impl Drop for SourceText {
+    fn drop(&mut self) {
+        self.text.zeroize();
+    }
 }
 
 impl SourceText {
@@ -134,18 +145,19 @@ impl Problem {
 /// One line: `ha.cf:12: error: "10x" is not a duration (try 10 or 500ms) [original phrase]`.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file)?;
+        let mut text = format!("{}:", self.file);
         if let Some(place) = &self.place {
-            write!(f, "{}:", place.line)?;
+            text += &format!("{}:", place.line);
         }
-        write!(f, " {}: {}", self.severity, self.what)?;
+        text += &format!(" {}: {}", self.severity, self.what);
         if let Some(remedy) = &self.remedy {
-            write!(f, " ({remedy})")?;
+            text += &format!(" ({remedy})");
         }
         if let Some(original) = &self.original {
-            write!(f, " [{original}]")?;
+            text += &format!(" [{original}]");
         }
-        Ok(())
+        // It repeats words of a file, and names of files.
+        f.write_str(&printable::line(&text))
     }
 }
 

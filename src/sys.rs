@@ -103,6 +103,17 @@ fn set_option<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length) })
 }
 
+/// How much a socket has been given that has not left this machine yet, in the kernel's own measure.
+///
+/// # Errors
+/// As `ioctl`.
+pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes one int through the pointer.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) })?;
+    usize::try_from(bytes).map_err(io::Error::other)
+}
+
 /// What [`fork`] returns in each of the two processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forked {

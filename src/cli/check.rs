@@ -13,6 +13,7 @@ use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::{Problem, Severity, SourceText};
 use crate::names::NodeName;
 use crate::paths::Paths;
+use crate::printable;
 
 /// Options of `latido check`.
 #[derive(Clone, Debug, clap::Args)]
@@ -107,12 +108,22 @@ fn counted(count: usize, what: &str) -> String {
 
 /// One problem as rustc would print it.
 fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer) -> String {
+    // It shows words of a file, and names of files: they are to be read, not obeyed.
+    let fit = |text: &str| printable::line(text).into_owned();
+    let source = source.map(|source| SourceText::new(fit(&source.name), printable::in_place(&source.text)));
+    let problem = &Problem {
+        file: fit(&problem.file),
+        what: fit(&problem.what),
+        remedy: problem.remedy.as_deref().map(fit),
+        original: problem.original.as_deref().map(fit),
+        ..problem.clone()
+    };
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(problem.what.as_str());
-    let place = problem.place.as_ref().zip(source);
+    let place = problem.place.as_ref().zip(source.as_ref());
     let mut group = match place.filter(|(place, source)| source.text.get(place.span.clone()).is_some()) {
         Some((place, source)) => {
             let annotation = AnnotationKind::Primary.span(place.span.clone());

@@ -37,9 +37,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
             print(&format!("forgotten: the next word of {} begins a new life", args.node));
             return ExitCode::SUCCESS;
         }
-        Ok(Answer::Refused(why)) => eprintln!("latido: {why}"),
+        Ok(Answer::Refused(why)) => complain!("latido: {why}"),
         Ok(Answer::Status(_)) => {}
-        Err(error) => eprintln!("latido: {error}"),
+        Err(error) => complain!("latido: {error}"),
     }
     ExitCode::FAILURE
 }

@@ -118,8 +118,8 @@ pub(super) fn nodeinfo_problem(paths: &Paths) -> Option<Problem> {
 
 /// The first line of `nodeinfo`, if it is root's and ends in a newline.
 pub(super) fn nodeinfo(ha_dir: &Path) -> Option<String> {
-    let text = read(&ha_dir.join("nodeinfo"), "", Trust::Root, &mut Vec::new())?.text;
-    text.split_once('\n').map(|(line, _)| line.trim().to_owned())
+    let text = read(&ha_dir.join("nodeinfo"), "", Trust::Root, &mut Vec::new())?;
+    text.text.split_once('\n').map(|(line, _)| line.trim().to_owned())
 }
 
 /// Readable by others: the keys are no secret, and the original refuses. Writable by others or owned by someone

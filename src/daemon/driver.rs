@@ -34,6 +34,7 @@ use super::logging::{Log, Sparing};
 use super::lookup::Places;
 use super::notices::Notices;
 use super::notifications::Notifications;
+use super::pace::Waiting;
 use super::pidfile;
 use super::recorder::Recorder;
 use super::script_log::ScriptLog;
@@ -59,6 +60,7 @@ pub(super) struct Driver {
     pub(super) net: Option<Net>,
     pub(super) control: Control,
     pub(super) api: Api,
+    pub(super) waiting: Waiting,
     pub(super) remembered: Remembered,
     pub(super) notifications: Notifications,
     pub(super) notices: Notices,
@@ -152,6 +154,7 @@ impl Driver {
             places: Places::new(paths),
             control,
             api: Api::new(&config.apiauth),
+            waiting: Waiting::default(),
             fifo,
             signals: Signals::listen()?,
             remembered,
@@ -205,6 +208,7 @@ impl Driver {
             }
             let woken = self.wait().await;
             self.react(woken);
+            self.let_speak();
         }
     }
 
@@ -229,7 +233,7 @@ impl Driver {
             runs = self.orphans.gone() => Woken::OrphansGone(runs),
             news = self.company.next() => Woken::Company(news),
             question = self.control.next() => Woken::Control(question),
-            text = self.fifo.next() => Woken::Fifo(text),
+            text = self.fifo.next(), if !self.waiting.is_tight() => Woken::Fifo(text),
             // By chance, so that neither a flood of packets nor one of requests starves the other.
             woken = async {
                 tokio::select! {
@@ -249,6 +253,7 @@ impl Driver {
             self.guardian.next_attempt(),
             self.company.next_deadline(),
             self.wants.next_attempt(),
+            self.next_look_for_room(),
         ]
         .into_iter()
         .flatten()
@@ -413,8 +418,12 @@ impl Driver {
                 let what = if message.kind() == Kind::HbTakeover { "hb_takeover" } else { "hb_standby" };
                 self.keep_request("a program on this machine", &format!("{what} {set}"));
             }
-            self.tell(Event::Local(message));
+            if self.may_be_said(&message, "a program on this machine") {
+                self.tell(Event::Local(message));
+            }
         }
+        // Who writes here waits, too.
+        self.has_room();
     }
 
     fn on_signal(&mut self, signal: Signal) {

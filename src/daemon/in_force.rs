@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::config::{Config, Sources};
 use crate::diagnostic::{Problem, SourceText};
@@ -48,7 +49,7 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
     let file = |source: &Option<SourceText>| {
         source.as_ref().map(|source| File { name: source.name.clone(), text: source.text.clone() })
     };
-    let files = Files {
+    let mut files = Files {
         latido_files: 1,
         boot: state::boot(),
         without_resources: sources.without_resources,
@@ -58,7 +59,9 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
         authkeys: file(&sources.authkeys),
     };
     let path = path(paths);
-    let written = serde_json::to_vec(&files).map_err(io::Error::from).and_then(|text| spare::replace(&path, &text));
+    let text = serde_json::to_vec(&files).map(Zeroizing::new);
+    files.authkeys.iter_mut().for_each(|file| file.text.zeroize());
+    let written = text.map_err(io::Error::from).and_then(|text| spare::replace(&path, &text));
     written.map_err(|error| {
         spare::remove(&path);
         format!("cannot keep a copy of the files in force: {error}; a daemon that dies now needs them as they are")
@@ -117,7 +120,7 @@ pub(super) fn is_kept(paths: &Paths) -> bool {
 }
 
 fn read_files(paths: &Paths) -> Option<Files> {
-    let text = spare::read(&path(paths), LONGEST)?;
+    let text = Zeroizing::new(spare::read(&path(paths), LONGEST)?);
     let files: Files = serde_json::from_str(&text).ok()?;
     (files.latido_files == 1 && files.boot == state::boot()).then_some(files)
 }

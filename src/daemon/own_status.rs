@@ -50,7 +50,7 @@ impl Driver {
             last_change_ms: ms(view.last_change),
         };
         status.troubles = client::health::troubles(&status);
-        status
+        status.made_printable()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::client::{Answer, Ask};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set};
 use crate::haresources::{Invocation, Outcome, Verb};
+use crate::link::Urgency;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::paths::Paths;
 use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
@@ -60,8 +61,10 @@ impl Driver {
         log::trace!("send {message}");
         let keys = &self.config.keyring;
         let form = Form::for_datagrams(self.config.netstring);
-        self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic));
-        if message.kind() == Kind::Status {
+        let urgency = self.waiting.urgency(message);
+        self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic), urgency);
+        if message.kind() == Kind::Status && urgency != Urgency::Again {
+            self.links.expect_beat(self.config.settings.keepalive);
             let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
             self.state.alive(since_boot(), patience);
             self.links.ping_all(|node| seal_ping(node, message, "ping", keys, form));

@@ -61,6 +61,8 @@ const HELD_BACK: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTO
 /// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
 /// original: 0, 6 not configured, 1 for anything else; 70 when the supervisor itself cannot work.
 pub fn run(options: &Options) -> ExitCode {
+    // Both processes hold the keys, which no core dump shall carry to a disk. What they start is asked by `coredumps`.
+    let _ = nix::sys::prctl::set_dumpable(false);
     match Supervisor::new(options).and_then(Supervisor::watch) {
         Ok(End::Code(code)) => ExitCode::from(code),
         Ok(End::Core(cradle)) => ExitCode::from(run_core(options, *cradle)),
