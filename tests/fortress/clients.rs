@@ -14,7 +14,6 @@ use super::support::Kind::Latido;
 use super::support::clock::{epoch, wait_until};
 use super::support::host::Host;
 use super::support::{Medium, Pair, Plan, shell};
-use crate::tests;
 
 /// The tests of this file.
 pub(crate) const TESTS: &[Test] = &[
