@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::metrics::metrics;
 use crate::client::text::describe;
+use crate::names::NodeName;
 
 use super::control::Asker;
 use super::doorman::{Doorman, Place, Standing};
@@ -28,19 +29,18 @@ const LONGEST_REQUEST: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Listens; must be called inside the runtime.
-pub(super) fn open(address: SocketAddr, asker: Asker) -> io::Result<JoinHandle<()>> {
+pub(super) fn open(address: SocketAddr, me: &NodeName, asker: Asker) -> io::Result<JoinHandle<()>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     // A daemon that was exchanged takes the port over at once.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(16)?;
     let listener = TcpListener::from_std(socket.into())?;
-    Ok(tokio::spawn(listen(listener, asker)))
+    Ok(tokio::spawn(listen(listener, own_names(me), asker)))
 }
 
-async fn listen(listener: TcpListener, asker: Asker) {
+async fn listen(listener: TcpListener, names: Vec<String>, asker: Asker) {
     let door = Doorman::new(MOST_READERS, 0, SHARE);
-    let names = own_names();
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
@@ -71,11 +71,14 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 /// The names this machine goes by, in lower case.
-fn own_names() -> Vec<String> {
+fn own_names(me: &NodeName) -> Vec<String> {
     let full = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let full = full.to_ascii_lowercase();
     let short = full.split('.').next().unwrap_or_default().to_owned();
-    ["localhost".to_owned(), full, short].into_iter().filter(|name| !name.is_empty()).collect()
+    ["localhost".to_owned(), me.as_str().to_ascii_lowercase(), full, short]
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 async fn serve(mut stream: TcpStream, asker: &Asker, names: &[String], place: &Place<IpAddr>) {
