@@ -3,8 +3,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use zeroize::Zeroize;
-
 use crate::printable;
 
 /// One configuration file as read: the path people know it by, and its text.
@@ -14,13 +12,6 @@ pub struct SourceText {
     pub name: String,
     /// The whole file.
     pub text: String,
-}
-
-/// It may have been the file with the keys.
-impl Drop for SourceText {
-    fn drop(&mut self) {
-        self.text.zeroize();
-    }
 }
 
 impl SourceText {

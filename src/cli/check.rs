@@ -1,5 +1,6 @@
 //! `latido check`: every problem of the configuration with file, line, caret and remedy (`product.md`, Programs).
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -143,29 +144,30 @@ fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer)
 /// One problem for programs.
 #[derive(Serialize)]
 struct Entry<'a> {
-    file: &'a str,
+    file: Cow<'a, str>,
     line: Option<usize>,
     column: Option<usize>,
     severity: &'static str,
-    message: &'a str,
-    remedy: Option<&'a str>,
-    original: Option<&'a str>,
+    message: Cow<'a, str>,
+    remedy: Option<Cow<'a, str>>,
+    original: Option<Cow<'a, str>>,
 }
 
 fn json(problems: &[Problem], sources: &Sources) -> String {
     let entries: Vec<_> = problems
         .iter()
         .map(|problem| Entry {
-            file: &problem.file,
+            file: printable::line(&problem.file),
             line: problem.place.as_ref().map(|place| place.line),
             column: column(problem, source_of(problem, sources)),
             severity: match problem.severity {
                 Severity::Warning => "warning",
                 Severity::Error => "error",
             },
-            message: &problem.what,
-            remedy: problem.remedy.as_deref(),
-            original: problem.original.as_deref(),
+            // JSON leaves some letters as they are that do something to a terminal.
+            message: printable::line(&problem.what),
+            remedy: problem.remedy.as_deref().map(printable::line),
+            original: problem.original.as_deref().map(printable::line),
         })
         .collect();
     serde_json::to_string_pretty(&entries).unwrap_or_else(|_| "[]".to_owned()) + "\n"

@@ -21,6 +21,8 @@ pub mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zeroize::Zeroize as _;
+
 use crate::auth::{Keyring, authkeys};
 use crate::cluster::{Medium, Settings};
 use crate::diagnostic::{Problem, SourceText};
@@ -125,6 +127,15 @@ pub struct Sources {
     pub problems: Vec<Problem>,
     /// With `-M`: no group is ever touched, and `haresources` is not read.
     pub without_resources: bool,
+}
+
+impl Sources {
+    /// Leaves nothing of the keys in memory: for whoever has read them and goes on for years.
+    pub fn forget_keys(&mut self) {
+        if let Some(mut keys) = self.authkeys.take() {
+            keys.text.zeroize();
+        }
+    }
 }
 
 impl Config {

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::client::{Answer, Ask, Status};
-use crate::names::ClientId;
+use crate::names::{ClientId, NodeName};
 
 use super::doorman::{Doorman, Place, Standing};
 use super::{files, status_page};
@@ -105,12 +105,12 @@ impl Control {
         Control { path, questions, waiting, next: 0, listener: None, page: None, sender }
     }
 
-    /// Serves the status page at this address, too.
+    /// Serves the status page at this address, too; it answers to the name of this node.
     ///
     /// # Errors
     /// When nobody can listen there; the daemon does without.
-    pub(super) fn serve_page(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.page = Some(status_page::open(address, Asker(self.sender.clone()))?);
+    pub(super) fn serve_page(&mut self, address: SocketAddr, me: &NodeName) -> io::Result<()> {
+        self.page = Some(status_page::open(address, me, Asker(self.sender.clone()))?);
         Ok(())
     }
 

@@ -208,7 +208,8 @@ mod tests {
         let mut greedy: Vec<_> = (0..8).map(|_| door.admit(1, false).unwrap()).collect();
         greedy.iter().for_each(|place| place.stands(Standing::Known));
         assert!(door.admit(1, false).is_none());
-        let few: Vec<_> = (0..4).map(|_| door.admit(2, false)).collect();
+        let one = || door.admit(2, false).inspect(|place| place.stands(Standing::Known));
+        let few: Vec<_> = (0..4).map(|_| one()).collect();
         assert!(few.iter().all(Option::is_some));
         assert_eq!(greedy.iter().filter(|place| is_out(place)).count(), 2);
         greedy.retain(|place| !is_out(place));

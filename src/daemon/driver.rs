@@ -215,7 +215,7 @@ impl Driver {
     /// The status page, where one is wanted.
     pub(super) fn serve_page(&mut self) {
         if let Some(address) = self.config.latido.listen
-            && let Err(error) = self.control.serve_page(address)
+            && let Err(error) = self.control.serve_page(address, &self.config.settings.me)
         {
             self.log.warn(format!("listen {address}: {error}: no status page"));
         }

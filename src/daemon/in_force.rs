@@ -73,25 +73,34 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
 /// # Errors
 /// A sentence: there is no such copy, or it makes no sense here any more.
 pub(super) fn read(paths: &Paths, options: &Options) -> Result<(Sources, Config), String> {
-    let sources = read_sources(paths, options)?;
+    let mut sources = read_sources(paths, options)?;
     // The machine was asked when they were accepted: an interface that is away is a medium that fails.
     match Config::assemble(&sources, &read_config::few_facts(paths)) {
         Ok(config) => Ok((sources, config)),
-        Err(problems) => Err(format!("the files as they were do not fit any more: {}", sentence(&problems))),
+        Err(problems) => {
+            sources.forget_keys();
+            Err(format!("the files as they were do not fit any more: {}", sentence(&problems)))
+        }
     }
 }
 
 /// Whether the files say again what is in force, so that nothing has to be reread.
 pub(super) fn says_the_same(paths: &Paths, options: &Options) -> bool {
-    let now = read_config::read_sources(paths, options);
-    read_sources(paths, options).is_ok_and(|then| are_the_same(&now, &then))
+    let mut now = read_config::read_sources(paths, options);
+    let same = read_sources(paths, options).is_ok_and(|mut then| {
+        let same = are_the_same(&now, &then);
+        then.forget_keys();
+        same
+    });
+    now.forget_keys();
+    same
 }
 
 /// Whether both say the same; what is wrong with the files themselves counts, what the machine lacks does not.
 pub(super) fn are_the_same(now: &Sources, then: &Sources) -> bool {
-    let texts = |sources: &Sources| {
-        [&sources.ha_cf, &sources.latido_cf, &sources.haresources, &sources.authkeys].map(Clone::clone)
-    };
+    fn texts(sources: &Sources) -> [&Option<SourceText>; 4] {
+        [&sources.ha_cf, &sources.latido_cf, &sources.haresources, &sources.authkeys]
+    }
     !now.problems.iter().any(Problem::is_fatal) && texts(now) == texts(then)
 }
 
@@ -106,12 +115,14 @@ pub(super) struct Changed {
 
 /// What is different; `None` when it is not known what is in force.
 pub(super) fn changed(paths: &Paths, options: &Options, now: &Sources) -> Option<Changed> {
-    let then = read_sources(paths, options).ok()?;
-    Some(Changed {
+    let mut then = read_sources(paths, options).ok()?;
+    let changed = Changed {
         settings: now.ha_cf != then.ha_cf || now.latido_cf != then.latido_cf,
         resources: now.haresources != then.haresources,
         keys: now.authkeys != then.authkeys,
-    })
+    };
+    then.forget_keys();
+    Some(changed)
 }
 
 /// Whether a daemon was here since the machine was started, and has not left in order.

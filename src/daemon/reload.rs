@@ -17,7 +17,7 @@ impl Driver {
         self.environment.log.look_later();
         let read =
             Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
-        let (sources, config) = read_config::load_with(&self.options.paths, &read);
+        let (mut sources, config) = read_config::load_with(&self.options.paths, &read);
         match config {
             Err(problems) => {
                 problems.iter().for_each(|problem| self.log.error(problem.to_string()));
@@ -47,6 +47,7 @@ impl Driver {
                 self.tell(Event::Reconfigure(Box::new(fresh)));
             }
         }
+        sources.forget_keys();
     }
 }
 

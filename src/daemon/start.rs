@@ -124,7 +124,7 @@ fn terms_are_over(code: u8, other: Running) -> bool {
 fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
     let without_resolver = terms.resolute;
     let read = ReadOptions { without_resources: options.without_resources, without_resolver, ..ReadOptions::default() };
-    let (sources, config) = read_config::load_with(&options.paths, &read);
+    let (mut sources, config) = read_config::load_with(&options.paths, &read);
     let mut problems = match config {
         Ok(config) => {
             terms.sources = Some(sources);
@@ -137,9 +137,11 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
     }
     terms.untold.extend(problems.iter().map(ToString::to_string));
     match in_force::read(&options.paths, &read) {
-        Ok((then, config)) => {
+        Ok((mut then, config)) => {
             let first = in_force::sentence(&problems);
-            if in_force::are_the_same(&sources, &then) {
+            let same = in_force::are_the_same(&sources, &then);
+            [&mut sources, &mut then].into_iter().for_each(Sources::forget_keys);
+            if same {
                 // It is the machine that lacks something: a medium that does not open says so itself.
                 terms.untold.push(format!("{first}: it had none when it was accepted, going on"));
             } else {
@@ -326,10 +328,9 @@ pub(super) fn assemble(
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
     }
-    if let Some(sources) = terms.sources.take()
-        && let Err(why) = in_force::keep(paths, &sources)
-    {
-        log.warn(why);
+    if let Some(mut sources) = terms.sources.take() {
+        in_force::keep(paths, &sources).unwrap_or_else(|why| log.warn(why));
+        sources.forget_keys();
     }
     let remembered = Remembered::read(paths, log.disk());
     let mut birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::client::metrics::metrics;
 use crate::client::text::describe;
+use crate::names::NodeName;
 
 use super::control::Asker;
 use super::doorman::{Doorman, Place, Standing};
@@ -28,19 +29,18 @@ const LONGEST_REQUEST: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Listens; must be called inside the runtime.
-pub(super) fn open(address: SocketAddr, asker: Asker) -> io::Result<JoinHandle<()>> {
+pub(super) fn open(address: SocketAddr, me: &NodeName, asker: Asker) -> io::Result<JoinHandle<()>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     // A daemon that was exchanged takes the port over at once.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(16)?;
     let listener = TcpListener::from_std(socket.into())?;
-    Ok(tokio::spawn(listen(listener, asker)))
+    Ok(tokio::spawn(listen(listener, own_names(me), asker)))
 }
 
-async fn listen(listener: TcpListener, asker: Asker) {
+async fn listen(listener: TcpListener, names: Vec<String>, asker: Asker) {
     let door = Doorman::new(MOST_READERS, 0, SHARE);
-    let names = own_names();
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
@@ -70,12 +70,24 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The names this machine goes by, in lower case.
-fn own_names() -> Vec<String> {
-    let full = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
-    let full = full.to_ascii_lowercase();
+/// The names this machine goes by, in lower case: its own, and what `/etc/hosts` calls it besides.
+fn own_names(me: &NodeName) -> Vec<String> {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    names_of(&nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default(), me, &hosts)
+}
+
+fn names_of(host: &str, me: &NodeName, hosts: &str) -> Vec<String> {
+    let (full, hosts) = (host.to_ascii_lowercase(), hosts.to_ascii_lowercase());
     let short = full.split('.').next().unwrap_or_default().to_owned();
-    ["localhost".to_owned(), full, short].into_iter().filter(|name| !name.is_empty()).collect()
+    let mut names = vec!["localhost".to_owned(), me.as_str().to_ascii_lowercase(), full, short];
+    names.retain(|name| !name.is_empty());
+    for line in hosts.lines() {
+        let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().skip(1).collect();
+        if words.iter().any(|word| names[1..].iter().any(|name| name == word)) {
+            names.extend(words.into_iter().map(str::to_owned));
+        }
+    }
+    names
 }
 
 async fn serve(mut stream: TcpStream, asker: &Asker, names: &[String], place: &Place<IpAddr>) {
@@ -186,6 +198,18 @@ mod tests {
         let bad =
             ["evil.example", "10.0.0.1.evil.example", "localhost.evil.example:80", "", ":80", "alpha:x", "[x]", "a b"];
         bad.into_iter().for_each(|host| assert!(!is_ours(host, &names), "{host}"));
+    }
+
+    #[test]
+    fn this_machine_is_called_what_etc_hosts_calls_it() {
+        let hosts =
+            "127.0.0.1 localhost\n10.0.0.1 pbx1.example.org PBX1 phone # evil\n10.0.0.2 pbx2.example.org pbx2\n";
+        let names = names_of("pbx1", &NodeName::new("pbx1").unwrap(), hosts);
+        assert!(
+            ["pbx1", "pbx1.example.org", "phone", "localhost"].iter().all(|name| is_ours(name, &names)),
+            "{names:?}"
+        );
+        assert!(["pbx2", "evil", "pbx1.evil.org"].iter().all(|name| !is_ours(name, &names)), "{names:?}");
     }
 
     #[test]

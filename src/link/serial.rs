@@ -53,7 +53,7 @@ pub(super) struct Serial {
     /// `None` while nobody is to wake us: the kernel tells of every single byte that comes or goes.
     watched: Option<Watched>,
     port: Arc<Port>,
-    queue: OutQueue,
+    queue: Box<OutQueue>,
     clock: Clock,
     /// When the queue was last looked at.
     looked_at: Mono,
@@ -144,7 +144,7 @@ impl SerialPlan {
         let limit = limit.clamp(QUEUE_LEAST, QUEUE_MOST);
         let crumbs = CRUMB_BYTES * Duration::from_secs(10) / self.baud.max(1);
         let crumbs = crumbs.clamp(CRUMBS_LEAST, CRUMBS_MOST);
-        let (queue, port) = (OutQueue::new(limit, bytes_a_second), Arc::new(port));
+        let (queue, port) = (Box::new(OutQueue::new(limit, bytes_a_second)), Arc::new(port));
         Ok(Serial {
             watched: None,
             port,

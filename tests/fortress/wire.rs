@@ -36,7 +36,10 @@ fn plan(beta: Kind) -> Plan {
 
 /// `status` of a node in the eyes of alpha.
 fn in_the_eyes_of_alpha(pair: &Pair, node: &str) -> Option<String> {
-    node_status(&shell::said(&pair.host("alpha").run("latido status --json")), node)
+    node_status(
+        &shell::said(&pair.host("alpha").run(&format!("{} status --json", pair.host("alpha").program("latido")))),
+        node,
+    )
 }
 
 /// Everything beta has said so far, with the key or not, as it went over the wire.
