@@ -161,6 +161,19 @@ fn a_status_that_hung_or_was_killed_or_says_nothing_is_no_proof_of_health() {
     assert_eq!((core.times("does not work"), core.times("run ra start")), (0, 1), "{:#?}", core.done);
 }
 
+#[test]
+fn a_status_that_could_not_be_run_proves_nothing_and_nothing_is_restarted_for_it() {
+    let mut core = watched(Exit::NotFound("/etc/ha.d/resource.d/ra may be written by everybody".into()), "");
+    core.pass(60_000);
+    let did = ["does not work", "run ra stop"].map(|what| core.times(what));
+    assert_eq!((did, core.times("run ra start")), ([0, 0], 1), "{:#?}", core.done);
+    core.running = Some(Outcome { exit: Exit::Code(0), said: "running".into() });
+    core.pass(4000);
+    core.running = Some(Outcome::code(1));
+    core.pass(4500);
+    assert_eq!(core.times("run ra start"), 2, "its own word counts again: {:#?}", core.done);
+}
+
 /// Beta, an original, holds all that is its own, and alpha holds the rest.
 fn beside_an_original(lines: &str) -> Core {
     let mut core = Core::legacy(lines, |settings| settings.auto_failback = AutoFailback::Off);

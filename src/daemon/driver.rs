@@ -67,6 +67,8 @@ pub(super) struct Driver {
     pub(super) journal: Journal,
     /// Scripts that run for the cluster, and since when.
     pub(super) runs: BTreeMap<JobId, (String, Mono)>,
+    /// Agents whose script could not be run when it was last wanted, and why.
+    pub(super) unrunnable: BTreeMap<String, String>,
     pub(super) lateness: Lateness,
     pub(super) lookout: Lookout,
     alarm: Alarm,
@@ -163,6 +165,7 @@ impl Driver {
             notices: Notices::default(),
             journal: Journal::open(&paths.journal(), &log),
             runs: BTreeMap::new(),
+            unrunnable: BTreeMap::new(),
             lateness: Lateness::default(),
             lookout: Lookout::default(),
             alarm: Alarm::new()?,

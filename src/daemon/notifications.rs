@@ -56,7 +56,7 @@ impl Notifications {
 fn add_fields(environment: &mut Environment, message: &Message) {
     let text = |(name, value): (_, &Value)| match value {
         Value::Text(text) if name != field::AUTH => Some((name, text.clone())),
-        _ => None,
+        Value::Text(_) | Value::Binary(_) | Value::Opaque { .. } => None,
     };
     for (name, value) in message.fields().filter_map(text).take(MOST_FIELDS) {
         environment.add_from_outside(&format!("HA_{name}"), &value);

@@ -84,10 +84,13 @@ impl Driver {
             Ok(Found::Ours) => self.run_ours(job, invocation, limit),
             Err(why) => Some(why),
         };
-        if let Some(why) = failure {
+        let Some(why) = failure else { return drop(self.unrunnable.remove(name)) };
+        // What is asked again and again is answered once in the log.
+        let is_news = self.unrunnable.insert(name.clone(), why.clone()).is_none_or(|before| before != why);
+        if is_news || invocation.verb != Verb::Status {
             self.log.error(&why);
-            self.soon_done(job, Outcome::not_found(why));
         }
+        self.soon_done(job, Outcome::not_found(why));
     }
 
     /// A built-in agent: here and now, or in a process of its own when it may wait.
