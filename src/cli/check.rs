@@ -89,6 +89,7 @@ fn text(problems: &[Problem], sources: &Sources, colour: bool, dir: &str) -> Str
     let mut text: String =
         problems.iter().map(|problem| rendered(problem, source_of(problem, sources), &renderer) + "\n\n").collect();
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let dir = printable::line(dir);
     text += &match (errors, problems.len() - errors) {
         (0, 0) => format!("{dir}: no problems found\n"),
         (0, warnings) => format!("{dir}: {}, no errors: heartbeat can start\n", counted(warnings, "warning")),
