@@ -92,6 +92,7 @@ fn text(problems: &[Problem], sources: &Sources, colour: bool, dir: &str) -> Str
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
     let starts =
         if problems.iter().any(Problem::is_fatal) { "" } else { ": heartbeat starts without what they are about" };
+    let dir = printable::line(dir);
     text += &match (errors, problems.len() - errors) {
         (0, 0) => format!("{dir}: no problems found\n"),
         (0, warnings) => format!("{dir}: {}, no errors: heartbeat can start\n", counted(warnings, "warning")),

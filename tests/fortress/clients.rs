@@ -55,12 +55,18 @@ pub(crate) fn as_client() -> Option<ExitCode> {
 }
 
 /// Starts this program in a host as an unprivileged user.
-fn begin(host: &Host, words: &[&str]) -> Child {
-    let program = std::env::current_exe().expect("this program");
+pub(crate) fn begin(host: &Host, words: &[&str]) -> Child {
+    let program = std::env::current_exe().expect("this program").display().to_string();
+    as_nobody(host, false, &[&[program.as_str(), ROLE], words].concat())
+}
+
+/// Runs a program in a host as an unprivileged user, perhaps one of the group `haclient`.
+pub(crate) fn as_nobody(host: &Host, in_group: bool, words: &[&str]) -> Child {
     let mut command = shell::inside(host.init(), true);
     let id = NOBODY.to_string();
-    command.args(["setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]).arg(program).arg(ROLE).args(words);
-    command.stdout(Stdio::piped()).spawn().expect("nsenter and setpriv are part of util-linux")
+    let group = if in_group { "haclient" } else { "nogroup" };
+    command.args(["setpriv", "--reuid", &id, "--regid", group, "--clear-groups"]).args(words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("nsenter and setpriv are part of util-linux")
 }
 
 /// Reads a line of what it says: it has come so far.
@@ -69,18 +75,25 @@ fn await_word(child: &mut Child) {
     child.stdout.as_mut().expect("it is piped").read_exact(&mut one).expect("it says how far it is");
 }
 
+/// A pair whose clients may be anybody; with these lines more in `ha.cf`.
 fn pair(plan: &Plan, lines: &str) -> Pair {
+    pair_with(plan, lines, "")
+}
+
+/// The same, with a `latido.cf`.
+pub(crate) fn pair_with(plan: &Plan, lines: &str, latido_cf: &str) -> Pair {
     let pair = Pair::new(plan);
     for name in ["alpha", "beta"] {
         pair.host(name)
             .add_to_ha_cf(&format!("apiauth gossip uid={NOBODY}\napiauth default uid={NOBODY},root\n{lines}"));
+        std::fs::write(pair.host(name).dir.join("ha.d/latido.cf"), latido_cf).expect("latido.cf");
     }
     pair.start_both();
     pair.both_active(60.0);
     pair
 }
 
-fn latido(host: &Host, words: &str) -> std::process::Output {
+pub(crate) fn latido(host: &Host, words: &str) -> std::process::Output {
     host.run(&format!("{} {words}", host.program("latido")))
 }
 
@@ -175,7 +188,7 @@ fn talk_on_a_line() {
 }
 
 /// When each new heartbeat of alpha came out of the line; what was asked for again is none.
-fn beats(pair: &Pair) -> Vec<f64> {
+pub(crate) fn beats(pair: &Pair) -> Vec<f64> {
     let mut newest = 0;
     let mut beats = Vec::new();
     for (at, text) in pair.on_the_line(0) {
@@ -198,7 +211,7 @@ fn too_long() {
     pair.await_log("alpha", marks[0], "more than 49152 do not fit", 20.0);
     pair.await_log("alpha", marks[0], "the media of ha.cf carry at most 65507. It is not sent", 20.0);
     assert!(begin(alpha, &["gossip", "3", "100", ""]).wait().expect("our child").success());
-    wait_until("a short one to be heard after them", 20.0, || pair.tap.talk().contains("t=gossip"));
+    wait_until("a short one to be heard after them", 20.0, || pair.tap.talk().contains("gossip number=2 "));
     pair.nothing_moves_for(2.0);
     let log = pair.host("beta").log()[marks[1]..].to_owned();
     assert!(!log.contains("rexmit") && !log.contains("lost packet"), "{log}");
@@ -248,12 +261,8 @@ fn idle_crowds() {
 }
 
 fn begin_with_input(host: &Host, words: &[&str], in_group: bool) -> Child {
-    let program = std::env::current_exe().expect("this program");
-    let mut command = shell::inside(host.init(), true);
-    let id = NOBODY.to_string();
-    let group = if in_group { "haclient" } else { "nogroup" };
-    command.args(["setpriv", "--reuid", &id, "--regid", group, "--clear-groups"]).arg(program).arg(ROLE).args(words);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("nsenter and setpriv are part of util-linux")
+    let program = std::env::current_exe().expect("this program").display().to_string();
+    as_nobody(host, in_group, &[&[program.as_str(), ROLE], words].concat())
 }
 
 /// What does something to a terminal, as bytes; the last two are C1 and a change of direction.
