@@ -302,9 +302,9 @@ pub(crate) fn directory(path: &Path) -> io::Result<Found> {
 }
 
 /// Whether everybody, or a user who is not root, decides what lies there. A group is no such: `/usr/local` is `staff`'s on
-/// many machines, which is root in all but name.
+/// many machines, which is root in all but name; nor is a sticky directory of root's, for somebody chose that.
 pub(crate) fn is_anybodys(path: &Path) -> bool {
-    match directory(path) {
+    match walk(path) {
         Ok(Found::Exposed(exposed)) => matches!(exposed.by, By::Everybody | By::User(_) | By::ListedUser(_)),
         Ok(Found::Nothing | Found::Sound(_)) | Err(_) => false,
     }
