@@ -355,12 +355,13 @@ fn readable(pid: u32) -> Vec<Vec<u8>> {
         if let Some((from, to)) = first.split_once('-') {
             let hex = |text: &str| u64::from_str_radix(text, 16).ok();
             range = hex(from).zip(hex(to)).filter(|_| line.contains(" rw-p "));
-        } else if line.starts_with("VmFlags:") && !line.split(' ').any(|flag| flag == "dd") {
-            if let Some((from, to)) = range.take() {
-                let mut bytes = vec![0; usize::try_from(to - from).expect("a mapping")];
-                if memory.read_exact_at(&mut bytes, from).is_ok() {
-                    found.push(bytes);
-                }
+        } else if line.starts_with("VmFlags:")
+            && !line.split(' ').any(|flag| flag == "dd")
+            && let Some((from, to)) = range.take()
+        {
+            let mut bytes = vec![0; usize::try_from(to - from).expect("a mapping")];
+            if memory.read_exact_at(&mut bytes, from).is_ok() {
+                found.push(bytes);
             }
         }
     }
