@@ -211,7 +211,7 @@ fn too_long() {
     pair.await_log("alpha", marks[0], "more than 49152 do not fit", 20.0);
     pair.await_log("alpha", marks[0], "the media of ha.cf carry at most 65507. It is not sent", 20.0);
     assert!(begin(alpha, &["gossip", "3", "100", ""]).wait().expect("our child").success());
-    wait_until("a short one to be heard after them", 20.0, || pair.tap.talk().contains("gossip number=2 "));
+    wait_until("a short one to be heard after them", 20.0, || pair.tap.talk().contains(" number=2 "));
     pair.nothing_moves_for(2.0);
     let log = pair.host("beta").log()[marks[1]..].to_owned();
     assert!(!log.contains("rexmit") && !log.contains("lost packet"), "{log}");
