@@ -204,7 +204,10 @@ impl Cluster {
         let span = NUMBER_JUMPS.end.saturating_sub(NUMBER_JUMPS.start).max(1);
         let jump = NUMBER_JUMPS.start.saturating_add(self.a_number_of_ours() % span);
         self.seq = Sequence(self.seq.0.saturating_add(jump));
-        self.nodes[index].proof.jumped = Some(self.seq);
+        let node = &mut self.nodes[index];
+        node.proof.jumped = Some(self.seq);
+        // What was never said is not waited for: nobody is paused for it.
+        node.acked = self.seq;
         (0..UNTIL_ACK).for_each(|_| self.send_status());
     }
 

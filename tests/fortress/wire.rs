@@ -36,10 +36,9 @@ fn plan(beta: Kind) -> Plan {
 
 /// `status` of a node in the eyes of alpha.
 fn in_the_eyes_of_alpha(pair: &Pair, node: &str) -> Option<String> {
-    node_status(
-        &shell::said(&pair.host("alpha").run(&format!("{} status --json", pair.host("alpha").program("latido")))),
-        node,
-    )
+    let alpha = pair.host("alpha");
+    let said = alpha.run(&format!("{} status --json", alpha.program("latido")));
+    node_status(&String::from_utf8_lossy(&said.stdout), node)
 }
 
 /// Everything beta has said so far, with the key or not, as it went over the wire.
