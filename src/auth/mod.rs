@@ -10,6 +10,7 @@ mod md5;
 mod method;
 mod secret;
 mod sha1;
+mod sha256;
 mod strength;
 
 use std::collections::BTreeMap;
@@ -57,6 +58,17 @@ impl Keyring {
         self.keys.get(&id).map(|key| key.method)
     }
 
+    /// A key, whether it signs or not, that makes an original refuse the whole file.
+    pub fn latido_only(&self) -> Option<(KeyId, Method)> {
+        let method = |(id, key): (&KeyId, &Key)| key.method.is_latido_only().then_some((*id, key.method));
+        self.keys.iter().find_map(method)
+    }
+
+    /// The method of the key that signs.
+    pub fn signing_method(&self) -> Option<Method> {
+        self.method(self.signing)
+    }
+
     /// At most how many bits somebody who tries secrets must guess of the key that signs; `None` for a method that has
     /// no secret. An upper bound: a word of a dictionary is worth less than its letters.
     pub fn signing_strength(&self) -> Option<u32> {
@@ -77,7 +89,12 @@ impl Keyring {
         if key.method.verify(key.secret.bytes(), data, &signature.digest) {
             Ok(())
         } else {
-            Err(AuthError::Mismatch(signature.key))
+            let theirs = Method::of_digits(signature.digest.len()).filter(|theirs| *theirs != key.method);
+            Err(theirs.map_or(AuthError::Mismatch(signature.key), |theirs| AuthError::OtherMethod {
+                key: signature.key,
+                theirs,
+                ours: key.method,
+            }))
         }
     }
 }
@@ -156,17 +173,18 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The longest text: two digits, a space and the 40 digits of sha1.
-    pub const MAX_TEXT: usize = 43;
+    /// The longest text: two digits, a space and the digits of sha256.
+    pub const MAX_TEXT: usize = 3 + Method::Sha256.digits();
 
-    /// Reads `KEYID DIGEST`: a number, one space, 1 to 40 lower-case hex digits, nothing around them.
+    /// Reads `KEYID DIGEST`: a number, one space, 1 to 64 lower-case hex digits, nothing around them.
     pub fn from_text(text: &[u8]) -> Option<Signature> {
         if text.len() > Self::MAX_TEXT {
             return None;
         }
         let space = text.iter().position(|&byte| byte == b' ')?;
         let (id, digest) = (text.get(..space)?, text.get(space + 1..)?);
-        let hex = (1..=40).contains(&digest.len()) && digest.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let hex = (1..=Method::Sha256.digits()).contains(&digest.len())
+            && digest.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let digest = hex.then(|| str::from_utf8(digest).ok())??.to_owned();
         Some(Signature { key: KeyId::from_digits(id)?, digest })
     }
@@ -197,6 +215,15 @@ pub enum AuthError {
     UnknownKey(KeyId),
     /// The digest is not the one that key gives.
     Mismatch(KeyId),
+    /// It was made by another method than that of our key.
+    OtherMethod {
+        /// The number.
+        key: KeyId,
+        /// How it was signed.
+        theirs: Method,
+        /// What our `authkeys` says.
+        ours: Method,
+    },
 }
 
 impl fmt::Display for AuthError {
@@ -204,6 +231,9 @@ impl fmt::Display for AuthError {
         match self {
             AuthError::UnknownKey(id) => write!(f, "signed with key {id}, which our authkeys does not have"),
             AuthError::Mismatch(id) => write!(f, "the signature is not the one our key {id} gives"),
+            AuthError::OtherMethod { key, theirs, ours } => {
+                write!(f, "signed with {theirs}, and our key {key} is {ours}")
+            }
         }
     }
 }
@@ -232,6 +262,19 @@ mod tests {
     fn a_key_number_we_do_not_have_is_named_in_the_refusal() {
         let stranger = Keyring::single(id(3), Method::Crc, "");
         assert_eq!(two_keys().verify(&stranger.sign(b""), b""), Err(AuthError::UnknownKey(id(3))));
+    }
+
+    #[test]
+    fn a_digest_of_another_method_is_told_from_a_wrong_one() {
+        let strong = Keyring::single(id(1), Method::Sha256, "one");
+        let (theirs, ours) = (Method::Sha1, Method::Sha256);
+        let refused = strong.verify(&two_keys().sign(b"text"), b"text");
+        assert_eq!(refused, Err(AuthError::OtherMethod { key: id(1), theirs, ours }));
+        let other = Keyring::single(id(1), Method::Sha256, "two").sign(b"text");
+        assert_eq!(strong.verify(&other, b"text"), Err(AuthError::Mismatch(id(1))));
+        let text = strong.sign(b"text").to_string();
+        assert_eq!(text.len(), "1 ".len() + 64);
+        assert_eq!(strong.verify(&Signature::from_text(text.as_bytes()).unwrap(), b"text"), Ok(()));
     }
 
     #[test]

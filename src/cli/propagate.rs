@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::auth;
+use crate::auth::{self, Method};
 use crate::daemon::read_config;
 use crate::names::NodeName;
 use crate::paths::Paths;
@@ -102,6 +102,8 @@ struct Plan {
     hosts: Vec<String>,
     /// Our files: name, mode, text.
     files: BTreeMap<&'static str, (u32, Vec<u8>)>,
+    /// A method in `authkeys` that only Latido knows.
+    latido_only: Option<Method>,
 }
 
 impl Plan {
@@ -130,7 +132,8 @@ impl Plan {
             }
         }
         let dir = std::path::absolute(&paths.ha_dir).map_err(|error| error.to_string())?;
-        Ok(Plan { dir, me, hosts, files })
+        let latido_only = config.keyring.latido_only().map(|(_, method)| method);
+        Ok(Plan { dir, me, hosts, files, latido_only })
     }
 
     fn one(&self, host: &str, only_check: bool, yes: bool) -> Result<Verdict, String> {
@@ -199,6 +202,11 @@ impl Plan {
             }
         }
         print(&format!("{host}: {} copied, and the same as here", list(names.iter().copied())));
+        if let Some(method) = self.latido_only.filter(|_| names.contains(&"authkeys")) {
+            print(&format!(
+                "{host}: authkeys names {method}, which only Latido knows: a heartbeat does not start with it"
+            ));
+        }
         print("A running daemon reads them again at SIGHUP (heartbeat -r), on both nodes; new media need a restart.");
         Ok(())
     }

@@ -27,6 +27,8 @@ const LONGEST_DEAD_AFTER: Duration = Duration::from_secs(24 * 3600);
 const LOSSY_FOR: u32 = 10;
 /// Status numbers between two notes on disk: what an attacker can replay to us after our restart.
 const REMEMBER_EVERY: u64 = 64;
+/// Of the list of another node, so many letters are told.
+const LONGEST_LIST: usize = 400;
 
 /// All other nodes, never heard.
 pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
@@ -638,7 +640,8 @@ impl Cluster {
         theirs.sort_unstable();
         ours.sort_unstable();
         if theirs != ours {
-            let (node, list) = (self.nodes[index].name.clone(), theirs.join(" "));
+            let list = theirs.join(" ").chars().take(LONGEST_LIST).collect();
+            let node = self.nodes[index].name.clone();
             self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
         }
         if self.local_status == Status::Up && self.leaving.is_none() && !self.waits_for_own_name() {

@@ -277,9 +277,10 @@ impl Cluster {
         })
     }
 
-    /// A status out of turn, unless we have not spoken yet.
+    /// A status out of turn, unless we have not spoken yet, or did so again and again: the next heartbeat says the same.
     pub(super) fn say_now(&mut self) {
-        if self.local_status != Status::Init && self.cleaning.is_none() {
+        let speaks = self.local_status != Status::Init && self.cleaning.is_none();
+        if speaks && self.answers.may_say(self.now.mono) {
             self.send_status();
         }
     }

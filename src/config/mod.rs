@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use zeroize::Zeroize as _;
 
-use crate::auth::{Keyring, authkeys};
+use crate::auth::{Keyring, Method, authkeys};
 use crate::cluster::{Medium, Settings};
 use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::ResourceGroup;
@@ -142,7 +142,6 @@ impl Config {
     /// Puts the files together, or gives every problem found, errors and warnings, in the order of files and lines.
     pub fn assemble(sources: &Sources, facts: &dyn Facts) -> Result<Config, Vec<Problem>> {
         let mut problems = sources.problems.clone();
-        let cf = sources.ha_cf.as_ref().map(|source| read_ha_cf(source, facts, &mut problems));
         let latido = sources.latido_cf.as_ref().map(latido_cf::parse);
         let latido = latido.map_or_else(LatidoCf::default, |(latido, found)| {
             problems.extend(found);
@@ -154,6 +153,8 @@ impl Config {
             problems.extend(found);
             keyring
         });
+        let signing = keyring.as_ref().and_then(Keyring::signing_method);
+        let cf = sources.ha_cf.as_ref().map(|source| read_ha_cf(source, facts, signing, &mut problems));
         let nodes = cf.as_ref().map_or(Vec::new(), HaCf::node_names);
         let groups = sources.haresources.as_ref().map_or(Vec::new(), |source| {
             let (groups, found) = parse_with_places(source, &nodes);
@@ -188,11 +189,11 @@ impl Config {
     }
 }
 
-fn read_ha_cf(source: &SourceText, facts: &dyn Facts, problems: &mut Vec<Problem>) -> HaCf {
+fn read_ha_cf(source: &SourceText, facts: &dyn Facts, signing: Option<Method>, problems: &mut Vec<Problem>) -> HaCf {
     let (cf, found) = ha_cf::parse(source, DIRECTIVES, facts);
     problems.extend(found);
     problems.extend(cross::check(&cf, &source.name, facts));
-    problems.extend(check::ha_cf(&cf, &source.name, facts));
+    problems.extend(check::ha_cf(&cf, &source.name, facts, signing));
     cf
 }
 

@@ -9,7 +9,7 @@ use nix::unistd::{Group, User};
 
 use crate::api::body::{Spelling, encode};
 use crate::api::{Clients, Effect, Picture, Rules, Why, field};
-use crate::cluster::{Class, Event};
+use crate::cluster::{Class, Event, Level};
 use crate::config::ApiRule;
 use crate::names::ClientId;
 use crate::wire::{Kind, Message, field as wire};
@@ -182,11 +182,7 @@ impl Driver {
                         self.hear_what_that_caused();
                     }
                 }
-                Effect::Log { level, cause, text } => {
-                    if let Some(phrase) = self.sparing.phrase(self.clock.mono(), cause, &text) {
-                        self.log.write(level, phrase);
-                    }
-                }
+                Effect::Log { level, cause, text } => self.log_noise("client", cause, level, text),
             }
         }
         if let (Some(client), Some(socket)) = (client, &self.api.socket) {
@@ -228,9 +224,7 @@ impl Driver {
         if paused != self.api.paused {
             self.api.paused = paused;
             let now = if paused { "paused" } else { "resumed" };
-            if let Some(phrase) = self.sparing.phrase(self.clock.mono(), now, &format!("all clients are now {now}")) {
-                self.log.info(phrase);
-            }
+            self.log_noise("clients-paced", "", Level::Info, format!("all clients are now {now}"));
         }
     }
 }

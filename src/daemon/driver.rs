@@ -13,9 +13,9 @@ use crate::cluster::{Cluster, Event, MediumCondition};
 use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
 use crate::link::{LinkEvent, Links};
-use crate::names::{JobId, MediumId};
+use crate::names::JobId;
 use crate::time::{Mono, Now};
-use crate::wire::{Intake, Kind, Reject, field, parse_fifo};
+use crate::wire::{Intake, Kind, field, parse_fifo};
 
 use super::adopt::Orphans;
 use super::alarm::Alarm;
@@ -30,8 +30,9 @@ use super::fifo::Fifo;
 use super::files::Remembered;
 use super::guardian::{ENDS, Guardian, READY, STOPPING};
 use super::journal::Journal;
-use super::logging::{Log, Sparing};
+use super::logging::Log;
 use super::lookup::Places;
+use super::noise::Noise;
 use super::notices::Notices;
 use super::notifications::Notifications;
 use super::pace::Waiting;
@@ -43,7 +44,7 @@ use super::start::{Options, Terms};
 use super::state::StateFile;
 use super::wants::{Want, Wants};
 use super::watchdog::Watchdog;
-use super::witness::Lateness;
+use super::witness::{Lateness, Said};
 
 /// A running node and everything it touches.
 pub(super) struct Driver {
@@ -82,7 +83,7 @@ pub(super) struct Driver {
     pub(super) watchdog: Option<Watchdog>,
     pub(super) state: StateFile,
     recorder: Option<Recorder>,
-    pub(super) sparing: Sparing,
+    pub(super) noise: Noise<Said>,
     pub(super) fifo: Fifo,
     signals: Signals,
 }
@@ -178,7 +179,7 @@ impl Driver {
             watchdog,
             state,
             recorder,
-            sparing: Sparing::default(),
+            noise: Noise::default(),
             net,
             options,
             config,
@@ -205,6 +206,7 @@ impl Driver {
         loop {
             // A node that leaves in order waits for those beside it.
             if let Some(code) = self.exit.filter(|code| *code != 0 || self.company.is_over()) {
+                self.say_all();
                 self.links.flush(Duration::from_millis(300)).await;
                 self.guardian.say(&[ENDS, code]);
                 return code;
@@ -257,6 +259,7 @@ impl Driver {
             self.company.next_deadline(),
             self.wants.next_attempt(),
             self.next_look_for_room(),
+            self.noise.next(),
         ]
         .into_iter()
         .flatten()
@@ -308,7 +311,10 @@ impl Driver {
             self.links.retry();
         }
         let conflicts = self.net.as_mut().map(|net| net.repeat(now)).unwrap_or_default();
-        conflicts.iter().for_each(|conflict| self.on_conflict(conflict));
+        conflicts.into_iter().for_each(|conflict| self.on_conflict(conflict));
+        if self.noise.next().is_some_and(|at| at <= now) {
+            self.say_what_was_held_back();
+        }
         if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
             self.lateness.note(now, now.since(due));
             self.tell(Event::Tick);
@@ -393,20 +399,8 @@ impl Driver {
         for result in self.intake.take(&medium, stream, self.links.bytes()) {
             match result {
                 Ok(message) => self.tell(Event::Message { medium: medium.clone(), at, message }),
-                Err(reject) => self.on_reject(&medium, &reject),
+                Err(reject) => self.on_reject(&medium, reject),
             }
-        }
-    }
-
-    fn on_reject(&mut self, medium: &MediumId, reject: &Reject) {
-        let now = self.clock.mono();
-        if !self.config.log_badpack {
-            return;
-        }
-        let (cause, text) = (format!("{medium} {}", reject.cause().as_str()), format!("{medium}: {reject}"));
-        if let Some(phrase) = self.sparing.phrase(now, &cause, &text) {
-            reject.original().into_iter().for_each(|original| self.log.warn(original));
-            self.log.warn(phrase);
         }
     }
 

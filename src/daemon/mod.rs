@@ -29,6 +29,7 @@ pub(crate) mod journal;
 pub(crate) mod layout;
 mod logging;
 pub(crate) mod lookup;
+mod noise;
 mod notices;
 mod notifications;
 mod own_status;

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::AutoFailback;
+use crate::cluster::{AutoFailback, Level};
 use crate::haresources::{Exit, Outcome};
 use crate::wire::{Kind, Message, Value, field};
 
@@ -20,6 +20,8 @@ use super::trust;
 const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
 /// More waiting notifications than this help nobody.
 const MOST_NOTIFICATIONS: usize = 200;
+/// Of one type no more wait: who floods with one leaves room for the others.
+const MOST_OF_A_TYPE: usize = 50;
 
 /// More fields than any message of a daemon has.
 const MOST_FIELDS: usize = 100;
@@ -69,11 +71,14 @@ impl Driver {
         let mut program = match self.places.notification(kind.as_str()) {
             Ok(Some(program)) => program,
             Ok(None) => return,
-            Err(why) => return self.log.error(why),
+            Err(why) => return self.log_noise("rc.d", kind.as_str(), Level::Error, why),
         };
         let script = match rc_d::script(&kind, &program) {
             Ok(script) => script,
-            Err(error) => return self.log.error(format!("{}: {error}: not run", program.display())),
+            Err(error) => {
+                let why = format!("{}: {error}: not run", program.display());
+                return self.log_noise("rc.d", kind.as_str(), Level::Error, why);
+            }
         };
         let mut hands = None;
         match script {
@@ -94,12 +99,18 @@ impl Driver {
                 }
                 Err(why) => {
                     let program = program.display();
-                    return self.log.error(format!("{program} is not run: it could start groups a second time: {why}"));
+                    let why = format!("{program} is not run: it could start groups a second time: {why}");
+                    return self.log_noise("rc.d", kind.as_str(), Level::Error, why);
                 }
             },
         }
-        if self.notifications.waiting.len() < MOST_NOTIFICATIONS {
-            self.notifications.waiting.push_back(Waiting { message, program, hands });
+        let waiting = &mut self.notifications.waiting;
+        let of_its_type = waiting.iter().filter(|other| other.message.kind() == kind).count();
+        if waiting.len() < MOST_NOTIFICATIONS && of_its_type < MOST_OF_A_TYPE {
+            waiting.push_back(Waiting { message, program, hands });
+        } else {
+            let why = format!("rc.d/{kind} is not run for a message: too many wait for their turn");
+            self.log_noise("rc.d", "too many", Level::Warn, why);
         }
         self.run_next_notification();
     }
@@ -135,7 +146,10 @@ impl Driver {
             let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
             match self.children.start(&call, Output::Log, NOTIFY_LIMIT, &environment, ended) {
                 Ok(_) => (self.notifications.running, self.notifications.hands_run) = (true, hands.is_some()),
-                Err(error) => self.log.error(format!("cannot run {}: {error}", call.program.to_string_lossy())),
+                Err(error) => {
+                    let why = format!("cannot run {}: {error}", call.program.to_string_lossy());
+                    self.log_noise("rc.d", "start", Level::Error, why);
+                }
             }
         }
     }
@@ -157,7 +171,7 @@ impl Driver {
 
     pub(super) fn on_notified(&mut self, kind: &str, exit: &Exit) {
         if *exit != Exit::Code(0) {
-            self.log.info(format!("rc.d/{kind}: {exit}"));
+            self.log_noise("rc.d", kind, Level::Info, format!("rc.d/{kind}: {exit}"));
         }
         (self.notifications.running, self.notifications.hands_run) = (false, false);
         self.run_next_notification();

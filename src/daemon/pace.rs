@@ -142,9 +142,7 @@ impl Driver {
             "{by} wants to send a message of type \"{kind}\" of {length} bytes: the media of ha.cf carry at most \
              {longest}. It is not sent"
         );
-        if let Some(phrase) = self.sparing.phrase(self.clock.mono(), "message no medium carries", &text) {
-            self.log.write(Level::Warn, phrase);
-        }
+        self.log_noise("client", "message no medium carries", Level::Warn, text);
         false
     }
 

@@ -40,7 +40,7 @@ impl Driver {
             Action::Notify(message) => self.notify(message),
             Action::Deliver { class, message } => self.deliver(class, &message),
             Action::Reply { client, response } => self.reply(client, response),
-            Action::Report(report) => self.write_report(&report),
+            Action::Report(report) => self.write_report(report),
             Action::Remember { node, generation, sequence, ahead } => {
                 self.remembered.remember(Heard { node, generation, sequence, ahead });
             }

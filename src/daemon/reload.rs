@@ -1,6 +1,6 @@
 //! SIGHUP: the configuration read again while the node runs (`config.md` 5, 7).
 
-use crate::cluster::Event;
+use crate::cluster::{Event, NodeView, Status};
 use crate::config::Config;
 
 use super::driver::Driver;
@@ -24,6 +24,10 @@ impl Driver {
                 self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
             }
             Ok(config) => {
+                if let Some(why) = self.deaf_to_it(&config) {
+                    self.log.error(why);
+                    return self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
+                }
                 self.say_what_changed(in_force::changed(&self.options.paths, &read, &sources));
                 config.warnings.iter().for_each(|problem| tell(&self.log, problem));
                 for what in waits_for_a_start(&self.config, &config) {
@@ -52,6 +56,22 @@ impl Driver {
 }
 
 impl Driver {
+    /// Why the other node, as we know it, would hear nothing of us any more, and take over what runs here.
+    fn deaf_to_it(&self, config: &Config) -> Option<String> {
+        let method = config.keyring.signing_method().filter(|method| method.is_latido_only())?;
+        let view = self.cluster.view(self.clock.mono());
+        let is_original = |node: &&NodeView| {
+            let is_there = matches!(node.status, Status::Up | Status::Active);
+            !node.is_me && !node.is_ping && is_there && !node.is_latido
+        };
+        let name = &view.nodes.iter().find(is_original)?.name;
+        Some(format!(
+            "authkeys: key {} uses {method}, which only Latido knows, and {name} runs heartbeat: it would believe nothing we \
+             say and take over. Sign with sha1 until {name} is a Latido too",
+            config.keyring.signing_id()
+        ))
+    }
+
     /// The phrases scripts wait for after a reload. The original goes by the times of the files, we by what they say.
     fn say_what_changed(&self, changed: Option<Changed>) {
         let Some(changed) = changed else { return self.log.info("Rereading authentication file.") };

@@ -68,6 +68,9 @@ pub fn open(bytes: &[u8], keyring: &Keyring) -> Result<Message, Reject> {
     keyring.verify(&signature, &sealed.signed).map_err(|error| match error {
         AuthError::UnknownKey(key) => Reject::UnknownKey { key, claimed: claimed_source(bytes) },
         AuthError::Mismatch(key) => Reject::BadSignature { key, claimed: claimed_source(bytes) },
+        AuthError::OtherMethod { key, theirs, ours } => {
+            Reject::OtherMethod { key, theirs, ours, claimed: claimed_source(bytes) }
+        }
     })?;
     Ok(compress::unpack(sealed.decode()?)?)
 }
@@ -150,7 +153,7 @@ impl<'a> Sealed<'a> {
         Some(Sealed { signature: auth_value(line), signed, body })
     }
 
-    /// The signature is the last netstring: at most 47 bytes, right behind `%%%\n`.
+    /// The signature is the last netstring: at most 71 bytes, right behind `%%%\n`.
     fn locate_netstring(bytes: &'a [u8]) -> Option<Sealed<'a>> {
         let end = bytes.iter().rposition(|&byte| byte != 0)? + 1;
         let tail = end.saturating_sub(netstring::END.len() + "00:,".len() + Signature::MAX_TEXT);

@@ -8,7 +8,7 @@ use super::support::clock::{epoch, pass, secs, wait_until};
 use super::support::host::Host;
 use super::support::pair::{NAMES, node_status};
 use super::support::stranger::as_stranger;
-use super::support::{Failback, Kind, Pair, Plan, record, shell};
+use super::support::{Failback, Kind, Pair, Plan, record};
 use crate::tests;
 
 /// The tests of this file.

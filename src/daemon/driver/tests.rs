@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::client::{Answer, Ask, Status};
 use crate::link::{Fault, Memory, memory_pair};
-use crate::names::NodeName;
+use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
 use crate::record::{Player, Shown};
 
