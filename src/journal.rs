@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::printable;
+
 /// One thing that happened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -52,9 +54,20 @@ pub struct LinkEvidence {
     pub last_heard_ms: Option<u64>,
 }
 
-/// Reads a line; `None` for one that was cut off when the machine died.
+/// Reads a line; `None` for one that was cut off when the machine died. Whoever wrote it, it is fit for a terminal.
 pub fn parse(line: &str) -> Option<Entry> {
-    serde_json::from_str(line).ok()
+    serde_json::from_str(line).ok().map(Entry::made_printable)
+}
+
+impl Entry {
+    /// With each text on one line and nothing in it that does something to a terminal: much of it is said by others.
+    pub fn made_printable(self) -> Entry {
+        let fit = serde_json::to_value(&self).and_then(|mut value| {
+            printable::clean(&mut value);
+            serde_json::from_value(value)
+        });
+        fit.unwrap_or(self)
+    }
 }
 
 /// A transition and what it consists of.
@@ -104,6 +117,31 @@ pub fn last_transition(entries: &[Entry], at: f64) -> Option<Story> {
 /// Whether groups moved after this cause and before the next one of its rank.
 fn done_for(run: &[&Entry], cause: &Entry, until: f64) -> bool {
     rank(cause) > 0 && run.iter().any(|entry| entry.t >= cause.t && entry.t <= until && is_part(entry))
+}
+
+/// Of a journal that is full, what is kept: the newest lines, in their order. What moved groups has a place of its own of
+/// `quota` bytes, and everything else another, so that nothing pushes the moves out.
+pub fn thin_out<'a>(lines: &[&'a str], quota: usize) -> Vec<&'a str> {
+    let (mut of_moves, mut of_the_rest) = (quota, quota);
+    let mut kept = Vec::new();
+    let mut next_part = f64::INFINITY;
+    for line in lines.iter().rev() {
+        let Some(entry) = parse(line) else { continue };
+        if is_part(&entry) {
+            next_part = entry.t;
+        }
+        // Anybody can ask for anything: what came of nothing is no part of any story.
+        let led_to_it = is_cause(&entry) && (next_part - entry.t).abs() <= APART;
+        let room = if is_part(&entry) || led_to_it { &mut of_moves } else { &mut of_the_rest };
+        let length = line.len() + 1;
+        // What is older than the first that found no room finds none either.
+        *room = room.saturating_sub(length);
+        if *room > 0 {
+            kept.push(*line);
+        }
+    }
+    kept.reverse();
+    kept
 }
 
 /// Events that are groups changing hands.
@@ -298,6 +336,34 @@ mod tests {
         let then = last_transition(&entries, 150.0).unwrap();
         assert!(then.cause.contains("alpha was dead"), "{}", then.cause);
         assert_eq!(last_transition(&entries, 5.0), None);
+    }
+
+    #[test]
+    fn a_full_journal_keeps_the_moves_whatever_else_there_was_and_old_moves_give_way_to_new_ones() {
+        let text = |entries: &[Entry]| -> Vec<String> {
+            entries.iter().map(|entry| serde_json::to_string(entry).unwrap()).collect()
+        };
+        let mut entries = vec![entry(1.0, "asked", json!({"by": "somebody"}))];
+        entries.extend(takeover(100.0));
+        entries.extend((0..5000).map(|n| entry(200.0 + f64::from(n), "address-conflict", json!({"mac": n}))));
+        entries.extend((0..5000).map(|n| entry(6000.0 + f64::from(n), "asked", json!({"by": n}))));
+        let lines = text(&entries);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let kept = thin_out(&lines, 20_000);
+        assert!(kept.iter().map(|line| line.len() + 1).sum::<usize>() <= 40_000);
+        let read: Vec<Entry> = kept.iter().filter_map(|line| parse(line)).collect();
+        assert_eq!(read[..4], takeover(100.0));
+        assert_eq!(read.last().unwrap().t, 10_999.0);
+        assert!(read.len() > 50 && read.windows(2).all(|pair| pair[0].t <= pair[1].t));
+        let story = last_transition(&read, f64::MAX);
+        assert!(story.unwrap().cause.contains("because alpha was dead"));
+
+        let many: Vec<Entry> = (0..1000).flat_map(|n| takeover(f64::from(n) * 100.0)).collect();
+        let lines = text(&many);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let kept = thin_out(&lines, 20_000);
+        assert_eq!(kept[..], lines[lines.len() - kept.len()..], "the newest, without a gap");
+        assert!(kept.len() > 50);
     }
 
     #[test]

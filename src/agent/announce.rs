@@ -192,7 +192,7 @@ impl Net {
             .find(|link| index.contains(&link.index) && claim.nic.as_ref().is_none_or(|nic| *nic == link.name))
     }
 
-    /// Who was heard meanwhile to claim one of our addresses, each once.
+    /// Who was heard meanwhile to claim one of our addresses, each once as long as they are few.
     pub fn hear(&mut self) -> Vec<Conflict> {
         let heard = self.heard();
         if heard.is_empty() {
@@ -203,8 +203,11 @@ impl Net {
         let mut found = Vec::new();
         for (ip, mac) in heard.into_iter().filter(|(_, mac)| !ours(mac)) {
             if let Some(repeat) = self.repeats.iter_mut().find(|repeat| repeat.claim.ip == ip && !repeat.claim.borrowed)
-                && repeat.told.insert(mac)
+                && !repeat.told.contains(&mac)
             {
+                if repeat.told.len() < MOST_TOLD {
+                    repeat.told.insert(mac);
+                }
                 found.push(Conflict { ip, nic: repeat.nic.clone(), mac });
             }
         }
@@ -212,19 +215,11 @@ impl Net {
     }
 
     fn heard(&mut self) -> Vec<(IpAddr, [u8; 6])> {
-        let mut heard: Vec<(IpAddr, [u8; 6])> = Vec::new();
         // A flood is not read to its end: what matters is heard again.
-        if let Some(arp) = &self.arp {
-            while let Some((ip, mac)) = arp.heard().filter(|_| heard.len() < MOST_HEARD) {
-                heard.push((ip.into(), mac));
-            }
-        }
-        if let Some(nd) = &self.nd {
-            while let Some((ip, mac)) = nd.heard().filter(|_| heard.len() < 2 * MOST_HEARD) {
-                heard.push((ip.into(), mac.unwrap_or_default()));
-            }
-        }
-        heard
+        let arp = self.arp.iter().flat_map(|arp| arp.heard(MOST_READ)).map(|(ip, mac)| (ip.into(), mac));
+        let nd =
+            self.nd.iter().flat_map(|nd| nd.heard(MOST_READ)).map(|(ip, mac)| (ip.into(), mac.unwrap_or_default()));
+        arp.chain(nd).collect()
     }
 
     fn listen_for_all(&mut self) {
@@ -252,8 +247,10 @@ impl Net {
     }
 }
 
-/// At most so many claims are read at a time.
-const MOST_HEARD: usize = 100;
+/// At most so many packets are read at a time.
+const MOST_READ: usize = 100;
+/// So many other owners of an address are told apart; one more is told each time it is heard.
+const MOST_TOLD: usize = 16;
 
 /// The hardware address of an interface on which machines ask for each other.
 fn ethernet(link: &Link) -> Option<[u8; 6]> {

@@ -68,15 +68,12 @@ impl NdSocket {
         self.0.attach_filter(&program)
     }
 
-    /// The next claim that was heard: which address, and where it is said to be, when that was said.
-    pub(super) fn heard(&self) -> Option<(Ipv6Addr, Option<[u8; 6]>)> {
+    /// The claims among the next packets that were heard, no more than `most` of them: which address, and where it is said
+    /// to be, when that was said. Packets that are no claim count too, for they may come faster than they are read.
+    pub(super) fn heard(&self, most: usize) -> Vec<(Ipv6Addr, Option<[u8; 6]>)> {
         let mut buffer = [0; 256];
-        loop {
-            let length = (&self.0).read(&mut buffer).ok()?;
-            if let Some(claim) = parse(buffer.get(..length)?) {
-                return Some(claim);
-            }
-        }
+        let mut next = || (&self.0).read(&mut buffer).ok().map(|length| parse(buffer.get(..length)?));
+        (0..most).map_while(|_| next()).flatten().collect()
     }
 }
 

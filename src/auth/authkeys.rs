@@ -34,9 +34,9 @@ const WELL_KNOWN: [&str; 14] = [
 ];
 
 /// Words people write for a method, safe to repeat in a complaint; any other word might be a secret.
-const METHOD_LIKE: [&str; 14] = [
-    "sha", "sha1", "sha-1", "sha2", "sha224", "sha256", "sha384", "sha512", "md4", "md5", "crc", "crc32", "hmac",
-    "none",
+const METHOD_LIKE: [&str; 15] = [
+    "sha", "sha1", "sha-1", "sha2", "sha224", "sha256", "sha-256", "sha384", "sha512", "md4", "md5", "crc", "crc32",
+    "hmac", "none",
 ];
 
 /// Reads `authkeys`. The keyring is there exactly when no problem is an error.
@@ -173,6 +173,13 @@ impl Reader {
             (None, true) => return Err(self.missing_secret(line, entry, method).into()),
             (Some(extra), false) => return Err(self.useless_secret(line, entry, extra).into()),
         };
+        if method.is_latido_only() {
+            let what = format!("key {number} uses {method}, which only Latido knows: the other node must be a Latido");
+            let problem = Problem::warning(self.file.clone(), what).at(line.number, entry.method.span.clone());
+            let problem =
+                problem.remedy("write sha1 while the other node is a heartbeat: it does not start with this file");
+            self.problems.push(problem.original(format!("Invalid authtype [{method}]")));
+        }
         Ok((id, Key::new(method, secret)))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{crc, md5, sha1};
+use super::{crc, md5, sha1, sha256};
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,11 +13,13 @@ pub enum Method {
     Md5,
     /// HMAC with SHA-1.
     Sha1,
+    /// HMAC with SHA-256: between two Latidos, for no original can read it.
+    Sha256,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Method; 3] = [Method::Crc, Method::Md5, Method::Sha1];
+    pub const ALL: [Method; 4] = [Method::Crc, Method::Md5, Method::Sha1, Method::Sha256];
 
     /// The method spelled so in `authkeys`, lower case only.
     pub fn from_name(name: &str) -> Option<Method> {
@@ -30,6 +32,7 @@ impl Method {
             Method::Crc => "crc",
             Method::Md5 => "md5",
             Method::Sha1 => "sha1",
+            Method::Sha256 => "sha256",
         }
     }
 
@@ -38,12 +41,36 @@ impl Method {
         !matches!(self, Method::Crc)
     }
 
+    /// Whether no original heartbeat knows it: one refuses an `authkeys` that names it, and believes nothing signed so.
+    pub const fn is_latido_only(self) -> bool {
+        matches!(self, Method::Sha256)
+    }
+
+    /// How many hex digits a digest has, at most.
+    pub const fn digits(self) -> usize {
+        match self {
+            Method::Crc => 8,
+            Method::Md5 => 32,
+            Method::Sha1 => 40,
+            Method::Sha256 => 64,
+        }
+    }
+
+    /// By which method a digest of so many hex digits was made; `crc` prints no leading zeros.
+    pub fn of_digits(digits: usize) -> Option<Method> {
+        if (1..=Method::Crc.digits()).contains(&digits) {
+            return Some(Method::Crc);
+        }
+        Method::ALL.into_iter().find(|method| method.digits() == digits)
+    }
+
     /// The digest in lower-case hex; `crc` without leading zeros.
     pub fn digest(self, key: &[u8], data: &[u8]) -> String {
         match self {
             Method::Crc => crc::digest(data),
             Method::Md5 => md5::digest(key, data),
             Method::Sha1 => sha1::digest(key, data),
+            Method::Sha256 => sha256::digest(key, data),
         }
     }
 
@@ -53,6 +80,7 @@ impl Method {
             Method::Crc => crc::digest(data) == digest,
             Method::Md5 => md5::verify(key, data, digest),
             Method::Sha1 => sha1::verify(key, data, digest),
+            Method::Sha256 => sha256::verify(key, data, digest),
         }
     }
 }

@@ -8,13 +8,17 @@ mod crc;
 mod hex;
 mod md5;
 mod method;
+mod secret;
 mod sha1;
+mod sha256;
 mod strength;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use method::Method;
+
+use secret::Secret;
 
 /// SHA-1 of some bytes, as `sha1sum` prints it, to tell files apart.
 pub fn fingerprint(data: &[u8]) -> String {
@@ -54,26 +58,43 @@ impl Keyring {
         self.keys.get(&id).map(|key| key.method)
     }
 
+    /// A key, whether it signs or not, that makes an original refuse the whole file.
+    pub fn latido_only(&self) -> Option<(KeyId, Method)> {
+        let method = |(id, key): (&KeyId, &Key)| key.method.is_latido_only().then_some((*id, key.method));
+        self.keys.iter().find_map(method)
+    }
+
+    /// The method of the key that signs.
+    pub fn signing_method(&self) -> Option<Method> {
+        self.method(self.signing)
+    }
+
     /// At most how many bits somebody who tries secrets must guess of the key that signs; `None` for a method that has
     /// no secret. An upper bound: a word of a dictionary is worth less than its letters.
     pub fn signing_strength(&self) -> Option<u32> {
         let key = self.keys.get(&self.signing).filter(|key| key.method.needs_key())?;
-        Some(strength::bits(&key.secret))
+        Some(strength::bits(key.secret.bytes()))
     }
 
     /// Signs with the `auth N` key.
     pub fn sign(&self, data: &[u8]) -> Signature {
-        let digest = self.keys.get(&self.signing).map(|key| key.method.digest(&key.secret, data)).unwrap_or_default();
+        let digest =
+            self.keys.get(&self.signing).map(|key| key.method.digest(key.secret.bytes(), data)).unwrap_or_default();
         Signature { key: self.signing, digest }
     }
 
     /// Checks with the key the signature names, in time that does not depend on how much of the digest is right.
     pub fn verify(&self, signature: &Signature, data: &[u8]) -> Result<(), AuthError> {
         let key = self.keys.get(&signature.key).ok_or(AuthError::UnknownKey(signature.key))?;
-        if key.method.verify(&key.secret, data, &signature.digest) {
+        if key.method.verify(key.secret.bytes(), data, &signature.digest) {
             Ok(())
         } else {
-            Err(AuthError::Mismatch(signature.key))
+            let theirs = Method::of_digits(signature.digest.len()).filter(|theirs| *theirs != key.method);
+            Err(theirs.map_or(AuthError::Mismatch(signature.key), |theirs| AuthError::OtherMethod {
+                key: signature.key,
+                theirs,
+                ours: key.method,
+            }))
         }
     }
 }
@@ -88,13 +109,13 @@ impl fmt::Debug for Keyring {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
     method: Method,
-    secret: Vec<u8>,
+    secret: Secret,
 }
 
 impl Key {
     /// Pairs a method with its secret, which `crc` does not look at.
     pub fn new(method: Method, secret: impl Into<Vec<u8>>) -> Key {
-        Key { method, secret: secret.into() }
+        Key { method, secret: Secret::new(secret.into()) }
     }
 
     /// Its method.
@@ -152,17 +173,18 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The longest text: two digits, a space and the 40 digits of sha1.
-    pub const MAX_TEXT: usize = 43;
+    /// The longest text: two digits, a space and the digits of sha256.
+    pub const MAX_TEXT: usize = 3 + Method::Sha256.digits();
 
-    /// Reads `KEYID DIGEST`: a number, one space, 1 to 40 lower-case hex digits, nothing around them.
+    /// Reads `KEYID DIGEST`: a number, one space, 1 to 64 lower-case hex digits, nothing around them.
     pub fn from_text(text: &[u8]) -> Option<Signature> {
         if text.len() > Self::MAX_TEXT {
             return None;
         }
         let space = text.iter().position(|&byte| byte == b' ')?;
         let (id, digest) = (text.get(..space)?, text.get(space + 1..)?);
-        let hex = (1..=40).contains(&digest.len()) && digest.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let hex = (1..=Method::Sha256.digits()).contains(&digest.len())
+            && digest.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let digest = hex.then(|| str::from_utf8(digest).ok())??.to_owned();
         Some(Signature { key: KeyId::from_digits(id)?, digest })
     }
@@ -193,6 +215,15 @@ pub enum AuthError {
     UnknownKey(KeyId),
     /// The digest is not the one that key gives.
     Mismatch(KeyId),
+    /// It was made by another method than that of our key.
+    OtherMethod {
+        /// The number.
+        key: KeyId,
+        /// How it was signed.
+        theirs: Method,
+        /// What our `authkeys` says.
+        ours: Method,
+    },
 }
 
 impl fmt::Display for AuthError {
@@ -200,6 +231,9 @@ impl fmt::Display for AuthError {
         match self {
             AuthError::UnknownKey(id) => write!(f, "signed with key {id}, which our authkeys does not have"),
             AuthError::Mismatch(id) => write!(f, "the signature is not the one our key {id} gives"),
+            AuthError::OtherMethod { key, theirs, ours } => {
+                write!(f, "signed with {theirs}, and our key {key} is {ours}")
+            }
         }
     }
 }
@@ -228,6 +262,19 @@ mod tests {
     fn a_key_number_we_do_not_have_is_named_in_the_refusal() {
         let stranger = Keyring::single(id(3), Method::Crc, "");
         assert_eq!(two_keys().verify(&stranger.sign(b""), b""), Err(AuthError::UnknownKey(id(3))));
+    }
+
+    #[test]
+    fn a_digest_of_another_method_is_told_from_a_wrong_one() {
+        let strong = Keyring::single(id(1), Method::Sha256, "one");
+        let (theirs, ours) = (Method::Sha1, Method::Sha256);
+        let refused = strong.verify(&two_keys().sign(b"text"), b"text");
+        assert_eq!(refused, Err(AuthError::OtherMethod { key: id(1), theirs, ours }));
+        let other = Keyring::single(id(1), Method::Sha256, "two").sign(b"text");
+        assert_eq!(strong.verify(&other, b"text"), Err(AuthError::Mismatch(id(1))));
+        let text = strong.sign(b"text").to_string();
+        assert_eq!(text.len(), "1 ".len() + 64);
+        assert_eq!(strong.verify(&Signature::from_text(text.as_bytes()).unwrap(), b"text"), Ok(()));
     }
 
     #[test]

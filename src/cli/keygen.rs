@@ -16,6 +16,8 @@ use super::replace::replace;
 
 /// Random bytes in a secret: as many as SHA-1 can make use of, and few enough to read out over the telephone.
 const SECRET_BYTES: usize = 20;
+/// The same for SHA-256.
+const STRONG_BYTES: usize = 32;
 
 /// Options of `latido keygen`.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,6 +25,7 @@ const SECRET_BYTES: usize = 20;
   latido keygen                 writes /etc/ha.d/authkeys
   latido propagate              copies it to the other node
   latido keygen --print         prints the file, writes nothing
+  latido keygen --strong        sha256, when both nodes are Latidos: heartbeat does not start with it
 
 A running pair: stop both nodes, or the node with the old key and the node with the new one take each other for dead.
 Exit code: 0 written, 1 a file is there and --yes was not given, 2 it could not be written.")]
@@ -36,6 +39,9 @@ pub(super) struct Args {
     /// How messages are signed
     #[arg(long, value_enum, default_value_t = Signing::Sha1)]
     method: Signing,
+    /// HMAC-SHA256 with a key of 256 bits: for two Latidos, because no heartbeat knows it
+    #[arg(long, conflicts_with = "method")]
+    strong: bool,
     /// Print the file instead of writing it
     #[arg(long)]
     print: bool,
@@ -57,13 +63,14 @@ enum Signing {
 pub(super) fn run(args: &Args) -> ExitCode {
     let path = Paths::under(&args.dir).authkeys();
     let method = match args.method {
+        _ if args.strong => Method::Sha256,
         Signing::Sha1 => Method::Sha1,
         Signing::Md5 => Method::Md5,
     };
     match write(args, &path, method) {
         Ok(code) => code,
         Err(why) => {
-            eprintln!("latido keygen: {why}");
+            complain!("latido keygen: {why}");
             ExitCode::from(2)
         }
     }
@@ -77,7 +84,7 @@ fn write(args: &Args, path: &Path, method: Method) -> Result<ExitCode, String> {
     }
     let shown = path.display();
     if path.exists() && !args.yes {
-        eprintln!(
+        complain!(
             "latido keygen: {shown} is there and was left as it is: the other node signs with the same key, and with a \
              new one here each would take the other for dead.\n  Stop both nodes, then: latido keygen --yes, and latido \
              propagate."
@@ -87,6 +94,11 @@ fn write(args: &Args, path: &Path, method: Method) -> Result<ExitCode, String> {
     let old = replace(path, &text, 0o600)?;
     let kept = old.map_or(String::new(), |old| format!("; the old file is {}", old.display()));
     print(&format!("{shown}: key {} ({method}), mode 600{kept}", args.number));
+    if method.is_latido_only() {
+        print(&format!(
+            "Only Latido knows {method}: the other node must be a Latido. A heartbeat does not start with this file."
+        ));
+    }
     print("The other node needs the same file: latido propagate");
     Ok(ExitCode::SUCCESS)
 }
@@ -96,21 +108,27 @@ fn write(args: &Args, path: &Path, method: Method) -> Result<ExitCode, String> {
 /// # Errors
 /// A sentence when the kernel gives no random bytes.
 pub(super) fn key_file(number: u8, method: Method) -> Result<String, String> {
-    let secret = secret()?;
+    let secret = secret(if method == Method::Sha256 { STRONG_BYTES } else { SECRET_BYTES })?;
+    let only = if method.is_latido_only() {
+        "# Only Latido knows this method: no heartbeat starts with this file.\n"
+    } else {
+        ""
+    };
     let text = format!(
         "# The keys that sign every message. The same file on both nodes, mode 600, owner root.\n\
          # Nothing may follow a key on its line, not even a comment. A new one: latido keygen\n\
-         auth {number}\n{number} {method} {secret}\n"
+         {only}auth {number}\n{number} {method} {secret}\n"
     );
     // Whatever is written is read again first: a daemon that refuses its key does not start.
     match authkeys::parse(&SourceText::new("authkeys", text.as_str())) {
-        (Some(_), problems) if problems.is_empty() => Ok(text),
+        // That the other node must be a Latido is said by who writes it.
+        (Some(_), problems) if problems.len() == usize::from(method.is_latido_only()) => Ok(text),
         _ => Err("the new key does not read back; nothing was written".to_owned()),
     }
 }
 
-fn secret() -> Result<String, String> {
-    let mut bytes = [0; SECRET_BYTES];
+fn secret(length: usize) -> Result<String, String> {
+    let mut bytes = vec![0; length];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut random| random.read_exact(&mut bytes))
         .map_err(|error| format!("no random bytes from /dev/urandom: {error}"))?;
@@ -123,17 +141,27 @@ mod tests {
 
     #[test]
     fn no_two_keys_are_the_same_and_each_is_long() {
-        let keys: std::collections::BTreeSet<String> = (0..50).map(|_| secret().unwrap()).collect();
+        let keys: std::collections::BTreeSet<String> = (0..50).map(|_| secret(SECRET_BYTES).unwrap()).collect();
         assert_eq!(keys.len(), 50);
         assert!(keys.iter().all(|key| key.len() == 40 && key.bytes().all(|byte| byte.is_ascii_hexdigit())));
     }
 
     #[test]
+    fn a_strong_key_has_256_bits_and_says_who_can_read_it() {
+        let text = key_file(2, Method::Sha256).unwrap();
+        let secret = text.lines().find_map(|line| line.strip_prefix("2 sha256 ")).unwrap();
+        assert!(secret.len() == 64 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert!(text.contains("no heartbeat starts with this file"));
+        let keyring = authkeys::parse(&SourceText::new("a", text)).0.unwrap();
+        assert!(keyring.signing_strength() >= Some(250));
+    }
+
+    #[test]
     fn the_file_reads_back_without_a_complaint_for_every_number_and_method() {
         for number in 1..=15 {
-            for method in [Method::Sha1, Method::Md5] {
+            for method in [Method::Sha1, Method::Md5, Method::Sha256] {
                 let (keyring, problems) = authkeys::parse(&SourceText::new("a", key_file(number, method).unwrap()));
-                assert!(keyring.is_some() && problems.is_empty());
+                assert!(keyring.is_some() && problems.is_empty() != method.is_latido_only());
             }
         }
     }

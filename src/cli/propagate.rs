@@ -11,7 +11,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::auth;
+use crate::auth::{self, Method};
 use crate::daemon::read_config;
 use crate::names::NodeName;
 use crate::paths::Paths;
@@ -76,14 +76,14 @@ fn propagate(program: &str, paths: &Paths, to: Option<&str>, only_check: bool, y
     let plan = match plan {
         Ok(plan) => plan,
         Err(why) => {
-            eprintln!("{program}: {why}");
+            complain!("{program}: {why}");
             return ExitCode::from(2);
         }
     };
     let mut worst = Verdict::Same;
     for host in &plan.hosts {
         let result = plan.one(host, only_check, yes).unwrap_or_else(|why| {
-            eprintln!("{program}: {why}");
+            complain!("{program}: {why}");
             Verdict::Failed
         });
         worst = worst.max(result);
@@ -102,6 +102,8 @@ struct Plan {
     hosts: Vec<String>,
     /// Our files: name, mode, text.
     files: BTreeMap<&'static str, (u32, Vec<u8>)>,
+    /// A method in `authkeys` that only Latido knows.
+    latido_only: Option<Method>,
 }
 
 impl Plan {
@@ -109,7 +111,7 @@ impl Plan {
         let me = read_config::host_name(&paths.ha_dir).ok_or("this machine has no name")?;
         // As if on a node of that name only: whether this machine's devices are well is no affair of the other one's.
         let config = read_config::load(paths, Some(me.clone())).map_err(|problems| {
-            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
+            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
             format!("the files of {} have errors and go nowhere; latido check shows them", paths.ha_dir.display())
         })?;
         let others = config.settings.nodes.iter().filter(|node| **node != me).map(ToString::to_string);
@@ -130,7 +132,8 @@ impl Plan {
             }
         }
         let dir = std::path::absolute(&paths.ha_dir).map_err(|error| error.to_string())?;
-        Ok(Plan { dir, me, hosts, files })
+        let latido_only = config.keyring.latido_only().map(|(_, method)| method);
+        Ok(Plan { dir, me, hosts, files, latido_only })
     }
 
     fn one(&self, host: &str, only_check: bool, yes: bool) -> Result<Verdict, String> {
@@ -167,7 +170,7 @@ impl Plan {
         }
         if !overwritten.is_empty() && !yes {
             let names = list(overwritten.into_iter());
-            eprintln!("{host}: nothing was copied: {names} would be overwritten there. Add --yes.");
+            complain!("{host}: nothing was copied: {names} would be overwritten there. Add --yes.");
             return Ok(Verdict::Differs);
         }
         self.copy(&remote, host, &differing)?;
@@ -199,6 +202,11 @@ impl Plan {
             }
         }
         print(&format!("{host}: {} copied, and the same as here", list(names.iter().copied())));
+        if let Some(method) = self.latido_only.filter(|_| names.contains(&"authkeys")) {
+            print(&format!(
+                "{host}: authkeys names {method}, which only Latido knows: a heartbeat does not start with it"
+            ));
+        }
         print("A running daemon reads them again at SIGHUP (heartbeat -r), on both nodes; new media need a restart.");
         Ok(())
     }

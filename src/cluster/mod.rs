@@ -10,6 +10,7 @@
 
 mod action;
 mod adopt;
+mod answers;
 mod by_hand;
 mod claims;
 mod clients;
@@ -56,12 +57,13 @@ pub use clients::Class;
 pub use event::{Event, MediumCondition};
 pub use gaps::GapsView;
 pub use mirror::Mirror;
-pub use report::{Level, LogLine, Program, Report};
+pub use report::{Level, LogLine, Outside, Program, Report};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
 pub use view::{GroupState, GroupView, LinkView, NodeView, View};
 
 use adopt::{Cleaning, IdleCheck};
+use answers::Answers;
 use clients::Held;
 use deaf::Sleep;
 use fence::{DeviceChecks, Fencing};
@@ -77,6 +79,9 @@ use takeover::{Peer, Stage};
 use timer::{Timer, TimerTable};
 use told::EmptySides;
 use twin::OwnName;
+
+/// So many subjects of a kind are known to have been told.
+const MOST_TOLD_ONCE: usize = 32;
 
 /// What a node says of itself, or what we say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -123,6 +128,9 @@ pub struct Birth {
     pub seed: u64,
     /// How far each node was heard before our restart, as [`Action::Remember`] said it.
     pub remembered: Vec<(NodeName, Generation, Sequence)>,
+    /// By how many seconds the clock of each was ahead of ours then. Not in records from before.
+    #[serde(default)]
+    pub clocks: Vec<(NodeName, i64)>,
     /// What was before.
     pub past: Past,
     /// How long nothing had been heard of us; `None` when nothing was before, or nobody could notice.
@@ -144,6 +152,7 @@ impl Birth {
             uuid,
             seed,
             remembered: vec![],
+            clocks: vec![],
             past: Past::Fresh,
             silence: None,
             doubts_notes: true,
@@ -176,6 +185,7 @@ pub struct Cluster {
     judge_from: Mono,
     lossy_until: Mono,
     told_once: BTreeSet<String>,
+    answers: Answers,
     // Who holds what.
     groups: Groups,
     stage: Stage,
@@ -280,6 +290,7 @@ impl Cluster {
             judge_from: now.mono,
             lossy_until: Mono::ZERO,
             told_once: BTreeSet::new(),
+            answers: Answers::default(),
             groups,
             stage: Stage::Joining,
             peer,
@@ -490,9 +501,16 @@ impl Cluster {
         self.out.push(Action::Report(report));
     }
 
-    /// Reports what could be said a thousand times a second only the first time.
+    /// Reports what could be said a thousand times a second only the first time. The first word of the key is its kind: who
+    /// invents subjects of one fills the places of that one, and from then on each is told, which the shell bounds.
     fn report_once(&mut self, key: String, report: Report) {
-        if self.told_once.len() < 100 && self.told_once.insert(key) {
+        let kind = key.split(' ').next().unwrap_or_default();
+        let of_its_kind = self.told_once.iter().filter(|told| told.split(' ').next() == Some(kind)).count();
+        let is_news = !self.told_once.contains(&key);
+        if is_news && of_its_kind < MOST_TOLD_ONCE {
+            self.told_once.insert(key);
+        }
+        if is_news {
             self.report(report);
         }
     }

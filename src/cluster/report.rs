@@ -3,6 +3,7 @@
 
 mod level;
 mod lines;
+mod outside;
 mod words;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::{Set, Status};
 
 pub use level::Level;
 pub use lines::{LogLine, Program};
+pub use outside::Outside;
 
 /// One thing an operator is told. Its serde form is `{"node-dead":{"node":"alpha","silent_for":512.0}}`, times in ms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -100,6 +102,14 @@ pub enum Report {
         node: NodeName,
         generation: Generation,
         known: Generation,
+    },
+    MayBeOld {
+        node: NodeName,
+        generation: Generation,
+        known: Generation,
+    },
+    PeerForgotten {
+        node: NodeName,
     },
     // What does not fit together.
     UnknownNode {

@@ -87,6 +87,7 @@ impl Cluster {
             match self.history.recall(Sequence(seq), self.now.mono, pause) {
                 Recall::Again(message) => self.out.push(Action::Send(*message)),
                 Recall::Skip => {}
+                Recall::Gone(_) if !self.answers.may_deny(self.now.mono) => return,
                 Recall::Gone(why) => {
                     self.report(Report::CannotRexmit { node: name.clone(), seq, why });
                     let nak = Message::new(&Kind::NakRexmit)

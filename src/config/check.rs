@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::auth::Method;
 use crate::cluster::AutoFailback;
 use crate::diagnostic::{Place, Problem};
 use crate::haresources::Resource;
@@ -16,11 +17,11 @@ use super::ha_cf::HaCf;
 use super::media::MediumSpec;
 use super::value::for_people;
 
-/// A signed status message on the wire (`wire.md` 7), in bytes.
+/// A status message on the wire, signed with sha1 (`wire.md` 7), in bytes.
 const STATUS_BYTES: u64 = 205;
 
-/// Warnings about `ha.cf`; `file` is its path.
-pub(super) fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
+/// Warnings about `ha.cf`; `file` is its path, `signing` how messages are signed, as far as `authkeys` says.
+pub(super) fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts, signing: Option<Method>) -> Vec<Problem> {
     let mut problems = Vec::new();
     node_count(cf, file, &mut problems);
     single_path(cf, file, &mut problems);
@@ -29,7 +30,7 @@ pub(super) fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
     times(cf, file, &mut problems);
     failback(cf, file, &mut problems);
     logging(cf, file, &mut problems);
-    serial_load(cf, file, &mut problems);
+    serial_load(cf, file, signing, &mut problems);
     problems
 }
 
@@ -154,10 +155,10 @@ fn logging(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     }
 }
 
-fn serial_load(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
+fn serial_load(cf: &HaCf, file: &str, signing: Option<Method>, problems: &mut Vec<Problem>) {
     for medium in &cf.media {
         let Some((device, baud)) = medium.value.serial_line() else { continue };
-        let least = smallest_keepalive(baud / 10);
+        let least = smallest_keepalive(baud / 10, signing);
         if cf.keepalive < least {
             let what =
                 format!("{device} at {baud} baud is more than half full with keepalive {}", for_people(cf.keepalive));
@@ -168,8 +169,10 @@ fn serial_load(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 }
 
 /// The shortest interval of heartbeats for a serial line: they fill half of it, the rest is for what was lost.
-pub fn smallest_keepalive(bytes_per_second: u32) -> Duration {
-    Duration::from_millis((2 * STATUS_BYTES * 1000).div_ceil(u64::from(bytes_per_second.max(1))))
+pub fn smallest_keepalive(bytes_per_second: u32, signing: Option<Method>) -> Duration {
+    let longer = signing.map_or(0, |method| method.digits().saturating_sub(Method::Sha1.digits()));
+    let bytes = STATUS_BYTES + u64::try_from(longer).unwrap_or(0);
+    Duration::from_millis((2 * bytes * 1000).div_ceil(u64::from(bytes_per_second.max(1))))
 }
 
 /// Warnings about the groups; `file` is the path of `haresources`.
@@ -216,8 +219,9 @@ fn script(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, proble
         }
         Some(ScriptFact::Unsafe(why)) => {
             let what = format!("{why}: whoever may do that becomes root");
-            let problem = Problem::error(file, what).at(place.0, place.1.clone());
-            problems.push(problem.remedy("chown root and chmod go-w the path"));
+            let problem = Problem::error(file, what).at(place.0, place.1.clone()).alone();
+            problems
+                .push(problem.remedy("chown root and chmod go-w the path; until then the group does not start here"));
         }
         Some(ScriptFact::Found) | None => {}
     }

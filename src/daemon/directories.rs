@@ -16,8 +16,8 @@ use nix::unistd::{Group, User};
 use crate::paths::Paths;
 
 use super::files::naming;
-use super::read_config::trusted_owner;
 use super::spare;
+use super::trust::trusted_owner;
 
 /// Of a directory of notes, as the original has it.
 const NOTES: u32 = 0o1755;

@@ -13,9 +13,9 @@ use crate::cluster::{Cluster, Event, MediumCondition};
 use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
 use crate::link::{LinkEvent, Links};
-use crate::names::{JobId, MediumId};
+use crate::names::JobId;
 use crate::time::{Mono, Now};
-use crate::wire::{Intake, Kind, Reject, field, parse_fifo};
+use crate::wire::{Intake, Kind, field, parse_fifo};
 
 use super::adopt::Orphans;
 use super::alarm::Alarm;
@@ -30,10 +30,12 @@ use super::fifo::Fifo;
 use super::files::Remembered;
 use super::guardian::{ENDS, Guardian, READY, STOPPING};
 use super::journal::Journal;
-use super::logging::{Log, Sparing};
+use super::logging::Log;
 use super::lookup::Places;
+use super::noise::Noise;
 use super::notices::Notices;
 use super::notifications::Notifications;
+use super::pace::Waiting;
 use super::pidfile;
 use super::recorder::Recorder;
 use super::script_log::ScriptLog;
@@ -42,7 +44,7 @@ use super::start::{Options, Terms};
 use super::state::StateFile;
 use super::wants::{Want, Wants};
 use super::watchdog::Watchdog;
-use super::witness::Lateness;
+use super::witness::{Lateness, Said};
 
 /// A running node and everything it touches.
 pub(super) struct Driver {
@@ -59,12 +61,15 @@ pub(super) struct Driver {
     pub(super) net: Option<Net>,
     pub(super) control: Control,
     pub(super) api: Api,
+    pub(super) waiting: Waiting,
     pub(super) remembered: Remembered,
     pub(super) notifications: Notifications,
     pub(super) notices: Notices,
     pub(super) journal: Journal,
     /// Scripts that run for the cluster, and since when.
     pub(super) runs: BTreeMap<JobId, (String, Mono)>,
+    /// Agents whose script could not be run when it was last wanted, and why.
+    pub(super) unrunnable: BTreeMap<String, String>,
     pub(super) lateness: Lateness,
     pub(super) lookout: Lookout,
     alarm: Alarm,
@@ -78,7 +83,7 @@ pub(super) struct Driver {
     pub(super) watchdog: Option<Watchdog>,
     pub(super) state: StateFile,
     recorder: Option<Recorder>,
-    pub(super) sparing: Sparing,
+    pub(super) noise: Noise<Said>,
     pub(super) fifo: Fifo,
     signals: Signals,
 }
@@ -152,6 +157,7 @@ impl Driver {
             places: Places::new(paths),
             control,
             api: Api::new(&config.apiauth),
+            waiting: Waiting::default(),
             fifo,
             signals: Signals::listen()?,
             remembered,
@@ -160,6 +166,7 @@ impl Driver {
             notices: Notices::default(),
             journal: Journal::open(&paths.journal(), &log),
             runs: BTreeMap::new(),
+            unrunnable: BTreeMap::new(),
             lateness: Lateness::default(),
             lookout: Lookout::default(),
             alarm: Alarm::new()?,
@@ -172,7 +179,7 @@ impl Driver {
             watchdog,
             state,
             recorder,
-            sparing: Sparing::default(),
+            noise: Noise::default(),
             net,
             options,
             config,
@@ -199,19 +206,21 @@ impl Driver {
         loop {
             // A node that leaves in order waits for those beside it.
             if let Some(code) = self.exit.filter(|code| *code != 0 || self.company.is_over()) {
+                self.say_all();
                 self.links.flush(Duration::from_millis(300)).await;
                 self.guardian.say(&[ENDS, code]);
                 return code;
             }
             let woken = self.wait().await;
             self.react(woken);
+            self.let_speak();
         }
     }
 
     /// The status page, where one is wanted.
     pub(super) fn serve_page(&mut self) {
         if let Some(address) = self.config.latido.listen
-            && let Err(error) = self.control.serve_page(address)
+            && let Err(error) = self.control.serve_page(address, &self.config.settings.me)
         {
             self.log.warn(format!("listen {address}: {error}: no status page"));
         }
@@ -229,7 +238,7 @@ impl Driver {
             runs = self.orphans.gone() => Woken::OrphansGone(runs),
             news = self.company.next() => Woken::Company(news),
             question = self.control.next() => Woken::Control(question),
-            text = self.fifo.next() => Woken::Fifo(text),
+            text = self.fifo.next(), if !self.waiting.is_tight() => Woken::Fifo(text),
             // By chance, so that neither a flood of packets nor one of requests starves the other.
             woken = async {
                 tokio::select! {
@@ -249,6 +258,8 @@ impl Driver {
             self.guardian.next_attempt(),
             self.company.next_deadline(),
             self.wants.next_attempt(),
+            self.next_look_for_room(),
+            self.noise.next(),
         ]
         .into_iter()
         .flatten()
@@ -300,7 +311,10 @@ impl Driver {
             self.links.retry();
         }
         let conflicts = self.net.as_mut().map(|net| net.repeat(now)).unwrap_or_default();
-        conflicts.iter().for_each(|conflict| self.on_conflict(conflict));
+        conflicts.into_iter().for_each(|conflict| self.on_conflict(conflict));
+        if self.noise.next().is_some_and(|at| at <= now) {
+            self.say_what_was_held_back();
+        }
         if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
             self.lateness.note(now, now.since(due));
             self.tell(Event::Tick);
@@ -385,20 +399,8 @@ impl Driver {
         for result in self.intake.take(&medium, stream, self.links.bytes()) {
             match result {
                 Ok(message) => self.tell(Event::Message { medium: medium.clone(), at, message }),
-                Err(reject) => self.on_reject(&medium, &reject),
+                Err(reject) => self.on_reject(&medium, reject),
             }
-        }
-    }
-
-    fn on_reject(&mut self, medium: &MediumId, reject: &Reject) {
-        let now = self.clock.mono();
-        if !self.config.log_badpack {
-            return;
-        }
-        let (cause, text) = (format!("{medium} {}", reject.cause().as_str()), format!("{medium}: {reject}"));
-        if let Some(phrase) = self.sparing.phrase(now, &cause, &text) {
-            reject.original().into_iter().for_each(|original| self.log.warn(original));
-            self.log.warn(phrase);
         }
     }
 
@@ -413,8 +415,12 @@ impl Driver {
                 let what = if message.kind() == Kind::HbTakeover { "hb_takeover" } else { "hb_standby" };
                 self.keep_request("a program on this machine", &format!("{what} {set}"));
             }
-            self.tell(Event::Local(message));
+            if self.may_be_said(&message, "a program on this machine") {
+                self.tell(Event::Local(message));
+            }
         }
+        // Who writes here waits, too.
+        self.has_room();
     }
 
     fn on_signal(&mut self, signal: Signal) {

@@ -1,6 +1,7 @@
 //! The journal on disk behind `latido events` and `latido why` (`journal`): bounded, and never in the way.
 //!
-//! Two files of at most a megabyte each. What cannot be written is lost, and said once: a full disk stops no heartbeat.
+//! Two files of at most a megabyte each: what is full is thinned out into the older one, moves and the rest each to half of
+//! it. What cannot be written is lost, and said once: a full disk stops no heartbeat.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -11,13 +12,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::journal::Entry;
+use crate::journal::{self, Entry};
 
 use super::disk::Disk;
 use super::files;
 use super::logging::Log;
 
 const MOST_BYTES: u64 = 1_000_000;
+/// Of the older file, for what moved groups; as much is for everything else.
+const QUOTA: usize = 500_000;
+const MODE: u32 = 0o640;
 
 /// The way to the file.
 #[derive(Debug)]
@@ -66,17 +70,34 @@ impl Drop for Journal {
 impl Pages {
     fn reopen(&mut self) {
         let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
-        let opened = OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(flags).open(&self.path);
+        let opened = OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(flags).open(&self.path);
         let length = |file: &File| file.metadata().ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len());
         self.written = opened.as_ref().ok().and_then(length).unwrap_or(0);
         self.file = opened.ok().filter(|file| length(file).is_some());
         self.file.iter().for_each(files::share_with_clients);
     }
 
+    /// Makes one older file of both. What cannot be done leaves the newer of them as the older.
+    fn thin_out(&self) {
+        let older = previous(&self.path);
+        let read = |path: &Path| files::read_bounded(path, 2 * MOST_BYTES).unwrap_or_default();
+        let bytes = [read(&older), read(&self.path)].concat();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().collect();
+        let kept: String = journal::thin_out(&lines, QUOTA).into_iter().flat_map(|line| [line, "\n"]).collect();
+        let written = files::replace_unsynced(&older, kept.as_bytes(), MODE)
+            .and_then(|()| File::open(&older))
+            .map(|file| files::share_with_clients(&file))
+            .and_then(|()| files::remove_leftover(&self.path));
+        if written.is_err() {
+            let _ = fs::rename(&self.path, &older);
+        }
+    }
+
     /// The error, a sentence, comes once for each time it stops working.
     fn write(&mut self, line: &[u8]) -> Result<(), String> {
         if self.written > MOST_BYTES {
-            let _ = fs::rename(&self.path, previous(&self.path));
+            self.thin_out();
             self.reopen();
         }
         let result = match &mut self.file {
@@ -140,6 +161,26 @@ mod tests {
         let size = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
         assert!(size(&path) > 0 && size(&path) < MOST_BYTES + 2000);
         assert!(size(&previous(&path)) < MOST_BYTES + 2000);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn no_flood_pushes_a_move_out_of_the_journal_and_one_of_an_older_release_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("latido-events");
+        let entry = |event: &str, text: String| Entry { event: event.to_owned(), text, ..Entry::default() };
+        let old = serde_json::to_string(&entry("group-held", "before".to_owned())).unwrap();
+        fs::write(previous(&path), format!("{old}\n")).unwrap();
+        let journal = Journal::open(&path, &log());
+        journal.write(&entry("group-held", "now".to_owned()));
+        for _ in 0..5000 {
+            journal.write(&entry("address-conflict", "x".repeat(1000)));
+        }
+        let all = fs::read_to_string(previous(&path)).unwrap() + &fs::read_to_string(&path).unwrap();
+        let moves: Vec<String> =
+            all.lines().filter_map(journal::parse).filter(|e| e.event == "group-held").map(|e| e.text).collect();
+        assert_eq!(moves, ["before", "now"]);
+        assert!(u64::try_from(all.len()).unwrap() < 2 * MOST_BYTES + 4000);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 

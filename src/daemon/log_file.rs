@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::directories::client_user;
-use super::read_config::trusted_owner;
+use super::trust::trusted_owner;
 
 /// So many links after one another are followed.
 const MOST_LINKS: usize = 16;

@@ -3,22 +3,20 @@
 //! Never waits: a syslog that does not read loses the line, files and terminals are left to the disk's thread (`disk`)
 //! once there is a loop to hold up. Never prints control characters that came from outside.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::api::facility_number;
 use crate::clock::Clock;
 use crate::cluster::{Level, LogLine, Program};
 use crate::config::LogTargets;
+use crate::printable;
 use crate::sys;
-use crate::time::{Mono, Wall};
+use crate::time::Wall;
 
 use super::disk::Disk;
 use super::{directories, log_file};
@@ -176,7 +174,7 @@ impl Log {
     /// The same, under the name of whoever wrote it in the original.
     pub(super) fn write_line(&self, line: &LogLine) {
         let wall = self.0.clock.now().wall;
-        let text = printable(&line.text);
+        let text = printable::line(&line.text).into_owned();
         self.sinks().write(wall, &LogLine { text, ..line.clone() });
     }
 
@@ -418,64 +416,8 @@ const fn severity(level: Level) -> u8 {
     }
 }
 
-/// The text on one line: what is not printable is shown by its number, so that nobody outside can forge a line.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\t' {
-            let _ = write!(out, "\\x{:02x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
-}
-
-/// Lets each cause speak once a second and counts the rest: rubbish from the network must not fill a disk.
-#[derive(Debug, Default)]
-pub(super) struct Sparing {
-    causes: BTreeMap<String, Repeats>,
-}
-
-#[derive(Debug)]
-struct Repeats {
-    spoken: Mono,
-    unspoken: u64,
-}
-
-impl Sparing {
-    const INTERVAL: Duration = Duration::from_secs(1);
-    /// Causes are named by our own code, yet some carry a name from outside.
-    const MOST: usize = 256;
-
-    /// Whether this cause may speak now; if so, how many times it was silent since it last did.
-    pub(super) fn admit(&mut self, now: Mono, cause: &str) -> Option<u64> {
-        if let Some(repeats) = self.causes.get_mut(cause) {
-            if now.since(repeats.spoken) < Self::INTERVAL {
-                repeats.unspoken += 1;
-                return None;
-            }
-            repeats.spoken = now;
-            return Some(std::mem::take(&mut repeats.unspoken));
-        }
-        if self.causes.len() >= Self::MOST {
-            self.causes.clear();
-        }
-        self.causes.insert(cause.to_owned(), Repeats { spoken: now, unspoken: 0 });
-        Some(0)
-    }
-
-    /// The sentence with the count of its silent repetitions, or nothing while it is to be silent.
-    pub(super) fn phrase(&mut self, now: Mono, cause: &str, text: &str) -> Option<String> {
-        self.admit(now, cause).map(|unspoken| match unspoken {
-            0 => text.to_owned(),
-            n => format!("{text} ({n} more like this before)"),
-        })
-    }
 }
 
 #[cfg(test)]
@@ -584,26 +526,12 @@ mod tests {
 
     #[test]
     fn nobody_outside_can_forge_a_line() {
-        assert_eq!(printable("a\nNov 20 b\u{1b}[0m"), "a\\x0aNov 20 b\\x1b[0m");
+        assert_eq!(printable::line("a\nNov 20 b\u{1b}[0m"), "a\\x0aNov 20 b\\x1b[0m");
     }
 
     #[test]
     fn facilities_have_their_numbers() {
         assert_eq!(["local0", "local7", "daemon", "kern"].map(facility_number), [128, 184, 24, 0].map(Some));
         assert_eq!(["none", "local8", "LOCAL0", ""].map(facility_number), [None; 4]);
-    }
-
-    #[test]
-    fn a_repeated_cause_speaks_once_a_second_and_counts() {
-        let mut sparing = Sparing::default();
-        let at = |ms| Mono::at(Duration::from_millis(ms));
-        assert_eq!(sparing.phrase(at(0), "x", "bad"), Some("bad".to_owned()));
-        assert_eq!(sparing.phrase(at(500), "x", "bad"), None);
-        assert_eq!(sparing.phrase(at(600), "y", "other"), Some("other".to_owned()));
-        assert_eq!(sparing.phrase(at(1000), "x", "bad"), Some("bad (1 more like this before)".to_owned()));
-        for n in 0..1000 {
-            sparing.admit(at(2000), &n.to_string());
-        }
-        assert!(sparing.causes.len() <= Sparing::MOST);
     }
 }

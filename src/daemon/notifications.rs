@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::AutoFailback;
+use crate::cluster::{AutoFailback, Level};
 use crate::haresources::{Exit, Outcome};
 use crate::wire::{Kind, Message, Value, field};
 
@@ -14,11 +14,17 @@ use super::child::{Call, Ended, Output};
 use super::driver::Driver;
 use super::environment::Environment;
 use super::rc_d::{self, Script};
+use super::trust;
 
 /// A notification script that takes longer is ended: the next one waits for it.
 const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
 /// More waiting notifications than this help nobody.
 const MOST_NOTIFICATIONS: usize = 200;
+/// Of one type no more wait: who floods with one leaves room for the others.
+const MOST_OF_A_TYPE: usize = 50;
+
+/// More fields than any message of a daemon has.
+const MOST_FIELDS: usize = 100;
 
 /// One that waits for its turn.
 #[derive(Debug)]
@@ -48,17 +54,31 @@ impl Notifications {
     }
 }
 
+/// Each field as `HA_<field>`, as far as there is room; none replaces what scripts go by.
+fn add_fields(environment: &mut Environment, message: &Message) {
+    let text = |(name, value): (_, &Value)| match value {
+        Value::Text(text) if name != field::AUTH => Some((name, text.clone())),
+        Value::Text(_) | Value::Binary(_) | Value::Opaque { .. } => None,
+    };
+    for (name, value) in message.fields().filter_map(text).take(MOST_FIELDS) {
+        environment.add_from_outside(&format!("HA_{name}"), &value);
+    }
+}
+
 impl Driver {
     pub(super) fn notify(&mut self, message: Message) {
         let kind = message.kind();
         let mut program = match self.places.notification(kind.as_str()) {
             Ok(Some(program)) => program,
             Ok(None) => return,
-            Err(why) => return self.log.error(why),
+            Err(why) => return self.log_noise("rc.d", kind.as_str(), Level::Error, why),
         };
         let script = match rc_d::script(&kind, &program) {
             Ok(script) => script,
-            Err(error) => return self.log.error(format!("{}: {error}: not run", program.display())),
+            Err(error) => {
+                let why = format!("{}: {error}: not run", program.display());
+                return self.log_noise("rc.d", kind.as_str(), Level::Error, why);
+            }
         };
         let mut hands = None;
         match script {
@@ -79,12 +99,18 @@ impl Driver {
                 }
                 Err(why) => {
                     let program = program.display();
-                    return self.log.error(format!("{program} is not run: it could start groups a second time: {why}"));
+                    let why = format!("{program} is not run: it could start groups a second time: {why}");
+                    return self.log_noise("rc.d", kind.as_str(), Level::Error, why);
                 }
             },
         }
-        if self.notifications.waiting.len() < MOST_NOTIFICATIONS {
-            self.notifications.waiting.push_back(Waiting { message, program, hands });
+        let waiting = &mut self.notifications.waiting;
+        let of_its_type = waiting.iter().filter(|other| other.message.kind() == kind).count();
+        if waiting.len() < MOST_NOTIFICATIONS && of_its_type < MOST_OF_A_TYPE {
+            waiting.push_back(Waiting { message, program, hands });
+        } else {
+            let why = format!("rc.d/{kind} is not run for a message: too many wait for their turn");
+            self.log_noise("rc.d", "too many", Level::Warn, why);
         }
         self.run_next_notification();
     }
@@ -108,14 +134,22 @@ impl Driver {
             let Some(Waiting { message, program, hands }) = self.notifications.waiting.pop_front() else { return };
             let kind = message.kind().as_str().to_owned();
             let environment = self.environment_of(&message, hands.as_deref());
+            // Time has passed since it was looked at.
+            if let Err(why) = trust::refuse(&program) {
+                self.log.error(why);
+                continue;
+            }
             // As the original spells it, which is what the script sees as its own name.
-            let dir = environment.get("HA_RCDIR").map(PathBuf::from);
+            let dir = self.environment.get("HA_RCDIR").map(PathBuf::from);
             let program = dir.zip(program.file_name()).map(|(dir, name)| dir.join(name)).unwrap_or(program);
             let call = Call { program: program.into_os_string(), name: None, arguments: vec![kind.clone().into()] };
             let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
             match self.children.start(&call, Output::Log, NOTIFY_LIMIT, &environment, ended) {
                 Ok(_) => (self.notifications.running, self.notifications.hands_run) = (true, hands.is_some()),
-                Err(error) => self.log.error(format!("cannot run {}: {error}", call.program.to_string_lossy())),
+                Err(error) => {
+                    let why = format!("cannot run {}: {error}", call.program.to_string_lossy());
+                    self.log_noise("rc.d", "start", Level::Error, why);
+                }
             }
         }
     }
@@ -123,13 +157,7 @@ impl Driver {
     /// What the script for a message finds around it (`resources.md` 6).
     fn environment_of(&self, message: &Message, hands: Option<&Path>) -> Environment {
         let mut environment = self.environment.clone();
-        for (name, value) in message.fields() {
-            if let Value::Text(text) = value
-                && name != field::AUTH
-            {
-                environment.set(&format!("HA_{name}"), text);
-            }
-        }
+        add_fields(&mut environment, message);
         // The status of this node, whatever its name suggests.
         environment.set("HA_OSTATUS", self.cluster.local_status().as_str());
         if self.config.settings.auto_failback != AutoFailback::Legacy {
@@ -143,7 +171,7 @@ impl Driver {
 
     pub(super) fn on_notified(&mut self, kind: &str, exit: &Exit) {
         if *exit != Exit::Code(0) {
-            self.log.info(format!("rc.d/{kind}: {exit}"));
+            self.log_noise("rc.d", kind, Level::Info, format!("rc.d/{kind}: {exit}"));
         }
         (self.notifications.running, self.notifications.hands_run) = (false, false);
         self.run_next_notification();

@@ -18,7 +18,7 @@ use super::carrier;
 use super::child::{Call, Ended, Output};
 use super::driver::Driver;
 use super::files::random_seed;
-use super::lookup::refuse_writable;
+use super::trust;
 
 /// RFC 3261 17.1.2.2: an unreliable request is repeated after T1, then ever more slowly.
 const T1: Duration = Duration::from_millis(500);
@@ -50,7 +50,7 @@ impl Driver {
 
     fn probe_with_command(&mut self, job: JobId, words: &[String], limit: Duration) -> Result<(), String> {
         let Some((program, rest)) = words.split_first() else { return Err("an empty command".to_owned()) };
-        refuse_writable(Path::new(program))?;
+        trust::refuse(Path::new(program))?;
         let call = Call { program: program.into(), name: None, arguments: rest.iter().map(Into::into).collect() };
         let ended = move |outcome| Ended::Resource(job, outcome);
         let result = self.children.start_job(job, &call, Output::Kept, limit, &self.environment, ended);
@@ -94,15 +94,20 @@ async fn sip(target: &str) -> Result<String, String> {
     let mut answer = [0; 2048];
     loop {
         socket.send(request.as_bytes()).await.map_err(said)?;
-        tokio::select! {
-            received = socket.recv(&mut answer) => {
-                let text = String::from_utf8_lossy(&answer[..received.map_err(said)?]).into_owned();
-                if is_answer(&text, id) {
-                    return Ok(text.lines().next().unwrap_or_default().to_owned());
+        let mut patience = std::pin::pin!(sleep(pause));
+        // What is no answer to us is no reason to ask again sooner.
+        loop {
+            tokio::select! {
+                received = socket.recv(&mut answer) => {
+                    let text = String::from_utf8_lossy(&answer[..received.map_err(said)?]).into_owned();
+                    if is_answer(&text, id) {
+                        return Ok(text.lines().next().unwrap_or_default().to_owned());
+                    }
                 }
+                () = &mut patience => break,
             }
-            () = sleep(pause) => pause *= 2,
         }
+        pause *= 2;
     }
 }
 
@@ -161,6 +166,31 @@ mod tests {
         };
         let (said, ()) = tokio::join!(sip(&target), answering);
         assert_eq!(said.unwrap(), "SIP/2.0 503 Service Unavailable");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_other_packets_makes_us_ask_no_more_often() {
+        let server = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let target = server.local_addr().unwrap().to_string();
+        let flooding = async {
+            let mut bytes = [0; 2048];
+            let (n, from) = server.recv_from(&mut bytes).await.unwrap();
+            let first = String::from_utf8_lossy(&bytes[..n]).into_owned();
+            for _ in 0..1000 {
+                server.send_to(b"SIP/2.0 200 OK\r\nCall-ID: 00@x\r\n\r\n", from).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let mut asked = 1;
+            while server.try_recv_from(&mut bytes).is_ok() {
+                asked += 1;
+            }
+            let call = first.lines().find(|line| line.starts_with("Call-ID")).unwrap();
+            server.send_to(format!("SIP/2.0 200 OK\r\n{call}\r\n\r\n").as_bytes(), from).await.unwrap();
+            asked
+        };
+        let (said, asked) = tokio::join!(sip(&target), flooding);
+        assert_eq!(said.unwrap(), "SIP/2.0 200 OK");
+        assert!(asked < 10, "asked {asked} times");
     }
 
     #[tokio::test]

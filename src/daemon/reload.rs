@@ -1,12 +1,13 @@
 //! SIGHUP: the configuration read again while the node runs (`config.md` 5, 7).
 
-use crate::cluster::Event;
+use crate::cluster::{Event, NodeView, Status};
 use crate::config::Config;
 
 use super::driver::Driver;
 use super::environment::Environment;
 use super::in_force::{self, Changed};
 use super::read_config::{self, Options};
+use super::start::tell;
 use super::wants::Want;
 
 impl Driver {
@@ -16,15 +17,19 @@ impl Driver {
         self.environment.log.look_later();
         let read =
             Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
-        let (sources, config) = read_config::load_with(&self.options.paths, &read);
+        let (mut sources, config) = read_config::load_with(&self.options.paths, &read);
         match config {
             Err(problems) => {
                 problems.iter().for_each(|problem| self.log.error(problem.to_string()));
                 self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
             }
             Ok(config) => {
+                if let Some(why) = self.deaf_to_it(&config) {
+                    self.log.error(why);
+                    return self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
+                }
                 self.say_what_changed(in_force::changed(&self.options.paths, &read, &sources));
-                config.warnings.iter().for_each(|warning| self.log.warn(warning.to_string()));
+                config.warnings.iter().for_each(|problem| tell(&self.log, problem));
                 for what in waits_for_a_start(&self.config, &config) {
                     self.log.warn(format!("{what} changed: that takes effect at the next start."));
                 }
@@ -39,16 +44,34 @@ impl Driver {
                 if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
                     self.log.write(level, text);
                 }
+                self.company.try_refused(self.clock.mono());
                 self.wants.remove(Want::Files);
                 let kept = in_force::keep(&self.options.paths, &sources);
                 self.complain(kept);
                 self.tell(Event::Reconfigure(Box::new(fresh)));
             }
         }
+        sources.forget_keys();
     }
 }
 
 impl Driver {
+    /// Why the other node, as we know it, would hear nothing of us any more, and take over what runs here.
+    fn deaf_to_it(&self, config: &Config) -> Option<String> {
+        let method = config.keyring.signing_method().filter(|method| method.is_latido_only())?;
+        let view = self.cluster.view(self.clock.mono());
+        let is_original = |node: &&NodeView| {
+            let is_there = matches!(node.status, Status::Up | Status::Active);
+            !node.is_me && !node.is_ping && is_there && !node.is_latido
+        };
+        let name = &view.nodes.iter().find(is_original)?.name;
+        Some(format!(
+            "authkeys: key {} uses {method}, which only Latido knows, and {name} runs heartbeat: it would believe nothing we \
+             say and take over. Sign with sha1 until {name} is a Latido too",
+            config.keyring.signing_id()
+        ))
+    }
+
     /// The phrases scripts wait for after a reload. The original goes by the times of the files, we by what they say.
     fn say_what_changed(&self, changed: Option<Changed>) {
         let Some(changed) = changed else { return self.log.info("Rereading authentication file.") };

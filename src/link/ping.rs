@@ -68,11 +68,18 @@ impl Ping {
     /// Waits for an answer.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Echo>> {
         for v6 in [false, true] {
+            let mut foreign = 0;
             while let Some(inbox) = self.inbox(v6) {
+                if foreign == FOREIGN {
+                    // They come faster than we throw them away: whatever else is due has its turn first.
+                    cx.waker().wake_by_ref();
+                    break;
+                }
                 let Poll::Ready(got) = inbox.poll(cx, buffer) else { break };
                 if let Some(echo) = self.recognise(got?, v6, buffer) {
                     return Poll::Ready(Ok(echo));
                 }
+                foreign += 1;
             }
         }
         Poll::Pending

@@ -16,6 +16,9 @@ use crate::sys;
 /// The kernel's reports of links and of IPv4 addresses that come, change and go (linux/rtnetlink.h).
 const GROUPS: u32 = 0x1 | 0x10;
 
+/// So many reports are read in one go.
+const AT_ONCE: usize = 64;
+
 /// A subscription to those reports.
 #[derive(Debug)]
 pub(super) struct Watcher(AsyncFd<OwnedFd>);
@@ -32,13 +35,22 @@ impl Watcher {
     /// Ready when something changed since the last time.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut changed = false;
-        while let Poll::Ready(Ok(mut ready)) = self.0.poll_read_ready(cx) {
+        let mut more = true;
+        for _ in 0..AT_ONCE {
+            let Poll::Ready(Ok(mut ready)) = self.0.poll_read_ready(cx) else {
+                more = false;
+                break;
+            };
             match recv(ready.get_inner().as_raw_fd(), &mut [0; 16], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC) {
                 // Too many reports at once are a report too.
                 Ok(_) | Err(Errno::ENOBUFS) => changed = true,
                 Err(Errno::EINTR) => {}
                 Err(_) => ready.clear_ready(),
             }
+        }
+        if more {
+            // Interfaces that come and go without end hold up nothing else.
+            cx.waker().wake_by_ref();
         }
         if changed { Poll::Ready(()) } else { Poll::Pending }
     }

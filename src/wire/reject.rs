@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::auth::KeyId;
+use crate::auth::{KeyId, Method};
 use crate::names::NodeName;
 
 /// One refusal.
@@ -27,6 +27,17 @@ pub enum Reject {
     BadSignature {
         /// The key number it carries.
         key: KeyId,
+        /// Whom it says it is from; anybody can write that.
+        claimed: Option<NodeName>,
+    },
+    /// Signed by another method than that of our key with its number.
+    OtherMethod {
+        /// The number.
+        key: KeyId,
+        /// How it was signed, by the look of it.
+        theirs: Method,
+        /// What our `authkeys` says.
+        ours: Method,
         /// Whom it says it is from; anybody can write that.
         claimed: Option<NodeName>,
     },
@@ -70,7 +81,7 @@ pub enum Cause {
     NoSignature,
     /// [`Reject::UnknownKey`]
     UnknownKey,
-    /// [`Reject::BadSignature`]
+    /// [`Reject::BadSignature`] and [`Reject::OtherMethod`]
     BadSignature,
     /// [`Reject::Malformed`]
     Malformed,
@@ -108,7 +119,7 @@ impl Reject {
             Reject::NotAMessage => Cause::NotAMessage,
             Reject::NoSignature(_) => Cause::NoSignature,
             Reject::UnknownKey { .. } => Cause::UnknownKey,
-            Reject::BadSignature { .. } => Cause::BadSignature,
+            Reject::BadSignature { .. } | Reject::OtherMethod { .. } => Cause::BadSignature,
             Reject::Malformed(_) => Cause::Malformed,
         }
     }
@@ -120,7 +131,8 @@ impl Reject {
         match self {
             Reject::NoSignature(claimed)
             | Reject::UnknownKey { claimed, .. }
-            | Reject::BadSignature { claimed, .. } => {
+            | Reject::BadSignature { claimed, .. }
+            | Reject::OtherMethod { claimed, .. } => {
                 let node = claimed.as_ref().map_or("?", NodeName::as_str);
                 Some(format!("string2msg_ll: node [{node}] failed authentication"))
             }
@@ -151,12 +163,28 @@ impl fmt::Display for Reject {
                 format!("message with a wrong signature: authkeys differ in key {key}, or bytes were changed"),
                 claimed,
             ),
+            Reject::OtherMethod { key, theirs, ours, claimed } => (
+                format!("message signed with {theirs}, while key {key} of our authkeys is {ours}: {}", remedy(*ours)),
+                claimed,
+            ),
         };
         f.write_str(&text)?;
         match claimed {
             Some(node) => write!(f, " (it says it is from {node})"),
             None => Ok(()),
         }
+    }
+}
+
+/// What to do when the other node signs by another method.
+fn remedy(ours: Method) -> String {
+    let same = "copy authkeys from one node to the other (latido propagate) and reread it on both (kill -HUP)";
+    if ours.is_latido_only() {
+        format!(
+            "only Latido knows {ours}. If the other node is a Latido, {same}; if it is a heartbeat, sign with sha1 on both"
+        )
+    } else {
+        same.to_owned()
     }
 }
 

@@ -64,7 +64,7 @@ fn auth_naming_no_key_lists_the_keys_there_are() {
 
 #[test]
 fn every_broken_line_is_reported_in_one_run() {
-    let (ring, problems) = read("auth one\n16 sha1 s3cr3t\n1 sha256 s3cr3t\n2 sha1\n3 crc # none\nnonsense\n4\n");
+    let (ring, problems) = read("auth one\n16 sha1 s3cr3t\n1 sha512 s3cr3t\n2 sha1\n3 crc # none\nnonsense\n4\n");
     assert_eq!(ring, None);
     let lines: Vec<_> = problems.iter().map(|p| p.place.as_ref().map(|place| place.line)).collect();
     assert_eq!(lines, [1, 2, 3, 4, 5, 6, 7].map(Some));
@@ -74,7 +74,7 @@ fn every_broken_line_is_reported_in_one_run() {
         [
             "Invalid auth line [...] in /etc/ha.d//authkeys",
             "Invalid authnum [16] in /etc/ha.d//authkeys",
-            "Invalid authtype [sha256]",
+            "Invalid authtype [sha512]",
             "Auth method [sha1] requires a key",
             "Auth method [crc] doesn't use a key",
             "Auth line [...] is invalid.",
@@ -157,7 +157,7 @@ fn no_complaint_repeats_a_secret_wherever_it_stands() {
         let text = format!("auth 1\n{line}\n");
         let said = format!("{} {:?}", complaints(&text), read(&text));
         assert!(!said.contains(secret), "{line}: {said}");
-        let shown = redact(&SourceText::new("authkeys", text.clone())).text;
+        let shown = redact(&SourceText::new("authkeys", text.clone())).text.clone();
         assert!(!shown.contains(secret), "{shown}");
         assert_eq!(shown.len(), text.len());
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::auth::Method;
 use crate::config::{Config, MediumSpec, smallest_keepalive};
 use crate::link::{FarEnd, LineReport, Patience, test_line};
 
@@ -19,7 +20,7 @@ fn lines(config: &Config) -> Vec<(&str, u32)> {
 /// What the lines could carry, without touching them.
 pub(super) fn judge_speed(config: &Config, findings: &mut Findings) {
     for (device, baud) in lines(config) {
-        let least = smallest_keepalive(baud / 10);
+        let least = smallest_keepalive(baud / 10, config.keyring.signing_method());
         // Too little is a warning of `latido check`, which was told already.
         if config.settings.keepalive >= least {
             let what = format!("{device} at {baud} baud carries a keepalive of {} ms and longer", least.as_millis());
@@ -38,7 +39,7 @@ pub(super) fn test(config: &Config, lock_dir: &Path, wait: Duration, findings: &
     };
     for (device, baud) in lines(config) {
         match test_line(device, baud, lock_dir, std::process::id(), patience) {
-            Ok(report) => tell(device, baud, keepalive, &report, findings),
+            Ok(report) => tell(config, (device, baud), &report, findings),
             Err(error) => {
                 findings.fail("line", format!("{device}: {error}"), "end what uses it, or correct serial in ha.cf");
             }
@@ -46,7 +47,7 @@ pub(super) fn test(config: &Config, lock_dir: &Path, wait: Duration, findings: &
     }
 }
 
-fn tell(device: &str, baud: u32, keepalive: Duration, report: &LineReport, findings: &mut Findings) {
+fn tell(config: &Config, (device, baud): (&str, u32), report: &LineReport, findings: &mut Findings) {
     let wires = match report.clear_to_send {
         None => "no CTS on this kind of port",
         Some(true) => "CTS raised",
@@ -67,7 +68,8 @@ fn tell(device: &str, baud: u32, keepalive: Duration, report: &LineReport, findi
         findings.fail("line", what, remedy);
     }
     if let Some(rate) = report.bytes_per_second {
-        speed(device, baud, keepalive, rate, findings);
+        let (keepalive, signing) = (config.settings.keepalive, config.keyring.signing_method());
+        speed((device, baud), (keepalive, signing), rate, findings);
     }
 }
 
@@ -87,9 +89,14 @@ fn silent(device: &str, baud: u32, report: &LineReport, wires: &str, findings: &
     findings.fail("line", format!("{device}: nothing comes back ({wires})"), remedy);
 }
 
-fn speed(device: &str, baud: u32, keepalive: Duration, rate: u32, findings: &mut Findings) {
+fn speed(
+    (device, baud): (&str, u32),
+    (keepalive, signing): (Duration, Option<Method>),
+    rate: u32,
+    findings: &mut Findings,
+) {
     let nominal = baud / 10;
-    let least = smallest_keepalive(rate.min(nominal));
+    let least = smallest_keepalive(rate.min(nominal), signing);
     let carries = format!("{device}: {rate} bytes/s: a keepalive of {} ms and longer", least.as_millis());
     if keepalive < least {
         let remedy =
@@ -109,8 +116,12 @@ mod tests {
 
     #[test]
     fn the_smallest_keepalive_is_twice_a_message_and_agrees_with_check() {
-        assert_eq!(smallest_keepalive(1920).as_millis(), 214);
-        assert_eq!(smallest_keepalive(11520).as_millis(), 36);
-        assert!(smallest_keepalive(0) > Duration::from_secs(400));
+        let sha1 = Some(Method::Sha1);
+        assert_eq!(smallest_keepalive(1920, sha1).as_millis(), 214);
+        assert_eq!(smallest_keepalive(11520, sha1).as_millis(), 36);
+        assert!(smallest_keepalive(0, sha1) > Duration::from_secs(400));
+        // 24 more digits twice.
+        assert_eq!(smallest_keepalive(1920, Some(Method::Sha256)).as_millis(), 239);
+        assert_eq!(smallest_keepalive(1920, Some(Method::Crc)), smallest_keepalive(1920, None));
     }
 }

@@ -79,7 +79,7 @@ impl Pair {
     /// Ten heartbeats before a death; a beat slower than a second saves nothing, and a serial line has its limit.
     fn keepalive_ms(&self) -> u32 {
         let wanted = self.deadtime.saturating_mul(100).min(1000);
-        let carried = if self.serial.is_empty() { 0 } else { smallest_keepalive(self.baud / 10).as_millis() };
+        let carried = if self.serial.is_empty() { 0 } else { smallest_keepalive(self.baud / 10, None).as_millis() };
         wanted.max(u32::try_from(carried).unwrap_or(u32::MAX))
     }
 
