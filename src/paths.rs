@@ -11,8 +11,10 @@ pub struct Paths {
     pub init_dir: PathBuf,
     /// `/var/lib/heartbeat`: `hb_generation`, `hb_uuid`, `fifo`, and our `latido-peers`
     pub lib_dir: PathBuf,
-    /// `/var/run/heartbeat`: our control socket `latido.sock`, and `rsctmp`
+    /// `/var/run/heartbeat`, which belongs to `hacluster`: what old programs look for there, and nothing else
     pub run_dir: PathBuf,
+    /// `/run/latido`, which is root's: our control socket, what one life leaves for the next, and `rsctmp`
+    pub own_dir: PathBuf,
     /// `/var/run/heartbeat.pid`
     pub pid_file: PathBuf,
     /// `/var/lock`: `LCK..ttyS0`
@@ -27,6 +29,7 @@ impl Paths {
             init_dir: "/etc/init.d".into(),
             lib_dir: "/var/lib/heartbeat".into(),
             run_dir: "/var/run/heartbeat".into(),
+            own_dir: "/run/latido".into(),
             pid_file: "/var/run/heartbeat.pid".into(),
             lock_dir: "/var/lock".into(),
         }
@@ -42,6 +45,7 @@ impl Paths {
             init_dir: "/etc/init.d".into(),
             lib_dir: dir.join("var/lib/heartbeat"),
             run_dir: dir.join("var/run/heartbeat"),
+            own_dir: dir.join("var/run/latido"),
             pid_file: dir.join("var/run/heartbeat.pid"),
             lock_dir: dir.join("var/lock"),
         }
@@ -77,6 +81,11 @@ impl Paths {
         self.ha_dir.join("rc.d")
     }
 
+    /// The functions that scripts of `resource.d` and `rc.d` read.
+    pub fn shellfuncs(&self) -> PathBuf {
+        self.ha_dir.join("shellfuncs")
+    }
+
     /// The FIFO scripts write messages into.
     pub fn fifo(&self) -> PathBuf {
         self.lib_dir.join("fifo")
@@ -89,7 +98,7 @@ impl Paths {
 
     /// Where agents note what runs; emptied by a reboot.
     pub fn rsctmp(&self) -> PathBuf {
-        self.run_dir.join("rsctmp")
+        self.own_dir.join("rsctmp")
     }
 
     /// The socket of the original's client library.
@@ -104,6 +113,6 @@ impl Paths {
 
     /// Our own control socket.
     pub fn control_socket(&self) -> PathBuf {
-        self.run_dir.join("latido.sock")
+        self.own_dir.join("latido.sock")
     }
 }

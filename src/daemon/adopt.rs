@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -17,7 +16,8 @@ use crate::names::JobId;
 use crate::paths::Paths;
 
 use super::in_force;
-use super::state::{Process, State, StateFile, boot};
+use super::process::Process;
+use super::state::{State, StateFile, boot};
 
 /// Between the request to end and the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -42,11 +42,11 @@ pub(super) struct Inheritance {
 impl Inheritance {
     /// Reads what was left. `alone`: the cluster has no other node; `hopeless`: we are only here to clean up; `was_here`:
     /// a daemon that has not left in order was here since the machine was started.
-    pub(super) fn take(run_dir: &Path, now: Duration, alone: bool, hopeless: bool, was_here: bool) -> Inheritance {
-        let found = of_this_boot(run_dir);
+    pub(super) fn take(own_dir: &Path, now: Duration, alone: bool, hopeless: bool, was_here: bool) -> Inheritance {
+        let found = of_this_boot(own_dir);
         let lost = found.is_none() && was_here && !hopeless;
         let state = found.unwrap_or_default();
-        let file = StateFile::new(run_dir, state.alive, state.patience);
+        let file = StateFile::new(own_dir, state.alive, state.patience);
         let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
         let orphans = Orphans::of(jobs);
         let clients = Orphans::of(state.clients.iter().map(|process| (*process, Duration::ZERO)));
@@ -68,8 +68,8 @@ pub(super) struct Left {
 
 impl Left {
     /// Looks at the notes; `was_here` as for [`Inheritance::take`]: then notes that are lost say nothing.
-    pub(super) fn look(run_dir: &Path, now: Duration, was_here: bool) -> Left {
-        let found = of_this_boot(run_dir);
+    pub(super) fn look(own_dir: &Path, now: Duration, was_here: bool) -> Left {
+        let found = of_this_boot(own_dir);
         let claims = found.as_ref().map_or(was_here, |state| state.kept.claims_anything());
         let state = found.unwrap_or_default();
         let is_late = matches!(judge(state, now, false, false), Past::Late(_));
@@ -79,11 +79,11 @@ impl Left {
 
 /// Whether something may run on this machine that a daemon which died had started: no time to refuse anything.
 pub fn something_runs(paths: &Paths) -> bool {
-    Left::look(&paths.run_dir, since_boot(), in_force::is_kept(paths)).claims
+    Left::look(&paths.own_dir, since_boot(), in_force::is_kept(paths)).claims
 }
 
-fn of_this_boot(run_dir: &Path) -> Option<State> {
-    StateFile::read(run_dir).filter(|state| state.boot == boot())
+fn of_this_boot(own_dir: &Path) -> Option<State> {
+    StateFile::read(own_dir).filter(|state| state.boot == boot())
 }
 
 fn judge(state: State, now: Duration, alone: bool, hopeless: bool) -> Past {
@@ -146,10 +146,9 @@ async fn see_off(process: Process, patience: Duration) {
     if ended_within(process, patience).await {
         return;
     }
-    let group = Pid::from_raw(process.pid);
-    let _ = killpg(group, Signal::SIGTERM);
+    process.signal_group(Signal::SIGTERM);
     if !ended_within(process, GRACE).await {
-        let _ = killpg(group, Signal::SIGKILL);
+        process.signal_group(Signal::SIGKILL);
         // Something in the kernel may hold it still; what it worked on is asked next.
         ended_within(process, GRACE).await;
     }

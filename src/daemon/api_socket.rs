@@ -5,16 +5,14 @@
 //! waits for them are bounded, and who does not read is dropped.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -23,11 +21,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::api::{Caller, Framer, Limits, Why, frame};
 use crate::names::ClientId;
 
-use super::files;
-use super::state::Process;
+use super::doorman::{self, Doorman, Place, Standing};
+use super::process::Process;
+use super::socket;
 
 /// All connections together, signed on or not.
 const MOST_CONNECTIONS: usize = 400;
+/// One in so many of them is root's alone, and so much of them is anybody else's share.
+const FOR_ROOT: usize = 8;
+const SHARE: usize = 4;
 /// Of the kernel's waiting line: who finds it full is told at once that there is no heartbeat. The original's is 128.
 const BACKLOG: i32 = 1024;
 /// No queue can become longer, whatever a client asks for.
@@ -78,8 +80,13 @@ pub(super) struct Connection {
     waiting: Arc<AtomicUsize>,
     longest_queue: usize,
     longest_body: Arc<AtomicUsize>,
+    /// A permit for each body that may be read behind the last one.
+    next: Arc<Semaphore>,
+    place: Arc<Place<u32>>,
     end: oneshot::Sender<()>,
     process: Option<Process>,
+    /// Who it was when it connected.
+    user: u32,
     audits: u8,
 }
 
@@ -93,15 +100,14 @@ pub(super) struct ApiSocket {
 }
 
 impl ApiSocket {
-    /// Listens at `path`, for everybody who can reach its directory; must be called inside the runtime.
+    /// Listens at `path`, for everybody who can reach its directory; must be called inside the runtime. `own_dir` is
+    /// where only root may write.
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub(super) fn open(path: &Path) -> io::Result<ApiSocket> {
+    pub(super) fn open(path: &Path, own_dir: &Path) -> io::Result<ApiSocket> {
         // Who runs here was settled by the pid file: what lies there is a leftover.
-        files::remove_leftover(path)?;
-        let listener = listen_at(path)?;
-        fs::set_permissions(path, Permissions::from_mode(0o777))?;
+        let listener = socket::listen(path, own_dir, 0o777, None, BACKLOG)?;
         // Short: each connection waits here with its next request, so that no one overtakes the others.
         let (sender, heard) = mpsc::channel(16);
         let listener = tokio::spawn(listen(listener, sender));
@@ -130,6 +136,20 @@ impl ApiSocket {
         self.connections.get(&client).map_or(Ok(()), |connection| connection.say(bytes))
     }
 
+    /// What a client said last is done: its next words may be read.
+    pub(super) fn go_on(&self, client: ClientId) {
+        if let Some(connection) = self.connections.get(&client) {
+            connection.next.add_permits(1);
+        }
+    }
+
+    /// It is signed on: it does not have to make room for somebody who is not.
+    pub(super) fn is_known(&self, client: ClientId) {
+        if let Some(connection) = self.connections.get(&client) {
+            connection.place.stands(Standing::Known);
+        }
+    }
+
     /// Changes what a connection may cost.
     pub(super) fn limit(&mut self, client: ClientId, limits: Limits) {
         if let Some(connection) = self.connections.get_mut(&client) {
@@ -138,11 +158,11 @@ impl ApiSocket {
         }
     }
 
-    /// Sends the client's process a signal, if it is still the one that connected.
+    /// Sends the client's process a signal, if it is still the one that connected, and its user's.
     pub(super) fn signal(&self, client: ClientId, signal: i32) {
-        let process = self.connections.get(&client).and_then(|connection| connection.process);
-        if let (Some(process), Ok(signal)) = (process.filter(|process| process.is_alive()), Signal::try_from(signal)) {
-            let _ = kill(Pid::from_raw(process.pid), signal);
+        let Some(Connection { process: Some(process), user, .. }) = self.connections.get(&client) else { return };
+        if let Ok(signal) = Signal::try_from(signal) {
+            process.signal_for(*user, signal);
         }
     }
 
@@ -203,70 +223,71 @@ impl Drop for ApiSocket {
     }
 }
 
-fn listen_at(path: &Path) -> io::Result<UnixListener> {
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM.nonblocking().cloexec(), None)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
-    socket.listen(BACKLOG)?;
-    UnixListener::from_std(std::os::unix::net::UnixListener::from(std::os::fd::OwnedFd::from(socket)))
-}
-
 async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let most = doorman::affordable(MOST_CONNECTIONS);
+    let door = Doorman::new(most, most / FOR_ROOT, (most / SHARE).max(1));
     let mut audit = interval(AUDIT);
     audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for number in 0.. {
-        let accepted = async {
-            // No place left: who comes waits in the kernel's line until somebody goes.
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        tokio::pin!(accepted);
-        let (place, stream) = loop {
-            tokio::select! {
-                accepted = &mut accepted => break accepted,
-                _ = audit.tick() => {
-                    if heard.send(Heard::Audit).await.is_err() {
-                        return;
-                    }
+    let mut number = 0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = audit.tick() => {
+                if heard.send(Heard::Audit).await.is_err() {
+                    return;
                 }
+                continue;
             }
         };
-        let Ok((stream, _)) = stream else {
+        let Ok((stream, _)) = accepted else {
             // Out of descriptors: the next attempt may find one.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let heard = heard.clone();
-        tokio::spawn(async move {
-            serve(ClientId(number), stream, heard).await;
-            drop(place);
-        });
+        let Some(caller) = caller(&stream) else { continue };
+        // No place left: who comes sees the connection closed.
+        let Some(place) = door.admit(caller.uid, caller.uid == 0) else { continue };
+        let (client, heard) = (ClientId(number), heard.clone());
+        number += 1;
+        tokio::spawn(serve(client, stream, caller, Arc::new(place), heard));
+        // Its first word is heard before the next one is let in.
+        tokio::task::yield_now().await;
     }
 }
 
-async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>) {
-    let Some(caller) = caller(&stream) else { return };
+async fn serve(
+    client: ClientId,
+    stream: UnixStream,
+    caller: Caller,
+    place: Arc<Place<u32>>,
+    heard: mpsc::Sender<Heard>,
+) {
     let stream = Arc::new(stream);
     let (outbox, queue) = mpsc::channel(LONGEST_QUEUE);
     let waiting = Arc::new(AtomicUsize::new(0));
     let (end, ended) = oneshot::channel();
     let longest_body = Arc::new(AtomicUsize::new(Limits::FIRST.body));
+    let next = Arc::new(Semaphore::new(0));
     let connection = Connection {
         stream: Arc::clone(&stream),
         outbox,
         waiting: Arc::clone(&waiting),
         longest_queue: Limits::FIRST.queue,
         longest_body: Arc::clone(&longest_body),
+        next: Arc::clone(&next),
+        place: Arc::clone(&place),
         end,
         process: Process::running(caller.pid),
+        user: caller.uid,
         audits: 0,
     };
     if heard.send(Heard::Connected { client, caller, connection }).await.is_err() {
         return;
     }
     let why = tokio::select! {
-        why = read(client, &stream, &longest_body, &heard) => why,
+        why = read(client, &stream, &longest_body, &next, &heard) => why,
         () = write(&stream, queue, &waiting) => Why::Eof,
+        () = place.out() => Why::Rubbish("its place went to somebody else: it was the one silent for longest".to_owned()),
         () = last_words(ended) => Why::Eof,
     };
     // Where it was we who ended it, nobody listens for this.
@@ -279,7 +300,13 @@ fn caller(stream: &UnixStream) -> Option<Caller> {
     Some(Caller { pid, uid: who.uid(), gid: who.gid() })
 }
 
-async fn read(client: ClientId, stream: &UnixStream, longest: &AtomicUsize, heard: &mpsc::Sender<Heard>) -> Why {
+async fn read(
+    client: ClientId,
+    stream: &UnixStream,
+    longest: &AtomicUsize,
+    next: &Semaphore,
+    heard: &mpsc::Sender<Heard>,
+) -> Why {
     let mut framer = Framer::default();
     let mut chunk = [0; 4096];
     loop {
@@ -297,6 +324,11 @@ async fn read(client: ClientId, stream: &UnixStream, longest: &AtomicUsize, hear
                 Ok(Some(body)) => {
                     if heard.send(Heard::Body { client, body }).await.is_err() {
                         return Why::Eof;
+                    }
+                    // Until that is done nothing more is read: who says more than there is room for waits, and only he.
+                    match next.acquire().await {
+                        Ok(permit) => permit.forget(),
+                        Err(_) => return Why::Eof,
                     }
                 }
                 Err(error) => return Why::Rubbish(error.to_string()),

@@ -1,13 +1,14 @@
 //! Carries out what `respawn` decides: starts the programs of `ha.cf` under their users, hears of their ends, ends them.
 //! A program a dead predecessor left running is ended first: two of the same would meet at the socket.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Gid, Pid, Uid, User, getgrouplist};
+use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid, User, getgrouplist};
 use tokio::task::JoinSet;
 
 use crate::cluster::Level;
@@ -20,9 +21,9 @@ use super::called::MYSELF;
 use super::child::with_core_files;
 use super::environment::Environment;
 use super::logging::Log;
-use super::lookup::executable;
+use super::process::Process;
 use super::respawn::{Clients, Ending, Order};
-use super::state::Process;
+use super::trust;
 
 /// The programs beside us.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Company {
     clients: Clients,
     tasks: JoinSet<(usize, Ending)>,
     before: Orphans,
+    /// When those that were started were: a number alone may be another one's after the end.
+    known: BTreeMap<u32, Process>,
     /// Those that run have changed since [`Company::take_changed`].
     changed: bool,
 }
@@ -46,7 +49,8 @@ pub(super) enum News {
 impl Company {
     /// Those of `ha.cf`, and what a predecessor left.
     pub(super) fn new(lines: &[Respawn], before: Orphans) -> Company {
-        Company { clients: Clients::new(lines), tasks: JoinSet::new(), before, changed: false }
+        let (clients, known) = (Clients::new(lines), BTreeMap::new());
+        Company { clients, tasks: JoinSet::new(), before, known, changed: false }
     }
 
     /// The next that happens; never, while nothing can. Cancel safe.
@@ -91,6 +95,11 @@ impl Company {
         self.obey(orders, now, environment, log)
     }
 
+    /// The files were read again: what was refused is looked at again, at the next [`Company::serve`].
+    pub(super) fn try_refused(&mut self, now: Mono) {
+        self.clients.try_refused(now);
+    }
+
     /// One ended.
     pub(super) fn ended(&mut self, index: usize, how: Ending, now: Mono, log: &Log) -> Option<String> {
         self.changed = true;
@@ -117,7 +126,7 @@ impl Company {
     /// Those that run, when that has changed.
     pub(super) fn take_changed(&mut self) -> Option<Vec<Process>> {
         let changed = std::mem::take(&mut self.changed);
-        changed.then(|| self.clients.pids().into_iter().filter_map(Process::running).collect())
+        changed.then(|| self.clients.pids().into_iter().filter_map(|pid| self.known.get(&pid).copied()).collect())
     }
 
     fn obey(&mut self, orders: Vec<Order>, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
@@ -125,13 +134,18 @@ impl Company {
         for order in orders {
             match order {
                 Order::Start(index) => self.start(index, now, environment, log),
-                Order::Terminate(pid) => end(pid, Signal::SIGTERM),
-                Order::Kill(pid) => end(pid, Signal::SIGKILL),
+                Order::Terminate(pid) => self.end(pid, Signal::SIGTERM),
+                Order::Kill(pid) => self.end(pid, Signal::SIGKILL),
                 Order::Reboot(words) => reboot = Some(words),
                 Order::Log(level, text) => log.write(level, text),
             }
         }
         reboot
+    }
+
+    /// The process group: what the shell or the program started goes with it.
+    fn end(&self, pid: u32, signal: Signal) {
+        self.known.get(&pid).into_iter().for_each(|process| process.signal_group(signal));
     }
 
     fn start(&mut self, index: usize, now: Mono, environment: &Environment, log: &Log) {
@@ -146,6 +160,10 @@ impl Company {
                 let pid = child.id().unwrap_or(0);
                 log.info(format!("Starting \"{words}\" as user {} (pid {pid})", line.user));
                 self.clients.started(index, pid, now);
+                // It is not buried before its task is waited for.
+                let running = self.clients.pids();
+                self.known.retain(|known, _| running.contains(known));
+                self.known.extend(Process::running(pid).map(|process| (pid, process)));
                 self.changed = true;
                 self.tasks.spawn(async move { (index, ending(child.wait().await.unwrap_or_default())) });
             }
@@ -178,7 +196,9 @@ fn user_of(name: &str) -> Result<Account, String> {
 
 fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tokio::process::Child, String> {
     let path = line.command.first().map(String::as_str).unwrap_or_default();
-    let mut command = if executable(Path::new(path)).is_some() {
+    // Whoever can change it has the rights of its user.
+    let found = trust::program(Path::new(path)).map_err(|refusal| refusal.to_string())?;
+    let mut command = if found.is_some() {
         // As the original: quotes, variables and redirections of the line are the shell's affair.
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("exec {}", line.command.join(" "))]);
@@ -212,11 +232,4 @@ fn is_ours(path: &str) -> bool {
 
 fn ending(status: ExitStatus) -> Ending {
     status.signal().map_or_else(|| Ending::Code(status.code().unwrap_or(0)), Ending::Signal)
-}
-
-/// The process group: what the shell or the program started goes with it.
-fn end(pid: u32, signal: Signal) {
-    if let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 1) {
-        let _ = killpg(Pid::from_raw(pid), signal);
-    }
 }

@@ -4,26 +4,32 @@
 //! time are bounded, and who does not read its answer is dropped.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::client::{Answer, Ask, Status};
-use crate::names::ClientId;
+use crate::names::{ClientId, NodeName};
+use crate::paths::Paths;
 
-use super::{files, status_page};
+use super::directories::client_group;
+use super::doorman::{Doorman, Place, Standing};
+use super::{socket, status_page};
 
 const MOST_CLIENTS: usize = 32;
+/// Of the kernel's waiting line.
+const BACKLOG: i32 = 1024;
+/// Of these places so many are root's alone, and so many are anybody else's share.
+const FOR_ROOT: usize = 8;
+const SHARE: usize = 8;
 const LONGEST_LINE: u64 = 4096;
 /// How long a client may take to ask, and to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -78,17 +84,14 @@ impl Asker {
 }
 
 impl Control {
-    /// Listens at `path`, for root and the group `haclient`.
+    /// Listens in our own directory, for root and the group `haclient`; must be called inside the runtime.
     ///
     /// # Errors
     /// When the socket cannot be made.
-    pub(super) fn open(path: &Path) -> io::Result<Control> {
+    pub(super) fn open(paths: &Paths) -> io::Result<Control> {
         // Who runs here was settled by the pid file: what lies there is a leftover.
-        files::remove_leftover(path)?;
-        let listener = UnixListener::bind(path)?;
-        // Where that cannot be done only the owner can ask, which is right for a lab.
-        let _ = files::share_with_clients(path);
-        fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        let path = &paths.control_socket();
+        let listener = socket::listen(path, &paths.own_dir, 0o660, client_group(), BACKLOG)?;
         let (sender, questions) = mpsc::channel(MOST_CLIENTS);
         let listener = Some(tokio::spawn(listen(listener, sender.clone())));
         let (path, waiting) = (path.to_owned(), BTreeMap::new());
@@ -102,12 +105,12 @@ impl Control {
         Control { path, questions, waiting, next: 0, listener: None, page: None, sender }
     }
 
-    /// Serves the status page at this address, too.
+    /// Serves the status page at this address, too; it answers to the name of this node.
     ///
     /// # Errors
     /// When nobody can listen there; the daemon does without.
-    pub(super) fn serve_page(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.page = Some(status_page::open(address, Asker(self.sender.clone()))?);
+    pub(super) fn serve_page(&mut self, address: SocketAddr, me: &NodeName) -> io::Result<()> {
+        self.page = Some(status_page::open(address, me, Asker(self.sender.clone()))?);
         Ok(())
     }
 
@@ -146,17 +149,22 @@ impl Drop for Control {
 }
 
 async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
-    let places = Arc::new(Semaphore::new(MOST_CLIENTS));
+    let door = Doorman::new(MOST_CLIENTS, FOR_ROOT, SHARE);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let Ok(who) = stream.peer_cred() else { continue };
                 // No place left: the client sees the connection closed.
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                let Some(place) = door.admit(who.uid(), who.uid() == 0) else { continue };
                 let questions = questions.clone();
                 tokio::spawn(async move {
-                    serve(stream, questions).await;
-                    drop(place);
+                    tokio::select! {
+                        () = serve(stream, questions, &place) => {}
+                        () = place.out() => {}
+                    }
                 });
+                // What it asks is read before the next one is let in.
+                tokio::task::yield_now().await;
             }
             // Out of descriptors: the next attempt may find one.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -164,7 +172,7 @@ async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
     }
 }
 
-async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) {
+async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>, place: &Place<u32>) {
     let by = who(&stream);
     let mut stream = BufReader::new(stream);
     loop {
@@ -174,6 +182,7 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) {
             Ok(Ok(read)) if read > 0 && line.ends_with(b"\n") => {}
             Ok(_) | Err(_) => return,
         }
+        place.stands(Standing::Busy);
         let answer = match serde_json::from_slice::<Ask>(&line) {
             Ok(ask) => {
                 let (answer_to, answer) = oneshot::channel();
@@ -185,6 +194,8 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) {
             }
             Err(error) => Answer::Refused(format!("not a question: {error}")),
         };
+        // Who does not read his answer is as silent as who asks nothing.
+        place.stands(Standing::Silent);
         let Ok(mut line) = serde_json::to_vec(&answer) else { return };
         line.push(b'\n');
         match timeout(PATIENCE, stream.get_mut().write_all(&line)).await {
@@ -203,6 +214,8 @@ fn who(stream: &UnixStream) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     async fn ask(path: &Path, line: &[u8]) -> String {
@@ -216,8 +229,9 @@ mod tests {
 
     fn socket() -> (tempfile::TempDir, PathBuf, Control) {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("latido.sock");
-        let control = Control::open(&path).unwrap();
+        let paths = Paths::under(dir.path());
+        crate::daemon::directories::make_own(&paths).unwrap();
+        let (path, control) = (paths.control_socket(), Control::open(&paths).unwrap());
         (dir, path, control)
     }
 
@@ -247,15 +261,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_clients_than_there_are_places_are_turned_away() {
+    async fn those_who_only_sit_there_make_room_for_those_who_ask() {
         let (_dir, path, mut control) = socket();
         let mut idle = Vec::new();
         for _ in 0..MOST_CLIENTS {
             idle.push(UnixStream::connect(&path).await.unwrap());
         }
-        // A place is taken when the connection is accepted, in order.
-        assert_eq!(ask(&path, b"{\"ask\":\"status\"}\n").await, "");
-        idle[0].write_all(b"{\"ask\":\"status\"}\n").await.unwrap();
+        for _ in 0..3 {
+            let path = path.clone();
+            let late = tokio::spawn(async move { ask(&path, b"{\"ask\":\"status\"}\n").await });
+            let question = control.next().await;
+            control.answer(question.client, Answer::Refused("later".into()));
+            assert_eq!(late.await.unwrap(), "{\"refused\":\"later\"}\n");
+        }
+        // The one that came last has been silent for the shortest time.
+        let last = idle.last_mut().unwrap();
+        last.write_all(b"{\"ask\":\"status\"}\n").await.unwrap();
         assert_eq!(control.next().await.ask, Ask::Status);
+        let mut one = [0; 1];
+        assert_eq!(tokio::io::AsyncReadExt::read(&mut idle[0], &mut one).await.unwrap_or(0), 0);
     }
 }

@@ -26,15 +26,16 @@ impl Fifo {
     /// # Errors
     /// When it can be neither made nor opened.
     pub(super) fn open(path: &Path) -> io::Result<Fifo> {
-        let usable = fs::symlink_metadata(path).is_ok_and(|meta| {
-            meta.file_type().is_fifo() && meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o077 == 0
-        });
-        if !usable {
+        if !fs::symlink_metadata(path).is_ok_and(|meta| is_ours(&meta)) {
             files::remove_leftover(path)?;
             nix::unistd::mkfifo(path, nix::sys::stat::Mode::from_bits_truncate(0o600))?;
         }
         // Opened for writing too: there is always a writer, so the end of one script is not an end of file for us.
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+        let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path)?;
+        if !file.metadata().is_ok_and(|meta| is_ours(&meta)) {
+            return Err(io::Error::other("somebody put something else there"));
+        }
         Ok(Fifo { file: Some(crate::sys::watch(file, tokio::io::Interest::READABLE)?), text: Vec::new() })
     }
 
@@ -77,6 +78,10 @@ impl Fifo {
         let start = whole.windows(4).rposition(|window| window == b">>>\n")?;
         Some(String::from_utf8_lossy(&whole[start..]).into_owned())
     }
+}
+
+fn is_ours(meta: &fs::Metadata) -> bool {
+    meta.file_type().is_fifo() && meta.uid() == nix::unistd::geteuid().as_raw() && meta.mode() & 0o077 == 0
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

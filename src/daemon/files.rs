@@ -1,76 +1,24 @@
 //! The small files a node keeps between lives: uuid, and how far each peer was heard (`config.md` 8, `wire.md` 4.7). A
 //! crash leaves the old or the new file. The generation has a file of its own (`generation`).
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
-
-use nix::unistd::{Group, User};
 
 use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::wire::{Generation, Sequence};
 
+use super::directories::client_group;
 use super::disk::Disk;
 
-/// Makes the directories a node writes into; an existing one is left as it is.
-///
-/// # Errors
-/// The path and the reason of the first directory that cannot be made.
-pub(super) fn make_directories(paths: &Paths) -> io::Result<()> {
-    let cores = working_directory(paths);
-    let is_new = !paths.run_dir.is_dir();
-    for dir in [&paths.lib_dir, &cores, &paths.run_dir, &paths.lock_dir, &paths.rsctmp()] {
-        make_directory(dir)?;
+/// Gives an open file to the group `haclient`, if there is one. Where that cannot be done only the owner can read it,
+/// which is right for a lab.
+pub(super) fn share_with_clients(file: &File) {
+    if let Some(group) = client_group() {
+        let _ = fchown(file, None, Some(group));
     }
-    if let Some(dir) = paths.pid_file.parent() {
-        make_directory(dir)?;
-    }
-    if is_new {
-        give_to_clients(&paths.run_dir);
-    }
-    let mode = Permissions::from_mode(0o1755);
-    fs::set_permissions(paths.rsctmp(), mode)
-}
-
-/// The directory with the sockets is for root, `hacluster` and the group `haclient`, as Debian's package makes it: a
-/// socket anybody may open is kept from strangers by this alone. Where there are no such users it stays as it is.
-fn give_to_clients(dir: &Path) {
-    let (user, group) = (client_user(), client_group());
-    if user.is_some() && group.is_some() && chown(dir, user, group).is_ok() {
-        let _ = fs::set_permissions(dir, Permissions::from_mode(0o750));
-    }
-}
-
-/// The number of the user `hacluster`, if this machine knows one.
-pub(super) fn client_user() -> Option<u32> {
-    User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw())
-}
-
-/// The number of the group `haclient`, if this machine knows one.
-pub(super) fn client_group() -> Option<u32> {
-    Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw())
-}
-
-/// Gives a file to the group `haclient`, if there is one.
-///
-/// # Errors
-/// As `chown(2)`: without the privilege.
-pub(super) fn share_with_clients(path: &Path) -> io::Result<()> {
-    client_group().map_or(Ok(()), |group| chown(path, None, Some(group)))
-}
-
-/// Where scripts and core dumps find themselves (`resources.md` 3.3).
-pub(super) fn working_directory(paths: &Paths) -> PathBuf {
-    paths.lib_dir.join("cores/root")
-}
-
-fn make_directory(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(|error| naming(dir, &error))
 }
 
 /// Reads this node's uuid, or makes one; `true` when it is new.
@@ -120,12 +68,22 @@ fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// How far each peer was heard, as kept in `latido-peers`: one line `NAME GENERATION SEQUENCE` each.
+/// How far each peer was heard, as kept in `latido-peers`: one line `NAME GENERATION SEQUENCE [AHEAD]` each, the last being
+/// by how many seconds its clock was ahead of ours.
 #[derive(Debug)]
 pub(super) struct Remembered {
     path: PathBuf,
-    peers: Vec<(NodeName, Generation, Sequence)>,
+    peers: Vec<Heard>,
     disk: Disk,
+}
+
+/// How far one peer was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) node: NodeName,
+    pub(super) generation: Generation,
+    pub(super) sequence: Sequence,
+    pub(super) ahead: Option<i64>,
 }
 
 impl Remembered {
@@ -137,32 +95,50 @@ impl Remembered {
     }
 
     /// What is known.
-    pub(super) fn peers(&self) -> &[(NodeName, Generation, Sequence)] {
+    pub(super) fn peers(&self) -> &[Heard] {
         &self.peers
     }
 
     /// Writes down how far a peer was heard; a file that cannot be replaced is next time's trouble.
-    pub(super) fn remember(&mut self, node: &NodeName, generation: Generation, sequence: Sequence) {
-        let entry = (node.clone(), generation, sequence);
-        match self.peers.iter_mut().find(|(name, ..)| name == node) {
-            Some(known) if *known == entry => return,
-            Some(known) => *known = entry,
-            None => self.peers.push(entry),
+    pub(super) fn remember(&mut self, heard: Heard) {
+        match self.peers.iter_mut().find(|known| known.node == heard.node) {
+            Some(known) if *known == heard => return,
+            Some(known) => *known = heard,
+            None => self.peers.push(heard),
         }
-        let lines: Vec<String> = self.peers.iter().map(|(n, g, s)| format!("{n} {} {}\n", g.0, s.0)).collect();
+        self.write();
+    }
+
+    /// Forgets a peer.
+    pub(super) fn forget(&mut self, node: &NodeName) {
+        self.peers.retain(|known| known.node != *node);
+        self.write();
+    }
+
+    fn write(&mut self) {
+        let lines: String = self.peers.iter().map(Heard::to_line).collect();
         let path = self.path.clone();
         self.disk.later(move || {
-            replace_unsynced(&path, lines.concat().as_bytes(), 0o644).unwrap_or_else(|error| log::debug!("{error}"));
+            replace_unsynced(&path, lines.as_bytes(), 0o644).unwrap_or_else(|error| log::debug!("{error}"));
         });
     }
 }
 
-fn parse_peer(line: &str) -> Option<(NodeName, Generation, Sequence)> {
+impl Heard {
+    fn to_line(&self) -> String {
+        let Heard { node, generation, sequence, ahead } = self;
+        let ahead = ahead.map_or_else(String::new, |seconds| format!(" {seconds}"));
+        format!("{node} {} {}{ahead}\n", generation.0, sequence.0)
+    }
+}
+
+fn parse_peer(line: &str) -> Option<Heard> {
     let mut words = line.split_whitespace();
-    let name = NodeName::new(words.next()?)?;
+    let node = NodeName::new(words.next()?)?;
     let generation = words.next()?.parse().ok().map(Generation)?;
     let sequence = words.next()?.parse().ok().map(Sequence)?;
-    words.next().is_none().then_some((name, generation, sequence))
+    let ahead = words.next().map(str::parse).transpose().ok()?;
+    words.next().is_none().then_some(Heard { node, generation, sequence, ahead })
 }
 
 /// Removes what another life may have left; nothing there is as good.
@@ -191,10 +167,15 @@ pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 /// Like [`replace`] but does not wait for the disk: the loop that beats must not.
 pub(super) fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write_beside(path, bytes, mode, false)
+    write_beside(path, bytes, mode, false).map(drop)
 }
 
-fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<()> {
+/// Like [`replace_unsynced`], for root and the group `haclient`.
+pub(super) fn replace_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_beside(path, bytes, 0o640, false).map(|file| share_with_clients(&file))
+}
+
+fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<File> {
     let beside = path.with_extension("new");
     let write = || {
         // A leftover of a crash may be anything, a link included.
@@ -204,15 +185,30 @@ fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<
         if sync {
             file.sync_all()?;
         }
-        fs::rename(&beside, path)
+        fs::rename(&beside, path)?;
+        Ok(file)
     };
     write().map_err(|error| naming(path, &error))
 }
 
+/// The beginning of a file; nothing but a file is waited for, and no link is followed.
 pub(super) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    open_plain(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Opens what is an ordinary file, for reading.
+///
+/// # Errors
+/// It is something else, or as `open`.
+pub(super) fn open_plain(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "it is no ordinary file"))
 }
 
 pub(super) fn naming(path: &Path, error: &io::Error) -> io::Error {
@@ -226,7 +222,7 @@ mod tests {
     fn node() -> (tempfile::TempDir, Paths) {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
-        make_directories(&paths).unwrap();
+        crate::daemon::directories::make_directories(&paths).unwrap();
         (dir, paths)
     }
 
@@ -245,18 +241,20 @@ mod tests {
         let beta = NodeName::new("beta").unwrap();
         let mut heard = Remembered::read(&paths, Disk::at_once());
         assert!(heard.peers().is_empty());
-        heard.remember(&beta, Generation(3), Sequence(10));
-        heard.remember(&beta, Generation(3), Sequence(30));
-        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [(beta, Generation(3), Sequence(30))]);
+        let of = |sequence, ahead| Heard { node: beta.clone(), generation: Generation(3), sequence, ahead };
+        heard.remember(of(Sequence(10), None));
+        heard.remember(of(Sequence(30), Some(-7)));
+        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [of(Sequence(30), Some(-7))]);
+        heard.forget(&beta);
+        assert!(Remembered::read(&paths, Disk::at_once()).peers().is_empty());
     }
 
     #[test]
     fn a_damaged_line_of_the_peers_is_left_out() {
         let (_dir, paths) = node();
-        fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\n").unwrap();
-        assert_eq!(
-            Remembered::read(&paths, Disk::at_once()).peers(),
-            [(NodeName::new("gamma").unwrap(), Generation(4), Sequence(5))]
-        );
+        fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\ndelta 1 2 x\n").unwrap();
+        let node = NodeName::new("gamma").unwrap();
+        let gamma = Heard { node, generation: Generation(4), sequence: Sequence(5), ahead: None };
+        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [gamma]);
     }
 }

@@ -1,7 +1,7 @@
 //! The number of a node's life, `hb_generation` (`config.md` 8, `wire.md` 4.1): greater than any before, or the other node
 //! takes what we say for a replay of an earlier life.
 //!
-//! It is on disk before the daemon goes on. A second copy lies in the run directory: what a full or read-only disk could
+//! It is on disk before the daemon goes on. A second copy lies in `/run/latido`: what a full or read-only disk could
 //! not take, and what a clock that was set back would say again, is known from there until the machine is started anew.
 
 use std::io;
@@ -139,7 +139,7 @@ fn remember(paths: &Paths, generation: Generation) -> io::Result<()> {
 }
 
 fn copy(paths: &Paths) -> PathBuf {
-    paths.run_dir.join("latido-generation")
+    paths.own_dir.join("latido-generation")
 }
 
 #[cfg(test)]
@@ -156,7 +156,7 @@ mod tests {
     fn node() -> (tempfile::TempDir, Paths) {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
-        files::make_directories(&paths).unwrap();
+        super::super::directories::make_directories(&paths).unwrap();
         (dir, paths)
     }
 
@@ -259,7 +259,7 @@ mod tests {
         let (_dir, paths) = node();
         block(&paths);
         fs::create_dir_all(copy(&paths).join("in the way")).unwrap();
-        fs::create_dir_all(paths.run_dir.join("latido-generation.spare/in the way")).unwrap();
+        fs::create_dir_all(paths.own_dir.join("latido-generation.spare/in the way")).unwrap();
         assert_eq!(next(&paths, 1_700_000_000, SURVIVING), 1_700_000_001);
     }
 }

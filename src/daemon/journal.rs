@@ -69,10 +69,12 @@ impl Drop for Journal {
 
 impl Pages {
     fn reopen(&mut self) {
-        self.file = OpenOptions::new().append(true).create(true).mode(MODE).open(&self.path).ok();
-        self.written = self.file.as_ref().and_then(|file| file.metadata().ok()).map_or(0, |meta| meta.len());
-        // Where that cannot be done only the owner can read it, which is right for a lab.
-        let _ = files::share_with_clients(&self.path);
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        let opened = OpenOptions::new().append(true).create(true).mode(MODE).custom_flags(flags).open(&self.path);
+        let length = |file: &File| file.metadata().ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len());
+        self.written = opened.as_ref().ok().and_then(length).unwrap_or(0);
+        self.file = opened.ok().filter(|file| length(file).is_some());
+        self.file.iter().for_each(files::share_with_clients);
     }
 
     /// Makes one older file of both. What cannot be done leaves the newer of them as the older.
@@ -84,7 +86,8 @@ impl Pages {
         let lines: Vec<&str> = text.lines().collect();
         let kept: String = journal::thin_out(&lines, QUOTA).into_iter().flat_map(|line| [line, "\n"]).collect();
         let written = files::replace_unsynced(&older, kept.as_bytes(), MODE)
-            .and_then(|()| files::share_with_clients(&older).or(Ok(())))
+            .and_then(|()| File::open(&older))
+            .map(|file| files::share_with_clients(&file))
             .and_then(|()| files::remove_leftover(&self.path));
         if written.is_err() {
             let _ = fs::rename(&self.path, &older);

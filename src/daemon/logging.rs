@@ -3,10 +3,9 @@
 //! Never waits: a syslog that does not read loses the line, files and terminals are left to the disk's thread (`disk`)
 //! once there is a loop to hold up. Never prints control characters that came from outside.
 
-use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,11 +14,12 @@ use crate::api::facility_number;
 use crate::clock::Clock;
 use crate::cluster::{Level, LogLine, Program};
 use crate::config::LogTargets;
+use crate::printable;
 use crate::sys;
 use crate::time::Wall;
 
 use super::disk::Disk;
-use super::files;
+use super::{directories, log_file};
 
 /// What standard error is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl Log {
     /// The same, under the name of whoever wrote it in the original.
     pub(super) fn write_line(&self, line: &LogLine) {
         let wall = self.0.clock.now().wall;
-        let text = printable(&line.text);
+        let text = printable::line(&line.text).into_owned();
         self.sinks().write(wall, &LogLine { text, ..line.clone() });
     }
 
@@ -343,18 +343,17 @@ impl Target {
 /// Opens a log for appending, and makes it where there is none; never waits for who reads a pipe.
 ///
 /// # Errors
-/// When it can be neither.
+/// When it can be neither, or somebody else could have us write into a file of root's ([`log_file`]).
 pub(super) fn open_append(path: &Path) -> std::io::Result<File> {
-    // Non-blocking, so that a log that turns out to be a FIFO nobody reads does not hold us.
-    let file = OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = log_file::open(path)?;
     share(&file);
     Ok(file)
 }
 
 /// What `respawn` starts, such as ipfail, writes into the same file as `hacluster`: the original gives it away as well.
 fn share(file: &File) {
-    let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0);
-    if ours && let Some(user) = files::client_user() {
+    let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0 && meta.nlink() == 1);
+    if ours && let Some(user) = directories::client_user() {
         // Without the privilege the log is ours alone, and only those programs' lines are missing.
         let _ = fchown(file, Some(user), None);
     }
@@ -415,19 +414,6 @@ const fn severity(level: Level) -> u8 {
         Level::Info => 6,
         Level::Debug => 7,
     }
-}
-
-/// The text on one line: what is not printable is shown by its number, so that nobody outside can forge a line.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\t' {
-            let _ = write!(out, "\\x{:02x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }
 
 fn host_name() -> String {
@@ -540,7 +526,7 @@ mod tests {
 
     #[test]
     fn nobody_outside_can_forge_a_line() {
-        assert_eq!(printable("a\nNov 20 b\u{1b}[0m"), "a\\x0aNov 20 b\\x1b[0m");
+        assert_eq!(printable::line("a\nNov 20 b\u{1b}[0m"), "a\\x0aNov 20 b\\x1b[0m");
     }
 
     #[test]

@@ -173,7 +173,9 @@ mod tests {
     #[test]
     fn one_subject_keeps_no_other_from_being_said() {
         let mut noise = Noise::default();
-        (0..1000).for_each(|n| drop(noise.admit(at(0), "claim", "ip", SHARE, n)));
+        for n in 0..1000 {
+            let _ = noise.admit(at(0), "claim", "ip", SHARE, n);
+        }
         assert_eq!(noise.admit(at(1), "claim", "other", SHARE, 1), Some(1));
         assert_eq!(noise.admit(at(1), "link", "ip", SHARE, 2), Some(2));
     }

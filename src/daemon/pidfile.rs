@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::Signal;
 
 use super::called::{MYSELF, ORIGINAL, OURS, base, is_title};
 use super::files;
+use super::process::Held;
 
 /// How often, and after which pause, who may be about to be gone is looked for again.
 const LOOKS: u32 = 25;
@@ -32,7 +34,8 @@ pub enum Running {
 
 /// Looks who runs, a heartbeat of the original's too.
 pub fn running(path: &Path) -> Running {
-    match fs::read_to_string(path).ok().as_deref().and_then(pid_in) {
+    let text = files::read_bounded(path, 64).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    match text.as_deref().and_then(pid_in) {
         Some(pid) if is_still(pid) => Running::Yes(pid),
         Some(_) => Running::Stale,
         None => Running::No,
@@ -42,6 +45,16 @@ pub fn running(path: &Path) -> Running {
 /// Whether this daemon has not ended yet.
 pub fn is_still(pid: i32) -> bool {
     is_alive(pid) && is_a_daemon(pid)
+}
+
+/// Sends a signal to the daemon a pid file named, and to nobody who has its number by now.
+///
+/// # Errors
+/// `ESRCH` when it has ended; as `kill(2)`.
+pub fn signal(pid: i32, signal: Signal) -> Result<(), Errno> {
+    let process = Held::open(pid)?;
+    // Looked at while it is held: what is found is what the signal goes to.
+    if is_still(pid) { process.signal(signal) } else { Err(Errno::ESRCH) }
 }
 
 /// The number at the beginning of a text, as the original reads it.

@@ -4,7 +4,7 @@
 //! A crash leaves the old or the new text under the name. Both are their owner's alone.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -46,10 +46,11 @@ pub(super) fn remove(path: &Path) {
 
 /// Reads one that nobody else can have written; `None` when there is none, or it is longer than `limit`.
 pub(super) fn read(path: &Path, limit: u64) -> Option<String> {
-    if !is_ours(path) || fs::metadata(path).ok()?.len() > limit {
-        return None;
-    }
-    let bytes = files::read_bounded(path, limit).ok()?;
+    // Looked at by the descriptor that is read: in a directory of others the name may mean something else by then.
+    let file = files::open_plain(path).ok()?;
+    let meta = file.metadata().ok().filter(|meta| are_ours(meta) && meta.len() <= limit)?;
+    let mut bytes = Vec::new();
+    file.take(meta.len()).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -24,7 +24,7 @@ use super::pidfile::{OnlyOne, Running};
 use super::read_config::Options as ReadOptions;
 use super::recorder::Recorder;
 use super::wants::{Want, Wants};
-use super::{files, in_force, pidfile, read_config, realtime, wants};
+use super::{directories, files, in_force, pidfile, read_config, realtime, wants};
 
 /// Exit code for "not configured" (LSB), the original's for every refusal to start.
 const NOT_CONFIGURED: u8 = 6;
@@ -89,7 +89,9 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     if let Err(error) = options.called.take_title() {
         log.warn(format!("`ps` shows this process without its title: {error}"));
     }
-    let left = Left::look(&options.paths.run_dir, since_boot(), in_force::is_kept(&options.paths));
+    // What keeps it from being made is said when all directories are.
+    let _ = directories::make_own(&options.paths);
+    let left = Left::look(&options.paths.own_dir, since_boot(), in_force::is_kept(&options.paths));
     let only_one = OnlyOne::take(&options.paths.pid_file, cradle.supervisor);
     let unlocked = only_one.as_ref().ok().and_then(OnlyOne::missing).map(|error| {
         let lock = options.paths.pid_file.with_extension("lock");
@@ -124,7 +126,7 @@ fn terms_are_over(code: u8, other: Running) -> bool {
 fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
     let without_resolver = terms.resolute;
     let read = ReadOptions { without_resources: options.without_resources, without_resolver, ..ReadOptions::default() };
-    let (sources, config) = read_config::load_with(&options.paths, &read);
+    let (mut sources, config) = read_config::load_with(&options.paths, &read);
     let mut problems = match config {
         Ok(config) => {
             terms.sources = Some(sources);
@@ -137,9 +139,11 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
     }
     terms.untold.extend(problems.iter().map(ToString::to_string));
     match in_force::read(&options.paths, &read) {
-        Ok((then, config)) => {
+        Ok((mut then, config)) => {
             let first = in_force::sentence(&problems);
-            if in_force::are_the_same(&sources, &then) {
+            let same = in_force::are_the_same(&sources, &then);
+            [&mut sources, &mut then].into_iter().for_each(Sources::forget_keys);
+            if same {
                 // It is the machine that lacks something: a medium that does not open says so itself.
                 terms.untold.push(format!("{first}: it had none when it was accepted, going on"));
             } else {
@@ -156,7 +160,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
                 terms.untold.push("There is nothing wrong with the files themselves: going on".to_owned());
                 return Ok(config);
             }
-            problems.push(Problem::error(options.paths.run_dir.join("latido-files").display().to_string(), why));
+            problems.push(Problem::error(options.paths.own_dir.join("latido-files").display().to_string(), why));
             Err(problems)
         }
     }
@@ -170,7 +174,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     if !refusals.is_empty() {
         terms.wants.add(Want::Log, refusals.join("; "));
     }
-    config.warnings.iter().for_each(|warning| log.warn(warning.to_string()));
+    config.warnings.iter().for_each(|problem| tell(log, problem));
     if let Some(Running::Yes(pid)) = terms.other {
         log.info(format!("heartbeat: already running [pid {pid}]."));
         // A service manager that lost its way to the daemon finds it again.
@@ -241,14 +245,17 @@ fn mourn(log: &Log, cradle: &Cradle) {
     }
 }
 
-fn refuse(log: &Log, problems: &[Problem]) -> u8 {
-    for problem in problems {
-        if problem.is_error() {
-            log.error(problem.to_string());
-        } else {
-            log.warn(problem.to_string());
-        }
+/// Says what was found in the files, as loud as it is bad.
+pub(super) fn tell(log: &Log, problem: &Problem) {
+    if problem.is_error() {
+        log.error(problem.to_string());
+    } else {
+        log.warn(problem.to_string());
     }
+}
+
+fn refuse(log: &Log, problems: &[Problem]) -> u8 {
+    problems.iter().for_each(|problem| tell(log, problem));
     log.error("Configuration error, heartbeat not started.");
     NOT_CONFIGURED
 }
@@ -267,8 +274,9 @@ fn prepare(
     mut terms: Terms,
 ) -> Result<Driver, String> {
     let paths = &options.paths;
-    if let Err(error) = files::make_directories(paths) {
-        terms.spare(Want::Directories, error.to_string(), log)?;
+    match directories::make_directories(paths) {
+        Ok(remarks) => remarks.iter().for_each(|remark| log.warn(remark)),
+        Err(error) => terms.spare(Want::Directories, error.to_string(), log)?,
     }
     log.info("**************************");
     log.info(format!("Configuration validated. Starting heartbeat (latido {})", env!("CARGO_PKG_VERSION")));
@@ -317,16 +325,15 @@ pub(super) fn assemble(
     let alone = config.settings.nodes.len() < 2;
     let hopeless = cradle.hopeless || terms.only_to_clean;
     let Inheritance { past, orphans, clients, file, last_word } =
-        Inheritance::take(&paths.run_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
+        Inheritance::take(&paths.own_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
     // Before we get the priority that its thread is not to have.
     match Disk::behind() {
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
     }
-    if let Some(sources) = terms.sources.take()
-        && let Err(why) = in_force::keep(paths, &sources)
-    {
-        log.warn(why);
+    if let Some(mut sources) = terms.sources.take() {
+        in_force::keep(paths, &sources).unwrap_or_else(|why| log.warn(why));
+        sources.forget_keys();
     }
     let remembered = Remembered::read(paths, log.disk());
     let mut birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
@@ -387,7 +394,9 @@ fn birth(
     }
     let uuid = uuid(paths, config, log, terms)?;
     let seed = files::random_seed().unwrap_or(now.0);
-    Ok(Birth { remembered: heard.peers().to_vec(), past, ..Birth::new(next.generation, uuid, seed) })
+    let remembered = heard.peers().iter().map(|peer| (peer.node.clone(), peer.generation, peer.sequence)).collect();
+    let clocks = heard.peers().iter().filter_map(|peer| Some((peer.node.clone(), peer.ahead?))).collect();
+    Ok(Birth { remembered, clocks, past, ..Birth::new(next.generation, uuid, seed) })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {

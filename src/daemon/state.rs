@@ -1,4 +1,4 @@
-//! What a running daemon leaves for its successor (`resources.md` 5.3, 12.2 n): `latido-state` in the run directory.
+//! What a running daemon leaves for its successor (`resources.md` 5.3, 12.2 n): `latido-state` in `/run/latido`.
 //!
 //! A text of lines, replaced as a whole before each step it describes; only the moment we were last heard is written in
 //! place, with each heartbeat. It need not survive the machine: what ran ends with it, and the boot it names is gone.
@@ -29,38 +29,11 @@ use crate::cluster::{GroupState, Handover, Kept, KeptGroup, Set};
 use crate::names::{JobId, NodeName};
 use crate::wire::Sequence;
 
+use super::process::{Process, start_of};
 use super::spare;
 
 /// Longest file we read; far above what any `haresources` can cause.
 const LONGEST: u64 = 1 << 20;
-
-/// A process that cannot be confused with a later one of the same number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Process {
-    /// Its number, and that of its process group.
-    pub pid: i32,
-    /// When it was started, in clock ticks since boot.
-    pub start: u64,
-}
-
-impl Process {
-    /// A process that runs now; `None` when it is gone already.
-    pub(super) fn running(pid: u32) -> Option<Process> {
-        let pid = i32::try_from(pid).ok()?;
-        Some(Process { pid, start: start_of(pid)? })
-    }
-
-    /// Whether it still runs, and is not merely waiting to be buried.
-    pub(super) fn is_alive(self) -> bool {
-        start_of(self.pid) == Some(self.start) && super::pidfile::is_alive(self.pid)
-    }
-}
-
-/// Field 22 of `/proc/PID/stat`.
-fn start_of(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
-}
 
 /// This run of this machine: another boot, or another container, is another.
 pub(super) fn boot() -> String {
@@ -216,15 +189,15 @@ pub(super) struct StateFile {
 
 impl StateFile {
     /// Where it lies.
-    pub(super) fn path(run_dir: &Path) -> PathBuf {
-        run_dir.join("latido-state")
+    pub(super) fn path(own_dir: &Path) -> PathBuf {
+        own_dir.join("latido-state")
     }
 
     /// Goes on from what a predecessor left; nothing is written before the first [`StateFile::keep`].
-    pub(super) fn new(run_dir: &Path, alive: Duration, patience: Duration) -> StateFile {
+    pub(super) fn new(own_dir: &Path, alive: Duration, patience: Duration) -> StateFile {
         let state = State { boot: boot(), alive, patience, ..State::default() };
         StateFile {
-            path: StateFile::path(run_dir),
+            path: StateFile::path(own_dir),
             state,
             jobs: BTreeMap::new(),
             file: None,
@@ -234,9 +207,9 @@ impl StateFile {
     }
 
     /// What a predecessor left, of whatever boot; `None` when there is nothing that makes sense.
-    pub(super) fn read(run_dir: &Path) -> Option<State> {
+    pub(super) fn read(own_dir: &Path) -> Option<State> {
         // It has us run scripts and end processes: nobody else may write it.
-        State::from_text(&spare::read(&StateFile::path(run_dir), LONGEST)?)
+        State::from_text(&spare::read(&StateFile::path(own_dir), LONGEST)?)
     }
 
     /// Writes down the core's part.

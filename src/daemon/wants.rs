@@ -92,7 +92,7 @@ impl Wants {
 
 /// Where the sentences stand for those who find no daemon to ask.
 pub(super) fn waits_file(paths: &Paths) -> PathBuf {
-    paths.run_dir.join("latido-waits")
+    paths.own_dir.join("latido-waits")
 }
 
 /// Leaves the sentences there; none: nothing is waited for.
@@ -103,7 +103,8 @@ pub(super) fn publish(paths: &Paths, sentences: &[String]) {
     let _ = if sentences.is_empty() {
         files::remove_leftover(&path)
     } else {
-        files::replace_unsynced(&path, text.as_bytes(), 0o644)
+        // It may quote the files, which are not everybody's to read.
+        files::replace_shared(&path, text.as_bytes())
     };
 }
 
@@ -144,7 +145,7 @@ impl Driver {
             }
             Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
             Want::Control => {
-                let opened = Control::open(&self.options.paths.control_socket());
+                let opened = Control::open(&self.options.paths);
                 opened.map(|control| self.control = control).map(|()| self.serve_page()).is_ok()
             }
             Want::Fifo => Fifo::open(&self.options.paths.fifo()).map(|fifo| self.fifo = fifo).is_ok(),
@@ -189,7 +190,7 @@ mod tests {
     fn what_is_wanted_is_said_in_a_file_until_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
-        fs::create_dir_all(&paths.run_dir).unwrap();
+        fs::create_dir_all(&paths.own_dir).unwrap();
         let mut wants = Wants::default();
         assert!(wants.next_attempt().is_some(), "an old file is removed");
         wants.add(Want::Fifo, "no FIFO");

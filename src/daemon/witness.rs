@@ -173,7 +173,8 @@ impl Driver {
         // What came from outside may be long.
         let text = text.chars().take(LONGEST_TEXT).collect();
         let data = if data.to_string().len() > LONGEST_DATA { serde_json::Value::Null } else { data };
-        Entry { t, node, level: level.to_owned(), event, text, data, evidence }
+        // Before anybody sees it: the journal, the page, or a program of `notify`.
+        Entry { t, node, level: level.to_owned(), event, text, data, evidence }.made_printable()
     }
 
     fn keep(&mut self, entry: &Entry) {

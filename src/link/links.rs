@@ -19,11 +19,19 @@ use crate::time::Mono;
 use super::datagram::LARGEST;
 use super::memory::Memory;
 use super::plan::{self, Plan};
+use super::serial::Opening;
 use super::watch::Watcher;
-use super::{Ground, LinkError, OpenLink, Received, Sent};
+use super::{Ground, LinkError, OpenLink, Received, Sent, Urgency};
 
 /// How long a medium that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How soon a serial line that is being opened is looked at again, and how often before it is left alone for longer.
+const SOON: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 50;
+
+/// How long a serial line that does not answer may hold up a start.
+const LINE: Duration = Duration::from_secs(2);
 
 /// How long a resolver that does not answer may hold up a start in haste.
 const RESOLVER: Duration = Duration::from_millis(200);
@@ -107,6 +115,8 @@ struct Slot {
     drain_left: usize,
     /// A thread that asks the resolver for what the plan lacks.
     resolving: Option<Receiver<io::Result<Plan>>>,
+    /// A thread that opens a serial line.
+    opening: Option<Opening>,
 }
 
 #[derive(Debug)]
@@ -119,19 +129,50 @@ impl Links {
     /// Resolves and opens every medium, inside a tokio runtime. Takes as long as the resolver takes.
     ///
     /// # Errors
-    /// Everything that could not be opened.
+    /// Everything that could not be opened; a serial line that another has is no error where another medium works.
     pub fn open_all(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> Result<Links, Vec<LinkError>> {
         // Before the media, so that no change in between goes unnoticed. Without it a medium is looked at when it fails.
         let watcher = Watcher::open().ok();
-        let (mut slots, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        let mut links = Links::new(Vec::new(), watcher, Vec::new(), clock);
+        let (mut notes, mut errors, mut taken) = (Vec::new(), Vec::new(), Vec::new());
         for spec in specs {
-            let plan = Plan::new(spec, lock_dir, &mut notes);
-            match plan.and_then(|plan| plan.open(clock).map(|open| (plan, open))) {
-                Ok((plan, open)) => slots.push(Slot::new(spec.id(), spec.ping_node().cloned(), plan, open)),
-                Err(error) => errors.push(plan::complaint(spec, &error)),
+            match Plan::new(spec, lock_dir, &mut notes) {
+                Ok(plan) => links.slots.push(Slot::closed(spec.id(), spec.ping_node().cloned(), plan)),
+                Err(error) => {
+                    errors.push(plan::complaint(spec, &error));
+                    continue;
+                }
+            }
+            if let Err(error) = links.open_first(LINE) {
+                let is_taken = [io::ErrorKind::ResourceBusy, io::ErrorKind::WouldBlock].contains(&error.kind());
+                let list = if is_taken && spec.serial_line().is_some() { &mut taken } else { &mut errors };
+                list.push(plan::complaint(spec, &error));
             }
         }
-        if errors.is_empty() { Ok(Links::new(slots, watcher, notes, clock)) } else { Err(errors) }
+        // One that somebody else has, or makes hang, keeps none of the others from working. All media gone, there would
+        // be nothing to hear the other node by.
+        let reaches_nodes = links.slots.iter().any(|slot| slot.open.is_some() && slot.ping_node.is_none());
+        if !errors.is_empty() || !reaches_nodes {
+            errors.extend(taken);
+        } else {
+            notes.extend(taken.iter().map(|why| format!("{why}: going on without it, and trying again")));
+        }
+        links.notes = notes;
+        if errors.is_empty() { Ok(links) } else { Err(errors) }
+    }
+
+    /// Opens the last medium for the first time; one that cannot be opened counts as one that failed.
+    fn open_first(&mut self, patience: Duration) -> io::Result<()> {
+        let (clock, last) = (self.clock, self.slots.len().saturating_sub(1));
+        let Some(slot) = self.slots.last_mut() else { return Ok(()) };
+        slot.open = match slot.plan.open(&clock, &mut slot.opening, patience) {
+            Ok(open) => Some(open),
+            Err(error) => {
+                self.fail(last, format!("cannot open: {error}"));
+                return Err(error);
+            }
+        };
+        Ok(())
     }
 
     /// As [`Links::open_all`], but what cannot be opened is tried again like a medium that failed: for a node on which
@@ -149,13 +190,9 @@ impl Links {
             } else if let Ok(plan) = Plan::new(spec, lock_dir, &mut notes) {
                 slot.plan = plan;
             }
-            let open = slot.plan.open(clock);
-            let why = open.as_ref().err().map(|error| plan::complaint(spec, error));
-            slot.open = open.ok();
             links.slots.push(slot);
-            if let Some(why) = why {
-                links.fail(links.slots.len() - 1, format!("cannot open: {}", why.why));
-                errors.push(why);
+            if let Err(error) = links.open_first(RESOLVER) {
+                errors.push(plan::complaint(spec, &error));
             }
         }
         links.notes = notes;
@@ -313,12 +350,28 @@ impl Links {
 
     /// Sends one message to every medium that reaches nodes: `datagram` where messages travel in packets, `text` on
     /// serial lines. Never waits.
-    pub fn broadcast(&mut self, datagram: &[u8], text: &[u8]) {
+    pub fn broadcast(&mut self, datagram: &[u8], text: &[u8], urgency: Urgency) {
         for link in 0..self.slots.len() {
             let slot = &mut self.slots[link];
             if slot.ping_node.is_none() {
                 let frame = if matches!(slot.plan, Plan::Serial(_)) { text } else { datagram };
-                self.send(link, frame);
+                self.send(link, frame, urgency);
+            }
+        }
+    }
+
+    /// Whether every medium that works has room for more of what can wait: the slowest sets the pace. A line that takes
+    /// nothing, unplugged or held up, makes nobody wait for it.
+    pub fn has_room(&mut self) -> bool {
+        let open = |slot: &mut Slot| slot.open.as_mut().is_none_or(OpenLink::has_room);
+        self.slots.iter_mut().filter(|slot| slot.trouble.is_none() && slot.ping_node.is_none()).all(open)
+    }
+
+    /// A heartbeat is said now, and the next is due so much later: what can wait is not to be in its way.
+    pub fn expect_beat(&mut self, keepalive: Duration) {
+        for slot in &mut self.slots {
+            if let Some(OpenLink::Serial(serial)) = &mut slot.open {
+                serial.expect_beat(keepalive);
             }
         }
     }
@@ -327,18 +380,18 @@ impl Links {
     pub fn ping_all(&mut self, mut payload: impl FnMut(&NodeName) -> Vec<u8>) {
         for link in 0..self.slots.len() {
             if let Some(payload) = self.slots[link].ping_node.as_ref().map(&mut payload) {
-                self.send(link, &payload);
+                self.send(link, &payload, Urgency::Beat);
             }
         }
     }
 
-    fn send(&mut self, link: usize, frame: &[u8]) {
+    fn send(&mut self, link: usize, frame: &[u8], urgency: Urgency) {
         let slot = &mut self.slots[link];
         let Some(open) = &mut slot.open else {
             slot.counters.failed += 1;
             return;
         };
-        match open.try_send(frame) {
+        match open.try_send(frame, urgency) {
             Sent::Taken { dropped } => {
                 slot.counters.sent += 1;
                 slot.counters.dropped += dropped;
@@ -356,11 +409,11 @@ impl Links {
     }
 
     /// When [`Links::retry`] wants to be called and then [`Links::next`] again: a medium that failed is to be tried, or
-    /// a serial line that rests to be looked at. `None` while there is nothing of the kind.
+    /// a serial line that rests, or for which something waits, to be looked at. `None` while there is nothing of the kind.
     pub fn next_wake(&self) -> Option<Mono> {
         let retry = |slot: &Slot| slot.trouble.as_ref().map(|trouble| trouble.retry_at);
-        let rest = |slot: &Slot| slot.open.as_ref().and_then(OpenLink::rests_until);
-        self.slots.iter().flat_map(|slot| [retry(slot), rest(slot)]).flatten().min()
+        let look = |slot: &Slot| slot.open.as_ref().and_then(OpenLink::next_look);
+        self.slots.iter().flat_map(|slot| [retry(slot), look(slot)]).flatten().min()
     }
 
     /// Tries to bring back what failed, if it is time. What comes of it is told by the next call of [`Links::next`] or
@@ -393,15 +446,17 @@ impl Links {
             }
             None | Some(Ground::Changed) => self.open(link),
         }
-        if let Some(trouble) = &mut self.slots[link].trouble {
-            trouble.retry_at = self.clock.mono() + RETRY;
+        let slot = &mut self.slots[link];
+        let is_coming = slot.opening.as_ref().is_some_and(|opening| opening.looks() < LOOKS);
+        if let Some(trouble) = &mut slot.trouble {
+            trouble.retry_at = self.clock.mono() + if is_coming { SOON } else { RETRY };
         }
     }
 
     fn open(&mut self, link: usize) {
         let slot = &mut self.slots[link];
         slot.resolve();
-        match slot.plan.open(&self.clock) {
+        match slot.plan.open(&self.clock, &mut slot.opening, Duration::ZERO) {
             Ok(open) => {
                 let works = open.works_when_open();
                 slot.open = Some(open);
@@ -410,7 +465,13 @@ impl Links {
                 }
             }
             // What is open stays so: an interface that lost its address may still hear.
-            Err(error) => log::debug!("{} cannot be opened: {error}", slot.id),
+            Err(error) => {
+                log::debug!("{} cannot be opened: {error}", slot.id);
+                let is_coming = slot.opening.as_ref().is_some_and(|opening| opening.looks() < LOOKS);
+                if let Some(trouble) = slot.trouble.as_mut().filter(|_| slot.open.is_none() && !is_coming) {
+                    trouble.reason = format!("cannot open: {error}");
+                }
+            }
         }
     }
 
@@ -432,6 +493,7 @@ impl Links {
     /// received meanwhile is thrown away, and so is, when the media are dropped, what still waits for a serial line.
     pub async fn flush(&mut self, limit: Duration) {
         let deadline = self.clock.mono() + limit;
+        self.slots.iter_mut().filter_map(|slot| slot.open.as_mut()).for_each(OpenLink::forget_bulk);
         while self.slots.iter().any(Slot::is_writing) && self.clock.mono() < deadline {
             // The driver of a serial line tells nobody when it has sent everything.
             let pause = self.clock.instant(self.clock.mono() + Duration::from_millis(5));
@@ -446,8 +508,8 @@ impl Slot {
     }
 
     fn closed(id: MediumId, ping_node: Option<NodeName>, plan: Plan) -> Slot {
-        let (trouble, counters, resolving) = (None, Counters::default(), None);
-        Slot { id, ping_node, plan, open: None, trouble, counters, drain_left: 0, resolving }
+        let (trouble, counters, resolving, opening) = (None, Counters::default(), None, None);
+        Slot { id, ping_node, plan, open: None, trouble, counters, drain_left: 0, resolving, opening }
     }
 
     /// Takes what the resolver has said, or has it asked: by a thread, because it may take a minute.

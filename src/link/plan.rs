@@ -1,18 +1,19 @@
 //! A medium before it is opened: its line of `ha.cf` with every name resolved.
 //!
-//! Resolving may take long and is done once, before the daemon becomes urgent; opening a plan is quick, and is done
-//! again whenever a medium failed.
+//! Resolving may take long and is done once, before the daemon becomes urgent; opening a plan is quick, or done by a thread
+//! (serial lines), and is done again whenever a medium failed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::config::MediumSpec;
 
 use super::memory::Memory;
 use super::ping::PingPlan;
-use super::serial::SerialPlan;
+use super::serial::{Opening, SerialPlan};
 use super::udp::{Peer, UdpPlan};
 use super::{LinkError, OpenLink};
 
@@ -49,10 +50,26 @@ impl Plan {
         })
     }
 
-    /// Opens the medium; needs a tokio runtime around it.
-    pub(super) fn open(&self, clock: &Clock) -> io::Result<OpenLink> {
+    /// Opens the medium; needs a tokio runtime around it. A serial line comes by its thread, in `opening`, for which
+    /// this waits no longer than `patience`.
+    ///
+    /// # Errors
+    /// Why it cannot be opened; `WouldBlock` for a line that is being opened still.
+    pub(super) fn open(
+        &self,
+        clock: &Clock,
+        opening: &mut Option<Opening>,
+        patience: Duration,
+    ) -> io::Result<OpenLink> {
         match self {
-            Plan::Serial(plan) => plan.open(clock).map(OpenLink::Serial),
+            Plan::Serial(plan) => {
+                let mut begun = opening.take().map_or_else(|| Opening::begin(plan), Ok)?;
+                let Some(line) = begun.result(patience) else {
+                    *opening = Some(begun);
+                    return Err(io::Error::new(io::ErrorKind::WouldBlock, "it or its lock does not answer"));
+                };
+                plan.with(line?, clock).map(OpenLink::Serial)
+            }
             Plan::Udp(plan) => plan.open(clock).map(OpenLink::Udp),
             Plan::Ping(plan) => plan.open(clock).map(OpenLink::Ping),
             Plan::Memory(memory) => memory.check().map(|()| OpenLink::Memory(memory.clone())),

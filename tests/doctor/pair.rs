@@ -91,7 +91,7 @@ fn links_up(node: &latido::client::Node) -> bool {
 }
 
 fn status(dir: &Path) -> Option<Status> {
-    let mut client = Client::connect(&dir.join("var/run/heartbeat/latido.sock")).ok()?;
+    let mut client = Client::connect(&dir.join("var/run/latido/latido.sock")).ok()?;
     match client.ask(&Ask::Status, Duration::from_secs(5)).ok()? {
         Answer::Status(status) => Some(*status),
         Answer::Moved(_) | Answer::Refused(_) => None,
@@ -213,8 +213,8 @@ fn an_address_that_a_stranger_has_is_found_before_it_is_needed() {
 #[test]
 fn a_daemon_that_does_not_answer_is_not_waited_for_for_ever() {
     let dir = directory(GROUPS, Path::new("/dev/null"));
-    fs::create_dir_all(dir.path().join("var/run/heartbeat")).unwrap();
-    let _deaf = std::os::unix::net::UnixListener::bind(dir.path().join("var/run/heartbeat/latido.sock")).unwrap();
+    fs::create_dir_all(dir.path().join("var/run/latido")).unwrap();
+    let _deaf = std::os::unix::net::UnixListener::bind(dir.path().join("var/run/latido/latido.sock")).unwrap();
     let mut command = Command::new(LATIDO);
     command.args(["doctor", "--json", "-d"]).arg(dir.path());
     read(&mut command).assert("fail", "daemon", "did not answer in time");
@@ -223,8 +223,8 @@ fn a_daemon_that_does_not_answer_is_not_waited_for_for_ever() {
 #[test]
 fn what_the_daemon_measured_and_the_other_node_said_is_judged() {
     let dir = directory("alpha Filesystem::/dev/sdb1::/data::ext4 web\n", Path::new("/dev/null"));
-    fs::create_dir_all(dir.path().join("var/run/heartbeat")).unwrap();
-    let listener = std::os::unix::net::UnixListener::bind(dir.path().join("var/run/heartbeat/latido.sock")).unwrap();
+    fs::create_dir_all(dir.path().join("var/run/latido")).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(dir.path().join("var/run/latido/latido.sock")).unwrap();
     let node = latido::client::Node {
         name: "beta".into(),
         status: "active".into(),

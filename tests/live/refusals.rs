@@ -188,7 +188,7 @@ fn killed_while_authkeys_is_open_to_others() {
     };
     survived(&pair, |host| mode(host, 0o644), "! authkeys has an error: mode 0644", end);
     // The copy of the key is nobody else's to read.
-    let modes = pair.host("alpha").run("stat -c '%a %u %n' /run/heartbeat/latido-*");
+    let modes = pair.host("alpha").run("stat -c '%a %u %n' /run/latido/latido-*");
     let modes = String::from_utf8_lossy(&modes.stdout).into_owned();
     let copies: Vec<&str> = modes.lines().filter(|line| line.contains("latido-files")).collect();
     assert!(copies.len() == 2 && copies.iter().all(|line| line.starts_with("600 0 ")), "{modes}");
@@ -302,8 +302,8 @@ fn killed_while_the_log_cannot_be_opened() {
 
 fn killed_while_the_control_socket_cannot_be_bound() {
     let pair = pair();
-    let cause = |host: &Host| must(host, "rm /run/heartbeat/latido.sock && mkdir /run/heartbeat/latido.sock");
-    survived(&pair, cause, "latido.sock", |host| must(host, "rmdir /run/heartbeat/latido.sock"));
+    let cause = |host: &Host| must(host, "rm /run/latido/latido.sock && mkdir /run/latido/latido.sock");
+    survived(&pair, cause, "latido.sock", |host| must(host, "rmdir /run/latido/latido.sock"));
 }
 
 fn killed_while_the_clients_socket_and_the_fifo_cannot_be_made() {
@@ -400,7 +400,7 @@ fn both_killed_with_a_typo_in_ha_cf_are_started_with_the_files_as_they_were() {
 fn take_all_files(host: &Host) -> String {
     let right = fs::read_to_string(file(host, "ha.cf")).expect("ha.cf");
     host.add_to_ha_cf("deadtme 10\n");
-    must(host, "rm /run/heartbeat/latido-files*");
+    must(host, "rm /run/latido/latido-files*");
     right
 }
 

@@ -33,6 +33,7 @@ fn state(kind: &'static str, subject: impl fmt::Display) -> Option<Outside> {
 impl Report {
     /// What it is counted under, if outside can cause it again and again. `is_ping` knows which nodes only answer pings:
     /// their lives move nothing.
+    #[allow(clippy::too_many_lines, reason = "one line a report")]
     pub fn outside(&self, is_ping: impl Fn(&NodeName) -> bool) -> Option<Outside> {
         use Report as R;
         match self {
@@ -51,6 +52,7 @@ impl Report {
             R::CannotRexmit { node, .. } => about("cannot-rexmit", node),
             R::Replay { node, .. } => about("replay", node),
             R::GenerationWentBack { node, .. } => about("generation-went-back", node),
+            R::MayBeOld { node, .. } => about("may-be-old", node),
             R::UnknownNode { node } => about("unknown-node", node),
             R::NameTaken { .. } => about("name-taken", ""),
             R::TwoMachines { node, .. } => about("two-machines", node),
@@ -82,6 +84,7 @@ impl Report {
             R::NotBrought { group, .. } => about("not-brought", group),
             R::TakenByHand => about("taken-by-hand", ""),
             R::LocalStatus(_)
+            | R::PeerForgotten { .. }
             | R::CommUp
             | R::NodeDead { .. }
             | R::RemoteComplete

@@ -1,0 +1,302 @@
+//! The directories a node works in (`docs/files.md`): made and looked at by descriptor, so that nobody can put another in
+//! their place in between.
+//!
+//! Root works only where root alone may write: in `/var/lib/heartbeat` and, since `/run/heartbeat` belongs to `hacluster`
+//! (Debian's package makes it so), in `/run/latido`. In `/run/heartbeat` stays what old programs look for there, each
+//! made elsewhere and then moved there whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Group, User};
+
+use crate::paths::Paths;
+
+use super::files::naming;
+use super::spare;
+use super::trust::trusted_owner;
+
+/// Of a directory of notes, as the original has it.
+const NOTES: u32 = 0o1755;
+/// So many notes of an older version are taken over.
+const MOST_NOTES: usize = 4096;
+/// What an older version left in `/run/heartbeat` for its successor, and more than any of it can have.
+const LEFT: [&str; 3] = ["latido-state", "latido-files", "latido-generation"];
+const LONGEST: u64 = 64 << 20;
+
+/// Makes `/run/latido`, unless it is there, and takes over what an older version left in `/run/heartbeat`: only then, and
+/// only what nobody but root can have written there.
+///
+/// # Errors
+/// The path and the reason: it cannot be made, or others may write there.
+pub(super) fn make_own(paths: &Paths) -> io::Result<()> {
+    if !make(&paths.own_dir)? {
+        return look_at(&paths.own_dir, libc::O_NOFOLLOW).map(drop);
+    }
+    look_at(&paths.own_dir, libc::O_NOFOLLOW)?;
+    for name in LEFT {
+        let old = paths.run_dir.join(name);
+        if let Some(text) = spare::read(&old, LONGEST)
+            && let Err(error) = spare::replace(&paths.own_dir.join(name), text.as_bytes())
+        {
+            // Without it this life does not know of the one before; the daemon itself can go on.
+            log::debug!("{error}");
+        }
+        spare::remove(&old);
+    }
+    for name in ["latido-waits", "latido.sock"] {
+        let _ = fs::remove_file(paths.run_dir.join(name));
+    }
+    Ok(())
+}
+
+/// Makes the directories a node writes into. Returns, as sentences, what is not as it should be but keeps nothing of
+/// ours from working.
+///
+/// # Errors
+/// The path and the reason of the first directory that cannot be made, or that others may write into.
+pub(super) fn make_directories(paths: &Paths) -> io::Result<Vec<String>> {
+    make_own(paths)?;
+    let cores = working_directory(paths);
+    make(&paths.lib_dir)?;
+    look_at(&paths.lib_dir, 0)?;
+    for dir in [cores.parent().unwrap_or(&cores), &cores] {
+        make(dir)?;
+        look_at(dir, libc::O_NOFOLLOW)?;
+    }
+    // In it nothing that lies there is believed: see `link::lock`.
+    make(&paths.lock_dir)?;
+    if let Some(dir) = paths.pid_file.parent() {
+        make(dir)?;
+    }
+    if make(&paths.run_dir)? {
+        give_to_clients(&paths.run_dir)?;
+    }
+    make_notes(paths)
+}
+
+/// The directories of notes: ours, and the one that programs of the original's time know.
+fn make_notes(paths: &Paths) -> io::Result<Vec<String>> {
+    let ours = paths.rsctmp();
+    let is_new = make(&ours)?;
+    let dir = look_at(&ours, libc::O_NOFOLLOW)?;
+    dir.set_permissions(Permissions::from_mode(NOTES)).map_err(|error| naming(&ours, &error))?;
+    let old = paths.run_dir.join("rsctmp");
+    match old_notes(&old) {
+        Ok(dir) => {
+            if is_new {
+                take_over_notes(&dir, &ours);
+            }
+            Ok(Vec::new())
+        }
+        Err(error) => Ok(vec![format!("{error}: it is left as it is; programs of the original's time may miss it")]),
+    }
+}
+
+fn old_notes(path: &Path) -> io::Result<File> {
+    make(path)?;
+    let dir = look_at(path, libc::O_NOFOLLOW)?;
+    dir.set_permissions(Permissions::from_mode(NOTES)).map_err(|error| naming(path, &error))?;
+    Ok(dir)
+}
+
+/// What an older version noted as running runs still. A note is a name; what is in it says nothing.
+fn take_over_notes(old: &File, ours: &Path) {
+    let through = format!("/proc/self/fd/{}", old.as_raw_fd());
+    for entry in fs::read_dir(through).into_iter().flatten().flatten().take(MOST_NOTES) {
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let to = ours.join(entry.file_name());
+            let _ = OpenOptions::new().write(true).create_new(true).mode(0o644).open(to);
+        }
+    }
+}
+
+/// Makes a directory, and those above it; `false` when something lies there already.
+fn make(dir: &Path) -> io::Result<bool> {
+    let create = |dir: &Path| DirBuilder::new().mode(0o755).create(dir);
+    let made = match create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = dir.parent().unwrap_or(dir);
+            DirBuilder::new().recursive(true).mode(0o755).create(above).and_then(|()| create(dir))
+        }
+        made => made,
+    };
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        // A filesystem that cannot be written says so before it says that it is there.
+        Err(_) if dir.is_dir() => Ok(false),
+        Err(error) => Err(naming(dir, &error)),
+    }
+}
+
+/// Opens a directory that only root, or the user we run as, may write into.
+fn look_at(dir: &Path, flags: i32) -> io::Result<File> {
+    let flags = libc::O_DIRECTORY | libc::O_NONBLOCK | libc::O_CLOEXEC | flags;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(dir);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) | Some(libc::ENOTDIR) => refusal(dir, "it is a link, or no directory"),
+        _ => naming(dir, &error),
+    })?;
+    let meta = file.metadata().map_err(|error| naming(dir, &error))?;
+    let who = match meta.mode() {
+        _ if !trusted_owner(meta.uid()) => format!("it belongs to user {}", meta.uid()),
+        mode if mode & 0o002 != 0 => "everybody may write there".to_owned(),
+        mode if mode & 0o020 != 0 && meta.gid() != 0 => format!("group {} may write there", meta.gid()),
+        _ => return Ok(file),
+    };
+    Err(refusal(dir, &format!("{who}, and this daemon works only where root alone may (chown root, chmod go-w)")))
+}
+
+fn refusal(dir: &Path, why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, format!("{}: {why}", dir.display()))
+}
+
+/// The directory with the sockets of old programs is for root, `hacluster` and the group `haclient`, as Debian's package
+/// makes it: a socket anybody may open is kept from strangers by this alone. Where there are no such users it is root's.
+fn give_to_clients(dir: &Path) -> io::Result<()> {
+    let (user, group) = (client_user(), client_group());
+    if user.is_some() && group.is_some() {
+        let file = look_at(dir, libc::O_NOFOLLOW)?;
+        if fchown(&file, user, group).is_ok() {
+            let _ = file.set_permissions(Permissions::from_mode(0o750));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory of `hacluster` at a place in a directory of others: made in ours, and moved there when it is done.
+///
+/// # Errors
+/// The path and the reason.
+pub(super) fn make_for_clients(paths: &Paths, place: &Path) -> io::Result<()> {
+    let draft = paths.own_dir.join("new.d");
+    let build = || {
+        let _ = fs::remove_dir(&draft);
+        DirBuilder::new().mode(0o750).create(&draft)?;
+        fchown(&look_at(&draft, libc::O_NOFOLLOW)?, client_user(), client_group())?;
+        fs::rename(&draft, place)
+    };
+    build().map_err(|error| {
+        let _ = fs::remove_dir(&draft);
+        naming(place, &error)
+    })
+}
+
+/// The number of the user `hacluster`, if this machine knows one.
+pub(super) fn client_user() -> Option<u32> {
+    User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw())
+}
+
+/// The number of the group `haclient`, if this machine knows one.
+pub(super) fn client_group() -> Option<u32> {
+    Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw())
+}
+
+/// Where scripts and core dumps find themselves (`resources.md` 3.3).
+pub(super) fn working_directory(paths: &Paths) -> PathBuf {
+    paths.lib_dir.join("cores/root")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    const SOMEBODY: u32 = 65_534;
+
+    fn node() -> (tempfile::TempDir, Paths) {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        (dir, paths)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_directories_are_made_once_and_only_for_us() {
+        let (_dir, paths) = node();
+        for _ in 0..2 {
+            assert_eq!(make_directories(&paths).unwrap(), Vec::<String>::new());
+        }
+        assert_eq!((mode(&paths.own_dir), mode(&paths.lib_dir)), (0o755, 0o755));
+        assert_eq!((mode(&paths.rsctmp()), mode(&paths.run_dir.join("rsctmp"))), (NOTES, NOTES));
+    }
+
+    #[test]
+    fn a_directory_that_is_a_link_or_open_to_others_is_refused_and_left_as_it_is() {
+        for which in [|paths: &Paths| paths.own_dir.clone(), |paths: &Paths| paths.rsctmp()] {
+            let (dir, paths) = node();
+            let (bait, place) = (dir.path().join("bait"), which(&paths));
+            fs::create_dir(&bait).unwrap();
+            fs::set_permissions(&bait, Permissions::from_mode(0o700)).unwrap();
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            symlink(&bait, &place).unwrap();
+            let why = make_directories(&paths).unwrap_err().to_string();
+            assert!(why.contains("it is a link"), "{why}");
+            assert_eq!((mode(&bait), fs::read_dir(&bait).unwrap().count()), (0o700, 0));
+        }
+        for which in [|paths: &Paths| paths.own_dir.clone(), |paths: &Paths| paths.lib_dir.clone()] {
+            let (_dir, paths) = node();
+            make_directories(&paths).unwrap();
+            fs::set_permissions(which(&paths), Permissions::from_mode(0o1777)).unwrap();
+            let why = make_directories(&paths).unwrap_err().to_string();
+            assert!(why.contains("everybody may write there") && why.contains("chmod go-w"), "{why}");
+        }
+    }
+
+    #[test]
+    fn what_lies_in_the_place_of_the_old_notes_is_never_changed_and_keeps_nothing_from_working() {
+        let (dir, paths) = node();
+        let bait = dir.path().join("bait");
+        fs::create_dir(&bait).unwrap();
+        fs::set_permissions(&bait, Permissions::from_mode(0o700)).unwrap();
+        fs::create_dir_all(&paths.run_dir).unwrap();
+        symlink(&bait, paths.run_dir.join("rsctmp")).unwrap();
+        let said = make_directories(&paths).unwrap();
+        assert!(said[0].contains("rsctmp: it is a link"), "{said:?}");
+        assert_eq!(mode(&bait), 0o700);
+        fs::remove_file(paths.run_dir.join("rsctmp")).unwrap();
+        fs::write(paths.run_dir.join("rsctmp"), "a file").unwrap();
+        assert_eq!(make_directories(&paths).unwrap().len(), 1);
+        if nix::unistd::geteuid().is_root() {
+            fs::remove_file(paths.run_dir.join("rsctmp")).unwrap();
+            fs::create_dir(paths.run_dir.join("rsctmp")).unwrap();
+            fs::set_permissions(paths.run_dir.join("rsctmp"), Permissions::from_mode(0o700)).unwrap();
+            chown(paths.run_dir.join("rsctmp"), Some(SOMEBODY), None).unwrap();
+            let said = make_directories(&paths).unwrap();
+            assert!(said[0].contains("belongs to user 65534"), "{said:?}");
+            assert_eq!(mode(&paths.run_dir.join("rsctmp")), 0o700);
+        }
+    }
+
+    #[test]
+    fn what_an_older_version_left_is_taken_over_once_and_nobody_elses() {
+        let (dir, paths) = node();
+        fs::create_dir_all(paths.run_dir.join("rsctmp")).unwrap();
+        fs::write(paths.run_dir.join("rsctmp/MailTo-root"), "").unwrap();
+        spare::replace(&paths.run_dir.join("latido-state"), b"notes").unwrap();
+        fs::write(paths.run_dir.join("latido-files"), "open to others").unwrap();
+        let bait = dir.path().join("bait");
+        spare::replace(&bait, b"1234").unwrap();
+        symlink(&bait, paths.run_dir.join("latido-generation")).unwrap();
+        make_directories(&paths).unwrap();
+        let here = |name: &str| spare::read(&paths.own_dir.join(name), 100);
+        assert_eq!(here("latido-state").as_deref(), Some("notes"));
+        assert_eq!((here("latido-files"), here("latido-generation")), (None, None));
+        assert!(paths.rsctmp().join("MailTo-root").exists());
+        let left: Vec<_> = fs::read_dir(&paths.run_dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["rsctmp"]);
+        assert_eq!(spare::read(&bait, 100).as_deref(), Some("1234"));
+        spare::remove(&paths.own_dir.join("latido-state"));
+        spare::replace(&paths.run_dir.join("latido-state"), b"put back").unwrap();
+        make_directories(&paths).unwrap();
+        assert_eq!(here("latido-state"), None, "what comes back later is not believed");
+    }
+}
