@@ -11,6 +11,9 @@ mod dopd;
 mod drbd_peer_outdater;
 mod events;
 mod export;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handover;
 mod heartbeat;
 mod helpers;

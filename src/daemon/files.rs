@@ -157,7 +157,7 @@ impl Remembered {
     }
 }
 
-fn parse_peer(line: &str) -> Option<(NodeName, Generation, Sequence)> {
+pub(super) fn parse_peer(line: &str) -> Option<(NodeName, Generation, Sequence)> {
     let mut words = line.split_whitespace();
     let name = NodeName::new(words.next()?)?;
     let generation = words.next()?.parse().ok().map(Generation)?;

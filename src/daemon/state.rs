@@ -90,7 +90,7 @@ impl State {
         format!("alive {:>18} {:>10}\n", self.alive.as_millis(), self.patience.as_millis())
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = self.first_line();
         let _ = writeln!(text, "latido 1\nboot {}", self.boot);
         let Kept { leaving, needs_failback, peer_gone, handover, lost, .. } = self.kept;

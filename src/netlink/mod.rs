@@ -2,6 +2,9 @@
 //! nothing waits longer than two seconds.
 
 mod attribute;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod route;
 mod six;
 
