@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable;
+
 /// What may be asked: `{"ask":"status"}`, `{"ask":"standby","set":"all"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "lowercase")]
@@ -43,6 +45,11 @@ pub enum Ask {
     Bring {
         /// The group's first resource.
         group: String,
+    },
+    /// Count the other node's lives from anew; answered at once.
+    Forget {
+        /// The other node.
+        node: String,
     },
     /// Take groups from the other node; answered when it is over.
     Takeover {
@@ -114,6 +121,9 @@ pub struct Status {
     /// That another machine speaks in our name, in a sentence, if so.
     #[serde(default)]
     pub impostor: Option<String>,
+    /// That what is heard of the other node may be old, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubted: Option<String>,
     /// What keeps the pair from being healthy, a few words each; empty when all is well.
     #[serde(default)]
     pub troubles: Vec<String>,
@@ -136,6 +146,17 @@ pub struct Status {
     pub last_takeover_ms: Option<u64>,
     /// When anything last changed.
     pub last_change_ms: u64,
+}
+
+impl Status {
+    /// With each text on one line and nothing in it that does something to a terminal: much of it is said by others.
+    pub fn made_printable(self) -> Status {
+        let fit = serde_json::to_value(&self).and_then(|mut value| {
+            printable::clean(&mut value);
+            serde_json::from_value(value)
+        });
+        fit.unwrap_or(self)
+    }
 }
 
 /// One node.
@@ -303,7 +324,12 @@ impl Client {
         if self.stream.read_line(&mut answer).map_err(from_io)? == 0 {
             return Err(ClientError::Broken("it closed the connection".to_owned()));
         }
-        serde_json::from_str(&answer).map_err(|error| ClientError::Broken(error.to_string()))
+        // It repeats what others said.
+        let fit = serde_json::from_str(&answer).and_then(|mut value: serde_json::Value| {
+            printable::clean(&mut value);
+            serde_json::from_value(value)
+        });
+        fit.map_err(|error| ClientError::Broken(error.to_string()))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::printable;
+
 /// One configuration file as read: the path people know it by, and its text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceText {
@@ -32,7 +34,7 @@ impl SourceText {
 pub enum Severity {
     /// Legal but unwise; the daemon starts.
     Warning,
-    /// The daemon refuses to start.
+    /// The daemon refuses to start, or does without what it is about ([`Problem::alone`]).
     Error,
 }
 
@@ -63,6 +65,8 @@ pub struct Problem {
     pub place: Option<Place>,
     /// Error or warning.
     pub severity: Severity,
+    /// It costs what it is about, one group or one program, and the daemon starts without that.
+    pub alone: bool,
     /// What is wrong, in our words.
     pub what: String,
     /// What would be right.
@@ -78,6 +82,7 @@ impl Problem {
             file: file.into(),
             place: None,
             severity: Severity::Error,
+            alone: false,
             what: what.into(),
             remedy: None,
             original: None,
@@ -87,6 +92,18 @@ impl Problem {
     /// A warning about the whole file.
     pub fn warning(file: impl Into<String>, what: impl Into<String>) -> Problem {
         Problem { severity: Severity::Warning, ..Problem::error(file, what) }
+    }
+
+    /// Says that the daemon starts all the same, without what this is about.
+    #[must_use]
+    pub fn alone(mut self) -> Problem {
+        self.alone = true;
+        self
+    }
+
+    /// Whether the daemon does not start with it.
+    pub fn is_fatal(&self) -> bool {
+        self.is_error() && !self.alone
     }
 
     /// Says where.
@@ -119,18 +136,19 @@ impl Problem {
 /// One line: `ha.cf:12: error: "10x" is not a duration (try 10 or 500ms) [original phrase]`.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file)?;
+        let mut text = format!("{}:", self.file);
         if let Some(place) = &self.place {
-            write!(f, "{}:", place.line)?;
+            text += &format!("{}:", place.line);
         }
-        write!(f, " {}: {}", self.severity, self.what)?;
+        text += &format!(" {}: {}", self.severity, self.what);
         if let Some(remedy) = &self.remedy {
-            write!(f, " ({remedy})")?;
+            text += &format!(" ({remedy})");
         }
         if let Some(original) = &self.original {
-            write!(f, " [{original}]")?;
+            text += &format!(" [{original}]");
         }
-        Ok(())
+        // It repeats words of a file, and names of files.
+        f.write_str(&printable::line(&text))
     }
 }
 

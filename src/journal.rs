@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::printable;
+
 /// One thing that happened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
@@ -52,9 +54,20 @@ pub struct LinkEvidence {
     pub last_heard_ms: Option<u64>,
 }
 
-/// Reads a line; `None` for one that was cut off when the machine died.
+/// Reads a line; `None` for one that was cut off when the machine died. Whoever wrote it, it is fit for a terminal.
 pub fn parse(line: &str) -> Option<Entry> {
-    serde_json::from_str(line).ok()
+    serde_json::from_str(line).ok().map(Entry::made_printable)
+}
+
+impl Entry {
+    /// With each text on one line and nothing in it that does something to a terminal: much of it is said by others.
+    pub fn made_printable(self) -> Entry {
+        let fit = serde_json::to_value(&self).and_then(|mut value| {
+            printable::clean(&mut value);
+            serde_json::from_value(value)
+        });
+        fit.unwrap_or(self)
+    }
 }
 
 /// A transition and what it consists of.

@@ -18,6 +18,7 @@ pub mod ipfail;
 pub mod journal;
 pub mod names;
 pub mod paths;
+pub mod printable;
 pub mod record;
 pub mod time;
 pub mod timeline;

@@ -77,6 +77,11 @@ impl Paths {
         self.ha_dir.join("rc.d")
     }
 
+    /// The functions that scripts of `resource.d` and `rc.d` read.
+    pub fn shellfuncs(&self) -> PathBuf {
+        self.ha_dir.join("shellfuncs")
+    }
+
     /// The FIFO scripts write messages into.
     pub fn fifo(&self) -> PathBuf {
         self.lib_dir.join("fifo")

@@ -103,6 +103,17 @@ fn set_option<T: Copy>(socket: BorrowedFd<'_>, level: libc::c_int, name: libc::c
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, std::ptr::from_ref(value).cast(), length) })
 }
 
+/// How much a socket has been given that has not left this machine yet, in the kernel's own measure.
+///
+/// # Errors
+/// As `ioctl`.
+pub fn unsent(socket: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes one int through the pointer.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) })?;
+    usize::try_from(bytes).map_err(io::Error::other)
+}
+
 /// What [`fork`] returns in each of the two processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forked {
@@ -252,6 +263,36 @@ pub fn device_of(path: &Path) -> io::Result<u64> {
     Ok(libc::makedev(found.stx_dev_major, found.stx_dev_minor))
 }
 
+/// The entries of a file's access control list beyond its mode, as the list's mask leaves them: tag, rights, and whose.
+/// Empty where there is none, or where the filesystem knows no such thing.
+pub fn access_list(file: BorrowedFd<'_>) -> Vec<(u16, u16, u32)> {
+    let Ok(path) = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd())) else { return Vec::new() };
+    let mut bytes = vec![0_u8; 65_536];
+    // SAFETY: both names end in zero, and the kernel writes at most as many bytes as it is told there are.
+    let length = unsafe {
+        let name = c"system.posix_acl_access";
+        libc::getxattr(path.as_ptr(), name.as_ptr(), bytes.as_mut_ptr().cast(), bytes.len())
+    };
+    bytes.truncate(usize::try_from(length).unwrap_or(0));
+    access_entries(&bytes)
+}
+
+/// linux/posix_acl_xattr.h: a version, then entries of eight bytes.
+fn access_entries(bytes: &[u8]) -> Vec<(u16, u16, u32)> {
+    const MASK: u16 = 0x10;
+    let entries: Vec<(u16, u16, u32)> = bytes
+        .get(4..)
+        .unwrap_or_default()
+        .chunks_exact(8)
+        .map(|entry| {
+            let short = |at: usize| u16::from_le_bytes([entry[at], entry[at + 1]]);
+            (short(0), short(2), u32::from_le_bytes([entry[4], entry[5], entry[6], entry[7]]))
+        })
+        .collect();
+    let mask = entries.iter().find(|(tag, ..)| *tag == MASK).map_or(u16::MAX, |(_, may, _)| *may);
+    entries.into_iter().map(|(tag, may, id)| (tag, may & mask, id)).collect()
+}
+
 /// A handle to a process, which never comes to mean another one.
 ///
 /// # Errors
@@ -306,6 +347,19 @@ mod tests {
         signal_process(handle.as_fd(), libc::SIGKILL).unwrap();
         child.wait().unwrap();
         assert_eq!(signal_process(handle.as_fd(), libc::SIGKILL).unwrap_err().raw_os_error(), Some(libc::ESRCH));
+    }
+
+    #[test]
+    fn an_access_list_gives_no_more_than_its_mask() {
+        let list = |mask: u8| {
+            let entry = |tag: u8, may: u8, id: u32| [&[tag, 0, may, 0], id.to_le_bytes().as_slice()].concat();
+            let none = u32::MAX;
+            [vec![2, 0, 0, 0], entry(1, 6, none), entry(2, 6, 1000), entry(4, 4, none), entry(16, mask, none)].concat()
+        };
+        let user = |mask| access_entries(&list(mask)).into_iter().find(|(tag, ..)| *tag == 2);
+        assert_eq!((user(7), user(4)), (Some((2, 6, 1000)), Some((2, 4, 1000))));
+        assert!(access_entries(&[]).is_empty() && access_entries(&[2, 0, 0, 0, 1]).is_empty());
+        assert!(access_list(std::fs::File::open("/proc/self/exe").unwrap().as_fd()).iter().all(|entry| entry.0 != 2));
     }
 
     #[test]

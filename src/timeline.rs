@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::printable;
 use crate::time::Mono;
 
 /// How an entry is meant.
@@ -53,18 +54,22 @@ const OFF: &str = "\u{1b}[0m";
 impl Entry {
     /// The line for a person, with its end; `colour` where a terminal shows it.
     pub fn text(&self, columns: Columns, colour: bool) -> String {
+        // Names of a file, and what scripts and records say.
+        let fit = |text: &str| printable::line(text).into_owned();
+        let Entry { who: by, what: event, detail, .. } =
+            &Entry { who: fit(&self.who), what: fit(&self.what), detail: fit(&self.detail), ..self.clone() };
         let Columns { at, who, what } = columns;
         let seconds = format!("{:at$.3}", self.at.elapsed().as_secs_f64());
         let (on, off) = if colour { (self.tone.colour(), OFF) } else { ("", "") };
         if self.tone == Tone::Chapter {
-            return format!("\n{seconds}  {on}── {} ──{off}\n", self.what);
+            return format!("\n{seconds}  {on}── {event} ──{off}\n");
         }
         if !colour {
-            let text = format!("{seconds}  {:<who$} {:<what$} {}", self.who, self.what, self.detail);
+            let text = format!("{seconds}  {by:<who$} {event:<what$} {detail}");
             return text.trim_end().to_owned() + "\n";
         }
-        let padded = format!("{:<what$}", self.what);
-        format!("{DIM}{seconds}{OFF}  {:<who$} {on}{padded}{OFF} {DIM}{}{OFF}\n", self.who, self.detail)
+        let padded = format!("{event:<what$}");
+        format!("{DIM}{seconds}{OFF}  {by:<who$} {on}{padded}{OFF} {DIM}{detail}{OFF}\n")
     }
 
     /// One JSON object on a line, with its end.

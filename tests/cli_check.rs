@@ -128,7 +128,7 @@ fn nodeinfo_names_this_host() {
 }
 
 #[test]
-fn keys_that_others_can_read_are_refused_and_those_they_can_write_warned_about() {
+fn keys_that_others_can_read_or_write_are_refused() {
     let dir = directory(HA_CF);
     let keys = "auth 1\n1 sha1 L0ng-4nd-R4nd0m\n";
     for mode in [0o640, 0o644, 0o604, 0o660, 0o666] {

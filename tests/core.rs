@@ -3,170 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::collections::{BTreeSet, VecDeque};
+#[path = "support/one_core.rs"]
+#[allow(dead_code, clippy::unwrap_used, reason = "others use the rest")]
+mod one_core;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Medium, Monitor, Probe, Request, Set, Settings};
-use latido::haresources::{Exit, Outcome, Verb};
-use latido::names::{ClientId, JobId, MediumId, NodeName};
+use latido::cluster::{AutoFailback, Event, Medium, Monitor, Probe, Request, Set, Settings};
+use latido::haresources::{Exit, Outcome};
+use latido::names::{ClientId, MediumId, NodeName};
 use latido::simulate::{groups, settings};
-use latido::time::{Mono, Now, Wall};
-use latido::wire::{Generation, Kind, Message, Value, field};
+use latido::wire::{Kind, Message, field};
 
-/// Between two beats of beta, in milliseconds.
-const BEAT: u64 = 1000;
-
-struct Core {
-    cluster: Cluster,
-    ms: u64,
-    /// Of beta's last message.
-    sequence: u64,
-    beats: bool,
-    up: BTreeSet<String>,
-    /// What a `status` that is asked for a running resource comes to; none: it goes on and on.
-    running: Option<Outcome>,
-    /// No start script ends by itself.
-    slow: bool,
-    /// What a fencing device says when it is asked whether it would work.
-    device: Outcome,
-    /// What was done, one thing a line.
-    done: Vec<String>,
-    /// What was said.
-    sent: Vec<Message>,
-}
-
-fn now(ms: u64) -> Now {
-    Now { mono: Mono::at(Duration::from_millis(ms)), wall: Wall(1_700_000_000 + ms / 1000) }
-}
-
-impl Core {
-    /// Alpha, just born; what is `up` runs already.
-    fn new(lines: &str, up: &[&str], edit: impl Fn(&mut Settings)) -> Core {
-        let mut of_alpha = settings("alpha").unwrap();
-        edit(&mut of_alpha);
-        let birth = Birth::new(Generation(1), [7; 16], 1);
-        let mut core = Core {
-            cluster: Cluster::start(of_alpha, groups(lines), birth, now(0)),
-            ms: 0,
-            sequence: 0,
-            beats: false,
-            up: up.iter().map(|word| (*word).to_owned()).collect(),
-            running: Some(Outcome { exit: Exit::Code(0), said: "running".into() }),
-            slow: false,
-            device: Outcome::code(0),
-            done: Vec::new(),
-            sent: Vec::new(),
-        };
-        core.tell(Event::Tick);
-        core
-    }
-
-    /// Beta is active and beats, and nobody gives groups back unasked.
-    fn legacy(lines: &str, more: impl Fn(&mut Settings)) -> Core {
-        let mut core = Core::new(lines, &[], |settings| {
-            settings.auto_failback = AutoFailback::Legacy;
-            more(settings);
-        });
-        core.beats = true;
-        core.pass(3000);
-        core
-    }
-
-    fn tell(&mut self, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            for action in self.cluster.handle(now(self.ms), event) {
-                events.extend(self.obey(action).map(|(job, outcome)| Event::Done { job, outcome }));
-            }
-        }
-    }
-
-    fn obey(&mut self, action: Action) -> Option<(JobId, Outcome)> {
-        match action {
-            Action::Run { job, invocation, .. } => {
-                let word = invocation.resource.word.clone();
-                self.done.push(format!("run {word} {}", invocation.verb.as_str()));
-                let outcome = match invocation.verb {
-                    Verb::Status if self.up.contains(&word) => self.running.clone()?,
-                    Verb::Status => Outcome { exit: Exit::Code(3), said: "stopped".into() },
-                    Verb::Start if self.slow => return None,
-                    Verb::Start => {
-                        self.up.insert(word);
-                        Outcome::code(0)
-                    }
-                    Verb::Stop => {
-                        self.up.remove(&word);
-                        Outcome::code(0)
-                    }
-                };
-                return Some((job, outcome));
-            }
-            Action::CheckFence { job, .. } => return Some((job, self.device.clone())),
-            Action::Fence { job, .. } => return Some((job, Outcome::code(0))),
-            Action::Send(message) => {
-                self.done.push(format!("send {}", message.kind()));
-                self.sent.push(message);
-            }
-            Action::Notify(message) => self.done.push(format!("notify {}", message.kind())),
-            Action::Report(report) => self.done.push(format!("report {report}")),
-            Action::Deliver { message, .. } => self.done.push(format!("deliver {}", message.kind())),
-            Action::Reply { response, .. } => self.done.push(format!("reply {response:?}")),
-            Action::Exit(reason) => self.done.push(format!("exit {reason:?}")),
-            Action::Probe { job, probe, .. } => {
-                self.done.push(format!("probe {probe:?}"));
-                return Some((job, Outcome::code(0)));
-            }
-            Action::Cancel { .. }
-            | Action::Announce { .. }
-            | Action::Remember { .. }
-            | Action::Keep(_)
-            | Action::Alive => {}
-        }
-        None
-    }
-
-    /// Somebody who calls himself alpha beats, in this life of his.
-    fn hear_own_name(&mut self, uuid: u8, generation: &str) {
-        let message = Message::new(&Kind::Status).with("src", "alpha").with("ts", "1").with("seq", "1");
-        let mut message = message.with("hg", generation).with("st", "active");
-        message.set_value(field::SRC_UUID, Value::Binary(vec![uuid; 16]));
-        self.tell(Event::Message { medium: MediumId::new("eth0"), at: now(self.ms).mono, message });
-    }
-
-    /// Beta says this: a type, then fields.
-    fn hear(&mut self, text: &str) {
-        let mut words = text.split(' ');
-        let message = Message::new(&Kind::from_text(words.next().unwrap()));
-        let message = words
-            .filter_map(|word| word.split_once('='))
-            .fold(message, |message, (name, value)| message.with(name, value));
-        self.sequence += 1;
-        let message = message.with("src", "beta").with("hg", "1").with("ts", "1");
-        let mut message = message.with("seq", format!("{:x}", self.sequence));
-        message.set_value(field::SRC_UUID, Value::Binary(vec![9; 16]));
-        self.tell(Event::Message { medium: MediumId::new("eth0"), at: now(self.ms).mono, message });
-        self.tell(Event::Tick);
-    }
-
-    /// Time passes; what becomes due is done.
-    fn pass(&mut self, time: u64) {
-        let end = self.ms + time;
-        while self.ms < end {
-            let next = self.cluster.next_deadline().map_or(end, |due| {
-                u64::try_from(due.since(Mono::ZERO).as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-            });
-            self.ms = next.max(self.ms + 1).min(end).min((self.ms / BEAT + 1) * BEAT);
-            if self.beats && self.ms.is_multiple_of(BEAT) {
-                self.hear("status st=active dt=1388 protocol=1");
-            }
-            self.tell(Event::Tick);
-        }
-    }
-
-    fn times(&self, part: &str) -> usize {
-        self.done.iter().filter(|line| line.contains(part)).count()
-    }
-}
+use one_core::{Core, now};
 
 #[test]
 fn only_who_calls_us_dead_and_shot_seems_deaf() {
@@ -311,6 +161,19 @@ fn a_status_that_hung_or_was_killed_or_says_nothing_is_no_proof_of_health() {
     assert_eq!((core.times("does not work"), core.times("run ra start")), (0, 1), "{:#?}", core.done);
 }
 
+#[test]
+fn a_status_that_could_not_be_run_proves_nothing_and_nothing_is_restarted_for_it() {
+    let mut core = watched(Exit::NotFound("/etc/ha.d/resource.d/ra may be written by everybody".into()), "");
+    core.pass(60_000);
+    let did = ["does not work", "run ra stop"].map(|what| core.times(what));
+    assert_eq!((did, core.times("run ra start")), ([0, 0], 1), "{:#?}", core.done);
+    core.running = Some(Outcome { exit: Exit::Code(0), said: "running".into() });
+    core.pass(4000);
+    core.running = Some(Outcome::code(1));
+    core.pass(4500);
+    assert_eq!(core.times("run ra start"), 2, "its own word counts again: {:#?}", core.done);
+}
+
 /// Beta, an original, holds all that is its own, and alpha holds the rest.
 fn beside_an_original(lines: &str) -> Core {
     let mut core = Core::legacy(lines, |settings| settings.auto_failback = AutoFailback::Off);
@@ -389,7 +252,11 @@ fn clients_are_told_when_a_ping_node_answers_again() {
         settings.media.push(Medium { id: MediumId::new("router"), ping_node: Some(router()) });
     });
     let answer = |core: &mut Core| {
-        let message = Message::new(&Kind::NsSt).with(field::SRC, "router").with(field::TS, "1");
+        let mut message = Message::new(&Kind::NsSt).with(field::SRC, "router");
+        let asked = core.sent.iter().rfind(|said| said.kind() == Kind::Status).expect("a status");
+        for name in [field::TS, field::HG, field::SEQ] {
+            message.set(name, asked.get(name).expect("in each"));
+        }
         core.tell(Event::Message { medium: MediumId::new("router"), at: now(core.ms).mono, message });
     };
     answer(&mut core);

@@ -17,13 +17,60 @@ const HA_CF: &str = "node alpha beta\nbcast eth0\nserial /dev/ttyS0\nping 10.0.0
     apiauth ipfail uid=hacluster\napiauth cl gid=haclient uid=7\nuse_logd no\n";
 /// Fields clients know, so that a choice of one byte spells them.
 const FIELDS: [&str; 22] = [
-    "t", "reqtype", "pid", "from_id", "to_id", "client_gen", "uid", "gid", "cn", "cs", "query", "node", "ifname", "param",
-    "src", "dest", "fmask", "nsig", "queuelen", "info", "payload", "deadtime",
+    "t",
+    "reqtype",
+    "pid",
+    "from_id",
+    "to_id",
+    "client_gen",
+    "uid",
+    "gid",
+    "cn",
+    "cs",
+    "query",
+    "node",
+    "ifname",
+    "param",
+    "src",
+    "dest",
+    "fmask",
+    "nsig",
+    "queuelen",
+    "info",
+    "payload",
+    "deadtime",
 ];
 const WORDS: [&str; 30] = [
-    "hbapi-req", "hbapi-resp", "hbapi-clstat", "query-cstatus", "respond-cstatus", "signon", "signoff", "setfilter",
-    "setsignal", "nodelist", "nodestatus", "nodetype", "iflist", "ifstatus", "getparm", "getrsc", "nodesite", "clientstatus",
-    "setsendqlen", "ping", "ipfail", "cl", "anon", "alpha", "beta", "eth0", "deadtime", "status", "OK", "",
+    "hbapi-req",
+    "hbapi-resp",
+    "hbapi-clstat",
+    "query-cstatus",
+    "respond-cstatus",
+    "signon",
+    "signoff",
+    "setfilter",
+    "setsignal",
+    "nodelist",
+    "nodestatus",
+    "nodetype",
+    "iflist",
+    "ifstatus",
+    "getparm",
+    "getrsc",
+    "nodesite",
+    "clientstatus",
+    "setsendqlen",
+    "ping",
+    "ipfail",
+    "cl",
+    "anon",
+    "alpha",
+    "beta",
+    "eth0",
+    "deadtime",
+    "status",
+    "OK",
+    "",
 ];
 
 fn scene() -> (Config, View) {
@@ -219,12 +266,35 @@ pub fn seeds() -> Vec<Seed> {
     let word = |text: &str| u8::try_from(WORDS.iter().position(|word| *word == text).unwrap_or(0)).unwrap_or(0);
     // Root signs on by name and as a casual client, then asks everything there is to ask.
     let mut asks = vec![8, 2, 0x18, 1];
-    for request in ["signoff", "setfilter", "setsignal", "nodelist", "nodestatus", "iflist", "ifstatus", "getparm", "getrsc"] {
+    for request in
+        ["signoff", "setfilter", "setsignal", "nodelist", "nodestatus", "iflist", "ifstatus", "getparm", "getrsc"]
+    {
         asks.extend([3, 5, 0, 0, 1, word(request), 2, 252, 11, word("beta"), 12, word("eth0")]);
         asks.extend([8, 2]);
     }
     // Named clients speak to each other, one goes.
-    let talk = vec![0x18, 1, 8, 2, 0x13, 4, 0, word("ping"), 4, word("cl"), 15, word("beta"), 20, 255, 3, b'a', b'b', b'c', 0x1a, 0];
+    let talk = vec![
+        0x18,
+        1,
+        8,
+        2,
+        0x13,
+        4,
+        0,
+        word("ping"),
+        4,
+        word("cl"),
+        15,
+        word("beta"),
+        20,
+        255,
+        3,
+        b'a',
+        b'b',
+        b'c',
+        0x1a,
+        0,
+    ];
     let alien = b"\x00\x08\x05\x00\x00\x00\xff\xff\xff\xff\x0c\x03\x00\x03\x01\x04".to_vec();
     vec![
         ("framed".into(), framed),

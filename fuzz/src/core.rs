@@ -26,15 +26,96 @@ const LIFE: usize = 400;
 const GROUPS: [&str; 4] = ["alpha ra rb\nbeta rc\n", "alpha 10.0.0.10\n", "beta ra\nbeta rb\nalpha rc rd re\n", ""];
 const NAMES: [&str; 6] = ["beta", "alpha", "10.0.0.1", "gamma", "", "BETA"];
 const FIELDS: [&str; 40] = [
-    "t", "src", "dest", "seq", "hg", "ts", "ttl", "st", "dt", "protocol", "info", "rsc_hold", "rtype", "isstable", "ackseq",
-    "firstseq", "lastseq", "nodelist", "delnodelist", "ipaddr", "weown", "ok", "node", "result", "ifname", "prove", "proof",
-    "hears", "latido", "heard", "empty", "why", "twin", "links", "failed", "timing", "key", "program", "from_id", "to_id",
+    "t",
+    "src",
+    "dest",
+    "seq",
+    "hg",
+    "ts",
+    "ttl",
+    "st",
+    "dt",
+    "protocol",
+    "info",
+    "rsc_hold",
+    "rtype",
+    "isstable",
+    "ackseq",
+    "firstseq",
+    "lastseq",
+    "nodelist",
+    "delnodelist",
+    "ipaddr",
+    "weown",
+    "ok",
+    "node",
+    "result",
+    "ifname",
+    "prove",
+    "proof",
+    "hears",
+    "latido",
+    "heard",
+    "empty",
+    "why",
+    "twin",
+    "links",
+    "failed",
+    "timing",
+    "key",
+    "program",
+    "from_id",
+    "to_id",
 ];
 const WORDS: [&str; 48] = [
-    "active", "dead", "up", "init", "ping", "all", "local", "foreign", "none", "one:0", "one:ffffffff", "me", "other", "done",
-    "standby", "takeover", "mach_down", "full", "yes", "no", "OK", "n_stnth", "bad", "ra", "rb", "rc", "10.0.0.10", "eth0",
-    "beta", "alpha", "ask", "starting", "failback", "1", "0", "4", "T_STARTING", "T_RESOURCES", "resource", "alpha beta",
-    "eth0=up", "heard", "free", "held", "=", ":", ",", "",
+    "active",
+    "dead",
+    "up",
+    "init",
+    "ping",
+    "all",
+    "local",
+    "foreign",
+    "none",
+    "one:0",
+    "one:ffffffff",
+    "me",
+    "other",
+    "done",
+    "standby",
+    "takeover",
+    "mach_down",
+    "full",
+    "yes",
+    "no",
+    "OK",
+    "n_stnth",
+    "bad",
+    "ra",
+    "rb",
+    "rc",
+    "10.0.0.10",
+    "eth0",
+    "beta",
+    "alpha",
+    "ask",
+    "starting",
+    "failback",
+    "1",
+    "0",
+    "4",
+    "T_STARTING",
+    "T_RESOURCES",
+    "resource",
+    "alpha beta",
+    "eth0=up",
+    "heard",
+    "free",
+    "held",
+    "=",
+    ":",
+    ",",
+    "",
 ];
 
 struct World {
@@ -103,6 +184,7 @@ impl World {
             | Action::Deliver { .. }
             | Action::Announce { .. }
             | Action::Remember { .. }
+            | Action::Forget { .. }
             | Action::Alive => {}
         }
         None
@@ -263,11 +345,12 @@ fn set(bytes: &mut Bytes<'_>) -> Set {
 
 fn request(bytes: &mut Bytes<'_>) -> Request {
     let word = |bytes: &mut Bytes<'_>| value(bytes);
-    match bytes.below(5) {
+    match bytes.below(6) {
         0 => Request::Standby(set(bytes)),
         1 => Request::Takeover(set(bytes)),
         2 => Request::Retry(word(bytes)),
         3 => Request::Bring(word(bytes)),
+        5 => NodeName::new(bytes.pick(&NAMES)).map_or(Request::Standby(Set::All), Request::Forget),
         _ => Request::Move(word(bytes), NodeName::new(bytes.pick(&NAMES))),
     }
 }
@@ -300,7 +383,8 @@ fn of_alpha(bytes: &mut Bytes<'_>) -> Option<Settings> {
         settings.media.push(Medium { id: MediumId::new("10.0.0.1"), ping_node: NodeName::new("10.0.0.1") });
     }
     if two & 8 != 0 {
-        let (every, with) = (Duration::from_secs(2), if two & 16 == 0 { Probe::Status } else { Probe::Tcp("x:1".into()) });
+        let (every, with) =
+            (Duration::from_secs(2), if two & 16 == 0 { Probe::Status } else { Probe::Tcp("x:1".into()) });
         settings.monitors.push(Monitor { resource: "*".into(), every, failures: 2, restarts: 1, with });
     }
     if two & 32 != 0 {
@@ -315,6 +399,8 @@ fn birth(bytes: &mut Bytes<'_>) -> Birth {
     if how & 1 != 0 {
         let beta = NodeName::new("beta").map(|beta| (beta, Generation(number(bytes)), Sequence(number(bytes))));
         birth.remembered = beta.into_iter().collect();
+        let ahead = i64::from_ne_bytes(number(bytes).to_ne_bytes());
+        birth.clocks = NodeName::new("beta").map(|beta| (beta, ahead)).into_iter().collect();
     }
     birth.doubts_notes = how & 2 == 0;
     birth.leaves = how & 4 != 0;
@@ -360,7 +446,8 @@ fn step(world: &mut World, bytes: &mut Bytes<'_>) {
         }
         2 => {
             // An ordinary second beside an ordinary beta.
-            let message = Message::new(&Kind::Status).with(field::ST, "active").with(field::DT, "1388").with("protocol", "1");
+            let message =
+                Message::new(&Kind::Status).with(field::ST, "active").with(field::DT, "1388").with("protocol", "1");
             let message = world.from_beta(message);
             world.hear("eth0", message.clone());
             world.hear("/dev/ttyS0", message);
@@ -487,11 +574,20 @@ pub fn seeds() -> Vec<Seed> {
     let beats = |count: usize| vec![2; count];
     let plain = [birth(0, 0), beats(20), vec![10, 0, 0], beats(10), vec![10, 1, 0], beats(10)].concat();
     let death = [birth(0, 1), beats(15), vec![0, 120, 0, 120], beats(20), vec![13], beats(6)].concat();
-    let legacy = [birth(2, 0), beats(15), vec![3, 10, 1, 19, 23], beats(4), vec![3, 11, 2, 19, 23, 21, 20], beats(5)].concat();
+    let legacy =
+        [birth(2, 0), beats(15), vec![3, 10, 1, 19, 23], beats(4), vec![3, 11, 2, 19, 23, 21, 20], beats(5)].concat();
     let watched = [birth(0, 12), beats(15), vec![17], beats(4), vec![8, 0, 2, 0, 0, 8, 0, 2, 0, 0], beats(9)].concat();
-    let gaps = [birth(0, 0), beats(8), vec![16, 10, 200], beats(3), vec![3, 3, 2, 15, 254, 0, 16, 254, 0], beats(3)].concat();
-    let past = [vec![0, 0, 1, 9, 50, 20, 40, 50, 0xc5, 0, 0, 3, 0, 1, 2, 1, 0, 4, 0], beats(12), vec![14], beats(9)].concat();
-    let talk = [birth(0, 0), beats(10), vec![19, 255, 6, 1, 0, 0, 6, 3, 3, 0, 7, 8, 1, 10, 255, 3, b'a', b'b', b'c'], beats(5)].concat();
+    let gaps =
+        [birth(0, 0), beats(8), vec![16, 10, 200], beats(3), vec![3, 3, 2, 15, 254, 0, 16, 254, 0], beats(3)].concat();
+    let past =
+        [vec![0, 0, 1, 9, 50, 20, 40, 50, 0xc5, 0, 0, 3, 0, 1, 2, 1, 0, 4, 0], beats(12), vec![14], beats(9)].concat();
+    let talk = [
+        birth(0, 0),
+        beats(10),
+        vec![19, 255, 6, 1, 0, 0, 6, 3, 3, 0, 7, 8, 1, 10, 255, 3, b'a', b'b', b'c'],
+        beats(5),
+    ]
+    .concat();
     let alone = [birth(128, 0), vec![0, 120, 0, 120, 252], vec![13, 0, 50]].concat();
     [
         ("plain", plain),

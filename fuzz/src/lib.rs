@@ -42,7 +42,14 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: [Target; 9] = [
     Target { name: "wire", run: wire::run, seeds: wire::seeds, words: wire::words, max_len: 4096, weight: 2 },
-    Target { name: "compress", run: compress::run, seeds: compress::seeds, words: wire::words, max_len: 4096, weight: 2 },
+    Target {
+        name: "compress",
+        run: compress::run,
+        seeds: compress::seeds,
+        words: wire::words,
+        max_len: 4096,
+        weight: 2,
+    },
     Target { name: "files", run: files::run, seeds: files::seeds, words: files::words, max_len: 4096, weight: 4 },
     Target { name: "api", run: api::run, seeds: api::seeds, words: api::words, max_len: 2048, weight: 1 },
     Target { name: "local", run: local::run, seeds: local::seeds, words: local::words, max_len: 4096, weight: 1 },

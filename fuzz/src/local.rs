@@ -30,7 +30,7 @@ fn control(bytes: &[u8]) {
                     assert_eq!(Set::from_text(&set.to_text()), Some(set));
                 }
             }
-            Ask::Move { to: Some(to), .. } => drop(NodeName::new(&to)),
+            Ask::Move { to: Some(node), .. } | Ask::Forget { node } => drop(NodeName::new(&node)),
             Ask::Status | Ask::Retry { .. } | Ask::Move { to: None, .. } | Ask::Bring { .. } => {}
         }
     }
@@ -56,8 +56,11 @@ fn fifo(bytes: &mut Bytes<'_>) {
 }
 
 fn page(bytes: &[u8]) {
-    if let Some(answer) = latido::daemon::fuzzing::page(bytes) {
+    if let Some((ours, answer)) = latido::daemon::fuzzing::page(bytes) {
         assert!(answer.starts_with("HTTP/1.1 ") && answer.contains("\r\n\r\n"), "{answer}");
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n").map_or(bytes, |end| &bytes[..end + 2]);
+        let evil = head.split(|byte| *byte == b'\n').any(|line| line.eq_ignore_ascii_case(b"host: evil.example\r"));
+        assert!(!(ours && evil), "a strange host is taken for us");
         let length = answer.split("Content-Length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         assert!(bytes.starts_with(b"HEAD") || length == Some(body.len()), "{answer}");
@@ -77,15 +80,17 @@ fn answer(bytes: &[u8]) {
 pub fn seeds() -> Vec<Seed> {
     let asks = "{\"ask\":\"status\"}\n{\"ask\":\"standby\",\"set\":\"all\"}\n{\"ask\":\"takeover\",\"set\":\"one:ff\"}\n\
         {\"ask\":\"retry\",\"group\":\"10.0.0.10\"}\n{\"ask\":\"move\",\"group\":\"apache\",\"to\":\"beta\"}\n\
-        {\"ask\":\"bring\",\"group\":\"10.0.0.10\"}\n";
+        {\"ask\":\"bring\",\"group\":\"10.0.0.10\"}\n{\"ask\":\"forget\",\"node\":\"beta\"}\n";
     let takeover = b">>>\nt=hb_takeover\ninfo=me\nsrc=alpha\n<<<\n";
-    let cut = [&[u8::try_from(takeover.len()).unwrap_or(0)], &takeover[..], &[9], b">>>\nt=res", &[9], b"ource\n<<<"].concat();
+    let cut = [&[u8::try_from(takeover.len()).unwrap_or(0)], &takeover[..], &[9], b">>>\nt=res", &[9], b"ource\n<<<"]
+        .concat();
     let status = r#"{"status":{"version":1,"program":"0.1.0","pid":7,"core":8,"up_for_ms":1000,"me":"alpha","nodes":[{"name":"beta","here":false,"ping":false,"status":"active","last_heard_ms":3,"generation":4,"deadtime_ms":10000,"latido":true,"resources_differ":null,"clock_ahead_s":null,"links":[{"medium":"eth0","up":true,"last_heard_ms":3,"failure":null,"gaps":{"count":4,"median_ms":1.5,"p999_ms":2.5,"worst_ms":3.5}}]}],"groups":[{"key":"ra","owner":"alpha","resources":["ra"],"state":"held","for_ms":4,"held_by_peer":false,"running":null,"failure":null}],"rscstatus":"all","waiting_for":null,"stable":true,"leaving":false,"auto_failback":"on","deadtime_ms":10000,"enough_deadtime_ms":4,"least_deadtime_ms":4,"loop_late_ms":0.5,"peer":null,"last_takeover_ms":null,"last_change_ms":5,"troubles":[]}}"#;
     let with = |mode: u8, text: &[u8]| [&[mode], text].concat();
     vec![
         ("asks".into(), with(0, asks.as_bytes())),
         ("fifo".into(), with(1, &cut)),
         ("get".into(), with(2, b"GET / HTTP/1.1\r\nHost: 127.0.0.1:5680\r\nAccept: */*\r\n\r\n")),
+        ("evil".into(), with(2, b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")),
         ("metrics".into(), with(2, b"GET /metrics?x=y HTTP/1.0\r\n\r\n")),
         ("head".into(), with(2, b"HEAD /status.json HTTP/1.1\r\nHost: alpha\r\n\r\n")),
         ("post".into(), with(2, b"POST /standby HTTP/1.1\r\nContent-Length: 3\r\n\r\nall")),
@@ -96,8 +101,8 @@ pub fn seeds() -> Vec<Seed> {
 
 /// Of JSON, of scripts and of browsers.
 pub fn words() -> Vec<String> {
-    let text = "{\"ask\": \"status\" \"standby\" \"takeover\" \"retry\" \"move\" \"bring\" \"set\": \"group\": \"to\": \"one:ff\" null true -1 1e308 \
-        \\u0000 GET HEAD HTTP/1.1 Host: /status.json /metrics ? %00";
+    let text = "{\"ask\": \"status\" \"standby\" \"takeover\" \"retry\" \"move\" \"bring\" \"forget\" \"node\": \"set\": \"group\": \"to\": \"one:ff\" null true -1 1e308 \
+        \\u0000 evil.example GET HEAD HTTP/1.1 Host: /status.json /metrics ? %00";
     let mut words = super::words_of(text);
     words.extend([">>>\n", "\n<<<\n", "\r\n\r\n", "\nt="].map(str::to_owned));
     words

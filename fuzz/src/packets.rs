@@ -25,7 +25,8 @@ pub fn run(bytes: &[u8]) {
 
 /// One packet of each kind.
 pub fn seeds() -> Vec<Seed> {
-    let arp = [&[2, 0, 1, 8, 0, 6, 4, 0, 2][..], &[2, 0, 0, 0, 0, 1, 10, 0, 0, 10], &[255; 6], &[10, 0, 0, 10]].concat();
+    let arp =
+        [&[2, 0, 1, 8, 0, 6, 4, 0, 2][..], &[2, 0, 0, 0, 0, 1, 10, 0, 0, 10], &[255; 6], &[10, 0, 0, 10]].concat();
     let mut advertisement = vec![2, 0x60, 0, 0, 0, 0, 32, 58, 255];
     advertisement.extend([0xfe; 32]);
     advertisement.extend([136, 0, 0, 0, 0x20, 0, 0, 0]);
@@ -44,12 +45,15 @@ pub fn seeds() -> Vec<Seed> {
         let length = u32::try_from(16 + payload.len()).unwrap_or(16);
         [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0, 0], &1_u32.to_ne_bytes(), &[0; 4], payload].concat()
     };
-    let link = [&[0; 8][..], &[1, 0, 1, 0], &[0; 4], &attribute(3, b"eth0\0"), &attribute(1, &[2, 0, 0, 0, 0, 1])].concat();
+    let link =
+        [&[0; 8][..], &[1, 0, 1, 0], &[0; 4], &attribute(3, b"eth0\0"), &attribute(1, &[2, 0, 0, 0, 0, 1])].concat();
     let address = [&[2, 24, 0, 0, 2, 0, 0, 0][..], &attribute(2, &[10, 0, 0, 10]), &attribute(3, b"eth0:0\0")].concat();
     let address6 = [&[10, 64, 0, 0, 2, 0, 0, 0][..], &attribute(1, &[0xfd; 16])].concat();
-    let route = [&[2, 24, 0, 0, 254, 2, 0, 1, 0, 0, 0, 0][..], &attribute(1, &[10, 0, 0, 0]), &attribute(4, &[2, 0, 0, 0])];
+    let route =
+        [&[2, 24, 0, 0, 254, 2, 0, 1, 0, 0, 0, 0][..], &attribute(1, &[10, 0, 0, 0]), &attribute(4, &[2, 0, 0, 0])];
     let route = route.concat();
-    let dump = [message(16, &link), message(20, &address), message(20, &address6), message(24, &route), message(3, &[0; 4])];
+    let dump =
+        [message(16, &link), message(20, &address), message(20, &address6), message(24, &route), message(3, &[0; 4])];
     let with = |mode: u8, bytes: &[u8]| [&[mode], bytes].concat();
     vec![
         ("arp".into(), arp),

@@ -43,7 +43,8 @@ pub fn run(bytes: &[u8]) {
 fn is_long(text: &str) -> bool {
     let long = |word: &str| {
         let digits: String = word.chars().take_while(|c| c.is_ascii_digit()).collect();
-        !word.ends_with("ms") && (digits.len() > 2 || word.ends_with('m') || word.ends_with('h') || word.ends_with("min"))
+        !word.ends_with("ms")
+            && (digits.len() > 2 || word.ends_with('m') || word.ends_with('h') || word.ends_with("min"))
     };
     text.lines().count() > LONGEST || text.split_whitespace().any(long)
 }

@@ -8,6 +8,7 @@ mod crc;
 mod hex;
 mod md5;
 mod method;
+mod secret;
 mod sha1;
 mod strength;
 
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use method::Method;
+
+use secret::Secret;
 
 /// SHA-1 of some bytes, as `sha1sum` prints it, to tell files apart.
 pub fn fingerprint(data: &[u8]) -> String {
@@ -58,19 +61,20 @@ impl Keyring {
     /// no secret. An upper bound: a word of a dictionary is worth less than its letters.
     pub fn signing_strength(&self) -> Option<u32> {
         let key = self.keys.get(&self.signing).filter(|key| key.method.needs_key())?;
-        Some(strength::bits(&key.secret))
+        Some(strength::bits(key.secret.bytes()))
     }
 
     /// Signs with the `auth N` key.
     pub fn sign(&self, data: &[u8]) -> Signature {
-        let digest = self.keys.get(&self.signing).map(|key| key.method.digest(&key.secret, data)).unwrap_or_default();
+        let digest =
+            self.keys.get(&self.signing).map(|key| key.method.digest(key.secret.bytes(), data)).unwrap_or_default();
         Signature { key: self.signing, digest }
     }
 
     /// Checks with the key the signature names, in time that does not depend on how much of the digest is right.
     pub fn verify(&self, signature: &Signature, data: &[u8]) -> Result<(), AuthError> {
         let key = self.keys.get(&signature.key).ok_or(AuthError::UnknownKey(signature.key))?;
-        if key.method.verify(&key.secret, data, &signature.digest) {
+        if key.method.verify(key.secret.bytes(), data, &signature.digest) {
             Ok(())
         } else {
             Err(AuthError::Mismatch(signature.key))
@@ -88,13 +92,13 @@ impl fmt::Debug for Keyring {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
     method: Method,
-    secret: Vec<u8>,
+    secret: Secret,
 }
 
 impl Key {
     /// Pairs a method with its secret, which `crc` does not look at.
     pub fn new(method: Method, secret: impl Into<Vec<u8>>) -> Key {
-        Key { method, secret: secret.into() }
+        Key { method, secret: Secret::new(secret.into()) }
     }
 
     /// Its method.

@@ -54,7 +54,7 @@ pub(super) fn called_as(name: &str, words: &[String]) -> ExitCode {
 fn call(name: &str, words: &[String], limit: Option<Duration>) -> ExitCode {
     let Some(place) = place_of(name) else {
         let known: Vec<&str> = AGENTS.iter().map(|(name, _)| *name).collect();
-        eprintln!("latido agent: there is no built-in agent {name} (there are {})", known.join(", "));
+        complain!("latido agent: there is no built-in agent {name} (there are {})", known.join(", "));
         return ExitCode::FAILURE;
     };
     let Some(invocation) = invocation(name, words) else {
@@ -65,7 +65,7 @@ fn call(name: &str, words: &[String], limit: Option<Duration>) -> ExitCode {
     match place {
         Place::Inside => inside(&invocation),
         Place::Alone => {
-            let told = &mut |line: &str| eprintln!("{line}");
+            let told = &mut |line: &str| complain!("{line}");
             run_alone(&invocation, &state_dir(), limit, told).map_or(ExitCode::FAILURE, |answer| give(&answer))
         }
     }
@@ -83,7 +83,7 @@ fn inside(invocation: &Invocation) -> ExitCode {
     let mut net = match Net::open_for_one_call(ANNOUNCE, state_dir()) {
         Ok(net) => net,
         Err(error) => {
-            eprintln!("latido agent: cannot open the network sockets: {error}; are you root?");
+            complain!("latido agent: cannot open the network sockets: {error}; are you root?");
             print("ERROR:  User had insufficient privilege");
             return ExitCode::from(4);
         }
@@ -95,10 +95,10 @@ fn inside(invocation: &Invocation) -> ExitCode {
         match sys::fork() {
             Ok(Forked::Child) => return keep_announcing(&mut net, &clock, invocation),
             Ok(Forked::Parent(_)) => {}
-            Err(error) => eprintln!("WARNING: the address is announced only once: {error}"),
+            Err(error) => complain!("WARNING: the address is announced only once: {error}"),
         }
         while clock.mono().elapsed() < LISTEN {
-            net.hear().iter().for_each(|conflict| eprintln!("WARNING: {conflict}"));
+            net.hear().iter().for_each(|conflict| complain!("WARNING: {conflict}"));
             pause(Duration::from_millis(2));
         }
     }
@@ -108,7 +108,7 @@ fn inside(invocation: &Invocation) -> ExitCode {
 /// Prints an answer and turns it into an exit code.
 fn give(answer: &Answer) -> ExitCode {
     if let Some(why) = &answer.why {
-        eprintln!("{why}");
+        complain!("{why}");
     }
     if !answer.words.is_empty() {
         print(&answer.words);

@@ -1,5 +1,6 @@
 //! `latido check`: every problem of the configuration with file, line, caret and remedy (`product.md`, Programs).
 
+use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,11 +14,13 @@ use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::{Problem, Severity, SourceText};
 use crate::names::NodeName;
 use crate::paths::Paths;
+use crate::printable;
 
 /// Options of `latido check`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = "Example: latido check /etc/ha.d --as node2\n\n\
-    Exit status: 0 nothing to say, 1 only warnings, 2 errors: the daemon would not start.")]
+    Exit status: 0 nothing to say, 1 only warnings, 2 errors: the daemon would not start, or would \
+    leave a group or a program alone.")]
 pub(super) struct Args {
     /// Directory with ha.cf, haresources, authkeys and perhaps latido.cf
     #[arg(value_name = "DIR", default_value = "/etc/ha.d")]
@@ -87,11 +90,15 @@ fn text(problems: &[Problem], sources: &Sources, colour: bool, dir: &str) -> Str
     let mut text: String =
         problems.iter().map(|problem| rendered(problem, source_of(problem, sources), &renderer) + "\n\n").collect();
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
+    let starts =
+        if problems.iter().any(Problem::is_fatal) { "" } else { ": heartbeat starts without what they are about" };
     text += &match (errors, problems.len() - errors) {
         (0, 0) => format!("{dir}: no problems found\n"),
         (0, warnings) => format!("{dir}: {}, no errors: heartbeat can start\n", counted(warnings, "warning")),
-        (errors, 0) => format!("{dir}: {}\n", counted(errors, "error")),
-        (errors, warnings) => format!("{dir}: {}, {}\n", counted(errors, "error"), counted(warnings, "warning")),
+        (errors, 0) => format!("{dir}: {}{starts}\n", counted(errors, "error")),
+        (errors, warnings) => {
+            format!("{dir}: {}, {}{starts}\n", counted(errors, "error"), counted(warnings, "warning"))
+        }
     };
     text
 }
@@ -102,12 +109,22 @@ fn counted(count: usize, what: &str) -> String {
 
 /// One problem as rustc would print it.
 fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer) -> String {
+    // It shows words of a file, and names of files: they are to be read, not obeyed.
+    let fit = |text: &str| printable::line(text).into_owned();
+    let source = source.map(|source| SourceText::new(fit(&source.name), printable::in_place(&source.text)));
+    let problem = &Problem {
+        file: fit(&problem.file),
+        what: fit(&problem.what),
+        remedy: problem.remedy.as_deref().map(fit),
+        original: problem.original.as_deref().map(fit),
+        ..problem.clone()
+    };
     let level = match problem.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(problem.what.as_str());
-    let place = problem.place.as_ref().zip(source);
+    let place = problem.place.as_ref().zip(source.as_ref());
     let mut group = match place.filter(|(place, source)| source.text.get(place.span.clone()).is_some()) {
         Some((place, source)) => {
             let annotation = AnnotationKind::Primary.span(place.span.clone());
@@ -127,29 +144,30 @@ fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer)
 /// One problem for programs.
 #[derive(Serialize)]
 struct Entry<'a> {
-    file: &'a str,
+    file: Cow<'a, str>,
     line: Option<usize>,
     column: Option<usize>,
     severity: &'static str,
-    message: &'a str,
-    remedy: Option<&'a str>,
-    original: Option<&'a str>,
+    message: Cow<'a, str>,
+    remedy: Option<Cow<'a, str>>,
+    original: Option<Cow<'a, str>>,
 }
 
 fn json(problems: &[Problem], sources: &Sources) -> String {
     let entries: Vec<_> = problems
         .iter()
         .map(|problem| Entry {
-            file: &problem.file,
+            file: printable::line(&problem.file),
             line: problem.place.as_ref().map(|place| place.line),
             column: column(problem, source_of(problem, sources)),
             severity: match problem.severity {
                 Severity::Warning => "warning",
                 Severity::Error => "error",
             },
-            message: &problem.what,
-            remedy: problem.remedy.as_deref(),
-            original: problem.original.as_deref(),
+            // JSON leaves some letters as they are that do something to a terminal.
+            message: printable::line(&problem.what),
+            remedy: problem.remedy.as_deref().map(printable::line),
+            original: problem.original.as_deref().map(printable::line),
         })
         .collect();
     serde_json::to_string_pretty(&entries).unwrap_or_else(|_| "[]".to_owned()) + "\n"

@@ -164,7 +164,7 @@ fn read(log: &OldLog, subcommand: &str, rest: &[String]) -> Option<Words> {
     };
     if words.rest.len() < needed {
         let not = matches!(subcommand, "nodestatus" | "nodeweight" | "nodesite");
-        eprintln!("{}", if not { "Not enough parameters." } else { "No enough parameter." });
+        complain!("{}", if not { "Not enough parameters." } else { "No enough parameter." });
         return None;
     }
     Some(words)
@@ -172,7 +172,7 @@ fn read(log: &OldLog, subcommand: &str, rest: &[String]) -> Option<Words> {
 
 /// What getopt says, and what the original says of it; `Some` where it goes on all the same.
 fn bad_option(log: &OldLog, subcommand: &str, what: &str) -> Option<()> {
-    eprintln!("{subcommand}: {what}");
+    complain!("{subcommand}: {what}");
     match subcommand {
         "hbstatus" => return Some(()),
         "listnodes" | "listhblinks" | "hbparameter" => log.error("Error: getopt returnedcharacter code ?."),
@@ -253,7 +253,7 @@ impl Run {
     async fn nodeweight(&mut self) -> Answer {
         let Some(answer) = self.ask_node("nodeweight").await? else {
             // Only here is it one word.
-            eprintln!("Error. Maybe due to incorrect node name.");
+            complain!("Error. Maybe due to incorrect node name.");
             return Ok(WRONG_PARAMETERS);
         };
         let (node, weight) = (self.words.at(0), text(&answer, "weight"));
@@ -489,7 +489,7 @@ fn optional<T>(asked: Result<T, Failure>) -> Result<Option<T>, Failure> {
 }
 
 fn no_such_node() -> u8 {
-    eprintln!("Error. May be due to incorrect node name");
+    complain!("Error. May be due to incorrect node name");
     WRONG_PARAMETERS
 }
 

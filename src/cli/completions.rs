@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match std::io::stdout().lock().write_all(&script) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("latido completions: cannot write: {error}");
+            complain!("latido completions: cannot write: {error}");
             ExitCode::FAILURE
         }
     }

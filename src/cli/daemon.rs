@@ -80,12 +80,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
 /// Asks the running daemon to make room, and waits until its successor, the program that is installed now, has taken up.
 fn upgrade(paths: &Paths) -> ExitCode {
     let Running::Yes(pid) = running(&paths.pid_file) else {
-        eprintln!("No daemon runs here; `latido daemon` starts one.");
+        complain!("No daemon runs here; `latido daemon` starts one.");
         return ExitCode::FAILURE;
     };
     let before = core_of(paths);
     if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGURG) {
-        eprintln!("cannot signal the daemon (pid {pid}): {error}");
+        complain!("cannot signal the daemon (pid {pid}): {error}");
         return ExitCode::FAILURE;
     }
     for _ in 0..PATIENCE {
@@ -95,14 +95,14 @@ fn upgrade(paths: &Paths) -> ExitCode {
             match still_the_old_one(pid) {
                 Ok(None) => {}
                 Ok(Some(path)) => {
-                    eprintln!(
+                    complain!(
                         "the daemon (pid {pid}) still runs the old program: {} cannot be run; the log says why. Nothing moved.",
                         path.display()
                     );
                     return ExitCode::FAILURE;
                 }
                 Err(error) => {
-                    eprintln!(
+                    complain!(
                         "the daemon (pid {pid}) began anew, but whether it runs the program installed now cannot be seen ({error}): look at its log"
                     );
                     return ExitCode::FAILURE;
@@ -112,7 +112,7 @@ fn upgrade(paths: &Paths) -> ExitCode {
             return ExitCode::SUCCESS;
         }
     }
-    eprintln!("the daemon (pid {pid}) did not exchange its program within 30 s: it waits until nothing is being moved");
+    complain!("the daemon (pid {pid}) did not exchange its program within 30 s: it waits until nothing is being moved");
     ExitCode::FAILURE
 }
 

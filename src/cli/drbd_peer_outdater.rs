@@ -40,7 +40,7 @@ pub(super) fn drbd_peer_outdater(words: &[String]) -> ExitCode {
     }
     let variable = |name: &str| std::env::var(name).ok();
     let Some(wanted) = read(words, variable("DRBD_PEER"), variable("DRBD_RESOURCE")) else {
-        eprintln!("{USAGE}");
+        complain!("{USAGE}");
         return ExitCode::FAILURE;
     };
     let socket = super::paths_from_environment().dopd_socket();

@@ -1,7 +1,7 @@
 //! `latido events`: the journal, newest last, and whatever is added to it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write as _};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let lines = match read(&path) {
         Ok(lines) => lines,
         Err(why) => {
-            eprintln!("latido events: {why}");
+            complain!("latido events: {why}");
             return ExitCode::from(2);
         }
     };
@@ -73,8 +73,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>, String> {
 /// False when nobody reads any more.
 fn show(line: &str, json: bool) -> bool {
     let Some(entry) = journal::parse(line) else { return true };
-    let text = if json { line.to_owned() } else { describe(&entry) };
-    writeln!(std::io::stdout(), "{text}").is_ok()
+    let text = if json { serde_json::to_string(&entry).unwrap_or_default() } else { describe(&entry) };
+    super::printed(&text)
 }
 
 fn describe(entry: &Entry) -> String {

@@ -42,8 +42,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let config = match Config::assemble(&sources, &OnlyName(me)) {
         Ok(config) => config,
         Err(problems) => {
-            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
-            eprintln!("latido export: {} has errors; latido check shows them all", args.dir.display());
+            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
+            complain!("latido export: {} has errors; latido check shows them all", args.dir.display());
             return ExitCode::from(2);
         }
     };
@@ -59,6 +59,6 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if export.open == 0 {
         return ExitCode::SUCCESS;
     }
-    eprintln!("latido export: {} line(s) that begin with \"# !\" are for you to finish", export.open);
+    complain!("latido export: {} line(s) that begin with \"# !\" are for you to finish", export.open);
     ExitCode::from(1)
 }

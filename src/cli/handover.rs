@@ -45,12 +45,12 @@ pub(super) fn ask_and_tell(dir: &Path, timeout: u64, ask: &Ask) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Answer::Refused(why)) => {
-            eprintln!("latido: {why}");
+            complain!("latido: {why}");
             ExitCode::FAILURE
         }
         Ok(Answer::Status(_)) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("latido: {error}");
+            complain!("latido: {error}");
             ExitCode::FAILURE
         }
     }
@@ -77,7 +77,7 @@ pub(super) fn old_program(name: &str, called: &str, words: &[String]) -> ExitCod
     }
     let message = if name == "hb_standby" {
         let set = if set == "failback" { "foreign" } else { set };
-        eprintln!("{} Going standby [{set}].", local_time(Clock::start().now().wall.0).stamp());
+        complain!("{} Going standby [{set}].", local_time(Clock::start().now().wall.0).stamp());
         format!(">>>\nt=ask_resources\nrsc_hold={set}\ninfo=me\n<<<\n")
     } else {
         let set = if set == "failback" { "local" } else { set };
@@ -88,7 +88,7 @@ pub(super) fn old_program(name: &str, called: &str, words: &[String]) -> ExitCod
     match open.and_then(|mut file| file.write_all(message.as_bytes())) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: heartbeat does not run here: cannot write {}: {error}", fifo.display());
+            complain!("{name}: heartbeat does not run here: cannot write {}: {error}", fifo.display());
             ExitCode::FAILURE
         }
     }
@@ -105,6 +105,6 @@ fn found_at(called: &str) -> String {
 
 fn old_usage(called: &str) -> ExitCode {
     print("usage:");
-    eprintln!("{called} [all|foreign|local|failback]");
+    complain!("{called} [all|foreign|local|failback]");
     ExitCode::FAILURE
 }

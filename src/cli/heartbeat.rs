@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::config::DIRECTIVES;
+use crate::config::{Config, DIRECTIVES};
 use crate::daemon::called::{MYSELF, again};
 use crate::daemon::pidfile::{Running, is_still, running, surely_running};
 use crate::daemon::{Called, Options, read_config, run as run_daemon, something_runs};
@@ -35,7 +35,7 @@ impl Flags {
 /// Behaves as `heartbeat` does with these words.
 pub(super) fn heartbeat(words: &[String]) -> ExitCode {
     let Some(flags) = read_flags(words) else {
-        eprintln!("{USAGE}");
+        complain!("{USAGE}");
         return ExitCode::from(2);
     };
     let paths = super::paths_from_environment();
@@ -108,11 +108,11 @@ fn tell_status(paths: &Paths) -> ExitCode {
 
 fn stop(paths: &Paths) -> ExitCode {
     let Running::Yes(pid) = running(&paths.pid_file) else {
-        eprintln!("INFO: Heartbeat already stopped.");
+        complain!("INFO: Heartbeat already stopped.");
         return ExitCode::SUCCESS;
     };
     if let Err(error) = kill(Pid::from_raw(pid), Signal::SIGTERM) {
-        eprintln!("ERROR: Could not kill pid {pid} : {}", error.desc());
+        complain!("ERROR: Could not kill pid {pid} : {}", error.desc());
         return ExitCode::from(if error == nix::errno::Errno::EPERM { 4 } else { 1 });
     }
     while is_still(pid) {
@@ -122,26 +122,34 @@ fn stop(paths: &Paths) -> ExitCode {
 }
 
 fn reload(paths: &Paths, pid: i32) -> ExitCode {
-    if let Err(problems) = read_config::load(paths, None) {
-        problems.iter().for_each(|problem| eprintln!("{problem}"));
-        eprintln!("info: Config errors: Heartbeat pid {pid} NOT restarted");
-        return ExitCode::FAILURE;
+    match read_config::load(paths, None) {
+        Ok(config) => tell_errors(&config),
+        Err(problems) => {
+            problems.iter().for_each(|problem| complain!("{problem}"));
+            complain!("info: Config errors: Heartbeat pid {pid} NOT restarted");
+            return ExitCode::FAILURE;
+        }
     }
-    eprintln!("info: Signalling heartbeat pid {pid} to reread config files");
+    complain!("info: Signalling heartbeat pid {pid} to reread config files");
     match kill(Pid::from_raw(pid), Signal::SIGHUP) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ERROR: Could not signal pid {pid}: {error}");
+            complain!("ERROR: Could not signal pid {pid}: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the daemon leaves alone, where it can be seen.
+fn tell_errors(config: &Config) {
+    config.warnings.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
 }
 
 fn start(paths: Paths, flags: &Flags) -> ExitCode {
     if flags.has('v') {
         match read_config::load(&paths, None) {
             Ok(config) => print(&config.to_text()),
-            Err(problems) => problems.iter().for_each(|problem| eprintln!("{problem}")),
+            Err(problems) => problems.iter().for_each(|problem| complain!("{problem}")),
         }
     }
     let options = Options {
@@ -160,17 +168,20 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
 /// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
 fn start_in_background(options: &Options) -> ExitCode {
     let paths = &options.paths;
-    if let Err(problems) = read_config::load(paths, None) {
-        problems.iter().for_each(|problem| eprintln!("{problem}"));
-        // What a daemon that died left running is looked after all the same.
-        let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
-        if !anyhow {
-            eprintln!("ERROR: Configuration error, heartbeat not started.");
-            return ExitCode::from(6);
+    match read_config::load(paths, None) {
+        Ok(config) => tell_errors(&config),
+        Err(problems) => {
+            problems.iter().for_each(|problem| complain!("{problem}"));
+            // What a daemon that died left running is looked after all the same.
+            let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
+            if !anyhow {
+                complain!("ERROR: Configuration error, heartbeat not started.");
+                return ExitCode::from(6);
+            }
         }
     }
     if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
-        eprintln!("info: heartbeat: already running [pid {pid}].");
+        complain!("info: heartbeat: already running [pid {pid}].");
         return ExitCode::SUCCESS;
     }
     let mut command = again(options, Path::new(MYSELF));
@@ -179,7 +190,7 @@ fn start_in_background(options: &Options) -> ExitCode {
     match command.spawn() {
         Ok(mut child) => await_running(paths, &mut child),
         Err(error) => {
-            eprintln!("ERROR: cannot start the daemon: {error}");
+            complain!("ERROR: cannot start the daemon: {error}");
             ExitCode::FAILURE
         }
     }
@@ -188,7 +199,7 @@ fn start_in_background(options: &Options) -> ExitCode {
 fn await_running(paths: &Paths, child: &mut std::process::Child) -> ExitCode {
     for _ in 0..1500 {
         if let Ok(Some(status)) = child.try_wait() {
-            eprintln!("ERROR: heartbeat not started; its log says why.");
+            complain!("ERROR: heartbeat not started; its log says why.");
             return ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
         }
         if paths.control_socket().exists() && matches!(running(&paths.pid_file), Running::Yes(_)) {
@@ -196,6 +207,6 @@ fn await_running(paths: &Paths, child: &mut std::process::Child) -> ExitCode {
         }
         pause(Duration::from_millis(20));
     }
-    eprintln!("ERROR: heartbeat did not come up within 30 s; its log says why.");
+    complain!("ERROR: heartbeat did not come up within 30 s; its log says why.");
     ExitCode::FAILURE
 }

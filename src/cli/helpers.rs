@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Whether a script of `rc.d` calls us whose work the daemon does itself: then there is nothing to do, which is said.
 pub(super) fn is_done_by_the_daemon(program: &str) -> bool {
     let Ok(kind) = std::env::var(rc_d::MARK) else { return false };
-    eprintln!("{program}: nothing to do: at a message of type {kind} the daemon of Latido moves groups itself");
+    complain!("{program}: nothing to do: at a message of type {kind} the daemon of Latido moves groups itself");
     true
 }
 
@@ -25,7 +25,7 @@ pub(super) fn req_resource(words: &[String]) -> ExitCode {
     }
     match ask(&Ask::Bring { group: key.clone() }) {
         Ok(Answer::Moved(_)) => {
-            eprintln!("req_resource: {key}: what of it does not run here is being started");
+            complain!("req_resource: {key}: what of it does not run here is being started");
             ExitCode::SUCCESS
         }
         Ok(Answer::Refused(why)) => refuse("req_resource", &why),
@@ -54,7 +54,7 @@ pub(super) fn mach_down(words: &[String]) -> ExitCode {
     };
     match answer {
         Ok(groups) => {
-            eprintln!("mach_down: the groups of {node} run here: {groups}");
+            complain!("mach_down: the groups of {node} run here: {groups}");
             ExitCode::SUCCESS
         }
         Err(why) => refuse("mach_down", &why),
@@ -91,12 +91,12 @@ fn ask(ask: &Ask) -> Result<Answer, ClientError> {
 }
 
 fn refuse(program: &str, why: &str) -> ExitCode {
-    eprintln!("{program}: {why}");
+    complain!("{program}: {why}");
     ExitCode::FAILURE
 }
 
 fn usage(words: &str) -> ExitCode {
-    eprintln!("usage: {words}");
+    complain!("usage: {words}");
     ExitCode::FAILURE
 }
 

@@ -110,7 +110,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match init(args) {
         Ok(code) => code,
         Err(why) => {
-            eprintln!("latido init: {why}");
+            complain!("latido init: {why}");
             ExitCode::from(2)
         }
     }
@@ -134,7 +134,7 @@ fn init(args: &Args) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     if !overwritten.is_empty() && !args.yes {
-        eprintln!("latido init: nothing was written: {} would be overwritten. Add --yes.", overwritten.join(" and "));
+        complain!("latido init: nothing was written: {} would be overwritten. Add --yes.", overwritten.join(" and "));
         return Ok(ExitCode::FAILURE);
     }
     let written = write(&files)?;
@@ -221,7 +221,7 @@ fn judge(files: &[Draft], pair: &Pair) -> Result<(), String> {
     match Config::assemble(&sources, &OnlyName(home)) {
         Ok(_) => Ok(()),
         Err(problems) => {
-            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
+            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
             Err("the daemon would refuse these files; nothing was written".to_owned())
         }
     }

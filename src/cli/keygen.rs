@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     match write(args, &path, method) {
         Ok(code) => code,
         Err(why) => {
-            eprintln!("latido keygen: {why}");
+            complain!("latido keygen: {why}");
             ExitCode::from(2)
         }
     }
@@ -77,7 +77,7 @@ fn write(args: &Args, path: &Path, method: Method) -> Result<ExitCode, String> {
     }
     let shown = path.display();
     if path.exists() && !args.yes {
-        eprintln!(
+        complain!(
             "latido keygen: {shown} is there and was left as it is: the other node signs with the same key, and with a \
              new one here each would take the other for dead.\n  Stop both nodes, then: latido keygen --yes, and latido \
              propagate."

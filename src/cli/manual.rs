@@ -40,7 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     for (name, text) in pages() {
         if let Err(error) = write(&args.dir, &name, &text) {
-            eprintln!("latido man: cannot write {name} below {}: {error}", args.dir.display());
+            complain!("latido man: cannot write {name} below {}: {error}", args.dir.display());
             return ExitCode::FAILURE;
         }
         print(&name);

@@ -1,5 +1,10 @@
 //! The command line: one file per subcommand, and the old names this executable answers to (`product.md`, Programs).
 
+/// A line on standard error, fit for a terminal whatever others wrote into it.
+macro_rules! complain {
+    ($($words:tt)*) => { $crate::cli::complain(&format!($($words)*)) };
+}
+
 mod agent;
 mod check;
 mod cl_status;
@@ -11,6 +16,7 @@ mod dopd;
 mod drbd_peer_outdater;
 mod events;
 mod export;
+mod forget_peer;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -43,6 +49,7 @@ use clap::{Parser, Subcommand};
 
 use crate::daemon::Called;
 use crate::paths::Paths;
+use crate::printable;
 
 /// A two-node heartbeat daemon that reads /etc/ha.d and speaks the protocol of Linux-HA heartbeat.
 #[derive(Debug, Parser)]
@@ -82,6 +89,8 @@ enum Command {
     Takeover(takeover::Args),
     /// Move one resource group, wait, and say how it went
     Move(move_group::Args),
+    /// Take what the other node says next for a new life, whatever its generation
+    ForgetPeer(forget_peer::Args),
     /// List resource groups; ask, start and stop them by hand
     Resource(resource::Args),
     /// Say why groups last moved, with the evidence and every script's time
@@ -141,6 +150,7 @@ pub fn main() -> ExitCode {
         Command::Standby(args) => standby::run(&args),
         Command::Takeover(args) => takeover::run(&args),
         Command::Move(args) => move_group::run(&args),
+        Command::ForgetPeer(args) => forget_peer::run(&args),
         Command::Resource(args) => resource::run(&args),
         Command::Why(args) => why::run(&args),
         Command::Events(args) => events::run(&args),
@@ -170,9 +180,19 @@ fn paths_from_environment() -> Paths {
     std::env::var_os("HA_DIR").map_or_else(Paths::system, |dir| Paths::under(Path::new(&dir)))
 }
 
-/// Prints a line; a reader that went away is not our affair.
+/// Prints; a reader that went away is not our affair. What others wrote does nothing to a terminal.
 fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
+    printed(text);
+}
+
+/// The same; false when nobody reads any more.
+fn printed(text: &str) -> bool {
+    writeln!(std::io::stdout(), "{}", printable::lines(text)).is_ok()
+}
+
+/// The same on standard error.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable::lines(text));
 }
 
 /// Between two looks at another process, which offers no event to a program that is not its parent.

@@ -115,7 +115,7 @@ impl OldLog {
         if loud == Loud::Debug && !self.debug {
             return;
         }
-        let clean: String = text.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
+        let clean = crate::printable::line(text);
         let said = format!("{}: [{}]: {}: {clean}", self.program, std::process::id(), loud.word());
         let stamp = sys::local_time(self.clock.since_1970().as_secs()).stamp();
         let line = format!("{stamp} {} {said}\n", self.host);

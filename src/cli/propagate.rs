@@ -76,14 +76,14 @@ fn propagate(program: &str, paths: &Paths, to: Option<&str>, only_check: bool, y
     let plan = match plan {
         Ok(plan) => plan,
         Err(why) => {
-            eprintln!("{program}: {why}");
+            complain!("{program}: {why}");
             return ExitCode::from(2);
         }
     };
     let mut worst = Verdict::Same;
     for host in &plan.hosts {
         let result = plan.one(host, only_check, yes).unwrap_or_else(|why| {
-            eprintln!("{program}: {why}");
+            complain!("{program}: {why}");
             Verdict::Failed
         });
         worst = worst.max(result);
@@ -109,7 +109,7 @@ impl Plan {
         let me = read_config::host_name(&paths.ha_dir).ok_or("this machine has no name")?;
         // As if on a node of that name only: whether this machine's devices are well is no affair of the other one's.
         let config = read_config::load(paths, Some(me.clone())).map_err(|problems| {
-            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| eprintln!("{problem}"));
+            problems.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
             format!("the files of {} have errors and go nowhere; latido check shows them", paths.ha_dir.display())
         })?;
         let others = config.settings.nodes.iter().filter(|node| **node != me).map(ToString::to_string);
@@ -167,7 +167,7 @@ impl Plan {
         }
         if !overwritten.is_empty() && !yes {
             let names = list(overwritten.into_iter());
-            eprintln!("{host}: nothing was copied: {names} would be overwritten there. Add --yes.");
+            complain!("{host}: nothing was copied: {names} would be overwritten there. Add --yes.");
             return Ok(Verdict::Differs);
         }
         self.copy(&remote, host, &differing)?;

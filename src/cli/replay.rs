@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         match File::open(&args.file) {
             Ok(file) => Box::new(BufReader::new(file)),
             Err(error) => {
-                eprintln!("latido replay: cannot open {name}: {error}");
+                complain!("latido replay: cannot open {name}: {error}");
                 return ExitCode::from(2);
             }
         }
@@ -45,11 +45,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(End::ReaderWentAway) => ExitCode::SUCCESS,
         Err(End::Unreadable(error)) => {
-            eprintln!("latido replay: cannot read {name}: {error}");
+            complain!("latido replay: cannot read {name}: {error}");
             ExitCode::from(2)
         }
         Err(End::NoRecord(why)) => {
-            eprintln!("latido replay: {name}:{why}");
+            complain!("latido replay: {name}:{why}");
             ExitCode::FAILURE
         }
     }

@@ -282,13 +282,13 @@ fn whole_line(group: &ResourceGroup) -> String {
 
 fn print(lines: impl Iterator<Item = String>) -> ExitCode {
     let text: String = lines.map(|line| line + "\n").collect();
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
+    match std::io::stdout().lock().write_all(crate::printable::lines(&text).as_bytes()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
 fn complain(text: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", crate::printable::lines(text));
     ExitCode::FAILURE
 }

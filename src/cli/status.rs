@@ -11,6 +11,7 @@ use crate::client::{Answer, Ask, Client, Status};
 use crate::daemon::pidfile::{Running, running};
 use crate::daemon::read_waits;
 use crate::paths::Paths;
+use crate::printable;
 
 use super::print;
 
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             ExitCode::from(u8::from(!is_healthy(&status)))
         }
         Err(why) => {
-            eprintln!("latido status: {why}");
+            complain!("latido status: {why}");
             ExitCode::from(2)
         }
     }
@@ -97,7 +98,7 @@ fn watch(args: &Args) -> ExitCode {
             Ok(status) => describe(&status),
             Err(why) => format!("latido status: {why}"),
         };
-        if !text.is_empty() && writeln!(std::io::stdout(), "{clear}{text}").is_err() {
+        if !text.is_empty() && writeln!(std::io::stdout(), "{clear}{}", printable::lines(&text)).is_err() {
             return ExitCode::SUCCESS;
         }
         super::pause(LOOK_EVERY);

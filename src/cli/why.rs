@@ -27,7 +27,7 @@ pub(super) struct Args {
 /// Explains.
 pub(super) fn run(args: &Args) -> ExitCode {
     let complain = |why: &str| {
-        eprintln!("latido why: {why}");
+        complain!("latido why: {why}");
         ExitCode::from(2)
     };
     let lines = match events::read(&Paths::under(&args.dir).journal()) {

@@ -27,7 +27,7 @@ pub fn troubles(status: &Status) -> Vec<String> {
         troubles.extend(dead.map(|link| format!("link {}:{} is dead", node.name, link.medium)));
     }
     troubles.extend(unheard(status));
-    troubles.extend(status.sick.iter().chain(&status.impostor).cloned());
+    troubles.extend(status.sick.iter().chain(&status.impostor).chain(&status.doubted).cloned());
     troubles.extend(status.broken_fencing.iter().map(|device| format!("STONITH device {device} does not work")));
     troubles.extend(status.peer.iter().flat_map(|peer| &peer.failed).map(|what| format!("on the other node: {what}")));
     troubles.extend(status.drift.iter().cloned());
@@ -98,7 +98,7 @@ mod tests {
     fn a_pair_is_healthy_only_while_nothing_at_all_is_wrong() {
         assert_eq!(troubles(&well()), Vec::<String>::new());
         type Change = fn(&mut Status);
-        let wrong: [(&str, Change); 17] = [
+        let wrong: [(&str, Change); 18] = [
             ("ra runs on BOTH nodes", |status| status.groups[0].held_by_peer = true),
             ("ra runs on BOTH nodes", |status| status.groups[0] = group("ra", "starting", true)),
             ("rb runs nowhere", |status| status.groups[1].held_by_peer = false),
@@ -117,6 +117,7 @@ mod tests {
                 status.peer.as_mut().unwrap().failed = vec!["ra: exit 1".into()];
             }),
             ("two machines", |status| status.impostor = Some("two machines".into())),
+            ("may be old", |status| status.doubted = Some("what is heard of beta may be old".into())),
             ("ra does not work", |status| status.sick = vec!["ra does not work".into()]),
             ("STONITH device power does not work", |status| status.broken_fencing = vec!["power".into()]),
             ("ha.cf has errors", |status| status.going_on = vec!["ha.cf has errors".into()]),

@@ -72,7 +72,7 @@ fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String 
 fn sentences(status: &Status) -> Vec<String> {
     let both = status.groups.iter().filter(|group| runs_on_both(status, group));
     let mut sentences: Vec<String> = both.map(|group| format!("{} runs on BOTH nodes", group.key)).collect();
-    sentences.extend(status.sick.iter().chain(&status.impostor).cloned());
+    sentences.extend(status.sick.iter().chain(&status.impostor).chain(&status.doubted).cloned());
     sentences.extend(status.waiting_for.iter().chain(&status.away).cloned());
     sentences.extend(status.going_on.iter().cloned());
     sentences.extend(status.drift.iter().cloned());

@@ -88,6 +88,13 @@ pub enum Action {
         generation: Generation,
         /// The last sequence number of its status messages.
         sequence: Sequence,
+        /// By how many seconds its clock is ahead of ours.
+        ahead: Option<i64>,
+    },
+    /// Remember nothing of how far this node was heard.
+    Forget {
+        /// Whom.
+        node: NodeName,
     },
     /// Keep this where our successor finds it if we die now, before anything else is done.
     Keep(Kept),

@@ -41,6 +41,7 @@ pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
             node.proof.note(*generation);
             node.last_status = *sequence;
             node.remembered = *sequence;
+            node.clock_ahead = birth.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
         }
         nodes.push(node);
     }
@@ -66,11 +67,18 @@ impl Cluster {
             return self.report_once(format!("unknown {node}"), Report::UnknownNode { node });
         };
         let kind = message.kind();
+        if !self.nodes[index].links.iter().any(|link| link.medium == *medium) {
+            // An echo of something else, or a ping node that speaks on a network: nobody says this of himself.
+            return;
+        }
         if self.nodes[index].is_ping {
-            if kind == Kind::NsSt {
-                self.on_ping_answer(index, medium, at);
+            if kind == Kind::NsSt && self.is_new_answer(index, message) {
+                self.on_ping_answer(index, medium, message, at);
             }
             return;
+        }
+        if kind == Kind::Ack && self.is_for_me(message) {
+            self.note_ack_as_proof(index, message);
         }
         // In whichever life: it may have begun one right before the reset.
         if self.is_echo(index) || self.is_of_a_twin(index, medium, message, at) {
@@ -78,11 +86,13 @@ impl Cluster {
         }
         if self.past_life_goes_on(index, &kind, message) {
             self.return_to_past_life(index, message, medium, at);
+        } else if kind == Kind::Status && self.is_unbelievable(index, message) {
+            return self.doubt(index, &kind, message, at);
         } else if !self.generation_is_current(index, &kind, message, at) {
             return;
         }
         if kind.is_unsequenced() {
-            self.life_sign(index, medium, at, false);
+            // It proves no link and no life: it has no number, so anybody can say it again.
             if self.is_for_me(message) {
                 self.note_answer(index, &kind);
                 self.on_control_message(index, &kind, message);
@@ -98,8 +108,8 @@ impl Cluster {
             self.on_new_life(index, message.generation().unwrap_or_default(), message, at);
         }
         let node = &self.nodes[index];
-        if !node.heard && sequence <= node.last_status {
-            // Heard before our restart: a replay of what we know already.
+        if !node.heard && sequence <= node.last_status || node.status == Status::Dead && sequence <= node.newest {
+            // Heard before our restart, or before its death: a replay of what we know already.
             return;
         }
         if kind == Kind::Status && !self.return_is_believable(index, sequence, message) {
@@ -187,7 +197,7 @@ impl Cluster {
                     self.peer.missed_words = true;
                 }
             }
-            Kind::IpRequest | Kind::IpRequestResp => {
+            Kind::IpRequest | Kind::IpRequestResp if self.nodes[index].is_alive() => {
                 if *kind == Kind::IpRequest || self.leaving.is_none() {
                     self.out.push(Action::Notify(message.clone()));
                 }
@@ -203,8 +213,22 @@ impl Cluster {
                 self.out.push(Action::Notify(message.clone()));
             }
             Kind::Other(_) => self.out.push(Action::Notify(message.clone())),
-            Kind::Status | Kind::NsSt | Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::IfStat => {}
+            // The latter of a node we hold dead.
+            Kind::Status
+            | Kind::NsSt
+            | Kind::Ack
+            | Kind::Rexmit
+            | Kind::NakRexmit
+            | Kind::IfStat
+            | Kind::IpRequest
+            | Kind::IpRequestResp => {}
         }
+    }
+
+    /// Whether a ping node answers a question of this life that it has not answered yet: anybody can send an old answer again.
+    fn is_new_answer(&self, index: usize, message: &Message) -> bool {
+        let asked = message.sequence().filter(|_| message.generation() == Some(self.birth.generation));
+        asked.is_some_and(|asked| asked > self.nodes[index].last_status && asked <= self.seq)
     }
 
     pub(super) fn is_for_me(&self, message: &Message) -> bool {
@@ -238,6 +262,7 @@ impl Cluster {
             }
             Some(known) if generation == known => return true,
             Some(_) if kind.is_unsequenced() => return true,
+            _ if *kind != Kind::Status && !node.proof.is_plausible(generation, self.now.wall) => return false,
             // A new life of a node we hold dead begins with a status (`wire.md` 10.8).
             _ if node.status == Status::Dead && *kind != Kind::Status => {
                 if *kind == Kind::ShutDone {
@@ -483,9 +508,10 @@ impl Cluster {
         }
     }
 
-    fn on_ping_answer(&mut self, index: usize, medium: &MediumId, at: Mono) {
+    fn on_ping_answer(&mut self, index: usize, medium: &MediumId, message: &Message, at: Mono) {
         self.life_sign(index, medium, at, false);
         let node = &mut self.nodes[index];
+        node.last_status = message.sequence().unwrap_or_default();
         node.last_status_at = node.last_status_at.max(Some(at));
         let returned = node.status != Status::Ping;
         self.alive(index, Status::Ping, at, None);
@@ -631,7 +657,8 @@ impl Cluster {
         let node = &mut self.nodes[index];
         let Some(generation) = node.generation else { return };
         node.remembered = node.last_status;
-        self.out.push(Action::Remember { node: node.name.clone(), generation, sequence: node.last_status });
+        let (name, ahead) = (node.name.clone(), node.clock_ahead);
+        self.out.push(Action::Remember { node: name, generation, sequence: node.last_status, ahead });
     }
 }
 

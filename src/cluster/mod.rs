@@ -123,6 +123,9 @@ pub struct Birth {
     pub seed: u64,
     /// How far each node was heard before our restart, as [`Action::Remember`] said it.
     pub remembered: Vec<(NodeName, Generation, Sequence)>,
+    /// By how many seconds the clock of each was ahead of ours then. Not in records from before.
+    #[serde(default)]
+    pub clocks: Vec<(NodeName, i64)>,
     /// What was before.
     pub past: Past,
     /// How long nothing had been heard of us; `None` when nothing was before, or nobody could notice.
@@ -144,6 +147,7 @@ impl Birth {
             uuid,
             seed,
             remembered: vec![],
+            clocks: vec![],
             past: Past::Fresh,
             silence: None,
             doubts_notes: true,

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::haresources::{Invocation, Outcome, Told, Verb};
+use crate::haresources::{Exit, Invocation, Outcome, Told, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
@@ -33,6 +33,8 @@ struct Health {
     told_stray: bool,
     /// What it said when it failed last; empty while it is well.
     said: String,
+    /// Why nobody could ask it; empty while somebody can.
+    unasked: String,
 }
 
 /// All that is watched.
@@ -175,17 +177,30 @@ impl Cluster {
     /// What does not work of what is watched here, in sentences.
     pub(super) fn sick(&self) -> Vec<String> {
         let held = |key: &str| self.groups.find(key).filter(|index| self.groups.state(*index) == GroupState::Held);
-        let sick = self.monitors.health.iter().filter(|(_, health)| !health.said.is_empty());
-        sick.filter_map(|((key, at), health)| {
+        let of = |((key, at), health): (&(String, usize), &Health)| {
             let resource = self.groups.resources(held(key)?).get(*at)?;
-            Some(format!("{resource} does not work: {}", health.said))
-        })
-        .collect()
+            match (health.said.as_str(), health.unasked.as_str()) {
+                ("", "") => None,
+                ("", why) => Some(format!("{resource} cannot be asked whether it works: {why}")),
+                (said, _) => Some(format!("{resource} does not work: {said}")),
+            }
+        };
+        self.monitors.health.iter().filter_map(of).collect()
     }
 
     fn judge(&mut self, index: usize, at: usize, monitor: &Monitor, well: bool, is_carrier: bool, outcome: &Outcome) {
         let (now, key) = (self.now.mono, self.groups.key(index));
         let health = self.monitors.health.entry((key.clone(), at)).or_default();
+        // A script that cannot be run says nothing of what it is for, and could not restart it either.
+        let unasked = if let Exit::NotFound(why) = &outcome.exit { why.clone() } else { String::new() };
+        let was = std::mem::replace(&mut health.unasked, unasked);
+        if was != health.unasked {
+            self.changed();
+        }
+        let health = self.monitors.health.entry((key.clone(), at)).or_default();
+        if !health.unasked.is_empty() {
+            return;
+        }
         if health.last_restart.is_some_and(|last| now.since(last) >= CALM) {
             (health.restarts, health.last_restart) = (0, None);
         }

@@ -1,22 +1,37 @@
 //! Who counts his lives from a lower number than before (a lost `hb_generation`, a rolled-back image) says nothing but what
 //! an old message could say. He is asked to prove that he lives: a number we chose comes back in his next status
 //! (`protocol.md`, heartbeats). Until then nothing he says is obeyed; but somebody who has the key speaks in his name, so his silence
-//! is not judged either.
+//! is not judged either, as long as he says what was not said before: what comes a second time was recorded.
+//!
+//! An original cannot say a number, but it acknowledges ours (`wire.md` 4.4): we go on counting from a number nobody could know, and
+//! who acknowledges what is above it lives. The same is asked of whoever is not heard, or not any more, and says something that is
+//! older by its clock than what we know of him, or counts further than anybody can have counted.
 
 use std::time::Duration;
 
-use crate::names::MediumId;
-use crate::time::Mono;
+use crate::names::{MediumId, NodeName};
+use crate::time::{Mono, Wall};
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
+use super::deaf::HEARS;
+use super::node::Node;
 use super::shutdown::Leaving;
 use super::timer::Timer;
-use super::{Cluster, Report, Status};
+use super::{Action, Cluster, Report, Status};
 
 /// In a status: the number the other node is to say.
 pub(super) const PROVE: &str = "prove";
 /// In a status: the number the other node wanted to hear.
 pub(super) const PROOF: &str = "proof";
+
+/// By so many seconds a clock may differ from what it was, or a message be late, before what it says is held to be old.
+const FRESH: i64 = 10;
+/// A generation is a count, or the time when there was none: nobody starts so often, and no clock is wrong by so much, eight years.
+const GENERATION_JUMP: u64 = 1 << 28;
+/// Our numbers jump by less than this, and by more than anybody asks for again (`wire.md` 4.3).
+const NUMBER_JUMPS: std::ops::Range<u64> = 1000..1 << 28;
+/// An original acknowledges one number in ten.
+const UNTIL_ACK: usize = 10;
 
 /// Whoever says much that is doubted, or has it said, is not asked each time.
 const QUESTION_PAUSE: Duration = Duration::from_millis(50);
@@ -36,6 +51,12 @@ pub(super) struct Proof {
     owed: Option<u64>,
     /// The highest generation it was ever heard in: what lies between the present one and that is past.
     highest: Generation,
+    /// The newest word that was doubted, and when the last such was heard.
+    doubted: Option<(Generation, Sequence, Mono)>,
+    /// Our numbers above this one nobody knew before they were said.
+    jumped: Option<Sequence>,
+    /// In this generation an original has acknowledged one of those.
+    acknowledged: Option<Generation>,
 }
 
 impl Proof {
@@ -47,11 +68,23 @@ impl Proof {
     /// Whether a message answers our question, if there is one.
     pub(super) fn is_given(self, message: &Message) -> bool {
         self.wanted.is_some_and(|(number, _)| message.hex(PROOF) == Some(number))
+            || self.acknowledged.is_some() && self.acknowledged == message.generation()
     }
 
     /// No answer counts that may be on its way.
     pub(super) fn ask_anew(&mut self) {
         (self.wanted, self.answered) = (None, None);
+        (self.jumped, self.acknowledged, self.doubted) = (None, None, None);
+    }
+
+    /// Whether it can have counted so far: its count goes on from the highest known, or from the time.
+    pub(super) fn is_plausible(self, generation: Generation, now: Wall) -> bool {
+        generation.0 <= self.highest.0.max(now.0).saturating_add(GENERATION_JUMP)
+    }
+
+    /// Its lives are forgotten: what comes next is as new as a first word.
+    pub(super) fn forget(&mut self) {
+        *self = Proof { owed: self.owed, ..Proof::default() };
     }
 
     /// Whether it says what the present life has said already.
@@ -102,6 +135,7 @@ impl Cluster {
             proof.answered = proof.wanted.map(|(number, _)| number);
         }
         proof.wanted = None;
+        (proof.jumped, proof.acknowledged, proof.doubted) = (None, None, None);
     }
 
     /// Whether this status, of whatever generation, was said after our question.
@@ -119,12 +153,28 @@ impl Cluster {
             return;
         }
         self.note_wish_for_proof(index, message);
+        let life = (message.generation().unwrap_or_default(), message.sequence().unwrap_or_default());
+        let now = self.now.mono;
         let node = &mut self.nodes[index];
-        if node.status != Status::Dead {
+        let is_news = node.proof.doubted.is_none_or(|(generation, sequence, _)| life > (generation, sequence));
+        if is_news && node.status != Status::Dead {
             // Not heard yet it asks for no patience; that of a first start is not meant for it.
             let patience = if node.heard { node.dead_after } else { self.settings.deadtime };
             self.timers.postpone(&Timer::Dead(node.name.clone()), at + patience);
         }
+        if is_news {
+            node.proof.doubted = Some((life.0, life.1, now));
+            let (name, known, is_alive) = (node.name.clone(), node.proof.highest, node.is_alive());
+            self.changed();
+            if !is_alive {
+                let report = Report::MayBeOld { node: name.clone(), generation: life.0, known };
+                self.report_once(format!("old {name} {}", life.0.0), report);
+            }
+        }
+        if message.get(HEARS).is_none() {
+            self.challenge_original(index);
+        }
+        let node = &self.nodes[index];
         let known = node.proof.wanted;
         if known.is_some_and(|(_, asked)| self.now.mono.since(asked) < self.settings.keepalive) {
             return;
@@ -140,6 +190,78 @@ impl Cluster {
             (proof.newest_then, proof.answered) = (newest, None);
         }
         self.say_now();
+    }
+
+    /// Counts on from a number nobody could know, and says enough for one to be acknowledged.
+    fn challenge_original(&mut self, index: usize) {
+        let beat = self.settings.keepalive * 3 / 2;
+        let node = &self.nodes[index];
+        let goes_on = node.is_alive() && node.last_heard.is_some_and(|at| self.now.mono.since(at) < beat);
+        let is_mute = self.local_status == Status::Init || self.cleaning.is_some();
+        if goes_on || is_mute || node.proof.jumped.is_some() {
+            return;
+        }
+        let span = NUMBER_JUMPS.end.saturating_sub(NUMBER_JUMPS.start).max(1);
+        let jump = NUMBER_JUMPS.start.saturating_add(self.a_number_of_ours() % span);
+        self.seq = Sequence(self.seq.0.saturating_add(jump));
+        self.nodes[index].proof.jumped = Some(self.seq);
+        (0..UNTIL_ACK).for_each(|_| self.send_status());
+    }
+
+    /// Somebody acknowledges a number of ours that was not known to anybody before we said it.
+    pub(super) fn note_ack_as_proof(&mut self, index: usize, message: &Message) {
+        let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
+        let sent = self.seq;
+        let proof = &mut self.nodes[index].proof;
+        let is_fresh = proof.jumped.is_some_and(|jumped| acked > jumped && acked <= sent);
+        let doubted = proof.doubted.map(|(generation, ..)| generation);
+        if is_fresh && doubted.is_some() && doubted == message.generation() {
+            proof.acknowledged = doubted;
+        }
+    }
+
+    /// Whether a status of no past life must be proved all the same.
+    pub(super) fn is_unbelievable(&self, index: usize, message: &Message) -> bool {
+        let node = &self.nodes[index];
+        let generation = message.generation().unwrap_or_default();
+        let is_new = node.generation == Some(generation) || !node.proof.is_past(generation);
+        let is_odd = || !node.proof.is_plausible(generation, self.now.wall) || self.is_stale(node, message);
+        is_new && !node.proof.is_given(message) && is_odd()
+    }
+
+    /// Whether a word of somebody who is not heard, or not any more, is older by its clock than what we know of him.
+    fn is_stale(&self, node: &Node, message: &Message) -> bool {
+        let (Some(ahead), Some(said)) = (node.clock_ahead, message.hex(field::TS)) else { return false };
+        let expected = self.now.wall.0.cast_signed().saturating_add(ahead);
+        !node.is_alive() && expected.saturating_sub(said.cast_signed()) > FRESH
+    }
+
+    /// Whom nobody may listen to before it has proved that it lives, in a sentence.
+    pub(super) fn doubted(&self) -> Option<String> {
+        let node = self.peer_node()?;
+        let (generation, _, at) = node.proof.doubted?;
+        if node.is_alive() || self.now.mono.since(at) >= node.dead_after.max(self.settings.deadtime) {
+            return None;
+        }
+        Some(Report::MayBeOld { node: node.name.clone(), generation, known: node.proof.highest }.to_string())
+    }
+
+    /// The administrator says that the other node's lives are to be counted from anew.
+    pub(super) fn forget_peer(&mut self, name: &NodeName) -> Result<(), String> {
+        let Some(index) = self.nodes.iter().position(|node| node.name == *name && !node.is_ping) else {
+            return Err(format!("{name} is no other node of ha.cf"));
+        };
+        let node = &mut self.nodes[index];
+        if node.is_alive() {
+            return Err(format!("{name} is heard: there is nothing to forget"));
+        }
+        node.proof.forget();
+        (node.generation, node.past_life, node.clock_ahead) = (None, None, None);
+        (node.last_status, node.newest, node.remembered) = (Sequence(0), Sequence(0), Sequence(0));
+        self.out.push(Action::Forget { node: name.clone() });
+        self.report(Report::PeerForgotten { node: name.clone() });
+        self.changed();
+        Ok(())
     }
 
     /// A number that was never asked for before, in whichever life (splitmix64 over what is different each time).

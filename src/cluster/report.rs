@@ -101,6 +101,14 @@ pub enum Report {
         generation: Generation,
         known: Generation,
     },
+    MayBeOld {
+        node: NodeName,
+        generation: Generation,
+        known: Generation,
+    },
+    PeerForgotten {
+        node: NodeName,
+    },
     // What does not fit together.
     UnknownNode {
         node: String,

@@ -96,6 +96,8 @@ pub enum Request {
     Takeover(Set),
     /// Move one group (its key, or one of its resources) to this node; to the one that does not run it when none is named.
     Move(String, Option<NodeName>),
+    /// Count the other node's lives from anew: whatever generation it is heard in next is taken; answered at once.
+    Forget(NodeName),
 }
 
 /// The answer to a [`Request`].

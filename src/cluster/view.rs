@@ -50,6 +50,8 @@ pub struct View {
     pub sick: Vec<String>,
     /// That two machines have one name, in a sentence, if so.
     pub impostor: Option<String>,
+    /// That what is heard of the other node may be old, in a sentence.
+    pub doubted: Option<String>,
     /// When we last took over groups of a node that died or left, if ever.
     pub last_takeover: Option<Mono>,
     /// When anything last changed (a node, a link, a group).
@@ -201,6 +203,7 @@ impl Cluster {
             broken_fences: self.broken_devices.iter().cloned().collect(),
             sick: self.sick(),
             impostor: self.impostor(),
+            doubted: self.doubted(),
             last_takeover: self.last_takeover,
             last_change: self.last_change,
         }

@@ -33,6 +33,15 @@ pub struct ApiRule {
 pub const STONITH_PROGRAMS: [&str; 3] = ["/usr/sbin/stonith", "/sbin/stonith", "/usr/lib/heartbeat/stonith"];
 const PLUGINS: &str = "/usr/lib/stonith/plugins";
 
+/// What `stonith` runs or loads for a device: the file of the plugin, where cluster-glue puts it.
+pub fn plugin_of(device: &str) -> Option<String> {
+    match device.split_once('/') {
+        Some((family, _)) if family != "external" => None,
+        Some(_) => Some(format!("{PLUGINS}/{device}")),
+        None => Some(format!("{PLUGINS}/stonith2/{device}.so")),
+    }
+}
+
 /// A fencing device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fence {
@@ -92,7 +101,7 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
         return reader.push(problem.original(format!("Invalid uid [{}] specified for client child", user.text)));
     }
     let problems = respawn_problems(reader, user, path);
-    let usable = problems.is_empty();
+    let usable = !problems.iter().any(Problem::is_fatal);
     problems.into_iter().for_each(|problem| reader.push(problem));
     if usable {
         let command = words[1..].iter().map(|word| word.text.to_owned()).collect();
@@ -161,7 +170,7 @@ fn program_problem(reader: &Reader<'_>, path: &Word<'_>, fact: &PathFact) -> Opt
     // Whoever can change the program has the rights of its user, and at `failfast` those of a reset button.
     let why = fact.writable_by_others.as_ref()?;
     let problem = reader.error(path, format!("{} is not started: {why}", path.text));
-    Some(problem.remedy("chown root and chmod go-w the program and its directory"))
+    Some(problem.alone().remedy("chown root and chmod go-w the program and its directory"))
 }
 
 pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
@@ -255,11 +264,7 @@ fn device_problem(reader: &Reader<'_>, device: &Word<'_>) -> Option<Problem> {
         let problem = problem.remedy("install cluster-glue, or write fence COMMAND in latido.cf");
         return Some(problem.original(format!("Invalid Stonith type [{}]", device.text)));
     }
-    let file = match device.text.split_once('/') {
-        Some((family, _)) if family != "external" => return None,
-        Some(_) => format!("{PLUGINS}/{}", device.text),
-        None => format!("{PLUGINS}/stonith2/{}.so", device.text),
-    };
+    let file = plugin_of(device.text)?;
     // Elsewhere they may lie in another place.
     if kind(PLUGINS) != Some(PathKind::Directory) || kind(&file) != Some(PathKind::Missing) {
         return None;
@@ -281,6 +286,10 @@ pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Lin
     if reader.facts.path(file.text).is_some_and(|fact| fact.kind == PathKind::Missing) {
         let problem = reader.error(file, format!("{} does not exist", file.text));
         return reader.push(problem.original(format!("Invalid Stonith configuration parameter [{}]", file.text)));
+    }
+    if let Some(why) = reader.facts.path(file.text).and_then(|fact| fact.writable_by_others) {
+        let problem = reader.error(file, format!("{why}: this device is not used")).alone();
+        reader.push(problem.remedy("chown root and chmod go-w the file and its directory"));
     }
     fencing(reader, line, device, Fence::File { device: device.text.to_owned(), file: file.text.to_owned() });
 }

@@ -216,8 +216,9 @@ fn script(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, proble
         }
         Some(ScriptFact::Unsafe(why)) => {
             let what = format!("{why}: whoever may do that becomes root");
-            let problem = Problem::error(file, what).at(place.0, place.1.clone());
-            problems.push(problem.remedy("chown root and chmod go-w the path"));
+            let problem = Problem::error(file, what).at(place.0, place.1.clone()).alone();
+            problems
+                .push(problem.remedy("chown root and chmod go-w the path; until then the group does not start here"));
         }
         Some(ScriptFact::Found) | None => {}
     }

@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
             }
             Apply::WholeLine(apply) => apply(self, directive, line),
         }
-        if self.problems[before..].iter().any(Problem::is_error) {
+        if self.problems[before..].iter().any(Problem::is_fatal) {
             self.cf.broken.insert(directive.name);
         }
     }

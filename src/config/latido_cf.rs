@@ -7,6 +7,7 @@ use crate::cluster::{Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeou
 use crate::diagnostic::{Problem, SourceText};
 
 use super::directive::suggestion_among;
+use super::facts::Facts;
 use super::line::{self, Line, Word};
 use super::value;
 
@@ -211,6 +212,28 @@ fn apply(latido: &mut LatidoCf, source: &SourceText, line: &Line<'_>) -> Result<
         }
         None => Ok(()),
     }
+}
+
+/// The programs it names that somebody else could change: they are not run.
+pub(super) fn programs(source: &SourceText, facts: &dyn Facts) -> Vec<Problem> {
+    let (lines, _) = line::read(source);
+    let of_line = |line: &Line<'_>| {
+        let words = line.words();
+        let program = match line.directive.text {
+            "fence" | "notify" => words.first()?,
+            "monitor" => &words.windows(3).find(|words| words[0].text == "with" && words[1].text == "command")?[2],
+            _ => return None,
+        };
+        let why = facts.path(program.text)?.writable_by_others?;
+        let cost = match line.directive.text {
+            "fence" => "this device fences nobody",
+            "notify" => "nobody is told",
+            _ => "it cannot say how the resource is",
+        };
+        let problem = program.error(source, format!("{} is not run: {why}: {cost}", program.text)).alone();
+        Some(problem.remedy("chown root and chmod go-w the program and its directory"))
+    };
+    lines.iter().filter_map(of_line).collect()
 }
 
 fn duration(source: &SourceText, word: &Word<'_>) -> Result<Duration, Problem> {

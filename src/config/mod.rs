@@ -21,6 +21,8 @@ pub mod value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zeroize::Zeroize as _;
+
 use crate::auth::{Keyring, authkeys};
 use crate::cluster::{Medium, Settings};
 use crate::diagnostic::{Problem, SourceText};
@@ -28,7 +30,7 @@ use crate::haresources::ResourceGroup;
 use crate::haresources::parse::{PlacedGroup, parse_with_places};
 use crate::names::NodeName;
 
-pub use access::{ApiRule, Fence, Respawn, STONITH_PROGRAMS};
+pub use access::{ApiRule, Fence, Respawn, STONITH_PROGRAMS, plugin_of};
 pub use check::smallest_keepalive;
 pub use directive::{Apply, DIRECTIVES, Directive};
 pub use facts::{Facts, Interface, Lack, OnlyName, PathFact, PathKind, ScriptFact};
@@ -80,7 +82,7 @@ pub struct Config {
     pub announce: (u32, Duration),
     /// `latido.cf` whole.
     pub latido: LatidoCf,
-    /// Legal but unwise things found on the way.
+    /// Legal but unwise things found on the way, and errors that cost one thing alone.
     pub warnings: Vec<Problem>,
 }
 
@@ -127,6 +129,15 @@ pub struct Sources {
     pub without_resources: bool,
 }
 
+impl Sources {
+    /// Leaves nothing of the keys in memory: for whoever has read them and goes on for years.
+    pub fn forget_keys(&mut self) {
+        if let Some(mut keys) = self.authkeys.take() {
+            keys.text.zeroize();
+        }
+    }
+}
+
 impl Config {
     /// Puts the files together, or gives every problem found, errors and warnings, in the order of files and lines.
     pub fn assemble(sources: &Sources, facts: &dyn Facts) -> Result<Config, Vec<Problem>> {
@@ -137,6 +148,7 @@ impl Config {
             problems.extend(found);
             latido
         });
+        problems.extend(sources.latido_cf.iter().flat_map(|source| latido_cf::programs(source, facts)));
         let keyring = sources.authkeys.as_ref().and_then(|source| {
             let (keyring, found) = authkeys::parse(source);
             problems.extend(found);
@@ -151,11 +163,11 @@ impl Config {
         });
         in_order(&mut problems, sources);
         match (cf, keyring, facts.node_name()) {
-            (Some(cf), Some(keyring), Some(me)) if !problems.iter().any(Problem::is_error) => {
+            (Some(cf), Some(keyring), Some(me)) if !problems.iter().any(Problem::is_fatal) => {
                 Ok(finished(&cf, latido, keyring, groups, me, !sources.without_resources, problems))
             }
             (_, _, me) => {
-                if me.is_none() && !problems.iter().any(Problem::is_error) {
+                if me.is_none() && !problems.iter().any(Problem::is_fatal) {
                     problems.push(Problem::error("ha.cf", "the name of this node is unknown"));
                 }
                 Err(problems)

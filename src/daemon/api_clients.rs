@@ -8,11 +8,11 @@ use std::sync::Arc;
 use nix::unistd::{Group, User};
 
 use crate::api::body::{Spelling, encode};
-use crate::api::{Clients, Effect, Picture, Rules, Why};
+use crate::api::{Clients, Effect, Picture, Rules, Why, field};
 use crate::cluster::{Class, Event};
 use crate::config::ApiRule;
 use crate::names::ClientId;
-use crate::wire::{Kind, Message};
+use crate::wire::{Kind, Message, field as wire};
 
 use super::api_socket::{ApiSocket, Heard, parcel};
 use super::driver::Driver;
@@ -40,12 +40,17 @@ impl Api {
         self.clients.set_rules(rules(apiauth));
     }
 
-    /// The next that happens at the socket; never, while nothing can or clients have to wait. Cancel safe.
+    /// The next that happens at the socket; never, while nothing can. Cancel safe.
     pub(super) async fn next(&mut self) -> Heard {
         match &mut self.socket {
-            Some(socket) if !self.paused => socket.next().await,
-            Some(_) | None => std::future::pending().await,
+            Some(socket) => socket.next().await,
+            None => std::future::pending().await,
         }
+    }
+
+    /// Whether more is on its way to another node than it has acknowledged.
+    pub(super) const fn is_paused(&self) -> bool {
+        self.paused
     }
 }
 
@@ -99,7 +104,7 @@ impl Driver {
 
     /// Something happened at the socket.
     pub(super) fn on_heard(&mut self, heard: Heard) {
-        let effects = match heard {
+        let (client, effects) = match heard {
             Heard::Connected { client, caller, connection } => {
                 self.api.clients.connected(client, caller);
                 if let Some(socket) = &mut self.api.socket {
@@ -110,25 +115,25 @@ impl Driver {
             Heard::Body { client, body } => {
                 let view = self.cluster.view(self.clock.mono());
                 let picture = Picture { view: &view, config: &self.config };
-                self.api.clients.heard(client, &body, picture, &is_alive)
+                (Some(client), self.api.clients.heard(client, &body, picture, &is_alive))
             }
-            Heard::Gone { client, why } => self.lose(client, &why),
-            Heard::Audit => self.audit(),
+            Heard::Gone { client, why } => (None, self.lose(client, &why)),
+            Heard::Audit => (None, self.audit()),
         };
-        self.obey_clients(effects, true);
+        self.obey(client, effects.into(), true, false);
     }
 
     /// Hands a message of the cluster to those who want it.
     pub(super) fn deliver(&mut self, class: Class, message: &Message) {
         let effects = self.api.clients.deliver(class, message, &self.config.settings.me);
         // The core is at work: what clients cause is heard after it.
-        self.obey_clients(effects, false);
+        self.obey(None, effects.into(), false, false);
     }
 
     /// A program of `respawn` ended: its successor finds its name free.
     pub(super) fn audit_clients(&mut self) {
         let effects = self.audit();
-        self.obey_clients(effects, true);
+        self.obey(None, effects.into(), true, false);
     }
 
     fn audit(&mut self) -> Vec<Effect> {
@@ -142,11 +147,24 @@ impl Driver {
         self.api.clients.gone(client, why, &self.config.settings.me)
     }
 
-    /// Does what is asked, in order; `at_once` lets the core hear a message before the next effect.
-    fn obey_clients(&mut self, effects: Vec<Effect>, at_once: bool) {
-        let mut effects = VecDeque::from(effects);
+    /// Does what is asked, in order, and lets the client it is done for go on. `at_once` lets the core hear a message
+    /// before the next effect. What follows from a message for which there is no room waits with it (`pace`), unless it
+    /// has waited for this moment.
+    pub(super) fn obey(
+        &mut self,
+        client: Option<ClientId>,
+        mut effects: VecDeque<Effect>,
+        at_once: bool,
+        mut has_waited: bool,
+    ) {
         while let Some(effect) = effects.pop_front() {
             match effect {
+                Effect::Send { message, by } if !std::mem::take(&mut has_waited) && !self.may_speak() => {
+                    let can_be_missed = client.is_none() && message.get(wire::T) == Some(field::RESPOND);
+                    effects.push_front(Effect::Send { message, by });
+                    self.waiting.add(client, effects, can_be_missed);
+                    return;
+                }
                 Effect::Say { to, message } => {
                     let lost = self.say_to_clients(&to, &message);
                     lost.into_iter().rev().for_each(|effect| effects.push_front(effect));
@@ -171,9 +189,19 @@ impl Driver {
                 }
             }
         }
+        if let (Some(client), Some(socket)) = (client, &self.api.socket) {
+            if self.api.clients.is_signed_on(client) {
+                socket.is_known(client);
+            }
+            socket.go_on(client);
+        }
     }
 
     fn send_for_client(&mut self, message: Message, by: Option<String>) {
+        let whose = by.as_ref().map_or_else(|| "a client".to_owned(), |name| format!("client {name}"));
+        if !self.may_be_said(&message, &whose) {
+            return;
+        }
         if let Some(name) = by.filter(|_| matches!(message.kind(), Kind::AskResources | Kind::HbTakeover)) {
             let words: String = message.to_string().chars().take(120).collect();
             self.keep_request(&format!("client {name}"), &words);
@@ -194,7 +222,7 @@ impl Driver {
         slow.into_iter().flat_map(|(client, why)| self.lose(client, &why)).collect()
     }
 
-    /// Clients wait while more is on its way to another node than it has acknowledged.
+    /// Clients have to wait with what they say while more is on its way to another node than it has acknowledged.
     pub(super) fn pace_clients(&mut self) {
         let paused = self.cluster.has_too_much_on_its_way(self.api.paused);
         if paused != self.api.paused {

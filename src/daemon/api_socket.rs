@@ -23,11 +23,15 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::api::{Caller, Framer, Limits, Why, frame};
 use crate::names::ClientId;
 
-use super::files;
+use super::doorman::{Doorman, Place, Standing};
 use super::state::Process;
+use super::{doorman, files};
 
 /// All connections together, signed on or not.
 const MOST_CONNECTIONS: usize = 400;
+/// One in so many of them is root's alone, and so much of them is anybody else's share.
+const FOR_ROOT: usize = 8;
+const SHARE: usize = 4;
 /// Of the kernel's waiting line: who finds it full is told at once that there is no heartbeat. The original's is 128.
 const BACKLOG: i32 = 1024;
 /// No queue can become longer, whatever a client asks for.
@@ -78,6 +82,9 @@ pub(super) struct Connection {
     waiting: Arc<AtomicUsize>,
     longest_queue: usize,
     longest_body: Arc<AtomicUsize>,
+    /// A permit for each body that may be read behind the last one.
+    next: Arc<Semaphore>,
+    place: Arc<Place<u32>>,
     end: oneshot::Sender<()>,
     process: Option<Process>,
     audits: u8,
@@ -128,6 +135,20 @@ impl ApiSocket {
     /// Its queue is full: how many wait, and how many may.
     pub(super) fn say(&mut self, client: ClientId, bytes: &Arc<[u8]>) -> Result<(), Why> {
         self.connections.get(&client).map_or(Ok(()), |connection| connection.say(bytes))
+    }
+
+    /// What a client said last is done: its next words may be read.
+    pub(super) fn go_on(&self, client: ClientId) {
+        if let Some(connection) = self.connections.get(&client) {
+            connection.next.add_permits(1);
+        }
+    }
+
+    /// It is signed on: it does not have to make room for somebody who is not.
+    pub(super) fn is_known(&self, client: ClientId) {
+        if let Some(connection) = self.connections.get(&client) {
+            connection.place.stands(Standing::Known);
+        }
     }
 
     /// Changes what a connection may cost.
@@ -211,52 +232,58 @@ fn listen_at(path: &Path) -> io::Result<UnixListener> {
 }
 
 async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let most = doorman::affordable(MOST_CONNECTIONS);
+    let door = Doorman::new(most, most / FOR_ROOT, (most / SHARE).max(1));
     let mut audit = interval(AUDIT);
     audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for number in 0.. {
-        let accepted = async {
-            // No place left: who comes waits in the kernel's line until somebody goes.
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
-        tokio::pin!(accepted);
-        let (place, stream) = loop {
-            tokio::select! {
-                accepted = &mut accepted => break accepted,
-                _ = audit.tick() => {
-                    if heard.send(Heard::Audit).await.is_err() {
-                        return;
-                    }
+    let mut number = 0;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = audit.tick() => {
+                if heard.send(Heard::Audit).await.is_err() {
+                    return;
                 }
+                continue;
             }
         };
-        let Ok((stream, _)) = stream else {
+        let Ok((stream, _)) = accepted else {
             // Out of descriptors: the next attempt may find one.
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let heard = heard.clone();
-        tokio::spawn(async move {
-            serve(ClientId(number), stream, heard).await;
-            drop(place);
-        });
+        let Some(caller) = caller(&stream) else { continue };
+        // No place left: who comes sees the connection closed.
+        let Some(place) = door.admit(caller.uid, caller.uid == 0) else { continue };
+        let (client, heard) = (ClientId(number), heard.clone());
+        number += 1;
+        tokio::spawn(serve(client, stream, caller, Arc::new(place), heard));
+        // Its first word is heard before the next one is let in.
+        tokio::task::yield_now().await;
     }
 }
 
-async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>) {
-    let Some(caller) = caller(&stream) else { return };
+async fn serve(
+    client: ClientId,
+    stream: UnixStream,
+    caller: Caller,
+    place: Arc<Place<u32>>,
+    heard: mpsc::Sender<Heard>,
+) {
     let stream = Arc::new(stream);
     let (outbox, queue) = mpsc::channel(LONGEST_QUEUE);
     let waiting = Arc::new(AtomicUsize::new(0));
     let (end, ended) = oneshot::channel();
     let longest_body = Arc::new(AtomicUsize::new(Limits::FIRST.body));
+    let next = Arc::new(Semaphore::new(0));
     let connection = Connection {
         stream: Arc::clone(&stream),
         outbox,
         waiting: Arc::clone(&waiting),
         longest_queue: Limits::FIRST.queue,
         longest_body: Arc::clone(&longest_body),
+        next: Arc::clone(&next),
+        place: Arc::clone(&place),
         end,
         process: Process::running(caller.pid),
         audits: 0,
@@ -265,8 +292,9 @@ async fn serve(client: ClientId, stream: UnixStream, heard: mpsc::Sender<Heard>)
         return;
     }
     let why = tokio::select! {
-        why = read(client, &stream, &longest_body, &heard) => why,
+        why = read(client, &stream, &longest_body, &next, &heard) => why,
         () = write(&stream, queue, &waiting) => Why::Eof,
+        () = place.out() => Why::Rubbish("its place went to somebody else: it was the one silent for longest".to_owned()),
         () = last_words(ended) => Why::Eof,
     };
     // Where it was we who ended it, nobody listens for this.
@@ -279,7 +307,13 @@ fn caller(stream: &UnixStream) -> Option<Caller> {
     Some(Caller { pid, uid: who.uid(), gid: who.gid() })
 }
 
-async fn read(client: ClientId, stream: &UnixStream, longest: &AtomicUsize, heard: &mpsc::Sender<Heard>) -> Why {
+async fn read(
+    client: ClientId,
+    stream: &UnixStream,
+    longest: &AtomicUsize,
+    next: &Semaphore,
+    heard: &mpsc::Sender<Heard>,
+) -> Why {
     let mut framer = Framer::default();
     let mut chunk = [0; 4096];
     loop {
@@ -297,6 +331,11 @@ async fn read(client: ClientId, stream: &UnixStream, longest: &AtomicUsize, hear
                 Ok(Some(body)) => {
                     if heard.send(Heard::Body { client, body }).await.is_err() {
                         return Why::Eof;
+                    }
+                    // Until that is done nothing more is read: who says more than there is room for waits, and only he.
+                    match next.acquire().await {
+                        Ok(permit) => permit.forget(),
+                        Err(_) => return Why::Eof,
                     }
                 }
                 Err(error) => return Why::Rubbish(error.to_string()),

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Config;
 use crate::diagnostic::Problem;
-use crate::haresources::{Chain, Invocation, Outcome, Resource, ResourceGroup, Step, Verb, parse};
+use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGroup, Step, Verb, parse};
 use crate::paths::Paths;
 
 use super::child::{Output, run_alone};
@@ -41,7 +41,7 @@ impl ByHand {
             Ok(config) => (config, Vec::new()),
             Err(problems) => {
                 let config = read_config::nothing_but_a_name(paths).ok_or("this machine has no name (uname -n)")?;
-                let groups = read_config::read_haresources(paths).map(|source| parse::parse(&source, &[]).0);
+                let groups = read_config::haresources_of_root(paths).map(|source| parse::parse(&source, &[]).0);
                 (Config { groups: groups.unwrap_or_default(), ..config }, problems)
             }
         };
@@ -132,7 +132,7 @@ impl ByHand {
 fn said(invocation: &Invocation, outcome: &Outcome) -> String {
     match invocation.verb {
         Verb::Status if outcome.says_running() => format!("{invocation}: running"),
-        Verb::Status => format!("{invocation}: not running"),
-        Verb::Start | Verb::Stop => format!("{invocation}: {}", outcome.exit),
+        Verb::Status if matches!(outcome.exit, Exit::Code(_)) => format!("{invocation}: not running"),
+        Verb::Status | Verb::Start | Verb::Stop => format!("{invocation}: {}", outcome.exit),
     }
 }

@@ -20,9 +20,9 @@ use super::called::MYSELF;
 use super::child::with_core_files;
 use super::environment::Environment;
 use super::logging::Log;
-use super::lookup::executable;
 use super::respawn::{Clients, Ending, Order};
 use super::state::Process;
+use super::trust;
 
 /// The programs beside us.
 #[derive(Debug)]
@@ -89,6 +89,11 @@ impl Company {
         }
         let orders = self.clients.due(now);
         self.obey(orders, now, environment, log)
+    }
+
+    /// The files were read again: what was refused is looked at again, at the next [`Company::serve`].
+    pub(super) fn try_refused(&mut self, now: Mono) {
+        self.clients.try_refused(now);
     }
 
     /// One ended.
@@ -178,7 +183,9 @@ fn user_of(name: &str) -> Result<Account, String> {
 
 fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tokio::process::Child, String> {
     let path = line.command.first().map(String::as_str).unwrap_or_default();
-    let mut command = if executable(Path::new(path)).is_some() {
+    // Whoever can change it has the rights of its user.
+    let found = trust::program(Path::new(path)).map_err(|refusal| refusal.to_string())?;
+    let mut command = if found.is_some() {
         // As the original: quotes, variables and redirections of the line are the shell's affair.
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("exec {}", line.command.join(" "))]);

@@ -9,21 +9,24 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::client::{Answer, Ask, Status};
-use crate::names::ClientId;
+use crate::names::{ClientId, NodeName};
 
+use super::doorman::{Doorman, Place, Standing};
 use super::{files, status_page};
 
 const MOST_CLIENTS: usize = 32;
+/// Of these places so many are root's alone, and so many are anybody else's share.
+const FOR_ROOT: usize = 8;
+const SHARE: usize = 8;
 const LONGEST_LINE: u64 = 4096;
 /// How long a client may take to ask, and to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -108,12 +111,12 @@ impl Control {
         Control { path, questions, waiting, next: 0, listener: None, page: None, sender }
     }
 
-    /// Serves the status page at this address, too.
+    /// Serves the status page at this address, too; it answers to the name of this node.
     ///
     /// # Errors
     /// When nobody can listen there; the daemon does without.
-    pub(super) fn serve_page(&mut self, address: SocketAddr) -> io::Result<()> {
-        self.page = Some(status_page::open(address, Asker(self.sender.clone()))?);
+    pub(super) fn serve_page(&mut self, address: SocketAddr, me: &NodeName) -> io::Result<()> {
+        self.page = Some(status_page::open(address, me, Asker(self.sender.clone()))?);
         Ok(())
     }
 
@@ -152,17 +155,22 @@ impl Drop for Control {
 }
 
 async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
-    let places = Arc::new(Semaphore::new(MOST_CLIENTS));
+    let door = Doorman::new(MOST_CLIENTS, FOR_ROOT, SHARE);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                let Ok(who) = stream.peer_cred() else { continue };
                 // No place left: the client sees the connection closed.
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+                let Some(place) = door.admit(who.uid(), who.uid() == 0) else { continue };
                 let questions = questions.clone();
                 tokio::spawn(async move {
-                    serve(stream, questions).await;
-                    drop(place);
+                    tokio::select! {
+                        () = serve(stream, questions, &place) => {}
+                        () = place.out() => {}
+                    }
                 });
+                // What it asks is read before the next one is let in.
+                tokio::task::yield_now().await;
             }
             // Out of descriptors: the next attempt may find one.
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -170,7 +178,7 @@ async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
     }
 }
 
-async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) {
+async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>, place: &Place<u32>) {
     let by = who(&stream);
     let mut stream = BufReader::new(stream);
     loop {
@@ -180,6 +188,7 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) {
             Ok(Ok(read)) if read > 0 && line.ends_with(b"\n") => {}
             Ok(_) | Err(_) => return,
         }
+        place.stands(Standing::Busy);
         let answer = match serde_json::from_slice::<Ask>(&line) {
             Ok(ask) => {
                 let (answer_to, answer) = oneshot::channel();
@@ -191,6 +200,8 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>) {
             }
             Err(error) => Answer::Refused(format!("not a question: {error}")),
         };
+        // Who does not read his answer is as silent as who asks nothing.
+        place.stands(Standing::Silent);
         let Ok(mut line) = serde_json::to_vec(&answer) else { return };
         line.push(b'\n');
         match timeout(PATIENCE, stream.get_mut().write_all(&line)).await {
@@ -253,15 +264,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_clients_than_there_are_places_are_turned_away() {
+    async fn those_who_only_sit_there_make_room_for_those_who_ask() {
         let (_dir, path, mut control) = socket();
         let mut idle = Vec::new();
         for _ in 0..MOST_CLIENTS {
             idle.push(UnixStream::connect(&path).await.unwrap());
         }
-        // A place is taken when the connection is accepted, in order.
-        assert_eq!(ask(&path, b"{\"ask\":\"status\"}\n").await, "");
-        idle[0].write_all(b"{\"ask\":\"status\"}\n").await.unwrap();
+        for _ in 0..3 {
+            let path = path.clone();
+            let late = tokio::spawn(async move { ask(&path, b"{\"ask\":\"status\"}\n").await });
+            let question = control.next().await;
+            control.answer(question.client, Answer::Refused("later".into()));
+            assert_eq!(late.await.unwrap(), "{\"refused\":\"later\"}\n");
+        }
+        // The one that came last has been silent for the shortest time.
+        let last = idle.last_mut().unwrap();
+        last.write_all(b"{\"ask\":\"status\"}\n").await.unwrap();
         assert_eq!(control.next().await.ask, Ask::Status);
+        let mut one = [0; 1];
+        assert_eq!(tokio::io::AsyncReadExt::read(&mut idle[0], &mut one).await.unwrap_or(0), 0);
     }
 }

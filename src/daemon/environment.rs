@@ -5,13 +5,79 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Config, LogTargets, value};
 use crate::paths::Paths;
+use crate::wire::field;
 
 use super::files;
 use super::layout::Layout;
 use super::script_log::ScriptLog;
+use super::trust;
 
 /// What the original's scripts add behind a PATH that was not meant for root.
 const SYSTEM_PATH: [&str; 4] = ["/sbin", "/bin", "/usr/sbin", "/usr/bin"];
+
+/// What scripts go by, and no message may say, whether it is set or not: all that the daemon sets or may set, and all that
+/// the original's scripts, the agents' and ours ask for (`resources.md` 3.3, 6).
+const RESERVED: [&str; 54] = [
+    "HA_BIN",
+    "HA_CF",
+    "HA_COMPRESSION",
+    "HA_CONFDIR",
+    "HA_COREDIR",
+    "HA_CORES",
+    "HA_CURHOST",
+    "HA_DATEFMT",
+    "HA_DEBUGLOG",
+    "HA_DIR",
+    "HA_DOCDIR",
+    "HA_DONTASK",
+    "HA_FIFO",
+    "HA_FUNCS",
+    "HA_HBCONF_DIR",
+    "HA_LIBDIR",
+    "HA_LIBHBDIR",
+    "HA_LOGD",
+    "HA_LOGFACILITY",
+    "HA_LOGFILE",
+    "HA_LOGTAG",
+    "HA_LRMD_ENABLED",
+    "HA_NAME",
+    "HA_NICEFAILBACK",
+    "HA_NOARCHBIN",
+    "HA_NOARCHDATAHBDIR",
+    "HA_NODE",
+    "HA_OSTATUS",
+    "HA_PATH",
+    "HA_PLUGINDIR",
+    "HA_RCDIR",
+    "HA_RESOURCEDIR",
+    "HA_RSCTMP",
+    "HA_RSCTMP_OLD",
+    "HA_SBIN_DIR",
+    "HA_SCRIPTSDIR",
+    "HA_STOPRETRYMAX",
+    "HA_URLBASE",
+    "HA_VARLIB",
+    "HA_VARLIBDIR",
+    "HA_VARLIBHBDIR",
+    "HA_VARLOCK",
+    "HA_VARLOCKDIR",
+    "HA_VARLOG",
+    "HA_VARLOGDIR",
+    "HA_VARRUN",
+    "HA_VARRUNDIR",
+    "HA_VARRUNHBDIR",
+    "HA_cluster_type",
+    "HA_debug",
+    "HA_debugfile",
+    "HA_logfacility",
+    "HA_logfile",
+    "HA_use_logd",
+];
+/// A name, a value, and all of them together that come from outside: what is longer is no message of any daemon, and one
+/// that is too long would keep the script from being run at all.
+const LONGEST_NAME: usize = 128;
+const LONGEST_VALUE: usize = 8192;
+const MOST_FROM_OUTSIDE: usize = 65_536;
 
 /// Ours alone: scripts and the services they start must not talk to our service manager or answer for us.
 const OURS: [&str; 10] = [
@@ -38,6 +104,8 @@ pub(super) struct Environment {
     pub directory: PathBuf,
     /// Where the output of `start` and `stop` goes.
     pub log: ScriptLog,
+    /// How much more it takes from outside, in bytes.
+    room: usize,
     /// Whether scripts and what they start may write core files (`coredumps`); `None`: as whoever started us may.
     pub core_files: Option<bool>,
 }
@@ -60,10 +128,11 @@ impl Environment {
         inherited: impl Iterator<Item = (OsString, OsString)>,
         log: ScriptLog,
     ) -> Environment {
-        let theirs = inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours));
+        let theirs = inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours) && !is_of_a_message(name));
         let (language, variables) = theirs.partition(|(name, _)| is_language(name));
         let directory = existing(files::working_directory(paths));
-        let mut environment = Environment { variables, language, directory, log, core_files: None };
+        let mut environment =
+            Environment { variables, language, directory, log, room: MOST_FROM_OUTSIDE, core_files: None };
         // Status is judged by English words.
         environment.set("LC_ALL", "C");
         for (name, value) in &config.parameters {
@@ -147,7 +216,8 @@ impl Environment {
         let front = ["HA_BIN", "HA_SBIN_DIR", "HA_NOARCHBIN"].into_iter().filter_map(|name| self.get(name));
         let mut path: Vec<PathBuf> = Vec::new();
         for dir in front.map(PathBuf::from).chain(std::env::split_paths(&inherited)) {
-            if !path.contains(&dir) {
+            // The home of whoever became root and started us by hand is no place for root's programs.
+            if !path.contains(&dir) && dir.is_absolute() && !trust::is_anybodys(&dir) {
                 path.push(dir);
             }
         }
@@ -169,6 +239,25 @@ impl Environment {
         }
     }
 
+    /// Adds a field of a message, or another word from outside, under this name; `false` when it is left out.
+    ///
+    /// It never takes the place of a variable, nor of one that scripts ask for and that is not set just now.
+    pub(super) fn add_from_outside(&mut self, name: &str, value: &str) -> bool {
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        // A shell of before 2014 takes such a value for a function, and runs what stands behind it.
+        let is_function = value.trim_start().starts_with("()");
+        let fits = name.len() <= LONGEST_NAME && value.len() <= LONGEST_VALUE && self.room > value.len();
+        if !is_name || is_function || !fits || value.contains('\0') {
+            return false;
+        }
+        if RESERVED.contains(&name) || self.get(name).is_some() {
+            return false;
+        }
+        self.room -= name.len() + value.len();
+        self.variables.push((name.into(), value.into()));
+        true
+    }
+
     /// The value of a variable.
     pub(super) fn get(&self, name: &str) -> Option<OsString> {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
@@ -183,6 +272,11 @@ impl Environment {
 /// `HA_<directive>`, unless it has the prefix already.
 fn variable_of(name: &str) -> String {
     if name.starts_with("HA_") { name.to_owned() } else { format!("HA_{name}") }
+}
+
+/// `HA_src` and its like, of the message whose script started us: it would stand in the way of those to come.
+fn is_of_a_message(name: &OsStr) -> bool {
+    name.to_str().and_then(|name| name.strip_prefix("HA_")).is_some_and(|name| field::TOLD.contains(&name))
 }
 
 fn is_language(name: &OsStr) -> bool {
@@ -284,6 +378,61 @@ mod tests {
         }
         let path = shown(root.path(), &environment, "PATH").unwrap();
         assert!(path.starts_with("/opt/bin:/opt/sbin:/opt/share:/usr/local/sbin:"), "{path}");
+    }
+
+    #[test]
+    fn a_directory_that_is_anybody_s_is_not_on_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let [open, own] = ["open", "own"].map(|name| dir.path().join(name));
+        for (dir, mode) in [(&open, 0o777), (&own, 0o755)] {
+            fs::create_dir(dir).unwrap();
+            fs::set_permissions(dir, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let given = format!(".:bin::{}:/tmp:{}:/usr/local/nowhere", open.display(), own.display());
+        let (_root, environment) = environment(&[], &[("PATH", &given)]);
+        let path = environment.get("PATH").unwrap().into_string().unwrap();
+        let sticky = fs::metadata("/tmp").is_ok_and(|meta| meta.permissions().mode() & 0o002 != 0);
+        let tmp = if sticky { "" } else { "/tmp:" };
+        assert!(path.starts_with(&format!("{tmp}{}:/usr/local/nowhere:/sbin:", own.display())), "{path}");
+    }
+
+    #[test]
+    fn a_field_never_takes_the_place_of_what_scripts_go_by_set_or_not() {
+        let (_root, mut environment) =
+            environment(&[], &[("HA_SITE", "ours"), ("HA_src", "of-a-script-that-started-us")]);
+        let before: Vec<_> = environment.variables().map(|(a, b)| (a.clone(), b.clone())).collect();
+        let set: Vec<String> = before.iter().filter_map(|(name, _)| name.to_str().map(str::to_owned)).collect();
+        for name in set.iter().map(String::as_str).chain(RESERVED) {
+            assert!(!environment.add_from_outside(name, "/tmp/evil"), "{name}");
+        }
+        let after: Vec<_> = environment.variables().map(|(a, b)| (a.clone(), b.clone())).collect();
+        assert_eq!(before, after);
+        assert!(environment.add_from_outside("HA_src", "beta") && environment.add_from_outside("HA_My_9", "x y"));
+        assert!(!environment.add_from_outside("HA_src", "gamma"), "nor of another field");
+        assert_eq!(environment.get("HA_src"), Some("beta".into()));
+    }
+
+    #[test]
+    fn what_is_no_name_or_would_be_too_much_is_left_out() {
+        let (_root, mut environment) = environment(&[], &[]);
+        let long = "x".repeat(LONGEST_VALUE + 1);
+        for (name, value) in [
+            ("HA_a-b", "x"),
+            ("HA_a b", "x"),
+            ("HA_a=b", "x"),
+            ("HA_BASH_FUNC_x%%", "() { :;}"),
+            ("HA_\u{e9}", "x"),
+            ("HA_nul", "a\0b"),
+            ("HA_f", "() { :;}; reboot"),
+            ("HA_g", " \t(){ :;}; reboot"),
+            (&format!("HA_{}", "x".repeat(LONGEST_NAME)), "x"),
+            ("HA_long", &long),
+        ] {
+            assert!(!environment.add_from_outside(name, value), "{name}");
+        }
+        let value = &long[..LONGEST_VALUE];
+        let taken = (0..100).filter(|n| environment.add_from_outside(&format!("HA_n{n}"), value)).count();
+        assert_eq!(taken, MOST_FROM_OUTSIDE / (LONGEST_VALUE + 8));
     }
 
     #[test]

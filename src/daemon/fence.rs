@@ -8,14 +8,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{Fence, STONITH_PROGRAMS};
+use crate::config::{Fence, STONITH_PROGRAMS, plugin_of};
 use crate::haresources::Outcome;
 use crate::names::{JobId, NodeName};
 
 use super::child::{Call, Ended, Output};
 use super::driver::Driver;
 use super::files::random_seed;
-use super::lookup::refuse_writable;
+use super::trust;
 
 impl Driver {
     /// Makes sure that a node is off.
@@ -67,6 +67,14 @@ impl Driver {
         };
         let program = STONITH_PROGRAMS.iter().map(Path::new).find(|path| path.exists());
         let program = program.ok_or("there is no program stonith: install cluster-glue, or use fence COMMAND")?;
+        trust::refuse(program)?;
+        // It runs the plugin, and believes the file, as root.
+        let file_of_his = private.is_none().then(|| file.clone());
+        for path in plugin_of(kind).map(PathBuf::from).iter().chain(&file_of_his) {
+            if let Ok(trust::Found::Exposed(exposed)) = trust::walk(path) {
+                return Err(format!("the {kind} device is not used: {exposed} ({})", exposed.remedy()));
+            }
+        }
         let mut arguments = vec!["-t".into(), kind.into(), "-F".into(), file.into_os_string()];
         match node {
             Some(node) => arguments.extend(["-T".into(), "reset".into(), node.as_str().into()]),
@@ -78,10 +86,9 @@ impl Driver {
 
 fn command(words: &[String], node: Option<&NodeName>) -> Result<Option<Call>, String> {
     let Some((program, rest)) = words.split_first() else { return Err("an empty fencing command".to_owned()) };
-    if !Path::new(program).exists() {
-        return Err(format!("the fencing command {program} does not exist"));
+    if trust::program(Path::new(program)).map_err(|refusal| refusal.to_string())?.is_none() {
+        return Err(format!("the fencing command {program} does not exist or cannot be run"));
     }
-    refuse_writable(Path::new(program))?;
     let Some(node) = node else { return Ok(None) };
     let arguments = rest.iter().map(|word| word.replace("%n", node.as_str()).into()).collect();
     Ok(Some(Call { program: program.into(), name: None, arguments }))

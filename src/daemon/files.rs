@@ -120,12 +120,22 @@ fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// How far each peer was heard, as kept in `latido-peers`: one line `NAME GENERATION SEQUENCE` each.
+/// How far each peer was heard, as kept in `latido-peers`: one line `NAME GENERATION SEQUENCE [AHEAD]` each, the last being
+/// by how many seconds its clock was ahead of ours.
 #[derive(Debug)]
 pub(super) struct Remembered {
     path: PathBuf,
-    peers: Vec<(NodeName, Generation, Sequence)>,
+    peers: Vec<Heard>,
     disk: Disk,
+}
+
+/// How far one peer was heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) node: NodeName,
+    pub(super) generation: Generation,
+    pub(super) sequence: Sequence,
+    pub(super) ahead: Option<i64>,
 }
 
 impl Remembered {
@@ -137,32 +147,50 @@ impl Remembered {
     }
 
     /// What is known.
-    pub(super) fn peers(&self) -> &[(NodeName, Generation, Sequence)] {
+    pub(super) fn peers(&self) -> &[Heard] {
         &self.peers
     }
 
     /// Writes down how far a peer was heard; a file that cannot be replaced is next time's trouble.
-    pub(super) fn remember(&mut self, node: &NodeName, generation: Generation, sequence: Sequence) {
-        let entry = (node.clone(), generation, sequence);
-        match self.peers.iter_mut().find(|(name, ..)| name == node) {
-            Some(known) if *known == entry => return,
-            Some(known) => *known = entry,
-            None => self.peers.push(entry),
+    pub(super) fn remember(&mut self, heard: Heard) {
+        match self.peers.iter_mut().find(|known| known.node == heard.node) {
+            Some(known) if *known == heard => return,
+            Some(known) => *known = heard,
+            None => self.peers.push(heard),
         }
-        let lines: Vec<String> = self.peers.iter().map(|(n, g, s)| format!("{n} {} {}\n", g.0, s.0)).collect();
+        self.write();
+    }
+
+    /// Forgets a peer.
+    pub(super) fn forget(&mut self, node: &NodeName) {
+        self.peers.retain(|known| known.node != *node);
+        self.write();
+    }
+
+    fn write(&mut self) {
+        let lines: String = self.peers.iter().map(Heard::to_line).collect();
         let path = self.path.clone();
         self.disk.later(move || {
-            replace_unsynced(&path, lines.concat().as_bytes(), 0o644).unwrap_or_else(|error| log::debug!("{error}"));
+            replace_unsynced(&path, lines.as_bytes(), 0o644).unwrap_or_else(|error| log::debug!("{error}"));
         });
     }
 }
 
-pub(super) fn parse_peer(line: &str) -> Option<(NodeName, Generation, Sequence)> {
+impl Heard {
+    fn to_line(&self) -> String {
+        let Heard { node, generation, sequence, ahead } = self;
+        let ahead = ahead.map_or_else(String::new, |seconds| format!(" {seconds}"));
+        format!("{node} {} {}{ahead}\n", generation.0, sequence.0)
+    }
+}
+
+pub(super) fn parse_peer(line: &str) -> Option<Heard> {
     let mut words = line.split_whitespace();
-    let name = NodeName::new(words.next()?)?;
+    let node = NodeName::new(words.next()?)?;
     let generation = words.next()?.parse().ok().map(Generation)?;
     let sequence = words.next()?.parse().ok().map(Sequence)?;
-    words.next().is_none().then_some((name, generation, sequence))
+    let ahead = words.next().map(str::parse).transpose().ok()?;
+    words.next().is_none().then_some(Heard { node, generation, sequence, ahead })
 }
 
 /// Removes what another life may have left; nothing there is as good.
@@ -245,18 +273,20 @@ mod tests {
         let beta = NodeName::new("beta").unwrap();
         let mut heard = Remembered::read(&paths, Disk::at_once());
         assert!(heard.peers().is_empty());
-        heard.remember(&beta, Generation(3), Sequence(10));
-        heard.remember(&beta, Generation(3), Sequence(30));
-        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [(beta, Generation(3), Sequence(30))]);
+        let of = |sequence, ahead| Heard { node: beta.clone(), generation: Generation(3), sequence, ahead };
+        heard.remember(of(Sequence(10), None));
+        heard.remember(of(Sequence(30), Some(-7)));
+        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [of(Sequence(30), Some(-7))]);
+        heard.forget(&beta);
+        assert!(Remembered::read(&paths, Disk::at_once()).peers().is_empty());
     }
 
     #[test]
     fn a_damaged_line_of_the_peers_is_left_out() {
         let (_dir, paths) = node();
-        fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\n").unwrap();
-        assert_eq!(
-            Remembered::read(&paths, Disk::at_once()).peers(),
-            [(NodeName::new("gamma").unwrap(), Generation(4), Sequence(5))]
-        );
+        fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\ndelta 1 2 x\n").unwrap();
+        let node = NodeName::new("gamma").unwrap();
+        let gamma = Heard { node, generation: Generation(4), sequence: Sequence(5), ahead: None };
+        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [gamma]);
     }
 }

@@ -31,11 +31,14 @@ pub fn fifo<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
     pieces.flat_map(|piece| fifo.written(piece)).collect()
 }
 
-/// A request for the status page that comes at once, and its answer while the daemon ends.
-pub fn page(mut bytes: &[u8]) -> Option<String> {
+/// A request for the status page that comes at once: whether it is meant for this machine, alpha, and its answer while
+/// the daemon ends.
+pub fn page(mut bytes: &[u8]) -> Option<(bool, String)> {
     let asking = async {
         let request = status_page::read_request(&mut bytes).await?;
-        Some(status_page::answer(&request, &Asker::of_nobody()).await)
+        let first = request.lines().next().unwrap_or_default();
+        let ours = status_page::is_for_us(&request, &["alpha".to_owned()]);
+        Some((ours, status_page::answer(first, &Asker::of_nobody()).await))
     };
     match pin!(asking).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,

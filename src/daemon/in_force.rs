@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::config::{Config, Sources};
 use crate::diagnostic::{Problem, SourceText};
@@ -48,7 +49,7 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
     let file = |source: &Option<SourceText>| {
         source.as_ref().map(|source| File { name: source.name.clone(), text: source.text.clone() })
     };
-    let files = Files {
+    let mut files = Files {
         latido_files: 1,
         boot: state::boot(),
         without_resources: sources.without_resources,
@@ -58,7 +59,9 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
         authkeys: file(&sources.authkeys),
     };
     let path = path(paths);
-    let written = serde_json::to_vec(&files).map_err(io::Error::from).and_then(|text| spare::replace(&path, &text));
+    let text = serde_json::to_vec(&files).map(Zeroizing::new);
+    files.authkeys.iter_mut().for_each(|file| file.text.zeroize());
+    let written = text.map_err(io::Error::from).and_then(|text| spare::replace(&path, &text));
     written.map_err(|error| {
         spare::remove(&path);
         format!("cannot keep a copy of the files in force: {error}; a daemon that dies now needs them as they are")
@@ -70,26 +73,35 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
 /// # Errors
 /// A sentence: there is no such copy, or it makes no sense here any more.
 pub(super) fn read(paths: &Paths, options: &Options) -> Result<(Sources, Config), String> {
-    let sources = read_sources(paths, options)?;
+    let mut sources = read_sources(paths, options)?;
     // The machine was asked when they were accepted: an interface that is away is a medium that fails.
     match Config::assemble(&sources, &read_config::few_facts(paths)) {
         Ok(config) => Ok((sources, config)),
-        Err(problems) => Err(format!("the files as they were do not fit any more: {}", sentence(&problems))),
+        Err(problems) => {
+            sources.forget_keys();
+            Err(format!("the files as they were do not fit any more: {}", sentence(&problems)))
+        }
     }
 }
 
 /// Whether the files say again what is in force, so that nothing has to be reread.
 pub(super) fn says_the_same(paths: &Paths, options: &Options) -> bool {
-    let now = read_config::read_sources(paths, options);
-    read_sources(paths, options).is_ok_and(|then| are_the_same(&now, &then))
+    let mut now = read_config::read_sources(paths, options);
+    let same = read_sources(paths, options).is_ok_and(|mut then| {
+        let same = are_the_same(&now, &then);
+        then.forget_keys();
+        same
+    });
+    now.forget_keys();
+    same
 }
 
 /// Whether both say the same; what is wrong with the files themselves counts, what the machine lacks does not.
 pub(super) fn are_the_same(now: &Sources, then: &Sources) -> bool {
-    let texts = |sources: &Sources| {
-        [&sources.ha_cf, &sources.latido_cf, &sources.haresources, &sources.authkeys].map(Clone::clone)
-    };
-    !now.problems.iter().any(Problem::is_error) && texts(now) == texts(then)
+    fn texts(sources: &Sources) -> [&Option<SourceText>; 4] {
+        [&sources.ha_cf, &sources.latido_cf, &sources.haresources, &sources.authkeys]
+    }
+    !now.problems.iter().any(Problem::is_fatal) && texts(now) == texts(then)
 }
 
 /// Which of the files say something else than those in force.
@@ -103,12 +115,14 @@ pub(super) struct Changed {
 
 /// What is different; `None` when it is not known what is in force.
 pub(super) fn changed(paths: &Paths, options: &Options, now: &Sources) -> Option<Changed> {
-    let then = read_sources(paths, options).ok()?;
-    Some(Changed {
+    let mut then = read_sources(paths, options).ok()?;
+    let changed = Changed {
         settings: now.ha_cf != then.ha_cf || now.latido_cf != then.latido_cf,
         resources: now.haresources != then.haresources,
         keys: now.authkeys != then.authkeys,
-    })
+    };
+    then.forget_keys();
+    Some(changed)
 }
 
 /// Whether a daemon was here since the machine was started, and has not left in order.
@@ -117,7 +131,7 @@ pub(super) fn is_kept(paths: &Paths) -> bool {
 }
 
 fn read_files(paths: &Paths) -> Option<Files> {
-    let text = spare::read(&path(paths), LONGEST)?;
+    let text = Zeroizing::new(spare::read(&path(paths), LONGEST)?);
     let files: Files = serde_json::from_str(&text).ok()?;
     (files.latido_files == 1 && files.boot == state::boot()).then_some(files)
 }
@@ -144,7 +158,7 @@ pub(super) fn forget(paths: &Paths) {
 
 /// `/etc/ha.d/ha.cf:12 has an error: …`: the first, and how many more.
 pub(super) fn sentence(problems: &[Problem]) -> String {
-    let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.is_error()).collect();
+    let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.is_fatal()).collect();
     let Some(first) = errors.first() else { return "an error".to_owned() };
     let line = first.place.as_ref().map_or(String::new(), |place| format!(":{}", place.line));
     let name =

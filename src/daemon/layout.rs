@@ -3,14 +3,14 @@
 //! that the script's own default counts. Looks, and changes nothing.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::config::Lack;
 use crate::paths::Paths;
 
-use super::lookup::{Found, Places, executable};
+use super::lookup::{self, Places, executable};
+use super::trust::{self, Found};
 
 /// Below the root directory: Debian 12 and CentOS 6, 64-bit CentOS 5, everything older, and what was built by hand.
 const HELPER_DIRS: [&str; 6] = [
@@ -64,8 +64,7 @@ impl Layout {
 
     /// `HA_BIN`: the directory of the helper programs.
     pub(super) fn helpers(&self) -> Option<PathBuf> {
-        let has =
-            |dir: &Path, names: &[&str]| names.iter().filter(|name| executable(&dir.join(name)).is_some()).count();
+        let has = |dir: &Path, names: &[&str]| names.iter().filter(|name| executable(&dir.join(name))).count();
         let score = |dir: &PathBuf| (has(dir, &HELPERS), has(dir, &OTHER_HELPERS));
         // The first of those that have equally much.
         self.helper_dirs().rev().filter(|dir| score(dir) > (0, 0)).max_by_key(score)
@@ -74,7 +73,7 @@ impl Layout {
     /// `HA_NOARCHBIN`: the directory of the original's own scripts.
     pub(super) fn scripts(&self) -> Option<PathBuf> {
         let dirs = std::iter::once(self.root.join(SCRIPTS_DIR)).chain(self.helper_dirs());
-        dirs.into_iter().find(|dir| SCRIPTS.iter().any(|name| executable(&dir.join(name)).is_some()))
+        dirs.into_iter().find(|dir| SCRIPTS.iter().any(|name| executable(&dir.join(name))))
     }
 
     /// A directory, if it is there.
@@ -90,7 +89,7 @@ impl Layout {
     fn lacks(&self, agent: &str, script: &Path, exported: Option<&OsStr>) -> Vec<Lack> {
         let exported = exported.filter(|value| !value.is_empty()).map(PathBuf::from);
         let bin = exported.clone().or_else(|| self.helpers());
-        let there = |name: &str| bin.as_ref().is_some_and(|dir| executable(&dir.join(name)).is_some());
+        let there = |name: &str| bin.as_ref().is_some_and(|dir| executable(&dir.join(name)));
         let called = self.called(agent, script);
         let missing = called.into_iter().filter(|(name, _)| !there(name));
         missing.map(|(name, loss)| self.lack(agent, script, &name, loss, exported.as_deref())).collect()
@@ -121,7 +120,7 @@ impl Layout {
             }
             Loss::Unknown => "the script calls it by $HA_BIN",
         };
-        let elsewhere = self.helper_dirs().find(|dir| executable(&dir.join(name)).is_some());
+        let elsewhere = self.helper_dirs().find(|dir| executable(&dir.join(name)));
         let looked = exported.map(Path::to_owned).or_else(|| self.helpers());
         let place = match looked {
             Some(dir) => format!("is not in {}", dir.display()),
@@ -144,17 +143,18 @@ impl Layout {
 /// The helpers that the script of this agent calls and will not find on this machine, when it is run from here.
 pub(crate) fn lacks(paths: &Paths, agent: &str) -> Vec<Lack> {
     match Places::new(paths).find(agent) {
-        Ok(Found::Script(script)) => {
+        Ok(lookup::Found::Script(script)) => {
             Layout::of(Path::new("/")).lacks(agent, &script, std::env::var_os("HA_BIN").as_deref())
         }
-        Ok(Found::Unit(_) | Found::Ours) | Err(_) => Vec::new(),
+        Ok(lookup::Found::Unit(_) | lookup::Found::Ours) | Err(_) => Vec::new(),
     }
 }
 
 /// What a script says, as far as it can be read; a program's bytes say nothing.
 fn text(path: &Path) -> String {
     let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(LONGEST_SCRIPT).read_to_end(&mut bytes));
+    let Ok(Found::Sound(script)) = trust::walk(path) else { return String::new() };
+    let read = script.open().and_then(|file| file.take(LONGEST_SCRIPT).read_to_end(&mut bytes));
     if read.is_err() || !bytes.starts_with(b"#!") {
         return String::new();
     }
@@ -173,6 +173,7 @@ fn named_by_variable(script: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

@@ -4,7 +4,6 @@
 //! once there is a loop to hold up. Never prints control characters that came from outside.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
@@ -17,6 +16,7 @@ use crate::api::facility_number;
 use crate::clock::Clock;
 use crate::cluster::{Level, LogLine, Program};
 use crate::config::LogTargets;
+use crate::printable;
 use crate::sys;
 use crate::time::{Mono, Wall};
 
@@ -176,7 +176,7 @@ impl Log {
     /// The same, under the name of whoever wrote it in the original.
     pub(super) fn write_line(&self, line: &LogLine) {
         let wall = self.0.clock.now().wall;
-        let text = printable(&line.text);
+        let text = printable::line(&line.text).into_owned();
         self.sinks().write(wall, &LogLine { text, ..line.clone() });
     }
 
@@ -419,19 +419,6 @@ const fn severity(level: Level) -> u8 {
     }
 }
 
-/// The text on one line: what is not printable is shown by its number, so that nobody outside can forge a line.
-fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() && c != '\t' {
-            let _ = write!(out, "\\x{:02x}", u32::from(c));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()
 }
@@ -585,7 +572,7 @@ mod tests {
 
     #[test]
     fn nobody_outside_can_forge_a_line() {
-        assert_eq!(printable("a\nNov 20 b\u{1b}[0m"), "a\\x0aNov 20 b\\x1b[0m");
+        assert_eq!(printable::line("a\nNov 20 b\u{1b}[0m"), "a\\x0aNov 20 b\\x1b[0m");
     }
 
     #[test]

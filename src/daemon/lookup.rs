@@ -1,8 +1,8 @@
 //! Finding what a word of `haresources` means (`resources.md` 3.2, `product.md` Resources and Security): a script in
 //! `resource.d`, in `/etc/init.d`, a systemd unit, one of our own agents. Looked up anew at each call.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::paths::Paths;
 
 use super::boot::UNIT_DIRS;
 use super::child::Call;
-use super::read_config::trusted_owner;
+use super::trust::{self, Sound};
 
 /// The second for machines whose `/bin` is a directory of its own.
 const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
@@ -83,8 +83,11 @@ pub(crate) struct Places {
     resource_dir: PathBuf,
     init_dir: PathBuf,
     rc_dir: PathBuf,
-    /// Device and inode of this program.
+    /// What such scripts read first.
+    functions: PathBuf,
+    /// Device and inode of this program, and its path.
     myself: Option<(u64, u64)>,
+    my_path: Option<PathBuf>,
     /// Where units lie; empty without systemd.
     unit_dirs: Vec<PathBuf>,
 }
@@ -97,6 +100,8 @@ impl Places {
             resource_dir: paths.resource_dir(),
             init_dir: paths.init_dir.clone(),
             rc_dir: paths.rc_dir(),
+            functions: paths.shellfuncs(),
+            my_path: std::env::current_exe().ok(),
             myself: fs::metadata("/proc/self/exe").ok().map(|meta| (meta.dev(), meta.ino())),
             unit_dirs: if has_systemd { unit_dirs() } else { Vec::new() },
         }
@@ -112,12 +117,20 @@ impl Places {
         }
         for dir in [&self.resource_dir, &self.init_dir] {
             let path = dir.join(name);
-            if let Some(meta) = executable(&path) {
-                if self.myself == Some((meta.dev(), meta.ino())) {
+            match trust::program(&path) {
+                Ok(None) => {}
+                Ok(Some(found)) if self.is_myself(&found) => return Ok(Found::Ours),
+                Ok(Some(_)) => {
+                    if dir == &self.resource_dir {
+                        self.refuse_with_its_functions(&path)?;
+                    }
+                    return Ok(Found::Script(path));
+                }
+                // By its words alone: what lies where others write is not touched, and nothing of it is run.
+                Err(refusal) if refusal.exposed.link.is_some() && refusal.exposed.link == self.my_path => {
                     return Ok(Found::Ours);
                 }
-                refuse_writable(&path)?;
-                return Ok(Found::Script(path));
+                Err(refusal) => return Err(refusal.to_string()),
             }
         }
         let unit = format!("{name}.service");
@@ -127,9 +140,24 @@ impl Places {
         Ok(Found::Ours)
     }
 
+    fn is_myself(&self, found: &Sound) -> bool {
+        self.myself == Some((found.stat.st_dev, found.stat.st_ino))
+    }
+
+    /// Scripts of `resource.d` and `rc.d` read the functions of `shellfuncs` before anything else.
+    fn refuse_with_its_functions(&self, path: &Path) -> Result<(), String> {
+        match trust::walk(&self.functions) {
+            Ok(trust::Found::Exposed(exposed)) => {
+                let (path, remedy) = (path.display(), exposed.remedy());
+                Err(format!("{path} will not be run: what such scripts read first, {exposed} ({remedy})"))
+            }
+            Ok(trust::Found::Nothing | trust::Found::Sound(_)) | Err(_) => Ok(()),
+        }
+    }
+
     /// Where the script of an agent lies, or would: what the log calls it, also when an agent of ours does its work.
     pub(super) fn path_of(&self, name: &str) -> String {
-        let here = |dir: &&PathBuf| is_plain(name) && executable(&dir.join(name)).is_some();
+        let here = |dir: &&PathBuf| is_plain(name) && !matches!(trust::program(&dir.join(name)), Ok(None));
         let dir = [&self.resource_dir, &self.init_dir].into_iter().find(here).unwrap_or(&self.resource_dir);
         dir.join(name).display().to_string()
     }
@@ -149,10 +177,10 @@ impl Places {
             return Ok(None);
         }
         let path = self.rc_dir.join(name);
-        if executable(&path).is_none() {
+        if trust::program(&path).map_err(|refusal| refusal.to_string())?.is_none() {
             return Ok(None);
         }
-        refuse_writable(&path)?;
+        self.refuse_with_its_functions(&path)?;
         Ok(Some(path))
     }
 }
@@ -167,56 +195,15 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
 }
 
-/// A file somebody may run.
-pub(super) fn executable(path: &Path) -> Option<Metadata> {
-    fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-/// Refuses what somebody other than root, or the user we run as, may replace: we are about to run it.
-///
-/// # Errors
-/// A sentence that names the path.
-pub(super) fn refuse_writable(path: &Path) -> Result<(), String> {
-    match exposed(path)? {
-        Some(why) => Err(format!("{} will not be run: {why} (chown root, chmod go-w)", path.display())),
-        None => Ok(()),
-    }
-}
-
-/// `/srv may be written by everybody`: the first place on the way to a file, or to what its link leads to, where
-/// somebody other than root, or the user we run as, may put another in its place.
-///
-/// # Errors
-/// A sentence: what could not be looked at.
-pub(super) fn exposed(path: &Path) -> Result<Option<String>, String> {
-    let dir = path.parent().and_then(|dir| dir.canonicalize().ok());
-    let target = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
-    for place in dir.iter().flat_map(|dir| dir.ancestors()).chain(target.ancestors()) {
-        let meta = fs::metadata(place).map_err(|error| format!("{}: {error}", place.display()))?;
-        if let Some(who) = others_who_may_write(&meta) {
-            return Ok(Some(format!("{} may be written by {who}", place.display())));
-        }
-    }
-    Ok(None)
-}
-
-fn others_who_may_write(meta: &Metadata) -> Option<String> {
-    if !trusted_owner(meta.uid()) {
-        return Some(format!("user {}", meta.uid()));
-    }
-    // In a sticky directory such as /tmp only the owner may replace an entry, and that is checked below it.
-    let sticky = meta.is_dir() && meta.mode() & 0o1000 != 0;
-    match meta.mode() {
-        _ if sticky => None,
-        mode if mode & 0o002 != 0 => Some("everybody".to_owned()),
-        mode if mode & 0o020 != 0 && meta.gid() != 0 => Some(format!("group {}", meta.gid())),
-        _ => None,
-    }
+/// A file that may be run, and that nobody else can change.
+pub(super) fn executable(path: &Path) -> bool {
+    matches!(trust::program(path), Ok(Some(_)))
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use crate::haresources::Told;
 
@@ -304,6 +291,34 @@ mod tests {
         fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
         std::os::unix::fs::symlink(open.join("real"), dir.path().join("resource.d/web")).unwrap();
         assert!(places.find("web").unwrap_err().contains("/open may be written by everybody"));
+    }
+
+    #[test]
+    fn functions_that_others_may_write_keep_the_scripts_that_read_them_from_being_run() {
+        let (dir, places) = node();
+        for name in ["resource.d/web", "rc.d/status", "init.d/other"] {
+            script(&dir.path().join(name), 0o755);
+        }
+        let functions = dir.path().join("shellfuncs");
+        script(&functions, 0o644);
+        assert!(places.find("web").is_ok() && places.notification("status").is_ok_and(|found| found.is_some()));
+        fs::set_permissions(&functions, Permissions::from_mode(0o666)).unwrap();
+        let refused = [places.find("web").unwrap_err(), places.notification("status").unwrap_err()];
+        assert!(refused.iter().all(|why| why.contains("/shellfuncs may be written by everybody")), "{refused:?}");
+        assert_eq!(places.find("other"), Ok(Found::Script(dir.path().join("init.d/other"))));
+        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
+    }
+
+    #[test]
+    fn a_link_that_names_this_program_is_ours_wherever_others_may_write() {
+        let (dir, mut places) = node();
+        let open = dir.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::symlink(open.join("latido"), dir.path().join("resource.d/IPaddr")).unwrap();
+        assert!(places.find("IPaddr").is_err());
+        places.my_path = Some(open.join("latido"));
+        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::journal::Entry;
 
 use super::child::{Call, Ended, Output};
 use super::driver::Driver;
-use super::lookup::refuse_writable;
+use super::trust;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const MOST_WAITING: usize = 10_000;
@@ -65,17 +65,18 @@ impl Driver {
 
     fn start_notice(&mut self, words: &[String], number: u64, entry: &Entry) -> Result<(), String> {
         let Some((program, rest)) = words.split_first() else { return Err("there is none".to_owned()) };
-        refuse_writable(Path::new(program))?;
+        trust::refuse(Path::new(program))?;
         let mut environment = self.environment.clone();
         environment.set("LATIDO_SEQUENCE", number.to_string());
         environment.set("LATIDO_TIME", format!("{:.3}", entry.t));
         environment.set("LATIDO_NODE", &entry.node);
         environment.set("LATIDO_LEVEL", &entry.level);
         environment.set("LATIDO_EVENT", &entry.event);
-        environment.set("LATIDO_TEXT", &entry.text);
+        // Of these some words may be a stranger's.
+        environment.add_from_outside("LATIDO_TEXT", &entry.text);
         for (name, value) in entry.data.as_object().into_iter().flatten() {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            environment.set(&format!("LATIDO_ABOUT_{}", name.to_ascii_uppercase()), text);
+            environment.add_from_outside(&format!("LATIDO_ABOUT_{}", name.to_ascii_uppercase()), &text);
         }
         let call = Call { program: program.into(), name: None, arguments: rest.iter().map(Into::into).collect() };
         let ended = move |outcome: Outcome| Ended::Notice(number, outcome.exit);

@@ -14,11 +14,15 @@ use super::child::{Call, Ended, Output};
 use super::driver::Driver;
 use super::environment::Environment;
 use super::rc_d::{self, Script};
+use super::trust;
 
 /// A notification script that takes longer is ended: the next one waits for it.
 const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
 /// More waiting notifications than this help nobody.
 const MOST_NOTIFICATIONS: usize = 200;
+
+/// More fields than any message of a daemon has.
+const MOST_FIELDS: usize = 100;
 
 /// One that waits for its turn.
 #[derive(Debug)]
@@ -45,6 +49,17 @@ impl Notifications {
     pub(super) fn is_said_by_its_hands(&self, kind: &Kind) -> bool {
         let of_groups = [Kind::AskResources, Kind::Resource, Kind::IpRequest, Kind::IpRequestResp];
         self.hands_run && of_groups.contains(kind)
+    }
+}
+
+/// Each field as `HA_<field>`, as far as there is room; none replaces what scripts go by.
+fn add_fields(environment: &mut Environment, message: &Message) {
+    let text = |(name, value): (_, &Value)| match value {
+        Value::Text(text) if name != field::AUTH => Some((name, text.clone())),
+        Value::Text(_) | Value::Binary(_) | Value::Opaque { .. } => None,
+    };
+    for (name, value) in message.fields().filter_map(text).take(MOST_FIELDS) {
+        environment.add_from_outside(&format!("HA_{name}"), &value);
     }
 }
 
@@ -108,8 +123,13 @@ impl Driver {
             let Some(Waiting { message, program, hands }) = self.notifications.waiting.pop_front() else { return };
             let kind = message.kind().as_str().to_owned();
             let environment = self.environment_of(&message, hands.as_deref());
+            // Time has passed since it was looked at.
+            if let Err(why) = trust::refuse(&program) {
+                self.log.error(why);
+                continue;
+            }
             // As the original spells it, which is what the script sees as its own name.
-            let dir = environment.get("HA_RCDIR").map(PathBuf::from);
+            let dir = self.environment.get("HA_RCDIR").map(PathBuf::from);
             let program = dir.zip(program.file_name()).map(|(dir, name)| dir.join(name)).unwrap_or(program);
             let call = Call { program: program.into_os_string(), name: None, arguments: vec![kind.clone().into()] };
             let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
@@ -123,13 +143,7 @@ impl Driver {
     /// What the script for a message finds around it (`resources.md` 6).
     fn environment_of(&self, message: &Message, hands: Option<&Path>) -> Environment {
         let mut environment = self.environment.clone();
-        for (name, value) in message.fields() {
-            if let Value::Text(text) = value
-                && name != field::AUTH
-            {
-                environment.set(&format!("HA_{name}"), text);
-            }
-        }
+        add_fields(&mut environment, message);
         // The status of this node, whatever its name suggests.
         environment.set("HA_OSTATUS", self.cluster.local_status().as_str());
         if self.config.settings.auto_failback != AutoFailback::Legacy {

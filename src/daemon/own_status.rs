@@ -34,6 +34,7 @@ impl Driver {
             broken_fencing: view.broken_fences.clone(),
             sick: view.sick.clone(),
             impostor: view.impostor.clone(),
+            doubted: view.doubted.clone(),
             troubles: Vec::new(),
             deadtime_ms: millis(self.config.settings.deadtime),
             enough_deadtime_ms: view.enough_deadtime.map(millis),
@@ -49,7 +50,7 @@ impl Driver {
             last_change_ms: ms(view.last_change),
         };
         status.troubles = client::health::troubles(&status);
-        status
+        status.made_printable()
     }
 }
 

@@ -7,6 +7,7 @@ use crate::client::{Answer, Ask};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set};
 use crate::haresources::{Invocation, Outcome, Verb};
+use crate::link::Urgency;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::paths::Paths;
 use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
@@ -14,6 +15,7 @@ use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
 use super::child::{Call, Ended, Output};
 use super::control::Question;
 use super::driver::Driver;
+use super::files::Heard;
 use super::guardian;
 use super::in_force;
 use super::lookup::{Found, own_agent};
@@ -39,9 +41,10 @@ impl Driver {
             Action::Deliver { class, message } => self.deliver(class, &message),
             Action::Reply { client, response } => self.reply(client, response),
             Action::Report(report) => self.write_report(&report),
-            Action::Remember { node, generation, sequence } => {
-                self.remembered.remember(&node, generation, sequence);
+            Action::Remember { node, generation, sequence, ahead } => {
+                self.remembered.remember(Heard { node, generation, sequence, ahead });
             }
+            Action::Forget { node } => self.remembered.forget(&node),
             Action::Keep(kept) => {
                 let kept = self.state.keep(kept);
                 self.complain(kept);
@@ -58,12 +61,13 @@ impl Driver {
         log::trace!("send {message}");
         let keys = &self.config.keyring;
         let form = Form::for_datagrams(self.config.netstring);
-        self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic));
-        if message.kind() == Kind::Status {
+        let urgency = self.waiting.urgency(message);
+        self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic), urgency);
+        if message.kind() == Kind::Status && urgency != Urgency::Again {
+            self.links.expect_beat(self.config.settings.keepalive);
             let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
             self.state.alive(since_boot(), patience);
-            let wall = self.clock.now().wall;
-            self.links.ping_all(|node| seal_ping(node, wall, "ping", keys, form));
+            self.links.ping_all(|node| seal_ping(node, message, "ping", keys, form));
             self.feed_watchdog();
         }
     }
@@ -80,10 +84,13 @@ impl Driver {
             Ok(Found::Ours) => self.run_ours(job, invocation, limit),
             Err(why) => Some(why),
         };
-        if let Some(why) = failure {
+        let Some(why) = failure else { return drop(self.unrunnable.remove(name)) };
+        // What is asked again and again is answered once in the log.
+        let is_news = self.unrunnable.insert(name.clone(), why.clone()).is_none_or(|before| before != why);
+        if is_news || invocation.verb != Verb::Status {
             self.log.error(&why);
-            self.soon_done(job, Outcome::not_found(why));
         }
+        self.soon_done(job, Outcome::not_found(why));
     }
 
     /// A built-in agent: here and now, or in a process of its own when it may wait.
@@ -195,12 +202,13 @@ impl Driver {
             Ask::Move { group, to: None } => Some(Request::Move(group.clone(), None)),
             Ask::Move { group, to: Some(to) } => match NodeName::new(to) {
                 Some(to) => Some(Request::Move(group.clone(), Some(to))),
-                None => {
-                    let why = format!("\"{to}\" is no name of a node");
-                    return self.control.answer(question.client, Answer::Refused(why));
-                }
+                None => return self.control.answer(question.client, Answer::Refused(no_name(to))),
             },
             Ask::Bring { group } => Some(Request::Bring(group.clone())),
+            Ask::Forget { node } => match NodeName::new(node) {
+                Some(node) => Some(Request::Forget(node)),
+                None => return self.control.answer(question.client, Answer::Refused(no_name(node))),
+            },
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
             // "failback" of a takeover: my own groups, back to me.
             Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
@@ -214,6 +222,7 @@ impl Driver {
                 self.keep_request(&question.by, &format!("move {group}{to}"));
             }
             Ask::Bring { group } => self.keep_request(&question.by, &format!("req_resource {group}")),
+            Ask::Forget { node } => self.keep_request(&question.by, &format!("forget-peer {node}")),
             Ask::Standby { set } => self.keep_request(&question.by, &format!("standby {set}")),
             Ask::Takeover { set } => self.keep_request(&question.by, &format!("takeover {set}")),
         }
@@ -270,4 +279,8 @@ impl Driver {
             let _ = nix::sys::reboot::reboot(nix::sys::reboot::RebootMode::RB_AUTOBOOT);
         }
     }
+}
+
+fn no_name(word: &str) -> String {
+    format!("\"{word}\" is no name of a node")
 }

@@ -18,7 +18,7 @@ use super::carrier;
 use super::child::{Call, Ended, Output};
 use super::driver::Driver;
 use super::files::random_seed;
-use super::lookup::refuse_writable;
+use super::trust;
 
 /// RFC 3261 17.1.2.2: an unreliable request is repeated after T1, then ever more slowly.
 const T1: Duration = Duration::from_millis(500);
@@ -50,7 +50,7 @@ impl Driver {
 
     fn probe_with_command(&mut self, job: JobId, words: &[String], limit: Duration) -> Result<(), String> {
         let Some((program, rest)) = words.split_first() else { return Err("an empty command".to_owned()) };
-        refuse_writable(Path::new(program))?;
+        trust::refuse(Path::new(program))?;
         let call = Call { program: program.into(), name: None, arguments: rest.iter().map(Into::into).collect() };
         let ended = move |outcome| Ended::Resource(job, outcome);
         let result = self.children.start_job(job, &call, Output::Kept, limit, &self.environment, ended);

@@ -16,7 +16,7 @@ use crate::paths::Paths;
 use crate::wire::Kind;
 
 use super::environment::Environment;
-use super::lookup::refuse_writable;
+use super::trust;
 
 /// In the environment of such a script, and of what it starts: the type of the message.
 pub(crate) const MARK: &str = "LATIDO_RC_D";
@@ -104,7 +104,7 @@ pub(super) fn hands(paths: &Paths) -> Result<PathBuf, String> {
             _ => symlink(&program, &link).map_err(failed)?,
         }
     }
-    HANDS.iter().try_for_each(|name| refuse_writable(&dir.join(name)))?;
+    HANDS.iter().try_for_each(|name| trust::refuse(&dir.join(name)))?;
     Ok(dir)
 }
 

@@ -1,8 +1,7 @@
-//! Reads the configuration files and asks this machine what they need to know of it. IO; judges nothing itself
-//! beyond the files' own modes (`config.md` 4, 5 and 8).
+//! Reads the configuration files and asks this machine what they need to know of it (`config.md` 4, 5 and 8). IO; judges
+//! nothing itself beyond who could have written the files.
 
 use std::fs;
-use std::io::Read as _;
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -17,11 +16,10 @@ use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::boot::started_at_boot;
+use super::config_files::{self, Trust, is_there, read};
 use super::layout::lacks;
-use super::lookup::{Found, Places, executable, exposed, unit_dirs};
-
-/// Longest configuration file we read, in bytes.
-const LONGEST_FILE: u64 = 4 << 20;
+use super::lookup::{Found, Places, unit_dirs};
+use super::trust;
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
@@ -61,19 +59,29 @@ pub fn read_elsewhere(paths: &Paths) -> (Sources, NodeName) {
 /// Reads the files; what is missing or open to others is said in `problems`.
 pub fn read_sources(paths: &Paths, options: &Options) -> Sources {
     let mut problems = Vec::new();
-    let ha_cf = read(&paths.ha_cf(), "Cannot open config file", &mut problems);
+    // As on another node: nothing of it is done here.
+    let trust = if options.as_node.is_none() { Trust::Root } else { Trust::Anybody };
+    if trust == Trust::Root
+        && let Some(problem) = config_files::directory_problem(paths)
+    {
+        let without_resources = options.without_resources;
+        return Sources { problems: vec![problem], without_resources, ..Sources::default() };
+    }
+    let ha_cf = read(&paths.ha_cf(), "Cannot open config file", trust, &mut problems);
     let latido_cf = match paths.latido_cf() {
-        path if path.exists() => read(&path, "Cannot open config file", &mut problems),
+        path if is_there(&path) => read(&path, "Cannot open config file", trust, &mut problems),
         _ => None,
     };
-    let authkeys = read(&paths.authkeys(), "Cannot open keyfile", &mut problems);
-    if authkeys.is_some() && options.as_node.is_none() {
-        problems.extend(key_file_mode(&paths.authkeys()));
+    let authkeys = read(&paths.authkeys(), "Cannot open keyfile", trust, &mut problems);
+    if trust == Trust::Root {
+        problems.extend(config_files::key_file_mode(&paths.authkeys()));
+        problems.extend(config_files::nodeinfo_problem(paths));
+        problems.extend(config_files::script_problems(paths));
     }
     let haresources = if options.without_resources {
         None
     } else {
-        read(&paths.haresources(), "Cannot open resources file", &mut problems)
+        read(&paths.haresources(), "Cannot open resources file", trust, &mut problems)
     };
     Sources { ha_cf, latido_cf, haresources, authkeys, problems, without_resources: options.without_resources }
 }
@@ -84,7 +92,12 @@ pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
     let me = host_name(&paths.ha_dir)?;
     let text = |name: &str, text: String| Some(SourceText::new(name, text));
     let bare = format!("node {me}\nbcast lo\nauto_failback off\n");
-    let ha_cf = read(&paths.ha_cf(), "", &mut Vec::new()).unwrap_or_default();
+    // Others' words count for nothing here either, and theirs may be a log that is a file of root's.
+    let of_root = |path: &Path| match config_files::directory_problem(paths) {
+        None => read(path, "", Trust::Root, &mut Vec::new()),
+        Some(_) => None,
+    };
+    let ha_cf = of_root(&paths.ha_cf()).unwrap_or_default();
     let of_logs = |line: &&str| {
         let word = line.split_whitespace().next().unwrap_or_default();
         ["logfile", "debugfile", "logfacility", "debug", "use_logd"].contains(&word)
@@ -92,7 +105,7 @@ pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
     let logs: String = ha_cf.text.lines().filter(of_logs).map(|line| format!("{line}\n")).collect();
     let sources = Sources {
         ha_cf: text("ha.cf", format!("{bare}{logs}")),
-        latido_cf: read(&paths.latido_cf(), "", &mut Vec::new()),
+        latido_cf: of_root(&paths.latido_cf()),
         authkeys: text("authkeys", "auth 1\n1 crc\n".to_owned()),
         haresources: text("haresources", String::new()),
         ..Sources::default()
@@ -106,81 +119,15 @@ pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
 
 /// `haresources` alone, for programs that only list groups; `None` when it cannot be read.
 pub fn read_haresources(paths: &Paths) -> Option<SourceText> {
-    read(&paths.haresources(), "Cannot open resources file", &mut Vec::new())
+    read(&paths.haresources(), "", Trust::Anybody, &mut Vec::new())
 }
 
-fn read(path: &Path, original: &str, problems: &mut Vec<Problem>) -> Option<SourceText> {
-    let name = path.display().to_string();
-    let bytes = match read_bytes(path) {
-        Ok(bytes) => bytes,
-        Err(why) => {
-            problems.push(
-                Problem::error(&name, format!("cannot read the file: {why}"))
-                    .remedy("`latido check` reads ha.cf, authkeys and haresources from one directory")
-                    .original(format!("{original} [{name}]")),
-            );
-            return None;
-        }
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) => Some(SourceText::new(name, text)),
-        Err(error) => {
-            // A comment in an old encoding harms nothing; a key in one would become another key.
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            if path.ends_with("authkeys") && foreign_bytes_outside_comments(&text) {
-                let problem = Problem::error(&name, "a key holds bytes that are not UTF-8");
-                problems.push(problem.remedy("use letters and digits of ASCII, on both nodes"));
-            }
-            Some(SourceText::new(name, text))
-        }
+/// The same for programs that start and stop what it names.
+pub(super) fn haresources_of_root(paths: &Paths) -> Option<SourceText> {
+    match config_files::directory_problem(paths) {
+        None => read(&paths.haresources(), "", Trust::Root, &mut Vec::new()),
+        Some(_) => None,
     }
-}
-
-fn foreign_bytes_outside_comments(text: &str) -> bool {
-    text.lines().any(|line| !line.trim_start().starts_with('#') && line.contains(char::REPLACEMENT_CHARACTER))
-}
-
-fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_FILE) {
-        return Err(std::io::Error::other("longer than 4 MiB: this is no configuration file"));
-    }
-    Ok(bytes)
-}
-
-/// Readable by others: the keys are no secret, and the original refuses. Writable by others or owned by someone
-/// else: the original does not care; a warning.
-fn key_file_mode(path: &Path) -> Vec<Problem> {
-    let name = path.display().to_string();
-    let Ok(meta) = fs::metadata(path) else { return Vec::new() };
-    let mode = meta.mode() & 0o7777;
-    let remedy = format!("chmod 600 {name}");
-    let mut problems = Vec::new();
-    if mode & 0o044 != 0 {
-        problems.push(
-            Problem::error(&name, format!("mode {mode:04o}: others can read the keys"))
-                .remedy(&remedy)
-                .original(format!("Bad permissions on keyfile [{name}], 600 recommended.")),
-        );
-    } else if mode & 0o022 != 0 {
-        problems.push(Problem::warning(&name, format!("mode {mode:04o}: others can change the keys")).remedy(remedy));
-    }
-    if !trusted_owner(meta.uid()) {
-        let what = format!("owned by user {}, who can change the keys", meta.uid());
-        problems.push(Problem::warning(&name, what).remedy(format!("chown root {name}")));
-    }
-    problems
-}
-
-/// Root, ourselves, and inside a user namespace whoever has no name there: the host's root, for one.
-pub(super) fn trusted_owner(uid: u32) -> bool {
-    const NOBODY_HERE: u32 = 65534;
-    uid == 0 || uid == nix::unistd::geteuid().as_raw() || (uid == NOBODY_HERE && in_user_namespace())
-}
-
-fn in_user_namespace() -> bool {
-    fs::read_to_string("/proc/self/uid_map").is_ok_and(|map| !map.contains("4294967295"))
 }
 
 /// This machine.
@@ -228,9 +175,7 @@ pub fn host_facts(paths: &Paths, options: &Options) -> HostFacts {
 
 /// The first line of `nodeinfo` if it ends in a newline, else `uname -n`.
 pub fn host_name(ha_dir: &Path) -> Option<NodeName> {
-    let nodeinfo = fs::read_to_string(ha_dir.join("nodeinfo")).ok();
-    let first = nodeinfo.as_deref().and_then(|text| text.split_once('\n')).map(|(line, _)| line.trim());
-    first.and_then(NodeName::new).or_else(|| {
+    config_files::nodeinfo(ha_dir).as_deref().and_then(NodeName::new).or_else(|| {
         let uname = nix::sys::utsname::uname().ok()?;
         NodeName::new(uname.nodename().to_str()?)
     })
@@ -285,7 +230,7 @@ impl HostFacts {
         [self.paths.resource_dir(), self.paths.init_dir.clone()]
             .into_iter()
             .map(|dir| dir.join(agent))
-            .find(|path| executable(path).is_some())
+            .find(|path| !matches!(trust::program(path), Ok(None)))
     }
 }
 
@@ -295,7 +240,14 @@ fn has_unit(agent: &str) -> bool {
 
 /// Why someone other than root could put another file in its place: as strict as the daemon is before it runs a script.
 fn writable_by_others(path: &Path) -> Option<String> {
-    exposed(path).ok().flatten()
+    match trust::program(path) {
+        Err(refusal) => Some(refusal.why()),
+        Ok(Some(_)) => None,
+        Ok(None) => match trust::walk(path) {
+            Ok(trust::Found::Exposed(exposed)) => Some(exposed.to_string()),
+            Ok(trust::Found::Nothing | trust::Found::Sound(_)) | Err(_) => None,
+        },
+    }
 }
 
 impl Facts for HostFacts {
@@ -370,11 +322,16 @@ impl Facts for HostFacts {
         if agent.is_empty() || agent.contains('/') {
             return Some(ScriptFact::Missing("a resource is the name of a script, without a path".to_owned()));
         }
-        if let Some(path) = self.script_path(agent) {
+        match Places::new(&self.paths).find(agent) {
             // A link to this program is not run from there.
-            let is_ours = matches!(Places::new(&self.paths).find(agent), Ok(Found::Ours));
-            let why = if is_ours { None } else { writable_by_others(&path) };
-            return Some(why.map_or(ScriptFact::Found, ScriptFact::Unsafe));
+            Ok(Found::Ours) if self.script_path(agent).is_some() => return Some(ScriptFact::Found),
+            Ok(Found::Script(_)) => return Some(ScriptFact::Found),
+            // What such scripts read first is complained about once.
+            Err(_) if let Some(path) = self.script_path(agent) => {
+                let refusal = trust::program(&path).err();
+                return Some(refusal.map_or(ScriptFact::Found, |refusal| ScriptFact::Unsafe(refusal.why())));
+            }
+            Ok(Found::Ours | Found::Unit(_)) | Err(_) => {}
         }
         if has_unit(agent) || agent::place_of(agent).is_some() {
             return Some(ScriptFact::Found);

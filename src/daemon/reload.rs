@@ -7,6 +7,7 @@ use super::driver::Driver;
 use super::environment::Environment;
 use super::in_force::{self, Changed};
 use super::read_config::{self, Options};
+use super::start::tell;
 use super::wants::Want;
 
 impl Driver {
@@ -16,7 +17,7 @@ impl Driver {
         self.environment.log.look_later();
         let read =
             Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
-        let (sources, config) = read_config::load_with(&self.options.paths, &read);
+        let (mut sources, config) = read_config::load_with(&self.options.paths, &read);
         match config {
             Err(problems) => {
                 problems.iter().for_each(|problem| self.log.error(problem.to_string()));
@@ -24,7 +25,7 @@ impl Driver {
             }
             Ok(config) => {
                 self.say_what_changed(in_force::changed(&self.options.paths, &read, &sources));
-                config.warnings.iter().for_each(|warning| self.log.warn(warning.to_string()));
+                config.warnings.iter().for_each(|problem| tell(&self.log, problem));
                 for what in waits_for_a_start(&self.config, &config) {
                     self.log.warn(format!("{what} changed: that takes effect at the next start."));
                 }
@@ -39,12 +40,14 @@ impl Driver {
                 if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
                     self.log.write(level, text);
                 }
+                self.company.try_refused(self.clock.mono());
                 self.wants.remove(Want::Files);
                 let kept = in_force::keep(&self.options.paths, &sources);
                 self.complain(kept);
                 self.tell(Event::Reconfigure(Box::new(fresh)));
             }
         }
+        sources.forget_keys();
     }
 }
 

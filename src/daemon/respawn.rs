@@ -52,6 +52,8 @@ enum State {
         pid: u32,
         since: Mono,
     },
+    /// Not as it lies there; asked again when the files are read again.
+    Refused,
     /// Not any more.
     Over,
 }
@@ -116,7 +118,7 @@ impl Clients {
                     let text = format!("killing {} process group {pid} with signal 9", self.list[index].words());
                     vec![Order::Log(Level::Warn, text), Order::Kill(pid)]
                 }
-                State::Running { .. } | State::Waiting(_) | State::Over => Vec::new(),
+                State::Running { .. } | State::Waiting(_) | State::Refused | State::Over => Vec::new(),
             };
         }
         if !self.begun || self.leaving {
@@ -133,7 +135,7 @@ impl Clients {
         }
         let waiting = |client: &Client| match client.state {
             State::Waiting(at) => Some(at),
-            State::Running { .. } | State::Over => None,
+            State::Running { .. } | State::Refused | State::Over => None,
         };
         self.list.iter().filter(|_| self.begun && !self.leaving).filter_map(waiting).min()
     }
@@ -145,7 +147,14 @@ impl Clients {
 
     /// It cannot be started.
     pub(super) fn refused(&mut self, index: usize) {
-        self.list[index].state = State::Over;
+        self.list[index].state = State::Refused;
+    }
+
+    /// The administrator may have mended what kept some from being started.
+    pub(super) fn try_refused(&mut self, now: Mono) {
+        self.list.iter_mut().filter(|client| client.state == State::Refused).for_each(|client| {
+            client.state = State::Waiting(now);
+        });
     }
 
     /// One has ended.
@@ -224,7 +233,7 @@ impl Clients {
     pub(super) fn pids(&self) -> Vec<u32> {
         let pid = |client: &Client| match client.state {
             State::Running { pid, .. } => Some(pid),
-            State::Waiting(_) | State::Over => None,
+            State::Waiting(_) | State::Refused | State::Over => None,
         };
         self.list.iter().filter_map(pid).collect()
     }

@@ -124,7 +124,7 @@ fn terms_are_over(code: u8, other: Running) -> bool {
 fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
     let without_resolver = terms.resolute;
     let read = ReadOptions { without_resources: options.without_resources, without_resolver, ..ReadOptions::default() };
-    let (sources, config) = read_config::load_with(&options.paths, &read);
+    let (mut sources, config) = read_config::load_with(&options.paths, &read);
     let mut problems = match config {
         Ok(config) => {
             terms.sources = Some(sources);
@@ -137,9 +137,11 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
     }
     terms.untold.extend(problems.iter().map(ToString::to_string));
     match in_force::read(&options.paths, &read) {
-        Ok((then, config)) => {
+        Ok((mut then, config)) => {
             let first = in_force::sentence(&problems);
-            if in_force::are_the_same(&sources, &then) {
+            let same = in_force::are_the_same(&sources, &then);
+            [&mut sources, &mut then].into_iter().for_each(Sources::forget_keys);
+            if same {
                 // It is the machine that lacks something: a medium that does not open says so itself.
                 terms.untold.push(format!("{first}: it had none when it was accepted, going on"));
             } else {
@@ -170,7 +172,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     if !refusals.is_empty() {
         terms.wants.add(Want::Log, refusals.join("; "));
     }
-    config.warnings.iter().for_each(|warning| log.warn(warning.to_string()));
+    config.warnings.iter().for_each(|problem| tell(log, problem));
     if let Some(Running::Yes(pid)) = terms.other {
         log.info(format!("heartbeat: already running [pid {pid}]."));
         // A service manager that lost its way to the daemon finds it again.
@@ -241,14 +243,17 @@ fn mourn(log: &Log, cradle: &Cradle) {
     }
 }
 
-fn refuse(log: &Log, problems: &[Problem]) -> u8 {
-    for problem in problems {
-        if problem.is_error() {
-            log.error(problem.to_string());
-        } else {
-            log.warn(problem.to_string());
-        }
+/// Says what was found in the files, as loud as it is bad.
+pub(super) fn tell(log: &Log, problem: &Problem) {
+    if problem.is_error() {
+        log.error(problem.to_string());
+    } else {
+        log.warn(problem.to_string());
     }
+}
+
+fn refuse(log: &Log, problems: &[Problem]) -> u8 {
+    problems.iter().for_each(|problem| tell(log, problem));
     log.error("Configuration error, heartbeat not started.");
     NOT_CONFIGURED
 }
@@ -323,10 +328,9 @@ pub(super) fn assemble(
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
     }
-    if let Some(sources) = terms.sources.take()
-        && let Err(why) = in_force::keep(paths, &sources)
-    {
-        log.warn(why);
+    if let Some(mut sources) = terms.sources.take() {
+        in_force::keep(paths, &sources).unwrap_or_else(|why| log.warn(why));
+        sources.forget_keys();
     }
     let remembered = Remembered::read(paths, log.disk());
     let mut birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
@@ -387,7 +391,9 @@ fn birth(
     }
     let uuid = uuid(paths, config, log, terms)?;
     let seed = files::random_seed().unwrap_or(now.0);
-    Ok(Birth { remembered: heard.peers().to_vec(), past, ..Birth::new(next.generation, uuid, seed) })
+    let remembered = heard.peers().iter().map(|peer| (peer.node.clone(), peer.generation, peer.sequence)).collect();
+    let clocks = heard.peers().iter().filter_map(|peer| Some((peer.node.clone(), peer.ahead?))).collect();
+    Ok(Birth { remembered, clocks, past, ..Birth::new(next.generation, uuid, seed) })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {

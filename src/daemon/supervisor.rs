@@ -30,7 +30,7 @@ use crate::time::Mono;
 use super::called::become_it;
 use super::guardian::{AGAIN, Cradle, ENDS, READY, STOPPING, UPGRADE};
 use super::start::{Options, run_core};
-use super::{pidfile, realtime};
+use super::{pidfile, realtime, trust};
 
 /// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
 const TOO_MANY: usize = 20;
@@ -61,6 +61,8 @@ const HELD_BACK: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTO
 /// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
 /// original: 0, 6 not configured, 1 for anything else; 70 when the supervisor itself cannot work.
 pub fn run(options: &Options) -> ExitCode {
+    // Both processes hold the keys, which no core dump shall carry to a disk. What they start is asked by `coredumps`.
+    let _ = nix::sys::prctl::set_dumpable(false);
     match Supervisor::new(options).and_then(Supervisor::watch) {
         Ok(End::Code(code)) => ExitCode::from(code),
         Ok(End::Core(cradle)) => ExitCode::from(run_core(options, *cradle)),
@@ -370,6 +372,9 @@ impl<'a> Supervisor<'a> {
 
     /// Exchanges the program of this process for what lies in its place now. Returns only when that fails.
     fn become_the_next_program(&self) -> String {
+        if let Err(why) = trust::refuse(&self.program) {
+            return format!("{why}; the old program goes on");
+        }
         let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
         let error = become_it(self.options, &self.program);
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");

@@ -70,7 +70,8 @@ impl Driver {
         evidence: Option<Evidence>,
     ) -> Entry {
         let (t, node) = (self.clock.since_1970().as_secs_f64(), self.config.settings.me.to_string());
-        Entry { t, node, level: level.to_owned(), event, text, data, evidence }
+        // Before anybody sees it: the journal, the page, or a program of `notify`.
+        Entry { t, node, level: level.to_owned(), event, text, data, evidence }.made_printable()
     }
 
     fn keep(&mut self, entry: &Entry) {

@@ -20,7 +20,7 @@ use super::datagram::LARGEST;
 use super::memory::Memory;
 use super::plan::{self, Plan};
 use super::watch::Watcher;
-use super::{Ground, LinkError, OpenLink, Received, Sent};
+use super::{Ground, LinkError, OpenLink, Received, Sent, Urgency};
 
 /// How long a medium that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -313,12 +313,28 @@ impl Links {
 
     /// Sends one message to every medium that reaches nodes: `datagram` where messages travel in packets, `text` on
     /// serial lines. Never waits.
-    pub fn broadcast(&mut self, datagram: &[u8], text: &[u8]) {
+    pub fn broadcast(&mut self, datagram: &[u8], text: &[u8], urgency: Urgency) {
         for link in 0..self.slots.len() {
             let slot = &mut self.slots[link];
             if slot.ping_node.is_none() {
                 let frame = if matches!(slot.plan, Plan::Serial(_)) { text } else { datagram };
-                self.send(link, frame);
+                self.send(link, frame, urgency);
+            }
+        }
+    }
+
+    /// Whether every medium that works has room for more of what can wait: the slowest sets the pace. A line that takes
+    /// nothing, unplugged or held up, makes nobody wait for it.
+    pub fn has_room(&mut self) -> bool {
+        let open = |slot: &mut Slot| slot.open.as_mut().is_none_or(OpenLink::has_room);
+        self.slots.iter_mut().filter(|slot| slot.trouble.is_none() && slot.ping_node.is_none()).all(open)
+    }
+
+    /// A heartbeat is said now, and the next is due so much later: what can wait is not to be in its way.
+    pub fn expect_beat(&mut self, keepalive: Duration) {
+        for slot in &mut self.slots {
+            if let Some(OpenLink::Serial(serial)) = &mut slot.open {
+                serial.expect_beat(keepalive);
             }
         }
     }
@@ -327,18 +343,18 @@ impl Links {
     pub fn ping_all(&mut self, mut payload: impl FnMut(&NodeName) -> Vec<u8>) {
         for link in 0..self.slots.len() {
             if let Some(payload) = self.slots[link].ping_node.as_ref().map(&mut payload) {
-                self.send(link, &payload);
+                self.send(link, &payload, Urgency::Beat);
             }
         }
     }
 
-    fn send(&mut self, link: usize, frame: &[u8]) {
+    fn send(&mut self, link: usize, frame: &[u8], urgency: Urgency) {
         let slot = &mut self.slots[link];
         let Some(open) = &mut slot.open else {
             slot.counters.failed += 1;
             return;
         };
-        match open.try_send(frame) {
+        match open.try_send(frame, urgency) {
             Sent::Taken { dropped } => {
                 slot.counters.sent += 1;
                 slot.counters.dropped += dropped;
@@ -356,11 +372,11 @@ impl Links {
     }
 
     /// When [`Links::retry`] wants to be called and then [`Links::next`] again: a medium that failed is to be tried, or
-    /// a serial line that rests to be looked at. `None` while there is nothing of the kind.
+    /// a serial line that rests, or for which something waits, to be looked at. `None` while there is nothing of the kind.
     pub fn next_wake(&self) -> Option<Mono> {
         let retry = |slot: &Slot| slot.trouble.as_ref().map(|trouble| trouble.retry_at);
-        let rest = |slot: &Slot| slot.open.as_ref().and_then(OpenLink::rests_until);
-        self.slots.iter().flat_map(|slot| [retry(slot), rest(slot)]).flatten().min()
+        let look = |slot: &Slot| slot.open.as_ref().and_then(OpenLink::next_look);
+        self.slots.iter().flat_map(|slot| [retry(slot), look(slot)]).flatten().min()
     }
 
     /// Tries to bring back what failed, if it is time. What comes of it is told by the next call of [`Links::next`] or
@@ -432,6 +448,7 @@ impl Links {
     /// received meanwhile is thrown away, and so is, when the media are dropped, what still waits for a serial line.
     pub async fn flush(&mut self, limit: Duration) {
         let deadline = self.clock.mono() + limit;
+        self.slots.iter_mut().filter_map(|slot| slot.open.as_mut()).for_each(OpenLink::forget_bulk);
         while self.slots.iter().any(Slot::is_writing) && self.clock.mono() < deadline {
             // The driver of a serial line tells nobody when it has sent everything.
             let pause = self.clock.instant(self.clock.mono() + Duration::from_millis(5));

@@ -40,6 +40,24 @@ use ping::Ping;
 use serial::Serial;
 use udp::Udp;
 
+/// How soon a message has to go out where there is not room for all at once; in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// That this node lives, and what the other needs to know at once.
+    Beat,
+    /// What nodes say to each other about who runs what.
+    Dialogue,
+    /// What somebody asked for again: not sent where there is no room, because he will ask again.
+    Again,
+    /// What programs say to each other: added only while there is room ([`Links::has_room`]).
+    Talk,
+}
+
+impl Urgency {
+    /// All of them.
+    pub const ALL: [Urgency; 4] = [Urgency::Beat, Urgency::Dialogue, Urgency::Again, Urgency::Talk];
+}
+
 /// A medium that is open.
 #[derive(Debug)]
 enum OpenLink {
@@ -96,10 +114,10 @@ impl OpenLink {
         }
     }
 
-    fn try_send(&mut self, frame: &[u8]) -> Sent {
+    fn try_send(&mut self, frame: &[u8], urgency: Urgency) -> Sent {
         let result = match self {
-            OpenLink::Serial(serial) => serial.try_send(frame),
-            OpenLink::Udp(udp) => udp.try_send(frame).map(|()| 0),
+            OpenLink::Serial(serial) => serial.try_send(frame, urgency),
+            OpenLink::Udp(udp) => udp.try_send(frame, urgency).map(|()| 0),
             OpenLink::Ping(ping) => ping.try_send(frame).map(|()| 0),
             OpenLink::Memory(memory) => memory.try_send(frame).map(|()| 0),
         };
@@ -132,11 +150,27 @@ impl OpenLink {
         }
     }
 
-    /// Until then it is not listened to, so that more may gather.
-    fn rests_until(&self) -> Option<Mono> {
+    /// When it wants to be looked at: until then it is not listened to, so that more may gather, or may not be written to.
+    fn next_look(&self) -> Option<Mono> {
         match self {
-            OpenLink::Serial(serial) => serial.rests_until(),
+            OpenLink::Serial(serial) => serial.next_look(),
             OpenLink::Udp(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => None,
+        }
+    }
+
+    /// Whether talk may be added.
+    fn has_room(&mut self) -> bool {
+        match self {
+            OpenLink::Serial(serial) => serial.has_room(),
+            OpenLink::Udp(udp) => udp.has_room(),
+            OpenLink::Ping(_) | OpenLink::Memory(_) => true,
+        }
+    }
+
+    /// Throws away what is not worth the last moments of a node that leaves.
+    fn forget_bulk(&mut self) {
+        if let OpenLink::Serial(serial) = self {
+            serial.forget_bulk();
         }
     }
 

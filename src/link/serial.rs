@@ -1,6 +1,6 @@
 //! A null-modem cable (`wire.md` 7).
 //!
-//! Nothing here ever waits: what the line does not take is queued, what does not fit the queue is dropped, oldest first.
+//! Nothing here ever waits: what the line does not take is queued (`out_queue`), what does not fit the queue is dropped.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::sys;
 use crate::time::Mono;
 
+use super::Urgency;
 use super::lock::{self, LineLock};
 use super::out_queue::OutQueue;
 
@@ -52,8 +53,10 @@ pub(super) struct Serial {
     /// `None` while nobody is to wake us: the kernel tells of every single byte that comes or goes.
     watched: Option<Watched>,
     port: Arc<Port>,
-    queue: OutQueue,
+    queue: Box<OutQueue>,
     clock: Clock,
+    /// When the queue was last looked at.
+    looked_at: Mono,
     /// After a crumb the line is left alone for so long: a message comes in a dozen of them.
     crumbs: Duration,
     rests_until: Option<Mono>,
@@ -136,12 +139,22 @@ impl SerialPlan {
     /// Locks, opens and configures the line.
     pub(super) fn open(&self, clock: &Clock) -> io::Result<Serial> {
         let BareLine { port, lock } = BareLine::open(&self.device, self.baud, &self.lock_dir)?;
-        let bytes_a_second = usize::try_from(self.baud / 10).unwrap_or(QUEUE_MOST);
-        let limit = (bytes_a_second * QUEUE_SECONDS).clamp(QUEUE_LEAST, QUEUE_MOST);
+        let bytes_a_second = self.baud / 10;
+        let limit = usize::try_from(bytes_a_second).unwrap_or(QUEUE_MOST).saturating_mul(QUEUE_SECONDS);
+        let limit = limit.clamp(QUEUE_LEAST, QUEUE_MOST);
         let crumbs = CRUMB_BYTES * Duration::from_secs(10) / self.baud.max(1);
         let crumbs = crumbs.clamp(CRUMBS_LEAST, CRUMBS_MOST);
-        let (queue, port) = (OutQueue::new(limit), Arc::new(port));
-        Ok(Serial { watched: None, port, queue, clock: *clock, crumbs, rests_until: None, _lock: lock })
+        let (queue, port) = (Box::new(OutQueue::new(limit, bytes_a_second)), Arc::new(port));
+        Ok(Serial {
+            watched: None,
+            port,
+            queue,
+            clock: *clock,
+            looked_at: Mono::ZERO,
+            crumbs,
+            rests_until: None,
+            _lock: lock,
+        })
     }
 }
 
@@ -154,12 +167,12 @@ impl Serial {
             return Poll::Pending;
         }
         self.rests_until = None;
-        self.watch(!self.queue.is_empty())?;
+        self.watch(self.queue.is_full())?;
         let Some(Watched { port, .. }) = &self.watched else { return Poll::Pending };
-        while !self.queue.is_empty() {
+        while self.queue.is_full() && self.queue.front(self.clock.mono()).is_some() {
             let Poll::Ready(ready) = port.poll_write_ready(cx) else { break };
-            let queue = &mut self.queue;
-            if let Ok(result) = ready?.try_io(|port| write_front(port.get_ref(), queue)) {
+            let (queue, clock) = (&mut self.queue, &self.clock);
+            if let Ok(result) = ready?.try_io(|port| write_front(port.get_ref(), queue, clock)) {
                 result?;
             }
         }
@@ -174,7 +187,7 @@ impl Serial {
         }
     }
 
-    /// Watches the port for bytes and, while something waits to be written, for room.
+    /// Watches the port for bytes and, while it has taken all it takes, for room.
     fn watch(&mut self, for_room: bool) -> io::Result<()> {
         if self.watched.as_ref().is_none_or(|watched| watched.for_room != for_room) {
             self.watched = None;
@@ -187,6 +200,7 @@ impl Serial {
 
     /// Takes bytes if some are there; `WouldBlock` if not.
     pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<(usize, Mono)> {
+        self.write_some()?;
         let result = read_some(&self.port, buffer);
         self.received(result)
     }
@@ -203,27 +217,50 @@ impl Serial {
         result.map(|count| (count, now))
     }
 
-    /// Until then nothing is expected of the line.
-    pub(super) fn rests_until(&self) -> Option<Mono> {
-        self.rests_until
+    /// Until then nothing is expected of the line, and nothing may be written to it.
+    pub(super) fn next_look(&self) -> Option<Mono> {
+        [self.rests_until, self.queue.next_look(self.looked_at)].into_iter().flatten().min()
     }
 
     /// Queues a frame and writes what the line takes at once; answers how many frames were dropped for it.
-    pub(super) fn try_send(&mut self, frame: &[u8]) -> io::Result<u64> {
-        let lost = self.queue.push(frame);
+    pub(super) fn try_send(&mut self, frame: &[u8], urgency: Urgency) -> io::Result<u64> {
+        let lost = self.queue.push(self.clock.mono(), frame, urgency);
         self.write_some()?;
         Ok(lost)
     }
 
+    /// Whether talk may be added.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.has_room(self.clock.mono())
+    }
+
+    /// A heartbeat is said now, and the next is due so much later.
+    pub(super) fn expect_beat(&mut self, keepalive: Duration) {
+        self.queue.expect_beat(self.clock.mono(), keepalive);
+    }
+
+    /// Throws away what is not worth the last moments.
+    pub(super) fn forget_bulk(&mut self) {
+        self.queue.forget_bulk();
+    }
+
     /// Bytes that have not left this machine yet, as far as the driver tells.
     pub(super) fn waiting(&self) -> usize {
-        let driver = self.port.0.bytes_to_write().unwrap_or(0);
-        self.queue.waiting() + usize::try_from(driver).unwrap_or(0)
+        self.queue.waiting() + self.held()
+    }
+
+    fn held(&self) -> usize {
+        self.port.0.bytes_to_write().ok().and_then(|held| usize::try_from(held).ok()).unwrap_or(0)
     }
 
     fn write_some(&mut self) -> io::Result<()> {
-        while !self.queue.is_empty() {
-            match write_front(&self.port, &mut self.queue) {
+        if self.queue.is_empty() {
+            return Ok(());
+        }
+        self.looked_at = self.clock.mono();
+        self.queue.look(self.looked_at, self.held());
+        while self.queue.front(self.looked_at).is_some() {
+            match write_front(&self.port, &mut self.queue, &self.clock) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                 result => result?,
             }
@@ -283,9 +320,16 @@ fn read_some(port: &Port, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-fn write_front(port: &Port, queue: &mut OutQueue) -> io::Result<()> {
-    let Some(front) = queue.front() else { return Ok(()) };
-    let count = write(port, front)?;
-    queue.advance(count);
+fn write_front(port: &Port, queue: &mut OutQueue, clock: &Clock) -> io::Result<()> {
+    let now = clock.mono();
+    let Some(front) = queue.front(now) else { return Ok(()) };
+    match write(port, front) {
+        Ok(count) => queue.advance(now, count),
+        Err(nix::errno::Errno::EAGAIN) => {
+            queue.note_full();
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }

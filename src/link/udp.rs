@@ -5,22 +5,31 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 
-use nix::sys::socket::{setsockopt, sockopt::DontRoute};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{DontRoute, SndBufForce};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, Socket, Type};
 
 use crate::clock::Clock;
+use crate::sys;
 
-use super::Ground;
 use super::datagram::{Datagram, Inbox};
 use super::interface::{self, Interface};
+use super::{Ground, Urgency};
 
 /// Type of service `IPTOS_LOWDELAY`, which the original asks for on `ucast`.
 const LOW_DELAY: u32 = 0x10;
 
 /// `TC_PRIO_INTERACTIVE`: the first band of the kernel's queues; not visible on the wire.
 const INTERACTIVE: u32 = 6;
+
+/// With more than this in the kernel, nothing that can wait is added: a heartbeat always finds room.
+const BULK_MOST: usize = 64 << 10;
+
+/// Room for what is added then, the largest datagram among it.
+const SEND_BUFFER: usize = 1 << 20;
 
 /// Where a UDP medium sends to, names already resolved.
 #[derive(Clone, Debug)]
@@ -45,6 +54,8 @@ pub(super) struct UdpPlan {
 pub(super) struct Udp {
     inbox: Inbox,
     outbox: Socket,
+    /// Something that can wait was sent, and may not have left yet.
+    has_bulk: bool,
     to: SockAddr,
     plan: UdpPlan,
     seen: Interface,
@@ -55,8 +66,10 @@ impl UdpPlan {
     pub(super) fn open(&self, clock: &Clock) -> io::Result<Udp> {
         let seen = self.look()?;
         let (outbox, to) = self.sender(&seen)?;
+        // Without CAP_NET_ADMIN what the kernel gives everybody has to do.
+        let _ = setsockopt(&outbox, SndBufForce, &SEND_BUFFER);
         let inbox = Inbox::new(self.listener(&seen)?, clock)?;
-        Ok(Udp { inbox, outbox, to: to.into(), plan: self.clone(), seen })
+        Ok(Udp { inbox, outbox, has_bulk: false, to: to.into(), plan: self.clone(), seen })
     }
 
     /// The interface as it is now, as far as this medium depends on it: an address that comes and goes with a resource
@@ -175,9 +188,26 @@ impl Udp {
         self.inbox.try_receive(buffer)
     }
 
-    /// Sends one datagram, or does not.
-    pub(super) fn try_send(&self, frame: &[u8]) -> io::Result<()> {
+    /// Sends one datagram, or does not; what can wait leaves room for what cannot.
+    pub(super) fn try_send(&mut self, frame: &[u8], urgency: Urgency) -> io::Result<()> {
+        if urgency >= Urgency::Again {
+            if !self.has_room() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            self.has_bulk = true;
+        }
         self.outbox.send_to(frame, &self.to).map(drop)
+    }
+
+    /// Whether the interface keeps up with what it is given.
+    pub(super) fn has_room(&mut self) -> bool {
+        // Without bulk there is nothing to ask the kernel about.
+        if self.has_bulk {
+            let unsent = sys::unsent(self.outbox.as_fd()).unwrap_or(0);
+            self.has_bulk = unsent > 0;
+            return unsent < BULK_MOST;
+        }
+        true
     }
 
     /// What became of the interface since the sockets were opened.

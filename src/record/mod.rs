@@ -201,15 +201,7 @@ fn fault(error: &serde_json::Error) -> Fault {
 
 /// A record comes from anywhere: it must not move the cursor of whoever reads it.
 fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    crate::printable::line(text).into_owned()
 }
 
 #[cfg(test)]

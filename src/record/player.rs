@@ -205,7 +205,12 @@ impl Player {
                 ExitReason::ToBeFenced { resource } => format!("(fell silent: {resource} does not stop)"),
                 ExitReason::Reboot { resource } => format!("(reboots: {resource} does not stop)"),
             },
-            Action::Notify(_) | Action::Deliver { .. } | Action::Remember { .. } | Action::Keep(_) | Action::Alive => {
+            Action::Notify(_)
+            | Action::Deliver { .. }
+            | Action::Remember { .. }
+            | Action::Forget { .. }
+            | Action::Keep(_)
+            | Action::Alive => {
                 return None;
             }
         })

@@ -169,7 +169,7 @@ impl Fault {
             Request::Takeover(Set::All) => Fault::TakeoverAll,
             Request::Takeover(Set::Local) => Fault::TakeoverLocal,
             Request::Takeover(Set::Foreign) => Fault::TakeoverForeign,
-            Request::Retry(_) | Request::Bring(_) => Fault::Retry,
+            Request::Retry(_) | Request::Bring(_) | Request::Forget(_) => Fault::Retry,
         }
     }
 

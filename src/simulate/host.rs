@@ -39,7 +39,7 @@ pub(super) struct Host {
     /// What becomes of the notes before the next start.
     pub(super) notes_fault: Option<NotesFault>,
     /// How far it heard each node, on its disk.
-    pub(super) remembered: BTreeMap<NodeName, (Generation, Sequence)>,
+    pub(super) remembered: BTreeMap<NodeName, (Generation, Sequence, Option<i64>)>,
     /// When it last said that it lives, how long a silence it asked for, and its `lag` then.
     pub(super) said: (Mono, Duration, Duration),
     /// The node is played by hand.

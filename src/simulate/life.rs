@@ -72,10 +72,13 @@ impl Pair {
         };
         self.count_past(&past);
         self.deed(node, how);
-        let of_node = |(name, (generation, sequence)): (&_, &(_, _))| (Clone::clone(name), *generation, *sequence);
+        let heard = &self.hosts[node].remembered;
+        let remembered = heard.iter().map(|(name, (generation, sequence, _))| (name.clone(), *generation, *sequence));
+        let clocks = heard.iter().filter_map(|(name, (.., ahead))| Some((name.clone(), (*ahead)?)));
         let uuid = [u8::try_from(node + 1).unwrap_or(9); 16];
         let birth = Birth {
-            remembered: self.hosts[node].remembered.iter().map(of_node).collect(),
+            remembered: remembered.collect(),
+            clocks: clocks.collect(),
             past,
             silence,
             leaves: self.hosts[node].told,

@@ -311,7 +311,7 @@ impl Original {
                 Message::new(&Kind::AskResources).with(field::RSC_HOLD, set.to_text()).with(field::INFO, "me")
             }
             Request::Takeover(set) => Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.to_text()),
-            Request::Retry(_) | Request::Move(..) | Request::Bring(_) => return,
+            Request::Retry(_) | Request::Move(..) | Request::Bring(_) | Request::Forget(_) => return,
         };
         self.inbox.push_back(Arrival::Fifo(message));
     }

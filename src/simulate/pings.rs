@@ -90,10 +90,10 @@ impl Pair {
         if is_cut || !self.echoes.iter().any(answers) || message.kind() != Kind::Status {
             return;
         }
-        let answer = Message::new(&Kind::NsSt)
-            .with(field::ST, "ping")
-            .with(field::SRC, host.as_str())
-            .with(field::TS, format!("{:x}", self.moment().wall.0));
+        let mut answer = Message::new(&Kind::NsSt).with(field::ST, "ping").with(field::SRC, host.as_str());
+        for name in [field::TS, field::HG, field::SEQ] {
+            answer.set(name, message.get(name).unwrap_or_default());
+        }
         let at = self.now + UDP_DELAY;
         self.later(at, node, Event::Message { medium, at, message: answer });
     }

@@ -190,8 +190,11 @@ impl Pair {
             Action::Probe { job, probe, .. } => self.make_probe(node, job, &probe),
             Action::Cancel { job } => self.cancel(node, job),
             Action::Keep(kept) => self.is_noted(node, kept),
-            Action::Remember { node: whom, generation, sequence } => {
-                self.hosts[node].remembered.insert(whom, (generation, sequence));
+            Action::Remember { node: whom, generation, sequence, ahead } => {
+                self.hosts[node].remembered.insert(whom, (generation, sequence, ahead));
+            }
+            Action::Forget { node: whom } => {
+                self.hosts[node].remembered.remove(&whom);
             }
             Action::Exit(reason) => self.leaves(node, &reason),
             Action::Deliver { class, message } => self.ipfail_hears(node, class, &message),

@@ -123,6 +123,7 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
             Request::Takeover(set) => format!("latido takeover {set}"),
             Request::Retry(group) => format!("latido resource retry {group}"),
             Request::Bring(group) => format!("req_resource {group}"),
+            Request::Forget(node) => format!("latido forget-peer {node}"),
         }),
         What::Met(_) | What::Announced(_) | What::Cancelled | What::Sent(_) | What::Moved { .. } => None,
         What::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),

@@ -60,6 +60,11 @@ pub const NODE: &str = "node";
 pub const RESULT: &str = "result";
 /// `ifname`: in `ifstat`.
 pub const IFNAME: &str = "ifname";
+/// Those a script for a message is told of (`resources.md` 6).
+pub const TOLD: [&str; 22] = [
+    T, SRC, DEST, SEQ, HG, TS, LD, TTL, AUTH, ST, DT, PROTOCOL, INFO, RSC_HOLD, RTYPE, ISSTABLE, IPADDR, WEOWN, OK,
+    NODE, RESULT, IFNAME,
+];
 
 /// What a message is about: its `t` field.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 
 use crate::auth::{AuthError, Keyring, Signature};
 use crate::names::NodeName;
-use crate::time::Wall;
 
 use super::field::{self, Kind};
 use super::message::{Message, Value};
@@ -49,12 +48,12 @@ pub fn seal(message: &Message, keyring: &Keyring, form: Form) -> Vec<u8> {
 }
 
 /// The payload of an echo request: the very status message we want to read when it comes back (`wire.md` 7, `ping`).
-pub fn seal_ping(host: &NodeName, ts: Wall, info: &str, keyring: &Keyring, form: Form) -> Vec<u8> {
-    let message = Message::new(&Kind::NsSt)
-        .with(field::ST, "ping")
-        .with(field::INFO, info)
-        .with(field::SRC, host.as_str())
-        .with(field::TS, format!("{:x}", ts.0));
+pub fn seal_ping(host: &NodeName, status: &Message, info: &str, keyring: &Keyring, form: Form) -> Vec<u8> {
+    let mut message =
+        Message::new(&Kind::NsSt).with(field::ST, "ping").with(field::INFO, info).with(field::SRC, host.as_str());
+    for name in [field::TS, field::HG, field::SEQ] {
+        message.set(name, status.get(name).unwrap_or_default());
+    }
     seal(&message, keyring, form)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use latido::clock::Clock;
-use latido::link::{Fault, LinkEvent, Links, Memory, memory_pair};
+use latido::link::{Fault, LinkEvent, Links, Memory, Urgency, memory_pair};
 use latido::names::MediumId;
 
 use crate::support::{next, next_bytes, run};
@@ -25,7 +25,7 @@ fn what_one_end_says_the_other_hears_with_the_time_of_saying() {
         let LinkEvent::Bytes { link: 0, at, stream: false } = next(&mut links, &clock).await else { panic!() };
         assert_eq!(links.bytes(), b"hello");
         assert!((said_at..=said_by).contains(&at), "{at} is the time of hearing");
-        links.broadcast(b"datagram", b"text");
+        links.broadcast(b"datagram", b"text", Urgency::Beat);
         assert_eq!(far.try_take().unwrap().1, b"datagram");
     });
 }
@@ -59,7 +59,7 @@ fn a_broken_medium_is_told_once_and_again_when_it_is_restored() {
         near.set_broken(Some("unplugged"));
         let failed = next(&mut links, &clock).await;
         assert_eq!(failed, LinkEvent::Failed { link: 0, reason: "cannot read: unplugged".into() });
-        links.broadcast(b"x", b"x");
+        links.broadcast(b"x", b"x", Urgency::Beat);
         assert_eq!(links.trouble(0), Some("cannot read: unplugged"));
         assert!(links.next_wake().is_some());
         near.set_broken(None);

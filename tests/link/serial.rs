@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use latido::clock::Clock;
 use latido::config::MediumSpec;
-use latido::link::{LinkEvent, Links};
+use latido::link::{LinkEvent, Links, Urgency};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -63,8 +63,8 @@ fn all_text_passes_a_null_modem_in_both_directions() {
         let mut far = open(&[&right], locks.path(), &clock);
         // Everything seven bits can say but the carriage return, which both generations swallow (IGNCR).
         let text: Vec<u8> = (0..128).filter(|byte| *byte != b'\r').collect();
-        near.broadcast(b"not this", &text);
-        far.broadcast(b"not this", &text);
+        near.broadcast(b"not this", &text, Urgency::Beat);
+        far.broadcast(b"not this", &text, Urgency::Beat);
         let (mut at_near, mut at_far) = (Vec::new(), Vec::new());
         while at_near.len() < text.len() || at_far.len() < text.len() {
             right.write(&left.read());
@@ -112,7 +112,7 @@ fn a_far_end_that_does_not_read_costs_the_oldest_whole_messages_and_no_time() {
             let message = |n: u32| format!("<{n:04}{}>", ".".repeat(194)).into_bytes();
             let started = clock.mono();
             for n in 0..1000 {
-                links.broadcast(b"", &message(n));
+                links.broadcast(b"", &message(n), Urgency::Beat);
             }
             assert!(clock.mono().since(started) < Duration::from_millis(500), "sending waited");
             let counters = links.counters(0);
@@ -151,14 +151,14 @@ fn a_line_that_hung_up_is_told_once_and_reopened() {
         drop(first.master);
         let failed = next(&mut links, &clock).await;
         assert!(matches!(failed, LinkEvent::Failed { link: 0, .. }), "{failed:?}");
-        links.broadcast(b"", b"nobody hears this");
+        links.broadcast(b"", b"nobody hears this", Urgency::Beat);
         assert_eq!(fs::read_dir(locks.path()).unwrap().count(), 0, "a line we lost is not locked");
 
         let second = Plug::new();
         fs::remove_file(&device).unwrap();
         std::os::unix::fs::symlink(&second.device, &device).unwrap();
         assert_eq!(next(&mut links, &clock).await, LinkEvent::Restored { link: 0 });
-        links.broadcast(b"", b"hello again");
+        links.broadcast(b"", b"hello again", Urgency::Beat);
         let mut heard = Vec::new();
         until(&clock, || {
             heard.extend(second.read());
@@ -222,7 +222,7 @@ fn last_words_leave_before_the_line_is_closed() {
         let (clock, locks) = (Clock::start(), tempfile::tempdir().unwrap());
         let plug = Plug::new();
         let mut links = open(&[&plug], locks.path(), &clock);
-        links.broadcast(b"", b"goodbye");
+        links.broadcast(b"", b"goodbye", Urgency::Beat);
         links.flush(Duration::from_secs(2)).await;
         assert_eq!(plug.read(), b"goodbye");
     });

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use latido::clock::Clock;
 use latido::config::MediumSpec;
-use latido::link::{LinkEvent, Links};
+use latido::link::{LinkEvent, Links, Urgency};
 
 use crate::net::{Net, ip, with_net};
 use crate::support::{next, run, until};
@@ -54,8 +54,8 @@ fn each_hears_the_other(name: &str, alpha: MediumSpec, beta: MediumSpec, own_com
             let (mut at_near, mut at_far) = (BTreeSet::new(), BTreeSet::new());
             let everything = 2 + usize::from(own_come_back) * 2;
             until(&clock, || {
-                near.broadcast(b"from alpha\0", b"text");
-                far.broadcast(b"from beta\0", b"text");
+                near.broadcast(b"from alpha\0", b"text", Urgency::Beat);
+                far.broadcast(b"from beta\0", b"text", Urgency::Beat);
                 hear(&mut near, &mut at_near);
                 hear(&mut far, &mut at_far);
                 at_near.len() + at_far.len() >= everything
@@ -120,7 +120,7 @@ fn an_interface_that_vanishes_and_returns_is_told_and_used_again() {
             net.on(0, || ip("link del eth0"));
             let mut failed = BTreeSet::new();
             while failed.len() < 4 {
-                near.broadcast(b"anybody?", b"");
+                near.broadcast(b"anybody?", b"", Urgency::Beat);
                 let LinkEvent::Failed { link, .. } = next(&mut near, &clock).await else { panic!("out of order") };
                 assert!(failed.insert(link), "medium {link} was told twice");
             }
@@ -131,8 +131,8 @@ fn an_interface_that_vanishes_and_returns_is_told_and_used_again() {
             net.on(0, || ());
             let (mut restored, mut heard) = (BTreeSet::new(), BTreeSet::new());
             while restored.len() < 4 || heard.len() < 4 {
-                far.broadcast(b"here", b"");
-                near.broadcast(b"anybody?", b"");
+                far.broadcast(b"here", b"", Urgency::Beat);
+                near.broadcast(b"anybody?", b"", Urgency::Beat);
                 let Ok(event) = tokio::time::timeout(Duration::from_millis(20), next(&mut near, &clock)).await else {
                     assert!(clock.mono().elapsed() < Duration::from_secs(8), "restored {restored:?}, heard {heard:?}");
                     continue;
@@ -161,7 +161,7 @@ fn an_interface_exchanged_between_two_beats_is_noticed() {
             net.on(0, || ());
             let mut heard = BTreeSet::new();
             while heard.len() < 2 {
-                far.broadcast(b"here", b"");
+                far.broadcast(b"here", b"", Urgency::Beat);
                 if let Ok(LinkEvent::Bytes { link, .. }) =
                     tokio::time::timeout(Duration::from_millis(20), next(&mut near, &clock)).await
                 {
@@ -181,11 +181,11 @@ fn an_interface_that_is_down_can_still_be_opened_and_heals_by_itself() {
             let clock = Clock::start();
             net.on(0, || ip("link set eth0 down"));
             let mut near = open(&net, 0, &[bcast()], &clock);
-            near.broadcast(b"one", b"");
+            near.broadcast(b"one", b"", Urgency::Beat);
             let LinkEvent::Failed { link: 0, reason } = next(&mut near, &clock).await else { panic!() };
             assert!(reason.contains("unreachable") || reason.contains("down"), "{reason}");
             net.on(0, || ip("link set eth0 up"));
-            near.broadcast(b"two", b"");
+            near.broadcast(b"two", b"", Urgency::Beat);
             assert_eq!(next(&mut near, &clock).await, LinkEvent::Restored { link: 0 });
         });
     });
@@ -210,7 +210,7 @@ fn a_multicast_heard_on_another_interface_does_not_count_for_this_one() {
             let mut far = open(&net, 1, &[mcast(false), mcast6()], &clock);
             let mut heard_on = BTreeSet::new();
             until(&clock, || {
-                far.broadcast(b"from beta", b"");
+                far.broadcast(b"from beta", b"", Urgency::Beat);
                 near.begin_drain();
                 while let Some(LinkEvent::Bytes { link, .. }) = near.try_next() {
                     heard_on.insert(link);
@@ -232,14 +232,14 @@ fn a_packet_that_waited_for_us_keeps_its_arrival_time() {
             let mut far = open(&net, 1, &[bcast()], &clock);
             // Nothing must be in flight from the interfaces' coming up.
             until(&clock, || {
-                far.broadcast(b"warm up", b"");
+                far.broadcast(b"warm up", b"", Urgency::Beat);
                 near.begin_drain();
                 near.try_next().is_some()
             })
             .await;
             while tokio::time::timeout(Duration::from_millis(20), near.next()).await.is_ok() {}
 
-            far.broadcast(b"punctual", b"");
+            far.broadcast(b"punctual", b"", Urgency::Beat);
             let sent_at = clock.mono();
             tokio::time::sleep(Duration::from_millis(300)).await;
             let LinkEvent::Bytes { at, .. } = next(&mut near, &clock).await else { panic!() };
@@ -267,7 +267,7 @@ fn a_flood_on_one_medium_does_not_delay_another() {
                 tokio::select! {
                     biased;
                     () = tokio::time::sleep_until(clock.instant(beat_at)) => {
-                        beta.broadcast(b"beat", b"");
+                        beta.broadcast(b"beat", b"", Urgency::Beat);
                         beat_at += Duration::from_millis(10);
                     }
                     event = flooded.next() => {

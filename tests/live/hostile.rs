@@ -1,15 +1,13 @@
 //! Strangers on the wire, and a daemon that is stopped for a while: what `peers.md` calls hostile input. Two Latidos, and a
 //! third host that can send anything to anyone; it also is the one that watches the beats.
 
-use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
-
-use nix::sched::{CloneFlags, setns};
 
 use super::runner::{Pace, Test};
 use super::scenarios;
 use super::support::clock::{epoch, instant, pass, secs};
 use super::support::pair::NAMES;
+use super::support::stranger::{as_stranger, overheard};
 use super::support::{Kind, Pair, Plan, shell};
 use crate::tests;
 
@@ -44,34 +42,6 @@ const RUBBISH: &[&[u8]] = &[
     b">>>\n=\n==\n(1)=\n(4)x=!!!!\n<<<\n",
     b"\0\0\0\0\0\0\0\0",
 ];
-
-/// A datagram socket of the third host.
-struct Stranger {
-    socket: UdpSocket,
-    everybody: SocketAddr,
-}
-
-impl Stranger {
-    /// Sends a datagram to both nodes.
-    fn send(&self, bytes: &[u8]) {
-        // A full queue of our own host, or a datagram too long to be one, is no concern of the test.
-        let _ = self.socket.send_to(bytes, self.everybody);
-    }
-}
-
-/// Does something on the third host, which is the switch itself.
-fn as_stranger<T: Send>(pair: &Pair, act: impl FnOnce(&Stranger) -> T + Send) -> T {
-    let namespace = pair.switch.namespace();
-    std::thread::scope(|scope| {
-        let stranger = scope.spawn(move || {
-            setns(&namespace, CloneFlags::CLONE_NEWNET).expect("this thread may enter a network of ours");
-            let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-            socket.set_broadcast(true).expect("a broadcasting socket");
-            act(&Stranger { socket, everybody: SocketAddr::from(([10, 21, 0, 255], 694)) })
-        });
-        stranger.join().expect("the stranger comes back")
-    })
-}
 
 fn plan() -> Plan {
     Plan::new(Kind::Latido, Kind::Latido).timed(100, 500)
@@ -193,13 +163,6 @@ fn resident(pair: &Pair, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
-}
-
-/// A whole message of `beta` as it went over the wire.
-fn overheard(pair: &Pair) -> Vec<u8> {
-    let heard = pair.tap.heard();
-    let last = heard.iter().rev().find(|heard| heard.node == "beta" && heard.get("t") == "status");
-    last.expect("beta beats").bytes.clone()
 }
 
 /// Two Latidos have one owner again in under a second; the assertion leaves room for a slow machine.

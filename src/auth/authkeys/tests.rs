@@ -157,7 +157,7 @@ fn no_complaint_repeats_a_secret_wherever_it_stands() {
         let text = format!("auth 1\n{line}\n");
         let said = format!("{} {:?}", complaints(&text), read(&text));
         assert!(!said.contains(secret), "{line}: {said}");
-        let shown = redact(&SourceText::new("authkeys", text.clone())).text;
+        let shown = redact(&SourceText::new("authkeys", text.clone())).text.clone();
         assert!(!shown.contains(secret), "{shown}");
         assert_eq!(shown.len(), text.len());
     }

@@ -121,6 +121,8 @@ impl Report {
             | R::Irretrievable { .. }
             | R::Replay { .. }
             | R::GenerationWentBack { .. }
+            | R::MayBeOld { .. }
+            | R::PeerForgotten { .. }
             | R::UnknownNode { .. }
             | R::FlowControlOff { .. }
             | R::NodeListDiffers { .. }

@@ -60,6 +60,16 @@ impl fmt::Display for Report {
                  lives: its new count is taken. Was hb_generation on {node} lost, or its disk put back to an older state?",
                 generation.0, known.0
             ),
+            R::MayBeOld { node, generation, known } => write!(
+                f,
+                "what is heard of {node} (generation {}, highest known {}) may be old: it is not obeyed before {node} proves that \
+                 it lives, and nothing of {node} is taken over. If it does not end and you know that it is {node}: latido \
+                 forget-peer {node}",
+                generation.0, known.0
+            ),
+            R::PeerForgotten { node } => {
+                write!(f, "forget-peer: how far {node} was heard is forgotten; its next word begins a new life")
+            }
             // What does not fit together.
             R::UnknownNode { node } => write!(f, "process_status_message: bad node [{node}] in message"),
             R::NameTaken { medium } => {

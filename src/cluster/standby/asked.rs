@@ -49,6 +49,12 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
+        if let Request::Forget(node) = &request {
+            return match self.forget_peer(node) {
+                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![] } }),
+                Err(why) => self.refuse(client, why),
+            };
+        }
         let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
         if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
             // Known in a moment is what there is to hand over.
@@ -70,7 +76,7 @@ impl Cluster {
                 Ok((false, set)) => self.on_standby_request(client, set, why),
                 Err(why) => self.refuse(client, why),
             },
-            Request::Retry(_) | Request::Bring(_) => {}
+            Request::Retry(_) | Request::Bring(_) | Request::Forget(_) => {}
         }
     }
 

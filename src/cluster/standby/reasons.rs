@@ -70,5 +70,6 @@ impl Cluster {
 
 /// Words of another machine, or of a script: one line, and not too long.
 fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST).collect()
+    let one_line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    crate::printable::line(&one_line).chars().take(LONGEST).collect()
 }

@@ -50,6 +50,13 @@ async fn anyone_may_connect_and_is_known_by_the_kernels_word() {
     for expected in [b"one", b"two"] {
         let Heard::Body { client: from, body } = rig.next().await else { panic!("no body") };
         assert_eq!((from, body.as_slice()), (client, expected.as_slice()));
+        // The second waits until the first is done.
+        tokio::select! {
+            biased;
+            heard = rig.socket.next() => assert!(matches!(heard, Heard::Audit), "{heard:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+        rig.socket.go_on(client);
     }
     assert_eq!(rig.socket.say(client, &parcel(b"answer")), Ok(()));
     let mut answer = [0; 14];
@@ -119,17 +126,26 @@ async fn what_was_said_before_the_end_still_arrives() {
 }
 
 #[tokio::test]
-async fn who_finds_no_place_waits_until_somebody_goes() {
+async fn where_there_is_no_place_left_the_one_who_has_been_silent_for_longest_goes() {
     let mut rig = rig();
     let mut streams = Vec::new();
-    for _ in 0..MOST_CONNECTIONS {
+    for _ in 0..doorman::affordable(MOST_CONNECTIONS) {
         streams.push(rig.connect().await);
     }
-    let mut waiting = UnixStream::connect(&rig.path).await.unwrap();
-    waiting.write_all(&frame::frame(b"x")).await.unwrap();
-    let (first, _) = streams.pop().unwrap();
-    assert!(matches!(rig.next().await, Heard::Gone { client, .. } if client == first));
-    assert!(matches!(rig.next().await, Heard::Connected { .. }));
+    // Who is signed on stays, however silent.
+    rig.socket.is_known(streams[0].0);
+    let mut late = UnixStream::connect(&rig.path).await.unwrap();
+    late.write_all(&frame::frame(b"x")).await.unwrap();
+    let (mut gone, mut heard) = (None, false);
+    while gone.is_none() || !heard {
+        match rig.next().await {
+            Heard::Gone { client, .. } => gone = Some(client),
+            Heard::Connected { client, connection, .. } => rig.socket.keep(client, connection),
+            Heard::Body { .. } => heard = true,
+            Heard::Audit => {}
+        }
+    }
+    assert_eq!(gone, Some(streams[1].0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -305,12 +305,13 @@ fn the_status_page_is_served_for_reading_and_who_says_too_much_is_cut_off() {
             let _ = tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut answer).await;
             answer
         };
-        let page = get("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let page = get("GET / HTTP/1.1\r\nHost: Alpha:80\r\n\r\n").await;
         assert!(page.starts_with("HTTP/1.1 200 OK") && page.contains("alpha (here)"), "{page}");
         let json = get("GET /status.json HTTP/1.0\r\n\r\n").await;
         let status: Status = serde_json::from_str(json.split_once("\r\n\r\n").unwrap().1).unwrap();
         assert_eq!(status.me, "alpha");
         assert!(get("GET /metrics HTTP/1.1\r\n\r\n").await.contains("latido_group_held{group=\"web\"} 1\n"));
+        assert!(get("GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n").await.starts_with("HTTP/1.1 421"));
         assert!(get("POST / HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 405"));
         assert!(get("GET /etc/passwd HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404"));
         assert_eq!(get(&"x".repeat(10_000)).await, "");

@@ -81,7 +81,7 @@ impl Answers {
             if self.open.iter().all(|open| open.client != asked.client) {
                 let alone = self.open.is_empty() && !disturbed;
                 let lawful = alone && self.is_lawful(scene, calm, asked.node, &asked.request);
-                if !matches!(asked.request, Request::Retry(_) | Request::Bring(_)) {
+                if !matches!(asked.request, Request::Retry(_) | Request::Bring(_) | Request::Forget(_)) {
                     self.open.iter_mut().for_each(|open| open.lawful = false);
                 }
                 let original = scene.pair.has_original();
@@ -123,7 +123,7 @@ impl Answers {
         let (giver, set) = match request {
             Request::Standby(set) => (node, *set),
             Request::Takeover(set) => (1 - node, set.inverted()),
-            Request::Retry(_) | Request::Move(..) | Request::Bring(_) => return false,
+            Request::Retry(_) | Request::Move(..) | Request::Bring(_) | Request::Forget(_) => return false,
         };
         let me = scene.name(giver);
         let groups: Vec<_> = scene.views[giver].iter().flat_map(|view| &view.groups).collect();

@@ -110,8 +110,10 @@ fn a_serial_line_gets_seven_bits_and_no_carriage_return() {
 #[test]
 fn an_echo_carries_the_status_we_want_to_hear() {
     let host = NodeName::new("10.21.122.2").unwrap();
-    let sealed = seal_ping(&host, Wall(0x6b00_d8d8), "ping", &ring("s"), Form::Netstring);
-    let head = b"###\n10:(0)t=NS_st,10:(0)st=ping,12:(0)info=ping,18:(0)src=10.21.122.2,14:(0)ts=6b00d8d8,%%%\n42:1 ";
+    let status = Message::new(&Kind::Status).with("seq", "1f").with("hg", "2a").with("ts", "6b00d8d8");
+    let sealed = seal_ping(&host, &status, "ping", &ring("s"), Form::Netstring);
+    let head = b"###\n10:(0)t=NS_st,10:(0)st=ping,12:(0)info=ping,18:(0)src=10.21.122.2,14:(0)ts=6b00d8d8,\
+        8:(0)hg=2a,9:(0)seq=1f,%%%\n42:1 ";
     assert!(sealed.starts_with(head), "{}", String::from_utf8_lossy(&sealed));
     assert_eq!(open(&sealed, &ring("s")).unwrap().kind(), Kind::NsSt);
 }

@@ -14,6 +14,7 @@ pub(crate) mod record;
 pub(crate) mod shell;
 #[path = "../../support/steady.rs"]
 pub(crate) mod steady;
+pub(crate) mod stranger;
 pub(crate) mod tap;
 
 pub(crate) use config::{Failback, Kind, Medium, Method, Plan};

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use nix::pty::openpty;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::{read, ttyname, write};
 
-use super::clock::{instant, pass};
+use super::clock::{epoch, instant, pass};
 
 /// What a serial line holds of bytes nobody took yet; more than this waits in the writer's own buffer.
 const BUFFER: usize = 4096;
@@ -26,6 +26,7 @@ pub(crate) struct NullModem {
     _slaves: [OwnedFd; 2],
     cut: Arc<AtomicBool>,
     end: Arc<AtomicBool>,
+    heard: Arc<Mutex<[Heard; 2]>>,
     pump: Option<JoinHandle<()>>,
 }
 
@@ -37,8 +38,15 @@ impl NullModem {
         let (cut, end) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let masters = [one.0, other.0];
         let (pump_cut, pump_end) = (Arc::clone(&cut), Arc::clone(&end));
-        let pump = std::thread::spawn(move || carry(&masters, baud, &pump_cut, &pump_end));
-        NullModem { ports, _slaves: [one.1, other.1], cut, end, pump: Some(pump) }
+        let heard = Arc::new(Mutex::new([Heard::default(), Heard::default()]));
+        let pump_heard = Arc::clone(&heard);
+        let pump = std::thread::spawn(move || carry(&masters, baud, &pump_cut, &pump_end, &pump_heard));
+        NullModem { ports, _slaves: [one.1, other.1], cut, end, heard, pump: Some(pump) }
+    }
+
+    /// The whole messages that came out of the cable from that end, and when their last byte did.
+    pub(crate) fn messages(&self, end: usize) -> Vec<(f64, String)> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)[end].whole.clone()
     }
 
     /// The device at that end, 0 or 1.
@@ -70,13 +78,30 @@ fn open() -> (OwnedFd, OwnedFd) {
     (pty.master, pty.slave)
 }
 
+/// What came out of one end of the cable.
+#[derive(Default)]
+struct Heard {
+    whole: Vec<(f64, String)>,
+    rest: Vec<u8>,
+}
+
+impl Heard {
+    fn note(&mut self, bytes: &[u8]) {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.windows(4).position(|part| part == b"<<<\n") {
+            let whole: Vec<u8> = self.rest.drain(..end + 4).collect();
+            self.whole.push((epoch(), String::from_utf8_lossy(&whole).into_owned()));
+        }
+    }
+}
+
 /// One direction of the line.
 struct Lane {
     waiting: VecDeque<u8>,
     credit: f64,
 }
 
-fn carry(masters: &[OwnedFd; 2], baud: u32, cut: &AtomicBool, end: &AtomicBool) {
+fn carry(masters: &[OwnedFd; 2], baud: u32, cut: &AtomicBool, end: &AtomicBool, heard: &Mutex<[Heard; 2]>) {
     let mut lanes = [0, 1].map(|_| Lane { waiting: VecDeque::new(), credit: 0.0 });
     let mut last = instant();
     while !end.load(Ordering::Relaxed) {
@@ -88,7 +113,10 @@ fn carry(masters: &[OwnedFd; 2], baud: u32, cut: &AtomicBool, end: &AtomicBool) 
                 lane.waiting.clear();
             }
             lane.credit = (lane.credit + passed * f64::from(baud) / 10.0).min(64.0);
-            give(&masters[1 - from], lane);
+            let bytes = give(&masters[1 - from], lane);
+            if !bytes.is_empty() {
+                heard.lock().unwrap_or_else(PoisonError::into_inner)[from].note(&bytes);
+            }
         }
     }
 }
@@ -121,13 +149,14 @@ fn take(master: &OwnedFd, lane: &mut Lane) {
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a credit is between 0 and 64 bytes")]
-fn give(master: &OwnedFd, lane: &mut Lane) {
+fn give(master: &OwnedFd, lane: &mut Lane) -> Vec<u8> {
     let n = (lane.credit as usize).min(lane.waiting.len());
     if n == 0 {
-        return;
+        return Vec::new();
     }
     let bytes: Vec<u8> = lane.waiting.drain(..n).collect();
     lane.credit -= n as f64;
     // A port whose buffer is full loses bytes, as a UART does.
     let _ = write(master, &bytes);
+    bytes
 }

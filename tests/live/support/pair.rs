@@ -90,6 +90,11 @@ impl Pair {
         self.cable.as_ref().expect("a pair with a serial line").set_cut(cut);
     }
 
+    /// What came out of the null-modem cable from that end, message by message, and when.
+    pub(crate) fn on_the_line(&self, end: usize) -> Vec<(f64, String)> {
+        self.cable.as_ref().expect("a pair with a serial line").messages(end)
+    }
+
     /// Pulls (or plugs) everything.
     pub(crate) fn cut_all(&self, cut: bool) {
         for cable in self.plan.cables() {
