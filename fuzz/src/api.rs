@@ -14,7 +14,7 @@ use latido::wire::{Generation, Message};
 use super::{Seed, bytes::Bytes};
 
 const HA_CF: &str = "node alpha beta\nbcast eth0\nserial /dev/ttyS0\nping 10.0.0.1\nauto_failback on\ndeadtime 10\n\
-    apiauth ipfail uid=hacluster\napiauth cl gid=haclient uid=7\nuse_logd no\n";
+    apiauth ipfail uid=hacluster\napiauth cl gid=haclient uid=7\nlogfacility daemon\n";
 /// Fields clients know, so that a choice of one byte spells them.
 const FIELDS: [&str; 22] = [
     "t",
@@ -78,7 +78,7 @@ fn scene() -> (Config, View) {
     let sources = Sources {
         ha_cf: source("ha.cf", HA_CF),
         haresources: source("haresources", "alpha 10.0.0.10 apache\nbeta 10.0.0.11\n"),
-        authkeys: source("authkeys", "auth 1\n1 sha1 a secret nobody knows 0123456789\n"),
+        authkeys: source("authkeys", "auth 1\n1 sha1 ThisIsASecretOf0123456789\n"),
         ..Sources::default()
     };
     let alpha = NodeName::new("alpha").expect("a name");

@@ -13,7 +13,7 @@ const GOOD: [&str; 4] = [
     "node alpha beta\nbcast eth0\nauto_failback on\n",
     "alpha 10.0.0.10 apache\nbeta IPaddr::10.0.0.11/24/eth0 Filesystem::/dev/drbd0::/srv::ext4\n",
     "",
-    "auth 1\n1 sha1 a secret that nobody knows 0123456789\n",
+    "auth 1\n1 sha1 ThisIsASecretOf0123456789\n",
 ];
 const NAMES: [&str; 4] = ["ha.cf", "haresources", "latido.cf", "authkeys"];
 

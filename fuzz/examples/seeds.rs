@@ -26,6 +26,7 @@ fn main() -> io::Result<()> {
 
 /// As a line of a dictionary.
 fn spelled(word: &str) -> String {
-    let byte = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("\\x{byte:02x}") };
+    let byte =
+        |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("\\x{byte:02x}") };
     format!("\"{}\"\n", word.bytes().map(byte).collect::<String>())
 }
