@@ -48,7 +48,7 @@ pub const TARGETS: [Target; 9] = [
         seeds: compress::seeds,
         words: wire::words,
         max_len: 4096,
-        weight: 2,
+        weight: 5,
     },
     Target { name: "files", run: files::run, seeds: files::seeds, words: files::words, max_len: 4096, weight: 4 },
     Target { name: "api", run: api::run, seeds: api::seeds, words: api::words, max_len: 2048, weight: 1 },
