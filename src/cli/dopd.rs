@@ -2,12 +2,12 @@
 //! asks for it through `drbd-peer-outdater` (`api.md` 4.5). Speaks with a dopd of the original or with one of ours.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
+use nix::sys::stat::{Mode, umask};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -113,9 +113,11 @@ fn listen(path: &Path) -> std::io::Result<UnixListener> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o777))?;
-    Ok(listener)
+    // Born with its mode: a name in a directory of others may mean something else a moment later.
+    let before = umask(Mode::empty());
+    let bound = UnixListener::bind(path);
+    umask(before);
+    bound
 }
 
 async fn accept(listener: UnixListener, wishes: mpsc::Sender<Wish>) {

@@ -2,9 +2,8 @@
 //! to standard error or where `HA_LOGFILE`, `HA_DEBUGLOG` and `HA_LOGFACILITY` of the daemon's environment point
 //! (`api.md` 5.1).
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 
@@ -12,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::api::facility_number;
 use crate::clock::Clock;
+use crate::daemon::open_log;
 use crate::sys;
 
 /// `LOG_DAEMON`, where a name means nothing to us.
@@ -146,7 +146,7 @@ impl OldLog {
 }
 
 fn open(path: &PathBuf) -> std::io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK).open(path)
+    open_log(path)
 }
 
 fn to_syslog(line: &str) {

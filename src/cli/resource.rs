@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::client::{Answer, Ask, Client, ClientError};
 use crate::daemon::by_hand::ByHand;
+use crate::daemon::pidfile::{Running, running};
 use crate::daemon::read_config;
 use crate::haresources::{Exit, Resource, ResourceGroup, parse};
 use crate::names::NodeName;
@@ -143,7 +144,10 @@ fn by_hand(
     what: &ByHandArgs,
     work: impl FnOnce(&ByHand, &ResourceGroup) -> Result<(), String>,
 ) -> ExitCode {
-    if !what.force && !matches!(Client::connect(&paths.control_socket()), Err(ClientError::NotRunning(_))) {
+    // One of an older version listens elsewhere: the pid file knows it too.
+    let runs = !matches!(Client::connect(&paths.control_socket()), Err(ClientError::NotRunning(_)))
+        || matches!(running(&paths.pid_file), Running::Yes(_));
+    if !what.force && runs {
         return complain(
             "latido: a daemon runs here and decides what runs: use `latido standby` or `latido takeover`, or --force",
         );

@@ -31,7 +31,7 @@ enum Open {
 ///
 /// # Errors
 /// As `open`; and a place where somebody else could have us write into a file of root's.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let (dir, name) = (directory_of(&path)?, path.file_name().unwrap_or_default());

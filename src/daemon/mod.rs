@@ -62,6 +62,7 @@ mod witness;
 
 pub use adopt::something_runs;
 pub use called::Called;
+pub(crate) use log_file::open as open_log;
 pub use start::Options;
 pub use supervisor::run;
 pub use wants::read_waits;
