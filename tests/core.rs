@@ -10,11 +10,15 @@ mod one_core;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use latido::cluster::{AutoFailback, Event, Medium, Monitor, Probe, Request, Set, Settings};
-use latido::haresources::{Exit, Outcome};
+use latido::cluster::{
+    Action, AutoFailback, Birth, Cluster, Event, GroupState, Kept, KeptGroup, Medium, Monitor, Past, Probe, Request,
+    Set, Settings,
+};
+use latido::haresources::{Exit, Outcome, Verb};
 use latido::names::{ClientId, MediumId, NodeName};
 use latido::simulate::{groups, settings};
-use latido::wire::{Kind, Message, field};
+use latido::time::{Mono, Now, Wall};
+use latido::wire::{Generation, Kind, Message, field};
 
 use one_core::{Core, now};
 
@@ -318,4 +322,51 @@ fn a_client_is_answered_when_the_taker_is_done_and_says_nothing_more() {
     core.hear("ask_resources rsc_hold=local info=done");
     core.pass(4000);
     assert_eq!((core.times("reply Moved"), core.times("reply")), (1, 1), "{:#?}", core.done);
+}
+
+/// A life of a minute after this past, in which every script does its work at once; what was stopped.
+fn stopped_after(past: Past, spec: &str) -> BTreeSet<String> {
+    let birth = Birth { past, ..Birth::new(Generation(5), [7; 16], 1) };
+    let mut cluster = Cluster::start(settings("alpha").unwrap(), groups(spec), birth, Now::default());
+    let mut stopped = BTreeSet::new();
+    for second in 0..60 {
+        let now = Now { mono: Mono::ZERO + Duration::from_secs(second), wall: Wall(1_700_000_000 + second) };
+        let mut events = vec![Event::Tick];
+        while let Some(event) = events.pop() {
+            for action in cluster.handle(now, event) {
+                let Action::Run { job, invocation, .. } = action else { continue };
+                if invocation.verb == Verb::Stop {
+                    stopped.insert(invocation.to_string());
+                }
+                let (code, said) = if invocation.verb == Verb::Status { (3, "stopped") } else { (0, "") };
+                events.push(Event::Done { job, outcome: Outcome { exit: Exit::Code(code), said: said.into() } });
+            }
+        }
+    }
+    stopped
+}
+
+#[test]
+fn notes_that_name_a_group_twice_make_nothing_panic_and_all_of_it_is_stopped() {
+    let group = |words: &[&str], state| KeptGroup {
+        owner: NodeName::new("alpha").unwrap(),
+        words: words.iter().map(|word| (*word).to_owned()).collect(),
+        state,
+        since_partition: false,
+        offered: false,
+        failure: None,
+    };
+    for first in GroupState::ALL {
+        for second in GroupState::ALL {
+            let groups = vec![group(&["old", "rb"], first), group(&["old", "rc"], second), group(&["older"], first)];
+            for spec in ["", "alpha old\n", "alpha ra\nbeta older\n"] {
+                for past in [Past::Crashed, Past::Late, Past::Hopeless] {
+                    stopped_after(past(Kept { groups: groups.clone(), ..Kept::default() }), spec);
+                }
+            }
+        }
+    }
+    let groups = vec![group(&["old", "rb"], GroupState::Held), group(&["old", "rc"], GroupState::Held)];
+    let stopped = stopped_after(Past::Late(Kept { groups, ..Kept::default() }), "");
+    assert_eq!(stopped.len(), 3, "{stopped:?}");
 }

@@ -69,7 +69,7 @@ fn packet(operation: u8, mac: [u8; 6], sender: Ipv4Addr, target_mac: [u8; 6], ta
 }
 
 /// Sender of an ARP packet for IPv4 on Ethernet.
-fn parse(bytes: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
+pub(super) fn parse(bytes: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
     if bytes.len() < 28 || bytes[..6] != [0, 1, 8, 0, 6, 4] {
         return None;
     }

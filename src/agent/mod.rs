@@ -11,6 +11,9 @@ mod delay;
 mod drbddisk;
 mod filesystem;
 mod filter;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod ipaddr;
 mod ipsrcaddr;
 mod ipv6addr;

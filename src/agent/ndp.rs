@@ -109,7 +109,7 @@ fn checksum(bytes: impl Iterator<Item = u8>) -> u16 {
     !u16::try_from(sum).unwrap_or(0)
 }
 
-fn parse(bytes: &[u8]) -> Option<(Ipv6Addr, Option<[u8; 6]>)> {
+pub(super) fn parse(bytes: &[u8]) -> Option<(Ipv6Addr, Option<[u8; 6]>)> {
     let message = bytes.get(HEADER..)?;
     if *bytes.get(6)? != ICMPV6 || *message.first()? != ADVERTISEMENT {
         return None;

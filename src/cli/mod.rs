@@ -17,6 +17,9 @@ mod drbd_peer_outdater;
 mod events;
 mod export;
 mod forget_peer;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handover;
 mod heartbeat;
 mod helpers;

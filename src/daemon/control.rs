@@ -71,6 +71,12 @@ pub(super) struct Control {
 pub(super) struct Asker(mpsc::Sender<Asked>);
 
 impl Asker {
+    /// When the daemon is ending.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn of_nobody() -> Asker {
+        Asker(mpsc::channel(1).0)
+    }
+
     /// `None` when the daemon is ending.
     pub(super) async fn status(&self) -> Option<Status> {
         let (answer_to, answer) = oneshot::channel();

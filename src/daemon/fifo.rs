@@ -66,6 +66,14 @@ impl Fifo {
         }
     }
 
+    /// As if this had been written into it; all messages that are whole now.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn written(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.text.extend_from_slice(bytes);
+        assert!(self.text.len() <= LONGEST + bytes.len(), "what has no end is kept");
+        std::iter::from_fn(|| self.take_message()).collect()
+    }
+
     fn take_message(&mut self) -> Option<String> {
         let Some(end) = find(&self.text, b"<<<\n").map(|at| at + 4) else {
             if self.text.len() > LONGEST {

@@ -132,7 +132,7 @@ impl Heard {
     }
 }
 
-fn parse_peer(line: &str) -> Option<Heard> {
+pub(super) fn parse_peer(line: &str) -> Option<Heard> {
     let mut words = line.split_whitespace();
     let node = NodeName::new(words.next()?)?;
     let generation = words.next()?.parse().ok().map(Generation)?;

@@ -23,6 +23,9 @@ mod environment;
 mod fence;
 mod fifo;
 mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generation;
 mod guardian;
 mod in_force;

@@ -58,7 +58,7 @@ pub fn signal(pid: i32, signal: Signal) -> Result<(), Errno> {
 }
 
 /// The number at the beginning of a text, as the original reads it.
-fn pid_in(text: &str) -> Option<i32> {
+pub(super) fn pid_in(text: &str) -> Option<i32> {
     let text = text.trim_start();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text[..end].parse().ok().filter(|pid| *pid > 0)

@@ -129,7 +129,7 @@ fn options_request(to: SocketAddr, own: SocketAddr, id: u64) -> String {
 }
 
 /// A final or provisional answer to our own question, not somebody else's packet.
-fn is_answer(text: &str, id: u64) -> bool {
+pub(super) fn is_answer(text: &str, id: u64) -> bool {
     text.starts_with("SIP/2.0 ") && text.contains(&format!("{id:016x}@"))
 }
 

@@ -63,7 +63,7 @@ impl State {
         format!("alive {:>18} {:>10}\n", self.alive.as_millis(), self.patience.as_millis())
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut text = self.first_line();
         let _ = writeln!(text, "latido 1\nboot {}", self.boot);
         let Kept { leaving, needs_failback, peer_gone, handover, lost, .. } = self.kept;
@@ -112,10 +112,11 @@ impl State {
         let mut lines = text.lines();
         let mut alive = lines.next()?.strip_prefix("alive ")?.split_ascii_whitespace();
         let mut state = State { alive: millis(alive.next()?)?, patience: millis(alive.next()?)?, ..State::default() };
-        if lines.next()? != "latido 1" {
+        if lines.next()?.trim_end_matches('\r') != "latido 1" {
             return None;
         }
         for line in lines {
+            let line = line.trim_end_matches('\r');
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "boot" => rest.clone_into(&mut state.boot),

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -109,7 +109,7 @@ async fn serve(mut stream: TcpStream, asker: &Asker, names: &[String], place: &P
 }
 
 /// Whether each `Host` names an address or this machine. Programs that send none are no browsers.
-fn is_for_us(request: &str, names: &[String]) -> bool {
+pub(super) fn is_for_us(request: &str, names: &[String]) -> bool {
     let hosts = request.lines().skip(1).filter_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.trim().eq_ignore_ascii_case("host").then(|| value.trim())
@@ -136,7 +136,7 @@ fn is_ours(host: &str, names: &[String]) -> bool {
 }
 
 /// The lines, once all have come; `None` for what is too long or ends early.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+pub(super) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut bytes = Vec::new();
     while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
         let mut piece = [0; 1024];
@@ -149,7 +149,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-async fn answer(request: &str, asker: &Asker) -> String {
+pub(super) async fn answer(request: &str, asker: &Asker) -> String {
     let mut words = request.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     if method != "GET" && method != "HEAD" {

@@ -8,6 +8,9 @@
 //! daemon starts, so that reopening never asks a resolver.
 
 mod datagram;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod interface;
 mod line_test;
 mod links;

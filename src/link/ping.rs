@@ -179,7 +179,7 @@ fn request(v4: bool, id: u16, sequence: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The sequence number and the start of the data, if this is an echo reply with our identifier.
-fn parse_reply(packet: &[u8], v6: bool, id: u16) -> Option<(u16, usize)> {
+pub(super) fn parse_reply(packet: &[u8], v6: bool, id: u16) -> Option<(u16, usize)> {
     let (types, start) = if v6 { (Types::V6, 0) } else { (Types::V4, usize::from(packet.first()? & 15) * 4) };
     let header: [u8; HEADER] = packet.get(start..start + HEADER)?.try_into().ok()?;
     let [kind, code, _, _, id0, id1, seq0, seq1] = header;

@@ -2,6 +2,9 @@
 //! nothing waits longer than two seconds.
 
 mod attribute;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod route;
 mod six;
 
@@ -173,7 +176,7 @@ fn take_messages(mut buffer: &[u8], sequence: u32, parts: &mut Vec<Vec<u8>>) -> 
                 DONE => return Ok(true),
                 ERROR => {
                     let code = payload.get(..4).map_or(0, |bytes| u32_at(bytes, 0).cast_signed());
-                    return if code == 0 { Ok(true) } else { Err(io::Error::from_raw_os_error(-code)) };
+                    return if code == 0 { Ok(true) } else { Err(io::Error::from_raw_os_error(code.saturating_neg())) };
                 }
                 _ => parts.push(payload.to_vec()),
             }
@@ -232,6 +235,15 @@ mod tests {
         let addresses = netlink.addresses().unwrap();
         let expected = Ipv4Addr::LOCALHOST;
         assert!(addresses.iter().any(|address| address.index == lo.index && address.ip == expected), "{addresses:?}");
+    }
+
+    #[test]
+    fn a_refusal_may_have_any_number() {
+        for code in [i32::MIN, i32::MIN + 1, -17, 17, i32::MAX] {
+            let (length, kind) = (20_u32.to_ne_bytes(), ERROR.to_ne_bytes());
+            let answer = [&length[..], &kind, &[0; 2], &1_u32.to_ne_bytes(), &[0; 4], &code.to_ne_bytes()].concat();
+            assert!(take_messages(&answer, 1, &mut Vec::new()).is_err(), "{code}");
+        }
     }
 
     proptest! {

@@ -80,7 +80,7 @@ impl Netlink {
     }
 }
 
-fn parse_route(part: &[u8]) -> Option<Route> {
+pub(super) fn parse_route(part: &[u8]) -> Option<Route> {
     let (prefix, table) = (*part.get(1)?, *part.get(4)?);
     let found = attributes(part.get(HEADER..)?);
     let net = value(&found, RTA_DST).map_or(Some(Ipv4Addr::UNSPECIFIED), ip)?;

@@ -83,13 +83,13 @@ impl Netlink {
     }
 }
 
-fn parse_address(part: &[u8]) -> Option<Address6> {
+pub(super) fn parse_address(part: &[u8]) -> Option<Address6> {
     let found = attributes(part.get(8..)?);
     let ip = ip6(value(&found, IFA_LOCAL).or_else(|| value(&found, IFA_ADDRESS))?)?;
     (*part.first()? == INET6).then_some(Address6 { index: u32_at(part, 4), ip, prefix: *part.get(1)? })
 }
 
-fn parse_route(part: &[u8]) -> Option<Route6> {
+pub(super) fn parse_route(part: &[u8]) -> Option<Route6> {
     let (prefix, table) = (*part.get(1)?, *part.get(4)?);
     let found = attributes(part.get(12..)?);
     let net = value(&found, RTA_DST).map_or(Some(Ipv6Addr::UNSPECIFIED), ip6)?;

@@ -21,6 +21,10 @@ impl Groups {
     pub(in crate::cluster) fn adopt(&mut self, kept: &[KeptGroup], now: Mono) {
         for old in kept {
             let Some(index) = self.known_or_removed(old, now) else { continue };
+            // Damaged notes name a group twice: the first that is at work counts.
+            if self.is_queued(index) {
+                continue;
+            }
             let group = &mut self.list[index];
             if old.is_claimed() {
                 group.keep_as_started(old.spec());
@@ -46,12 +50,25 @@ impl Groups {
     pub(in crate::cluster) fn clean(&mut self, kept: &[KeptGroup], now: Mono) {
         for old in kept.iter().filter(|old| old.state != GroupState::Failed) {
             if let Some(index) = self.known_or_removed(old, now) {
+                if self.is_queued(index) {
+                    // Damaged notes name a group twice: whatever either says is stopped.
+                    if let Some(started) = &mut self.list[index].as_started {
+                        let more = old.spec().resources.into_iter();
+                        let more: Vec<_> = more.filter(|resource| !started.resources.contains(resource)).collect();
+                        started.resources.extend(more);
+                    }
+                    continue;
+                }
                 // As it was started: the file may say something else by now.
                 self.list[index].as_started = Some(old.spec());
                 self.list[index].state = GroupState::Stopping;
                 self.queue.push_back((index, Wish::Release));
             }
         }
+    }
+
+    fn is_queued(&self, index: usize) -> bool {
+        self.queue.iter().any(|task| task.0 == index)
     }
 
     fn known_or_removed(&mut self, old: &KeptGroup, now: Mono) -> Option<usize> {

@@ -82,6 +82,8 @@ impl Cluster {
             let group = self.groups.list.remove(index);
             self.monitors.forget(group.spec.key());
             self.peer.holds.remove(index);
+            // Nothing is left to be done to it.
+            self.groups.queue.retain(|task| task.0 != index);
             let queued = self.groups.queue.iter_mut().map(|task| &mut task.0);
             let running = self.groups.running.iter_mut().map(|running| &mut running.index);
             queued.chain(running).filter(|at| **at > index).for_each(|at| *at -= 1);

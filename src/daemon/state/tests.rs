@@ -138,6 +138,13 @@ fn notes_of_version_0_1_0_and_of_a_later_one_are_read() {
 }
 
 #[test]
+fn what_a_broken_disk_adds_to_the_end_of_a_line_is_not_part_of_it() {
+    let state = State::from_text("alive 1 1\r\nlatido 1\r\r\nboot 9f2c\r\r\r\ngroup held - alpha ra\r\r\n").unwrap();
+    assert_eq!((state.boot.as_str(), &state.kept.groups[0].words[..]), ("9f2c", &["ra".to_owned()][..]));
+    assert_eq!(State::from_text(&state.to_text()), Some(state));
+}
+
+#[test]
 fn numbers_that_would_mean_everybody_are_refused() {
     for line in ["job -1 5 5", "job 0 5 5", "job 1 5 5", "client -4711 5"] {
         assert_eq!(State::from_text(&format!("alive 1 1\nlatido 1\n{line}\n")), None, "{line}");

@@ -1,0 +1,47 @@
+//! Doors for `fuzz/` to parsers that are private here; built with the feature `fuzzing` alone.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::control::Asker;
+use super::fifo::Fifo;
+use super::state::State;
+use super::{files, pidfile, probe, status_page};
+
+/// The notes of a dead predecessor: as they are written down again, if they can be read.
+pub fn notes(text: &str) -> Option<String> {
+    let state = State::from_text(text)?;
+    let written = state.to_text();
+    let again = State::from_text(&written);
+    assert_eq!(again.as_ref().map(State::to_text), Some(written.clone()), "{text:?}");
+    Some(written)
+}
+
+/// A line of `latido-peers`, a pid file, the answer of a telephone exchange.
+pub fn lines(text: &str) {
+    text.lines().for_each(|line| drop(files::parse_peer(line)));
+    assert!(pidfile::pid_in(text).is_none_or(|pid| pid > 0));
+    probe::is_answer(text, 7);
+}
+
+/// What the FIFO holds after each of these was written into it: the messages that are whole.
+pub fn fifo<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    let mut fifo = Fifo::absent();
+    pieces.flat_map(|piece| fifo.written(piece)).collect()
+}
+
+/// A request for the status page that comes at once: whether it is meant for this machine, alpha, and its answer while
+/// the daemon ends.
+pub fn page(mut bytes: &[u8]) -> Option<(bool, String)> {
+    let asking = async {
+        let request = status_page::read_request(&mut bytes).await?;
+        let first = request.lines().next().unwrap_or_default();
+        let ours = status_page::is_for_us(&request, &["alpha".to_owned()]);
+        Some((ours, status_page::answer(first, &Asker::of_nobody()).await))
+    };
+    match pin!(asking).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => None,
+    }
+}
