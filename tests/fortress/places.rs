@@ -137,7 +137,7 @@ fn make_baits(host: &Host) {
 fn links_of_hacluster_in_run_heartbeat_are_neither_followed_nor_in_the_way() {
     let pair = Pair::new(&plan(&[Medium::Bcast(0)]));
     let alpha = pair.host("alpha");
-    alpha.add_to_ha_cf("respawn hacluster /nowhere/heartbeat/dopd\n");
+    alpha.add_to_ha_cf("apiauth dopd uid=hacluster\nrespawn hacluster /nowhere/heartbeat/dopd\n");
     make_baits(alpha);
     let before = baits(alpha);
     must(alpha, "rm -rf /run/heartbeat/dopd");
@@ -233,7 +233,7 @@ fn the_daemon_makes_what_the_table_of_files_says_and_nothing_else() {
     let resources = "alpha ra rb Delay::0\nbeta rc rd\n";
     let pair = Pair::new(&plan(&[Medium::Bcast(0), Medium::Serial]).resources(resources));
     let alpha = pair.host("alpha");
-    alpha.add_to_ha_cf("respawn hacluster /nowhere/heartbeat/dopd\n");
+    alpha.add_to_ha_cf("apiauth dopd uid=hacluster\nrespawn hacluster /nowhere/heartbeat/dopd\n");
     let changed = alpha.dir.join("ha.d/rc.d/status");
     fs::write(&changed, "#!/bin/sh\nexit 0\n").expect("a script of our own");
     fs::set_permissions(&changed, fs::Permissions::from_mode(0o755)).expect("a script of our own");
