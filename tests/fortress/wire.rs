@@ -119,19 +119,19 @@ fn what_was_recorded_while_we_were_down_is_no_news_to_our_next_life() {
     pair.settle(&["ra", "rb", "rc", "rd"], &[], 20.0);
 }
 
-/// Beta's generation goes back by much while alpha runs.
-fn go_back(pair: &Pair) {
+/// Beta's generation goes back to this number while alpha runs.
+fn go_back(pair: &Pair, to: u32) {
     let beta = pair.host("beta");
     beta.stop().wait().expect("it ends");
     pair.settle(&["ra", "rb", "rc", "rd"], &[], 20.0);
-    beta.run("printf '%15d\\n' 41 >/var/lib/heartbeat/hb_generation; rm -f /run/latido/latido-generation*");
+    beta.run(&format!("printf '%15d\n' {to} >/var/lib/heartbeat/hb_generation; rm -f /run/latido/latido-generation*"));
 }
 
 fn a_latido_with_a_lower_generation_is_believed_when_it_proves_that_it_lives() {
     let pair = Pair::running(&plan(Kind::Latido));
     pair.both_active(10.0);
     let log = pair.host("alpha").log().len();
-    go_back(&pair);
+    go_back(&pair, 41);
     pair.host("beta").start();
     pair.await_log("alpha", log, "counts its starts from a lower number", 20.0);
     pair.both_active(20.0);
@@ -141,9 +141,9 @@ fn a_latido_with_a_lower_generation_is_believed_when_it_proves_that_it_lives() {
 fn an_original_with_a_lower_generation_is_believed_when_it_acknowledges_what_nobody_could_know() {
     let pair = Pair::running(&plan(Kind::Real));
     pair.both_active(30.0);
-    for _ in 0..2 {
+    for to in [41, 31] {
         let log = pair.host("alpha").log().len();
-        go_back(&pair);
+        go_back(&pair, to);
         pair.host("beta").start();
         pair.await_log("alpha", log, "counts its starts from a lower number", 40.0);
         pair.both_active(30.0);
