@@ -243,7 +243,7 @@ fn killed_while_the_disk_of_the_generation_is_read_only() {
 fn killed_while_the_disk_of_the_generation_is_full() {
     let pair = Pair::new(&Plan::new(Latido, Latido).timed(200, DEADTIME_MS));
     // A small one of its own, with room for a FIFO and a few names.
-    must(pair.host("alpha"), "mount -t tmpfs -o size=256k host /var/lib/heartbeat");
+    must(pair.host("alpha"), "mount -t tmpfs -o size=256k,mode=755 host /var/lib/heartbeat");
     pair.start_both();
     pair.settle(&["ra", "rb"], &["rc", "rd"], 30.0);
     pair.both_active(15.0);
