@@ -141,7 +141,7 @@ impl World {
     }
 
     /// With the head that every message of beta has.
-    fn from_beta(&mut self, mut message: Message) -> Message {
+    fn said_by_beta(&mut self, mut message: Message) -> Message {
         self.sequence = self.sequence.saturating_add(1);
         message.set(field::SRC, "beta");
         message.set(field::SEQ, format!("{:x}", self.sequence));
@@ -162,19 +162,19 @@ fn step(world: &mut World, bytes: &mut Bytes<'_>) {
             // An ordinary second beside an ordinary beta.
             let message =
                 Message::new(&Kind::Status).with(field::ST, "active").with(field::DT, "1388").with("protocol", "1");
-            let message = world.from_beta(message);
+            let message = world.said_by_beta(message);
             world.hear("eth0", message.clone());
             world.hear("/dev/ttyS0", message);
             world.pass(Duration::from_secs(1));
         }
         3 | 4 => {
             let message = built(bytes);
-            let message = world.from_beta(message);
+            let message = world.said_by_beta(message);
             world.hear("eth0", message);
         }
         5 => {
             // The head is chosen too.
-            let message = world.from_beta(Message::new(&kind(bytes)));
+            let message = world.said_by_beta(Message::new(&kind(bytes)));
             let message = fields(bytes, message);
             let medium = bytes.pick(&["eth0", "/dev/ttyS0", "10.0.0.1", "none"]);
             world.hear(medium, message);
@@ -185,7 +185,7 @@ fn step(world: &mut World, bytes: &mut Bytes<'_>) {
             let from = if how & 1 == 0 { &world.heard } else { &world.sent };
             let Some(mut message) = from.get(bytes.below(from.len())).cloned() else { return };
             if how & 2 != 0 {
-                message = world.from_beta(message);
+                message = world.said_by_beta(message);
             }
             let message = fields(bytes, message);
             world.hear("eth0", message);
@@ -231,13 +231,13 @@ fn step(world: &mut World, bytes: &mut Bytes<'_>) {
         18 => {
             let at = world.now.mono.before(time(bytes));
             let message = built(bytes);
-            let message = world.from_beta(message);
+            let message = world.said_by_beta(message);
             world.tell(Event::Message { medium: MediumId::new("eth0"), at, message });
         }
         _ => {
             // A talkative peer.
             for _ in 0..=bytes.byte() {
-                let message = world.from_beta(Message::new(&Kind::Other("x".into())));
+                let message = world.said_by_beta(Message::new(&Kind::Other("x".into())));
                 world.hear("eth0", message);
             }
         }

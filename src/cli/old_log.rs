@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tokio::runtime::Runtime;
 
@@ -145,7 +145,7 @@ impl OldLog {
     }
 }
 
-fn open(path: &PathBuf) -> std::io::Result<File> {
+fn open(path: &Path) -> std::io::Result<File> {
     open_log(path)
 }
 
