@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use crate::client::{Answer, Ask, Client};
+use crate::client::Ask;
 use crate::paths::Paths;
 
-use super::print;
+use super::handover::ask_and_tell;
 
-/// It is answered at once.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// It is answered at once; seconds.
+const PATIENCE: u64 = 60;
 
 /// Options of `latido forget-peer`.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,15 +30,6 @@ pub(super) struct Args {
 
 /// Asks and reports.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let socket = Paths::under(&args.dir).control_socket();
-    match Client::ask_once(&socket, &Ask::Forget { node: args.node.clone() }, PATIENCE) {
-        Ok(Answer::Moved(_)) => {
-            print(&format!("forgotten: the next word of {} begins a new life", args.node));
-            return ExitCode::SUCCESS;
-        }
-        Ok(Answer::Refused(why)) => complain!("latido: {why}"),
-        Ok(Answer::Status(_)) => {}
-        Err(error) => complain!("latido: {error}"),
-    }
-    ExitCode::FAILURE
+    let done = |_: &[String]| format!("forgotten: the next word of {} begins a new life", args.node);
+    ask_and_tell(&Paths::under(&args.dir), PATIENCE, &Ask::Forget { node: args.node.clone() }, done)
 }

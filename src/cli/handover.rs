@@ -4,7 +4,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,23 +32,29 @@ pub(super) struct HandoverArgs {
 
 /// Asks the daemon and prints what became of it.
 pub(super) fn hand_over(args: &HandoverArgs, ask: impl Fn(String) -> Ask) -> ExitCode {
-    ask_and_tell(&args.dir, args.timeout, &ask(args.set.clone()))
+    ask_and_tell(&Paths::under(&args.dir), args.timeout, &ask(args.set.clone()), moved)
 }
 
-/// The same for any order, waiting for at most `timeout` seconds.
-pub(super) fn ask_and_tell(dir: &Path, timeout: u64, ask: &Ask) -> ExitCode {
-    let socket = Paths::under(dir).control_socket();
-    let limit = Duration::from_secs(timeout);
-    match Client::ask_once(&socket, ask, limit) {
+/// What is printed when groups have moved.
+pub(super) fn moved(groups: &[String]) -> String {
+    format!("moved: {}", groups.join(" "))
+}
+
+/// The same for any order, waiting for at most `timeout` seconds; `done` says what is printed when it was obeyed.
+pub(super) fn ask_and_tell(paths: &Paths, timeout: u64, ask: &Ask, done: impl Fn(&[String]) -> String) -> ExitCode {
+    match Client::ask_once(&paths.control_socket(), ask, Duration::from_secs(timeout)) {
         Ok(Answer::Moved(groups)) => {
-            print(&format!("moved: {}", groups.join(" ")));
+            print(&done(&groups));
             ExitCode::SUCCESS
         }
         Ok(Answer::Refused(why)) => {
             complain!("latido: {why}");
             ExitCode::FAILURE
         }
-        Ok(Answer::Status(_)) => ExitCode::FAILURE,
+        Ok(Answer::Status(_)) => {
+            complain!("latido: the daemon answered something else; is it of another version?");
+            ExitCode::FAILURE
+        }
         Err(error) => {
             complain!("latido: {error}");
             ExitCode::FAILURE

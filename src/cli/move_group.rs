@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::client::Ask;
+use crate::paths::Paths;
 
-use super::handover::ask_and_tell;
+use super::handover::{ask_and_tell, moved};
 
 /// Options of `latido move`.
 #[derive(Clone, Debug, clap::Args)]
@@ -31,5 +32,5 @@ pub(super) struct Args {
 /// Asks, waits and reports.
 pub(super) fn run(args: &Args) -> ExitCode {
     let ask = Ask::Move { group: args.group.clone(), to: args.node.clone() };
-    ask_and_tell(&args.dir, args.timeout, &ask)
+    ask_and_tell(&Paths::under(&args.dir), args.timeout, &ask, moved)
 }

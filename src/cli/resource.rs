@@ -13,6 +13,8 @@ use crate::haresources::{Exit, Resource, ResourceGroup, parse};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
+use super::handover::ask_and_tell;
+
 /// LSB: not running.
 const NOT_RUNNING: u8 = 3;
 
@@ -168,15 +170,7 @@ fn find<'a>(groups: &'a [ResourceGroup], name: &str) -> Option<&'a ResourceGroup
 
 fn retry(paths: &Paths, group: &str) -> ExitCode {
     let ask = Ask::Retry { group: group.to_owned() };
-    match Client::ask_once(&paths.control_socket(), &ask, Duration::from_secs(10)) {
-        Ok(Answer::Moved(groups)) => {
-            super::print(&format!("to be tried again: {}", groups.join(" ")));
-            ExitCode::SUCCESS
-        }
-        Ok(Answer::Refused(why)) => complain(&format!("latido: {why}")),
-        Ok(_) => complain("latido: the daemon answered something else; is it of another version?"),
-        Err(error) => complain(&format!("latido: {error}")),
-    }
+    ask_and_tell(paths, 10, &ask, |groups| format!("to be tried again: {}", groups.join(" ")))
 }
 
 /// What `ResourceManager WORDS...` does and prints, in the original's form; `program` is the name it was called by.
