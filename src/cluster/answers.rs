@@ -1,5 +1,5 @@
 //! How often we answer what anybody can say again: a recorded request for a lost message, a recorded question whether we
-//! live. What is left out is asked for again by who needs it, or said with the next heartbeat (`takeover.md` 13).
+//! live. What is left out is asked for again by who needs it, or said with the next heartbeat (`takeover.md` 15).
 
 use std::time::Duration;
 

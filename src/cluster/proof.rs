@@ -28,8 +28,9 @@ pub(super) const PROOF: &str = "proof";
 const FRESH: i64 = 10;
 /// A generation is a count, or the time when there was none: nobody starts so often, and no clock is wrong by so much, eight years.
 const GENERATION_JUMP: u64 = 1 << 28;
-/// Our numbers jump by less than this, and by more than anybody asks for again (`wire.md` 4.3).
-const NUMBER_JUMPS: std::ops::Range<u64> = 1000..1 << 28;
+/// Our numbers jump by more than anybody asks for again (`wire.md` 4.3), and by so many more that nobody guesses how many.
+const LEAST_JUMP: u64 = 1000;
+const JUMPS: u64 = 1 << 28;
 /// An original acknowledges one number in ten.
 const UNTIL_ACK: usize = 10;
 
@@ -73,7 +74,13 @@ impl Proof {
 
     /// No answer counts that may be on its way.
     pub(super) fn ask_anew(&mut self) {
-        (self.wanted, self.answered) = (None, None);
+        self.answered = None;
+        self.end();
+    }
+
+    /// Nothing is asked any more.
+    fn end(&mut self) {
+        self.wanted = None;
         (self.jumped, self.acknowledged, self.doubted) = (None, None, None);
     }
 
@@ -134,8 +141,7 @@ impl Cluster {
         if proof.is_given(message) {
             proof.answered = proof.wanted.map(|(number, _)| number);
         }
-        proof.wanted = None;
-        (proof.jumped, proof.acknowledged, proof.doubted) = (None, None, None);
+        proof.end();
     }
 
     /// Whether this status, of whatever generation, was said after our question.
@@ -201,8 +207,7 @@ impl Cluster {
         if goes_on || is_mute || node.proof.jumped.is_some() {
             return;
         }
-        let span = NUMBER_JUMPS.end.saturating_sub(NUMBER_JUMPS.start).max(1);
-        let jump = NUMBER_JUMPS.start.saturating_add(self.a_number_of_ours() % span);
+        let jump = LEAST_JUMP + self.a_number_of_ours() % JUMPS;
         self.seq = Sequence(self.seq.0.saturating_add(jump));
         let node = &mut self.nodes[index];
         node.proof.jumped = Some(self.seq);
