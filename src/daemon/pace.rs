@@ -96,21 +96,11 @@ impl Waiting {
 /// asked for by the other node for ever. A serial line carries nothing that takes it most of the time between two
 /// heartbeats.
 pub(super) fn longest(config: &Config) -> usize {
-    let most = |medium: &MediumSpec| match medium {
-        MediumSpec::Serial { baud, .. } => {
-            let a_second = u128::from(baud / 10);
-            let bytes = a_second * config.settings.keepalive.as_millis() * 3 / 4 / 1000;
-            usize::try_from(bytes).unwrap_or(DATAGRAM).clamp(SERIAL_LEAST, DATAGRAM)
-        }
-        MediumSpec::Bcast { .. }
-        | MediumSpec::Mcast { .. }
-        | MediumSpec::Ucast { .. }
-        | MediumSpec::Mcast6 { .. }
-        | MediumSpec::Ucast6 { .. }
-        | MediumSpec::Ping { .. }
-        | MediumSpec::PingGroup { .. } => DATAGRAM,
+    let of_line = |(_, baud): (&str, u32)| {
+        let bytes = u128::from(baud / 10) * config.settings.keepalive.as_millis() * 3 / 4 / 1000;
+        usize::try_from(bytes).unwrap_or(DATAGRAM).clamp(SERIAL_LEAST, DATAGRAM)
     };
-    config.media.iter().map(most).min().unwrap_or(DATAGRAM)
+    config.media.iter().filter_map(MediumSpec::serial_line).map(of_line).min().unwrap_or(DATAGRAM)
 }
 
 /// How long it becomes with the control fields, in the longer of the spellings it may travel in.
