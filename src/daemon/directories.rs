@@ -42,8 +42,9 @@ pub(super) fn make_own(paths: &Paths) -> io::Result<()> {
         if let Some(text) = spare::read(&old, LONGEST)
             && let Err(error) = spare::replace(&paths.own_dir.join(name), text.as_bytes())
         {
-            // Without it this life does not know of the one before; the daemon itself can go on.
-            log::debug!("{error}");
+            // Without it this life does not know of the one before: what says so stays where it is.
+            log::warn!("{error}");
+            continue;
         }
         spare::remove(&old);
     }

@@ -306,7 +306,9 @@ pub(crate) fn directory(path: &Path) -> io::Result<Found> {
 pub(crate) fn is_anybodys(path: &Path) -> bool {
     match walk(path) {
         Ok(Found::Exposed(exposed)) => matches!(exposed.by, By::Everybody | By::User(_) | By::ListedUser(_)),
-        Ok(Found::Nothing | Found::Sound(_)) | Err(_) => false,
+        Ok(Found::Nothing | Found::Sound(_)) => false,
+        // What root may not look at is not root's.
+        Err(_) => true,
     }
 }
 
