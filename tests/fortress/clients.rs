@@ -56,8 +56,13 @@ pub(crate) fn as_client() -> Option<ExitCode> {
 
 /// Starts this program in a host as an unprivileged user.
 pub(crate) fn begin(host: &Host, words: &[&str]) -> Child {
+    begin_as(host, false, words)
+}
+
+/// The same, perhaps as one of the group `haclient`.
+fn begin_as(host: &Host, in_group: bool, words: &[&str]) -> Child {
     let program = std::env::current_exe().expect("this program").display().to_string();
-    as_nobody(host, false, &[&[program.as_str(), ROLE], words].concat())
+    as_nobody(host, in_group, &[&[program.as_str(), ROLE], words].concat())
 }
 
 /// Runs a program in a host as an unprivileged user, perhaps one of the group `haclient`.
@@ -230,13 +235,13 @@ fn idle_crowds() {
     let sitting: Vec<Child> = [("500", REGISTER), ("100", "127.0.0.1:8090")]
         .into_iter()
         .map(|(count, place)| {
-            let mut child = begin_with_input(alpha, &["sit", count, place], false);
+            let mut child = begin_as(alpha, false, &["sit", count, place]);
             await_word(&mut child);
             child
         })
         // The control socket is for root and a group: this crowd is of that group.
         .chain(std::iter::once_with(|| {
-            let mut child = begin_with_input(alpha, &["sit", "100", "/run/latido/latido.sock"], true);
+            let mut child = begin_as(alpha, true, &["sit", "100", "/run/latido/latido.sock"]);
             await_word(&mut child);
             child
         }))
@@ -258,11 +263,6 @@ fn idle_crowds() {
         drop(child.stdin.take());
         let _ = child.wait();
     }
-}
-
-fn begin_with_input(host: &Host, words: &[&str], in_group: bool) -> Child {
-    let program = std::env::current_exe().expect("this program").display().to_string();
-    as_nobody(host, in_group, &[&[program.as_str(), ROLE], words].concat())
 }
 
 /// What does something to a terminal, as bytes; the last two are C1 and a change of direction.
