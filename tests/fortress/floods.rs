@@ -46,7 +46,8 @@ fn plan() -> Plan {
 }
 
 fn on_a_line() -> Plan {
-    Plan { baud: 19_200, ..plan().over(&[Medium::Serial]) }
+    // No interface, hence no address.
+    Plan { baud: 19_200, ..plan().over(&[Medium::Serial]).resources("alpha ra\nbeta rc\n") }
 }
 
 /// Does it for a minute to a pair that is at rest, and looks at everything that must not change.
