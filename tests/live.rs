@@ -13,6 +13,8 @@ mod fields;
 mod health;
 #[path = "live/hostile.rs"]
 mod hostile;
+#[path = "live/keys.rs"]
+mod keys;
 #[path = "live/long.rs"]
 mod long;
 #[path = "live/mixed.rs"]
@@ -67,6 +69,8 @@ fn main() -> ExitCode {
         survive::MIXED_TOGETHER,
         survive::TESTS,
         survive::TOGETHER,
+        keys::TESTS,
+        keys::MIXED,
         refusals::TESTS,
         health::TESTS,
         records::TESTS,

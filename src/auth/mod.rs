@@ -43,6 +43,11 @@ impl Keyring {
         keys.contains_key(&signing).then_some(Keyring { keys, signing })
     }
 
+    /// The same keys, of which `signing` signs; `None` when it is not among them.
+    pub fn signing_with(&self, signing: KeyId) -> Option<Keyring> {
+        Keyring::new(self.keys.clone(), signing)
+    }
+
     /// The numbers of all keys, ascending.
     pub fn ids(&self) -> impl Iterator<Item = KeyId> {
         self.keys.keys().copied()

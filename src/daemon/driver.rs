@@ -398,7 +398,12 @@ impl Driver {
         let medium = self.links.id(link).clone();
         for result in self.intake.take(&medium, stream, self.links.bytes()) {
             match result {
-                Ok(message) => self.tell(Event::Message { medium: medium.clone(), at, message }),
+                Ok((message, key)) => {
+                    let status = message.kind() == Kind::Status;
+                    let from = message.get(field::SRC).filter(|_| status).map(str::to_owned);
+                    self.tell(Event::Message { medium: medium.clone(), at, message });
+                    from.into_iter().for_each(|node| self.choose_key(&node, key));
+                }
                 Err(reject) => self.on_reject(&medium, reject),
             }
         }

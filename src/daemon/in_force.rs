@@ -84,6 +84,12 @@ pub(super) fn read(paths: &Paths, options: &Options) -> Result<(Sources, Config)
     }
 }
 
+/// The keys that were in force when the daemon before died; `None` when that is not known.
+pub(super) fn keys(paths: &Paths) -> Option<SourceText> {
+    let file = read_files(paths)?.authkeys?;
+    Some(SourceText::new(file.name, file.text))
+}
+
 /// Whether the files say again what is in force, so that nothing has to be reread.
 pub(super) fn says_the_same(paths: &Paths, options: &Options) -> bool {
     let mut now = read_config::read_sources(paths, options);

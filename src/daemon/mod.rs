@@ -30,6 +30,7 @@ mod generation;
 mod guardian;
 mod in_force;
 pub(crate) mod journal;
+mod keys;
 pub(crate) mod layout;
 mod log_file;
 mod logging;

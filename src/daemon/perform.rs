@@ -59,7 +59,7 @@ impl Driver {
 
     fn send(&mut self, message: &Message) {
         log::trace!("send {message}");
-        let keys = &self.config.keyring;
+        let keys = self.intake.keyring();
         let form = Form::for_datagrams(self.config.netstring);
         let urgency = self.waiting.urgency(message);
         self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic), urgency);

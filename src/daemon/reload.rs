@@ -1,6 +1,6 @@
 //! SIGHUP: the configuration read again while the node runs (`config.md` 5, 7).
 
-use crate::cluster::{Event, NodeView, Status};
+use crate::cluster::Event;
 use crate::config::Config;
 
 use super::driver::Driver;
@@ -46,6 +46,7 @@ impl Driver {
                 }
                 self.company.try_refused(self.clock.mono());
                 self.wants.remove(Want::Files);
+                self.wants.remove(Want::Key);
                 let kept = in_force::keep(&self.options.paths, &sources);
                 self.complain(kept);
                 self.tell(Event::Reconfigure(Box::new(fresh)));
@@ -56,22 +57,6 @@ impl Driver {
 }
 
 impl Driver {
-    /// Why the other node, as we know it, would hear nothing of us any more, and take over what runs here.
-    fn deaf_to_it(&self, config: &Config) -> Option<String> {
-        let method = config.keyring.signing_method().filter(|method| method.is_latido_only())?;
-        let view = self.cluster.view(self.clock.mono());
-        let is_original = |node: &&NodeView| {
-            let is_there = matches!(node.status, Status::Up | Status::Active);
-            !node.is_me && !node.is_ping && is_there && !node.is_latido
-        };
-        let name = &view.nodes.iter().find(is_original)?.name;
-        Some(format!(
-            "authkeys: key {} uses {method}, which only Latido knows, and {name} runs heartbeat: it would believe nothing we \
-             say and take over. Sign with sha1 until {name} is a Latido too",
-            config.keyring.signing_id()
-        ))
-    }
-
     /// The phrases scripts wait for after a reload. The original goes by the times of the files, we by what they say.
     fn say_what_changed(&self, changed: Option<Changed>) {
         let Some(changed) = changed else { return self.log.info("Rereading authentication file.") };

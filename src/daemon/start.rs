@@ -129,6 +129,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
     let (mut sources, config) = read_config::load_with(&options.paths, &read);
     let mut problems = match config {
         Ok(config) => {
+            let config = with_keys_in_force(options, &mut sources, config, terms);
             terms.sources = Some(sources);
             return Ok(config);
         }
@@ -164,6 +165,26 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
             Err(problems)
         }
     }
+}
+
+/// The keys that count are those that were accepted: whoever signs otherwise than the other node expects is dead to it.
+/// A file that was changed and not reread, or refused, is not that.
+fn with_keys_in_force(options: &Options, sources: &mut Sources, config: Config, terms: &mut Terms) -> Config {
+    if !terms.resolute {
+        return config;
+    }
+    let Some(keys) = in_force::keys(&options.paths).filter(|keys| sources.authkeys.as_ref() != Some(keys)) else {
+        return config;
+    };
+    let now = sources.authkeys.replace(keys);
+    let Ok(then) = Config::assemble(sources, &read_config::few_facts(&options.paths)) else {
+        sources.authkeys = now;
+        return config;
+    };
+    let why = "authkeys was changed and not reread: going on with the keys as they were; have it reread (heartbeat -r)";
+    terms.untold.push(why.to_owned());
+    terms.wants.add(Want::Files, why);
+    Config { keyring: then.keyring, ..config }
 }
 
 /// From a configuration to the end of this life.

@@ -26,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(super) enum Want {
     /// The configuration files have errors: until they are reread, or say again what is in force.
     Files,
+    /// The other node does not know the method of the key that is to sign: until it does.
+    Key,
     /// The generation of this life is not on disk.
     Generation(Generation),
     /// `hb_uuid` can be neither read nor written; the next start tries again.
@@ -79,7 +81,7 @@ impl Wants {
             Want::Files | Want::Generation(_) | Want::PidFile | Want::Control | Want::Fifo | Want::Api | Want::Log => {
                 true
             }
-            Want::Uuid | Want::Directories => false,
+            Want::Key | Want::Uuid | Want::Directories => false,
         }
     }
 
@@ -154,7 +156,7 @@ impl Driver {
                 let log = self.log.clone();
                 self.get_from_disk(want, move || log.open_what_is_missing().is_empty())
             }
-            Want::Uuid | Want::Directories => false,
+            Want::Key | Want::Uuid | Want::Directories => false,
         }
     }
 

@@ -187,8 +187,14 @@ impl Plan {
     /// The same with the original heartbeat on one node.
     ///
     /// # Errors
-    /// When there is no such node, or no such program.
+    /// When there is no such node, no such program, or when it would not start with these keys.
     pub(super) fn with_original(mut self, name: &str) -> Result<Plan, String> {
+        if let Some((key, method)) = self.config.keyring.latido_only() {
+            return Err(format!(
+                "authkeys: key {key} uses {method}, which only Latido knows: the original does not start with it. Play with \
+                 keys of sha1"
+            ));
+        }
         original::check()?;
         let node = self.node(name).ok_or(format!("there is no node {name}: {}", self.nodes.join(", ")))?;
         self.original = Some(node);
@@ -462,6 +468,14 @@ mod tests {
         assert_eq!(plan.config.settings.deadtime.as_secs(), 2);
         assert_eq!(plan.serial, [("/dev/ttyS0".to_owned(), 9600)]);
         assert!(plan.files.notices[0].starts_with("played 4 times slower than written: keepalive 400 ms"));
+    }
+
+    #[test]
+    fn an_original_is_not_given_keys_that_only_latido_knows() {
+        let authkeys = "auth 1\n1 sha256 ASecretThatNobodyWouldGuess\n".to_owned();
+        let plan = Plan::new(Files { authkeys, ..Files::own() }, None, false).unwrap();
+        let why = plan.with_original("beta").unwrap_err();
+        assert!(why.contains("key 1 uses sha256, which only Latido knows"), "{why}");
     }
 
     #[test]

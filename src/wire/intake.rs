@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::auth::Keyring;
+use crate::auth::{KeyId, Keyring};
 use crate::names::MediumId;
 
 use super::classic::START;
 use super::frame::Framer;
 use super::message::Message;
 use super::reject::{Cause, Reject};
-use super::seal::open;
+use super::seal::open_signed;
 
 /// Where all bytes from outside enter: one framer for each serial line, the keys, and what was refused on each medium.
 #[derive(Debug)]
@@ -17,6 +17,9 @@ pub struct Intake {
     keyring: Keyring,
     media: BTreeMap<MediumId, Medium>,
 }
+
+/// A message that was rightly signed, and the number of the key it was signed with.
+pub(super) type Signed = (Message, KeyId);
 
 #[derive(Debug, Default)]
 struct Medium {
@@ -52,7 +55,7 @@ impl Intake {
     }
 
     /// Takes what one read of a medium gave: the crumbs of a `stream` (a serial line), or else one whole datagram.
-    pub fn take(&mut self, medium: &MediumId, stream: bool, bytes: &[u8]) -> Vec<Result<Message, Reject>> {
+    pub fn take(&mut self, medium: &MediumId, stream: bool, bytes: &[u8]) -> Vec<Result<Signed, Reject>> {
         let keyring = &self.keyring;
         let Medium { framer, counters } = match self.media.get_mut(medium) {
             Some(known) => known,
@@ -63,7 +66,7 @@ impl Intake {
             counters.noise = framer.noise();
             frames.into_iter().map(|frame| open_frame(&frame?, keyring)).collect()
         } else {
-            vec![open(bytes, keyring)]
+            vec![open_signed(bytes, keyring)]
         };
         results.iter().for_each(|result| counters.count(result.as_ref().err()));
         results
@@ -98,21 +101,25 @@ impl Counters {
 
 /// Opens what a serial line gave. When noise ate the newline before a `>>>`, the frame is a ruin with a whole message at
 /// its end: that one is tried before giving up.
-fn open_frame(frame: &[u8], keyring: &Keyring) -> Result<Message, Reject> {
-    open(frame, keyring).or_else(|reject| {
+fn open_frame(frame: &[u8], keyring: &Keyring) -> Result<Signed, Reject> {
+    open_signed(frame, keyring).or_else(|reject| {
         let inner = frame.windows(START.len()).rposition(|window| window == START).filter(|&at| at > 0);
-        inner.and_then(|at| open(frame.get(at..)?, keyring).ok()).ok_or(reject)
+        inner.and_then(|at| open_signed(frame.get(at..)?, keyring).ok()).ok_or(reject)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{KeyId, Method};
+    use crate::auth::Method;
     use crate::wire::{Form, Kind, seal};
 
+    fn one() -> KeyId {
+        KeyId::new(1).unwrap()
+    }
+
     fn ring(secret: &str) -> Keyring {
-        Keyring::single(KeyId::new(1).unwrap(), Method::Sha1, secret)
+        Keyring::single(one(), Method::Sha1, secret)
     }
 
     fn eth0() -> MediumId {
@@ -131,11 +138,11 @@ mod tests {
     fn a_datagram_is_a_message_and_a_stream_is_crumbs() {
         let mut intake = Intake::new(ring("s"));
         let bytes = seal(&status(), &ring("s"), Form::ClassicNul);
-        assert_eq!(intake.take(&eth0(), false, &bytes), [Ok(status())]);
+        assert_eq!(intake.take(&eth0(), false, &bytes), [Ok((status(), one()))]);
         let line = seal(&status(), &ring("s"), Form::Classic);
         let (head, tail) = line.split_at(50);
         assert_eq!(intake.take(&tty(), true, head), []);
-        assert_eq!(intake.take(&tty(), true, tail), [Ok(status())]);
+        assert_eq!(intake.take(&tty(), true, tail), [Ok((status(), one()))]);
     }
 
     #[test]
@@ -145,7 +152,7 @@ mod tests {
         let mut stream = line[..line.len() - 5].to_vec();
         stream.extend_from_slice(b"\x05x");
         stream.extend_from_slice(&line);
-        assert_eq!(intake.take(&tty(), true, &stream), [Ok(status())]);
+        assert_eq!(intake.take(&tty(), true, &stream), [Ok((status(), one()))]);
     }
 
     #[test]
@@ -169,7 +176,7 @@ mod tests {
         let bytes = seal(&status(), &ring("new"), Form::Netstring);
         assert!(intake.take(&eth0(), false, &bytes)[0].is_err());
         intake.set_keyring(ring("new"));
-        assert_eq!(intake.take(&eth0(), false, &bytes), [Ok(status())]);
+        assert_eq!(intake.take(&eth0(), false, &bytes), [Ok((status(), one()))]);
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl fmt::Display for Reject {
             Reject::Malformed(malformed) => return write!(f, "unreadable message: {malformed}"),
             Reject::NoSignature(claimed) => ("message without a signature".to_owned(), claimed),
             Reject::UnknownKey { key, claimed } => {
-                (format!("message signed with key {key}, which our authkeys does not define"), claimed)
+                (format!("message signed with key {key}, which our authkeys does not define: {SAME}"), claimed)
             }
             Reject::BadSignature { key, claimed } => (
                 format!("message with a wrong signature: authkeys differ in key {key}, or bytes were changed"),
@@ -176,15 +176,16 @@ impl fmt::Display for Reject {
     }
 }
 
+const SAME: &str = "copy authkeys from one node to the other (latido propagate) and reread it on both (kill -HUP)";
+
 /// What to do when the other node signs by another method.
 fn remedy(ours: Method) -> String {
-    let same = "copy authkeys from one node to the other (latido propagate) and reread it on both (kill -HUP)";
     if ours.is_latido_only() {
         format!(
-            "only Latido knows {ours}. If the other node is a Latido, {same}; if it is a heartbeat, sign with sha1 on both"
+            "only Latido knows {ours}. If the other node is a Latido, {SAME}; if it is a heartbeat, sign with sha1 on both"
         )
     } else {
-        same.to_owned()
+        SAME.to_owned()
     }
 }
 

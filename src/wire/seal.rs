@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::auth::{AuthError, Keyring, Signature};
+use crate::auth::{AuthError, KeyId, Keyring, Signature};
 use crate::names::NodeName;
 
 use super::field::{self, Kind};
@@ -59,6 +59,11 @@ pub fn seal_ping(host: &NodeName, status: &Message, info: &str, keyring: &Keyrin
 
 /// Checks one whole message in any of the forms either generation sends, then reads it. The `auth` field is left out.
 pub fn open(bytes: &[u8], keyring: &Keyring) -> Result<Message, Reject> {
+    open_signed(bytes, keyring).map(|(message, _)| message)
+}
+
+/// As [`open`], with the number of the key it was signed with.
+pub(super) fn open_signed(bytes: &[u8], keyring: &Keyring) -> Result<(Message, KeyId), Reject> {
     if bytes.len() >= MAX_MESSAGE {
         return Err(Reject::TooLong(bytes.len()));
     }
@@ -72,7 +77,7 @@ pub fn open(bytes: &[u8], keyring: &Keyring) -> Result<Message, Reject> {
             Reject::OtherMethod { key, theirs, ours, claimed: claimed_source(bytes) }
         }
     })?;
-    Ok(compress::unpack(sealed.decode()?)?)
+    Ok((compress::unpack(sealed.decode()?)?, signature.key()))
 }
 
 fn seal_classic(message: &Message, keyring: &Keyring) -> Vec<u8> {

@@ -11,8 +11,8 @@ use super::support::{Node, heartbeat};
 fn a_good_node_has_nothing_but_its_daemon_missing() {
     let found = Node::new().examine(&["--run-scripts"]);
     let trouble: Vec<String> = found.trouble();
-    // One path, no daemon, nobody heard: what a node in a temporary directory cannot have.
-    assert_eq!(trouble.len(), 3, "{trouble:#?}");
+    // One path, a port of nobody's, no daemon, nobody heard: what a node in a temporary directory cannot have.
+    assert_eq!(trouble.len(), 4, "{trouble:#?}");
     for (level, check, part) in [
         ("pass", "name", "this is alpha"),
         ("pass", "authkeys", "key 1 (sha1)"),
@@ -20,6 +20,7 @@ fn a_good_node_has_nothing_but_its_daemon_missing() {
         ("pass", "lsb", "web: stopped says so"),
         ("pass", "boot", "nothing"),
         ("warn", "daemon", "does not run here"),
+        ("warn", "files", "any user of this machine may take it"),
         ("warn", "link", "nothing heard"),
     ] {
         found.assert(level, check, part);
@@ -59,6 +60,7 @@ fn a_secret_that_can_be_guessed_is_found_and_never_shown() {
     for (keys, level, part) in [
         ("auth 1\n1 sha1 k9fQz\n", "fail", "can be guessed"),
         ("auth 1\n1 sha1 k9fQzP4x\n", "warn", "is short"),
+        ("auth 1\n1 sha256 k9fQzP4x\n", "warn", "is short"),
         ("auth 1\n1 sha1 secret\n", "warn", "well-known"),
         ("auth 1\n1 crc\n", "warn", "crc"),
     ] {
@@ -66,6 +68,8 @@ fn a_secret_that_can_be_guessed_is_found_and_never_shown() {
         let found = node.examine(&[]);
         found.assert(level, "authkeys", part);
         assert!(!found.mentions("k9fQz"));
+        // A remedy that would make it weaker is none.
+        assert_eq!(found.mentions("keygen --yes --strong"), keys.contains("sha256"));
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) const TESTS: &[Test] = tests!(
         killed_while_authkeys_is_open_to_others,
         killed_while_authkeys_cannot_be_read,
         killed_while_authkeys_has_a_wrong_line,
+        killed_while_authkeys_holds_another_key_that_was_not_reread,
         killed_while_haresources_has_an_error,
         killed_while_an_interface_is_away,
         killed_while_a_serial_line_is_locked_by_another,
@@ -171,6 +172,15 @@ fn killed_while_ha_cf_names_a_third_node_that_was_not_reread() {
 
 fn killed_while_authkeys_has_a_wrong_line() {
     survives_a_wrong_file("authkeys", "2 rot13 secret-word\n", "! authkeys:");
+}
+
+/// It is the key the other node will have, too, but not yet.
+fn killed_while_authkeys_holds_another_key_that_was_not_reread() {
+    let pair = pair();
+    let right = fs::read_to_string(file(pair.host("alpha"), "authkeys")).expect("a file of our own");
+    let write = |host: &Host, text: &str| fs::write(file(host, "authkeys"), text).expect("a file of our own");
+    let cause = |host: &Host| write(host, "auth 1\n1 sha1 TheKeyOfTomorrow\n");
+    survived(&pair, cause, "! authkeys was changed and not reread", |host| write(host, &right));
 }
 
 fn killed_while_haresources_has_an_error() {

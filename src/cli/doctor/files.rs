@@ -1,5 +1,6 @@
 //! The configuration as `latido check` sees it, the name of this node, and the keys.
 
+use crate::auth::Method;
 use crate::config::{Config, Sources};
 use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::Problem;
@@ -90,8 +91,9 @@ fn keys(sources: &Sources, config: Option<&Config>, paths: &Paths, findings: &mu
         return;
     };
     let id = keyring.signing_id();
+    let strong = if keyring.signing_method().is_some_and(Method::is_latido_only) { " --strong" } else { "" };
     let remedy = format!(
-        "latido keygen --yes -d {}, then latido propagate, with both daemons stopped meanwhile",
+        "latido keygen --yes{strong} -d {}, then latido propagate, with both daemons stopped meanwhile",
         paths.ha_dir.display()
     );
     match keyring.signing_strength() {

@@ -102,7 +102,7 @@ async fn listen_on(
             let LinkEvent::Bytes { stream, .. } = event else { continue };
             for result in intake.take(&medium, stream, links.bytes()) {
                 match result {
-                    Ok(message) => {
+                    Ok((message, _)) => {
                         let node = message.get(field::SRC).unwrap_or_default().to_lowercase();
                         if node != me.as_str() {
                             let stamp = message.hex(field::TS).map(u64::cast_signed);

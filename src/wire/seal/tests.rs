@@ -73,7 +73,8 @@ fn refusals_say_what_an_operator_can_act_on() {
     let stranger = Keyring::single(KeyId::new(7).unwrap(), Method::Md5, "s");
     assert_eq!(
         open(&seal(&status(), &stranger, Form::Netstring), &ring("s")).unwrap_err().to_string(),
-        "message signed with key 7, which our authkeys does not define (it says it is from alpha)"
+        "message signed with key 7, which our authkeys does not define: copy authkeys from one node to the other (latido \
+         propagate) and reread it on both (kill -HUP) (it says it is from alpha)"
     );
     let unsigned = open(b">>>\nt=status\nsrc=\x1b[2Jalpha\n<<<\n\0", &ring("s"));
     assert_eq!(unsigned.unwrap_err(), Reject::NoSignature(None));

@@ -26,6 +26,7 @@ pub(crate) enum Method {
     Sha1,
     Md5,
     Crc,
+    Sha256,
 }
 
 /// `auto_failback`
@@ -152,6 +153,7 @@ impl Plan {
             Method::Sha1 => "auth 1\n1 sha1 SuperSecret\n",
             Method::Md5 => "auth 2\n2 md5 AnotherSecret\n",
             Method::Crc => "auth 3\n3 crc\n",
+            Method::Sha256 => "auth 4\n4 sha256 ASecretThatIsAsLongAsNobodyWouldEverGuess\n",
         }
     }
 }
