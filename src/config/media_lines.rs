@@ -10,7 +10,7 @@ use super::facts::{Interface, PathKind};
 use super::ha_cf::{Given, Reader};
 use super::line::{Line, Word};
 use super::media::MediumSpec;
-use super::value;
+use super::{scalar, value};
 
 /// Media the original can hold.
 const MOST_MEDIA: usize = 64;
@@ -223,6 +223,9 @@ fn multicast<'w, 'a>(
     }
     if hops_value == Some(0) {
         reader.push(reader.warning(hops, format!("{hops_name} 0: packets never leave this host")).remedy("write 1"));
+    }
+    if let Ok(number) = port_value {
+        scalar::warn_of_anybodys_port(reader, port, number);
     }
     let refused = !problems.is_empty();
     problems.into_iter().for_each(|problem| reader.push(problem));

@@ -198,6 +198,15 @@ pub(super) fn baud(reader: &mut Reader<'_>, directive: &'static Directive, word:
     reader.cf.baud = baud;
 }
 
+/// A port that needs no root to be opened.
+pub(super) fn warn_of_anybodys_port(reader: &mut Reader<'_>, word: &Word<'_>, port: u16) {
+    if port >= 1024 {
+        let what = format!("UDP port {port}: when the daemon is not there, any user of this machine may take it");
+        let problem = reader.warning(word, what).remedy("choose one below 1024, the same on both nodes");
+        reader.push(problem);
+    }
+}
+
 pub(super) fn udpport(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
     let port = match value::port(word.text) {
         Ok(port) => port,
@@ -219,6 +228,7 @@ pub(super) fn udpport(reader: &mut Reader<'_>, directive: &'static Directive, wo
         let problem = reader.warning(word, format!("UDP port {port} belongs to the service \"{service}\""));
         reader.push(problem.original(format!("heartbeat: udp port {port} reserved for service \"{service}\".")));
     }
+    warn_of_anybodys_port(reader, word, port);
     reader.record(directive.name, word);
     reader.cf.udpport = port;
 }

@@ -19,6 +19,7 @@ mod memory;
 mod out_queue;
 mod ping;
 mod plan;
+mod port_holders;
 mod serial;
 mod udp;
 mod watch;

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::sys;
 use crate::time::Mono;
 
-use super::datagram::{Datagram, Inbox};
+use super::datagram::{Datagram, Envelope, Inbox};
 
 const HEADER: usize = 8;
 
@@ -142,13 +142,13 @@ impl Ping {
 fn open_v4(clock: &Clock) -> io::Result<Inbox> {
     let socket = Socket::new(Domain::IPV4, Type::RAW.nonblocking().cloexec(), Some(Protocol::ICMPV4))?;
     sys::accept_only_icmp(socket.as_fd(), Types::V4.reply)?;
-    Inbox::new(socket, clock)
+    Inbox::new(socket, Envelope::None, clock)
 }
 
 fn open_v6(clock: &Clock) -> io::Result<Inbox> {
     let socket = Socket::new(Domain::IPV6, Type::RAW.nonblocking().cloexec(), Some(Protocol::ICMPV6))?;
     sys::accept_only_icmp6(socket.as_fd(), Types::V6.reply)?;
-    Inbox::new(socket, clock)
+    Inbox::new(socket, Envelope::None, clock)
 }
 
 /// The ICMP types of an echo.

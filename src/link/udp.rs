@@ -15,9 +15,9 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, S
 use crate::clock::Clock;
 use crate::sys;
 
-use super::datagram::{Datagram, Inbox};
+use super::datagram::{Datagram, Envelope, Inbox};
 use super::interface::{self, Interface};
-use super::{Ground, Urgency};
+use super::{Ground, Urgency, port_holders};
 
 /// Type of service `IPTOS_LOWDELAY`, which the original asks for on `ucast`.
 const LOW_DELAY: u32 = 0x10;
@@ -68,7 +68,14 @@ impl UdpPlan {
         let (outbox, to) = self.sender(&seen)?;
         // Without CAP_NET_ADMIN what the kernel gives everybody has to do.
         let _ = setsockopt(&outbox, SndBufForce, &SEND_BUFFER);
-        let inbox = Inbox::new(self.listener(&seen)?, clock)?;
+        let inbox = match self.listener(&seen, Type::DGRAM) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !port_holders::is_roots(self.port) => {
+                log::warn!("UDP port {} is held by another user of this machine: listening past him", self.port);
+                let envelope = Envelope::Udp { port: self.port, ip: self.domain() == Domain::IPV4 };
+                Inbox::new(self.listener(&seen, Type::RAW)?, envelope, clock)?
+            }
+            socket => Inbox::new(socket?, Envelope::None, clock)?,
+        };
         Ok(Udp { inbox, outbox, has_bulk: false, to: to.into(), plan: self.clone(), seen })
     }
 
@@ -89,7 +96,7 @@ impl UdpPlan {
     }
 
     fn sender(&self, on: &Interface) -> io::Result<(Socket, SocketAddr)> {
-        let socket = udp(self.domain())?;
+        let socket = open(self.domain(), Type::DGRAM)?;
         // Nobody reads this socket: what is sent to it must not take memory.
         socket.set_recv_buffer_size(0)?;
         // A heartbeat overtakes what the disks copy to each other over the same interface.
@@ -130,19 +137,25 @@ impl UdpPlan {
         Ok((socket, to))
     }
 
-    fn listener(&self, on: &Interface) -> io::Result<Socket> {
-        let socket = udp(self.domain())?;
-        socket.set_reuse_address(true)?;
+    /// An ordinary socket for the port; or a raw one, which hears what comes for it whoever holds it.
+    fn listener(&self, on: &Interface, kind: Type) -> io::Result<Socket> {
+        let socket = open(self.domain(), kind)?;
+        if kind == Type::RAW {
+            take_one_port(&socket, self.domain(), self.port, matches!(self.peer, Peer::Broadcast))?;
+        } else {
+            share_with_our_own(&socket)?;
+        }
         let (any4, any6) = (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
         let bind_to = match &self.peer {
             Peer::Broadcast => {
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 // A kernel without it only costs us the reading of our own voice.
-                let _ = deafen_to_ourselves(&socket);
+                if kind == Type::DGRAM {
+                    let _ = deafen_to_ourselves(&socket);
+                }
                 SocketAddr::V4(SocketAddrV4::new(any4, self.port))
             }
             Peer::Unicast(_) => {
-                socket.set_reuse_port(true)?;
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 SocketAddr::V4(SocketAddrV4::new(any4, self.port))
             }
@@ -154,7 +167,6 @@ impl UdpPlan {
                 SocketAddr::V4(SocketAddrV4::new(*group, self.port))
             }
             Peer::Unicast6(_) => {
-                socket.set_reuse_port(true)?;
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 SocketAddr::V6(SocketAddrV6::new(any6, self.port, 0, 0))
             }
@@ -165,6 +177,7 @@ impl UdpPlan {
                 SocketAddr::V6(SocketAddrV6::new(*group, self.port, 0, on.index))
             }
         };
+        // To a raw socket a port means nothing.
         socket.bind(&bind_to.into())?;
         Ok(socket)
     }
@@ -174,6 +187,16 @@ impl UdpPlan {
             Peer::Broadcast | Peer::Multicast { .. } | Peer::Unicast(_) => Domain::IPV4,
             Peer::Multicast6 { .. } | Peer::Unicast6(_) => Domain::IPV6,
         }
+    }
+}
+
+/// Several media may listen on one port of one interface, but nobody else: with `SO_REUSEADDR`, which the original sets,
+/// any user could open a port above 1023 a second time, and have what is meant for us.
+fn share_with_our_own(socket: &Socket) -> io::Result<()> {
+    match socket.set_reuse_port(true) {
+        // Before Linux 3.9.
+        Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => socket.set_reuse_address(true),
+        set => set,
     }
 }
 
@@ -222,8 +245,8 @@ impl Udp {
     }
 }
 
-fn udp(domain: Domain) -> io::Result<Socket> {
-    let socket = Socket::new(domain, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::UDP))?;
+fn open(domain: Domain, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(domain, kind.nonblocking().cloexec(), Some(Protocol::UDP))?;
     if domain == Domain::IPV6 {
         socket.set_only_v6(true)?;
     }
@@ -239,15 +262,36 @@ fn scope(to: Ipv6Addr, on: &Interface) -> u32 {
     if to.is_unicast_link_local() { on.index } else { 0 }
 }
 
+// linux/filter.h: the ancillary word at SKF_AD_OFF + SKF_AD_PKTTYPE; linux/if_packet.h: PACKET_LOOPBACK.
+const PACKET_TYPE: u32 = (-0x1000_i32 + 4).cast_unsigned();
+const LOOPED_BACK: u32 = 5;
+const LOAD_WORD: u16 = 0x20;
+const LOAD_HALF: u16 = 0x28;
+const LOAD_HALF_BEHIND_X: u16 = 0x48;
+const X_IS: u16 = 0x01;
+const X_IS_IP_HEADER_LENGTH: u16 = 0xb1;
+const JUMP_IF_EQUAL: u16 = 0x15;
+const RETURN: u16 = 0x06;
+
+/// Has a raw socket for UDP give no more than what comes for one port.
+fn take_one_port(socket: &Socket, domain: Domain, port: u16, is_deaf_to_ourselves: bool) -> io::Result<()> {
+    // Over IPv6 the kernel leaves the IP header out.
+    let (x, load) =
+        if domain == Domain::IPV4 { (X_IS_IP_HEADER_LENGTH, LOAD_HALF_BEHIND_X) } else { (X_IS, LOAD_HALF) };
+    socket.attach_filter(&[
+        SockFilter::new(LOAD_WORD, 0, 0, PACKET_TYPE),
+        SockFilter::new(JUMP_IF_EQUAL, if is_deaf_to_ourselves { 3 } else { 0 }, 0, LOOPED_BACK),
+        SockFilter::new(x, 0, 0, 0),
+        SockFilter::new(load, 0, 0, 2),
+        SockFilter::new(JUMP_IF_EQUAL, 1, 0, port.into()),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
 /// Refuses the copies of our own broadcasts that the kernel hands back to every listener of this machine: each would
 /// wake us for nothing. Somebody else's message is never one, whatever address it claims to come from.
 fn deafen_to_ourselves(socket: &Socket) -> io::Result<()> {
-    // linux/filter.h: the ancillary word at SKF_AD_OFF + SKF_AD_PKTTYPE; linux/if_packet.h: PACKET_LOOPBACK.
-    const PACKET_TYPE: u32 = (-0x1000_i32 + 4).cast_unsigned();
-    const LOOPED_BACK: u32 = 5;
-    const LOAD_WORD: u16 = 0x20;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
     socket.attach_filter(&[
         SockFilter::new(LOAD_WORD, 0, 0, PACKET_TYPE),
         SockFilter::new(JUMP_IF_EQUAL, 0, 1, LOOPED_BACK),

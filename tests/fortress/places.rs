@@ -8,10 +8,12 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
+use super::clients;
 use super::runner::{Pace, Test};
 use super::support::Kind::Latido;
 use super::support::clock::wait_until;
 use super::support::host::Host;
+use super::support::pair::NAMES;
 use super::support::{Medium, Pair, Plan, shell};
 use crate::tests;
 
@@ -25,6 +27,7 @@ pub(crate) const TESTS: &[Test] = tests!(
         a_line_that_a_program_of_root_holds_keeps_no_other_medium_from_working,
         links_of_hacluster_in_run_heartbeat_are_neither_followed_nor_in_the_way,
         a_name_that_hacluster_swaps_all_the_time_gives_him_nothing_of_roots,
+        a_port_that_needs_no_root_cannot_be_opened_a_second_time_by_a_user,
         the_daemon_makes_what_the_table_of_files_says_and_nothing_else,
     ]
 );
@@ -47,6 +50,56 @@ fn plan(media: &[Medium]) -> Plan {
 fn status(host: &Host) -> String {
     let output = host.run(&format!("{} status", host.program("latido")));
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// With `SO_REUSEADDR` on both, whoever comes last would get what is sent to us.
+fn a_port_that_needs_no_root_cannot_be_opened_a_second_time_by_a_user() {
+    let media = [Medium::Ucast(0), Medium::Bcast(1), Medium::Mcast(1)];
+    let pair = Pair::new(&plan(&media));
+    for name in NAMES {
+        let path = pair.host(name).dir.join("ha.d/ha.cf");
+        let text = fs::read_to_string(&path).expect("ha.cf").replace(" 694 ", " 1694 ");
+        fs::write(&path, format!("udpport 1694\n{text}")).expect("ha.cf");
+    }
+    pair.start_both();
+    pair.both_active(60.0);
+    let script = "import socket
+for device, place in ((0, ''), (b'eth0', ''), (b'eth0', '10.21.0.1'), (b'eth1', ''), (b'eth1', '10.22.0.255'), (b'eth1', '239.0.0.43')):
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, option, 1)
+        if device: s.setsockopt(socket.SOL_SOCKET, 25, device)
+        try:
+            s.bind((place, 1694))
+            print('opened', device, place, option)
+        except OSError as error: pass";
+    let alpha = pair.host("alpha");
+    let said = must(alpha, &format!("{NOBODY} python3 -c \"{}\"", script.replace('"', "'")));
+    assert_eq!(said, "");
+    // Whoever has it first keeps us from nothing: what comes for the port is heard past him.
+    let alpha_log = alpha.log().len();
+    must(alpha, &format!("{} -k", alpha.program("heartbeat")));
+    let hold = "import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 1694)); print('held', flush=True); time.sleep(300)";
+    let mut holder = clients::as_nobody(alpha, false, &["python3", "-c", hold]);
+    clients::await_word(&mut holder);
+    alpha.start();
+    pair.both_active(60.0);
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 60.0);
+    let log = alpha.log().split_off(alpha_log);
+    assert!(log.contains("UDP port 1694 is held by another user of this machine: listening past him"), "{log}");
+    let core = alpha.core().expect("a core");
+    Host::send(&[core], Signal::SIGKILL);
+    wait_until("another core", 20.0, || alpha.core().is_some_and(|next| next != core));
+    pair.both_active(60.0);
+    pair.nothing_moves_for(12.0);
+    for (n, link) in
+        status(alpha).lines().filter(|line| line.starts_with("eth") || line.starts_with("mcast")).enumerate()
+    {
+        assert!(link.contains(" up "), "{n}: {link}");
+    }
+    holder.kill().and_then(|()| holder.wait()).expect("our child");
+    pair.assert_never_double();
 }
 
 /// Waits until the lock of a node's line is its own.
