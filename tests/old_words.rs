@@ -190,6 +190,35 @@ fn recorded_words_that_come_again_and_again_keep_no_dead_node_alive() {
     assert!(core.times("send status") < 400, "it was not answered each time");
 }
 
+/// Deadtime is 5 s; a second between each two words when they were said.
+#[test]
+fn a_record_played_more_slowly_than_it_was_made_keeps_nobody_alive() {
+    for (pause, skip) in [(4000, 1), (2000, 1), (4900, 3), (1900, 1)] {
+        let mut core = reborn(500, 70, None);
+        core.pass(3000);
+        beat(&mut core, "1f5", 5);
+        // A second ago.
+        let died = core.ms - 1000;
+        let mut record = (1..400).step_by(skip).map(|n| {
+            let word = core.word(&format!("{BEAT} hg=2a seq={n:x}"));
+            word.with(field::TS, format!("{:x}", now(0).wall.0 - 9000 + n))
+        });
+        let mut heard = Vec::new();
+        heard.extend(record.by_ref());
+        for word in heard {
+            core.receive("eth0", word);
+            core.pass(pause);
+            if status_of(&core, "beta") == Status::Dead {
+                break;
+            }
+            let troubles = core.cluster.view(now(core.ms).mono).doubted;
+            assert_eq!(troubles.is_some(), core.ms - died >= 5000, "{pause} {}: {troubles:?}", core.ms - died);
+        }
+        assert_eq!(status_of(&core, "beta"), Status::Dead, "{pause}: {:#?}", core.done);
+        assert!(core.ms - died < 22_000, "{pause}: after {} ms", core.ms - died);
+    }
+}
+
 #[test]
 fn after_our_restart_what_is_older_by_its_clock_is_no_news() {
     for text in [BEAT, "status st=up dt=1388 protocol=1", "shutdone"] {

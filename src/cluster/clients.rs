@@ -210,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_says_without_a_type_goes_nowhere() {
+        let mut cluster = cluster();
+        for message in [Message::empty().with("to_id", "ipfail"), Message::empty().with("t", "")] {
+            let actions = cluster.handle(now(10), Event::Local(message));
+            assert!(!actions.iter().any(|action| matches!(action, Action::Send(_) | Action::Deliver { .. })));
+        }
+    }
+
+    #[test]
     fn a_peer_that_stops_acknowledging_pauses_our_clients_and_resumes_them() {
         let mut cluster = cluster();
         heard(&mut cluster, 10, status(1, "active"));

@@ -60,6 +60,7 @@ pub use mirror::Mirror;
 pub use report::{Level, LogLine, Outside, Program, Report};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
+pub(crate) use standby::WHY;
 pub use view::{GroupState, GroupView, LinkView, NodeView, View};
 
 use adopt::{Cleaning, IdleCheck};

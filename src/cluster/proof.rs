@@ -1,7 +1,8 @@
 //! Who counts his lives from a lower number than before (a lost `hb_generation`, a rolled-back image) says nothing but what
 //! an old message could say. He is asked to prove that he lives: a number we chose comes back in his next status
 //! (`protocol.md`, heartbeats). Until then nothing he says is obeyed; but somebody who has the key speaks in his name, so his silence
-//! is not judged either, as long as he says what was not said before: what comes a second time was recorded.
+//! is not judged either, as long as he says what was not said before, and as fast as it was said: what comes a second time, or
+//! more slowly than by its own clock, was recorded.
 //!
 //! An original cannot say a number, but it acknowledges ours (`wire.md` 4.4): we go on counting from a number nobody could know, and
 //! who acknowledges what is above it lives. The same is asked of whoever is not heard, or not any more, and says something that is
@@ -31,6 +32,8 @@ const GENERATION_JUMP: u64 = 1 << 28;
 /// Our numbers jump by more than anybody asks for again (`wire.md` 4.3), and by so many more that nobody guesses how many.
 const LEAST_JUMP: u64 = 1000;
 const JUMPS: u64 = 1 << 28;
+/// What is doubted keeps nobody alive for longer than it took to be said, and so many seconds.
+const BEHIND: u64 = 3;
 /// An original acknowledges one number in ten.
 const UNTIL_ACK: usize = 10;
 
@@ -54,6 +57,8 @@ pub(super) struct Proof {
     highest: Generation,
     /// The newest word that was doubted, and when the last such was heard.
     doubted: Option<(Generation, Sequence, Mono)>,
+    /// Of what was doubted, the word that was furthest ahead: when it was heard, and when it was said by its own clock.
+    pace: Option<(Mono, u64)>,
     /// Our numbers above this one nobody knew before they were said.
     jumped: Option<Sequence>,
     /// In this generation an original has acknowledged one of those.
@@ -81,7 +86,7 @@ impl Proof {
     /// Nothing is asked any more.
     fn end(&mut self) {
         self.wanted = None;
-        (self.jumped, self.acknowledged, self.doubted) = (None, None, None);
+        (self.jumped, self.acknowledged, self.doubted, self.pace) = (None, None, None, None);
     }
 
     /// Whether it can have counted so far: its count goes on from the highest known, or from the time.
@@ -102,6 +107,21 @@ impl Proof {
     /// Whether the present life had come so far before it was asked: its answer has a higher number.
     pub(super) fn is_before_question(self, sequence: Sequence) -> bool {
         sequence <= self.newest_then
+    }
+
+    /// Whether words come as fast as they were said, by the clock of whoever said them. Whoever plays a record more slowly
+    /// than it was made falls behind, and does not catch up by leaving some out.
+    fn keeps_pace(&mut self, at: Mono, message: &Message) -> bool {
+        let Some(said) = message.hex(field::TS) else { return false };
+        let Some((then, first)) = self.pace else {
+            self.pace = Some((at, said));
+            return true;
+        };
+        let (took, lasted) = (at.since(then).as_secs(), said.saturating_sub(first));
+        if lasted > took {
+            self.pace = Some((at, said));
+        }
+        said >= first && took <= lasted.saturating_add(BEHIND)
     }
 
     /// It is heard in this generation.
@@ -163,16 +183,18 @@ impl Cluster {
         let now = self.now.mono;
         let node = &mut self.nodes[index];
         let is_news = node.proof.doubted.is_none_or(|(generation, sequence, _)| life > (generation, sequence));
-        if is_news && node.status != Status::Dead {
+        let is_live = is_news && node.proof.keeps_pace(now, message);
+        let is_silent = node.last_heard.is_some_and(|heard| at.since(heard) >= node.dead_after);
+        if is_live && node.status != Status::Dead {
             // Not heard yet it asks for no patience; that of a first start is not meant for it.
             let patience = if node.heard { node.dead_after } else { self.settings.deadtime };
             self.timers.postpone(&Timer::Dead(node.name.clone()), at + patience);
         }
         if is_news {
             node.proof.doubted = Some((life.0, life.1, now));
-            let (name, known, is_alive) = (node.name.clone(), node.proof.highest, node.is_alive());
+            let (name, known, is_heard) = (node.name.clone(), node.proof.highest, node.is_alive() && !is_silent);
             self.changed();
-            if !is_alive {
+            if !is_heard {
                 let report = Report::MayBeOld { node: name.clone(), generation: life.0, known };
                 self.report_once(format!("old {name} {}", life.0.0), report);
             }
@@ -248,7 +270,8 @@ impl Cluster {
     pub(super) fn doubted(&self) -> Option<String> {
         let node = self.peer_node()?;
         let (generation, _, at) = node.proof.doubted?;
-        if node.is_alive() || self.now.mono.since(at) >= node.dead_after.max(self.settings.deadtime) {
+        let is_heard = node.last_heard.is_none_or(|heard| self.now.mono.since(heard) < node.dead_after);
+        if node.is_alive() && is_heard || self.now.mono.since(at) >= node.dead_after.max(self.settings.deadtime) {
             return None;
         }
         Some(Report::MayBeOld { node: node.name.clone(), generation, known: node.proof.highest }.to_string())

@@ -22,7 +22,7 @@ use super::timer::Timer;
 use super::{Cluster, GroupState, Report, Set};
 
 pub(super) use asked::ClientWait;
-pub(super) use reasons::WHY;
+pub(crate) use reasons::WHY;
 
 /// The original cancels its request when nobody answers for so long; so do we.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);

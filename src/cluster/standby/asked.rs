@@ -227,11 +227,16 @@ impl Cluster {
 
     /// Something somebody on this machine wrote into the FIFO.
     pub(in crate::cluster) fn on_local(&mut self, message: Message) {
-        if self.on_helper(&message) {
+        // What has no type is no message, and nobody could read it.
+        let has_type = message.get(field::T).is_some_and(|kind| !kind.is_empty());
+        if !has_type || self.on_helper(&message) {
             return;
         }
         match message.kind() {
-            Kind::AskResources => self.on_local_ask(&message, self.asked_here("a program (hb_standby)")),
+            Kind::AskResources => {
+                let why = message.get(WHY).map_or_else(|| self.asked_here("a program (hb_standby)"), str::to_owned);
+                self.on_local_ask(&message, why);
+            }
             Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
                 // An original does not know "failback" here and would move everything (12.2 k).
                 Some(set) => {

@@ -7,7 +7,7 @@ use crate::wire::Message;
 use super::super::{Cluster, GroupState, Report, Set};
 
 /// In an offer, a wish and a claim with failed groups: why, for people.
-pub(in crate::cluster) const WHY: &str = "why";
+pub(crate) const WHY: &str = "why";
 /// Between the reasons of two groups.
 const BETWEEN: &str = "; ";
 /// Whoever reads it is in a hurry, and a serial line is slow.
