@@ -419,6 +419,16 @@ impl Clients {
             let text = format!("client {name} may not send a message of type \"{kind}\"");
             return vec![log(Level::Warn, "forbidden message", text)];
         }
+        let caller = self.list.get(&id).map(|client| client.caller);
+        let is_order = matches!(kind, Kind::AskResources | Kind::HbTakeover);
+        if is_order && !caller.is_some_and(|caller| self.rules.let_order(name, caller)) {
+            let uid = caller.map_or_else(String::new, |caller| format!(" (user {})", caller.uid));
+            let text = format!(
+                "client {name}{uid} may not move resources: that is for root, and for users that apiauth of ha.cf lets in as \
+                 {name} by uid="
+            );
+            return vec![log(Level::Warn, "forbidden order", text)];
+        }
         if length > LONGEST_MESSAGE {
             let text =
                 format!("client {name} sends a message of {length} bytes: more than {LONGEST_MESSAGE} do not fit");
@@ -429,7 +439,8 @@ impl Clients {
         message.set(field::CLIENT_GEN, signed.generation.to_string());
         message.remove(wire::DEST_UUID);
         message.remove(wire::AUTH);
-        vec![Effect::Send { message, by: Some(signed.name.clone()) }]
+        let user = caller.map_or_else(String::new, |caller| format!(" (user {})", caller.uid));
+        vec![Effect::Send { message, by: Some(format!("{name}{user}")) }]
     }
 }
 

@@ -72,13 +72,21 @@ impl Rules {
     /// # Errors
     /// The original's words for why not.
     pub fn admit(&self, name: Option<&str>, caller: Caller) -> Result<(), &'static str> {
-        let rule = match name {
-            None => self.of.get(ANYBODY),
-            Some(name) => self.of.get(name).or_else(|| self.of.get(OTHERS)),
-        };
-        let rule = rule.ok_or("no default client auth")?;
+        let rule = self.rule(name).ok_or("no default client auth")?;
         let welcome = rule.uids.contains(&caller.uid) || rule.gids.contains(&caller.gid);
         welcome.then_some(()).ok_or("client failed authorization")
+    }
+
+    /// Whether what this client asks for may move resources: whoever is let in for his group alone may look and talk.
+    pub fn let_order(&self, name: &str, caller: Caller) -> bool {
+        caller.uid == 0 || self.rule(Some(name)).is_some_and(|rule| rule.uids.contains(&caller.uid))
+    }
+
+    fn rule(&self, name: Option<&str>) -> Option<&Rule> {
+        match name {
+            None => self.of.get(ANYBODY),
+            Some(name) => self.of.get(name).or_else(|| self.of.get(OTHERS)),
+        }
     }
 }
 
@@ -111,6 +119,22 @@ mod tests {
         assert_eq!(rules.admit(Some("ping"), caller(0, 0)), refused);
         assert_eq!(rules.admit(Some("ping"), caller(0, HACLIENT)), Ok(()));
         assert_eq!(rules.admit(Some("dopd"), caller(0, 0)), Err("no default client auth"));
+    }
+
+    #[test]
+    fn who_is_let_in_for_his_group_moves_nothing() {
+        let given = ApiRule { client: "panel".into(), uids: vec!["1001".into()], gids: vec!["haclient".into()] };
+        let rules = rules(&[given]);
+        for (name, caller, may) in [
+            ("ipfail", caller(HACLUSTER, 1), true),
+            ("ping", caller(1000, HACLIENT), false),
+            ("ping", caller(0, HACLIENT), true),
+            ("panel", caller(1001, 1), true),
+            ("panel", caller(1000, HACLIENT), false),
+            ("nobody-knows", caller(1000, HACLIENT), false),
+        ] {
+            assert_eq!(rules.let_order(name, caller), may, "{name} {caller:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use nix::unistd::{Group, User};
 
 use crate::api::body::{Spelling, encode};
 use crate::api::{Clients, Effect, Picture, Rules, Why, field};
-use crate::cluster::{Class, Event, Level};
+use crate::cluster::{Class, Event, Level, WHY};
 use crate::config::ApiRule;
 use crate::names::ClientId;
 use crate::wire::{Kind, Message, field as wire};
@@ -187,14 +187,20 @@ impl Driver {
         }
     }
 
-    fn send_for_client(&mut self, message: Message, by: Option<String>) {
+    fn send_for_client(&mut self, mut message: Message, by: Option<String>) {
         let whose = by.as_ref().map_or_else(|| "a client".to_owned(), |name| format!("client {name}"));
         if !self.may_be_said(&message, &whose) {
             return;
         }
         if let Some(name) = by.filter(|_| matches!(message.kind(), Kind::AskResources | Kind::HbTakeover)) {
+            if !self.waiting.take_order(self.clock.mono()) {
+                let text = format!("client {name} wants resources moved more often than six times a minute: not done");
+                return self.log_noise("client", "orders", Level::Warn, text);
+            }
             let words: String = message.to_string().chars().take(120).collect();
             self.keep_request(&format!("client {name}"), &words);
+            // It says what it wants; who wants it we say.
+            message.set(WHY, format!("asked for on {} by client {name}", self.config.settings.me));
         }
         self.soon.push_back(Event::Local(message));
     }

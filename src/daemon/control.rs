@@ -22,6 +22,7 @@ use crate::paths::Paths;
 
 use super::directories::client_group;
 use super::doorman::{Doorman, Place, Standing};
+use super::trust::trusted_owner;
 use super::{socket, status_page};
 
 const MOST_CLIENTS: usize = 32;
@@ -179,7 +180,7 @@ async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
 }
 
 async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>, place: &Place<u32>) {
-    let by = who(&stream);
+    let (by, may_order) = (who(&stream), stream.peer_cred().is_ok_and(|who| trusted_owner(who.uid())));
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -190,6 +191,9 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>, place: &Place
         }
         place.stands(Standing::Busy);
         let answer = match serde_json::from_slice::<Ask>(&line) {
+            Ok(ask) if !may_order && !matches!(ask, Ask::Status) => {
+                Answer::Refused("only root may do that; the group haclient may look, and no more".to_owned())
+            }
             Ok(ask) => {
                 let (answer_to, answer) = oneshot::channel();
                 if questions.send(Asked { ask, by: by.clone(), answer_to }).await.is_err() {

@@ -26,6 +26,9 @@ const SERIAL_LEAST: usize = 1024;
 const LOOK: Duration = Duration::from_millis(20);
 /// So many in one go; then the loop looks what else there is.
 const AT_ONCE: usize = 16;
+/// So many orders of clients within so much time; what moves more often serves nobody.
+const MOST_ORDERS: usize = 6;
+const ORDERS_WITHIN: Duration = Duration::from_secs(60);
 /// Answers to the other node's clients that wait; more are not given.
 const MOST_ANSWERS: usize = 512;
 
@@ -39,6 +42,8 @@ pub(super) struct Waiting {
     looked_at: Mono,
     /// Said last of those that have a number.
     newest: Sequence,
+    /// When clients last had something moved.
+    orders: VecDeque<Mono>,
 }
 
 impl Waiting {
@@ -54,6 +59,18 @@ impl Waiting {
         }
         self.effects.push_back((client, effects));
         true
+    }
+
+    /// Whether a client may have something moved now; it counts as done.
+    pub(super) fn take_order(&mut self, now: Mono) -> bool {
+        while self.orders.front().is_some_and(|at| now.since(*at) >= ORDERS_WITHIN) {
+            self.orders.pop_front();
+        }
+        let may = self.orders.len() < MOST_ORDERS;
+        if may {
+            self.orders.push_back(now);
+        }
+        may
     }
 
     /// Whether anything waits, behind which others have to.

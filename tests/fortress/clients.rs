@@ -13,6 +13,7 @@ use super::runner::{Pace, Test};
 use super::support::Kind::Latido;
 use super::support::clock::{epoch, wait_until};
 use super::support::host::Host;
+use super::support::pair::NAMES;
 use super::support::{Medium, Pair, Plan, shell};
 
 /// The tests of this file.
@@ -21,6 +22,8 @@ pub(crate) const TESTS: &[Test] = &[
     test("a_client_message_no_medium_could_carry_is_refused_and_asked_for_by_nobody", too_long, Pace::Unhurried),
     test("idle_connections_lock_nobody_out_of_the_sockets_and_the_page", idle_crowds, Pace::Unhurried),
     test("what_a_client_says_does_nothing_to_the_terminal_of_root", escapes, Pace::Unhurried),
+    test("who_moves_a_group_as_a_client_is_named_whatever_he_says", named, Pace::Unhurried),
+    test("a_member_of_the_group_looks_and_moves_nothing", looks, Pace::Unhurried),
     test("no_core_of_the_daemon_holds_the_key", cores, Pace::Unhurried),
 ];
 
@@ -46,6 +49,7 @@ pub(crate) fn as_client() -> Option<ExitCode> {
     let done = match kind.as_str() {
         "gossip" => gossip(rest),
         "sit" => sit(rest),
+        "ask" => ask(rest),
         _ => Err(std::io::ErrorKind::InvalidInput.into()),
     };
     if let Err(error) = &done {
@@ -75,7 +79,7 @@ pub(crate) fn as_nobody(host: &Host, in_group: bool, words: &[&str]) -> Child {
 }
 
 /// Reads a line of what it says: it has come so far.
-fn await_word(child: &mut Child) {
+pub(crate) fn await_word(child: &mut Child) {
     let mut one = [0; 1];
     child.stdout.as_mut().expect("it is piped").read_exact(&mut one).expect("it says how far it is");
 }
@@ -141,6 +145,21 @@ fn gossip(words: &[String]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Asks for everything, by this kind of message, and says that it was somebody else.
+fn ask(words: &[String]) -> std::io::Result<()> {
+    let [kind, name] = words else { return Err(std::io::ErrorKind::InvalidInput.into()) };
+    let mut stream = sign_on(name)?;
+    let message = Message::new(&Type::Other(kind.clone()))
+        .with("rsc_hold", "all")
+        .with("info", "me")
+        .with("why", "asked for on beta by root (pid 1234)");
+    stream.write_all(&frame(&encode(&message, Spelling::Classic)))?;
+    let bye = Message::new(&Type::Other("hbapi-req".into())).with("reqtype", "signoff").with("from_id", name.as_str());
+    stream.write_all(&frame(&encode(&bye, Spelling::Classic)))?;
+    while stream.read(&mut [0; 1024])? > 0 {}
+    Ok(())
+}
+
 /// Connects so many times to a socket or an address, says nothing, and stays until its standard input ends.
 fn sit(words: &[String]) -> std::io::Result<()> {
     let [count, place] = words else { return Err(std::io::ErrorKind::InvalidInput.into()) };
@@ -189,6 +208,63 @@ fn talk_on_a_line() {
         assert!(!log.contains("is dead") && !log.contains("Late heartbeat"), "{log}");
     }
     assert_eq!(pair.held(), [vec!["ra", "rb"], vec!["rc", "rd"]]);
+    pair.assert_never_double();
+}
+
+/// An original lets a client do that, and so do we.
+fn named() {
+    let pair = pair(&Plan::new(Latido, Latido), "");
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 60.0);
+    let alpha = pair.host("alpha");
+    let all = ["ra", "rb", "rc", "rd"];
+    for (kind, here, there) in [("hb_takeover", &all[..], &[][..]), ("ask_resources", &[], &all)] {
+        begin(alpha, &["ask", kind, "gossip"]).wait().expect("our child");
+        pair.settle(here, there, 60.0);
+        let by = format!("client gossip (user {NOBODY})");
+        let events = shell::said(&latido(alpha, "events"));
+        assert!(events.contains(&by), "{events}");
+        if kind == "hb_takeover" {
+            let why = shell::said(&latido(alpha, "why"));
+            assert!(why.contains(&format!("asked for on alpha by {by}")), "{why}");
+        }
+        for name in NAMES {
+            let told = shell::said(&latido(pair.host(name), "why")) + &shell::said(&latido(pair.host(name), "status"));
+            assert!(!told.contains("1234"), "{name}: {told}");
+        }
+        pair.both_active(60.0);
+        pair.nothing_moves_for(2.0);
+    }
+    assert!(!NAMES.iter().any(|name| pair.host(name).log().contains("by root")));
+}
+
+/// By the control socket and as a client his group lets in; a user named in `ha.cf` may, but not all the time.
+fn looks() {
+    let pair = pair(&Plan::new(Latido, Latido), "apiauth panel gid=haclient\n");
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 60.0);
+    let alpha = pair.host("alpha");
+    let mark = alpha.log().len();
+    let program = alpha.program("latido");
+    for words in ["standby all", "takeover all", "forget-peer beta", "move ra", "resource retry ra"] {
+        let child = as_nobody(alpha, true, &[&[program.as_str()][..], &words.split(' ').collect::<Vec<_>>()].concat());
+        let said = child.wait_with_output().expect("our child");
+        let text = format!("{}{}", shell::said(&said), String::from_utf8_lossy(&said.stderr));
+        assert!(!said.status.success(), "{words}: {text}");
+    }
+    let child = as_nobody(alpha, true, &[program.as_str(), "status"]);
+    assert!(shell::said(&child.wait_with_output().expect("our child")).contains("(here)"));
+    for kind in ["hb_takeover", "ask_resources"] {
+        begin_as(alpha, true, &["ask", kind, "panel"]).wait().expect("our child");
+        pair.await_log("alpha", mark, "client panel (user 65534) may not move resources", 20.0);
+    }
+    pair.nothing_moves_for(2.0);
+    assert_eq!(pair.held(), [vec!["ra", "rb"], vec!["rc", "rd"]]);
+    // Who may, may six times a minute.
+    for n in 0..12 {
+        let kind = if n % 2 == 0 { "hb_takeover" } else { "ask_resources" };
+        begin(alpha, &["ask", kind, "gossip"]).wait().expect("our child");
+        pair.both_active(60.0);
+    }
+    pair.await_log("alpha", mark, "wants resources moved more often than six times a minute: not done", 20.0);
     pair.assert_never_double();
 }
 
