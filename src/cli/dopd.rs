@@ -234,7 +234,11 @@ async fn ask_peer(session: &mut Session, waiting: &mut Waiting, wish: Wish, log:
 /// What DRBD calls its resources; they become words of a command line.
 fn is_name(resource: &str) -> bool {
     let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+:/".contains(&byte);
-    !resource.is_empty() && resource.len() <= 127 && !resource.starts_with('-') && resource.bytes().all(usual)
+    !resource.is_empty()
+        && resource.len() <= 127
+        && !resource.starts_with('-')
+        && !resource.contains("..")
+        && resource.bytes().all(usual)
 }
 
 /// Whether another normal node of that name is not dead.

@@ -146,7 +146,7 @@ impl OldLog {
 }
 
 fn open(path: &Path) -> std::io::Result<File> {
-    open_log(path)
+    open_log(path).map(|opened| opened.file)
 }
 
 fn to_syslog(line: &str) {

@@ -8,7 +8,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Group, User};
@@ -17,7 +17,7 @@ use crate::paths::Paths;
 
 use super::files::naming;
 use super::spare;
-use super::trust::trusted_owner;
+use super::trust::{By, writers_of};
 
 /// Of a directory of notes, as the original has it.
 const NOTES: u32 = 0o1755;
@@ -142,14 +142,15 @@ fn look_at(dir: &Path, flags: i32) -> io::Result<File> {
         Some(libc::ELOOP) | Some(libc::ENOTDIR) => refusal(dir, "it is a link, or no directory"),
         _ => naming(dir, &error),
     })?;
-    let meta = file.metadata().map_err(|error| naming(dir, &error))?;
-    let who = match meta.mode() {
-        _ if !trusted_owner(meta.uid()) => format!("it belongs to user {}", meta.uid()),
-        mode if mode & 0o002 != 0 => "everybody may write there".to_owned(),
-        mode if mode & 0o020 != 0 && meta.gid() != 0 => format!("group {} may write there", meta.gid()),
-        _ => return Ok(file),
+    let who = match writers_of(&file).map_err(|error| naming(dir, &error))? {
+        None => return Ok(file),
+        Some(By::User(uid)) => format!("it belongs to user {uid}"),
+        Some(By::ListedUser(uid)) => format!("user {uid} may write there, by an access control list"),
+        Some(By::ListedGroup(gid)) => format!("group {gid} may write there, by an access control list"),
+        Some(by) => format!("{by} may write there"),
     };
-    Err(refusal(dir, &format!("{who}, and this daemon works only where root alone may (chown root, chmod go-w)")))
+    let remedy = "chown root, chmod go-w, setfacl -b";
+    Err(refusal(dir, &format!("{who}, and this daemon works only where root alone may ({remedy})")))
 }
 
 fn refusal(dir: &Path, why: &str) -> io::Error {
@@ -204,7 +205,8 @@ pub(super) fn working_directory(paths: &Paths) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{chown, symlink};
+    use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+    use std::process::Command;
 
     use super::*;
 
@@ -250,6 +252,28 @@ mod tests {
             let why = make_directories(&paths).unwrap_err().to_string();
             assert!(why.contains("everybody may write there") && why.contains("chmod go-w"), "{why}");
         }
+    }
+
+    /// The mode does not tell it.
+    #[test]
+    fn a_directory_with_an_access_control_list_for_somebody_is_refused() {
+        let (_dir, paths) = node();
+        make_directories(&paths).unwrap();
+        let script = "import os, struct, sys
+entry = lambda tag, may, who=0xffffffff: struct.pack('<HHI', tag, may, who)
+entries = [entry(1, 7), entry(2, 7, 65534), entry(4, 5), entry(16, 7), entry(32, 5)]
+os.setxattr(sys.argv[1], 'system.posix_acl_access', struct.pack('<I', 2) + b''.join(entries))";
+        let said = Command::new("python3").args(["-c", script]).arg(&paths.own_dir).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stderr);
+        if said.contains("not supported") {
+            return eprintln!("no access control lists on the filesystem of {}", paths.own_dir.display());
+        }
+        assert_eq!(said, "");
+        let why = make_directories(&paths).unwrap_err().to_string();
+        assert!(
+            why.contains("user 65534 may write there, by an access control list") && why.contains("setfacl"),
+            "{why}"
+        );
     }
 
     #[test]

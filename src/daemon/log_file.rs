@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::directories::client_user;
-use super::trust::trusted_owner;
+use super::trust::{By, trusted_owner, writers_of};
 
 /// So many links after one another are followed.
 const MOST_LINKS: usize = 16;
@@ -27,11 +27,20 @@ enum Open {
     ToSome,
 }
 
+/// A log, open for appending.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The file.
+    pub(crate) file: File,
+    /// Nobody but root can have brought it there: it was made just now, or lies where only root makes files.
+    pub(crate) is_ours: bool,
+}
+
 /// Opens a log for appending, and makes it where there is none.
 ///
 /// # Errors
 /// As `open`; and a place where somebody else could have us write into a file of root's.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<Opened> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let (dir, name) = (directory_of(&path)?, path.file_name().unwrap_or_default());
@@ -41,10 +50,11 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         match fs::read_link(&path) {
             // Such as /dev/stdout: where that leads the kernel alone knows.
             Ok(_) if dir.starts_with("/proc") => {
-                return OpenOptions::new().append(true).custom_flags(FLAGS).open(&path);
+                let file = OpenOptions::new().append(true).custom_flags(FLAGS).open(&path)?;
+                return Ok(Opened { file, is_ours: true });
             }
             Ok(target) => path = dir.join(target),
-            Err(_) => return options().create(true).open(&path),
+            Err(_) => return Ok(Opened { file: options().create(true).open(&path)?, is_ours: true }),
         }
     }
     Err(io::Error::from_raw_os_error(libc::ELOOP))
@@ -65,28 +75,26 @@ fn directory_of(path: &Path) -> io::Result<PathBuf> {
 fn look_at_way(dir: &Path) -> io::Result<Open> {
     let mut open = Open::ToRoot;
     for place in dir.ancestors() {
-        let meta = fs::metadata(place)?;
+        let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+        let open_place = OpenOptions::new().read(true).custom_flags(flags).open(place)?;
         let refuse = |who: &str| {
             let why = format!("{} may be written by {who}, who could put a link there", place.display());
             Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{why} (chown root, chmod go-w)")))
         };
-        let (mode, sticky) = (meta.mode(), meta.mode() & 0o1000 != 0);
-        if !trusted_owner(meta.uid()) {
-            return refuse(&format!("user {}", meta.uid()));
-        }
-        let to_group = mode & 0o020 != 0 && meta.gid() != 0;
-        if mode & 0o002 != 0 && !sticky {
-            return refuse("everybody");
+        let sticky = open_place.metadata()?.mode() & 0o1000 != 0;
+        let Some(by) = writers_of(&open_place)? else { continue };
+        if matches!(by, By::User(_)) || by == By::Everybody && !sticky {
+            return refuse(&by.to_string());
         }
         // What lies below was looked at, and in a sticky directory its owner alone may move it.
-        if place == dir && (mode & 0o002 != 0 || to_group) || to_group && !sticky {
+        if place == dir || !sticky {
             open = Open::ToSome;
         }
     }
     Ok(open)
 }
 
-fn open_among_others(path: &Path) -> io::Result<File> {
+fn open_among_others(path: &Path) -> io::Result<Opened> {
     let (dir, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
     let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC;
     let dir = OpenOptions::new().read(true).custom_flags(flags).open(dir)?;
@@ -95,16 +103,17 @@ fn open_among_others(path: &Path) -> io::Result<File> {
     }
     let place = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd())).join(name);
     // Not to be made at first: the kernel may refuse to make what is there already (`fs.protected_regular`).
-    let file = match options().open(&place) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => options().create_new(true).open(&place)?,
-        opened => opened?,
+    let (file, is_ours) = match options().open(&place) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (options().create_new(true).open(&place)?, true),
+        // Whoever may rename what is in this directory may have brought a secret of root's here.
+        opened => (opened?, false),
     };
     let is_log = |meta: &Metadata| {
         let known = trusted_owner(meta.uid()) || client_user() == Some(meta.uid());
         meta.is_file() && meta.nlink() == 1 && known
     };
     if file.metadata().is_ok_and(|meta| is_log(&meta)) {
-        return Ok(file);
+        return Ok(Opened { file, is_ours });
     }
     let why = "it is no ordinary file of root's, in a directory others may write into";
     Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
@@ -128,7 +137,7 @@ mod tests {
     }
 
     fn write(path: &Path) -> io::Result<()> {
-        open(path)?.write_all(b"line\n")
+        open(path)?.file.write_all(b"line\n")
     }
 
     #[test]
@@ -148,7 +157,9 @@ mod tests {
         for mode in [0o1777, 0o2775] {
             let (dir, path) = place(mode);
             chown(path.parent().unwrap(), None, Some(4242)).unwrap();
-            for _ in 0..2 {
+            for is_new in [true, false] {
+                // What was there may be a secret of root's, brought by whoever can rename it: it is not given away.
+                assert_eq!(open(&path).unwrap().is_ours, is_new);
                 write(&path).unwrap();
             }
             assert_eq!(fs::read_to_string(&path).unwrap(), "line\nline\n");

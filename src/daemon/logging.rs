@@ -345,9 +345,11 @@ impl Target {
 /// # Errors
 /// When it can be neither, or somebody else could have us write into a file of root's ([`log_file`]).
 pub(super) fn open_append(path: &Path) -> std::io::Result<File> {
-    let file = log_file::open(path)?;
-    share(&file);
-    Ok(file)
+    let opened = log_file::open(path)?;
+    if opened.is_ours {
+        share(&opened.file);
+    }
+    Ok(opened.file)
 }
 
 /// What `respawn` starts, such as ipfail, writes into the same file as `hacluster`: the original gives it away as well.

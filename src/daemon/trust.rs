@@ -40,8 +40,9 @@ pub(crate) struct Exposed {
     pub(crate) link: Option<PathBuf>,
 }
 
+/// Who may write somewhere besides root, or the user we run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+pub(crate) enum By {
     Everybody,
     User(u32),
     Group(u32),
@@ -75,15 +76,20 @@ impl Exposed {
 /// `/srv may be written by everybody (mode 0777, owner 0, group 0)`
 impl fmt::Display for Exposed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} may be written by ", self.place.display())?;
-        match self.by {
-            By::Everybody => f.write_str("everybody")?,
-            By::User(uid) => write!(f, "user {uid}")?,
-            By::Group(gid) => write!(f, "group {gid}")?,
-            By::ListedUser(uid) => write!(f, "user {uid}, by an access control list")?,
-            By::ListedGroup(gid) => write!(f, "group {gid}, by an access control list")?,
-        }
+        write!(f, "{} may be written by {}", self.place.display(), self.by)?;
         write!(f, " (mode {:04o}, owner {}, group {})", self.mode & 0o7777, self.uid, self.gid)
+    }
+}
+
+impl fmt::Display for By {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            By::Everybody => f.write_str("everybody"),
+            By::User(uid) => write!(f, "user {uid}"),
+            By::Group(gid) => write!(f, "group {gid}"),
+            By::ListedUser(uid) => write!(f, "user {uid}, by an access control list"),
+            By::ListedGroup(gid) => write!(f, "group {gid}, by an access control list"),
+        }
     }
 }
 
@@ -246,7 +252,15 @@ fn others_who_may_write(stat: &FileStat, file: &OwnedFd) -> Option<By> {
     writers(stat, file)
 }
 
-fn writers(stat: &FileStat, file: &OwnedFd) -> Option<By> {
+/// Who may write into what is open here; a sticky directory lets others make something new, too.
+///
+/// # Errors
+/// As `fstat`.
+pub(crate) fn writers_of(file: &File) -> io::Result<Option<By>> {
+    Ok(writers(&fstat(file)?, file))
+}
+
+fn writers(stat: &FileStat, file: &impl AsFd) -> Option<By> {
     match stat.st_mode {
         _ if !trusted_owner(stat.st_uid) => Some(By::User(stat.st_uid)),
         mode if mode & 0o002 != 0 => Some(By::Everybody),
@@ -257,7 +271,7 @@ fn writers(stat: &FileStat, file: &OwnedFd) -> Option<By> {
     }
 }
 
-fn listed_writers(file: &OwnedFd) -> Option<By> {
+fn listed_writers(file: &impl AsFd) -> Option<By> {
     const USER: u16 = 0x02;
     const GROUP: u16 = 0x08;
     const WRITE: u16 = 0x02;
@@ -350,8 +364,17 @@ pub(crate) fn program(path: &Path) -> Result<Option<Sound>, Refusal> {
     };
     let mut next = interpreter(&sound);
     for _ in 0..MOST_INTERPRETERS {
-        let Some(interpreter_path) = next.take() else { break };
-        match walk(&interpreter_path) {
+        let Some((path, argument)) = next.take() else { break };
+        // It is looked for from wherever the script is started: that is nobody's way.
+        if path.is_relative() {
+            return Ok(None);
+        }
+        if let Some(argument) = argument
+            && let Ok(Found::Exposed(exposed)) = walk(&argument)
+        {
+            return Err(refusal("what its first line has run: ", exposed));
+        }
+        match walk(&path) {
             Ok(Found::Exposed(exposed)) => return Err(refusal("its interpreter: ", exposed)),
             Ok(Found::Sound(found)) => next = interpreter(&found),
             Ok(Found::Nothing) | Err(_) => break,
@@ -368,14 +391,15 @@ pub(crate) fn refuse(path: &Path) -> Result<(), String> {
     program(path).map(drop).map_err(|refusal| refusal.to_string())
 }
 
-/// What the first line names. A name without a path is looked for where the script runs, which is root's directory.
-fn interpreter(program: &Sound) -> Option<PathBuf> {
+/// The interpreter the first line names, and the file its argument names.
+fn interpreter(program: &Sound) -> Option<(PathBuf, Option<PathBuf>)> {
     let mut first = Vec::new();
     let limit = u64::try_from(FIRST_LINE).unwrap_or(u64::MAX);
     program.open().ok()?.take(limit).read_to_end(&mut first).ok()?;
     let line = first.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let line = String::from_utf8_lossy(line);
-    line.split([' ', '\t', '\0']).find(|word| !word.is_empty()).map(PathBuf::from).filter(|path| path.is_absolute())
+    let mut words = line.split([' ', '\t', '\0']).filter(|word| !word.is_empty()).map(PathBuf::from);
+    Some((words.next()?, words.find(|word| word.is_absolute())))
 }
 
 #[cfg(test)]

@@ -96,6 +96,23 @@ fn the_interpreter_is_looked_at_as_well() {
 }
 
 #[test]
+fn what_the_first_line_gives_the_interpreter_is_looked_at_and_no_way_is_guessed() {
+    let (_dir, at) = place();
+    script(&at.join("open/body"), "", 0o755);
+    for line in ["#!/bin/sh", "#! /usr/bin/env\t", "#!/bin/sh -e"] {
+        script(&at.join("web"), &format!("{line} {}/open/body\n", at.display()), 0o755);
+        set_mode(&at.join("open"), 0o755);
+        assert_eq!(refused(&at.join("web")), None, "{line}");
+        set_mode(&at.join("open"), 0o777);
+        assert_eq!(refused(&at.join("web")), Some(at.join("open")), "{line}");
+    }
+    for line in ["#!../../../open/body", "#!sh", "#! ./sh"] {
+        script(&at.join("web"), &format!("{line}\n"), 0o755);
+        assert!(program(&at.join("web")).unwrap().is_none(), "{line}");
+    }
+}
+
+#[test]
 fn what_is_not_there_or_no_program_is_nothing_and_nothing_is_waited_for() {
     let (_dir, at) = place();
     assert!(program(&at.join("nothing")).unwrap().is_none());
