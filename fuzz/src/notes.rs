@@ -30,7 +30,7 @@ pub fn run(bytes: &[u8]) {
             for line in text.lines() {
                 match player.play(line) {
                     Ok(shown) => {
-                        let control = |line: &String| line.chars().any(char::is_control);
+                        let control = |line: &String| line.chars().any(|letter| letter.is_control() && letter != '\t');
                         assert!(!shown.iter().any(control), "it moves the cursor: {shown:?}");
                     }
                     Err(stuck) => {

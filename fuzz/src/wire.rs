@@ -7,7 +7,7 @@ use latido::wire::{Form, MAX_MESSAGE, Message, Value, open, plain, seal};
 
 use super::{Seed, bytes::Bytes, samples};
 
-const METHODS: [Method; 3] = [Method::Sha1, Method::Md5, Method::Crc];
+const METHODS: [Method; 4] = [Method::Sha1, Method::Md5, Method::Crc, Method::Sha256];
 
 pub(super) fn keyring(method: Method) -> Keyring {
     let key = KeyId::MAX;
@@ -31,7 +31,7 @@ pub fn run(bytes: &[u8]) {
 fn raw(bytes: &[u8], ring: &Keyring) {
     let mut intake = latido::wire::Intake::new(ring.clone());
     for result in intake.take(&MediumId::new("eth0"), false, bytes) {
-        result.map_or_else(|reject| drop(reject.to_string()), |message| accepted(&message, ring));
+        result.map_or_else(|reject| drop(reject.to_string()), |(message, _)| accepted(&message, ring));
     }
 }
 
@@ -41,7 +41,7 @@ fn stream(bytes: &mut Bytes<'_>, ring: &Keyring) {
     while !bytes.is_over() {
         let piece = bytes.some();
         for result in intake.take(&tty, true, piece) {
-            result.map_or_else(|reject| drop(reject.to_string()), |message| accepted(&message, ring));
+            result.map_or_else(|reject| drop(reject.to_string()), |(message, _)| accepted(&message, ring));
         }
         if piece.is_empty() {
             intake.hung_up(&tty);
@@ -113,7 +113,7 @@ fn accepted(message: &Message, ring: &Keyring) {
 pub fn seeds() -> Vec<Seed> {
     let mut seeds = Vec::new();
     for (name, bytes) in samples("tests/wire", "msg") {
-        for method in 0..3_u8 {
+        for method in 0..4_u8 {
             seeds.push((format!("raw-{method}-{name}"), [&[method << 4], &bytes[..]].concat()));
         }
         let pieces: Vec<u8> =
@@ -125,7 +125,9 @@ pub fn seeds() -> Vec<Seed> {
             .filter(|line| line.ends_with(b"\n"))
             .collect();
         seeds.push((format!("signed-{name}"), [&[2], &inside.concat()[..]].concat()));
-        seeds.push((format!("signed-md5-{name}"), [&[0x12], &inside.concat()[..]].concat()));
+        for (method, mode) in [("md5", 0x12), ("sha256", 0x32)] {
+            seeds.push((format!("signed-{method}-{name}"), [&[mode], &inside.concat()[..]].concat()));
+        }
     }
     let heartbeat = "13:(0)t=resource,12:(0)src=alpha,10:(0)seq=ff,8:(0)hg=1,\
         39:(0)ts=5f000000 (1)srcuuid=0123456789abcd,";
