@@ -42,7 +42,7 @@ impl Count {
             *self = Count { since: now, answered: 0 };
         }
         let may = self.answered < most;
-        self.answered += u32::from(may);
+        self.answered = self.answered.saturating_add(u32::from(may));
         may
     }
 }

@@ -100,7 +100,7 @@ impl Cluster {
         let device = self.settings.fences.get(device).cloned().unwrap_or_default();
         self.report(Report::NotReset { node: node.clone(), device, why: outcome.exit.to_string() });
         if let Some(fencing) = &mut self.fencing {
-            fencing.device += 1;
+            fencing.device = fencing.device.saturating_add(1);
             if fencing.device < self.settings.fences.len() {
                 self.use_device();
             } else {
@@ -115,7 +115,7 @@ impl Cluster {
     fn pause_fencing(&mut self) {
         if let Some(fencing) = &mut self.fencing {
             fencing.device = 0;
-            fencing.round += 1;
+            fencing.round = fencing.round.saturating_add(1);
             fencing.job = None;
             self.timers.set(Timer::Fence, self.now.mono + PAUSE);
         }

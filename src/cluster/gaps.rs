@@ -48,8 +48,9 @@ impl Gaps {
         if self.counts.is_empty() {
             self.counts = vec![0; BUCKETS];
         }
-        self.counts[bucket(gap)] += 1;
-        self.total += 1;
+        let count = &mut self.counts[bucket(gap)];
+        *count = count.saturating_add(1);
+        self.total = self.total.saturating_add(1);
         self.worst = self.worst.max(gap);
         if self.total >= MOST {
             self.counts.iter_mut().for_each(|count| *count /= 2);
@@ -100,7 +101,7 @@ fn bucket(gap: Duration) -> usize {
 
 /// The longest gap of a bucket.
 fn upper(bucket: usize) -> Duration {
-    let exponent = f64::from(u32::try_from(bucket + 1).unwrap_or(u32::MAX)) / STEPS;
+    let exponent = f64::from(u32::try_from(bucket.saturating_add(1)).unwrap_or(u32::MAX)) / STEPS;
     Duration::from_secs_f64(exponent.exp2() / 1000.0)
 }
 

@@ -364,7 +364,7 @@ impl Cluster {
         match verdict {
             Verdict::Gap(count) => {
                 self.lossy_until = self.now.mono + self.settings.deadtime * LOSSY_FOR;
-                let last = sequence.0.saturating_sub(count + 1);
+                let last = sequence.0.saturating_sub(count.saturating_add(1));
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
             }
@@ -620,7 +620,7 @@ impl Cluster {
             return self.check_joined();
         };
         let name = node.name.clone();
-        self.reqnodes_sent += 1;
+        self.reqnodes_sent = self.reqnodes_sent.saturating_add(1);
         self.timers.set(Timer::ReqNodes, self.now.mono + Duration::from_secs(1));
         self.send_to(&name, Message::new(&Kind::ReqNodes));
     }

@@ -8,6 +8,9 @@
 //! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own
 //! death), `proof`, `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of.
 
+// Numbers from outside are reckoned with here: what could go beyond its range is said to saturate, or checked.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod action;
 mod adopt;
 mod answers;

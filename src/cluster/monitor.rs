@@ -269,7 +269,7 @@ impl Cluster {
         let now = self.now.mono;
         let health = self.monitors.health.entry((self.groups.key(index), at)).or_default();
         health.failures = 0;
-        health.restarts += 1;
+        health.restarts = health.restarts.saturating_add(1);
         health.last_restart = Some(now);
         let count = health.restarts;
         self.report(Report::Restarting { resource, count });

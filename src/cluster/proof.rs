@@ -229,7 +229,7 @@ impl Cluster {
         if goes_on || is_mute || node.proof.jumped.is_some() {
             return;
         }
-        let jump = LEAST_JUMP + self.a_number_of_ours() % JUMPS;
+        let jump = LEAST_JUMP.saturating_add(self.a_number_of_ours() % JUMPS);
         self.seq = Sequence(self.seq.0.saturating_add(jump));
         let node = &mut self.nodes[index];
         node.proof.jumped = Some(self.seq);

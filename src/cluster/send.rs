@@ -38,7 +38,7 @@ impl Cluster {
             // Informational; each byte counts on a serial line, and `n/a` is what the original says without /proc.
             message.set(field::LD, "n/a");
         }
-        let ttl = self.settings.hopfudge as usize + self.nodes.len() + 1;
+        let ttl = (self.settings.hopfudge as usize).saturating_add(self.nodes.len()).saturating_add(1);
         message.set(field::TTL, ttl.to_string());
         if numbered {
             self.history.record(self.seq, message.clone());
@@ -160,7 +160,7 @@ impl Cluster {
     /// Offers what an original says to itself before it starts a group of its own (`resources.md` 1.3): a site may have
     /// lines of its own in that script.
     pub(super) fn notify_own_start(&mut self, index: usize) {
-        let ttl = self.settings.hopfudge as usize + self.nodes.len() + 1;
+        let ttl = (self.settings.hopfudge as usize).saturating_add(self.nodes.len()).saturating_add(1);
         let message = Message::new(&Kind::IpRequestResp)
             .with(field::DEST, self.settings.me.as_str())
             .with(field::IPADDR, self.groups.key(index))

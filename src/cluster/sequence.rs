@@ -72,14 +72,14 @@ impl SeqTrack {
             };
         }
         self.last = Some(seq);
-        match seq - last - 1 {
+        match seq.saturating_sub(last).saturating_sub(1) {
             0 => Verdict::New,
-            gap if gap > MAX_GAP || self.missing.len() as u64 + gap > 2 * MAX_GAP => {
+            gap if gap > MAX_GAP || gap.saturating_add(self.missing.len() as u64) > 2 * MAX_GAP => {
                 self.missing.clear();
                 Verdict::LostALot(gap)
             }
             gap => {
-                self.missing.extend((last + 1..seq).map(|n| (n, now + FIRST_REQUEST)));
+                self.missing.extend((last.saturating_add(1)..seq).map(|n| (n, now + FIRST_REQUEST)));
                 Verdict::Gap(gap)
             }
         }
@@ -138,7 +138,8 @@ impl SeqTrack {
             Some(first_missing) => first_missing.saturating_sub(1),
             None => self.last?,
         };
-        let ack = complete.checked_sub((complete % 10 + 10 - trigger % 10) % 10)?;
+        let beyond = (complete % 10).wrapping_add(10).wrapping_sub(trigger % 10) % 10;
+        let ack = complete.checked_sub(beyond)?;
         if ack == 0 || ack <= self.acked {
             return None;
         }

@@ -245,7 +245,10 @@ impl Cluster {
             AutoFailback::On => match self.home_since {
                 Some(since) if !self.settings.failback_delay.is_zero() => {
                     let left = (since + self.settings.failback_delay).since(self.now.mono);
-                    format!("failback-delay: it goes home in {} s; `{command}` brings it home now", left.as_secs() + 1)
+                    format!(
+                        "failback-delay: it goes home in {} s; `{command}` brings it home now",
+                        left.as_secs().saturating_add(1)
+                    )
                 }
                 Some(_) | None => {
                     let why = self.moved_because.get(&key).map_or("moved before this program started", String::as_str);

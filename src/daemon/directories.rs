@@ -33,25 +33,32 @@ const LONGEST: u64 = 64 << 20;
 /// # Errors
 /// The path and the reason: it cannot be made, or others may write there.
 pub(super) fn make_own(paths: &Paths) -> io::Result<()> {
-    if !make(&paths.own_dir)? {
-        return look_at(&paths.own_dir, libc::O_NOFOLLOW).map(drop);
-    }
-    look_at(&paths.own_dir, libc::O_NOFOLLOW)?;
-    for name in LEFT {
-        let old = paths.run_dir.join(name);
-        if let Some(text) = spare::read(&old, LONGEST)
-            && let Err(error) = spare::replace(&paths.own_dir.join(name), text.as_bytes())
-        {
-            // Without it this life does not know of the one before: what says so stays where it is.
-            log::warn!("{error}");
-            continue;
+    let own = &paths.own_dir;
+    if fs::symlink_metadata(own).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        // Filled before it has its name: whoever is ended in between leaves everything where it was.
+        let draft = own.with_extension("new");
+        let _ = fs::remove_dir_all(&draft);
+        make(&draft)?;
+        look_at(&draft, libc::O_NOFOLLOW)?;
+        let taken = take_over_files(paths, &draft);
+        fs::rename(&draft, own).map_err(|error| naming(own, &error))?;
+        taken.iter().for_each(|old| spare::remove(old));
+        for name in ["latido-waits", "latido.sock"] {
+            let _ = fs::remove_file(paths.run_dir.join(name));
         }
-        spare::remove(&old);
     }
-    for name in ["latido-waits", "latido.sock"] {
-        let _ = fs::remove_file(paths.run_dir.join(name));
-    }
-    Ok(())
+    look_at(own, libc::O_NOFOLLOW).map(drop)
+}
+
+/// Copies what an older version left; returns what may be removed then.
+fn take_over_files(paths: &Paths, to: &Path) -> Vec<PathBuf> {
+    let old = LEFT.into_iter().map(|name| (name, paths.run_dir.join(name)));
+    let copied = old.filter(|(name, old)| {
+        let copy = spare::read(old, LONGEST).map(|text| spare::replace(&to.join(name), text.as_bytes()));
+        // Without it this life does not know of the one before: what says so stays where it is.
+        copy.is_none_or(|copied| copied.inspect_err(|error| log::warn!("{error}")).is_ok())
+    });
+    copied.map(|(_, old)| old).collect()
 }
 
 /// Makes the directories a node writes into. Returns, as sentences, what is not as it should be but keeps nothing of

@@ -194,7 +194,7 @@ impl Driver {
     /// Runs until the core says that it is over.
     pub(super) async fn run(mut self) -> u8 {
         self.company.watch_leftovers();
-        self.serve_page();
+        let _ = self.serve_page();
         let orphans = self.orphans.watch();
         if orphans > 0 {
             self.log
@@ -217,13 +217,16 @@ impl Driver {
         }
     }
 
-    /// The status page, where one is wanted.
-    pub(super) fn serve_page(&mut self) {
-        if let Some(address) = self.config.latido.listen
-            && let Err(error) = self.control.serve_page(address, &self.config.settings.me)
-        {
-            self.log.warn(format!("listen {address}: {error}: no status page"));
+    /// The status page, where one is wanted: `false` when it cannot be had.
+    pub(super) fn serve_page(&mut self) -> bool {
+        let Some(address) = self.config.latido.listen else { return true };
+        let Err(error) = self.control.serve_page(address, &self.config.settings.me) else { return true };
+        let why = format!("listen {address}: {error}: no status page of ours, whatever answers there");
+        if !self.wants.has(Want::Page) {
+            self.log.warn(&why);
+            self.wants.add(Want::Page, why);
         }
+        false
     }
 
     async fn wait(&mut self) -> Woken {

@@ -112,11 +112,11 @@ impl State {
         let mut lines = text.lines();
         let mut alive = lines.next()?.strip_prefix("alive ")?.split_ascii_whitespace();
         let mut state = State { alive: millis(alive.next()?)?, patience: millis(alive.next()?)?, ..State::default() };
-        if lines.next()?.trim_end_matches('\r') != "latido 1" {
+        if lines.next()?.trim_end() != "latido 1" {
             return None;
         }
         for line in lines {
-            let line = line.trim_end_matches('\r');
+            let line = line.trim_end();
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "boot" => rest.clone_into(&mut state.boot),

@@ -44,6 +44,8 @@ pub(super) enum Want {
     Api,
     /// A log file.
     Log,
+    /// The status page: somebody else has its port.
+    Page,
 }
 
 /// All of them, each with a sentence.
@@ -71,6 +73,11 @@ impl Wants {
         self.published &= before == self.list.len();
     }
 
+    /// Whether it is done without.
+    pub(super) fn has(&self, want: Want) -> bool {
+        self.list.iter().any(|(known, _)| *known == want)
+    }
+
     /// For the status.
     pub(super) fn sentences(&self) -> Vec<String> {
         self.list.iter().map(|(_, why)| why.clone()).collect()
@@ -78,9 +85,14 @@ impl Wants {
 
     fn retried(want: Want) -> bool {
         match want {
-            Want::Files | Want::Generation(_) | Want::PidFile | Want::Control | Want::Fifo | Want::Api | Want::Log => {
-                true
-            }
+            Want::Files
+            | Want::Generation(_)
+            | Want::PidFile
+            | Want::Control
+            | Want::Fifo
+            | Want::Api
+            | Want::Log
+            | Want::Page => true,
             Want::Key | Want::Uuid | Want::Directories => false,
         }
     }
@@ -148,8 +160,9 @@ impl Driver {
             Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
             Want::Control => {
                 let opened = Control::open(&self.options.paths);
-                opened.map(|control| self.control = control).map(|()| self.serve_page()).is_ok()
+                opened.map(|control| self.control = control).map(|()| _ = self.serve_page()).is_ok()
             }
+            Want::Page => self.serve_page(),
             Want::Fifo => Fifo::open(&self.options.paths.fifo()).map(|fifo| self.fifo = fifo).is_ok(),
             Want::Api => self.try_to_open_api().is_ok(),
             Want::Log => {

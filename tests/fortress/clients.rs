@@ -24,6 +24,7 @@ pub(crate) const TESTS: &[Test] = &[
     test("what_a_client_says_does_nothing_to_the_terminal_of_root", escapes, Pace::Unhurried),
     test("who_moves_a_group_as_a_client_is_named_whatever_he_says", named, Pace::Unhurried),
     test("a_member_of_the_group_looks_and_moves_nothing", looks, Pace::Unhurried),
+    test("who_has_the_port_of_the_page_is_told_of_and_waited_for", taken, Pace::Unhurried),
     test("no_core_of_the_daemon_holds_the_key", cores, Pace::Unhurried),
 ];
 
@@ -266,6 +267,24 @@ fn looks() {
     }
     pair.await_log("alpha", mark, "wants resources moved more often than six times a minute: not done", 20.0);
     pair.assert_never_double();
+}
+
+/// He could serve a page that says that all is well.
+fn taken() {
+    let pair = Pair::new(&Plan::new(Latido, Latido));
+    let alpha = pair.host("alpha");
+    std::fs::write(alpha.dir.join("ha.d/latido.cf"), "listen 127.0.0.1:8090\n").expect("latido.cf");
+    let hold = "import socket, time
+s = socket.socket(); s.bind(('127.0.0.1', 8090)); s.listen(1); print('held', flush=True); time.sleep(300)";
+    let mut holder = as_nobody(alpha, false, &["python3", "-c", hold]);
+    await_word(&mut holder);
+    pair.start_both();
+    pair.both_active(60.0);
+    let status = || shell::said(&latido(alpha, "status"));
+    let says = "no status page of ours, whatever answers there";
+    assert!(status().contains(says), "{}", status());
+    holder.kill().and_then(|()| holder.wait()).expect("our child");
+    wait_until("the page to be ours", 30.0, || !status().contains(says));
 }
 
 /// When each new heartbeat of alpha came out of the line; what was asked for again is none.

@@ -80,7 +80,7 @@ impl Groups {
             return Some(index);
         }
         self.list.push(Group { removed: true, ..Group::new(spec, now) });
-        Some(self.list.len() - 1)
+        self.list.len().checked_sub(1)
     }
 }
 

@@ -46,8 +46,9 @@ impl Groups {
 
     /// A number no job has had.
     pub(in crate::cluster) fn next_job(&mut self) -> JobId {
-        self.next_job += 1;
-        JobId(self.next_job - 1)
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.saturating_add(1);
+        job
     }
 }
 
@@ -79,7 +80,7 @@ impl Cluster {
                 self.notify_own_start(index);
             }
             let lane = self.groups.next_lane;
-            self.groups.next_lane += 1;
+            self.groups.next_lane = self.groups.next_lane.saturating_add(1);
             let running = Running { lane, index, wish, chain, job: None, call: String::new(), since: self.now.mono };
             self.groups.running.push(running);
             self.follow(lane, step);

@@ -86,7 +86,7 @@ impl Cluster {
             self.groups.queue.retain(|task| task.0 != index);
             let queued = self.groups.queue.iter_mut().map(|task| &mut task.0);
             let running = self.groups.running.iter_mut().map(|running| &mut running.index);
-            queued.chain(running).filter(|at| **at > index).for_each(|at| *at -= 1);
+            queued.chain(running).filter(|at| **at > index).for_each(|at| *at = at.saturating_sub(1));
         }
     }
 }

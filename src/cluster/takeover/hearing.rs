@@ -246,7 +246,7 @@ impl Cluster {
             return None;
         }
         // What is gone from our file is not in the peer's either.
-        let gone = std::iter::repeat_n(PeerHold::No, self.groups.len() - in_file);
+        let gone = std::iter::repeat_n(PeerHold::No, self.groups.len().saturating_sub(in_file));
         Some(detail.holds.iter().copied().chain(gone).collect())
     }
 
