@@ -274,8 +274,8 @@ fn taken() {
     let pair = Pair::new(&Plan::new(Latido, Latido));
     let alpha = pair.host("alpha");
     std::fs::write(alpha.dir.join("ha.d/latido.cf"), "listen 127.0.0.1:8090\n").expect("latido.cf");
-    let hold = "import socket, time
-s = socket.socket(); s.bind(('127.0.0.1', 8090)); s.listen(1); print('held', flush=True); time.sleep(300)";
+    let hold = "import socket, sys
+s = socket.socket(); s.bind(('127.0.0.1', 8090)); s.listen(1); print('held', flush=True); sys.stdin.read()";
     let mut holder = as_nobody(alpha, false, &["python3", "-c", hold]);
     await_word(&mut holder);
     pair.start_both();
@@ -283,7 +283,8 @@ s = socket.socket(); s.bind(('127.0.0.1', 8090)); s.listen(1); print('held', flu
     let status = || shell::said(&latido(alpha, "status"));
     let says = "no status page of ours, whatever answers there";
     assert!(status().contains(says), "{}", status());
-    holder.kill().and_then(|()| holder.wait()).expect("our child");
+    drop(holder.stdin.take());
+    holder.wait().expect("our child");
     wait_until("the page to be ours", 30.0, || !status().contains(says));
 }
 

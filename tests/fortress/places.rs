@@ -79,8 +79,8 @@ for device, place in ((0, ''), (b'eth0', ''), (b'eth0', '10.21.0.1'), (b'eth1', 
     // Whoever has it first keeps us from nothing: what comes for the port is heard past him.
     let alpha_log = alpha.log().len();
     must(alpha, &format!("{} -k", alpha.program("heartbeat")));
-    let hold = "import socket, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 1694)); print('held', flush=True); time.sleep(300)";
+    let hold = "import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 1694)); print('held', flush=True); sys.stdin.read()";
     let mut holder = clients::as_nobody(alpha, false, &["python3", "-c", hold]);
     clients::await_word(&mut holder);
     alpha.start();
@@ -98,7 +98,8 @@ s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 1694)); print(
     {
         assert!(link.contains(" up "), "{n}: {link}");
     }
-    holder.kill().and_then(|()| holder.wait()).expect("our child");
+    drop(holder.stdin.take());
+    holder.wait().expect("our child");
     pair.assert_never_double();
 }
 
