@@ -4,10 +4,12 @@
 #![allow(unsafe_code)]
 
 use std::ffi::CString;
+use std::fs;
 use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use socket2::SockAddr;
@@ -249,17 +251,27 @@ pub fn start_as(command: &mut std::process::Command, uid: u32, gid: u32, groups:
     unsafe { command.pre_exec(become_user) };
 }
 
-/// The device a file is on, as kept in memory: a server that does not answer is not asked. Follows links of `/proc`.
+/// The device a file is on, as kept in memory: a server that does not answer is not asked, but by a kernel before 4.11,
+/// which knows no other way. Follows links of `/proc`.
 ///
 /// # Errors
 /// As `statx`.
 pub fn device_of(path: &Path) -> io::Result<u64> {
+    match device_by_statx(path) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(fs::metadata(path)?.dev()),
+        device => device,
+    }
+}
+
+/// By its number: the C library has a function for it since glibc 2.28, and we start with 2.17.
+fn device_by_statx(path: &Path) -> io::Result<u64> {
     let name = CString::new(path.as_os_str().as_bytes())?;
     let flags = libc::AT_STATX_DONT_SYNC | libc::AT_NO_AUTOMOUNT;
     // SAFETY: all fields of `statx` are integers; zero is valid for each.
     let mut found: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: the name ends in zero and outlives the call, which fills in `found`.
-    check(unsafe { libc::statx(libc::AT_FDCWD, name.as_ptr(), flags, 0, &raw mut found) })?;
+    let done = unsafe { libc::syscall(libc::SYS_statx, libc::AT_FDCWD, name.as_ptr(), flags, 0, &raw mut found) };
+    check(i32::try_from(done).unwrap_or(-1))?;
     Ok(libc::makedev(found.stx_dev_major, found.stx_dev_minor))
 }
 

@@ -161,8 +161,10 @@ impl UdpPlan {
             }
             Peer::Multicast { group, .. } => {
                 // Only what came in on our own interface: with the kernel's default, a second interface that joined
-                // the same group would keep this link looking alive after its cable was cut.
+                // the same group would keep this link looking alive after its cable was cut. And two sockets that share
+                // a port without a device are one to the kernel, which gives a packet to either.
                 socket.set_multicast_all_v4(false)?;
+                socket.bind_device(Some(self.interface.as_bytes()))?;
                 socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(on.index))?;
                 SocketAddr::V4(SocketAddrV4::new(*group, self.port))
             }
