@@ -57,6 +57,8 @@ pub(super) struct Proof {
     highest: Generation,
     /// The newest word that was doubted, and when the last such was heard.
     doubted: Option<(Generation, Sequence, Mono)>,
+    /// When the first word was doubted since the last that was not.
+    doubted_since: Option<Mono>,
     /// Of what was doubted, the word that was furthest ahead: when it was heard, and when it was said by its own clock.
     pace: Option<(Mono, u64)>,
     /// Our numbers above this one nobody knew before they were said.
@@ -86,7 +88,8 @@ impl Proof {
     /// Nothing is asked any more.
     fn end(&mut self) {
         self.wanted = None;
-        (self.jumped, self.acknowledged, self.doubted, self.pace) = (None, None, None, None);
+        (self.jumped, self.acknowledged, self.doubted) = (None, None, None);
+        (self.doubted_since, self.pace) = (None, None);
     }
 
     /// Whether it can have counted so far: its count goes on from the highest known, or from the time.
@@ -199,7 +202,9 @@ impl Cluster {
                 self.report_once(format!("old {name} {}", life.0.0), report);
             }
         }
-        if message.get(HEARS).is_none() {
+        let since = *self.nodes[index].proof.doubted_since.get_or_insert(now);
+        // One alone may have waited for a slow line, or for us: an original is not alarmed for that.
+        if message.get(HEARS).is_none() && now.since(since) >= self.settings.keepalive / 2 {
             self.challenge_original(index);
         }
         let node = &self.nodes[index];
