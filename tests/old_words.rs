@@ -190,6 +190,31 @@ fn recorded_words_that_come_again_and_again_keep_no_dead_node_alive() {
     assert!(core.times("send status") < 400, "it was not answered each time");
 }
 
+/// A slow line may bring it, or we were not run for a while; an original logs an error when our numbers jump.
+#[test]
+fn one_late_word_of_an_original_is_no_reason_to_alarm_it() {
+    let mut core = reborn(500, 70, None);
+    core.pass(3000);
+    beat(&mut core, "1f5", 5);
+    core.pass(2000);
+    let said = last_said(&core);
+    for word in ["status st=init dt=1388 protocol=1 hg=1f5 seq=1", "status st=up dt=1388 protocol=1 hg=1f5 seq=2"] {
+        let word = core.word(word);
+        core.receive("eth0", word);
+        core.pass(10);
+    }
+    beat(&mut core, "1f5", 5);
+    assert!(last_said(&core) < said + 100, "it jumped from {said} to {}", last_said(&core));
+    // Who goes on with it is asked.
+    core.pass(4000);
+    for n in 1..4 {
+        let word = core.word(&format!("{BEAT} hg=2a seq={n:x}"));
+        core.receive("eth0", word);
+        core.pass(1000);
+    }
+    assert!(last_said(&core) > said + 1000, "it was never asked");
+}
+
 /// Deadtime is 5 s; a second between each two words when they were said.
 #[test]
 fn a_record_played_more_slowly_than_it_was_made_keeps_nobody_alive() {
