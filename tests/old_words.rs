@@ -224,13 +224,12 @@ fn a_record_played_more_slowly_than_it_was_made_keeps_nobody_alive() {
         beat(&mut core, "1f5", 5);
         // A second ago.
         let died = core.ms - 1000;
-        let mut record = (1..400).step_by(skip).map(|n| {
+        let said = (1..400).step_by(skip).map(|n| {
             let word = core.word(&format!("{BEAT} hg=2a seq={n:x}"));
             word.with(field::TS, format!("{:x}", now(0).wall.0 - 9000 + n))
         });
-        let mut heard = Vec::new();
-        heard.extend(record.by_ref());
-        for word in heard {
+        let record: Vec<Message> = said.collect();
+        for word in record {
             core.receive("eth0", word);
             core.pass(pause);
             if status_of(&core, "beta") == Status::Dead {

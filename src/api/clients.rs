@@ -419,12 +419,12 @@ impl Clients {
             let text = format!("client {name} may not send a message of type \"{kind}\"");
             return vec![log(Level::Warn, "forbidden message", text)];
         }
-        let caller = self.list.get(&id).map(|client| client.caller);
+        let Some(Client { caller, .. }) = self.list.get(&id) else { return Vec::new() };
+        let by = format!("{name} (user {})", caller.uid);
         let is_order = matches!(kind, Kind::AskResources | Kind::HbTakeover);
-        if is_order && !caller.is_some_and(|caller| self.rules.let_order(name, caller)) {
-            let uid = caller.map_or_else(String::new, |caller| format!(" (user {})", caller.uid));
+        if is_order && !self.rules.let_order(name, *caller) {
             let text = format!(
-                "client {name}{uid} may not move resources: that is for root, and for users that apiauth of ha.cf lets in as \
+                "client {by} may not move resources: that is for root, and for users that apiauth of ha.cf lets in as \
                  {name} by uid="
             );
             return vec![log(Level::Warn, "forbidden order", text)];
@@ -439,8 +439,7 @@ impl Clients {
         message.set(field::CLIENT_GEN, signed.generation.to_string());
         message.remove(wire::DEST_UUID);
         message.remove(wire::AUTH);
-        let user = caller.map_or_else(String::new, |caller| format!(" (user {})", caller.uid));
-        vec![Effect::Send { message, by: Some(format!("{name}{user}")) }]
+        vec![Effect::Send { message, by: Some(by) }]
     }
 }
 

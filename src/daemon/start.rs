@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::auth::authkeys;
 use crate::clock::{Clock, since_boot};
 use crate::cluster::{Birth, Cluster, Past, Silence};
 use crate::config::{Config, Sources};
@@ -176,15 +177,16 @@ fn with_keys_in_force(options: &Options, sources: &mut Sources, config: Config, 
     let Some(keys) = in_force::keys(&options.paths).filter(|keys| sources.authkeys.as_ref() != Some(keys)) else {
         return config;
     };
-    let now = sources.authkeys.replace(keys);
-    let Ok(then) = Config::assemble(sources, &read_config::few_facts(&options.paths)) else {
-        sources.authkeys = now;
+    let Some(keyring) = authkeys::parse(&keys).0 else {
+        let why = "the keys that were accepted cannot be read any more: going on with those authkeys holds now";
+        terms.untold.push(why.to_owned());
         return config;
     };
+    sources.authkeys = Some(keys);
     let why = "authkeys was changed and not reread: going on with the keys as they were; have it reread (heartbeat -r)";
     terms.untold.push(why.to_owned());
     terms.wants.add(Want::Files, why);
-    Config { keyring: then.keyring, ..config }
+    Config { keyring, ..config }
 }
 
 /// From a configuration to the end of this life.

@@ -49,7 +49,7 @@ impl Intake {
         self.keyring = keyring;
     }
 
-    /// The keys believed now.
+    /// The keys believed now, one of which signs.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
     }
