@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use crate::config::{Config, DIRECTIVES};
 use crate::daemon::called::{MYSELF, again};
 use crate::daemon::pidfile::{Running, is_still, running, signal, surely_running};
-use crate::daemon::{Called, Options, read_config, run as run_daemon, something_runs};
+use crate::daemon::{Called, LATER, Options, lacks_anew, read_config, run as run_daemon, something_runs};
 use crate::paths::Paths;
 use crate::sys;
 
@@ -121,13 +121,19 @@ fn stop(paths: &Paths) -> ExitCode {
 }
 
 fn reload(paths: &Paths, pid: i32) -> ExitCode {
-    match read_config::load(paths, None) {
-        Ok(config) => tell_errors(&config),
+    let refused = match read_config::load(paths, None) {
+        Ok(config) => {
+            tell_errors(&config);
+            !lacks_anew(paths, &config).is_empty()
+        }
         Err(problems) => {
             problems.iter().for_each(|problem| complain!("{problem}"));
-            complain!("info: Config errors: Heartbeat pid {pid} NOT restarted");
-            return ExitCode::FAILURE;
+            true
         }
+    };
+    if refused {
+        complain!("info: Config errors: Heartbeat pid {pid} NOT restarted");
+        return ExitCode::FAILURE;
     }
     complain!("info: Signalling heartbeat pid {pid} to reread config files");
     match signal(pid, Signal::SIGHUP) {
@@ -167,16 +173,23 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
 /// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
 fn start_in_background(options: &Options) -> ExitCode {
     let paths = &options.paths;
-    match read_config::load(paths, None) {
-        Ok(config) => tell_errors(&config),
+    let is_fit = match read_config::load(paths, None) {
+        Ok(config) => {
+            tell_errors(&config);
+            // One that is missing is waited for beside others; to be without any is an error of the files here, as ever.
+            config.has_a_path()
+        }
         Err(problems) => {
             problems.iter().for_each(|problem| complain!("{problem}"));
-            // What a daemon that died left running is looked after all the same.
-            let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
-            if !anyhow {
-                complain!("ERROR: Configuration error, heartbeat not started.");
-                return ExitCode::from(6);
-            }
+            false
+        }
+    };
+    if !is_fit {
+        // What a daemon that died left running is looked after all the same.
+        let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
+        if !anyhow {
+            complain!("ERROR: Configuration error, heartbeat not started.");
+            return ExitCode::from(6);
         }
     }
     if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
@@ -199,7 +212,9 @@ fn await_running(paths: &Paths, child: &mut std::process::Child) -> ExitCode {
     for _ in 0..1500 {
         if let Ok(Some(status)) = child.try_wait() {
             complain!("ERROR: heartbeat not started; its log says why.");
-            return ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+            // Old scripts know 0, 1 and 6: what may be better later is no more than a failure to them.
+            let code = status.code().and_then(|code| u8::try_from(code).ok()).filter(|code| *code != LATER);
+            return ExitCode::from(code.unwrap_or(1));
         }
         if paths.control_socket().exists() && matches!(running(&paths.pid_file), Running::Yes(_)) {
             return ExitCode::SUCCESS;

@@ -38,6 +38,20 @@ pub(super) fn node_uuid(paths: &Paths) -> io::Result<([u8; 16], bool)> {
     Ok((uuid, true))
 }
 
+/// Writes a uuid down for the lives to come, unless there is one.
+///
+/// # Errors
+/// When the file can be neither read nor written.
+pub(super) fn keep_uuid(paths: &Paths, uuid: &[u8; 16]) -> io::Result<()> {
+    let path = paths.lib_dir.join("hb_uuid");
+    match read_bounded(&path, 17).map(<[u8; 16]>::try_from) {
+        Ok(Ok(known)) if known != [0; 16] => Ok(()),
+        Ok(_) => replace(&path, uuid, 0o644),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(&path, uuid, 0o644),
+        Err(error) => Err(naming(&path, &error)),
+    }
+}
+
 /// The uuid of `uuidfrom nodename`: the name's first 15 bytes, then zeroes.
 pub(super) fn uuid_from_name(name: &NodeName) -> [u8; 16] {
     let mut uuid = [0; 16];

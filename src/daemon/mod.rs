@@ -66,6 +66,8 @@ mod witness;
 
 pub use adopt::something_runs;
 pub use called::Called;
+pub use guardian::LATER;
+pub use in_force::lacks_anew;
 pub(crate) use log_file::open as open_log;
 pub use start::Options;
 pub use supervisor::run;

@@ -24,6 +24,13 @@ impl Driver {
                 self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
             }
             Ok(config) => {
+                // A cable or an interface that was there, or is waited for already, is no fault of the files.
+                let new = in_force::lacking_anew(&config, &self.config.media);
+                if !new.is_empty() {
+                    new.iter().for_each(|problem| self.log.error(problem.to_string()));
+                    self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
+                    return sources.forget_keys();
+                }
                 if let Some(why) = self.deaf_to_it(&config) {
                     self.log.error(why);
                     return self.log.error("Configuration not reread: it has errors. Everything goes on as before.");

@@ -1,8 +1,8 @@
-//! What a daemon does without because it was refused when its predecessor had died (`takeover.md` 9): said in `latido
-//! status`, tried again every other second until it is there.
+//! What a daemon does without because it was refused when its predecessor had died, or at a first start that can do
+//! without it (`takeover.md` 9): said in `latido status`, tried again every other second until it is there.
 //!
 //! As long as there is anything it also stands in a file in the run directory, where `latido status` finds it when nobody
-//! answers: `latido-waits`, one sentence a line.
+//! answers: `latido-waits`, one sentence a line. A first start that failed leaves there why, and its successor reads it.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -17,7 +17,7 @@ use super::driver::Driver;
 use super::fifo::Fifo;
 use super::pidfile;
 use super::read_config::Options;
-use super::{files, generation, in_force};
+use super::{directories, files, generation, in_force};
 
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -30,9 +30,9 @@ pub(super) enum Want {
     Key,
     /// The generation of this life is not on disk.
     Generation(Generation),
-    /// `hb_uuid` can be neither read nor written; the next start tries again.
+    /// `hb_uuid` can be neither read nor written: what we are called by meanwhile is to be kept there.
     Uuid,
-    /// Some directory of ours; the next start tries again.
+    /// Some directory of ours.
     Directories,
     /// The pid file does not name our supervisor.
     PidFile,
@@ -87,13 +87,38 @@ impl Wants {
         match want {
             Want::Files
             | Want::Generation(_)
+            | Want::Uuid
+            | Want::Directories
             | Want::PidFile
             | Want::Control
             | Want::Fifo
             | Want::Api
             | Want::Log
             | Want::Page => true,
-            Want::Key | Want::Uuid | Want::Directories => false,
+            Want::Key => false,
+        }
+    }
+
+    /// What is in the directories: until those are there, and were looked at, nothing is put into them.
+    fn lies_in_directories(want: Want) -> bool {
+        match want {
+            Want::Generation(_) | Want::Uuid | Want::Fifo => true,
+            Want::Files
+            | Want::Key
+            | Want::Directories
+            | Want::PidFile
+            | Want::Control
+            | Want::Api
+            | Want::Log
+            | Want::Page => false,
+        }
+    }
+
+    /// Whether a first start, with nothing running here yet, does without it too.
+    pub(super) fn is_borne_at_first(want: Want) -> bool {
+        match want {
+            Want::Generation(_) | Want::Uuid | Want::Directories | Want::Fifo => true,
+            Want::Files | Want::Key | Want::PidFile | Want::Control | Want::Api | Want::Log | Want::Page => false,
         }
     }
 
@@ -134,6 +159,9 @@ impl Driver {
         self.wants.next = self.clock.mono() + RETRY;
         let wanted: Vec<Want> = self.wants.list.iter().map(|(want, _)| *want).collect();
         for want in wanted.into_iter().filter(|want| Wants::retried(*want)) {
+            if Wants::lies_in_directories(want) && self.wants.has(Want::Directories) {
+                continue;
+            }
             if self.get(want) {
                 let (_, why) =
                     self.wants.list.iter().find(|(known, _)| *known == want).cloned().unwrap_or((want, String::new()));
@@ -157,6 +185,16 @@ impl Driver {
                 let options = Options { without_resources, ..Options::default() };
                 self.get_from_disk(want, move || in_force::says_the_same(&paths, &options))
             }
+            Want::Directories => {
+                let paths = self.options.paths.clone();
+                let made = move || directories::make_directories(&paths).is_ok_and(|made| made.lacking.is_none());
+                self.get_from_disk(want, made)
+            }
+            Want::Uuid => {
+                let paths = self.options.paths.clone();
+                let uuid = files::uuid_from_name(&self.config.settings.me);
+                self.get_from_disk(want, move || files::keep_uuid(&paths, &uuid).is_ok())
+            }
             Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
             Want::Control => {
                 let opened = Control::open(&self.options.paths);
@@ -169,7 +207,7 @@ impl Driver {
                 let log = self.log.clone();
                 self.get_from_disk(want, move || log.open_what_is_missing().is_empty())
             }
-            Want::Key | Want::Uuid | Want::Directories => false,
+            Want::Key => false,
         }
     }
 
@@ -220,10 +258,10 @@ mod tests {
         wants.published = true;
         assert!(wants.next_attempt().is_some());
         wants.remove(Want::Files);
-        wants.add(Want::Uuid, "no uuid");
+        wants.add(Want::Key, "no such method there");
         wants.published = true;
-        assert_eq!(wants.next_attempt(), None, "the next start tries that again");
-        wants.remove(Want::Uuid);
+        assert_eq!(wants.next_attempt(), None, "the other node has to say something");
+        wants.remove(Want::Key);
         publish(&paths, &wants.sentences());
         assert!(!waits_file(&paths).exists());
     }
