@@ -71,4 +71,4 @@ pub use in_force::lacks_anew;
 pub(crate) use log_file::open as open_log;
 pub use start::Options;
 pub use supervisor::run;
-pub use wants::read_waits;
+pub use wants::{read_refusal, read_waits};

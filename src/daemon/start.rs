@@ -81,7 +81,7 @@ pub(super) struct Terms {
     /// Errors to be logged as soon as it is known where to.
     untold: Vec<String>,
     /// Why the attempt before this one failed, which is said already.
-    said: Vec<String>,
+    said: Option<String>,
 }
 
 /// Why a node cannot start, and whether that may pass by itself.
@@ -136,12 +136,12 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
     let untold = unlocked.into_iter().collect();
-    let said = if resolute { Vec::new() } else { wants::read_waits(&options.paths) };
+    let said = wants::read_refusal(&options.paths);
     let mut terms = Terms { other: Some(other), resolute, untold, said, ..Terms::default() };
     let code = match configuration(options, &mut terms) {
         Ok(config) => begin(options, &config, &clock, &log, cradle, terms),
         Err(problems) if resolute => without_files(options, &problems, &clock, &log, cradle, &left),
-        Err(problems) => refuse(&log, &problems),
+        Err(problems) => refuse(options, &log, &problems),
     };
     log.disk().settle();
     if terms_are_over(code, other) {
@@ -152,7 +152,7 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
 
 /// Whether nobody is waited for any more.
 fn terms_are_over(code: u8, other: Running) -> bool {
-    ![AGAIN, UPGRADE, LATER].contains(&code) && !matches!(other, Running::Yes(_))
+    ![AGAIN, UPGRADE].contains(&code) && !matches!(other, Running::Yes(_))
 }
 
 /// The files as they are, or else, where something runs, as they were when they were last accepted.
@@ -244,8 +244,11 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     let said = terms.said.clone();
     let give_up = |Refusal { why, code }: Refusal| match code {
         _ if resolute => fail(log, &why, AGAIN),
-        LATER => later(options, log, why, &said),
-        code => fail(log, &why, code),
+        LATER => later(options, log, &why, said.as_deref()),
+        code => {
+            wants::publish_refusal(&options.paths, &why);
+            fail(log, &why, code)
+        }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -253,7 +256,10 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     };
     let code = runtime.block_on(async {
         match prepare(options, config, clock, log, cradle, terms) {
-            Ok(driver) => driver.run().await,
+            Ok(driver) => {
+                wants::forget_refusal(&options.paths);
+                driver.run().await
+            }
             Err(refusal) => give_up(refusal),
         }
     });
@@ -316,19 +322,20 @@ pub(super) fn tell(log: &Log, problem: &Problem) {
     }
 }
 
-fn refuse(log: &Log, problems: &[Problem]) -> u8 {
+fn refuse(options: &Options, log: &Log, problems: &[Problem]) -> u8 {
+    wants::publish_refusal(&options.paths, &in_force::sentence(problems));
     problems.iter().for_each(|problem| tell(log, problem));
     log.error("Configuration error, heartbeat not started.");
     NOT_CONFIGURED
 }
 
 /// A first start that cannot be now. Who is started again and again says the same once.
-fn later(options: &Options, log: &Log, why: String, said: &[String]) -> u8 {
-    if said.contains(&why) {
+fn later(options: &Options, log: &Log, why: &str, said: Option<&str>) -> u8 {
+    if said == Some(why) {
         log::debug!("{why}");
     } else {
-        log.error(format!("{why}. Heartbeat not started now; it can be when that is there (exit code {LATER})"));
-        wants::publish(&options.paths, &[why]);
+        log.error(format!("{why}. Heartbeat not started; another try may succeed (exit code {LATER})"));
+        wants::publish_refusal(&options.paths, why);
     }
     LATER
 }
@@ -379,7 +386,7 @@ fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &
             Some(error) => Refusal::lasting(error.to_string()),
             None => Refusal::for_now(format!("no medium of ha.cf can be opened now: {first}")),
         };
-        if !terms.said.contains(&refusal.why) {
+        if terms.said.as_ref() != Some(&refusal.why) {
             let lines = waits.iter().flat_map(|error| complaints(config, error));
             lines.chain(lasts.iter().map(|error| error.original())).for_each(|line| log.error(line));
         }

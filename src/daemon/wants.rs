@@ -2,7 +2,8 @@
 //! without it (`takeover.md` 9): said in `latido status`, tried again every other second until it is there.
 //!
 //! As long as there is anything it also stands in a file in the run directory, where `latido status` finds it when nobody
-//! answers: `latido-waits`, one sentence a line. A first start that failed leaves there why, and its successor reads it.
+//! answers: `latido-waits`, one sentence a line. A first start that failed leaves in `latido-refused` why: `latido status`
+//! shows it, and whoever is started for the same in vain again does not say it again.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -153,6 +154,26 @@ pub fn read_waits(paths: &Paths) -> Vec<String> {
     String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
 }
 
+fn refusal_file(paths: &Paths) -> PathBuf {
+    paths.own_dir.join("latido-refused")
+}
+
+/// Leaves there why this node could not start.
+pub(super) fn publish_refusal(paths: &Paths, why: &str) {
+    let _ = files::replace_shared(&refusal_file(paths), format!("{why}\n").as_bytes());
+}
+
+/// This node has started.
+pub(super) fn forget_refusal(paths: &Paths) {
+    let _ = files::remove_leftover(&refusal_file(paths));
+}
+
+/// Why the last start failed; `None` when it did not, or when the machine was started since.
+pub fn read_refusal(paths: &Paths) -> Option<String> {
+    let bytes = files::read_bounded(&refusal_file(paths), 65_536).ok()?;
+    String::from_utf8_lossy(&bytes).lines().next().map(str::to_owned)
+}
+
 impl Driver {
     /// Tries again what was refused, and says what has come of it.
     pub(super) fn get_what_is_wanted(&mut self) {
@@ -238,6 +259,19 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn why_a_start_failed_is_known_until_one_succeeds() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        fs::create_dir_all(&paths.own_dir).unwrap();
+        assert_eq!(read_refusal(&paths), None);
+        publish_refusal(&paths, "no medium");
+        publish_refusal(&paths, "ha.cf:3 has an error");
+        assert_eq!(read_refusal(&paths).as_deref(), Some("ha.cf:3 has an error"));
+        forget_refusal(&paths);
+        assert_eq!((read_refusal(&paths), fs::read_dir(&paths.own_dir).unwrap().count()), (None, 0));
+    }
 
     #[test]
     fn what_is_wanted_is_said_in_a_file_until_it_is_there() {

@@ -467,7 +467,14 @@ impl Links {
 
     fn open(&mut self, link: usize) {
         let slot = &mut self.slots[link];
-        slot.resolve();
+        if let Some(error) = slot.resolve()
+            && let Some(trouble) = &mut slot.trouble
+        {
+            trouble.reason = format!("cannot open: {error}");
+        }
+        if matches!(slot.plan, Plan::Unresolved(..)) {
+            return;
+        }
         match slot.plan.open(&self.clock, &mut slot.opening, Duration::ZERO) {
             Ok(open) => {
                 let works = open.works_when_open();
@@ -524,9 +531,10 @@ impl Slot {
         Slot { id, ping_node, plan, open: None, trouble, counters, drain_left: 0, resolving, opening }
     }
 
-    /// Takes what the resolver has said, or has it asked: by a thread, because it may take a minute.
-    fn resolve(&mut self) {
-        let Plan::Unresolved(spec, lock_dir) = &self.plan else { return };
+    /// Takes what the resolver has said, or has it asked: by a thread, because it may take a minute. Gives what it said
+    /// when that was of no use.
+    fn resolve(&mut self) -> Option<io::Error> {
+        let Plan::Unresolved(spec, lock_dir) = &self.plan else { return None };
         let Some(answer) = &self.resolving else {
             let (tell, answer) = channel();
             let (spec, lock_dir) = (spec.clone(), lock_dir.clone());
@@ -537,13 +545,14 @@ impl Slot {
             };
             let thread = std::thread::Builder::new().name("resolver".to_owned()).spawn(ask);
             self.resolving = thread.ok().map(|_| answer);
-            return;
+            return None;
         };
-        match answer.try_recv() {
-            Err(TryRecvError::Empty) => {}
-            Ok((Ok(plan), _)) => (self.plan, self.resolving) = (plan, None),
-            Ok((Err(_), _)) | Err(TryRecvError::Disconnected) => self.resolving = None,
+        let answer = answer.try_recv();
+        if !matches!(answer, Err(TryRecvError::Empty)) {
+            self.resolving = None;
         }
+        let (plan, _) = answer.ok()?;
+        plan.map(|plan| self.plan = plan).err()
     }
 
     /// For the moment in which nothing is held up yet. Gives what is unwise but not fatal.
