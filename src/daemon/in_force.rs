@@ -258,7 +258,10 @@ mod tests {
         };
         let now = Config { lacking: vec![lacking("nowhere7"), lacking("typo0")], ..then };
         let found = lacks_anew(&paths, &now);
-        assert_eq!(found.iter().map(|problem| problem.what.as_str()).collect::<Vec<_>>(), ["interface typo0 does not exist"]);
+        assert_eq!(
+            found.iter().map(|problem| problem.what.as_str()).collect::<Vec<_>>(),
+            ["interface typo0 does not exist"]
+        );
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
             [&mut sources, &mut then].into_iter().for_each(Sources::forget_keys);
             if same {
                 // It is the machine that lacks something: a medium that does not open says so itself.
-                terms.untold.push(format!("{first}: it had none when it was accepted, going on"));
+                terms.untold.push(format!("{first}: the files are those that were accepted, going on"));
             } else {
                 let why = format!(
                     "{first}: going on with the files as they were; mend it, then have them reread (heartbeat -r)"

@@ -3,11 +3,13 @@
 
 use std::fs;
 
+use nix::sys::signal::Signal;
+
 use super::runner::{Pace, Test};
 use super::support::Kind::{Latido, Real};
-use super::support::clock::{pass, secs, wait_until};
+use super::support::clock::{epoch, pass, secs, wait_until};
 use super::support::host::Host;
-use super::support::{Medium, Pair, Plan, shell};
+use super::support::{Medium, Pair, Plan, record, shell};
 use crate::tests;
 
 /// The tests of this file.
@@ -16,6 +18,7 @@ pub(crate) const TESTS: &[Test] = tests!(
     Pace::Unhurried,
     [
         an_interface_that_comes_after_the_start_is_waited_for_and_used,
+        a_core_that_is_killed_while_an_interface_is_waited_for_since_the_start_moves_nothing,
         an_address_that_comes_after_the_start_is_waited_for,
         a_serial_adapter_that_is_plugged_in_after_the_start_is_waited_for,
         a_port_that_another_program_holds_at_the_start_is_waited_for,
@@ -103,6 +106,24 @@ fn an_interface_that_comes_after_the_start_is_waited_for_and_used() {
     // It carries what the other does not any more.
     pair.cut_ethernet(0, true);
     pair.nothing_moves_for(12.0);
+}
+
+fn a_core_that_is_killed_while_an_interface_is_waited_for_since_the_start_moves_nothing() {
+    let pair = Pair::new(&plan(&[Medium::Bcast(0), Medium::Bcast(1)]));
+    let alpha = pair.host("alpha");
+    rename(alpha, "eth1", "away");
+    pair.start_both();
+    pair.settle(&["ra", "rb"], &["rc", "rd"], 60.0);
+    pair.both_active(60.0);
+    let (core, from) = (alpha.core().expect("a core"), epoch());
+    Host::send(&[core], Signal::SIGKILL);
+    wait_until("another core", 20.0, || alpha.core().is_some_and(|next| next != core));
+    pair.both_active(60.0);
+    rename(alpha, "away", "eth1");
+    is_whole(alpha);
+    assert!(record::counted(&alpha.dir, from).is_empty(), "{}", alpha.log());
+    assert!(alpha.log().contains("the files are those that were accepted, going on"), "{}", alpha.log());
+    pair.assert_never_double();
 }
 
 fn an_address_that_comes_after_the_start_is_waited_for() {
