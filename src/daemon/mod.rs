@@ -10,6 +10,7 @@ mod api_socket;
 pub(crate) mod boot;
 pub(crate) mod by_hand;
 pub(crate) mod called;
+pub(crate) mod cards;
 mod carrier;
 mod child;
 mod clients;

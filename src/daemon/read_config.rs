@@ -16,6 +16,7 @@ use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::boot::started_at_boot;
+use super::cards;
 use super::config_files::{self, Trust, is_there, read};
 use super::layout::lacks;
 use super::lookup::{Found, Places, unit_dirs};
@@ -257,6 +258,14 @@ impl Facts for HostFacts {
 
     fn interfaces(&self) -> Option<Vec<Interface>> {
         self.interfaces.clone()
+    }
+
+    fn own_name(&self, interface: &str) -> Option<String> {
+        cards::own_name(interface)
+    }
+
+    fn hardware(&self, medium: &str) -> Option<Vec<String>> {
+        Some(cards::hardware(medium))
     }
 
     fn path(&self, path: &str) -> Option<PathFact> {
