@@ -80,6 +80,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
+    if super::advice::not_root(paths, "latido doctor").is_some() {
+        let what = "not run as root: the keys, the ports and the lines cannot be looked at";
+        findings.warn("root", what, "sudo latido doctor");
+    }
     let config = files::check(paths, findings);
     own_clock(findings);
     let here = peer::ask(paths, findings);

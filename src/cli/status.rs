@@ -76,7 +76,8 @@ fn look(args: &Args) -> Result<Box<Status>, String> {
             // A daemon that cannot start, or has no socket, says there what it waits for.
             let waits =
                 if matches!(running(&paths.pid_file), Running::Yes(_)) { read_waits(&paths) } else { Vec::new() };
-            Err([vec![error.to_string()], waits].concat().join("\n! "))
+            let first = if waits.is_empty() { super::advice::told(&error, &paths) } else { error.to_string() };
+            Err([vec![first], waits].concat().join("\n! "))
         }
     }
 }

@@ -44,7 +44,12 @@ pub(super) fn ha_cf(cf: &HaCf, source: &SourceText) -> Vec<Problem> {
             "no ping host is named: deadping has no effect",
             "add ping ADDRESS, or remove the line",
         ),
-        ("baud", &["serial"], "no serial line is named: baud has no effect", "add serial /dev/ttyS0, or remove the line"),
+        (
+            "baud",
+            &["serial"],
+            "no serial line is named: baud has no effect",
+            "add serial /dev/ttyS0, or remove the line",
+        ),
         (
             "udpport",
             &["bcast", "udp", "ucast", "ucast6"],
@@ -52,7 +57,7 @@ pub(super) fn ha_cf(cf: &HaCf, source: &SourceText) -> Vec<Problem> {
             "add bcast INTERFACE, or remove the line; mcast names its port itself",
         ),
     ] {
-        if lines.has(needs) {
+        if lines.has(needs) || cf.broken.contains(name) {
             continue;
         }
         if let Some(line) = lines.all(&[name]).last() {
@@ -71,10 +76,12 @@ pub(super) fn ha_cf(cf: &HaCf, source: &SourceText) -> Vec<Problem> {
 
 /// Ping hosts alone decide nothing, and neither does `ipfail` alone.
 fn ipfail(cf: &HaCf, source: &SourceText, lines: &Lines<'_>, problems: &mut Vec<Problem>) {
-    let is_ipfail = |line: &&Line<'_>| {
-        line.words().get(1).is_some_and(|program| program.text.rsplit('/').next() == Some("ipfail"))
-    };
+    let is_ipfail =
+        |line: &&Line<'_>| line.words().get(1).is_some_and(|program| program.text.rsplit('/').next() == Some("ipfail"));
     let starts = lines.all(&["respawn", "failfast"]).find(is_ipfail);
+    if ["ping", "ping6", "ping_group", "respawn", "failfast"].iter().any(|name| cf.broken.contains(name)) {
+        return;
+    }
     let pings = lines.all(&["ping", "ping6", "ping_group"]).next();
     match (pings, starts) {
         // With a resource manager of its own the programs beside it are others.
@@ -91,9 +98,7 @@ fn ipfail(cf: &HaCf, source: &SourceText, lines: &Lines<'_>, problems: &mut Vec<
             let what = "ipfail decides nothing: no ping host is named by which it could see that a network fails";
             problems.push(line.directive.warning(source, what).remedy("add ping ADDRESS, of a router"));
         }
-        (Some(_), Some(line))
-            if cf.auto_failback == AutoFailback::Legacy && !cf.broken.contains("auto_failback") =>
-        {
+        (Some(_), Some(line)) if cf.auto_failback == AutoFailback::Legacy && !cf.broken.contains("auto_failback") => {
             let what = "ipfail ends at once when auto_failback is legacy or not set: it moves nothing";
             let problem = line.directive.warning(source, what).remedy("write auto_failback on or off");
             problems.push(problem.original("auto_failback set to incompatible legacy option."));

@@ -44,7 +44,10 @@ fn two_names_of_one_card_are_one_cable() {
         ("bcast eth0\nucast eth0 10.0.0.2\nserial /dev/ttyS0", "bcast eth0 and ucast eth0"),
         ("bcast bond0\nucast eth1 10.0.0.2\nserial /dev/ttyS0", "bcast bond0 and ucast eth1"),
         ("bcast eth0\nbcast eth1\nbcast bond0\nserial /dev/ttyS0", "bcast eth0 and bcast eth1 and bcast bond0"),
-        ("serial /dev/ttyS0\nserial /dev/serial/by-path/0\nbcast eth0", "serial /dev/ttyS0 and serial /dev/serial/by-path/0"),
+        (
+            "serial /dev/ttyS0\nserial /dev/serial/by-path/0\nbcast eth0",
+            "serial /dev/ttyS0 and serial /dev/serial/by-path/0",
+        ),
     ] {
         let text = said(media, &Machine);
         assert!(text.contains(&format!("{names} are one cable")), "{media}: {text}");
