@@ -54,6 +54,7 @@ mod respawn;
 mod script_log;
 mod signals;
 mod socket;
+mod sourced;
 mod spare;
 mod start;
 mod state;
