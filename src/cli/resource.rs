@@ -109,7 +109,10 @@ fn with_files(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode
             .any(|path| problem.file == path.display().to_string())
     };
     let no_owner = |problem: &&Problem| problem.file == groups && is_about_nodes(problem);
-    errors().filter(|problem| !others(problem) && !no_owner(problem)).for_each(|problem| {
+    // Why the file of the groups is not there is said with what to type.
+    let said_below =
+        |problem: &&Problem| node.knows_no_groups() && problem.file == groups && !paths.haresources().exists();
+    errors().filter(|problem| !others(problem) && !no_owner(problem) && !said_below(problem)).for_each(|problem| {
         complain(&problem.to_string());
     });
     if node.knows_no_groups() {

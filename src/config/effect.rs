@@ -85,11 +85,11 @@ fn ipfail(cf: &HaCf, source: &SourceText, lines: &Lines<'_>, problems: &mut Vec<
     let pings = lines.all(&["ping", "ping6", "ping_group"]).next();
     match (pings, starts) {
         // With a resource manager of its own the programs beside it are others.
-        (Some(ping), None) if !cf.flag("crm", false) && !cf.flag("pacemaker", false) => {
+        (Some(ping), None) if !["crm", "pacemaker"].iter().any(|name| cf.broken.contains(name)) => {
             let what = format!(
                 "{} is asked and nothing follows from it: no line starts ipfail, which moves the groups when the \
                  network of a node fails",
-                ping.tail().map_or("the ping host", |tail| tail.text)
+                asked(ping)
             );
             let place = ping.tail().unwrap_or_else(|| ping.directive.clone());
             problems.push(place.warning(source, what).remedy(format!("add the line \"{IPFAIL}\"")));
@@ -105,6 +105,12 @@ fn ipfail(cf: &HaCf, source: &SourceText, lines: &Lines<'_>, problems: &mut Vec<
         }
         _ => {}
     }
+}
+
+/// The hosts of a line, or the name they have together.
+fn asked<'a>(line: &Line<'a>) -> &'a str {
+    let group = line.words().first().filter(|_| line.directive.text == "ping_group").map(|name| name.text);
+    group.or_else(|| line.tail().map(|tail| tail.text)).unwrap_or("the ping host")
 }
 
 /// A line for a host that is no node is for nobody.
