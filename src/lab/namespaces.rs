@@ -73,23 +73,34 @@ fn become_root_of_our_own() -> Result<(), Missing> {
 fn user_hint(error: Errno) -> String {
     let says = |file: &str, text: &str| fs::read_to_string(file).is_ok_and(|found| found.trim() == text);
     if says("/proc/sys/user/max_user_namespaces", "0") || error == Errno::ENOSPC {
-        return "User namespaces are switched off: `sysctl user.max_user_namespaces=1000`, or run this as root.".into();
+        return "User namespaces are switched off: `sysctl user.max_user_namespaces=1000`, or as root: `sudo latido lab`.".into();
     }
     if says("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        return "Only root may make them here: `sysctl kernel.unprivileged_userns_clone=1`, or run this as root."
+        return "Only root may make them here: `sysctl kernel.unprivileged_userns_clone=1`, or as root: `sudo latido lab`."
             .into();
     }
     if error == Errno::EINVAL || error == Errno::ENOSYS {
-        return "The kernel has no user namespaces (CONFIG_USER_NS): run this as root.".into();
+        return "The kernel has no user namespaces (CONFIG_USER_NS). As root: `sudo latido lab`.".into();
     }
-    "Run this as root. In a container, namespaces must be allowed first (docker: `--privileged`).".into()
+    remedy_as_root("")
+}
+
+/// Root of a container is not asked to become root.
+fn remedy_as_root(more: &str) -> String {
+    let container = "In a container, namespaces must be allowed first (docker and podman: `run --privileged`).";
+    let here = "`latido simulate` plays the same without them.";
+    if geteuid().is_root() {
+        return format!("{container} {here}");
+    }
+    format!("As root: `sudo latido lab`. {more}{container} {here}")
 }
 
 /// What stands in the way after a user namespace was granted.
 fn apparmor_hint() -> String {
-    "Run this as root. On Ubuntu 24.04 and later AppArmor keeps user namespaces powerless: \
-     `sysctl kernel.apparmor_restrict_unprivileged_userns=0`. In a container use `--privileged`."
-        .to_owned()
+    remedy_as_root(
+        "On Ubuntu 24.04 and later AppArmor keeps user namespaces powerless: \
+         `sysctl kernel.apparmor_restrict_unprivileged_userns=0`. ",
+    )
 }
 
 /// Makes the process that [`run_inside`] started a bench: dies with its parent, has mounts and a network of its own.
