@@ -17,5 +17,7 @@ mod links;
 mod markdown;
 #[path = "guide/outputs.rs"]
 mod outputs;
+#[path = "guide/play.rs"]
+mod play;
 #[path = "guide/translations.rs"]
 mod translations;

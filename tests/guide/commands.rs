@@ -108,7 +108,8 @@ fn of_manual(text: &str) -> Vec<String> {
                 let rest = line.split_once(' ').map_or("", |(_, rest)| rest);
                 // In quotes a command, behind it a full stop; without quotes the line is the command.
                 let quoted: Vec<&str> = rest.split('"').skip(1).step_by(2).collect();
-                let commands = if quoted.is_empty() { vec![rest.trim_end_matches([' ', ')', ',', '.'])] } else { quoted };
+                let commands =
+                    if quoted.is_empty() { vec![rest.trim_end_matches([' ', ')', ',', '.'])] } else { quoted };
                 found.extend(commands.into_iter().filter_map(words_of).map(named));
             }
             // What an example does stands behind it, two blanks away; a synopsis has brackets.
@@ -141,7 +142,10 @@ fn every_command_of_the_manual_pages_is_taken_by_the_program() {
 
 #[test]
 fn a_command_that_does_not_exist_would_be_noticed() {
-    assert_eq!(lines("$ latido chek /etc/ha.d   # what?\nls; target/release/latido lab | cat"), ["chek /etc/ha.d", "lab"]);
+    assert_eq!(
+        lines("$ latido chek /etc/ha.d   # what?\nls; target/release/latido lab | cat"),
+        ["chek /etc/ha.d", "lab"]
+    );
     assert!(!refused("", "chek /etc/ha.d").is_empty());
     assert!(!refused("", "standby all|sideways").is_empty());
     assert!(refused("", "completions bash|zsh|fish").is_empty());

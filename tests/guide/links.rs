@@ -24,7 +24,8 @@ fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
             seen += 1;
             let place = page.path.display();
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
-            let target = if file.is_empty() { page.path.clone() } else { plain(&page.path.parent().unwrap().join(file)) };
+            let target =
+                if file.is_empty() { page.path.clone() } else { plain(&page.path.parent().unwrap().join(file)) };
             assert!(target.exists(), "{place}: {link}: there is no {}", target.display());
             if !anchor.is_empty() {
                 let anchors = Page::read(&target).anchors();

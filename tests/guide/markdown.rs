@@ -16,7 +16,10 @@ pub(crate) struct Page {
 /// What a page consists of, in order. Running text is joined, a paragraph or an item each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    Heading { level: usize, text: String },
+    Heading {
+        level: usize,
+        text: String,
+    },
     Block(Block),
     /// The cells of a row.
     Row(Vec<String>),

@@ -56,7 +56,8 @@ fn sources() -> String {
 fn every_message_of_the_chapter_on_trouble_is_one_the_program_says() {
     let sources = sources();
     let page = Page::read(&PathBuf::from(CHAPTERS).join("troubleshooting.md"));
-    let said: Vec<&str> = page.blocks().filter(|block| block.info == "text said").flat_map(|block| block.text.lines()).collect();
+    let said: Vec<&str> =
+        page.blocks().filter(|block| block.info == "text said").flat_map(|block| block.text.lines()).collect();
     assert!(said.len() > 20, "{said:?}");
     for line in said {
         let parts: Vec<&str> = line.split('…').map(str::trim).filter(|part| part.len() > 3).collect();
@@ -94,7 +95,11 @@ fn what_the_samples_have_as_comments_may_be_switched_on() {
         for file in ["ha.cf", "haresources", "authkeys", "latido.cf"] {
             fs::copy(Path::new("etc/ha.d").join(file), dir.path().join(file)).unwrap();
         }
-        let text: Vec<String> = read(name).lines().enumerate().map(|(at, line)| if at == number { directive.to_owned() } else { line.to_owned() }).collect();
+        let text: Vec<String> = read(name)
+            .lines()
+            .enumerate()
+            .map(|(at, line)| if at == number { directive.to_owned() } else { line.to_owned() })
+            .collect();
         fs::write(dir.path().join(name), text.join("\n") + "\n").unwrap();
         let (code, said) = latido(&["check", &dir.path().display().to_string(), "--as", "alpha"]);
         assert!(code < 2, "{name}:{}: {directive}\n{said}", number + 1);
@@ -161,11 +166,13 @@ fn what_a_chapter_shows_of_latido_cf_is_good() {
     assert_eq!(latido(&[&init[..], &["asterisk", "--service", "mysql"]].concat()).0, 0);
     let mut seen = 0;
     for page in pages() {
-        let blocks = page.blocks().flat_map(|block| block.text.lines().map(|line| (page.at(block), line.trim().to_owned())));
+        let blocks =
+            page.blocks().flat_map(|block| block.text.lines().map(|line| (page.at(block), line.trim().to_owned())));
         let spans = page.spans().into_iter().map(|span| (page.path.display().to_string(), span));
         for (place, line) in blocks.chain(spans) {
             let first = line.split(' ').next().unwrap_or("");
-            let known = ["monitor", "announce", "listen", "notify", "script-timeout", "failback-delay"].contains(&first);
+            let known =
+                ["monitor", "announce", "listen", "notify", "script-timeout", "failback-delay"].contains(&first);
             if !known || !line.contains(' ') || line == "script-timeout stop" {
                 continue;
             }

@@ -76,7 +76,8 @@ fn every_translated_chapter_is_in_the_table_of_contents_and_no_other_file_is_the
     listed.sort();
     let pages = super::markdown::pages();
     let below = pages.iter().filter_map(|page| page.path.strip_prefix(CHAPTERS).ok());
-    let mut there: Vec<String> = below.map(|path| path.display().to_string()).filter(|path| path != "SUMMARY.md").collect();
+    let mut there: Vec<String> =
+        below.map(|path| path.display().to_string()).filter(|path| path != "SUMMARY.md").collect();
     there.sort();
     assert_eq!(listed, there);
     for (language, name) in LANGUAGES.iter().flat_map(|language| TRANSLATED.map(|name| (language, name))) {
