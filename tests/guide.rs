@@ -13,6 +13,8 @@ mod steady;
 mod commands;
 #[path = "guide/links.rs"]
 mod links;
+#[path = "guide/machines.rs"]
+mod machines;
 #[path = "guide/markdown.rs"]
 mod markdown;
 #[path = "guide/outputs.rs"]

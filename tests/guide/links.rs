@@ -1,6 +1,6 @@
 //! Every link of README and the guide leads to a file that is there, and to a heading of it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::markdown::{Page, pages};
 
@@ -8,9 +8,9 @@ use super::markdown::{Page, pages};
 fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut plain, part| {
         match part {
-            std::path::Component::ParentDir => drop(plain.pop()),
-            std::path::Component::CurDir => {}
-            other => plain.push(other),
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => plain.push(part),
         }
         plain
     })
