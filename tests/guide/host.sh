@@ -8,7 +8,8 @@ me=$(uname -n)
 mkdir -p "$dir"
 mount -t tmpfs -o mode=755 machine "$dir"
 cp -a /etc "$dir/etc"
-rm -rf "$dir"/etc/ha.d "$dir"/etc/rc[2-5].d/S??asterisk "$dir/etc/asterisk" "$dir/etc/drbd.d" "$dir/etc/drbd.conf"
+# An empty machine: what this one has of a cluster, and starts at boot, is not there.
+rm -rf "$dir"/etc/ha.d "$dir"/etc/rc[0-6].d "$dir"/etc/systemd/system "$dir/etc/asterisk" "$dir/etc/drbd.d" "$dir/etc/drbd.conf"
 mkdir -p "$dir/etc/drbd.d" "$dir/etc/ha.d" "$dir/etc/network/interfaces.d" "$dir/etc/init.d"
 for level in 2 3 4 5; do mkdir -p "$dir/etc/rc$level.d"; done
 # Who lives here is what the machine's own files say.
@@ -35,6 +36,9 @@ for place in etc dev srv root; do mount --rbind "$dir/$place" "/$place"; done
 for place in lib spool log; do mount --bind "$dir/$place" "/var/$place"; done
 mount --bind "$dir/sbin" /usr/local/sbin
 mount -t tmpfs -o mode=755 run /run
+# The serial port is nobody's console.
+echo quiet >"$dir/cmdline"
+mount --bind "$dir/cmdline" /proc/cmdline
 mkdir /run/lock
 chmod 1777 /run/lock
 

@@ -72,6 +72,12 @@ mount_() {
 
 systemctl_() {
     case "$*" in
+    enable*)
+        mkdir -p /etc/systemd/system/multi-user.target.wants
+        ln -sf "/lib/systemd/system/$(last "$@").service" /etc/systemd/system/multi-user.target.wants/
+        ;;
+    esac
+    case "$*" in
     "enable --now latido") (setsid latido daemon </dev/null >/var/log/latido.out 2>&1 &) ;;
     "enable --now drbd")
         [ -e "$PLAY/drbd/md-$me" ] || complain "drbd: No valid meta data found"
