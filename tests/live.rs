@@ -5,6 +5,8 @@
 //! pairs. What is missing is said and the tests that need it are left out, unless `LATIDO_LIVE=required`.
 //! The tests wait far more than they work, so several run at a time; `LATIDO_LIVE_JOBS` says how many.
 
+#[path = "live/boot.rs"]
+mod boot;
 #[path = "live/disk.rs"]
 mod disk;
 #[path = "live/fields.rs"]
@@ -41,6 +43,8 @@ mod resource_scripts;
 mod runner;
 #[path = "live/scenarios.rs"]
 mod scenarios;
+#[path = "live/service.rs"]
+mod service;
 #[path = "live/signals.rs"]
 mod signals;
 #[path = "live/support/mod.rs"]
@@ -72,6 +76,9 @@ fn main() -> ExitCode {
         keys::TESTS,
         keys::MIXED,
         refusals::TESTS,
+        service::TESTS,
+        boot::TESTS,
+        boot::MIXED,
         health::TESTS,
         records::TESTS,
         records::MIXED,

@@ -19,10 +19,15 @@ use super::start::Options;
 pub(super) const READY: u8 = b'R';
 /// Groups are being released.
 pub(super) const STOPPING: u8 = b'S';
+/// The loop turns; said only where the service manager looks.
+pub(super) const ALIVE: u8 = b'A';
 /// What follows is the exit code; then the end is no crash.
 pub(super) const ENDS: u8 = b'E';
 /// The exit code that asks for the next program.
-pub(super) const UPGRADE: u8 = 75;
+pub(super) const UPGRADE: u8 = 77;
+/// The exit code of a first start that failed for want of something that may be there later: whoever manages services
+/// tries again (`EX_TEMPFAIL` of `sysexits.h`).
+pub const LATER: u8 = 75;
 /// The exit code of a refusal while something may run here: another attempt is wanted.
 pub(super) const AGAIN: u8 = 76;
 
@@ -48,6 +53,8 @@ pub(super) struct Cradle {
     pub told: bool,
     /// How many refused before this one, since the last that was ready.
     pub attempt: u32,
+    /// After how long without a sign of life the service manager believes us dead.
+    pub limit: Option<Duration>,
 }
 
 /// The parent, as its child sees it.
