@@ -79,6 +79,7 @@ systemctl_() {
     esac
     case "$*" in
     "enable --now latido") (setsid latido daemon </dev/null >/var/log/latido.out 2>&1 &) ;;
+    "stop latido") latido stop ;;
     "enable --now drbd")
         [ -e "$PLAY/drbd/md-$me" ] || complain "drbd: No valid meta data found"
         touch "$PLAY/drbd/up-$me"
