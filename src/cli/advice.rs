@@ -39,6 +39,11 @@ pub(super) fn told(error: &ClientError, paths: &Paths) -> String {
     }
 }
 
+/// Whether this node is the affair of a service manager that has our unit.
+pub(super) fn by_systemd(paths: &Paths) -> bool {
+    *paths == Paths::system() && Path::new("/run/systemd/system").is_dir() && has_unit(Path::new("/"), "latido")
+}
+
 /// What starts the daemon, or what must be there before.
 pub(super) fn start(paths: &Paths) -> String {
     if !paths.ha_cf().exists() {
@@ -49,7 +54,9 @@ pub(super) fn start(paths: &Paths) -> String {
         return format!("pid {pid} runs: it is starting, or it is another heartbeat; its log says more");
     }
     let given = given(paths);
-    let by_systemd =
-        *paths == Paths::system() && Path::new("/run/systemd/system").is_dir() && has_unit(Path::new("/"), "latido");
-    if by_systemd { "start it: systemctl start latido".to_owned() } else { format!("start it: latido start{given}") }
+    if by_systemd(paths) {
+        "start it: systemctl start latido".to_owned()
+    } else {
+        format!("start it: latido start{given}")
+    }
 }
