@@ -242,6 +242,48 @@ fn on_a_machine_without_files_every_command_says_what_to_type() {
 }
 
 #[test]
+fn a_lab_that_may_not_make_namespaces_says_what_to_type() {
+    // As in a container that forbids them: a root without any right, in a user namespace where no other can be made.
+    let powerless = "setpriv --bounding-set -all --inh-caps -all --no-new-privs \"$0\" lab --scenario power-off";
+    let forbidden = format!("echo 0 >/proc/sys/user/max_user_namespaces; {powerless}");
+    for (script, part) in
+        [(powerless, "docker and podman: `run --privileged`"), (&forbidden, "sysctl user.max_user_namespaces")]
+    {
+        let output = Command::new("unshare").args(["-Ur", "sh", "-c", script, env!("CARGO_BIN_EXE_latido")]).output();
+        let Ok(output) = output.ok().filter(|output| err(output).contains("latido lab: ")).ok_or(()) else {
+            eprintln!("not tested: no user namespaces here to be powerless in");
+            return;
+        };
+        assert_eq!(code(&output), 2, "{}", err(&output));
+        assert!(err(&output).contains(part), "{}", err(&output));
+        assert!(!err(&output).contains("panicked"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn who_is_not_root_is_told_to_be() {
+    let nobody = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg("/proc/self/fd/3").args(words);
+        command
+    };
+    // The executable may lie where only root may look: it is handed over open.
+    let script = format!("exec 3<{}; exec \"$@\"", env!("CARGO_BIN_EXE_latido"));
+    for (words, part) in [(&["daemon"][..], "sudo latido daemon"), (&["doctor"], "sudo latido doctor")] {
+        let inner = nobody(words);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(inner.get_program()).args(inner.get_args()).env_remove("HA_DIR");
+        let output = command.output().unwrap();
+        let said = format!("{}{}", out(&output), err(&output));
+        if !said.contains("latido") && !said.contains("root") {
+            eprintln!("not tested, nobody else can be played here: {said}");
+            return;
+        }
+        assert!(code(&output) != 0 && said.contains(part), "{words:?}: {said}");
+    }
+}
+
+#[test]
 fn without_a_daemon_the_command_that_starts_it_is_named() {
     let dir = node();
     for words in [&["status"][..], &["standby"], &["takeover"], &["resource", "retry", "first"]] {

@@ -62,7 +62,8 @@ fn become_root_of_our_own() -> Result<(), Missing> {
     let (user, group) = (geteuid(), getegid());
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Missing::new("a user namespace", error, user_hint(error)))?;
     let write = |file: &str, text: String| {
-        fs::write(file, text).map_err(|error| Missing::new("to be root in a user namespace", error, apparmor_hint()))
+        fs::write(file, text)
+            .map_err(|error| Missing::new("to be root in a user namespace", error, apparmor_hint(user.is_root())))
     };
     write("/proc/self/setgroups", "deny".to_owned())?;
     write("/proc/self/uid_map", format!("0 {user} 1"))?;
@@ -82,22 +83,22 @@ fn user_hint(error: Errno) -> String {
     if error == Errno::EINVAL || error == Errno::ENOSYS {
         return "The kernel has no user namespaces (CONFIG_USER_NS). As root: `sudo latido lab`.".into();
     }
-    remedy_as_root("")
+    remedy(geteuid().is_root(), "")
 }
 
 /// Root of a container is not asked to become root.
-fn remedy_as_root(more: &str) -> String {
-    let container = "In a container, namespaces must be allowed first (docker and podman: `run --privileged`).";
-    let here = "`latido simulate` plays the same without them.";
-    if geteuid().is_root() {
-        return format!("{container} {here}");
-    }
-    format!("As root: `sudo latido lab`. {more}{container} {here}")
+fn remedy(is_root: bool, more: &str) -> String {
+    let root = if is_root { "" } else { "As root: `sudo latido lab`. " };
+    format!(
+        "{root}{more}In a container, namespaces must be allowed first (docker and podman: `run --privileged`). \
+         `latido simulate` plays the same without them."
+    )
 }
 
 /// What stands in the way after a user namespace was granted.
-fn apparmor_hint() -> String {
-    remedy_as_root(
+fn apparmor_hint(is_root: bool) -> String {
+    remedy(
+        is_root,
         "On Ubuntu 24.04 and later AppArmor keeps user namespaces powerless: \
          `sysctl kernel.apparmor_restrict_unprivileged_userns=0`. ",
     )
@@ -108,7 +109,8 @@ fn apparmor_hint() -> String {
 /// # Errors
 /// When the kernel refuses, with the reason and the remedy.
 pub fn settle() -> Result<(), Missing> {
-    let refused = |attempted| move |error: Errno| Missing::new(attempted, error, apparmor_hint());
+    // In here everybody is root: who it was outside is not known any more.
+    let refused = |attempted| move |error: Errno| Missing::new(attempted, error, apparmor_hint(false));
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(refused("to die with its parent"))?;
     let spaces =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
