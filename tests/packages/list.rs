@@ -20,7 +20,7 @@ pub(crate) fn wanted(kind: Kind) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for line in manifest.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [what, mode, owner, path, source] = words[..] else { panic!("pkg/manifest: {line}") };
+        let [what, mode, owner, path, source, ..] = words[..] else { panic!("pkg/manifest: {line}") };
         let path = path.replace("UNITS", units);
         let mut add = |path: &str| all.insert(format!("{mode} {owner} {path}"));
         match what {
@@ -33,7 +33,9 @@ pub(crate) fn wanted(kind: Kind) -> BTreeSet<String> {
             "doc" if source.ends_with("/**") => {
                 let from = source.trim_end_matches("**");
                 let files = run("git", &["ls-files", "--", from]).unwrap();
-                files.lines().for_each(|file| drop(add(&format!("{path}{}", file.strip_prefix(from).unwrap()))));
+                for file in files.lines() {
+                    add(&format!("{path}{}", file.strip_prefix(from).unwrap()));
+                }
             }
             "program" | "file" | "debfile" | "conffile" | "generated" | "so" | "doc" | "link" => {
                 add(&path);
