@@ -120,6 +120,11 @@ fn heartbeat_of_debian_is_replaced_without_a_question_and_comes_back() {
 }
 
 #[test]
+fn an_upgrade_moves_nothing_and_a_program_that_cannot_be_run_keeps_the_old_one() {
+    play("upgrade.sh", &[]);
+}
+
+#[test]
 fn the_rpm_installs_and_goes() {
     if let Err(why) = run("rpm", &["--version"]) {
         return skipped(&why);
