@@ -25,6 +25,7 @@ mod pseudo;
 mod sendarp;
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -84,6 +85,19 @@ pub fn run_alone(
         "Delay" => delay::run(&note, args, verb),
         _ => return None,
     })
+}
+
+/// Announces an address once, as `send_arp` does: that `ip` is at `mac`, or at the interface's own address.
+///
+/// # Errors
+/// As `socket(2)` and `send(2)`; when there is no such interface, or it has no Ethernet address.
+pub fn announce_once(nic: &str, ip: Ipv4Addr, mac: Option<[u8; 6]>) -> io::Result<()> {
+    let links = Netlink::open()?.links()?;
+    let missing = || io::Error::new(io::ErrorKind::NotFound, format!("there is no interface {nic}"));
+    let link = links.into_iter().find(|link| link.name == nic).ok_or_else(missing)?;
+    let own = || <[u8; 6]>::try_from(link.mac.as_slice()).ok();
+    let mac = mac.or_else(own).ok_or_else(|| io::Error::other(format!("{nic} has no Ethernet address")))?;
+    ArpSocket::open()?.announce(link.index, mac, ip)
 }
 
 /// As long as an agent would like to try, or as its caller lets it, with time left to say how it ended.

@@ -32,6 +32,7 @@ mod lab;
 mod manual;
 mod move_group;
 mod old_log;
+mod old_programs;
 mod propagate;
 mod replace;
 mod replay;
@@ -132,6 +133,10 @@ pub fn main() -> ExitCode {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
             Some("req_resource") => return helpers::req_resource(rest),
             Some("mach_down") => return helpers::mach_down(rest),
+            Some("send_arp") => return old_programs::send_arp(rest),
+            Some("ha_logger") => return old_programs::ha_logger(rest),
+            Some("cl_respawn") => return old_programs::cl_respawn(rest),
+            Some(name) if old_programs::is_refused(name) => return old_programs::refuse(name),
             Some("ha_propagate") => return propagate::ha_propagate(),
             Some("heartbeat") => return heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, program, rest),

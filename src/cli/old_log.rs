@@ -15,7 +15,7 @@ use crate::daemon::open_log;
 use crate::sys;
 
 /// `LOG_DAEMON`, where a name means nothing to us.
-const DAEMON: u8 = 24;
+pub(super) const DAEMON: u8 = 24;
 
 /// A program that the daemon starts ends with this when it cannot do its work; the daemon starts it again.
 pub(super) const FAILED: u8 = 1;
@@ -133,6 +133,12 @@ impl OldLog {
             to_syslog(&format!("<{priority}>{stamp} {said}"));
         }
     }
+}
+
+/// One line of another program's to the system's log, as `logger` sends it.
+pub(super) fn say_to_syslog(tag: &str, facility: u8, text: &str) {
+    let stamp = sys::local_time(Clock::start().since_1970().as_secs()).stamp();
+    to_syslog(&format!("<{}>{stamp} {tag}: {}", facility + Loud::Info.severity(), crate::printable::line(text)));
 }
 
 impl OldLog {
