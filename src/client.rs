@@ -51,6 +51,8 @@ pub enum Ask {
         /// The other node.
         node: String,
     },
+    /// Read the files again; answered at once.
+    Reload,
     /// Take groups from the other node; answered when it is over.
     Takeover {
         /// `all`, `local`, `foreign` or `failback`.
@@ -66,6 +68,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// The keys of the groups that moved.
     Moved(Vec<String>),
+    /// The files were read again and are in force; what is to be known about them, a sentence each.
+    Reread(Vec<String>),
     /// Why not, or why only in part.
     Refused(String),
 }

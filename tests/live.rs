@@ -41,6 +41,8 @@ mod resource_scripts;
 mod runner;
 #[path = "live/scenarios.rs"]
 mod scenarios;
+#[path = "live/service.rs"]
+mod service;
 #[path = "live/signals.rs"]
 mod signals;
 #[path = "live/support/mod.rs"]
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         keys::TESTS,
         keys::MIXED,
         refusals::TESTS,
+        service::TESTS,
         health::TESTS,
         records::TESTS,
         records::MIXED,

@@ -31,7 +31,7 @@ fn control(bytes: &[u8]) {
                 }
             }
             Ask::Move { to: Some(node), .. } | Ask::Forget { node } => drop(NodeName::new(&node)),
-            Ask::Status | Ask::Retry { .. } | Ask::Move { to: None, .. } | Ask::Bring { .. } => {}
+            Ask::Status | Ask::Reload | Ask::Retry { .. } | Ask::Move { to: None, .. } | Ask::Bring { .. } => {}
         }
     }
 }

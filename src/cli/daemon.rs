@@ -24,9 +24,12 @@ pub(super) struct Args {
     /// Directory of ha.cf, haresources and authkeys; any other than /etc/ha.d keeps its state below itself
     #[arg(short = 'd', long = "dir", value_name = "DIR", env = "HA_DIR", default_value = "/etc/ha.d")]
     dir: PathBuf,
-    /// Stay in the foreground (it always does; the `heartbeat` name starts in the background)
+    /// Stay in the foreground (it does without this, too)
     #[arg(short = 'f', long)]
     foreground: bool,
+    /// Go into the background as soon as the node is ready
+    #[arg(short = 'b', long, conflicts_with = "foreground")]
+    background: bool,
     /// Beat, but never touch a resource
     #[arg(short = 'M', long)]
     no_resources: bool,
@@ -64,7 +67,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if args.upgrade {
         return upgrade(&paths);
     }
-    run_daemon(&Options {
+    let options = Options {
         paths,
         called: Called::now(),
         without_resources: args.no_resources,
@@ -73,7 +76,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
         to_terminal: true,
         watch_over: args.watch_over,
         record: absolute(args.record.as_deref()),
-    })
+    };
+    if args.background { super::background::start_in_background(&options) } else { run_daemon(&options) }
 }
 
 /// Asks the running daemon to make room, and waits until its successor, the program that is installed now, has taken up.

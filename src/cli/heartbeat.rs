@@ -1,19 +1,16 @@
 //! The old name `heartbeat`: same options, words and exit codes (`config.md` 7, `resources.md` 5.2).
 
-use std::path::Path;
-use std::process::{ExitCode, Stdio};
-use std::time::Duration;
+use std::process::ExitCode;
 
 use nix::sys::signal::Signal;
 
-use crate::config::{Config, DIRECTIVES};
-use crate::daemon::called::{MYSELF, again};
-use crate::daemon::pidfile::{Running, is_still, running, signal, surely_running};
-use crate::daemon::{Called, Options, read_config, run as run_daemon, something_runs};
+use crate::config::DIRECTIVES;
+use crate::daemon::pidfile::{Running, running, signal};
+use crate::daemon::{Called, Options, read_config, run as run_daemon};
 use crate::paths::Paths;
-use crate::sys;
 
-use super::{pause, print};
+use super::background::{await_end, start_in_background, tell_errors};
+use super::print;
 
 const USAGE: &str = "Usage: heartbeat [-dDkMrRsvWlVf] [-C Current-resource-state]";
 
@@ -114,9 +111,7 @@ fn stop(paths: &Paths) -> ExitCode {
         complain!("ERROR: Could not kill pid {pid} : {}", error.desc());
         return ExitCode::from(if error == nix::errno::Errno::EPERM { 4 } else { 1 });
     }
-    while is_still(pid) {
-        pause(Duration::from_millis(20));
-    }
+    await_end(pid);
     ExitCode::SUCCESS
 }
 
@@ -139,11 +134,6 @@ fn reload(paths: &Paths, pid: i32) -> ExitCode {
     }
 }
 
-/// What the daemon leaves alone, where it can be seen.
-fn tell_errors(config: &Config) {
-    config.warnings.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
-}
-
 fn start(paths: Paths, flags: &Flags) -> ExitCode {
     if flags.has('v') {
         match read_config::load(&paths, None) {
@@ -162,50 +152,4 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
         record: super::daemon::record_from_environment(),
     };
     if flags.has('f') { run_daemon(&options) } else { start_in_background(&options) }
-}
-
-/// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
-fn start_in_background(options: &Options) -> ExitCode {
-    let paths = &options.paths;
-    match read_config::load(paths, None) {
-        Ok(config) => tell_errors(&config),
-        Err(problems) => {
-            problems.iter().for_each(|problem| complain!("{problem}"));
-            // What a daemon that died left running is looked after all the same.
-            let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
-            if !anyhow {
-                complain!("ERROR: Configuration error, heartbeat not started.");
-                return ExitCode::from(6);
-            }
-        }
-    }
-    if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
-        complain!("info: heartbeat: already running [pid {pid}].");
-        return ExitCode::SUCCESS;
-    }
-    let mut command = again(options, Path::new(MYSELF));
-    command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    sys::in_a_session_of_its_own(&mut command);
-    match command.spawn() {
-        Ok(mut child) => await_running(paths, &mut child),
-        Err(error) => {
-            complain!("ERROR: cannot start the daemon: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn await_running(paths: &Paths, child: &mut std::process::Child) -> ExitCode {
-    for _ in 0..1500 {
-        if let Ok(Some(status)) = child.try_wait() {
-            complain!("ERROR: heartbeat not started; its log says why.");
-            return ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
-        }
-        if paths.control_socket().exists() && matches!(running(&paths.pid_file), Running::Yes(_)) {
-            return ExitCode::SUCCESS;
-        }
-        pause(Duration::from_millis(20));
-    }
-    complain!("ERROR: heartbeat did not come up within 30 s; its log says why.");
-    ExitCode::FAILURE
 }

@@ -6,6 +6,7 @@ macro_rules! complain {
 }
 
 mod agent;
+mod background;
 mod check;
 mod cl_status;
 mod completions;
@@ -34,6 +35,7 @@ mod propagate;
 mod replace;
 mod replay;
 mod resource;
+mod service;
 mod simulate;
 mod standby;
 mod status;
@@ -69,6 +71,12 @@ struct Latido {
 enum Command {
     /// Run the node: heartbeat, takeover, resources
     Daemon(daemon::Args),
+    /// Start this node, by systemd where it has the unit, and wait until it is ready
+    Start(service::Args),
+    /// Stop this node, and wait until everything it ran is released
+    Stop(service::Args),
+    /// Read the files again; if anything is wrong with them the old ones stay in force
+    Reload(service::Args),
     /// Read the configuration and print every problem with its remedy
     Check(check::Args),
     /// Write the first configuration of a pair, from answers or flags
@@ -140,6 +148,9 @@ pub fn main() -> ExitCode {
     }
     match Latido::parse().command {
         Command::Daemon(args) => daemon::run(&args),
+        Command::Start(args) => service::start(&args),
+        Command::Stop(args) => service::stop(&args),
+        Command::Reload(args) => service::reload(&args),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Keygen(args) => keygen::run(&args),

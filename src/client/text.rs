@@ -30,6 +30,23 @@ pub fn describe(status: &Status) -> String {
     text
 }
 
+/// The same in one line without times, for whoever shows no more: what is wrong first.
+pub fn in_a_line(status: &Status) -> String {
+    let troubles = match super::health::troubles(status).as_slice() {
+        [] => String::new(),
+        [only] => format!("NOT WELL: {only}; "),
+        [first, rest @ ..] => format!("NOT WELL: {first}, and {} more; ", rest.len()),
+    };
+    let node = |node: &Node| {
+        let held: Vec<&str> =
+            status.groups.iter().filter(|group| holds(node, group)).map(|group| &*group.key).collect();
+        let held = if held.is_empty() { "nothing".to_owned() } else { held.join(", ") };
+        format!("{} {} holds {held}", node.name, node.status)
+    };
+    let nodes: Vec<String> = status.nodes.iter().filter(|node| !node.ping).map(node).collect();
+    format!("{troubles}{}", nodes.join("; "))
+}
+
 fn node_line(status: &Status, node: &Node, width: usize) -> String {
     let name = if node.here { format!("{} (here)", node.name) } else { node.name.clone() };
     let held: Vec<&Group> = status.groups.iter().filter(|group| holds(node, group)).collect();

@@ -13,6 +13,7 @@ use std::process::Command;
 use crate::paths::Paths;
 use crate::sys;
 
+use super::service;
 use super::start::Options;
 
 /// This executable, also when another one lies in its place meanwhile.
@@ -48,7 +49,7 @@ impl Called {
     }
 
     /// Its last part: the program.
-    pub(super) fn name(&self) -> &OsStr {
+    pub(crate) fn name(&self) -> &OsStr {
         base(&self.0)
     }
 
@@ -121,7 +122,11 @@ pub(super) fn become_it(options: &Options, program: &Path) -> io::Error {
         let changed: Vec<_> = command.get_envs().collect();
         let kept = std::env::vars_os().filter(|(name, _)| changed.iter().all(|(other, _)| name != other));
         let set = changed.iter().filter_map(|(name, value)| Some((OsString::from(name), OsString::from((*value)?))));
-        let pair = |(mut name, value): (OsString, OsString)| {
+        let pair = |(mut name, mut value): (OsString, OsString)| {
+            if name == service::LIMIT_OF {
+                // Whoever had our place before us, it is us who are watched now.
+                value = std::process::id().to_string().into();
+            }
             name.push("=");
             name.push(value);
             text(&name)

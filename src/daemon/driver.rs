@@ -39,9 +39,11 @@ use super::pace::Waiting;
 use super::pidfile;
 use super::recorder::Recorder;
 use super::script_log::ScriptLog;
+use super::service::Service;
 use super::signals::{Signal, Signals};
 use super::start::{Options, Terms};
 use super::state::StateFile;
+use super::units::Units;
 use super::wants::{Want, Wants};
 use super::watchdog::Watchdog;
 use super::witness::{Lateness, Said};
@@ -82,6 +84,8 @@ pub(super) struct Driver {
     pub(super) company: Company,
     pub(super) watchdog: Option<Watchdog>,
     pub(super) state: StateFile,
+    pub(super) service: Service,
+    pub(super) units: Units,
     recorder: Option<Recorder>,
     pub(super) noise: Noise<Said>,
     pub(super) fifo: Fifo,
@@ -98,6 +102,8 @@ pub(super) struct Inherited {
     pub state: StateFile,
     pub recorder: Option<Recorder>,
     pub remembered: Remembered,
+    /// After how long without a sign of life the service manager believes us dead.
+    pub limit: Option<Duration>,
 }
 
 /// Why the loop woke.
@@ -125,7 +131,7 @@ impl Driver {
         cluster: Cluster,
         inherited: Inherited,
     ) -> io::Result<Driver> {
-        let Inherited { mut terms, guardian, orphans, company, state, recorder, remembered } = inherited;
+        let Inherited { mut terms, guardian, orphans, company, state, recorder, remembered, limit } = inherited;
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
@@ -178,6 +184,8 @@ impl Driver {
             company,
             watchdog,
             state,
+            service: Service::new(limit),
+            units: Units::default(),
             recorder,
             noise: Noise::default(),
             net,
@@ -200,6 +208,7 @@ impl Driver {
             self.log
                 .info(format!("{orphans} process(es) of the daemon before are still at work: waiting for their end"));
         }
+        self.order_units();
         self.tell(Event::Tick);
         self.guardian.say(&[READY]);
         self.get_what_is_wanted();
@@ -263,6 +272,7 @@ impl Driver {
             self.wants.next_attempt(),
             self.next_look_for_room(),
             self.noise.next(),
+            self.service.next(),
         ]
         .into_iter()
         .flatten()
@@ -327,6 +337,9 @@ impl Driver {
         }
         if self.wants.next_attempt().is_some_and(|at| at <= now) {
             self.get_what_is_wanted();
+        }
+        if self.service.next().is_some_and(|at| at <= now) {
+            self.tell_service();
         }
         if self.company.next_deadline().is_some_and(|at| at <= now) {
             let wanted = self.company.serve(now, &self.environment, &self.log);
@@ -438,7 +451,7 @@ impl Driver {
                 self.company.no_more();
                 self.tell(Event::Leave);
             }
-            Signal::Reload => self.reload(),
+            Signal::Reload => drop(self.reload()),
             Signal::Upgrade => self.tell(Event::Upgrade),
             Signal::Interrupt => {
                 self.log.info("SIGINT ends no heartbeat; `heartbeat -k` does, and SIGTERM");

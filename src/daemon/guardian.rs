@@ -19,6 +19,8 @@ use super::start::Options;
 pub(super) const READY: u8 = b'R';
 /// Groups are being released.
 pub(super) const STOPPING: u8 = b'S';
+/// The loop turns; said only where the service manager looks.
+pub(super) const ALIVE: u8 = b'A';
 /// What follows is the exit code; then the end is no crash.
 pub(super) const ENDS: u8 = b'E';
 /// The exit code that asks for the next program.
@@ -48,6 +50,8 @@ pub(super) struct Cradle {
     pub told: bool,
     /// How many refused before this one, since the last that was ready.
     pub attempt: u32,
+    /// After how long without a sign of life the service manager believes us dead.
+    pub limit: Option<Duration>,
 }
 
 /// The parent, as its child sees it.

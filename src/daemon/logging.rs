@@ -19,6 +19,7 @@ use crate::sys;
 use crate::time::Wall;
 
 use super::disk::Disk;
+use super::journald::{Fields, Journald};
 use super::{directories, log_file};
 
 /// What standard error is good for.
@@ -26,7 +27,7 @@ use super::{directories, log_file};
 pub(super) enum Terminal {
     /// A person reads it: full lines.
     Person,
-    /// The journal reads it: `<N>text`.
+    /// The journal reads it: `<N>text`, for what it cannot be told in its own way (`journald`).
     Journal,
     /// Nobody.
     Nobody,
@@ -52,7 +53,9 @@ struct Sinks {
     node: String,
     terminal: Terminal,
     syslog_format: bool,
+    facility: Option<u8>,
     syslog: Option<Syslog>,
+    journald: Option<Journald>,
     debug: u8,
     /// Who writes to the places below.
     disk: Disk,
@@ -87,8 +90,18 @@ impl Log {
     /// A log that knows only standard error yet.
     pub(super) fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
         let places = Arc::new(Mutex::new(Places { logfile: None, debugfile: None }));
-        let (node, disk) = (host_name(), Disk::at_once());
-        let sinks = Sinks { node, terminal, syslog_format: true, syslog: None, debug, disk, places, lost: 0 };
+        let sinks = Sinks {
+            node: host_name(),
+            terminal,
+            syslog_format: true,
+            facility: None,
+            syslog: None,
+            journald: if terminal == Terminal::Journal { Journald::open() } else { None },
+            debug,
+            disk: Disk::at_once(),
+            places,
+            lost: 0,
+        };
         Log(Arc::new(Shared { clock, sinks: Mutex::new(sinks) }))
     }
 
@@ -114,7 +127,8 @@ impl Log {
         drop(places);
         let nowhere = targets.logfile.is_none() && targets.debugfile.is_none();
         let facility = targets.facility.as_deref().or((nowhere || targets.use_logd).then_some("daemon"));
-        sinks.syslog = facility.and_then(facility_number).map(Syslog::open);
+        sinks.facility = facility.and_then(facility_number);
+        sinks.syslog = sinks.facility.map(Syslog::open);
         drop(sinks);
         self.follow_debug_level();
         refusals
@@ -173,9 +187,14 @@ impl Log {
 
     /// The same, under the name of whoever wrote it in the original.
     pub(super) fn write_line(&self, line: &LogLine) {
+        self.write_about(line, &Fields::default());
+    }
+
+    /// The same, with what the line is about.
+    pub(super) fn write_about(&self, line: &LogLine, fields: &Fields) {
         let wall = self.0.clock.now().wall;
         let text = printable::line(&line.text).into_owned();
-        self.sinks().write(wall, &LogLine { text, ..line.clone() });
+        self.sinks().write(wall, &LogLine { text, ..line.clone() }, fields);
     }
 
     /// `info:`
@@ -239,14 +258,20 @@ impl Sinks {
         self.disk.later(move || what(&mut lock(&places)))
     }
 
-    fn write(&mut self, wall: Wall, said: &LogLine) {
+    fn write(&mut self, wall: Wall, said: &LogLine, fields: &Fields) {
         if said.level == Level::Debug && self.debug == 0 {
             return;
         }
-        if let Some(syslog) = &mut self.syslog {
+        let (name, severity) = (said.program.as_str(), severity(said.level));
+        let journald = self.journald.as_ref();
+        let took = journald.filter(|it| it.send(name, severity, self.facility, &words(said), fields).is_ok());
+        let reads_syslog = took.is_some_and(|journald| journald.reads_syslog);
+        let is_in_the_journal = took.is_some();
+        if let Some(syslog) = self.syslog.as_mut().filter(|_| !reads_syslog) {
             syslog.send(wall, said);
         }
-        let line = self.compose(wall, said);
+        let mut line = self.compose(wall, said);
+        line.shown.take_if(|_| is_in_the_journal);
         let missing = std::mem::take(&mut self.lost);
         let gap = (missing > 0).then(|| {
             let text =

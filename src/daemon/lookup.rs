@@ -15,7 +15,7 @@ use super::child::Call;
 use super::trust::{self, Sound};
 
 /// The second for machines whose `/bin` is a directory of its own.
-const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
+pub(super) const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
 
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,7 @@ impl Found {
             Found::Unit(unit) => {
                 let verb = if verb == Verb::Status { "is-active" } else { verb.as_str() };
                 let arguments = vec![verb.into(), unit.into()];
-                let systemctl = SYSTEMCTL.iter().find(|path| Path::new(path).exists()).unwrap_or(&SYSTEMCTL[0]);
-                Some(Call { program: systemctl.into(), name: None, arguments })
+                Some(Call { program: systemctl().into(), name: None, arguments })
             }
             Found::Ours => None,
         }
@@ -63,6 +62,11 @@ impl Found {
         }
         outcome
     }
+}
+
+/// Who speaks with systemd on this machine.
+pub(crate) fn systemctl() -> &'static str {
+    SYSTEMCTL.iter().find(|path| Path::new(path).exists()).unwrap_or(&SYSTEMCTL[0])
 }
 
 /// An agent of ours as a program of its own, which knows when it will be ended; `None` when there is none of that name.
@@ -134,10 +138,15 @@ impl Places {
             }
         }
         let unit = format!("{name}.service");
-        if self.unit_dirs.iter().any(|dir| dir.join(&unit).exists()) {
+        if self.has_unit(&unit) {
             return Ok(Found::Unit(unit));
         }
         Ok(Found::Ours)
+    }
+
+    /// Whether systemd knows a unit of this name.
+    pub(super) fn has_unit(&self, unit: &str) -> bool {
+        self.unit_dirs.iter().any(|dir| dir.join(unit).exists())
     }
 
     fn is_myself(&self, found: &Sound) -> bool {
@@ -183,6 +192,11 @@ impl Places {
         self.refuse_with_its_functions(&path)?;
         Ok(Some(path))
     }
+}
+
+/// Whether a unit of this name is installed here.
+pub(crate) fn has_unit(unit: &str) -> bool {
+    unit_dirs().iter().any(|dir| dir.join(unit).exists())
 }
 
 /// Where units lie on this machine.

@@ -80,6 +80,7 @@ impl Driver {
         let failure = match self.places.find(name) {
             Ok(found @ (Found::Script(_) | Found::Unit(_))) => found
                 .call(invocation)
+                .map(|call| self.units.stop_in_time(call, invocation))
                 .and_then(|call| self.start_child(job, &call, invocation.verb, limit, matches!(found, Found::Unit(_)))),
             Ok(Found::Ours) => self.run_ours(job, invocation, limit),
             Err(why) => Some(why),
@@ -198,6 +199,14 @@ impl Driver {
                 let status = self.status();
                 return self.control.answer(question.client, Answer::Status(Box::new(status)));
             }
+            Ask::Reload => {
+                self.keep_request(&question.by, "reload");
+                let answer = match self.reload() {
+                    Ok(notes) => Answer::Reread(notes),
+                    Err(errors) => Answer::Refused(errors.join("\n")),
+                };
+                return self.control.answer(question.client, answer);
+            }
             Ask::Retry { group } => Some(Request::Retry(group.clone())),
             Ask::Move { group, to: None } => Some(Request::Move(group.clone(), None)),
             Ask::Move { group, to: Some(to) } => match NodeName::new(to) {
@@ -215,7 +224,7 @@ impl Driver {
             Ask::Takeover { set } => Set::from_text(set).map(Request::Takeover),
         };
         match &question.ask {
-            Ask::Status => {}
+            Ask::Status | Ask::Reload => {}
             Ask::Retry { group } => self.keep_request(&question.by, &format!("retry {group}")),
             Ask::Move { group, to } => {
                 let to = to.as_ref().map_or_else(String::new, |to| format!(" {to}"));

@@ -1,7 +1,7 @@
 //! SIGHUP: the configuration read again while the node runs (`config.md` 5, 7).
 
 use crate::cluster::Event;
-use crate::config::Config;
+use crate::config::{Config, Sources};
 
 use super::driver::Driver;
 use super::environment::Environment;
@@ -12,47 +12,61 @@ use super::wants::Want;
 
 impl Driver {
     /// All files anew; a fault in any of them leaves everything as it was.
-    pub(super) fn reload(&mut self) {
+    ///
+    /// Returns what is to be known about them, a sentence each.
+    ///
+    /// # Errors
+    /// What is wrong with them, the first first.
+    pub(super) fn reload(&mut self) -> Result<Vec<String>, Vec<String>> {
         self.log.reopen();
         self.environment.log.look_later();
         let read =
             Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
         let (mut sources, config) = read_config::load_with(&self.options.paths, &read);
-        match config {
-            Err(problems) => {
-                problems.iter().for_each(|problem| self.log.error(problem.to_string()));
-                self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
-            }
-            Ok(config) => {
-                if let Some(why) = self.deaf_to_it(&config) {
-                    self.log.error(why);
-                    return self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
-                }
-                self.say_what_changed(in_force::changed(&self.options.paths, &read, &sources));
-                config.warnings.iter().for_each(|problem| tell(&self.log, problem));
-                for what in waits_for_a_start(&self.config, &config) {
-                    self.log.warn(format!("{what} changed: that takes effect at the next start."));
-                }
-                self.intake.set_keyring(config.keyring.clone());
-                let fresh = (config.settings.clone(), config.groups.clone());
-                let media = std::mem::take(&mut self.config.media);
-                self.config = Config { media, ..config };
-                self.api.set_rules(&self.config.apiauth);
-                let scripts = self.environment.log.follow(&self.config.logging);
-                self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os(), scripts);
-                let deadtime = self.config.settings.deadtime;
-                if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
-                    self.log.write(level, text);
-                }
-                self.company.try_refused(self.clock.mono());
-                self.wants.remove(Want::Files);
-                self.wants.remove(Want::Key);
-                let kept = in_force::keep(&self.options.paths, &sources);
-                self.complain(kept);
-                self.tell(Event::Reconfigure(Box::new(fresh)));
-            }
-        }
+        let accepted = config
+            .map_err(|mut problems| {
+                problems.sort_by_key(|problem| !problem.is_error());
+                problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+            })
+            .and_then(|config| self.deaf_to_it(&config).map_or(Ok(config), |why| Err(vec![why])))
+            .map(|config| self.go_by(config, &read, &sources));
         sources.forget_keys();
+        if let Err(errors) = &accepted {
+            errors.iter().for_each(|error| self.log.error(error));
+            self.log.error("Configuration not reread: it has errors. Everything goes on as before.");
+        }
+        self.service.files_were_read(accepted.as_ref().err().and_then(|errors| errors.first()).cloned());
+        accepted
+    }
+
+    fn go_by(&mut self, config: Config, read: &Options, sources: &Sources) -> Vec<String> {
+        self.say_what_changed(in_force::changed(&self.options.paths, read, sources));
+        config.warnings.iter().for_each(|problem| tell(&self.log, problem));
+        let mut notes: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+        for what in waits_for_a_start(&self.config, &config) {
+            let note = format!("{what} changed: that takes effect at the next start.");
+            self.log.warn(&note);
+            notes.push(note);
+        }
+        self.intake.set_keyring(config.keyring.clone());
+        let fresh = (config.settings.clone(), config.groups.clone());
+        let media = std::mem::take(&mut self.config.media);
+        self.config = Config { media, ..config };
+        self.api.set_rules(&self.config.apiauth);
+        let scripts = self.environment.log.follow(&self.config.logging);
+        self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os(), scripts);
+        let deadtime = self.config.settings.deadtime;
+        if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
+            self.log.write(level, text);
+        }
+        self.company.try_refused(self.clock.mono());
+        self.wants.remove(Want::Files);
+        self.wants.remove(Want::Key);
+        let kept = in_force::keep(&self.options.paths, sources);
+        self.complain(kept);
+        self.order_units();
+        self.tell(Event::Reconfigure(Box::new(fresh)));
+        notes
     }
 }
 

@@ -25,7 +25,7 @@ use super::pidfile::{OnlyOne, Running};
 use super::read_config::Options as ReadOptions;
 use super::recorder::Recorder;
 use super::wants::{Want, Wants};
-use super::{directories, files, in_force, pidfile, read_config, realtime, wants};
+use super::{directories, files, in_force, pidfile, read_config, realtime, service, wants};
 
 /// Exit code for "not configured" (LSB), the original's for every refusal to start.
 const NOT_CONFIGURED: u8 = 6;
@@ -201,8 +201,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     if let Some(Running::Yes(pid)) = terms.other {
         log.info(format!("heartbeat: already running [pid {pid}]."));
         // A service manager that lost its way to the daemon finds it again.
-        let pid = u32::try_from(pid).unwrap_or_default();
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::MainPid(pid), sd_notify::NotifyState::Ready]);
+        service::adopt(u32::try_from(pid).unwrap_or_default());
         return 0;
     }
     let (resolute, leaving) = (terms.resolute, cradle.leaving);
@@ -363,6 +362,7 @@ pub(super) fn assemble(
     if let Err(error) = pidfile::write(&paths.pid_file, cradle.supervisor) {
         terms.spare(Want::PidFile, error.to_string(), log)?;
     }
+    let limit = cradle.limit;
     let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
     let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
@@ -377,7 +377,7 @@ pub(super) fn assemble(
         .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let company = Company::new(&config.respawn, clients);
-    let inherited = Inherited { terms, guardian, orphans, company, state: file, recorder, remembered };
+    let inherited = Inherited { terms, guardian, orphans, company, state: file, recorder, remembered, limit };
     Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
         .map_err(|error| format!("cannot start: {error}"))
 }

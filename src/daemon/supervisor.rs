@@ -28,15 +28,17 @@ use crate::sys::{self, Forked};
 use crate::time::Mono;
 
 use super::called::become_it;
-use super::guardian::{AGAIN, Cradle, ENDS, READY, STOPPING, UPGRADE};
+use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, READY, STOPPING, UPGRADE};
 use super::start::{Options, run_core};
-use super::{pidfile, realtime, trust};
+use super::{pidfile, realtime, service, trust};
 
 /// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
 const TOO_MANY: usize = 20;
 const A_WHILE: Duration = Duration::from_secs(60);
 /// So many children in a row that died before they were ready.
 const STILLBORN: u32 = 5;
+/// After so many looks without a sign of life its loop does not turn any more: that is still within the limit.
+const SILENT_LOOKS: u32 = 5;
 /// Between two attempts: at least, and at most.
 const SOON: Duration = Duration::from_millis(50);
 const AT_LAST: Duration = Duration::from_secs(3);
@@ -115,6 +117,37 @@ impl Refusals {
     }
 }
 
+/// Whether the loop of the child still turns, for a service manager that looks (`systemd.md` 2). Counted in looks of our
+/// own: when the whole machine stands still, so do we, and the child has missed nothing.
+#[derive(Debug)]
+struct Pulse {
+    every: Duration,
+    looked: Mono,
+    missed: u32,
+}
+
+impl Pulse {
+    fn of(limit: Duration, now: Mono) -> Pulse {
+        Pulse { every: service::every(limit), looked: now, missed: 0 }
+    }
+
+    /// The child gave a sign of life, or there is none that could.
+    fn beats(&mut self) {
+        self.missed = 0;
+    }
+
+    /// A look; `true` when the child has been silent for too many of them.
+    fn is_gone(&mut self, now: Mono) -> bool {
+        let since = now.since(self.looked);
+        if since < self.every {
+            return false;
+        }
+        self.looked = now;
+        self.missed = if since < 2 * self.every { self.missed + 1 } else { 0 };
+        self.missed >= SILENT_LOOKS
+    }
+}
+
 struct Supervisor<'a> {
     options: &'a Options,
     program: PathBuf,
@@ -134,6 +167,9 @@ struct Supervisor<'a> {
     line: UnixStream,
     said: Vec<u8>,
     ready: bool,
+    /// After how long without a sign of life the service manager believes us dead.
+    limit: Option<Duration>,
+    pulse: Option<Pulse>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -148,10 +184,12 @@ impl<'a> Supervisor<'a> {
             Some(pid) => (pid, UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?)),
             None => (0, UnixStream::pair()?.0),
         };
+        let clock = Clock::start();
+        let limit = service::limit(options.watch_over.is_some());
         let supervisor = Supervisor {
             options,
             program,
-            clock: Clock::start(),
+            clock,
             signals,
             oom_score: fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default(),
             deaths: Deaths::default(),
@@ -164,6 +202,8 @@ impl<'a> Supervisor<'a> {
             line,
             said: Vec::new(),
             ready: options.watch_over.is_some(),
+            limit,
+            pulse: limit.map(|limit| Pulse::of(limit, clock.mono())),
         };
         supervisor.make_hard_to_kill();
         Ok(supervisor)
@@ -224,6 +264,7 @@ impl<'a> Supervisor<'a> {
     fn pause(&mut self, time: Duration) {
         let until = self.clock.mono() + time;
         while !self.leaving && self.clock.mono() < until {
+            self.live_on();
             let left = PollTimeout::try_from(until.since(self.clock.mono())).unwrap_or(PollTimeout::ZERO);
             // Rounded up: a poll that returns at once would be a loop that turns.
             let left = if left == PollTimeout::ZERO { PollTimeout::from(1_u8) } else { left };
@@ -262,6 +303,7 @@ impl<'a> Supervisor<'a> {
                     leaving,
                     told,
                     attempt,
+                    limit: self.limit,
                 })))
             }
         }
@@ -269,7 +311,9 @@ impl<'a> Supervisor<'a> {
 
     fn wait(&self) {
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        match poll(&mut [readable(self.signals.as_fd()), readable(self.line.as_fd())], PollTimeout::NONE) {
+        let patience = self.pulse.as_ref().and_then(|pulse| PollTimeout::try_from(pulse.every).ok());
+        let patience = patience.unwrap_or(PollTimeout::NONE);
+        match poll(&mut [readable(self.signals.as_fd()), readable(self.line.as_fd())], patience) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => {
                 // For want of memory: the next look comes a moment later.
@@ -306,6 +350,10 @@ impl<'a> Supervisor<'a> {
             Err(error) => return error.kind() == io::ErrorKind::Interrupted,
         };
         for &word in &words[..read] {
+            if word == ALIVE && self.said.last() != Some(&ENDS) {
+                self.live_on();
+                continue;
+            }
             self.said.push(word);
             if self.last_word().is_none() && self.said.last() != Some(&ENDS) {
                 self.heed(word);
@@ -316,16 +364,17 @@ impl<'a> Supervisor<'a> {
 
     fn heed(&mut self, word: u8) {
         use sd_notify::NotifyState::{MainPid, Ready, Stopping};
+        self.live_on();
         match word {
             READY => {
                 self.ready = true;
                 self.refusals = Refusals::default();
                 // It hears by itself what it was told on its way.
                 self.leaving = false;
-                let _ = sd_notify::notify(&[MainPid(std::process::id()), Ready]);
+                service::tell(&[MainPid(std::process::id()), Ready]);
             }
             STOPPING => {
-                let _ = sd_notify::notify(&[Stopping]);
+                service::tell(&[Stopping]);
             }
             _ => {}
         }
@@ -367,6 +416,35 @@ impl<'a> Supervisor<'a> {
             if !self.listen() {
                 return;
             }
+            self.feel_its_pulse();
+        }
+    }
+
+    /// The service manager is told that all goes on: the child does, or there is none and we look after that.
+    fn live_on(&mut self) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.beats();
+            service::tell(&[sd_notify::NotifyState::Watchdog]);
+        }
+    }
+
+    /// A child whose loop does not turn is ended: the next one takes up what runs, and nothing moves.
+    fn feel_its_pulse(&mut self) {
+        let now = self.clock.mono();
+        if !self.ready {
+            // It may be waiting for the answer to a name, as long as that takes.
+            if self.pulse.as_ref().is_some_and(|pulse| now.since(pulse.looked) >= pulse.every) {
+                self.pulse.iter_mut().for_each(|pulse| pulse.looked = now);
+                self.live_on();
+            }
+            return;
+        }
+        if self.pulse.as_mut().is_some_and(|pulse| pulse.is_gone(now)) {
+            eprintln!(
+                "ERROR: the core process (pid {}) does not move any more: it is killed and started again",
+                self.child
+            );
+            let _ = kill(Pid::from_raw(self.child), Signal::SIGKILL);
         }
     }
 
@@ -412,6 +490,18 @@ mod tests {
             tries += 1;
         }
         assert!((30..60).contains(&tries), "{tries}");
+    }
+
+    #[test]
+    fn a_silent_child_is_gone_after_five_looks_and_not_when_the_whole_machine_stood_still() {
+        let mut pulse = Pulse::of(Duration::from_secs(40), Mono::ZERO);
+        let at = |seconds| Mono::at(Duration::from_secs(seconds));
+        assert!((1..5).all(|n| !pulse.is_gone(at(n * 5))));
+        assert!(pulse.is_gone(at(25)));
+        pulse.beats();
+        assert!((6..10).all(|n| !pulse.is_gone(at(n * 5))));
+        assert!(!pulse.is_gone(at(1000)), "we slept as well");
+        assert!(!pulse.is_gone(at(1001)) && !pulse.is_gone(at(1005)), "not sooner than it is due");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::wire::Reject;
 
 use super::driver::Driver;
 use super::journal;
+use super::journald::Fields;
 use super::noise::{Share, with_count};
 use super::notices::Weight;
 
@@ -135,10 +136,13 @@ impl Driver {
             let text = format!("{count} more like this in the last minute");
             lines.push(LogLine { program: Program::Heartbeat, level: report.level(), text });
         }
-        lines.iter().for_each(|line| self.log.write_line(line));
         let (event, data) = journal::particulars(serde_json::to_value(report).unwrap_or_default());
         let evidence = report.needs_evidence().then(|| self.evidence());
         let entry = self.entry(report.level().as_str(), event, text, data, evidence);
+        for (at, line) in lines.iter().enumerate() {
+            self.log.write_about(line, &Fields::of(&entry, at == 0));
+        }
+        self.service.look_soon();
         self.keep(&entry);
         if report.is_change() {
             let weight = if self.outside(report).is_some() { Weight::Noise } else { Weight::Move };

@@ -93,6 +93,7 @@ impl Node {
             leaving: false,
             told: false,
             attempt,
+            limit: None,
         };
         let driver = assemble(&options, &config, &clock, &log, cradle, links, Terms::default()).unwrap();
         Node { dir, ends, done: spawn_local(driver.run()), _line: line }

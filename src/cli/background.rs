@@ -1,0 +1,73 @@
+//! A daemon without a service manager: started in the background, waited for, and its end awaited (`config.md` 7).
+
+use std::path::Path;
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::daemon::called::{MYSELF, again};
+use crate::daemon::pidfile::{Running, is_still, running, surely_running};
+use crate::daemon::{Options, read_config, something_runs};
+use crate::paths::Paths;
+use crate::sys;
+
+use super::pause;
+
+/// What the daemon leaves alone, where it can be seen.
+pub(super) fn tell_errors(config: &Config) {
+    config.warnings.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
+}
+
+/// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
+pub(super) fn start_in_background(options: &Options) -> ExitCode {
+    let paths = &options.paths;
+    let name = options.called.name().to_string_lossy();
+    match read_config::load(paths, None) {
+        Ok(config) => tell_errors(&config),
+        Err(problems) => {
+            problems.iter().for_each(|problem| complain!("{problem}"));
+            // What a daemon that died left running is looked after all the same.
+            let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
+            if !anyhow {
+                complain!("ERROR: Configuration error, {name} not started.");
+                return ExitCode::from(6);
+            }
+        }
+    }
+    if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
+        complain!("info: {name}: already running [pid {pid}].");
+        return ExitCode::SUCCESS;
+    }
+    let mut command = again(options, Path::new(MYSELF));
+    command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    sys::in_a_session_of_its_own(&mut command);
+    match command.spawn() {
+        Ok(mut child) => await_running(&name, paths, &mut child),
+        Err(error) => {
+            complain!("ERROR: cannot start the daemon: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn await_running(name: &str, paths: &Paths, child: &mut std::process::Child) -> ExitCode {
+    for _ in 0..1500 {
+        if let Ok(Some(status)) = child.try_wait() {
+            complain!("ERROR: {name} not started; its log says why.");
+            return ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+        }
+        if paths.control_socket().exists() && matches!(running(&paths.pid_file), Running::Yes(_)) {
+            return ExitCode::SUCCESS;
+        }
+        pause(Duration::from_millis(20));
+    }
+    complain!("ERROR: {name} did not come up within 30 s; its log says why.");
+    ExitCode::FAILURE
+}
+
+/// Waits until this daemon has ended, as long as its groups take.
+pub(super) fn await_end(pid: i32) {
+    while is_still(pid) {
+        pause(Duration::from_millis(20));
+    }
+}

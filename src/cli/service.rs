@@ -1,0 +1,144 @@
+//! `latido start`, `latido stop` and `latido reload` (`systemd.md` 1): by the service manager where it has our unit, else
+//! without one; each waits for the end and says how it went.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::client::{Answer, Ask, Client, ClientError};
+use crate::daemon::pidfile::{Running, running, signal, surely_running};
+use crate::daemon::{Called, Options, has_unit, systemctl};
+use crate::paths::Paths;
+
+use super::background::{await_end, start_in_background};
+use super::print;
+
+const UNIT: &str = "latido.service";
+/// The daemon reads its files at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The node that is meant.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// The node's directory; any other than /etc/ha.d is no affair of the service manager
+    #[arg(short = 'd', long = "dir", value_name = "DIR", env = "HA_DIR", default_value = "/etc/ha.d")]
+    dir: PathBuf,
+}
+
+/// Starts the node and waits until it is ready.
+pub(super) fn start(args: &Args) -> ExitCode {
+    let paths = Paths::under(&args.dir);
+    if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
+        print(&format!("the daemon runs already (pid {pid}); `latido status` says how it is"));
+        return ExitCode::SUCCESS;
+    }
+    if !by_systemd(&paths) {
+        let code = start_in_background(&Options {
+            paths: paths.clone(),
+            called: Called::now(),
+            without_resources: false,
+            without_realtime: false,
+            debug: 0,
+            to_terminal: true,
+            watch_over: None,
+            record: super::daemon::record_from_environment(),
+        });
+        return if code == ExitCode::SUCCESS { started(&paths) } else { code };
+    }
+    if !tell_systemd("start") {
+        complain!("latido start: {UNIT} did not start. Why: `latido check`, `journalctl -u latido -n 30`");
+        return ExitCode::FAILURE;
+    }
+    started(&paths)
+}
+
+/// A unit whose condition is not met is "started" as well.
+fn started(paths: &Paths) -> ExitCode {
+    match running(&paths.pid_file) {
+        Running::Yes(pid) => {
+            print(&format!("the daemon runs (pid {pid}); `latido status` says how it is"));
+            ExitCode::SUCCESS
+        }
+        Running::No | Running::Stale if !paths.ha_cf().exists() => {
+            let path = paths.ha_cf();
+            complain!("latido start: nothing was started: there is no {}. `latido init` writes one", path.display());
+            ExitCode::from(6)
+        }
+        Running::No | Running::Stale => {
+            complain!("latido start: no daemon runs. Why: `systemctl status latido`, `journalctl -u latido -n 30`");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Stops the node and waits until everything it ran is released.
+pub(super) fn stop(args: &Args) -> ExitCode {
+    let paths = Paths::under(&args.dir);
+    let Running::Yes(pid) = running(&paths.pid_file) else {
+        print("no daemon runs here");
+        return ExitCode::SUCCESS;
+    };
+    if by_systemd(&paths) && main_pid() == Some(pid) {
+        if !tell_systemd("stop") {
+            complain!("latido stop: {UNIT} did not stop. Why: `systemctl status latido`");
+            return ExitCode::FAILURE;
+        }
+    } else if let Err(error) = signal(pid, Signal::SIGTERM) {
+        complain!("latido stop: cannot signal the daemon (pid {pid}): {}", error.desc());
+        return ExitCode::FAILURE;
+    }
+    await_end(pid);
+    print("the daemon has stopped; all that it ran is released");
+    ExitCode::SUCCESS
+}
+
+/// Has the files read again, and says what came of it.
+pub(super) fn reload(args: &Args) -> ExitCode {
+    match Client::ask_once(&Paths::under(&args.dir).control_socket(), &Ask::Reload, PATIENCE) {
+        Ok(Answer::Reread(notes)) => {
+            print("the files were read again and are in force");
+            notes.iter().for_each(|note| print(note));
+            ExitCode::SUCCESS
+        }
+        Ok(Answer::Refused(why)) => {
+            complain!("{why}");
+            complain!("latido reload: the files were NOT read again: everything goes on as before");
+            ExitCode::FAILURE
+        }
+        Ok(Answer::Moved(_) | Answer::Status(_)) => {
+            complain!("latido reload: the daemon answered something else; is it of another version?");
+            ExitCode::FAILURE
+        }
+        Err(error @ ClientError::NotRunning(_)) => {
+            complain!("latido reload: {error}. `latido start` starts it");
+            ExitCode::from(7)
+        }
+        Err(error) => {
+            complain!("latido reload: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether this node is the affair of a service manager that has our unit.
+fn by_systemd(paths: &Paths) -> bool {
+    *paths == Paths::system() && Path::new("/run/systemd/system").is_dir() && has_unit(UNIT)
+}
+
+fn tell_systemd(verb: &str) -> bool {
+    match Command::new(systemctl()).args([verb, UNIT]).status() {
+        Ok(status) => status.success(),
+        Err(error) => {
+            complain!("latido {verb}: cannot run {}: {error}", systemctl());
+            false
+        }
+    }
+}
+
+/// The process the service manager watches.
+fn main_pid() -> Option<i32> {
+    let output = Command::new(systemctl()).args(["show", "--property=MainPID", "--value", UNIT]).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok().filter(|pid| *pid > 0)
+}

@@ -1,0 +1,154 @@
+//! Lines for the journal of systemd, each once, with its priority and what it is about in fields of its own
+//! (`systemd.md` 4): `journalctl LATIDO_GROUP=web`, `journalctl MESSAGE_ID=…`.
+//!
+//! The protocol is a datagram of `NAME=value` lines (systemd, "Native Journal Protocol"). The crates for it wait when the
+//! journal does not read, or bring a logger of their own beside ours; a line here is lost rather than late.
+
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::journal::Entry;
+
+const SOCKET: &str = "/run/systemd/journal/socket";
+/// Where programs write who know syslog only, and whose socket that is when the journal reads it.
+const SYSLOG: &str = "/dev/log";
+const ITS_SYSLOG: &str = "/run/systemd/journal/dev-log";
+
+/// Names of kinds of messages, made once for all time: what a program that waits for a move can ask the journal for.
+const MESSAGE_IDS: [(&str, &str); 7] = [
+    ("group-held", "5200ae0fbc434fb7bd669aceab3a8747"),
+    ("group-released", "63151e402bf04dec8bdeeae707171152"),
+    ("group-failed", "cd86ed355bdd4d66906d89e2e34c349d"),
+    ("group-blocked", "8cb601039d334f20878251e7c87f68db"),
+    ("adopted", "44f3357204b94dfca3c7e11b195ba664"),
+    ("partition-kept", "1ceb3fd550bc4fb5aaead373f69cc6ee"),
+    ("node-dead", "5f4869d0286a407f9f3a7d313c044c80"),
+];
+
+/// The journal.
+#[derive(Debug)]
+pub(super) struct Journald {
+    socket: UnixDatagram,
+    /// Whether what is written to syslog arrives here as well.
+    pub(super) reads_syslog: bool,
+}
+
+/// What a line is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields(String);
+
+impl Fields {
+    /// Those of an event; the first line of several has its kind's number.
+    pub(super) fn of(entry: &Entry, is_first: bool) -> Fields {
+        let mut text = format!("LATIDO_EVENT={}\n", entry.event);
+        for (name, value) in entry.data.as_object().into_iter().flatten() {
+            let value = match value {
+                Value::String(value) => value.clone(),
+                Value::Number(_) | Value::Bool(_) => value.to_string(),
+                Value::Null | Value::Array(_) | Value::Object(_) => continue,
+            };
+            // A line feed would begin a field that nobody meant.
+            let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            text += &format!("LATIDO_{}={}\n", name.to_ascii_uppercase(), value.replace('\n', " "));
+        }
+        let id = MESSAGE_IDS.iter().find(|(event, _)| is_first && *event == entry.event);
+        text.extend(id.map(|(_, id)| format!("MESSAGE_ID={id}\n")));
+        Fields(text)
+    }
+}
+
+impl Journald {
+    /// The journal that reads on this machine; `None` where there is none.
+    pub(super) fn open() -> Option<Journald> {
+        Journald::at(Path::new(SOCKET))
+    }
+
+    fn at(path: &Path) -> Option<Journald> {
+        let socket = UnixDatagram::unbound().ok()?;
+        socket.set_nonblocking(true).ok()?;
+        socket.connect(path).ok()?;
+        let reads_syslog = std::fs::canonicalize(SYSLOG).is_ok_and(|real| real == Path::new(ITS_SYSLOG));
+        Some(Journald { socket, reads_syslog })
+    }
+
+    /// Writes a line: `words` without a line feed in it, `facility` as a multiple of 8.
+    ///
+    /// # Errors
+    /// The journal does not take it, and another way is to be found. One that has no room just now is no error: the line
+    /// is lost.
+    pub(super) fn send(
+        &self,
+        program: &str,
+        severity: u8,
+        facility: Option<u8>,
+        words: &str,
+        fields: &Fields,
+    ) -> io::Result<()> {
+        let facility = facility.map_or_else(String::new, |facility| format!("SYSLOG_FACILITY={}\n", facility / 8));
+        let head = format!("PRIORITY={severity}\nSYSLOG_IDENTIFIER={program}\n{facility}");
+        let text = format!("{head}{}MESSAGE={}\n", fields.0, words.replace('\n', " "));
+        match self.socket.send(text.as_bytes()) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(event: &str, data: Value) -> Entry {
+        let text = String::new();
+        Entry { t: 0.0, node: "alpha".into(), level: "info".into(), event: event.into(), text, data, evidence: None }
+    }
+
+    #[test]
+    fn a_move_arrives_with_its_priority_its_group_and_the_number_of_its_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        assert!(Journald::at(&path).is_none(), "nobody reads");
+        let reader = UnixDatagram::bind(&path).unwrap();
+        let journal = Journald::at(&path).unwrap();
+        let held = entry("group-held", json!({"group": "web", "took": 2.5}));
+        journal.send("heartbeat", 6, Some(128), "info: web is up", &Fields::of(&held, true)).unwrap();
+        let mut bytes = [0; 1000];
+        let length = reader.recv(&mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        let expected = "PRIORITY=6\nSYSLOG_IDENTIFIER=heartbeat\nSYSLOG_FACILITY=16\nLATIDO_EVENT=group-held\n\
+                        LATIDO_GROUP=web\nLATIDO_TOOK=2.5\nMESSAGE_ID=5200ae0fbc434fb7bd669aceab3a8747\n\
+                        MESSAGE=info: web is up\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn nobody_can_add_a_field_and_a_journal_that_does_not_read_holds_nobody_up() {
+        let data = json!({"why": "a\nMESSAGE_ID=1", "x\ny=": 1, "list": [1]});
+        assert_eq!(
+            Fields::of(&entry("asked", data), true).0,
+            "LATIDO_EVENT=asked\nLATIDO_WHY=a MESSAGE_ID=1\nLATIDO_X_Y_=1\n"
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let _reader = UnixDatagram::bind(dir.path().join("journal")).unwrap();
+        let journal = Journald::at(&dir.path().join("journal")).unwrap();
+        for _ in 0..100_000 {
+            journal.send("heartbeat", 6, None, "a\nb", &Fields::default()).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_number_of_its_own_and_the_document_names_it() {
+        let numbers: BTreeSet<_> = MESSAGE_IDS.iter().map(|(_, id)| id).collect();
+        assert_eq!(numbers.len(), MESSAGE_IDS.len());
+        let document = include_str!("../../docs/systemd.md");
+        assert!(MESSAGE_IDS.iter().all(|(event, id)| document.contains(event) && document.contains(id)));
+        assert!(numbers.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    }
+}

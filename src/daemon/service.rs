@@ -1,0 +1,128 @@
+//! What the service manager of this machine is told (`systemd.md` 2; systemd's `sd_notify(3)`): that the node is ready, how
+//! it is in a line, and that its loop still turns.
+//!
+//! The words are sd-notify's, the way there is ours: its sockets wait, and a service manager that has frozen must not stop
+//! a heartbeat.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use crate::client::text;
+use crate::time::Mono;
+
+use super::driver::Driver;
+use super::guardian::ALIVE;
+
+const SOCKET: &str = "NOTIFY_SOCKET";
+/// After so long without a sign of life the unit has failed, in microseconds; and of which process.
+const LIMIT: &str = "WATCHDOG_USEC";
+pub(super) const LIMIT_OF: &str = "WATCHDOG_PID";
+/// How old the line of status may be, and how often it is written when much happens.
+const OLDEST: Duration = Duration::from_secs(10);
+const NEXT: Duration = Duration::from_millis(250);
+/// Longer lines are cut by who shows them.
+const LONGEST: usize = 300;
+
+/// Tells the service manager, if there is one; what it does not take at once is lost.
+pub(super) fn tell(states: &[NotifyState<'_>]) {
+    let Some(path) = std::env::var_os(SOCKET).filter(|path| !path.is_empty()) else { return };
+    let text: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let send = || {
+        let bytes = path.as_encoded_bytes();
+        let address = match bytes.strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(&path)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        socket.send_to_addr(text.as_bytes(), &address)
+    };
+    let _: io::Result<usize> = send();
+}
+
+/// After how long without a sign of life the service manager believes us dead; `None` when it does not look.
+///
+/// A supervisor that took the place of another (`is_successor`) was promised nothing in its own name.
+pub(super) fn limit(is_successor: bool) -> Option<Duration> {
+    std::env::var_os(SOCKET)?;
+    let is_ours = std::env::var(LIMIT_OF).is_ok_and(|pid| pid.parse() == Ok(std::process::id()));
+    let limit = std::env::var(LIMIT).ok()?.parse().ok().filter(|limit| *limit > 0)?;
+    (is_successor || is_ours).then(|| Duration::from_micros(limit))
+}
+
+/// Who was started without us is not watched over: it says nothing to the service manager.
+pub(super) fn adopt(pid: u32) {
+    let is_told = std::fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|all| all.split(|byte| *byte == 0).any(|pair| pair.starts_with(LIMIT.as_bytes())));
+    let mut states = vec![NotifyState::MainPid(pid), NotifyState::Ready];
+    states.extend((!is_told).then_some(NotifyState::WatchdogUsec(0)));
+    tell(&states);
+}
+
+/// What the loop has to say to the service manager, and when.
+#[derive(Debug)]
+pub(super) struct Service {
+    /// `None` without a service manager.
+    next: Option<Mono>,
+    /// How often to say that the loop turns; `None` when nobody listens.
+    alive_every: Option<Duration>,
+    looked: Mono,
+    told: String,
+    /// The first error of files that were refused.
+    refused: Option<String>,
+}
+
+impl Service {
+    /// `limit` is the one of [`limit`].
+    pub(super) fn new(limit: Option<Duration>) -> Service {
+        let next = std::env::var_os(SOCKET).map(|_| Mono::ZERO);
+        Service { next, alive_every: limit.map(every), looked: Mono::ZERO, told: String::new(), refused: None }
+    }
+
+    /// When [`Driver::tell_service`] wants to be called.
+    pub(super) fn next(&self) -> Option<Mono> {
+        self.next
+    }
+
+    /// Something happened that the line of status may tell.
+    pub(super) fn look_soon(&mut self) {
+        self.next = self.next.map(|next| next.min(self.looked + NEXT));
+    }
+
+    /// How the last reading of the files went.
+    pub(super) fn files_were_read(&mut self, refused: Option<String>) {
+        self.refused = refused;
+        self.next = self.next.map(|_| Mono::ZERO);
+    }
+}
+
+/// How often the loop says that it turns: the supervisor waits for five of these, and that is less than the limit.
+pub(super) fn every(limit: Duration) -> Duration {
+    limit / 8
+}
+
+impl Driver {
+    /// Says that the loop turns, and how things are.
+    pub(super) fn tell_service(&mut self) {
+        let now = self.clock.mono();
+        let mut line = text::in_a_line(&self.status());
+        if let Some(why) = &self.service.refused {
+            line = format!("files refused, the old ones stay in force: {why}; {line}");
+        }
+        let line: String = line.chars().take(LONGEST).collect();
+        let service = &mut self.service;
+        service.looked = now;
+        service.next = Some(now + service.alive_every.unwrap_or(OLDEST).min(OLDEST));
+        if service.alive_every.is_some() {
+            self.guardian.say(&[ALIVE]);
+        }
+        if line != service.told {
+            tell(&[NotifyState::Status(&line)]);
+            service.told = line;
+        }
+    }
+}
