@@ -22,8 +22,11 @@ mod runner;
 #[allow(dead_code, reason = "the live tests use the rest")]
 mod shell;
 
+#[path = "machine/unit.rs"]
+mod unit;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[kill::STORY])
+    runner::run(&[kill::STORY, unit::STORY])
 }

@@ -17,6 +17,9 @@ use super::shell;
 /// How long anything may take: a shared machine may stand still for many seconds.
 pub(crate) const LIMIT: f64 = 60.0;
 
+/// The same for one command, in seconds: it fails then, and says so by 124.
+const LONGEST: &str = "60";
+
 /// Cgroups of machines are called this, and the pid of whoever made them.
 const CGROUP: &str = "latido-machine";
 
@@ -212,7 +215,7 @@ impl Host {
     fn command(&self, what: &str) -> Command {
         let mut command = shell::clean("nsenter");
         let leader = self.running().leader.to_string();
-        command.args(["-t", &leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", "sh", "-c", what]);
+        command.args(["-t", &leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", "timeout", LONGEST, "sh", "-c", what]);
         command
     }
 

@@ -18,7 +18,6 @@ pub(crate) const STORY: Story = Story {
         both_killed_with_nine_are_started_again_by_systemd_and_nothing_moves,
         twenty_kills_in_a_row_do_not_end_it,
         a_stop_after_kills_releases_in_order_and_returns_when_all_is_stopped,
-        a_stop_right_after_a_kill_stops_all_the_same,
         a_start_returns_when_the_node_is_ready_and_a_restart_stops_before_it_starts,
         a_stop_waits_for_a_slow_script,
     ],
@@ -36,19 +35,19 @@ fn booted() -> Vec<Host> {
 }
 
 /// What was started stays as it is: the same process, nobody told to start or stop.
-struct Untouched {
+pub(crate) struct Untouched {
     phone: Option<u32>,
 }
 
 impl Untouched {
-    fn since(host: &Host) -> Untouched {
+    pub(crate) fn since(host: &Host) -> Untouched {
         host.forget_calls();
         let phone = host.phone();
         assert!(phone.is_some(), "the phone runs");
         Untouched { phone }
     }
 
-    fn holds(&self, host: &mut Host) {
+    pub(crate) fn holds(&self, host: &mut Host) {
         host.await_held();
         assert_eq!(host.phone(), self.phone, "the phone's process");
         assert_eq!(host.calls(), Vec::<String>::new());
@@ -56,7 +55,7 @@ impl Untouched {
 }
 
 /// Waits until systemd watches another process than before, and that one supervises a core.
-fn await_main_other_than(host: &mut Host, before: u32) -> u32 {
+pub(crate) fn await_main_other_than(host: &mut Host, before: u32) -> u32 {
     host.wait("another main process", |host| {
         let main = host.main_pid();
         let status = host.status()?;
@@ -135,19 +134,6 @@ fn a_stop_after_kills_releases_in_order_and_returns_when_all_is_stopped(machines
     assert_eq!((host.active().as_str(), host.show("Result").as_str()), ("inactive", "success"));
     assert_eq!(host.phone(), None);
     assert_eq!(host.run("pgrep -x latido").code, Some(1), "no process is left");
-}
-
-/// systemd is on its way to the daemon it lost: it waits, or has started somebody to look for it.
-fn a_stop_right_after_a_kill_stops_all_the_same(machines: &mut Vec<Host>) {
-    let host = &mut machines[0];
-    for state in ["auto-restart", "start"] {
-        host.must("systemctl start latido");
-        host.await_held();
-        let main = host.main_pid();
-        host.must(&format!("kill -9 {main}; until [ \"$(systemctl show --value -p SubState latido)\" = {state} ]; do :; done; systemctl stop latido"));
-        host.wait("all to be released", |host| (host.phone().is_none() && host.run("pgrep -x latido").code == Some(1)).then_some(()));
-        assert_eq!(host.active(), "inactive", "stopped while it was {state}");
-    }
 }
 
 fn a_start_returns_when_the_node_is_ready_and_a_restart_stops_before_it_starts(machines: &mut Vec<Host>) {

@@ -62,7 +62,7 @@ pub(crate) fn run(stories: &[Story]) -> ExitCode {
     std::thread::scope(|scope| {
         for _ in 0..jobs() {
             scope.spawn(|| {
-                while let Some((story, scenes)) = lock(&waiting).pop_front() {
+                while let Some((story, scenes)) = take(&waiting) {
                     match impossible.clone().or_else(story.missing) {
                         Some(why) => scenes.iter().for_each(|scene| {
                             shell::print(&format!("test {} ... left out: {why}", scene.name));
@@ -129,6 +129,11 @@ fn asked() -> Asked {
 /// How many stories at a time: they wait more than they work.
 fn jobs() -> usize {
     std::env::var("LATIDO_MACHINE_JOBS").ok().and_then(|n| n.parse().ok()).unwrap_or(3)
+}
+
+/// The next one; nobody else is kept from his meanwhile.
+fn take<T>(waiting: &Mutex<VecDeque<T>>) -> Option<T> {
+    lock(waiting).pop_front()
 }
 
 fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
