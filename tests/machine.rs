@@ -21,6 +21,8 @@ mod runner;
 #[path = "live/support/shell.rs"]
 #[allow(dead_code, reason = "the live tests use the rest")]
 mod shell;
+#[path = "machine/shutdown.rs"]
+mod shutdown;
 
 #[path = "machine/unit.rs"]
 mod unit;
@@ -28,5 +30,5 @@ mod unit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[kill::STORY, unit::STORY])
+    runner::run(&[kill::STORY, shutdown::STORY, unit::STORY])
 }
