@@ -41,7 +41,8 @@ ExecStopPost=/bin/sh -c 'echo web down >>/machine/order'
 /// A disk of the network that is unmounted at the end.
 const REMOTE: &str = "[Unit]
 DefaultDependencies=no
-Before=remote-fs.target
+Before=remote-fs.target shutdown.target
+Conflicts=shutdown.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
