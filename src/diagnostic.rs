@@ -67,6 +67,8 @@ pub struct Problem {
     pub severity: Severity,
     /// It costs what it is about, one group or one program, and the daemon starts without that.
     pub alone: bool,
+    /// The files may be right: this machine lacks what it is about now, and the daemon waits for it.
+    pub lacking: bool,
     /// What is wrong, in our words.
     pub what: String,
     /// What would be right.
@@ -83,6 +85,7 @@ impl Problem {
             place: None,
             severity: Severity::Error,
             alone: false,
+            lacking: false,
             what: what.into(),
             remedy: None,
             original: None,
@@ -99,6 +102,13 @@ impl Problem {
     pub fn alone(mut self) -> Problem {
         self.alone = true;
         self
+    }
+
+    /// Says that the machine lacks it now and may have it later: the daemon starts without it and waits.
+    #[must_use]
+    pub fn lacking(mut self) -> Problem {
+        self.lacking = true;
+        self.alone()
     }
 
     /// Whether the daemon does not start with it.

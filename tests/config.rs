@@ -360,3 +360,38 @@ proptest! {
         }
     }
 }
+
+/// What `latido check` calls an error, and what the daemon only waits for.
+#[test]
+fn a_medium_that_this_machine_lacks_now_is_an_error_and_no_reason_not_to_start() {
+    let head = "logfacility daemon\nauto_failback on\nnode alpha beta\n";
+    let read = |media: &str| Config::assemble(&sources(&format!("{head}{media}"), HARESOURCES), &Host);
+    for (medium, phrase) in [
+        ("serial /dev/ttyS9", "Nonexistent serial port [/dev/ttyS9] in config file"),
+        ("bcast eth9", "Get broadcast for interface eth9 failed: No such device"),
+        ("bcast eth1", "Get broadcast for interface eth1 failed: Cannot assign requested address"),
+        ("ucast eth9 10.0.0.2", "ucast: interface [eth9] does not exist"),
+        ("ucast eth0 nosuchhost", "ucast: cannot resolve hostname"),
+        ("mcast eth9 225.0.0.1 694 1 0", "mcast device [eth9] is invalid or not set up properly"),
+        ("mcast6 eth9 ff02::225 694 1 0", "mcast6 device [eth9] is invalid or not set up properly"),
+        ("ucast6 eth1 fe80::2", "ucast6 device [eth1] is invalid or not set up properly"),
+        ("ping nosuchhost", "Illegal ping [ping membership] in config file [nosuchhost]"),
+        ("ping6 nosuchhost", "Illegal ping6 [ping6 membership] in config file [nosuchhost]"),
+    ] {
+        let config = read(&format!("bcast eth0\n{medium}\n")).unwrap_or_else(|found| panic!("{}", listed(&found)));
+        let errors: Vec<_> = config.warnings.iter().filter(|problem| problem.is_error()).collect();
+        assert!(errors.len() == 1 && errors[0].lacking && !errors[0].is_fatal(), "{medium}: {errors:?}");
+        assert_eq!(errors[0].original.as_deref(), Some(phrase));
+        let lacking: Vec<_> = config.lacking.iter().map(|(spec, problem)| (spec, problem)).collect();
+        assert_eq!(lacking, [(&config.media[1], errors[0])], "{medium}");
+        assert!(config.has_a_path());
+        let alone = read(&format!("{medium}\n"));
+        assert_eq!(alone.is_err(), medium.starts_with("ping"), "{medium}");
+        assert!(alone.is_err() || !alone.unwrap().has_a_path(), "{medium}");
+    }
+    for medium in
+        ["serial /etc/passwd", "bcast a-name-that-is-too-long", "ucast eth9 10.0.0.300", "mcast eth9 10.0.0.1 694 1 0"]
+    {
+        assert!(read(&format!("bcast eth0\n{medium}\n")).is_err(), "{medium}");
+    }
+}

@@ -5,6 +5,8 @@
 //! pairs. What is missing is said and the tests that need it are left out, unless `LATIDO_LIVE=required`.
 //! The tests wait far more than they work, so several run at a time; `LATIDO_LIVE_JOBS` says how many.
 
+#[path = "live/boot.rs"]
+mod boot;
 #[path = "live/disk.rs"]
 mod disk;
 #[path = "live/fields.rs"]
@@ -75,6 +77,8 @@ fn main() -> ExitCode {
         keys::MIXED,
         refusals::TESTS,
         service::TESTS,
+        boot::TESTS,
+        boot::MIXED,
         health::TESTS,
         records::TESTS,
         records::MIXED,

@@ -5,9 +5,9 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::daemon::called::{MYSELF, again};
+use crate::daemon::called::{MYSELF, ORIGINAL, again};
 use crate::daemon::pidfile::{Running, is_still, running, surely_running};
-use crate::daemon::{Options, read_config, something_runs};
+use crate::daemon::{LATER, Options, read_config, something_runs};
 use crate::paths::Paths;
 use crate::sys;
 
@@ -22,16 +22,23 @@ pub(super) fn tell_errors(config: &Config) {
 pub(super) fn start_in_background(options: &Options) -> ExitCode {
     let paths = &options.paths;
     let name = options.called.name().to_string_lossy();
-    match read_config::load(paths, None) {
-        Ok(config) => tell_errors(&config),
+    let is_fit = match read_config::load(paths, None) {
+        Ok(config) => {
+            tell_errors(&config);
+            // One that is missing is waited for beside others; to be without any was an error of the files of old.
+            name != ORIGINAL || config.has_a_path()
+        }
         Err(problems) => {
             problems.iter().for_each(|problem| complain!("{problem}"));
-            // What a daemon that died left running is looked after all the same.
-            let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
-            if !anyhow {
-                complain!("ERROR: Configuration error, {name} not started.");
-                return ExitCode::from(6);
-            }
+            false
+        }
+    };
+    if !is_fit {
+        // What a daemon that died left running is looked after all the same.
+        let anyhow = something_runs(paths) && !matches!(running(&paths.pid_file), Running::Yes(_));
+        if !anyhow {
+            complain!("ERROR: Configuration error, {name} not started.");
+            return ExitCode::from(6);
         }
     }
     if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
@@ -54,7 +61,9 @@ fn await_running(name: &str, paths: &Paths, child: &mut std::process::Child) -> 
     for _ in 0..1500 {
         if let Ok(Some(status)) = child.try_wait() {
             complain!("ERROR: {name} not started; its log says why.");
-            return ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1));
+            // Old scripts know 0, 1 and 6: what may be better later is no more than a failure to them.
+            let code = status.code().and_then(|code| u8::try_from(code).ok());
+            return ExitCode::from(code.filter(|code| *code != LATER || name != ORIGINAL).unwrap_or(1));
         }
         if paths.control_socket().exists() && matches!(running(&paths.pid_file), Running::Yes(_)) {
             return ExitCode::SUCCESS;

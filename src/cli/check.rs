@@ -51,14 +51,14 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let (mut sources, result) = read_config::load_with(&Paths::under(&args.dir), &options);
     // Lines of authkeys are shown without their secrets; every byte keeps its place.
     sources.authkeys = sources.authkeys.as_ref().map(authkeys::redact);
-    let problems = match result {
-        Ok(config) => config.warnings,
-        Err(problems) => problems,
+    let (problems, has_a_path) = match result {
+        Ok(config) => (config.warnings.clone(), config.has_a_path()),
+        Err(problems) => (problems, true),
     };
     let text = match args.format {
         Format::Text => {
             let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            text(&problems, &sources, colour, &args.dir.display().to_string())
+            text(&problems, &sources, colour, &args.dir.display().to_string(), has_a_path)
         }
         Format::Json => json(&problems, &sources),
     };
@@ -85,13 +85,16 @@ fn source_of<'a>(problem: &Problem, sources: &'a Sources) -> Option<&'a SourceTe
         .find(|source| source.name == problem.file)
 }
 
-fn text(problems: &[Problem], sources: &Sources, colour: bool, dir: &str) -> String {
+fn text(problems: &[Problem], sources: &Sources, colour: bool, dir: &str, has_a_path: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut text: String =
         problems.iter().map(|problem| rendered(problem, source_of(problem, sources), &renderer) + "\n\n").collect();
     let errors = problems.iter().filter(|problem| problem.is_error()).count();
-    let starts =
-        if problems.iter().any(Problem::is_fatal) { "" } else { ": heartbeat starts without what they are about" };
+    let starts = match () {
+        () if problems.iter().any(Problem::is_fatal) => "",
+        () if !has_a_path => ": heartbeat starts when one of the media is there",
+        () => ": heartbeat starts without what they are about",
+    };
     let dir = printable::line(dir);
     text += &match (errors, problems.len() - errors) {
         (0, 0) => format!("{dir}: no problems found\n"),

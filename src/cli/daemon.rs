@@ -20,6 +20,10 @@ const PATIENCE: u32 = 1500;
 
 /// Options of `latido daemon`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Exit code: 0 told to leave, 1 refused or given up, 6 the files are wrong, 70 its supervisor could not \
+    work, 75 something is missing now that may be there later."
+)]
 pub(super) struct Args {
     /// Directory of ha.cf, haresources and authkeys; any other than /etc/ha.d keeps its state below itself
     #[arg(short = 'd', long = "dir", value_name = "DIR", env = "HA_DIR", default_value = "/etc/ha.d")]

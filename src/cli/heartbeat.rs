@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::config::DIRECTIVES;
 use crate::daemon::pidfile::{Running, running, signal};
-use crate::daemon::{Called, Options, read_config, run as run_daemon};
+use crate::daemon::{Called, Options, lacks_anew, read_config, run as run_daemon};
 use crate::paths::Paths;
 
 use super::background::{await_end, start_in_background, tell_errors};
@@ -116,13 +116,19 @@ fn stop(paths: &Paths) -> ExitCode {
 }
 
 fn reload(paths: &Paths, pid: i32) -> ExitCode {
-    match read_config::load(paths, None) {
-        Ok(config) => tell_errors(&config),
+    let refused = match read_config::load(paths, None) {
+        Ok(config) => {
+            tell_errors(&config);
+            !lacks_anew(paths, &config).is_empty()
+        }
         Err(problems) => {
             problems.iter().for_each(|problem| complain!("{problem}"));
-            complain!("info: Config errors: Heartbeat pid {pid} NOT restarted");
-            return ExitCode::FAILURE;
+            true
         }
+    };
+    if refused {
+        complain!("info: Config errors: Heartbeat pid {pid} NOT restarted");
+        return ExitCode::FAILURE;
     }
     complain!("info: Signalling heartbeat pid {pid} to reread config files");
     match signal(pid, Signal::SIGHUP) {

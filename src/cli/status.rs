@@ -9,7 +9,7 @@ use crate::client::health::is_healthy;
 use crate::client::text::describe;
 use crate::client::{Answer, Ask, Client, Status};
 use crate::daemon::pidfile::{Running, running};
-use crate::daemon::read_waits;
+use crate::daemon::{read_refusal, read_waits};
 use crate::paths::Paths;
 use crate::printable;
 
@@ -74,8 +74,12 @@ fn look(args: &Args) -> Result<Box<Status>, String> {
         }
         Err(error) => {
             // A daemon that cannot start, or has no socket, says there what it waits for.
-            let waits =
-                if matches!(running(&paths.pid_file), Running::Yes(_)) { read_waits(&paths) } else { Vec::new() };
+            let waits = match running(&paths.pid_file) {
+                Running::Yes(_) => read_waits(&paths),
+                Running::No | Running::Stale => {
+                    read_refusal(&paths).map(|why| format!("the last start failed: {why}")).into_iter().collect()
+                }
+            };
             Err([vec![error.to_string()], waits].concat().join("\n! "))
         }
     }

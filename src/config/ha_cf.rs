@@ -31,6 +31,8 @@ pub struct HaCf {
     pub nodes: Vec<Given<NodeName>>,
     /// The media in file order.
     pub media: Vec<Given<MediumSpec>>,
+    /// Those of them that this machine lacks now, each with what was said of it.
+    pub lacking: Vec<(MediumSpec, Problem)>,
     /// `keepalive`
     pub keepalive: Duration,
     /// `deadtime`
@@ -77,6 +79,7 @@ impl Default for HaCf {
             written: BTreeMap::new(),
             nodes: Vec::new(),
             media: Vec::new(),
+            lacking: Vec::new(),
             keepalive: Duration::from_secs(1),
             deadtime: Duration::from_secs(30),
             warntime: None,

@@ -18,6 +18,15 @@ const MOST_MEDIA: usize = 64;
 /// Longest name of an interface, in bytes (Linux: IFNAMSIZ - 1).
 const LONGEST_INTERFACE: usize = 15;
 
+/// Adds a medium that may be missing on this machine now: it is complained about, and waited for.
+fn add_even_if(reader: &mut Reader<'_>, lacking: Vec<Problem>, word: &Word<'_>, spec: MediumSpec) {
+    for problem in lacking {
+        reader.cf.lacking.push((spec.clone(), problem.clone()));
+        reader.push(problem);
+    }
+    add(reader, word, spec);
+}
+
 fn add(reader: &mut Reader<'_>, word: &Word<'_>, spec: MediumSpec) {
     let twin = reader.cf.media.iter().find(|medium| medium.value == spec).map(|medium| medium.place.line);
     if let Some(line) = twin {
@@ -45,37 +54,33 @@ fn fixed_port(reader: &mut Reader<'_>, kind: &'static str, word: &Word<'_>) -> u
 }
 
 pub(super) fn serial(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_>) {
-    let problem = if !word.text.starts_with('/') {
+    if !word.text.starts_with('/') {
         let problem = reader.error(word, format!("\"{}\" is not the full path of a serial port", word.text));
-        Some(
-            problem
-                .remedy(format!("write /dev/{}", word.text))
-                .original(format!("Serial port not full pathname [{}] in config file", word.text)),
-        )
-    } else {
-        match reader.facts.path(word.text).map(|fact| fact.kind) {
-            Some(PathKind::Missing) => Some(
-                reader
-                    .error(word, format!("{}: no such device", word.text))
-                    .original(format!("Nonexistent serial port [{}] in config file", word.text)),
-            ),
-            Some(PathKind::Directory | PathKind::File | PathKind::Other) => Some(
-                reader
-                    .error(word, format!("{} is not a serial port", word.text))
-                    .original(format!("Serial port [{}] not a char device in config file", word.text)),
-            ),
-            Some(PathKind::CharDevice) | None => None,
-        }
-    };
-    if let Some(problem) = problem {
-        return reader.push(problem);
+        let phrase = format!("Serial port not full pathname [{}] in config file", word.text);
+        return reader.push(problem.remedy(format!("write /dev/{}", word.text)).original(phrase));
     }
+    let lacking = match reader.facts.path(word.text).map(|fact| fact.kind) {
+        // A cable's adapter may be plugged in later.
+        Some(PathKind::Missing) => Some(
+            reader
+                .error(word, format!("{}: no such device", word.text))
+                .original(format!("Nonexistent serial port [{}] in config file", word.text))
+                .lacking(),
+        ),
+        Some(PathKind::Directory | PathKind::File | PathKind::Other) => {
+            let problem = reader.error(word, format!("{} is not a serial port", word.text));
+            let phrase = format!("Serial port [{}] not a char device in config file", word.text);
+            return reader.push(problem.original(phrase));
+        }
+        Some(PathKind::CharDevice) | None => None,
+    };
     let now = reader.cf.baud;
     let baud = fixed(reader, "serial", word, now);
-    add(reader, word, MediumSpec::Serial { device: word.text.to_owned(), baud });
+    add_even_if(reader, lacking.into_iter().collect(), word, MediumSpec::Serial { device: word.text.to_owned(), baud });
 }
 
-/// Looks an interface up; complains when it cannot be or is not there. `Ok(None)` when nobody knows.
+/// Looks an interface up; complains when it cannot be, which is final, or is not there, which is not. `Ok(None)` when
+/// nobody knows.
 fn interface(reader: &Reader<'_>, word: &Word<'_>, original: String) -> Result<Option<Interface>, Problem> {
     if word.text.len() > LONGEST_INTERFACE || word.text.contains('/') {
         return Err(reader.error(word, format!("\"{}\" cannot be an interface", word.text)).original(original));
@@ -86,22 +91,35 @@ fn interface(reader: &Reader<'_>, word: &Word<'_>, original: String) -> Result<O
     }
     let names: Vec<_> = all.iter().map(|interface| interface.name.as_str()).filter(|name| *name != "lo").collect();
     let have = if names.is_empty() { "this host has none".to_owned() } else { format!("have: {}", names.join(", ")) };
-    Err(reader.error(word, format!("interface {} does not exist", word.text)).remedy(have).original(original))
+    let problem = reader.error(word, format!("interface {} does not exist", word.text));
+    Err(problem.remedy(have).original(original).lacking())
+}
+
+/// What is final is said and ends the line (`None`); what the machine only lacks now is handed on.
+fn lacking_at_most(reader: &mut Reader<'_>, problems: Vec<Problem>) -> Option<Vec<Problem>> {
+    if problems.iter().any(Problem::is_fatal) {
+        problems.into_iter().for_each(|problem| reader.push(problem));
+        return None;
+    }
+    let (lacking, others): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.lacking);
+    others.into_iter().for_each(|problem| reader.push(problem));
+    Some(lacking)
 }
 
 pub(super) fn bcast(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_>) {
     let original = format!("Get broadcast for interface {} failed: No such device", word.text);
-    match interface(reader, word, original) {
-        Err(problem) => return reader.push(problem),
+    let problem = match interface(reader, word, original) {
+        Err(problem) => Some(problem),
         Ok(Some(found)) if !found.has_ipv4() => {
             let phrase = format!("Get broadcast for interface {} failed: Cannot assign requested address", word.text);
             let problem = reader.error(word, format!("interface {} has no IPv4 address", word.text));
-            return reader.push(problem.remedy("give it one before heartbeat starts").original(phrase));
+            Some(problem.remedy("give it one before heartbeat starts").original(phrase).lacking())
         }
-        Ok(Some(_) | None) => {}
-    }
+        Ok(Some(_) | None) => None,
+    };
+    let Some(lacking) = lacking_at_most(reader, problem.into_iter().collect()) else { return };
     let port = fixed_port(reader, "bcast", word);
-    add(reader, word, MediumSpec::Bcast { interface: word.text.to_owned(), port });
+    add_even_if(reader, lacking, word, MediumSpec::Bcast { interface: word.text.to_owned(), port });
 }
 
 pub(super) fn udp(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
@@ -132,13 +150,11 @@ pub(super) fn ucast(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<
     surplus(reader, &words, 2);
     let nic_problem = interface(reader, nic, format!("ucast: interface [{}] does not exist", nic.text)).err();
     let host_problem = host_v4(reader, host, "ucast: cannot resolve hostname", "ucast6");
-    let refused = nic_problem.is_some() || host_problem.as_ref().is_some_and(Problem::is_error);
-    nic_problem.into_iter().chain(host_problem).for_each(|problem| reader.push(problem));
-    if !refused {
-        let port = fixed_port(reader, "ucast", &line.directive);
-        let spec = MediumSpec::Ucast { interface: nic.text.to_owned(), host: host.text.to_owned(), port };
-        add(reader, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
-    }
+    let problems = nic_problem.into_iter().chain(host_problem).collect();
+    let Some(lacking) = lacking_at_most(reader, problems) else { return };
+    let port = fixed_port(reader, "ucast", &line.directive);
+    let spec = MediumSpec::Ucast { interface: nic.text.to_owned(), host: host.text.to_owned(), port };
+    add_even_if(reader, lacking, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
 }
 
 /// Complains about a host that is no IPv4 address: a name needs a resolver, anything else cannot work.
@@ -153,7 +169,8 @@ fn host_v4(reader: &Reader<'_>, word: &Word<'_>, original: &str, v6_directive: &
     } else if looks_like_address(word.text) {
         reader.error(word, format!("\"{}\" is not an IPv4 address", word.text))
     } else if reader.facts.resolves(word.text, false) == Some(false) {
-        reader.error(word, format!("host name {} does not resolve", word.text)).remedy("use an address")
+        // The resolver may be there later than this node.
+        reader.error(word, format!("host name {} does not resolve", word.text)).remedy("use an address").lacking()
     } else {
         return Some(
             reader
@@ -176,6 +193,7 @@ struct Multicast<'w, 'a> {
     port: u16,
     hops: Option<u8>,
     looped: bool,
+    lacking: Vec<Problem>,
 }
 
 /// Reads the five words; complains about all that are wrong.
@@ -227,13 +245,9 @@ fn multicast<'w, 'a>(
     if let Ok(number) = port_value {
         scalar::warn_of_anybodys_port(reader, port, number);
     }
-    let refused = !problems.is_empty();
-    problems.into_iter().for_each(|problem| reader.push(problem));
-    if refused {
-        return None;
-    }
+    let lacking = lacking_at_most(reader, problems)?;
     let hops = hops_value.and_then(|hops| u8::try_from(hops).ok());
-    Some(Multicast { nic, group, port: port_value.ok()?, hops, looped: loop_value == Some(1) })
+    Some(Multicast { nic, group, port: port_value.ok()?, hops, looped: loop_value == Some(1), lacking })
 }
 
 fn bounded(word: &str, least: i64, most: i64) -> Option<i64> {
@@ -254,7 +268,7 @@ pub(super) fn mcast(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<
     };
     let (interface, ttl) = (found.nic.text.to_owned(), found.hops.unwrap_or(1));
     let spec = MediumSpec::Mcast { interface, group, port: found.port, ttl, looped: found.looped };
-    add(reader, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
+    add_even_if(reader, found.lacking, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
 }
 
 pub(super) fn mcast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
@@ -268,7 +282,7 @@ pub(super) fn mcast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line
     };
     let interface = found.nic.text.to_owned();
     let spec = MediumSpec::Mcast6 { interface, group, port: found.port, hops: found.hops, looped: found.looped };
-    add(reader, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
+    add_even_if(reader, found.lacking, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
 }
 
 pub(super) fn ucast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
@@ -283,50 +297,51 @@ pub(super) fn ucast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line
     };
     surplus(reader, &words, 2);
     let original = format!("ucast6 device [{}] is invalid or not set up properly", nic.text);
-    let mut refused = false;
-    match interface(reader, nic, original.clone()) {
-        Err(problem) => {
-            refused = true;
-            reader.push(problem);
-        }
+    let problem = match interface(reader, nic, original.clone()) {
+        Err(problem) => Some(problem),
         Ok(Some(found)) if !found.has_ipv6() => {
-            refused = true;
             let problem = reader.error(nic, format!("interface {} has no IPv6 address", nic.text));
-            reader.push(problem.original(original));
+            Some(problem.original(original).lacking())
         }
-        Ok(Some(_) | None) => {}
-    }
+        Ok(Some(_) | None) => None,
+    };
+    let lacking = lacking_at_most(reader, problem.into_iter().collect());
     let Ok(address) = host.text.parse::<Ipv6Addr>() else {
         let problem = reader.error(host, format!("\"{}\" is not an IPv6 address", host.text));
         return reader.push(problem.original(format!("ucast6 [{}] bad addr [{}]", nic.text, host.text)));
     };
-    if !refused {
+    if let Some(lacking) = lacking {
         let port = fixed_port(reader, "ucast6", &line.directive);
         let spec = MediumSpec::Ucast6 { interface: nic.text.to_owned(), address, port };
-        add(reader, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
+        add_even_if(reader, lacking, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
     }
 }
 
 pub(super) fn ping(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_>) {
     let problem =
         host_v4(reader, word, &format!("Illegal ping [ping membership] in config file [{}]", word.text), "ping6");
-    let refused = problem.as_ref().is_some_and(Problem::is_error);
-    problem.into_iter().for_each(|problem| reader.push(problem));
-    if let Some(node) = NodeName::new(word.text).filter(|_| !refused) {
-        add(reader, word, MediumSpec::Ping { node, host: word.text.to_owned(), v6: false });
+    let Some(lacking) = lacking_at_most(reader, problem.into_iter().collect()) else { return };
+    if let Some(node) = NodeName::new(word.text) {
+        add_even_if(reader, lacking, word, MediumSpec::Ping { node, host: word.text.to_owned(), v6: false });
     }
 }
 
 pub(super) fn ping6(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_>) {
     let literal = word.text.parse::<Ipv6Addr>().is_ok();
     let could_be = literal || (value::could_be_host(word.text) && !looks_like_address(word.text));
-    if !could_be || (!literal && reader.facts.resolves(word.text, true) == Some(false)) {
-        let problem = reader.error(word, format!("\"{}\" is no IPv6 host", word.text));
-        return reader
-            .push(problem.original(format!("Illegal ping6 [ping6 membership] in config file [{}]", word.text)));
+    let complaint = |what: String| {
+        let phrase = format!("Illegal ping6 [ping6 membership] in config file [{}]", word.text);
+        reader.error(word, what).original(phrase)
+    };
+    if !could_be {
+        let problem = complaint(format!("\"{}\" is no IPv6 host", word.text));
+        return reader.push(problem);
     }
+    let unresolved = !literal && reader.facts.resolves(word.text, true) == Some(false);
+    let lacking = unresolved.then(|| complaint(format!("\"{}\" has no IPv6 address now", word.text)).lacking());
+    let lacking = lacking.into_iter().collect();
     if let Some(node) = NodeName::new(word.text) {
-        add(reader, word, MediumSpec::Ping { node, host: word.text.to_owned(), v6: true });
+        add_even_if(reader, lacking, word, MediumSpec::Ping { node, host: word.text.to_owned(), v6: true });
     }
 }
 
@@ -342,6 +357,7 @@ pub(super) fn ping_group(reader: &mut Reader<'_>, _: &'static Directive, line: &
     for host in hosts {
         if let Some(mut problem) = host_v4(reader, host, &format!("unknown host: {}", host.text), "an IPv4 address") {
             problem.severity = crate::diagnostic::Severity::Warning;
+            (problem.alone, problem.lacking) = (false, false);
             reader.push(problem);
         }
     }

@@ -82,6 +82,8 @@ pub struct Config {
     pub announce: (u32, Duration),
     /// `latido.cf` whole.
     pub latido: LatidoCf,
+    /// The media that this machine lacks now, each with what is said of it in [`Config::warnings`] too.
+    pub lacking: Vec<(MediumSpec, Problem)>,
     /// Legal but unwise things found on the way, and errors that cost one thing alone.
     pub warnings: Vec<Problem>,
 }
@@ -183,6 +185,12 @@ impl Config {
         self.respawn.iter().find(is_it)
     }
 
+    /// Whether any medium that reaches nodes is there, as far as is known.
+    pub fn has_a_path(&self) -> bool {
+        let lacks = |spec: &MediumSpec| self.lacking.iter().any(|(lacking, _)| lacking == spec);
+        self.media.iter().any(|spec| spec.ping_node().is_none() && !lacks(spec))
+    }
+
     /// The effective `ha.cf`; read again it gives the same configuration.
     pub fn to_text(&self) -> String {
         print::ha_cf(self)
@@ -252,6 +260,7 @@ fn finished(
         fences: fences(cf, &latido),
         announce: latido.announce,
         latido,
+        lacking: cf.lacking.clone(),
         warnings,
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const MYSELF: &str = "/proc/self/exe";
 const TITLE: &str = ": master control process";
 /// The name of this program, and that of the one it replaces.
 pub(super) const OURS: &str = "latido";
-pub(super) const ORIGINAL: &str = "heartbeat";
+pub(crate) const ORIGINAL: &str = "heartbeat";
 /// What is to be recorded, for a name that knows no such option.
 pub(crate) const RECORD: &str = "LATIDO_RECORD";
 

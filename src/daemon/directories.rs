@@ -5,6 +5,7 @@
 //! (Debian's package makes it so), in `/run/latido`. In `/run/heartbeat` stays what old programs look for there, each
 //! made elsewhere and then moved there whole.
 
+use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -61,20 +62,27 @@ fn take_over_files(paths: &Paths, to: &Path) -> Vec<PathBuf> {
     copied.map(|(_, old)| old).collect()
 }
 
-/// Makes the directories a node writes into. Returns, as sentences, what is not as it should be but keeps nothing of
-/// ours from working.
+/// What has come of making the directories.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Made {
+    /// What is not as it should be but keeps nothing of ours from working, as sentences.
+    pub remarks: Vec<String>,
+    /// Why there is no place for what survives the machine; done without.
+    pub lacking: Option<String>,
+}
+
+/// Makes the directories a node writes into.
 ///
 /// # Errors
-/// The path and the reason of the first directory that cannot be made, or that others may write into.
-pub(super) fn make_directories(paths: &Paths) -> io::Result<Vec<String>> {
+/// The path and the reason of the first directory in `/run` that cannot be made, or of any that others may write into,
+/// which [`is_foreign`] tells apart.
+pub(super) fn make_directories(paths: &Paths) -> io::Result<Made> {
     make_own(paths)?;
-    let cores = working_directory(paths);
-    make(&paths.lib_dir)?;
-    look_at(&paths.lib_dir, 0)?;
-    for dir in [cores.parent().unwrap_or(&cores), &cores] {
-        make(dir)?;
-        look_at(dir, libc::O_NOFOLLOW)?;
-    }
+    let lacking = match make_lasting(paths) {
+        Ok(()) => None,
+        Err(error) if is_foreign(&error) => return Err(error),
+        Err(error) => Some(error.to_string()),
+    };
     // In it nothing that lies there is believed: see `link::lock`.
     make(&paths.lock_dir)?;
     if let Some(dir) = paths.pid_file.parent() {
@@ -83,7 +91,19 @@ pub(super) fn make_directories(paths: &Paths) -> io::Result<Vec<String>> {
     if make(&paths.run_dir)? {
         give_to_clients(&paths.run_dir)?;
     }
-    make_notes(paths)
+    Ok(Made { remarks: make_notes(paths)?, lacking })
+}
+
+/// The place for what survives the machine: a disk may be full, broken, read-only or not there yet.
+fn make_lasting(paths: &Paths) -> io::Result<()> {
+    let cores = working_directory(paths);
+    make(&paths.lib_dir)?;
+    look_at(&paths.lib_dir, 0)?;
+    for dir in [cores.parent().unwrap_or(&cores), &cores] {
+        make(dir)?;
+        look_at(dir, libc::O_NOFOLLOW)?;
+    }
+    Ok(())
 }
 
 /// The directories of notes: ours, and the one that programs of the original's time know.
@@ -161,7 +181,24 @@ fn look_at(dir: &Path, flags: i32) -> io::Result<File> {
 }
 
 fn refusal(dir: &Path, why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, format!("{}: {why}", dir.display()))
+    io::Error::new(io::ErrorKind::PermissionDenied, Foreign(format!("{}: {why}", dir.display())))
+}
+
+/// A directory that somebody else made, or may write into.
+#[derive(Debug)]
+struct Foreign(String);
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Foreign {}
+
+/// Whether a directory is refused for what others may do there, and not for what this machine cannot do now.
+pub(super) fn is_foreign(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Foreign>())
 }
 
 /// The directory with the sockets of old programs is for root, `hacluster` and the group `haclient`, as Debian's package
@@ -233,7 +270,7 @@ mod tests {
     fn the_directories_are_made_once_and_only_for_us() {
         let (_dir, paths) = node();
         for _ in 0..2 {
-            assert_eq!(make_directories(&paths).unwrap(), Vec::<String>::new());
+            assert_eq!(make_directories(&paths).unwrap(), Made::default());
         }
         assert_eq!((mode(&paths.own_dir), mode(&paths.lib_dir)), (0o755, 0o755));
         assert_eq!((mode(&paths.rsctmp()), mode(&paths.run_dir.join("rsctmp"))), (NOTES, NOTES));
@@ -248,17 +285,34 @@ mod tests {
             fs::set_permissions(&bait, Permissions::from_mode(0o700)).unwrap();
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             symlink(&bait, &place).unwrap();
-            let why = make_directories(&paths).unwrap_err().to_string();
-            assert!(why.contains("it is a link"), "{why}");
+            let error = make_directories(&paths).unwrap_err();
+            assert!(error.to_string().contains("it is a link") && is_foreign(&error), "{error}");
             assert_eq!((mode(&bait), fs::read_dir(&bait).unwrap().count()), (0o700, 0));
         }
         for which in [|paths: &Paths| paths.own_dir.clone(), |paths: &Paths| paths.lib_dir.clone()] {
             let (_dir, paths) = node();
             make_directories(&paths).unwrap();
             fs::set_permissions(which(&paths), Permissions::from_mode(0o1777)).unwrap();
-            let why = make_directories(&paths).unwrap_err().to_string();
+            let error = make_directories(&paths).unwrap_err();
+            let why = error.to_string();
             assert!(why.contains("everybody may write there") && why.contains("chmod go-w"), "{why}");
+            assert!(is_foreign(&error));
         }
+    }
+
+    #[test]
+    fn a_place_for_what_lasts_that_cannot_be_made_is_done_without_and_one_in_run_is_not() {
+        let (dir, mut paths) = node();
+        fs::write(dir.path().join("file"), "").unwrap();
+        paths.lib_dir = dir.path().join("file/heartbeat");
+        let made = make_directories(&paths).unwrap();
+        assert!(made.lacking.as_ref().is_some_and(|why| why.contains("file/heartbeat: ")), "{made:?}");
+        assert!(paths.rsctmp().is_dir());
+        let (_dir, mut paths) = node();
+        // Not even root makes anything there.
+        paths.own_dir = PathBuf::from("/proc/nowhere/latido");
+        let error = make_directories(&paths).unwrap_err();
+        assert!(error.to_string().contains("/proc/nowhere/latido") && !is_foreign(&error), "{error}");
     }
 
     /// The mode does not tell it.
@@ -291,18 +345,18 @@ os.setxattr(sys.argv[1], 'system.posix_acl_access', struct.pack('<I', 2) + b''.j
         fs::set_permissions(&bait, Permissions::from_mode(0o700)).unwrap();
         fs::create_dir_all(&paths.run_dir).unwrap();
         symlink(&bait, paths.run_dir.join("rsctmp")).unwrap();
-        let said = make_directories(&paths).unwrap();
+        let said = make_directories(&paths).unwrap().remarks;
         assert!(said[0].contains("rsctmp: it is a link"), "{said:?}");
         assert_eq!(mode(&bait), 0o700);
         fs::remove_file(paths.run_dir.join("rsctmp")).unwrap();
         fs::write(paths.run_dir.join("rsctmp"), "a file").unwrap();
-        assert_eq!(make_directories(&paths).unwrap().len(), 1);
+        assert_eq!(make_directories(&paths).unwrap().remarks.len(), 1);
         if nix::unistd::geteuid().is_root() {
             fs::remove_file(paths.run_dir.join("rsctmp")).unwrap();
             fs::create_dir(paths.run_dir.join("rsctmp")).unwrap();
             fs::set_permissions(paths.run_dir.join("rsctmp"), Permissions::from_mode(0o700)).unwrap();
             chown(paths.run_dir.join("rsctmp"), Some(SOMEBODY), None).unwrap();
-            let said = make_directories(&paths).unwrap();
+            let said = make_directories(&paths).unwrap().remarks;
             assert!(said[0].contains("belongs to user 65534"), "{said:?}");
             assert_eq!(mode(&paths.run_dir.join("rsctmp")), 0o700);
         }

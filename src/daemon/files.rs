@@ -38,6 +38,20 @@ pub(super) fn node_uuid(paths: &Paths) -> io::Result<([u8; 16], bool)> {
     Ok((uuid, true))
 }
 
+/// Writes a uuid down for the lives to come, unless there is one.
+///
+/// # Errors
+/// When the file can be neither read nor written.
+pub(super) fn keep_uuid(paths: &Paths, uuid: &[u8; 16]) -> io::Result<()> {
+    let path = paths.lib_dir.join("hb_uuid");
+    match read_bounded(&path, 17).map(<[u8; 16]>::try_from) {
+        Ok(Ok(known)) if known != [0; 16] => Ok(()),
+        Ok(_) => replace(&path, uuid, 0o644),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => replace(&path, uuid, 0o644),
+        Err(error) => Err(naming(&path, &error)),
+    }
+}
+
 /// The uuid of `uuidfrom nodename`: the name's first 15 bytes, then zeroes.
 pub(super) fn uuid_from_name(name: &NodeName) -> [u8; 16] {
     let mut uuid = [0; 16];
@@ -69,10 +83,11 @@ fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
 }
 
 /// How far each peer was heard, as kept in `latido-peers`: one line `NAME GENERATION SEQUENCE [AHEAD]` each, the last being
-/// by how many seconds its clock was ahead of ours.
+/// by how many seconds its clock was ahead of ours. While the disk takes nothing it is kept in `/run/latido`.
 #[derive(Debug)]
 pub(super) struct Remembered {
     path: PathBuf,
+    in_memory: PathBuf,
     peers: Vec<Heard>,
     disk: Disk,
 }
@@ -89,9 +104,11 @@ pub(super) struct Heard {
 impl Remembered {
     /// Reads the file; a missing one is empty, and lines that make no sense are left out.
     pub(super) fn read(paths: &Paths, disk: Disk) -> Remembered {
-        let path = paths.lib_dir.join("latido-peers");
-        let text = read_bounded(&path, 65_536).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        Remembered { path, peers: text.unwrap_or_default().lines().filter_map(parse_peer).collect(), disk }
+        let [path, in_memory] = [&paths.lib_dir, &paths.own_dir].map(|dir| dir.join("latido-peers"));
+        // That one is there only while it is the newer.
+        let text = read_bounded(&in_memory, 65_536).or_else(|_| read_bounded(&path, 65_536)).unwrap_or_default();
+        let peers = String::from_utf8_lossy(&text).lines().filter_map(parse_peer).collect();
+        Remembered { path, in_memory, peers, disk }
     }
 
     /// What is known.
@@ -117,9 +134,11 @@ impl Remembered {
 
     fn write(&mut self) {
         let lines: String = self.peers.iter().map(Heard::to_line).collect();
-        let path = self.path.clone();
+        let (path, in_memory) = (self.path.clone(), self.in_memory.clone());
         self.disk.later(move || {
-            replace_unsynced(&path, lines.as_bytes(), 0o644).unwrap_or_else(|error| log::debug!("{error}"));
+            let written = replace_unsynced(&path, lines.as_bytes(), 0o644).and_then(|()| remove_leftover(&in_memory));
+            let written = written.or_else(|_| replace_unsynced(&in_memory, lines.as_bytes(), 0o644));
+            written.unwrap_or_else(|error| log::debug!("{error}"));
         });
     }
 }
@@ -247,6 +266,39 @@ mod tests {
         assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [of(Sequence(30), Some(-7))]);
         heard.forget(&beta);
         assert!(Remembered::read(&paths, Disk::at_once()).peers().is_empty());
+    }
+
+    #[test]
+    fn what_was_heard_while_the_disk_took_nothing_is_kept_until_the_machine_is_started_anew() {
+        let (_dir, paths) = node();
+        let of = |generation, sequence| {
+            let node = NodeName::new("beta").unwrap();
+            Heard { node, generation: Generation(generation), sequence: Sequence(sequence), ahead: None }
+        };
+        let read = || Remembered::read(&paths, Disk::at_once());
+        read().remember(of(9, 10));
+        let in_the_way = paths.lib_dir.join("latido-peers.new");
+        fs::create_dir_all(in_the_way.join("x")).unwrap();
+        // Whose count went back.
+        read().remember(of(3, 30));
+        assert_eq!(read().peers(), [of(3, 30)]);
+        fs::remove_dir_all(&in_the_way).unwrap();
+        read().remember(of(3, 31));
+        assert!(!paths.own_dir.join("latido-peers").exists());
+        assert_eq!(read().peers(), [of(3, 31)]);
+    }
+
+    #[test]
+    fn a_uuid_is_kept_where_there_is_none_and_never_exchanged() {
+        let (_dir, paths) = node();
+        let mine = uuid_from_name(&NodeName::new("alpha").unwrap());
+        keep_uuid(&paths, &mine).unwrap();
+        assert_eq!(node_uuid(&paths).unwrap(), (mine, false));
+        keep_uuid(&paths, &[7; 16]).unwrap();
+        assert_eq!(node_uuid(&paths).unwrap(), (mine, false));
+        fs::remove_file(paths.lib_dir.join("hb_uuid")).unwrap();
+        fs::create_dir(paths.lib_dir.join("hb_uuid")).unwrap();
+        assert!(keep_uuid(&paths, &mine).is_err(), "what cannot be read may be one");
     }
 
     #[test]

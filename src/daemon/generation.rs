@@ -3,6 +3,7 @@
 //!
 //! It is on disk before the daemon goes on. A second copy lies in `/run/latido`: what a full or read-only disk could
 //! not take, and what a clock that was set back would say again, is known from there until the machine is started anew.
+//! Then nothing is known of a life that the disk did not take: so such a life counts by the time, which goes on by itself.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,15 +16,6 @@ use super::{files, spare};
 
 /// What stands at or above this was not counted.
 const MOST: u64 = u64::MAX / 2;
-
-/// How the number is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Rules {
-    /// `hbgenmethod time`
-    pub from_time: bool,
-    /// A disk that does not take it is no reason not to live: something runs here.
-    pub whatever_happens: bool,
-}
 
 /// A generation and where it came from, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,26 +31,19 @@ pub(super) struct NextGeneration {
 /// Counts the generation up and writes it down.
 ///
 /// A missing or empty file starts at `now` + 1, far above any count; one that is broken or cannot be read too, where the
-/// original would fall back to 1 and be taken for a replay.
-///
-/// # Errors
-/// When it cannot be written, unless that does not matter now.
-pub(super) fn next_generation(paths: &Paths, now: Wall, rules: Rules) -> io::Result<NextGeneration> {
+/// original would fall back to 1 and be taken for a replay. `from_time` is `hbgenmethod time`.
+pub(super) fn next_generation(paths: &Paths, now: Wall, from_time: bool) -> NextGeneration {
     let path = path(paths);
     let stored = stored(&path);
     let known = [stored.count(), remembered(paths)].into_iter().flatten().max();
-    let (mut generation, remark) = choose(&stored, known, now, rules.from_time, &path);
-    let in_memory = remember(paths, generation);
-    let unwritten = match write_down(paths, generation) {
-        Ok(()) => None,
-        Err(error) if rules.whatever_happens || rules.from_time => Some(error.to_string()),
-        Err(error) => return Err(error),
-    };
-    if unwritten.is_some() && in_memory.is_err() {
-        // Nothing will be known of this life. The clock goes on by itself.
+    let (mut generation, remark) = choose(&stored, known, now, from_time, &path);
+    let unwritten = write_down(paths, generation).err().map(|error| error.to_string());
+    if unwritten.is_some() {
         generation = generation.max(Generation(now.0.saturating_add(1)));
     }
-    Ok(NextGeneration { generation, remark, unwritten })
+    // Of no use where the file is right, and all there is where it is not.
+    let _ = remember(paths, generation);
+    NextGeneration { generation, remark, unwritten }
 }
 
 /// Writes a number down where the next life looks, and waits for the disk.
@@ -149,9 +134,8 @@ mod tests {
 
     use super::*;
 
-    const FILE: Rules = Rules { from_time: false, whatever_happens: false };
-    const TIME: Rules = Rules { from_time: true, whatever_happens: false };
-    const SURVIVING: Rules = Rules { from_time: false, whatever_happens: true };
+    const FILE: bool = false;
+    const TIME: bool = true;
 
     fn node() -> (tempfile::TempDir, Paths) {
         let dir = tempfile::tempdir().unwrap();
@@ -160,8 +144,8 @@ mod tests {
         (dir, paths)
     }
 
-    fn next(paths: &Paths, now: u64, rules: Rules) -> u64 {
-        next_generation(paths, Wall(now), rules).unwrap().generation.0
+    fn next(paths: &Paths, now: u64, from_time: bool) -> u64 {
+        next_generation(paths, Wall(now), from_time).generation.0
     }
 
     /// A directory in its place: nobody, root included, can read or replace it.
@@ -173,7 +157,7 @@ mod tests {
     fn the_generation_is_counted_up_in_sixteen_bytes() {
         let (_dir, paths) = node();
         fs::write(path(&paths), "             41\n").unwrap();
-        let next = next_generation(&paths, Wall(1_000_000), FILE).unwrap();
+        let next = next_generation(&paths, Wall(1_000_000), FILE);
         assert_eq!(next, NextGeneration { generation: Generation(42), remark: None, unwritten: None });
         assert_eq!(fs::read(path(&paths)).unwrap(), b"             42\n");
         assert_eq!(fs::metadata(path(&paths)).unwrap().permissions().mode() & 0o777, 0o644);
@@ -182,7 +166,7 @@ mod tests {
     #[test]
     fn a_missing_generation_starts_above_any_count() {
         let (_dir, paths) = node();
-        let first = next_generation(&paths, Wall(1_700_000_000), FILE).unwrap();
+        let first = next_generation(&paths, Wall(1_700_000_000), FILE);
         assert_eq!(first.generation, Generation(1_700_000_001));
         assert_eq!(first.remark.as_deref(), Some("No Previous generation - starting at 1700000001"));
         assert_eq!(next(&paths, 5, FILE), 1_700_000_002);
@@ -193,7 +177,7 @@ mod tests {
         for text in ["rubbish\n", "18446744073709551615\n", "-4\n"] {
             let (_dir, paths) = node();
             fs::write(path(&paths), text).unwrap();
-            let next = next_generation(&paths, Wall(1_700_000_000), FILE).unwrap();
+            let next = next_generation(&paths, Wall(1_700_000_000), FILE);
             assert_eq!(next.generation, Generation(1_700_000_001));
             assert!(next.remark.unwrap().starts_with("BROKEN previous generation"));
         }
@@ -224,34 +208,47 @@ mod tests {
         assert_eq!(next(&paths, 1_700_000_000, TIME), 1_700_000_000);
         // Again in the same second, then with the clock set back by an hour, then with time gone by.
         assert_eq!(next(&paths, 1_700_000_000, TIME), 1_700_000_001);
-        let back = next_generation(&paths, Wall(1_699_996_400), TIME).unwrap();
+        let back = next_generation(&paths, Wall(1_699_996_400), TIME);
         assert_eq!(back.generation, Generation(1_700_000_002));
         assert_eq!(
             back.remark.as_deref(),
             Some("hbgenmethod time: 1699996400 was used already - generation 1700000002")
         );
         assert_eq!(next(&paths, 1_700_000_500, TIME), 1_700_000_500);
-        assert_eq!(next_generation(&paths, Wall(1_700_000_600), TIME).unwrap().remark, None);
+        assert_eq!(next_generation(&paths, Wall(1_700_000_600), TIME).remark, None);
         // With the file alone, as after a boot.
         spare::remove(&copy(&paths));
         assert_eq!(next(&paths, 5, TIME), 1_700_000_601);
     }
 
     #[test]
-    fn a_disk_that_takes_no_generation_is_a_refusal_at_a_first_start_and_none_while_something_runs() {
+    fn a_life_that_the_disk_does_not_take_counts_by_the_time_and_above_all_before() {
         let (_dir, paths) = node();
         fs::write(path(&paths), "41\n").unwrap();
         assert_eq!(next(&paths, 1_700_000_000, FILE), 42);
         fs::remove_file(path(&paths)).unwrap();
         block(&paths);
-        assert!(next_generation(&paths, Wall(1_700_000_000), FILE).is_err());
-        let first = next_generation(&paths, Wall(1_700_000_000), SURVIVING).unwrap();
-        assert!(first.unwritten.is_some() && first.generation > Generation(42));
+        let first = next_generation(&paths, Wall(1_700_000_000), FILE);
+        assert!(first.unwritten.is_some() && first.generation == Generation(1_700_000_001));
         // The next life knows of it nevertheless, and so does the one that can write again.
-        let second = next(&paths, 5, SURVIVING);
-        assert!(Generation(second) > first.generation);
+        assert_eq!(next(&paths, 5, FILE), 1_700_000_002);
         fs::remove_dir_all(path(&paths)).unwrap();
-        assert!(next(&paths, 5, FILE) > second);
+        assert_eq!(next(&paths, 5, FILE), 1_700_000_003);
+    }
+
+    /// As after a boot: `/run` is empty.
+    #[test]
+    fn a_disk_that_still_holds_an_old_count_after_the_machine_was_started_anew_repeats_no_number() {
+        let (_dir, paths) = node();
+        fs::write(path(&paths), "41\n").unwrap();
+        // It can be read, and takes nothing.
+        fs::create_dir_all(paths.lib_dir.join("hb_generation.new/in the way")).unwrap();
+        let first = next(&paths, 1_700_000_000, FILE);
+        spare::remove(&copy(&paths));
+        let second = next(&paths, 1_700_000_060, FILE);
+        spare::remove(&copy(&paths));
+        fs::remove_dir_all(paths.lib_dir.join("hb_generation.new")).unwrap();
+        assert_eq!((first, second), (1_700_000_001, 1_700_000_061));
     }
 
     #[test]
@@ -260,6 +257,6 @@ mod tests {
         block(&paths);
         fs::create_dir_all(copy(&paths).join("in the way")).unwrap();
         fs::create_dir_all(paths.own_dir.join("latido-generation.spare/in the way")).unwrap();
-        assert_eq!(next(&paths, 1_700_000_000, SURVIVING), 1_700_000_001);
+        assert_eq!(next(&paths, 1_700_000_000, FILE), 1_700_000_001);
     }
 }

@@ -24,7 +24,10 @@ pub(super) const ALIVE: u8 = b'A';
 /// What follows is the exit code; then the end is no crash.
 pub(super) const ENDS: u8 = b'E';
 /// The exit code that asks for the next program.
-pub(super) const UPGRADE: u8 = 75;
+pub(super) const UPGRADE: u8 = 77;
+/// The exit code of a first start that failed for want of something that may be there later: whoever manages services
+/// tries again (`EX_TEMPFAIL` of `sysexits.h`).
+pub const LATER: u8 = 75;
 /// The exit code of a refusal while something may run here: another attempt is wanted.
 pub(super) const AGAIN: u8 = 76;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::config::{Config, Sources};
+use crate::config::{Config, MediumSpec, Sources};
 use crate::diagnostic::{Problem, SourceText};
 use crate::paths::Paths;
 
@@ -131,6 +131,20 @@ pub(super) fn changed(paths: &Paths, options: &Options, now: &Sources) -> Option
     Some(changed)
 }
 
+/// What the machine lacks of the media of new files, those apart that are in force: a slip, as far as anybody knows.
+pub(super) fn lacking_anew<'a>(new: &'a Config, in_force: &[MediumSpec]) -> Vec<&'a Problem> {
+    new.lacking.iter().filter(|(spec, _)| !in_force.contains(spec)).map(|(_, problem)| problem).collect()
+}
+
+/// The same for whoever is not the daemon, as far as it is known what is in force.
+pub fn lacks_anew<'a>(paths: &Paths, new: &'a Config) -> Vec<&'a Problem> {
+    let in_force = read(paths, &Options::default()).map(|(mut sources, config)| {
+        sources.forget_keys();
+        config.media
+    });
+    lacking_anew(new, &in_force.unwrap_or_default())
+}
+
 /// Whether a daemon was here since the machine was started, and has not left in order.
 pub(super) fn is_kept(paths: &Paths) -> bool {
     read_files(paths).is_some()
@@ -164,7 +178,8 @@ pub(super) fn forget(paths: &Paths) {
 
 /// `/etc/ha.d/ha.cf:12 has an error: …`: the first, and how many more.
 pub(super) fn sentence(problems: &[Problem]) -> String {
-    let errors: Vec<&Problem> = problems.iter().filter(|problem| problem.is_fatal()).collect();
+    let counts = |problem: &&Problem| problem.is_fatal() || problem.lacking;
+    let errors: Vec<&Problem> = problems.iter().filter(counts).collect();
     let Some(first) = errors.first() else { return "an error".to_owned() };
     let line = first.place.as_ref().map_or(String::new(), |place| format!(":{}", place.line));
     let name =
@@ -233,12 +248,30 @@ mod tests {
     }
 
     #[test]
+    fn only_a_medium_that_was_not_in_force_is_a_fault_of_new_files() {
+        let (_dir, paths, sources) = node();
+        keep(&paths, &sources).unwrap();
+        let (_, then) = read(&paths, &Options::default()).unwrap();
+        let lacking = |name: &str| {
+            let spec = MediumSpec::Bcast { interface: name.into(), port: 694 };
+            (spec, Problem::error("ha.cf", format!("interface {name} does not exist")).lacking())
+        };
+        let now = Config { lacking: vec![lacking("nowhere7"), lacking("typo0")], ..then };
+        let found = lacks_anew(&paths, &now);
+        assert_eq!(
+            found.iter().map(|problem| problem.what.as_str()).collect::<Vec<_>>(),
+            ["interface typo0 does not exist"]
+        );
+    }
+
+    #[test]
     fn the_first_error_is_named_with_its_line() {
         let problems = [
             Problem::warning("x", "y"),
             Problem::error("/etc/ha.d/ha.cf", "no such directive").at(12, 0..1),
             Problem::error("z", ""),
+            Problem::error("ha.cf", "interface eth9 does not exist").lacking(),
         ];
-        assert_eq!(sentence(&problems), "ha.cf:12 has an error: no such directive (and 1 more)");
+        assert_eq!(sentence(&problems), "ha.cf:12 has an error: no such directive (and 2 more)");
     }
 }

@@ -99,6 +99,9 @@ impl Pages {
         if self.written > MOST_BYTES {
             self.thin_out();
             self.reopen();
+        } else if self.file.is_none() {
+            // Its disk may be there by now.
+            self.reopen();
         }
         let result = match &mut self.file {
             // One write, so that a line is whole or cut off at its end.
@@ -190,5 +193,17 @@ mod tests {
         let mut pages = journal.pages.lock().unwrap();
         assert!(pages.write(b"{}").is_err());
         assert!(pages.write(b"{}").is_ok());
+    }
+
+    #[test]
+    fn a_disk_that_is_there_later_is_written_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("later/latido-events");
+        let journal = Journal::open(&path, &log());
+        let mut pages = journal.pages.lock().unwrap();
+        assert!(pages.write(b"lost\n").is_err());
+        fs::create_dir(path.parent().unwrap()).unwrap();
+        assert!(pages.write(b"kept\n").is_ok());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "kept\n");
     }
 }

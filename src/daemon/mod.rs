@@ -69,8 +69,10 @@ mod witness;
 
 pub use adopt::something_runs;
 pub use called::Called;
+pub use guardian::LATER;
+pub use in_force::lacks_anew;
 pub(crate) use log_file::open as open_log;
 pub(crate) use lookup::{has_unit, systemctl};
 pub use start::Options;
 pub use supervisor::run;
-pub use wants::read_waits;
+pub use wants::{read_refusal, read_waits};

@@ -82,12 +82,16 @@ pub(super) fn hold_its_hands(environment: &mut Environment, kind: &Kind, hands: 
     environment.set("PATH", path);
 }
 
-/// The directory with links of those names to this program, made if need be.
+/// The directory with links of those names to this program, made if need be: in memory where the disk takes nothing.
 ///
 /// # Errors
 /// A sentence: what cannot be made, or who else may write there.
 pub(super) fn hands(paths: &Paths) -> Result<PathBuf, String> {
-    let dir = paths.lib_dir.join("latido-rc.d");
+    hands_in(&paths.lib_dir).or_else(|why| hands_in(&paths.own_dir).map_err(|_| why))
+}
+
+fn hands_in(place: &Path) -> Result<PathBuf, String> {
+    let dir = place.join("latido-rc.d");
     let failed = |error: io::Error| format!("{}: {error}", dir.display());
     let program = std::env::current_exe().map_err(failed)?;
     let program = PathBuf::from(program.to_string_lossy().trim_end_matches(" (deleted)"));
@@ -142,5 +146,17 @@ mod tests {
         for name in HANDS {
             assert_eq!(fs::read_link(made.join(name)).unwrap(), std::env::current_exe().unwrap(), "{name}");
         }
+    }
+
+    #[test]
+    fn where_the_disk_takes_nothing_the_hands_lie_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        fs::create_dir_all(&paths.own_dir).unwrap();
+        assert_eq!(hands(&paths).unwrap(), paths.own_dir.join("latido-rc.d"));
+        fs::create_dir_all(&paths.lib_dir).unwrap();
+        assert_eq!(hands(&paths).unwrap(), paths.lib_dir.join("latido-rc.d"));
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert!(hands(&paths).unwrap_err().contains("var/lib"));
     }
 }

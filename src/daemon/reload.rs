@@ -28,6 +28,11 @@ impl Driver {
                 problems.sort_by_key(|problem| !problem.is_error());
                 problems.iter().map(ToString::to_string).collect::<Vec<_>>()
             })
+            .and_then(|config| {
+                // A cable or an interface that was there, or is waited for already, is no fault of the files.
+                let new = in_force::lacking_anew(&config, &self.config.media);
+                if new.is_empty() { Ok(config) } else { Err(new.iter().map(ToString::to_string).collect()) }
+            })
             .and_then(|config| self.deaf_to_it(&config).map_or(Ok(config), |why| Err(vec![why])))
             .map(|config| self.go_by(config, &read, &sources));
         sources.forget_keys();

@@ -7,7 +7,7 @@ use crate::clock::{Clock, since_boot};
 use crate::cluster::{Birth, Cluster, Past, Silence};
 use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
-use crate::link::Links;
+use crate::link::{LinkError, Links};
 use crate::paths::Paths;
 use crate::record::Life;
 use crate::sys;
@@ -18,8 +18,8 @@ use super::clients::Company;
 use super::disk::Disk;
 use super::driver::{Driver, Inherited};
 use super::files::Remembered;
-use super::generation::{Rules, next_generation};
-use super::guardian::{AGAIN, Cradle, Guardian, UPGRADE, last_word};
+use super::generation::next_generation;
+use super::guardian::{AGAIN, Cradle, Guardian, LATER, UPGRADE, last_word};
 use super::logging::{Log, Terminal};
 use super::pidfile::{OnlyOne, Running};
 use super::read_config::Options as ReadOptions;
@@ -27,8 +27,10 @@ use super::recorder::Recorder;
 use super::wants::{Want, Wants};
 use super::{directories, files, in_force, pidfile, read_config, realtime, service, wants};
 
-/// Exit code for "not configured" (LSB), the original's for every refusal to start.
+/// Exit code for "not configured" (LSB), the original's for every refusal to start: the files have to be mended.
 const NOT_CONFIGURED: u8 = 6;
+/// Exit code for what else somebody has to mend before this node can start.
+const REFUSED: u8 = 1;
 
 /// How the daemon is to run.
 #[derive(Clone, Debug)]
@@ -52,7 +54,8 @@ pub struct Options {
 }
 
 /// The child's life: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
-/// anything else; 75 asks the supervisor for the next program, 76 for another attempt.
+/// anything else that stays as it is; 75 for what may get better by itself. 77 asks the supervisor for the next program,
+/// 76 for another attempt.
 pub(super) fn run_core(options: &Options, cradle: Cradle) -> u8 {
     let line = cradle.line.try_clone();
     let code = live(options, cradle);
@@ -77,6 +80,34 @@ pub(super) struct Terms {
     pub wants: Wants,
     /// Errors to be logged as soon as it is known where to.
     untold: Vec<String>,
+    /// Why the attempt before this one failed, which is said already.
+    said: Option<String>,
+}
+
+/// Why a node cannot start, and whether that may pass by itself.
+#[derive(Debug)]
+struct Refusal {
+    why: String,
+    code: u8,
+}
+
+impl Refusal {
+    /// The machine lacks something now.
+    fn for_now(why: impl Into<String>) -> Refusal {
+        Refusal { why: why.into(), code: LATER }
+    }
+
+    /// Somebody has to do something.
+    fn lasting(why: impl Into<String>) -> Refusal {
+        Refusal { why: why.into(), code: REFUSED }
+    }
+}
+
+/// What is refused on the way cannot be had now.
+impl From<String> for Refusal {
+    fn from(why: String) -> Refusal {
+        Refusal::for_now(why)
+    }
 }
 
 fn live(options: &Options, cradle: Cradle) -> u8 {
@@ -105,11 +136,12 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
     let untold = unlocked.into_iter().collect();
-    let mut terms = Terms { other: Some(other), resolute, untold, ..Terms::default() };
+    let said = wants::read_refusal(&options.paths);
+    let mut terms = Terms { other: Some(other), resolute, untold, said, ..Terms::default() };
     let code = match configuration(options, &mut terms) {
         Ok(config) => begin(options, &config, &clock, &log, cradle, terms),
         Err(problems) if resolute => without_files(options, &problems, &clock, &log, cradle, &left),
-        Err(problems) => refuse(&log, &problems),
+        Err(problems) => refuse(options, &log, &problems),
     };
     log.disk().settle();
     if terms_are_over(code, other) {
@@ -125,10 +157,13 @@ fn terms_are_over(code: u8, other: Running) -> bool {
 
 /// The files as they are, or else, where something runs, as they were when they were last accepted.
 fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
-    let without_resolver = terms.resolute;
-    let read = ReadOptions { without_resources: options.without_resources, without_resolver, ..ReadOptions::default() };
+    // A name that is not known now is that of a medium that does not open now.
+    let without_resources = options.without_resources;
+    let read = ReadOptions { without_resources, without_resolver: true, ..ReadOptions::default() };
     let (mut sources, config) = read_config::load_with(&options.paths, &read);
     let mut problems = match config {
+        // Files that were not reread may name what never was here: while something runs they are not believed.
+        Ok(config) if terms.resolute && !config.lacking.is_empty() => config.warnings,
         Ok(config) => {
             let config = with_keys_in_force(options, &mut sources, config, terms);
             terms.sources = Some(sources);
@@ -147,7 +182,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
             [&mut sources, &mut then].into_iter().for_each(Sources::forget_keys);
             if same {
                 // It is the machine that lacks something: a medium that does not open says so itself.
-                terms.untold.push(format!("{first}: it had none when it was accepted, going on"));
+                terms.untold.push(format!("{first}: the files are those that were accepted, going on"));
             } else {
                 let why = format!(
                     "{first}: going on with the files as they were; mend it, then have them reread (heartbeat -r)"
@@ -197,7 +232,6 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     if !refusals.is_empty() {
         terms.wants.add(Want::Log, refusals.join("; "));
     }
-    config.warnings.iter().for_each(|problem| tell(log, problem));
     if let Some(Running::Yes(pid)) = terms.other {
         log.info(format!("heartbeat: already running [pid {pid}]."));
         // A service manager that lost its way to the daemon finds it again.
@@ -206,15 +240,26 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     }
     let (resolute, leaving) = (terms.resolute, cradle.leaving);
     let only_to_clean = terms.only_to_clean && !cradle.hopeless;
-    let refusal = if resolute { AGAIN } else { 1 };
+    let said = terms.said.clone();
+    let give_up = |Refusal { why, code }: Refusal| match code {
+        _ if resolute => fail(log, &why, AGAIN),
+        LATER => later(options, log, &why, said.as_deref()),
+        code => {
+            wants::publish_refusal(&options.paths, &why);
+            fail(log, &why, code)
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(log, &format!("cannot start the event loop: {error}"), refusal),
+        Err(error) => return give_up(Refusal::for_now(format!("cannot start the event loop: {error}"))),
     };
     let code = runtime.block_on(async {
         match prepare(options, config, clock, log, cradle, terms) {
-            Ok(driver) => driver.run().await,
-            Err(why) => fail(log, &why, refusal),
+            Ok(driver) => {
+                wants::forget_refusal(&options.paths);
+                driver.run().await
+            }
+            Err(refusal) => give_up(refusal),
         }
     });
     // All is stopped, but the daemon is still to be there again.
@@ -276,10 +321,22 @@ pub(super) fn tell(log: &Log, problem: &Problem) {
     }
 }
 
-fn refuse(log: &Log, problems: &[Problem]) -> u8 {
+fn refuse(options: &Options, log: &Log, problems: &[Problem]) -> u8 {
+    wants::publish_refusal(&options.paths, &in_force::sentence(problems));
     problems.iter().for_each(|problem| tell(log, problem));
     log.error("Configuration error, heartbeat not started.");
     NOT_CONFIGURED
+}
+
+/// A first start that cannot be now. Who is started again and again says the same once.
+fn later(options: &Options, log: &Log, why: &str, said: Option<&str>) -> u8 {
+    if said == Some(why) {
+        log::debug!("{why}");
+    } else {
+        log.error(format!("{why}. Heartbeat not started; another try may succeed (exit code {LATER})"));
+        wants::publish_refusal(&options.paths, why);
+    }
+    LATER
 }
 
 fn fail(log: &Log, why: &str, code: u8) -> u8 {
@@ -294,36 +351,61 @@ fn prepare(
     log: &Log,
     cradle: Cradle,
     mut terms: Terms,
-) -> Result<Driver, String> {
+) -> Result<Driver, Refusal> {
     let paths = &options.paths;
     match directories::make_directories(paths) {
-        Ok(remarks) => remarks.iter().for_each(|remark| log.warn(remark)),
-        Err(error) => terms.spare(Want::Directories, error.to_string(), log)?,
+        Ok(made) => {
+            made.remarks.iter().for_each(|remark| log.warn(remark));
+            made.lacking.map_or(Ok(()), |why| terms.spare(Want::Directories, why, log))?;
+        }
+        Err(error) if terms.resolute => terms.spare(Want::Directories, error.to_string(), log)?,
+        Err(error) if directories::is_foreign(&error) => return Err(Refusal::lasting(error.to_string())),
+        Err(error) => return Err(Refusal::for_now(format!("{error}: no node can work without its places in /run"))),
     }
+    let links = open_links(config, paths, clock, log, &terms)?;
     log.info("**************************");
     log.info(format!("Configuration validated. Starting heartbeat (latido {})", env!("CARGO_PKG_VERSION")));
-    let links = open_links(config, paths, clock, log, terms.resolute)?;
+    config.warnings.iter().filter(|problem| !problem.lacking).for_each(|problem| tell(log, problem));
+    links.missing().iter().flat_map(|error| complaints(config, error)).for_each(|why| {
+        log.error(format!("{why}: going on without it, and trying again"));
+    });
     links.notes().iter().for_each(|note| log.warn(note));
     mourn(log, &cradle);
-    assemble(options, config, clock, log, cradle, links, terms)
+    assemble(options, config, clock, log, cradle, links, terms).map_err(Refusal::for_now)
 }
 
-fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, resolute: bool) -> Result<Links, String> {
-    if resolute {
-        let (links, errors) = Links::open_what_can(&config.media, &paths.lock_dir, clock);
-        errors.iter().for_each(|error| log.error(format!("{error}: going on without it, and trying again")));
-        return Ok(links);
+fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &Terms) -> Result<Links, Refusal> {
+    if terms.resolute {
+        return Ok(Links::open_what_can(&config.media, &paths.lock_dir, clock));
     }
     Links::open_all(&config.media, &paths.lock_dir, clock).map_err(|errors| {
-        errors.iter().for_each(|error| log.error(error.original()));
-        errors.first().map_or_else(String::new, ToString::to_string)
+        let first = errors.first().map_or_else(String::new, ToString::to_string);
+        let (lasts, waits): (Vec<_>, Vec<_>) = errors.iter().partition(|error| error.lasts);
+        let refusal = match lasts.first() {
+            Some(error) => Refusal::lasting(error.to_string()),
+            None => Refusal::for_now(format!("no medium of ha.cf can be opened now: {first}")),
+        };
+        if terms.said.as_ref() != Some(&refusal.why) {
+            let lines = waits.iter().flat_map(|error| complaints(config, error));
+            lines.chain(lasts.iter().map(|error| error.original())).for_each(|line| log.error(line));
+        }
+        refusal
     })
 }
 
+/// What is said of a medium that does not open: what the files were found to ask for in vain, in the words of the
+/// original; else what was seen at opening.
+fn complaints(config: &Config, error: &LinkError) -> Vec<String> {
+    let found = config.lacking.iter().filter(|(spec, _)| *spec == error.spec);
+    let found: Vec<String> = found.map(|(_, problem)| problem.to_string()).collect();
+    if found.is_empty() { vec![error.to_string()] } else { found }
+}
+
 impl Terms {
-    /// What cannot be had is done without while something runs here; otherwise it is the end.
+    /// What cannot be had is done without while something runs here, and what no node needs always; otherwise it is the
+    /// end.
     pub(super) fn spare(&mut self, want: Want, why: String, log: &Log) -> Result<(), String> {
-        if !self.resolute {
+        if !self.resolute && !Wants::is_borne_at_first(want) {
             return Err(why);
         }
         let why = format!("{why}: going on without");
@@ -406,8 +488,7 @@ fn birth(
     terms: &mut Terms,
 ) -> Result<Birth, String> {
     let now = clock.now().wall;
-    let rules = Rules { from_time: config.generation_from_time, whatever_happens: terms.resolute };
-    let next = next_generation(paths, now, rules).map_err(|error| error.to_string())?;
+    let next = next_generation(paths, now, config.generation_from_time);
     next.remark.into_iter().for_each(|remark| log.warn(remark));
     log.info(format!("Heartbeat generation: {}", next.generation.0));
     if let Some(why) = next.unwritten {

@@ -28,7 +28,7 @@ use crate::sys::{self, Forked};
 use crate::time::Mono;
 
 use super::called::become_it;
-use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, READY, STOPPING, UPGRADE};
+use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRADE};
 use super::start::{Options, run_core};
 use super::{pidfile, realtime, service, trust};
 
@@ -42,6 +42,9 @@ const SILENT_LOOKS: u32 = 5;
 /// Between two attempts: at least, and at most.
 const SOON: Duration = Duration::from_millis(50);
 const AT_LAST: Duration = Duration::from_secs(3);
+/// How long a service manager waits for the end of a first start that it is to try again, so that it does not try ten
+/// times a second.
+const LATER_AFTER: Duration = Duration::from_secs(2);
 /// The exit code when the supervisor itself could not work: no decision, so a service manager may try again.
 const BROKEN: u8 = 70;
 
@@ -61,7 +64,8 @@ pub(super) const PASSED_ON: [Signal; 7] = [
 const HELD_BACK: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
 
 /// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
-/// original: 0, 6 not configured, 1 for anything else; 70 when the supervisor itself cannot work.
+/// original: 0, 6 not configured, 1 for anything else that stays as it is; 75 when something is missing that may be there
+/// later, 70 when the supervisor itself cannot work.
 pub fn run(options: &Options) -> ExitCode {
     // Both processes hold the keys, which no core dump shall carry to a disk. What they start is asked by `coredumps`.
     let _ = nix::sys::prctl::set_dumpable(false);
@@ -231,6 +235,7 @@ impl<'a> Supervisor<'a> {
             let (before, wait) = match self.last_word() {
                 Some(AGAIN) => (self.how.clone(), true),
                 Some(UPGRADE) => (Some(self.become_the_next_program()), false),
+                Some(LATER) => return Ok(End::Code(self.end_of_a_try())),
                 Some(code) => return Ok(End::Code(if hopeless && !self.leaving { 1 } else { code })),
                 // Who cannot even clean up is not asked to hurry.
                 None if hopeless => (self.how.clone(), true),
@@ -244,6 +249,14 @@ impl<'a> Supervisor<'a> {
                 return Ok(End::Core(cradle));
             }
         }
+    }
+
+    /// A first start that cannot be now: not at once again, but at once over for who does not want it any more.
+    fn end_of_a_try(&mut self) -> u8 {
+        if std::env::var_os("NOTIFY_SOCKET").is_some() {
+            self.pause(LATER_AFTER);
+        }
+        if self.leaving { 0 } else { LATER }
     }
 
     /// Makes a child, as soon as the machine allows it.

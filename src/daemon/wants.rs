@@ -1,8 +1,9 @@
-//! What a daemon does without because it was refused when its predecessor had died (`takeover.md` 9): said in `latido
-//! status`, tried again every other second until it is there.
+//! What a daemon does without because it was refused when its predecessor had died, or at a first start that can do
+//! without it (`takeover.md` 9): said in `latido status`, tried again every other second until it is there.
 //!
 //! As long as there is anything it also stands in a file in the run directory, where `latido status` finds it when nobody
-//! answers: `latido-waits`, one sentence a line.
+//! answers: `latido-waits`, one sentence a line. A first start that failed leaves in `latido-refused` why: `latido status`
+//! shows it, and whoever is started for the same in vain again does not say it again.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -17,7 +18,7 @@ use super::driver::Driver;
 use super::fifo::Fifo;
 use super::pidfile;
 use super::read_config::Options;
-use super::{files, generation, in_force};
+use super::{directories, files, generation, in_force};
 
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -30,9 +31,9 @@ pub(super) enum Want {
     Key,
     /// The generation of this life is not on disk.
     Generation(Generation),
-    /// `hb_uuid` can be neither read nor written; the next start tries again.
+    /// `hb_uuid` can be neither read nor written: what we are called by meanwhile is to be kept there.
     Uuid,
-    /// Some directory of ours; the next start tries again.
+    /// Some directory of ours.
     Directories,
     /// The pid file does not name our supervisor.
     PidFile,
@@ -87,13 +88,38 @@ impl Wants {
         match want {
             Want::Files
             | Want::Generation(_)
+            | Want::Uuid
+            | Want::Directories
             | Want::PidFile
             | Want::Control
             | Want::Fifo
             | Want::Api
             | Want::Log
             | Want::Page => true,
-            Want::Key | Want::Uuid | Want::Directories => false,
+            Want::Key => false,
+        }
+    }
+
+    /// What is in the directories: until those are there, and were looked at, nothing is put into them.
+    fn lies_in_directories(want: Want) -> bool {
+        match want {
+            Want::Generation(_) | Want::Uuid | Want::Fifo => true,
+            Want::Files
+            | Want::Key
+            | Want::Directories
+            | Want::PidFile
+            | Want::Control
+            | Want::Api
+            | Want::Log
+            | Want::Page => false,
+        }
+    }
+
+    /// Whether a first start, with nothing running here yet, does without it too.
+    pub(super) fn is_borne_at_first(want: Want) -> bool {
+        match want {
+            Want::Generation(_) | Want::Uuid | Want::Directories | Want::Fifo => true,
+            Want::Files | Want::Key | Want::PidFile | Want::Control | Want::Api | Want::Log | Want::Page => false,
         }
     }
 
@@ -128,12 +154,35 @@ pub fn read_waits(paths: &Paths) -> Vec<String> {
     String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
 }
 
+fn refusal_file(paths: &Paths) -> PathBuf {
+    paths.own_dir.join("latido-refused")
+}
+
+/// Leaves there why this node could not start.
+pub(super) fn publish_refusal(paths: &Paths, why: &str) {
+    let _ = files::replace_shared(&refusal_file(paths), format!("{why}\n").as_bytes());
+}
+
+/// This node has started.
+pub(super) fn forget_refusal(paths: &Paths) {
+    let _ = files::remove_leftover(&refusal_file(paths));
+}
+
+/// Why the last start failed; `None` when it did not, or when the machine was started since.
+pub fn read_refusal(paths: &Paths) -> Option<String> {
+    let bytes = files::read_bounded(&refusal_file(paths), 65_536).ok()?;
+    String::from_utf8_lossy(&bytes).lines().next().map(str::to_owned)
+}
+
 impl Driver {
     /// Tries again what was refused, and says what has come of it.
     pub(super) fn get_what_is_wanted(&mut self) {
         self.wants.next = self.clock.mono() + RETRY;
         let wanted: Vec<Want> = self.wants.list.iter().map(|(want, _)| *want).collect();
         for want in wanted.into_iter().filter(|want| Wants::retried(*want)) {
+            if Wants::lies_in_directories(want) && self.wants.has(Want::Directories) {
+                continue;
+            }
             if self.get(want) {
                 let (_, why) =
                     self.wants.list.iter().find(|(known, _)| *known == want).cloned().unwrap_or((want, String::new()));
@@ -157,6 +206,16 @@ impl Driver {
                 let options = Options { without_resources, ..Options::default() };
                 self.get_from_disk(want, move || in_force::says_the_same(&paths, &options))
             }
+            Want::Directories => {
+                let paths = self.options.paths.clone();
+                let made = move || directories::make_directories(&paths).is_ok_and(|made| made.lacking.is_none());
+                self.get_from_disk(want, made)
+            }
+            Want::Uuid => {
+                let paths = self.options.paths.clone();
+                let uuid = files::uuid_from_name(&self.config.settings.me);
+                self.get_from_disk(want, move || files::keep_uuid(&paths, &uuid).is_ok())
+            }
             Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
             Want::Control => {
                 let opened = Control::open(&self.options.paths);
@@ -169,7 +228,7 @@ impl Driver {
                 let log = self.log.clone();
                 self.get_from_disk(want, move || log.open_what_is_missing().is_empty())
             }
-            Want::Key | Want::Uuid | Want::Directories => false,
+            Want::Key => false,
         }
     }
 
@@ -202,6 +261,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn why_a_start_failed_is_known_until_one_succeeds() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::under(dir.path());
+        fs::create_dir_all(&paths.own_dir).unwrap();
+        assert_eq!(read_refusal(&paths), None);
+        publish_refusal(&paths, "no medium");
+        publish_refusal(&paths, "ha.cf:3 has an error");
+        assert_eq!(read_refusal(&paths).as_deref(), Some("ha.cf:3 has an error"));
+        forget_refusal(&paths);
+        assert_eq!((read_refusal(&paths), fs::read_dir(&paths.own_dir).unwrap().count()), (None, 0));
+    }
+
+    #[test]
     fn what_is_wanted_is_said_in_a_file_until_it_is_there() {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
@@ -220,10 +292,10 @@ mod tests {
         wants.published = true;
         assert!(wants.next_attempt().is_some());
         wants.remove(Want::Files);
-        wants.add(Want::Uuid, "no uuid");
+        wants.add(Want::Key, "no such method there");
         wants.published = true;
-        assert_eq!(wants.next_attempt(), None, "the next start tries that again");
-        wants.remove(Want::Uuid);
+        assert_eq!(wants.next_attempt(), None, "the other node has to say something");
+        wants.remove(Want::Key);
         publish(&paths, &wants.sentences());
         assert!(!waits_file(&paths).exists());
     }

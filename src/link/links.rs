@@ -30,11 +30,18 @@ const RETRY: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_millis(20);
 const LOOKS: u32 = 50;
 
-/// How long a serial line that does not answer may hold up a start.
-const LINE: Duration = Duration::from_secs(2);
+/// How long a start may be held up: by one serial line that does not answer, and by the resolver, for all names.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    line: Duration,
+    resolver: Duration,
+}
 
-/// How long a resolver that does not answer may hold up a start in haste.
-const RESOLVER: Duration = Duration::from_millis(200);
+/// Nothing runs here yet. A resolver that is there answers within five seconds, or has asked somebody who does not.
+const PATIENT: Patience = Patience { line: Duration::from_secs(2), resolver: Duration::from_secs(5) };
+
+/// Something runs here.
+const HASTY: Patience = Patience { line: Duration::from_millis(200), resolver: Duration::from_millis(200) };
 
 /// How much one medium is read in one drain, at most: more than its buffer can have held at the beginning.
 const DRAIN_MOST: usize = 16_384;
@@ -101,6 +108,8 @@ pub struct Links {
     /// Tells when to look at the interfaces again; `None` in tests that have none.
     watcher: Option<Watcher>,
     notes: Vec<String>,
+    /// What did not open at the start.
+    missing: Vec<LinkError>,
 }
 
 #[derive(Debug)]
@@ -114,10 +123,13 @@ struct Slot {
     /// How often it may still be read in this drain.
     drain_left: usize,
     /// A thread that asks the resolver for what the plan lacks.
-    resolving: Option<Receiver<io::Result<Plan>>>,
+    resolving: Option<Receiver<Resolved>>,
     /// A thread that opens a serial line.
     opening: Option<Opening>,
 }
+
+/// A plan, and what is unwise about it.
+type Resolved = (io::Result<Plan>, Vec<String>);
 
 #[derive(Debug)]
 struct Trouble {
@@ -126,77 +138,71 @@ struct Trouble {
 }
 
 impl Links {
-    /// Resolves and opens every medium, inside a tokio runtime. Takes as long as the resolver takes.
+    /// Resolves and opens every medium, inside a tokio runtime. What does not open now is tried again like a medium that
+    /// failed ([`Links::missing`]).
     ///
     /// # Errors
-    /// Everything that could not be opened; a serial line that another has is no error where another medium works.
+    /// All that could not be opened, when nothing that reaches nodes opens, or when something will never open as it is.
     pub fn open_all(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> Result<Links, Vec<LinkError>> {
+        let links = Links::open_what_comes(specs, lock_dir, clock, PATIENT);
+        // All media gone, there would be nothing to hear the other node by.
+        let reaches_nodes = links.slots.iter().any(|slot| slot.open.is_some() && slot.ping_node.is_none());
+        let is_fit = links.missing.is_empty() || reaches_nodes && !links.missing.iter().any(|error| error.lasts);
+        if is_fit { Ok(links) } else { Err(links.missing) }
+    }
+
+    /// As [`Links::open_all`], for a node on which something runs: in haste, and nothing is an error.
+    pub fn open_what_can(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> Links {
+        Links::open_what_comes(specs, lock_dir, clock, HASTY)
+    }
+
+    fn open_what_comes(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock, patience: Patience) -> Links {
         // Before the media, so that no change in between goes unnoticed. Without it a medium is looked at when it fails.
         let watcher = Watcher::open().ok();
-        let mut links = Links::new(Vec::new(), watcher, Vec::new(), clock);
-        let (mut notes, mut errors, mut taken) = (Vec::new(), Vec::new(), Vec::new());
-        for spec in specs {
-            match Plan::new(spec, lock_dir, &mut notes) {
-                Ok(plan) => links.slots.push(Slot::closed(spec.id(), spec.ping_node().cloned(), plan)),
-                Err(error) => {
-                    errors.push(plan::complaint(spec, &error));
-                    continue;
-                }
-            }
-            if let Err(error) = links.open_first(LINE) {
-                let is_taken = [io::ErrorKind::ResourceBusy, io::ErrorKind::WouldBlock].contains(&error.kind());
-                let list = if is_taken && spec.serial_line().is_some() { &mut taken } else { &mut errors };
-                list.push(plan::complaint(spec, &error));
-            }
-        }
-        // One that somebody else has, or makes hang, keeps none of the others from working. All media gone, there would
-        // be nothing to hear the other node by.
-        let reaches_nodes = links.slots.iter().any(|slot| slot.open.is_some() && slot.ping_node.is_none());
-        if !errors.is_empty() || !reaches_nodes {
-            errors.extend(taken);
-        } else {
-            notes.extend(taken.iter().map(|why| format!("{why}: going on without it, and trying again")));
-        }
-        links.notes = notes;
-        if errors.is_empty() { Ok(links) } else { Err(errors) }
-    }
-
-    /// Opens the last medium for the first time; one that cannot be opened counts as one that failed.
-    fn open_first(&mut self, patience: Duration) -> io::Result<()> {
-        let (clock, last) = (self.clock, self.slots.len().saturating_sub(1));
-        let Some(slot) = self.slots.last_mut() else { return Ok(()) };
-        slot.open = match slot.plan.open(&clock, &mut slot.opening, patience) {
-            Ok(open) => Some(open),
-            Err(error) => {
-                self.fail(last, format!("cannot open: {error}"));
-                return Err(error);
-            }
-        };
-        Ok(())
-    }
-
-    /// As [`Links::open_all`], but what cannot be opened is tried again like a medium that failed: for a node on which
-    /// something runs. Says what that was.
-    pub fn open_what_can(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> (Links, Vec<LinkError>) {
-        let watcher = Watcher::open().ok();
-        let (mut notes, mut errors) = (Vec::new(), Vec::new());
         let mut links = Links::new(Vec::new(), watcher, Vec::new(), clock);
         for spec in specs {
             let unresolved = Plan::Unresolved(spec.clone(), lock_dir.to_owned());
             let mut slot = Slot::closed(spec.id(), spec.ping_node().cloned(), unresolved);
-            if plan::has_host(spec) {
+            if plan::needs_a_resolver(spec) {
+                // All are asked at the same time.
                 slot.resolve();
-                slot.await_resolver(RESOLVER);
-            } else if let Ok(plan) = Plan::new(spec, lock_dir, &mut notes) {
-                slot.plan = plan;
             }
             links.slots.push(slot);
-            if let Err(error) = links.open_first(RESOLVER) {
-                errors.push(plan::complaint(spec, &error));
+        }
+        let until = clock.mono() + patience.resolver;
+        for (link, spec) in specs.iter().enumerate() {
+            let known = if plan::needs_a_resolver(spec) {
+                let notes = links.slots[link].await_resolver(until.since(clock.mono()));
+                notes.map(|notes| links.notes.extend(notes))
+            } else {
+                Plan::new(spec, lock_dir, &mut links.notes).map(|plan| links.slots[link].plan = plan)
+            };
+            let opened = match known {
+                Ok(()) => links.open_first(link, patience.line),
+                Err(error) => {
+                    links.fail(link, format!("cannot open: {error}"));
+                    Err(error)
+                }
+            };
+            if let Err(error) = opened {
+                links.missing.push(plan::complaint(spec, &error));
             }
         }
-        links.notes = notes;
-        (links, errors)
+        links
+    }
+
+    /// Opens a medium for the first time; one that cannot be opened counts as one that failed.
+    fn open_first(&mut self, link: usize, patience: Duration) -> io::Result<()> {
+        let clock = self.clock;
+        let slot = &mut self.slots[link];
+        match slot.plan.open(&clock, &mut slot.opening, patience) {
+            Ok(open) => slot.open = Some(open),
+            Err(error) => {
+                self.fail(link, format!("cannot open: {error}"));
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Media inside this process, for tests.
@@ -217,6 +223,7 @@ impl Links {
             drain_until: Mono::ZERO,
             watcher,
             notes,
+            missing: Vec::new(),
         }
     }
 
@@ -248,6 +255,11 @@ impl Links {
     /// What was unwise but not fatal at opening: hosts of ping groups that could not be resolved.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What did not open at the start, and is tried again each second.
+    pub fn missing(&self) -> &[LinkError] {
+        &self.missing
     }
 
     /// What the last [`LinkEvent::Bytes`] was about.
@@ -455,7 +467,14 @@ impl Links {
 
     fn open(&mut self, link: usize) {
         let slot = &mut self.slots[link];
-        slot.resolve();
+        if let Some(error) = slot.resolve()
+            && let Some(trouble) = &mut slot.trouble
+        {
+            trouble.reason = format!("cannot open: {error}");
+        }
+        if matches!(slot.plan, Plan::Unresolved(..)) {
+            return;
+        }
         match slot.plan.open(&self.clock, &mut slot.opening, Duration::ZERO) {
             Ok(open) => {
                 let works = open.works_when_open();
@@ -512,31 +531,37 @@ impl Slot {
         Slot { id, ping_node, plan, open: None, trouble, counters, drain_left: 0, resolving, opening }
     }
 
-    /// Takes what the resolver has said, or has it asked: by a thread, because it may take a minute.
-    fn resolve(&mut self) {
-        let Plan::Unresolved(spec, lock_dir) = &self.plan else { return };
+    /// Takes what the resolver has said, or has it asked: by a thread, because it may take a minute. Gives what it said
+    /// when that was of no use.
+    fn resolve(&mut self) -> Option<io::Error> {
+        let Plan::Unresolved(spec, lock_dir) = &self.plan else { return None };
         let Some(answer) = &self.resolving else {
             let (tell, answer) = channel();
             let (spec, lock_dir) = (spec.clone(), lock_dir.clone());
             let ask = move || {
-                let _ = tell.send(Plan::new(&spec, &lock_dir, &mut Vec::new()));
+                let mut notes = Vec::new();
+                let plan = Plan::new(&spec, &lock_dir, &mut notes);
+                let _ = tell.send((plan, notes));
             };
             let thread = std::thread::Builder::new().name("resolver".to_owned()).spawn(ask);
             self.resolving = thread.ok().map(|_| answer);
-            return;
+            return None;
         };
-        match answer.try_recv() {
-            Err(TryRecvError::Empty) => {}
-            Ok(Ok(plan)) => (self.plan, self.resolving) = (plan, None),
-            Ok(Err(_)) | Err(TryRecvError::Disconnected) => self.resolving = None,
+        let answer = answer.try_recv();
+        if !matches!(answer, Err(TryRecvError::Empty)) {
+            self.resolving = None;
         }
+        let (plan, _) = answer.ok()?;
+        plan.map(|plan| self.plan = plan).err()
     }
 
-    /// For the moment in which nothing is held up yet.
-    fn await_resolver(&mut self, patience: Duration) {
-        if let Some(Ok(Ok(plan))) = self.resolving.as_ref().map(|answer| answer.recv_timeout(patience)) {
-            (self.plan, self.resolving) = (plan, None);
-        }
+    /// For the moment in which nothing is held up yet. Gives what is unwise but not fatal.
+    fn await_resolver(&mut self, patience: Duration) -> io::Result<Vec<String>> {
+        let answer = self.resolving.as_ref().map(|answer| answer.recv_timeout(patience));
+        let Some(Ok((plan, notes))) = answer else { return Err(plan::unresolved()) };
+        self.resolving = None;
+        self.plan = plan?;
+        Ok(notes)
     }
 
     fn is_writing(&self) -> bool {

@@ -30,6 +30,7 @@ use std::ops::Range;
 use std::task::{Context, Poll};
 
 use crate::clock::Clock;
+use crate::config::MediumSpec;
 use crate::time::Mono;
 
 pub use line_test::{FarEnd, LineReport, Patience, test_line};
@@ -206,6 +207,10 @@ fn is_no_room(error: &io::Error) -> bool {
 /// Why a medium could not be opened at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkError {
+    /// What could not be opened.
+    pub spec: MediumSpec,
+    /// It is nothing that comes by itself: this user may not open it, or the words mean nothing.
+    pub lasts: bool,
     /// The directive: `bcast`, `serial`, …
     pub directive: &'static str,
     /// What it was written with: interface, device or host.

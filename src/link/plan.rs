@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::config::MediumSpec;
+use crate::config::{MediumSpec, literal_address};
 
 use super::memory::Memory;
 use super::ping::PingPlan;
@@ -73,15 +73,21 @@ impl Plan {
             Plan::Udp(plan) => plan.open(clock).map(OpenLink::Udp),
             Plan::Ping(plan) => plan.open(clock).map(OpenLink::Ping),
             Plan::Memory(memory) => memory.check().map(|()| OpenLink::Memory(memory.clone())),
-            Plan::Unresolved(..) => Err(io::Error::other("its name could not be resolved")),
+            Plan::Unresolved(..) => Err(unresolved()),
         }
     }
 }
 
-/// Whether a resolver may have to be asked.
-pub(super) const fn has_host(spec: &MediumSpec) -> bool {
+/// A medium whose host is not known: no resolver has said anything yet.
+pub(super) fn unresolved() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{UNKNOWN_HOST}the resolver has not answered"))
+}
+
+/// Whether a resolver has to be asked, which may take a minute.
+pub(super) fn needs_a_resolver(spec: &MediumSpec) -> bool {
     match spec {
-        MediumSpec::Ucast { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => true,
+        MediumSpec::Ucast { host, .. } | MediumSpec::Ping { host, .. } => literal_address(host).is_none(),
+        MediumSpec::PingGroup { hosts, .. } => hosts.iter().any(|host| literal_address(host).is_none()),
         MediumSpec::Serial { .. }
         | MediumSpec::Bcast { .. }
         | MediumSpec::Mcast { .. }
@@ -102,15 +108,19 @@ pub(super) fn complaint(spec: &MediumSpec, error: &io::Error) -> LinkError {
         | MediumSpec::Ping { .. }
         | MediumSpec::PingGroup { .. } => spec.id().to_string(),
     };
-    LinkError { directive: spec.directive(), name, why: error.to_string(), remedy: remedy(spec, error) }
+    let lasts = matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput);
+    let (spec, directive, why, remedy) = (spec.clone(), spec.directive(), error.to_string(), remedy(spec, error));
+    LinkError { spec, lasts, directive, name, why, remedy }
 }
 
 fn remedy(spec: &MediumSpec, error: &io::Error) -> Option<&'static str> {
     let serial = spec.serial_line().is_some();
     let ping = spec.ping_node().is_some();
+    let unknown_host = error.to_string().starts_with(UNKNOWN_HOST);
     let table = [
         (io::ErrorKind::NotFound, serial, "see which lines there are with: ls -l /dev/ttyS* /dev/ttyUSB*"),
         (io::ErrorKind::NotFound, ping, "write its address, or mend /etc/hosts"),
+        (io::ErrorKind::NotFound, unknown_host, "write its address, or mend /etc/hosts"),
         (io::ErrorKind::NotFound, true, "see which interfaces there are with: ip link"),
         (io::ErrorKind::PermissionDenied, serial, "run as root, or let this user open the device"),
         (io::ErrorKind::PermissionDenied, true, "run as root, or grant CAP_NET_RAW and CAP_NET_BIND_SERVICE"),
@@ -171,8 +181,10 @@ fn lookup(host: &str) -> io::Result<Vec<IpAddr>> {
     Ok(found.map(|address| address.ip()).collect())
 }
 
+const UNKNOWN_HOST: &str = "unknown host: ";
+
 fn unknown(host: &str, why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("unknown host: {host}: {why}"))
+    io::Error::new(io::ErrorKind::NotFound, format!("{UNKNOWN_HOST}{host}: {why}"))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use latido::clock::Clock;
 use latido::config::MediumSpec;
 use latido::link::{LinkEvent, Links, Urgency};
+use latido::names::NodeName;
 
 use crate::net::{Net, ip, with_net};
 use crate::support::{next, run, until};
@@ -245,6 +246,44 @@ fn a_packet_that_waited_for_us_keeps_its_arrival_time() {
             let LinkEvent::Bytes { at, .. } = next(&mut near, &clock).await else { panic!() };
             assert_eq!(near.bytes(), b"punctual");
             assert!(at.since(sent_at) < Duration::from_millis(100), "arrived {at}, sent {sent_at}");
+        });
+    });
+}
+
+fn on(interface: &str) -> MediumSpec {
+    MediumSpec::Bcast { interface: interface.into(), port: PORT }
+}
+
+#[test]
+fn a_medium_whose_interface_comes_later_is_waited_for_beside_another_and_refused_alone() {
+    with_net("udp::a_medium_whose_interface_comes_later_is_waited_for_beside_another_and_refused_alone", |net| {
+        run(async {
+            let (clock, locks) = (Clock::start(), tempfile::tempdir().unwrap());
+            let open = |specs: &[MediumSpec]| net.on(0, || Links::open_all(specs, locks.path(), &clock));
+            let ping = MediumSpec::Ping { node: NodeName::new("r").unwrap(), host: "127.0.0.1".into(), v6: false };
+            for alone in [vec![on("late0")], vec![on("late0"), ping]] {
+                let errors = open(&alone).unwrap_err();
+                assert!(errors.len() == 1 && errors[0].spec == on("late0") && !errors[0].lasts, "{errors:?}");
+            }
+            // What means nothing is no medium that is late.
+            assert!(open(&[bcast(), ucast("fe80::1")]).unwrap_err()[0].lasts);
+
+            let mut near = open(&[bcast(), on("late0")]).unwrap();
+            assert_eq!(near.missing().iter().map(|error| &error.spec).collect::<Vec<_>>(), [&on("late0")]);
+            let event = next(&mut near, &clock).await;
+            assert!(matches!(&event, LinkEvent::Failed { link: 1, reason } if reason.contains("no such network")));
+            net.on(0, || {
+                ip("link add late0 type veth peer name nowhere");
+                ip("link set nowhere up");
+                ip("addr add 10.9.3.1/24 brd + dev late0");
+                ip("link set late0 up");
+            });
+            // The kernel says so: nothing is tried again by the clock here.
+            while near.trouble(1).is_some() {
+                near.broadcast(b"beat", b"", Urgency::Beat);
+                let _ = tokio::time::timeout(Duration::from_millis(20), near.next()).await;
+                assert!(clock.mono().elapsed() < Duration::from_secs(20), "{:?}", near.trouble(1));
+            }
         });
     });
 }
