@@ -190,6 +190,6 @@ fn the_unit_is_right_for_systemd_analyze(machines: &mut Vec<Host>) {
 
 /// Whether a row of the document is about this right: `CapabilityBoundingSet_CAP_SYS_ADMIN` is one of the bounding set.
 fn names(document: &str, right: &str) -> bool {
-    let option = right.split('_').next().unwrap_or(right);
+    let option = right.split('_').next().and_then(|right| right.split("Or").next()).unwrap_or(right);
     document.lines().any(|line| line.starts_with("| `") && line.contains(&format!("`{option}=")))
 }
