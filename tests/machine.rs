@@ -14,6 +14,8 @@ mod host;
 mod kill;
 #[path = "machine/node.rs"]
 mod node;
+#[path = "machine/package.rs"]
+mod package;
 #[path = "machine/root.rs"]
 mod root;
 #[path = "machine/runner.rs"]
@@ -30,5 +32,5 @@ mod unit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[kill::STORY, shutdown::STORY, unit::STORY])
+    runner::run(&[kill::STORY, package::STORY, shutdown::STORY, unit::STORY])
 }

@@ -36,14 +36,14 @@ exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-
 /// The first process in them; systemd-nspawn takes its place.
 const FIRST_PROCESS: &str = r#"
 set -e
-dir=$0 root=$1 name=$3
+dir=$0 root=$1 name=$3 shared=$4
 mount -t tmpfs -o mode=755 machine /run
 mount -t tmpfs -o mode=755 machine "$dir/disk"
 mkdir "$dir/disk/upper" "$dir/disk/work" "$dir/disk/root"
 layers=lowerdir=$dir/layer:$root,upperdir=$dir/disk/upper,workdir=$dir/disk/work
 mount -t overlay -o "$layers" machine "$dir/disk/root"
 exec systemd-nspawn --directory "$dir/disk/root" --machine "$name" --keep-unit --register=no --private-network --capability CAP_IPC_LOCK \
-    --console=pipe --bind "$dir/machine:/machine" --link-journal=no --resolv-conf=off --timezone=off --boot
+    --console=pipe --bind "$shared:/machine" --link-journal=no --resolv-conf=off --timezone=off --boot
 "#;
 
 /// What no test needs; each would cost time at every boot.
@@ -64,6 +64,8 @@ pub(crate) struct Host {
     pub(crate) name: &'static str,
     root: PathBuf,
     dir: TempDir,
+    /// Where `/machine` lies.
+    shared: PathBuf,
     running: Option<Running>,
 }
 
@@ -87,7 +89,8 @@ impl Host {
         for sub in ["layer", "machine", "machine/state", "disk"] {
             fs::create_dir(dir.path().join(sub)).expect("a directory of our own");
         }
-        let host = Host { name, root: root.to_owned(), dir, running: None };
+        let shared = dir.path().join("machine");
+        let host = Host { name, root: root.to_owned(), dir, shared, running: None };
         host.put("etc/hostname", &format!("{name}\n"), 0o644);
         host.put("etc/hosts", &format!("127.0.0.1 localhost {name}\n"), 0o644);
         // What is said is read by tests: nothing of it may be held back.
@@ -96,6 +99,13 @@ impl Host {
         for unit in MASKED {
             host.link(&format!("etc/systemd/system/{unit}"), "/dev/null");
         }
+        host
+    }
+
+    /// The same, with the `/machine` of another one, which has to outlive it.
+    pub(crate) fn beside(other: &Host, name: &'static str, root: &Path) -> Host {
+        let mut host = Host::new(name, root);
+        host.shared.clone_from(&other.shared);
         host
     }
 
@@ -132,14 +142,18 @@ impl Host {
 
     /// A file of `/machine`, which outlives the machine.
     pub(crate) fn outside(&self, name: &str) -> PathBuf {
-        self.dir.path().join("machine").join(name)
+        self.shared.join(name)
     }
 
     /// Switches it on, and waits until systemd has started all it wants to start.
     pub(crate) fn boot(&mut self) {
         assert!(self.running.is_none(), "{} is on already", self.name);
-        let _ = fs::remove_dir_all(self.outside("state"));
-        fs::create_dir(self.outside("state")).expect("a directory of our own");
+        // What ran on it runs no more.
+        for entry in fs::read_dir(self.outside("state")).expect("a directory of our own").flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&format!("{}.", self.name)) {
+                fs::remove_file(entry.path()).expect("a file of our own");
+            }
+        }
         let cgroups = cgroups(&self.dir);
         let trees: Vec<String> = cgroups.iter().map(|path| path.display().to_string()).collect();
         let console = fs::File::create(self.dir.path().join("console")).expect("a file of our own");
@@ -150,6 +164,7 @@ impl Host {
             .arg(&self.root)
             .arg(trees.join(" "))
             .arg(self.name)
+            .arg(&self.shared)
             .stdout(console.try_clone().expect("a descriptor"))
             .stderr(console);
         let unshare = command.spawn().expect("a shell");

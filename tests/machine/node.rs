@@ -109,6 +109,12 @@ impl Host {
         self.link(&link, &format!("/usr/lib/systemd/system/{unit}"));
     }
 
+    /// The same with a unit of the machine's own.
+    pub(crate) fn enable_own(&self, unit: &str) {
+        let link = format!("etc/systemd/system/multi-user.target.wants/{unit}");
+        self.link(&link, &format!("/etc/systemd/system/{unit}"));
+    }
+
     /// One property of the unit.
     pub(crate) fn show(&self, property: &str) -> String {
         self.must(&format!("systemctl show --value -p {property} {UNIT}")).trim().to_owned()
