@@ -16,6 +16,8 @@ mod kill;
 mod node;
 #[path = "machine/package.rs"]
 mod package;
+#[path = "machine/pair.rs"]
+mod pair;
 #[path = "machine/root.rs"]
 mod root;
 #[path = "machine/runner.rs"]
@@ -32,5 +34,5 @@ mod unit;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runner::run(&[kill::STORY, package::STORY, shutdown::STORY, unit::STORY])
+    runner::run(&[kill::STORY, package::STORY, pair::STORY, pair::RENEWAL, shutdown::STORY, unit::STORY])
 }

@@ -288,6 +288,26 @@ impl Said {
     }
 }
 
+/// Lays a cable between two machines that run: `eth1` at both ends. It is gone when one of them is off.
+pub(crate) fn cable(left: &Host, right: &Host) {
+    let into = |host: &Host| {
+        let mut command = shell::clean("nsenter");
+        command.args(["-t", &host.leader().to_string(), "-n", "ip"]);
+        command
+    };
+    let mut command = into(left);
+    command.args(["link", "add", "eth1", "type", "veth", "peer", "name", "eth1", "netns", &right.leader().to_string()]);
+    shell::must(command);
+    for (host, address) in [(left, "10.9.1.1/24"), (right, "10.9.1.2/24")] {
+        let mut command = into(host);
+        command.args(["addr", "add", address, "brd", "+", "dev", "eth1"]);
+        shell::must(command);
+        let mut command = into(host);
+        command.args(["link", "set", "eth1", "up"]);
+        shell::must(command);
+    }
+}
+
 /// Why no machine can be booted here.
 pub(crate) fn missing() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
