@@ -96,6 +96,8 @@ impl Host {
         // What is said is read by tests: nothing of it may be held back.
         let journal = "[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\n";
         host.put("etc/systemd/journald.conf.d/machine.conf", journal, 0o644);
+        // On a real machine packages may start and stop what they bring.
+        host.put("usr/sbin/policy-rc.d", "#!/bin/sh\nexit 0\n", 0o755);
         for unit in MASKED {
             host.link(&format!("etc/systemd/system/{unit}"), "/dev/null");
         }
@@ -169,7 +171,8 @@ impl Host {
             .stderr(console);
         let unshare = command.spawn().expect("a shell");
         self.running = Some(Running { unshare, nspawn: 0, leader: 0, cgroups });
-        let nspawn = self.wait("a machine's first process", |host| child_of(host.running().unshare.id(), "systemd-nspawn"));
+        let nspawn =
+            self.wait("a machine's first process", |host| child_of(host.running().unshare.id(), "systemd-nspawn"));
         self.running_mut().nspawn = nspawn;
         let leader = self.wait("a machine's init", |host| child_of(host.running().nspawn, "systemd"));
         self.running_mut().leader = leader;
@@ -229,7 +232,9 @@ impl Host {
     fn command(&self, what: &str) -> Command {
         let mut command = shell::clean("nsenter");
         let leader = self.running().leader.to_string();
-        command.args(["-t", &leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", "timeout", LONGEST, "sh", "-c", what]);
+        command.args([
+            "-t", &leader, "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w", "--", "timeout", LONGEST, "sh", "-c", what,
+        ]);
         command
     }
 
@@ -264,7 +269,11 @@ impl Host {
         let read = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
         let record = read(self.outside("record"));
         if !self.is_on() {
-            return format!("-- {}: console\n{}\n-- record\n{record}", self.name, read(self.dir.path().join("console")));
+            return format!(
+                "-- {}: console\n{}\n-- record\n{record}",
+                self.name,
+                read(self.dir.path().join("console"))
+            );
         }
         let said = self.run(
             "systemctl status --no-pager --lines=0 latido; journalctl --no-pager -o short-monotonic -n 60; ps -e -o pid,ppid,stat,args",
@@ -313,9 +322,12 @@ pub(crate) fn missing() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("not root".into());
     }
-    for (program, package) in
-        [("systemd-nspawn", "systemd-container"), ("nsenter", "util-linux"), ("setpriv", "util-linux"), ("ip", "iproute2")]
-    {
+    for (program, package) in [
+        ("systemd-nspawn", "systemd-container"),
+        ("nsenter", "util-linux"),
+        ("setpriv", "util-linux"),
+        ("ip", "iproute2"),
+    ] {
         let there = shell::clean("sh").args(["-c", &format!("command -v {program}")]).output();
         if !there.is_ok_and(|output| output.status.success()) {
             return Some(format!("{program} is not installed (apt install {package})"));

@@ -153,7 +153,10 @@ impl Host {
 
     /// What the stand-ins of this machine were told since it was last forgotten, `status` left out: `disk start`.
     pub(crate) fn calls(&self) -> Vec<String> {
-        lines(&self.outside(&format!("record.{}", self.name))).into_iter().filter(|line| !line.ends_with(" status")).collect()
+        lines(&self.outside(&format!("record.{}", self.name)))
+            .into_iter()
+            .filter(|line| !line.ends_with(" status"))
+            .collect()
     }
 
     /// Forgets what they were told until now.

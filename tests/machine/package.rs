@@ -98,7 +98,11 @@ fn an_upgrade_of_the_package_exchanges_the_daemon_and_moves_nothing(machines: &m
     assert_eq!(host.must("dpkg-query -W -f '${Version}' latido"), NEXT);
     assert_eq!((host.main_pid(), host.active().as_str()), (main, "active"));
     assert_ne!(host.core(), core, "another core");
-    assert_eq!(host.must(&format!("readlink /proc/{main}/exe")).trim(), "/usr/sbin/latido", "of the program that is installed now");
+    assert_eq!(
+        host.must(&format!("readlink /proc/{main}/exe")).trim(),
+        "/usr/sbin/latido",
+        "of the program that is installed now"
+    );
     untouched.holds(host);
 }
 

@@ -93,7 +93,11 @@ fn a_machine_that_powers_off_hands_its_group_to_the_other_one(machines: &mut Vec
     assert_eq!(alpha.calls(), ["phone stop", "disk stop"]);
     await_owner(machines, "beta");
     let order = machines[0].order();
-    assert_eq!(order, ["phone stop", "disk stop", "disk start", "phone start"], "released there before it was started here");
+    assert_eq!(
+        order,
+        ["phone stop", "disk stop", "disk start", "phone start"],
+        "released there before it was started here"
+    );
     assert!(!machines[0].journal().contains("is dead"), "it said goodbye");
 }
 
@@ -114,26 +118,31 @@ fn latido_takes_the_place_of_debians_heartbeat_beside_an_original_and_gives_it_b
         let name = from.file_name().expect("a name").to_string_lossy().into_owned();
         fs::copy(&from, machines[0].outside(&name)).expect("a file of our own");
     }
-    let files = "cd /etc/ha.d && md5sum ha.cf haresources authkeys resource.d/disk && cat /var/lib/heartbeat/hb_uuid | md5sum";
+    let files =
+        "cd /etc/ha.d && md5sum ha.cf haresources authkeys resource.d/disk && cat /var/lib/heartbeat/hb_uuid | md5sum";
     let before = machines[1].must(files);
 
     // There: one command, and one that a person gives when he has looked at it.
     machines[1].must("cd /machine && apt-get -y install ./latido_*.deb");
     await_owner(machines, "beta");
     assert_eq!(machines[1].must(files), before, "nothing that is the administrator's was touched");
-    assert_eq!(machines[1].run("dpkg-query -W -f '${db:Status-Status}' heartbeat").text.replace("config-files", ""), "");
+    assert_eq!(
+        machines[1].run("dpkg-query -W -f '${db:Status-Status}' heartbeat").text.replace("config-files", ""),
+        ""
+    );
     machines[1].must("systemctl enable --now latido");
     await_owner(machines, "alpha");
-    machines[1].wait("Latido and the original to know each other", |alpha| {
-        alpha.run("latido status").text.contains("runs heartbeat").then_some(())
-    });
-    machines[1].must("latido standby");
-    await_owner(machines, "beta");
-    machines[1].must("latido takeover");
-    await_owner(machines, "alpha");
+    for (order, owner) in [("latido standby", "beta"), ("latido takeover", "alpha")] {
+        machines[1].wait("Latido and the original to have settled", |alpha| {
+            let said = alpha.run("latido status").text;
+            (said.contains("runs heartbeat") && said.contains("settled")).then_some(())
+        });
+        machines[1].must(order);
+        await_owner(machines, owner);
+    }
 
     // And back.
-    machines[1].must("cd /machine && apt-get -y install ./heartbeat_*.deb");
+    machines[1].must("cd /machine && apt-get -y --no-install-recommends install ./heartbeat_*.deb");
     await_owner(machines, "beta");
     assert_eq!(machines[1].must(files), before, "nothing that is the administrator's was touched");
     machines[1].must("systemctl start heartbeat");

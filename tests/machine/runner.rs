@@ -103,7 +103,8 @@ fn play(story: &Story, scenes: &[Scene]) -> Vec<String> {
 impl Asked {
     fn of(&self, story: &Story) -> Option<(Story, Vec<Scene>)> {
         let named = |scene: &&Scene| {
-            let fits = |filter: &String| if self.exact { scene.name == filter } else { scene.name.contains(filter.as_str()) };
+            let fits =
+                |filter: &String| if self.exact { scene.name == filter } else { scene.name.contains(filter.as_str()) };
             self.filters.is_empty() || self.filters.iter().any(fits)
         };
         let scenes: Vec<Scene> = story.scenes.iter().filter(named).copied().collect();

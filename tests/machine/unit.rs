@@ -82,7 +82,10 @@ fn a_node_whose_files_are_wrong_fails_once_and_says_the_error(machines: &mut Vec
 fn a_node_that_is_started_shows_its_state_in_systemctl_status(machines: &mut Vec<Host>) {
     let host = running(machines);
     host.wait("the line of status to say what is held", |host| {
-        host.run("systemctl status latido").text.lines().find(|line| line.trim().starts_with("Status: ") && line.contains("holds disk"))?;
+        host.run("systemctl status latido")
+            .text
+            .lines()
+            .find(|line| line.trim().starts_with("Status: ") && line.contains("holds disk"))?;
         Some(())
     });
     assert_eq!(host.show("Type"), "notify");
@@ -100,7 +103,9 @@ fn a_reload_of_good_files_puts_them_in_force(machines: &mut Vec<Host>) {
     host.wait("the new group", |host| host.calls().contains(&"disk2 start".to_owned()).then_some(()));
     host.configure(ALONE, "alpha disk phone\n");
     host.must("systemctl reload latido");
-    host.wait("the group that was removed to be stopped", |host| host.calls().contains(&"disk2 stop".to_owned()).then_some(()));
+    host.wait("the group that was removed to be stopped", |host| {
+        host.calls().contains(&"disk2 stop".to_owned()).then_some(())
+    });
     assert_eq!(host.calls(), ["disk2 start", "disk2 stop"]);
     host.await_held();
 }
@@ -184,7 +189,8 @@ fn the_unit_is_right_for_systemd_analyze(machines: &mut Vec<Host>) {
     let table = host.run(&format!("systemd-analyze security --no-pager --json=short {UNIT}")).text;
     let rights: serde_json::Value = serde_json::from_str(&table).unwrap_or_else(|error| panic!("{error}: {table}"));
     let kept = rights.as_array().expect("a list").iter().filter(|right| right["set"] == false);
-    let unsaid: Vec<&str> = kept.filter_map(|right| right["json_field"].as_str()).filter(|right| !names(&document, right)).collect();
+    let unsaid: Vec<&str> =
+        kept.filter_map(|right| right["json_field"].as_str()).filter(|right| !names(&document, right)).collect();
     assert!(unsaid.is_empty(), "docs/systemd.md gives no reason for {unsaid:?}");
 }
 
