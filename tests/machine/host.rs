@@ -177,7 +177,7 @@ impl Host {
         let leader = self.wait("a machine's init", |host| child_of(host.running().nspawn, "systemd"));
         self.running_mut().leader = leader;
         self.wait("a machine to boot", |host| {
-            let state = host.run("systemctl is-system-running --wait").text;
+            let state = host.run("systemctl is-system-running").text;
             matches!(state.lines().next(), Some("running" | "degraded")).then_some(())
         });
     }
