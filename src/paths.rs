@@ -1,4 +1,4 @@
-//! Where everything lies: the original's places, or all of them under one directory (`product.md`, Files). Pure.
+//! Where everything lies: the original's places, or all of them under one directory (`product.md`, Files). Touches nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -36,12 +36,16 @@ impl Paths {
     }
 
     /// Everything below one directory that holds `ha.cf`, for labs and tests; `/etc/ha.d` itself means the system's.
+    ///
+    /// A relative one is taken from where this program stands now: scripts and daemons stand elsewhere. An empty one, as
+    /// of an empty `HA_DIR`, is none.
     pub fn under(dir: &Path) -> Paths {
-        if dir == Path::new("/etc/ha.d") {
+        let dir = absolute(dir);
+        if dir == Path::new("/etc/ha.d") || dir.as_os_str().is_empty() {
             return Paths::system();
         }
         Paths {
-            ha_dir: dir.to_owned(),
+            ha_dir: dir.clone(),
             init_dir: "/etc/init.d".into(),
             lib_dir: dir.join("var/lib/heartbeat"),
             run_dir: dir.join("var/run/heartbeat"),
@@ -114,5 +118,32 @@ impl Paths {
     /// Our own control socket.
     pub fn control_socket(&self) -> PathBuf {
         self.own_dir.join("latido.sock")
+    }
+}
+
+/// The same place from everywhere, without `.` and a slash at its end.
+fn absolute(dir: &Path) -> PathBuf {
+    let full = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    full.components().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_directory_is_the_same_from_everywhere() {
+        let here = std::env::current_dir().unwrap();
+        for dir in ["etc/ha.d", "./etc/ha.d/", "etc//ha.d/."] {
+            assert_eq!(Paths::under(Path::new(dir)).ha_dir, here.join("etc/ha.d"), "{dir}");
+            assert!(Paths::under(Path::new(dir)).pid_file.is_absolute());
+        }
+    }
+
+    #[test]
+    fn the_systems_directory_is_the_systems_however_it_is_written() {
+        for dir in ["/etc/ha.d", "/etc/ha.d/", "/etc/./ha.d", ""] {
+            assert_eq!(Paths::under(Path::new(dir)), Paths::system(), "{dir}");
+        }
     }
 }

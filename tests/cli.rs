@@ -113,12 +113,184 @@ fn resource_status_asks_the_scripts_and_exits_with_three_when_something_is_down(
 }
 
 #[test]
-fn a_faulty_configuration_is_said_and_no_script_is_run() {
+fn by_hand_groups_are_asked_started_and_stopped_whatever_is_wrong_beside_haresources() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage, &str); 8] = [
+        ("a wrong line", |dir| write(dir, "ha.cf", "keepalive soon\n", 0o644), "keepalive"),
+        ("another host's", |dir| write(dir, "ha.cf", "node somebody\nnode else\nbcast lo\n", 0o644), "somebody"),
+        ("no such card", |dir| write(dir, "ha.cf", "bcast eth77\nnode a b\n", 0o644), "eth77"),
+        ("empty", |dir| write(dir, "ha.cf", "", 0o644), "ha.cf"),
+        ("missing", |dir| fs::remove_file(dir.join("ha.cf")).unwrap(), "cannot read the file"),
+        ("unreadable", |dir| fs::create_dir(dir.join("ha.cf")).unwrap(), "cannot read the file"),
+        ("no keys", |dir| fs::remove_file(dir.join("authkeys")).unwrap(), "authkeys"),
+        (
+            "open keys and a wrong latido.cf",
+            |dir| {
+                write(dir, "authkeys", "auth 1\n", 0o666);
+                write(dir, "latido.cf", "monitr * 5\n", 0o644);
+            },
+            "others can read the keys",
+        ),
+    ];
+    for (what, damage, said) in damages {
+        let dir = node();
+        if what == "unreadable" {
+            fs::remove_file(dir.path().join("ha.cf")).unwrap();
+        }
+        damage(dir.path());
+        let ask = |words: &[&str]| called("latido", dir.path(), &[&["resource"], words].concat());
+        let started = ask(&["start", "first"]);
+        assert_eq!((code(&started), calls(dir.path()).len()), (0, 4), "{what}: {}", err(&started));
+        assert!(err(&started).contains("went by haresources and the scripts alone"), "{what}: {}", err(&started));
+        assert!(
+            err(&started).contains(said) && !err(&started).contains("is not a node of"),
+            "{what}: {}",
+            err(&started)
+        );
+        assert_eq!(code(&ask(&["status", "first"])), 0, "{what}");
+        assert_eq!(out(&ask(&["list"])), "first\nthird\n", "{what}");
+        calls(dir.path());
+        assert_eq!((code(&ask(&["stop", "first"])), calls(dir.path()).len()), (0, 2), "{what}");
+    }
+}
+
+#[test]
+fn haresources_itself_is_needed_and_its_faults_are_said() {
     let dir = node();
-    write(dir.path(), "ha.cf", "keepalive soon\n", 0o644);
+    let me = uname();
+    write(dir.path(), "haresources", &format!("{me} first\n{me} first third\n"), 0o644);
     let started = called("latido", dir.path(), &["resource", "start", "first"]);
-    assert_eq!((code(&started), calls(dir.path()).len()), (1, 0));
-    assert!(err(&started).contains("keepalive"), "{}", err(&started));
+    assert!(err(&started).contains("haresources:2:"), "{}", err(&started));
+    fs::remove_file(dir.path().join("haresources")).unwrap();
+    for verb in ["start", "stop", "status"] {
+        let output = called("latido", dir.path(), &["resource", verb, "first"]);
+        assert_eq!(code(&output), 1);
+        assert!(
+            err(&output).contains("haresources: No such file") && err(&output).contains("latido init -d"),
+            "{}",
+            err(&output)
+        );
+    }
+    assert!(err(&called("latido", dir.path(), &["resource", "list"])).contains("latido init -d"));
+}
+
+#[test]
+fn a_relative_directory_means_the_same_as_its_full_path() {
+    let dir = node();
+    let tells = "#!/bin/sh\n[ \"$1\" = status ] || echo \"$HA_DIR $HA_RESOURCEDIR\" >>\"${HA_DIR}told\"\n";
+    write(&dir.path().join("resource.d"), "first", tells, 0o755);
+    let (parent, name) = (dir.path().parent().unwrap(), dir.path().file_name().unwrap());
+    let latido = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latido"));
+        command.current_dir(parent).env_remove("HA_DIR").args(words).output().unwrap()
+    };
+    let name = name.to_str().unwrap();
+    let full = dir.path().display();
+    let started = latido(&["resource", "-d", name, "start", "first"]);
+    assert_eq!(code(&started), 0, "{}", err(&started));
+    let told = fs::read_to_string(dir.path().join("told")).unwrap();
+    assert_eq!(told, format!("{full}/ {full}//resource.d\n"));
+    for words in [&["status", "-d", name][..], &["standby", "-d", name], &["events", "-d", name], &["why", "-d", name]]
+    {
+        let said = err(&latido(words));
+        assert!(said.contains(&format!("{full}/var/")), "{words:?}: {said}");
+    }
+    for words in [&["check", name][..], &["export", "pacemaker", name], &["simulate", name]] {
+        fs::remove_file(dir.path().join("ha.cf")).ok();
+        let output = latido(words);
+        assert!(
+            format!("{}{}", out(&output), err(&output)).contains(&format!("{full}/ha.cf")),
+            "{words:?}: {}",
+            err(&output)
+        );
+    }
+}
+
+#[test]
+fn on_a_machine_without_files_every_command_says_what_to_type() {
+    let dir = TempDir::new().unwrap();
+    let name = dir.path().join("none");
+    let none = name.to_str().unwrap();
+    for words in [
+        &["status", "-d", none][..],
+        &["check", none],
+        &["doctor", "-d", none],
+        &["daemon", "-d", none],
+        &["simulate", none],
+        &["lab", "--config", none],
+        &["standby", "-d", none],
+        &["takeover", "-d", none],
+        &["move", "-d", none, "first"],
+        &["resource", "-d", none, "status"],
+        &["resource", "-d", none, "start", "first"],
+        &["resource", "-d", none, "list"],
+        &["resource", "-d", none, "retry", "first"],
+        &["propagate", "-d", none],
+        &["export", "pacemaker", none],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latido"));
+        let output = command.args(words).env_remove("HA_DIR").output().unwrap();
+        let said = format!("{}{}", out(&output), err(&output));
+        assert_ne!(code(&output), 0, "{words:?}: {said}");
+        assert!(said.contains(&format!("latido init -d {none}")), "{words:?}: {said}");
+        assert!(said.contains(none), "{words:?}: {said}");
+    }
+    for words in [&["-f"][..], &[]] {
+        let started = called("heartbeat", dir.path(), words);
+        assert!(err(&started).contains("latido init -d"), "{}", err(&started));
+    }
+}
+
+#[test]
+fn a_lab_that_may_not_make_namespaces_says_what_to_type() {
+    // As in a container that forbids them: a root without any right, in a user namespace where no other can be made.
+    let powerless = "setpriv --bounding-set -all --inh-caps -all --no-new-privs \"$0\" lab --scenario power-off";
+    let forbidden = format!("echo 0 >/proc/sys/user/max_user_namespaces; {powerless}");
+    for (script, part) in
+        [(powerless, "docker and podman: `run --privileged`"), (&forbidden, "sysctl user.max_user_namespaces")]
+    {
+        let output = Command::new("unshare").args(["-Ur", "sh", "-c", script, env!("CARGO_BIN_EXE_latido")]).output();
+        let Ok(output) = output.ok().filter(|output| err(output).contains("latido lab: ")).ok_or(()) else {
+            eprintln!("not tested: no user namespaces here to be powerless in");
+            return;
+        };
+        assert_eq!(code(&output), 2, "{}", err(&output));
+        assert!(err(&output).contains(part), "{}", err(&output));
+        assert!(!err(&output).contains("panicked"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn who_is_not_root_is_told_to_be() {
+    let nobody = |words: &[&str]| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg("/proc/self/fd/3").args(words);
+        command
+    };
+    // The executable may lie where only root may look: it is handed over open.
+    let script = format!("exec 3<{}; exec \"$@\"", env!("CARGO_BIN_EXE_latido"));
+    for (words, part) in [(&["daemon"][..], "sudo latido daemon"), (&["doctor"], "sudo latido doctor")] {
+        let inner = nobody(words);
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh"]).arg(inner.get_program()).args(inner.get_args()).env_remove("HA_DIR");
+        let output = command.output().unwrap();
+        let said = format!("{}{}", out(&output), err(&output));
+        if !said.contains("latido") && !said.contains("root") {
+            eprintln!("not tested, nobody else can be played here: {said}");
+            return;
+        }
+        assert!(code(&output) != 0 && said.contains(part), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn without_a_daemon_the_command_that_starts_it_is_named() {
+    let dir = node();
+    for words in [&["status"][..], &["standby"], &["takeover"], &["resource", "retry", "first"]] {
+        let said = err(&called("latido", dir.path(), words));
+        assert!(said.contains(&format!("start it: latido start -d {}", dir.path().display())), "{words:?}: {said}");
+    }
+    assert!(err(&called("latido", dir.path(), &["events"])).contains("latido status"));
 }
 
 #[test]

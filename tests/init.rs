@@ -135,6 +135,53 @@ fn a_disk_is_promoted_then_mounted_before_the_address_and_the_service() {
 }
 
 #[test]
+fn a_ping_host_comes_with_the_program_that_acts_on_it_and_a_fence_and_a_monitor_with_their_file() {
+    let dir = TempDir::new().unwrap();
+    let more =
+        ["--ping", "10.9.1.254", "--ping", "fd00::fe", "--monitor", "asterisk,10", "--fence", "/usr/local/sbin/off %n"];
+    let (code, said, error) = init(dir.path(), &more);
+    assert_eq!(code, 0, "{said}{error}");
+    assert_checks_clean(dir.path());
+    let ha_cf = text(dir.path(), "ha.cf");
+    assert!(
+        ha_cf.contains("\nping 10.9.1.254\nping6 fd00::fe\nrespawn hacluster /usr/lib/heartbeat/ipfail\n"),
+        "{ha_cf}"
+    );
+    let latido_cf = text(dir.path(), "latido.cf");
+    assert!(latido_cf.contains("\nmonitor asterisk 10\n") && latido_cf.contains("\nfence /usr/local/sbin/off %n\n"));
+    assert_eq!(mode(dir.path(), "latido.cf"), 0o644);
+    let (code, said, _) = init(dir.path(), &more);
+    assert!(code == 0 && said.contains("Nothing to do"), "{said}");
+}
+
+#[test]
+fn a_shared_disk_without_fencing_is_a_loud_warning() {
+    let disk = ["--drbd", "r0", "--disk", "/dev/drbd0:/data:ext4"];
+    let (dir, fenced) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (code, said, _) = init(dir.path(), &disk);
+    assert!(code == 0 && said.contains("WARNING: nothing protects DRBD r0 and /dev/drbd0"), "{said}");
+    assert!(said.contains("--stonith TYPE,FILE"), "{said}");
+    let (_, said, _) = init(fenced.path(), &[&disk[..], &["--fence", "/bin/true %n"]].concat());
+    assert!(!said.contains("WARNING"), "{said}");
+}
+
+#[test]
+fn the_time_of_silence_is_proposed_from_the_paths() {
+    let nodes = ["init", "--nodes", "alpha,beta"];
+    for (paths, expected) in [
+        (&["--bcast", "eth1"][..], "\ndeadtime 10\n"),
+        (&["--ucast", "eth1,fd00::1,fd00::2"], "\ndeadtime 10\n"),
+        (&["--serial", "/dev/ttyS0"], "\ndeadtime 15\n"),
+        (&["--serial", "/dev/ttyS0", "--baud", "9600"], "\ndeadtime 30\n"),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let (code, said, error) = latido(&[&nodes[..], paths].concat(), dir.path(), "");
+        assert_eq!(code, 0, "{said}{error}");
+        assert!(text(dir.path(), "ha.cf").contains(expected), "{paths:?}");
+    }
+}
+
+#[test]
 fn the_same_words_again_change_nothing() {
     let dir = TempDir::new().unwrap();
     init(dir.path(), &[]);
@@ -186,12 +233,15 @@ fn a_dry_run_shows_everything_but_the_key_and_writes_nothing() {
 #[test]
 fn answers_do_what_flags_do() {
     let (asked, flagged) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let answers = "alpha\nbeta\n/dev/ttyS0\neth1\n10.9.1.100/24/eth1\n-\n-\nasterisk\noff\n";
+    let answers = "alpha\nbeta\n/dev/ttyS0\neth1\neth2,fd00::1,fd00::2\n10.9.1.100/24/eth1\n-\n-\nasterisk\noff\n10.9.1.254\n20\n\
+                   external/ipmi,/etc/ha.d/ipmi.conf\n10\n";
     let (code, _, questions) = latido(&["init", "--ask"], asked.path(), answers);
     assert_eq!(code, 0, "{questions}");
     assert!(questions.contains("null-modem") && questions.contains("DEVICE:DIRECTORY:TYPE"), "{questions}");
-    init(flagged.path(), &[]);
-    for name in ["ha.cf", "haresources"] {
+    let more =
+        ["--ucast", "eth2,fd00::1,fd00::2", "--ping", "10.9.1.254", "--deadtime", "20", "--monitor", "asterisk,10"];
+    init(flagged.path(), &[&more[..], &["--stonith", "external/ipmi,/etc/ha.d/ipmi.conf"]].concat());
+    for name in ["ha.cf", "haresources", "latido.cf"] {
         assert_eq!(text(asked.path(), name), text(flagged.path(), name));
     }
 }
@@ -209,6 +259,12 @@ fn wrong_or_missing_words_write_nothing_and_say_what_is_missing() {
         (&["init", "--nodes", "alpha,beta", "--ucast", "eth0,10.0.0.1"], "INTERFACE,ADDRESS,ADDRESS"),
         (&["init", "--nodes", "alpha,beta", "--serial", "/dev/ttyS0", "--baud", "1200"], "19200"),
         (&["init", "--ask"], "no answer"),
+        (&["init", "--nodes", "alpha,beta", "--bcast", "eth1:0"], "an alias, a second address of one card: write eth1"),
+        (&["init", "--nodes", "alpha,beta", "--bcast", "eth1", "--monitor", "asterisk"], "NAME,SECONDS"),
+        (
+            &["init", "--nodes", "alpha,beta", "--bcast", "eth1", "--service", "asterisk", "--monitor", "asterix,10"],
+            "did you mean",
+        ),
     ] {
         let (code, _, said) = latido(words, dir.path(), "");
         assert!(code == 2 && said.contains(part), "{words:?}: {said}");

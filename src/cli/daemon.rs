@@ -71,6 +71,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     if args.upgrade {
         return upgrade(&paths);
     }
+    if let Some(why) = super::advice::not_root(&paths, "latido daemon") {
+        complain!("latido daemon: {why}");
+        return ExitCode::from(super::advice::NOT_PRIVILEGED);
+    }
     let options = Options {
         paths,
         called: Called::now(),

@@ -4,6 +4,7 @@
 //! a serial line is written to only with `--line`, and only while no daemon uses it; `--both` calls `ssh`.
 
 mod address;
+mod beside;
 mod boot;
 mod both;
 mod files;
@@ -80,6 +81,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
 }
 
 fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
+    if super::advice::not_root(paths, "latido doctor").is_some() {
+        let what = "not run as root: the keys, the ports and the lines cannot be looked at";
+        findings.warn("root", what, "sudo latido doctor");
+    }
     let config = files::check(paths, findings);
     own_clock(findings);
     let here = peer::ask(paths, findings);
@@ -87,11 +92,16 @@ fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
         return findings.warn("files", "the rest was not looked at", "mend the errors above and ask again");
     };
     let peer_speaks = media(args, &config, paths, &here, findings);
+    if here == Here::Nobody && !peer_speaks && !args.line {
+        let what = "no daemon runs here, and none is heard from the other node: nothing is served, nothing is guarded";
+        findings.fail("daemon", what, format!("{}; and the same on the other node", super::advice::start(paths)));
+    }
     scripts::check(&config, paths, findings);
     if args.run_scripts {
         scripts::run(&config, paths, &here, findings);
     }
     boot::check(&config, &args.root, findings);
+    beside::check(&config, paths, &args.root, &here, findings);
     address::check(&config, paths, &here, peer_speaks, findings);
     if args.both {
         both::check(&config, paths, args.to.as_deref(), findings);

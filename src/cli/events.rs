@@ -59,11 +59,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>, String> {
     match std::fs::read(path) {
         Ok(newer) => bytes.extend(newer),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && bytes.is_empty() => {
-            return Err(format!("{} is not there: no latido daemon has run on this node yet", path.display()));
+            return Err(format!(
+                "{} is not there: no latido daemon has run on this node yet; `latido status` says how to start one",
+                path.display()
+            ));
         }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             let path = path.display();
-            return Err(format!("not allowed to read {path}: become root or a member of group haclient"));
+            return Err(format!(
+                "not allowed to read {path}: become root (sudo latido ...) or a member of group haclient"
+            ));
         }
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
     }

@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let places = Places::new(&paths);
     let script = |name: &str| match places.find(name) {
-        Ok(Found::Script(path)) if path.starts_with(&args.dir) => Script::ResourceScript,
+        Ok(Found::Script(path)) if path.starts_with(&paths.ha_dir) => Script::ResourceScript,
         Ok(Found::Script(_)) => Script::InitScript,
         Ok(Found::Unit(_)) => Script::Unit,
         Ok(Found::Ours) | Err(_) => Script::Unknown,

@@ -56,7 +56,7 @@ pub(super) fn ask_and_tell(paths: &Paths, timeout: u64, ask: &Ask, done: impl Fn
             ExitCode::FAILURE
         }
         Err(error) => {
-            complain!("latido: {error}");
+            complain!("latido: {}", super::advice::told(&error, paths));
             ExitCode::FAILURE
         }
     }

@@ -147,6 +147,10 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
             Err(problems) => problems.iter().for_each(|problem| complain!("{problem}")),
         }
     }
+    if let Some(why) = super::advice::not_root(&paths, "heartbeat") {
+        complain!("ERROR: {why}");
+        return ExitCode::from(super::advice::NOT_PRIVILEGED);
+    }
     let options = Options {
         paths,
         called: Called::now(),

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use crate::auth::Method;
 use crate::config::value::BAUD_RATES;
 use crate::config::{Config, Facts as _, OnlyName, Sources};
+use crate::daemon::cards;
 use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::{Problem, SourceText};
 use crate::names::NodeName;
@@ -33,10 +34,11 @@ use pair::Pair;
 #[command(after_help = "Examples:
   latido init                          asks what it needs to know
   latido init --nodes alpha,beta --serial /dev/ttyS0 --bcast eth1 \\
-      --address 192.168.1.10/24/eth0 --drbd r0 --disk /dev/drbd0:/data:ext4 --service asterisk
+      --address 192.168.1.10/24/eth0 --drbd r0 --disk /dev/drbd0:/data:ext4 --service asterisk \\
+      --ping 192.168.1.254 --monitor asterisk,10 --fence '/usr/local/sbin/power-off %n'
   latido init ... --dry-run            shows what it would write
 
-Writes ha.cf, haresources and, if there is none, authkeys; then: latido propagate copies them to the other node.
+Writes ha.cf, haresources, latido.cf with --fence or --monitor, and authkeys if there is none; then: latido propagate copies them to the other node.
 Exit code: 0 written or nothing to do, 1 something is there and --yes was not given, 2 wrong or incomplete words.")]
 pub(super) struct Args {
     /// Directory of the files
@@ -52,20 +54,20 @@ pub(super) struct Args {
     #[arg(long, value_name = "BITS", default_value_t = 19200, value_parser = baud)]
     baud: u32,
     /// Interface to send heartbeats on by UDP broadcast; may be given several times
-    #[arg(long, value_name = "INTERFACE", value_delimiter = ',', value_parser = words::word)]
+    #[arg(long, value_name = "INTERFACE", value_delimiter = ',', value_parser = words::interface)]
     bcast: Vec<String>,
-    /// UDP to the other node's address: the interface and the addresses of both nodes; may be given several times
+    /// UDP to the other node's address: the interface and the IPv4 or IPv6 addresses of both nodes; may be given several times
     #[arg(long, value_name = "INTERFACE,ADDRESS,ADDRESS", value_parser = words::ucast)]
     ucast: Vec<(String, Vec<String>)>,
     /// UDP port, if not 694
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// Outside host whose answers show that the network works; may be given several times
-    #[arg(long, value_name = "ADDRESS", value_parser = words::word)]
+    /// Outside host whose answers show that the network works, with the ipfail that acts on it; may be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = words::ping)]
     ping: Vec<String>,
-    /// Seconds of silence after which a node is dead
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    deadtime: u32,
+    /// Seconds of silence after which a node is dead [default: 10; with serial lines alone 15, with slow ones 30]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    deadtime: Option<u32>,
     /// Move the service home by itself when its node returns
     #[arg(long)]
     failback: bool,
@@ -81,6 +83,15 @@ pub(super) struct Args {
     /// Init script, systemd unit or script of resource.d; may be given several times
     #[arg(long, value_name = "NAME", value_parser = words::service)]
     service: Vec<String>,
+    /// What switches a dead node off: a device of cluster-glue and the file with its parameters; may be given several times
+    #[arg(long, value_name = "TYPE,FILE", value_parser = words::stonith)]
+    stonith: Vec<(String, String)>,
+    /// The same by a command, with %n for the node; may be given several times
+    #[arg(long, value_name = "COMMAND", value_parser = words::fence)]
+    fence: Vec<String>,
+    /// Ask a resource every SECONDS whether it works; may be given several times
+    #[arg(long, value_name = "NAME,SECONDS", value_parser = words::monitor)]
+    monitor: Vec<(String, u32)>,
     /// Ask for what no flag said, even when standard input is no terminal
     #[arg(long)]
     ask: bool,
@@ -152,16 +163,22 @@ fn complete(args: &Args, paths: &Paths) -> Result<Pair, String> {
         ucast: args.ucast.clone(),
         port: args.port.filter(|port| *port != 694),
         ping: args.ping.clone(),
-        deadtime: args.deadtime,
+        deadtime: args.deadtime.unwrap_or(0),
         failback: args.failback,
         drbd: args.drbd.clone(),
         disk: args.disk.iter().map(|disk| disk.0.clone()).collect(),
         address: args.address.clone(),
         service: args.service.clone(),
+        stonith: args.stonith.clone(),
+        fence: args.fence.clone(),
+        monitor: args.monitor.clone(),
     };
     if args.ask || std::io::stdin().is_terminal() {
         let (input, output) = (std::io::stdin(), std::io::stderr());
-        ask::complete(&mut pair, &hints(paths), &mut input.lock(), &mut output.lock())?;
+        ask::complete(&mut pair, &hints(paths), args.ask, &mut input.lock(), &mut output.lock())?;
+    }
+    if pair.deadtime == 0 {
+        pair.deadtime = pair.proposed_deadtime();
     }
     match pair.nodes.as_slice() {
         [first, second] if first != second => {}
@@ -175,13 +192,33 @@ fn complete(args: &Args, paths: &Paths) -> Result<Pair, String> {
 
 fn hints(paths: &Paths) -> Hints {
     let facts = read_config::host_facts(paths, &Options::default());
-    let interfaces = facts.interfaces().unwrap_or_default().into_iter();
-    let usable = interfaces.filter(|interface| interface.has_ipv4() && interface.name != "lo");
+    let interfaces = facts.interfaces().unwrap_or_default();
+    let known = interfaces.iter().map(|interface| interface.name.clone()).collect();
+    let usable = interfaces.into_iter().filter(|interface| interface.has_ipv4() && is_a_path(&interface.name));
     Hints {
         here: facts.node_name(),
         serial: ["/dev/ttyS0", "/dev/ttyS1"].into_iter().find(|path| Path::new(path).exists()).map(str::to_owned),
         interfaces: usable.map(|interface| interface.name).collect(),
+        known,
+        gateway: fs::read_to_string("/proc/net/route").ok().as_deref().and_then(gateway),
     }
+}
+
+/// Whether heartbeats on it would reach another machine, and belong to it: no loopback, no second name of a card, no
+/// port of a bridge or of a bond, no bridge of this machine's own guests.
+fn is_a_path(name: &str) -> bool {
+    let inside = ["docker", "virbr", "veth", "br-", "lxcbr", "cni"].iter().any(|start| name.starts_with(start));
+    name != "lo" && !inside && words::interface(name).is_ok() && !cards::is_a_port(name)
+}
+
+/// The router of the default route, in the kernel's own form.
+fn gateway(routes: &str) -> Option<String> {
+    routes.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, "00000000", gateway, ..] = fields.as_slice() else { return None };
+        let address = u32::from_str_radix(gateway, 16).ok().filter(|address| *address != 0)?;
+        Some(std::net::Ipv4Addr::from(address.to_ne_bytes()).to_string())
+    })
 }
 
 /// A file as it would be.
@@ -210,19 +247,29 @@ fn drafts(pair: &Pair, paths: &Paths) -> Result<Vec<Draft>, String> {
             Draft { path: paths.authkeys(), text, mode: 0o600, old: None, secret: true }
         }
     };
-    Ok(vec![draft(paths.ha_cf(), pair.ha_cf())?, draft(paths.haresources(), pair.haresources())?, keys])
+    let mut drafts = vec![draft(paths.ha_cf(), pair.ha_cf())?, draft(paths.haresources(), pair.haresources())?, keys];
+    if let Some(text) = pair.latido_cf() {
+        drafts.push(draft(paths.latido_cf(), text)?);
+    }
+    Ok(drafts)
 }
 
 /// Reads the drafts as the daemon would on the first node: what it refuses is not written.
 fn judge(files: &[Draft], pair: &Pair) -> Result<(), String> {
     let source = |at: usize| files.get(at).map(|file| SourceText::new(file.path.display().to_string(), &*file.text));
-    let sources = Sources { ha_cf: source(0), haresources: source(1), authkeys: source(2), ..Sources::default() };
+    let sources = Sources {
+        ha_cf: source(0),
+        haresources: source(1),
+        authkeys: source(2),
+        latido_cf: source(3),
+        ..Sources::default()
+    };
     let home = pair.nodes.first().cloned().ok_or("no node")?;
     match Config::assemble(&sources, &OnlyName(home)) {
-        Ok(_) => Ok(()),
-        Err(problems) => {
+        Ok(config) if !config.warnings.iter().any(Problem::is_error) => Ok(()),
+        Ok(Config { warnings: problems, .. }) | Err(problems) => {
             problems.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
-            Err("the daemon would refuse these files; nothing was written".to_owned())
+            Err("the daemon would refuse this; nothing was written".to_owned())
         }
     }
 }
@@ -262,12 +309,43 @@ fn tell_what_is_next(paths: &Paths, pair: &Pair, written: usize) {
             Err(problems) => problems,
         };
     problems.iter().for_each(|problem| print(&problem.to_string()));
+    if let Some(disks) = pair.unprotected() {
+        print(&format!(
+            "WARNING: nothing protects {disks}: a node that hangs or is cut off is not switched off, and both nodes may \
+             write at once.\n  Name a device: latido init ... --stonith TYPE,FILE, or --fence COMMAND (man latido.cf)."
+        ));
+    }
     if here.is_none() {
         print("This host is neither of the two nodes: its interfaces, ports and scripts were not looked at.");
     }
     let dir = paths.ha_dir.display();
     let given = if paths.ha_dir == Path::new("/etc/ha.d") { String::new() } else { format!(" -d {dir}") };
     print(&format!(
-        "Next: latido check {dir}; latido lab --config {dir}; latido propagate{given}; latido doctor{given}"
+        "Next: latido check {dir}; latido lab --config {dir}; latido propagate{given}; latido start{given} on both; latido doctor{given}"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_router_is_the_gateway_of_the_default_route() {
+        let head = "Iface Destination Gateway Flags\n";
+        let hex = format!("{:08X}", u32::from_ne_bytes([192, 168, 1, 254]));
+        assert_eq!(
+            gateway(&format!("{head}eth0 0001A8C0 00000000 0001\neth0 00000000 {hex} 0003\n")).as_deref(),
+            Some("192.168.1.254")
+        );
+        assert_eq!(gateway(&format!("{head}eth0 00000000 00000000 0001\n")), None);
+        assert_eq!(gateway(""), None);
+    }
+
+    #[test]
+    fn no_alias_no_loopback_and_no_bridge_of_guests_is_proposed() {
+        for name in ["lo", "eth0:0", "docker0", "virbr0", "veth1a2b"] {
+            assert!(!is_a_path(name), "{name}");
+        }
+        assert!(is_a_path("eth0") && is_a_path("bond0"));
+    }
 }

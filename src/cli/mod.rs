@@ -5,6 +5,7 @@ macro_rules! complain {
     ($($words:tt)*) => { $crate::cli::complain(&format!($($words)*)) };
 }
 
+mod advice;
 mod agent;
 mod background;
 mod check;

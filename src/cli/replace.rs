@@ -17,7 +17,11 @@ pub(super) fn replace(path: &Path, text: &str, mode: u32) -> Result<Option<PathB
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let named = |what: &'static str| {
         let shown = path.display().to_string();
-        move |error: io::Error| format!("cannot {what} {shown}: {error}; it is as it was")
+        move |error: io::Error| {
+            let root =
+                if error.kind() == io::ErrorKind::PermissionDenied { "; become root: sudo latido ..." } else { "" };
+            format!("cannot {what} {shown}: {error}; it is as it was{root}")
+        }
     };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(named("make the directory of"))?;

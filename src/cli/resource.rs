@@ -9,10 +9,12 @@ use crate::client::{Answer, Ask, Client, ClientError};
 use crate::daemon::by_hand::ByHand;
 use crate::daemon::pidfile::{Running, running};
 use crate::daemon::read_config;
+use crate::diagnostic::Problem;
 use crate::haresources::{Exit, Resource, ResourceGroup, parse};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
+use super::advice;
 use super::handover::ask_and_tell;
 
 /// LSB: not running.
@@ -70,7 +72,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let dir = args.dir.clone().unwrap_or_else(ha_dir);
     let paths = Paths::under(&dir);
     match &args.command {
-        Command::List { node, long } => list(&dir, node.as_ref(), *long),
+        Command::List { node, long } => list(&paths, node.as_ref(), *long),
         Command::Status { name } => with_files(&paths, |node| status(node, name.as_deref())),
         Command::Start(what) => by_hand(&paths, what, |node, group| node.take(group, say)),
         Command::Stop(what) => by_hand(&paths, what, |node, group| node.give(group, say)),
@@ -78,9 +80,9 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn list(dir: &Path, node: Option<&String>, long: bool) -> ExitCode {
-    let Some(source) = read_haresources(dir) else {
-        return complain(&format!("latido: cannot read {}", Paths::under(dir).haresources().display()));
+fn list(paths: &Paths, node: Option<&String>, long: bool) -> ExitCode {
+    let Some(source) = read_config::read_haresources(paths) else {
+        return complain(&format!("latido: {}", no_haresources(paths)));
     };
     let (groups, problems) = parse::parse(&source, &[]);
     for problem in problems.iter().filter(|problem| problem.is_error()) {
@@ -91,20 +93,47 @@ fn list(dir: &Path, node: Option<&String>, long: bool) -> ExitCode {
     print(lines)
 }
 
-/// What is wrong with the files is said, and nothing is done.
+/// Groups and scripts are all it needs: what is wrong with the other files is said, and keeps nobody from his service.
 fn with_files(paths: &Paths, work: impl FnOnce(&ByHand) -> ExitCode) -> ExitCode {
     let node = match ByHand::open(paths) {
         Ok(node) => node,
         Err(why) => return complain(&format!("latido: {why}")),
     };
-    let mut errors = node.problems().iter().filter(|problem| problem.is_error()).peekable();
-    if errors.peek().is_none() {
-        return work(&node);
-    }
-    errors.for_each(|problem| {
+    let groups = paths.haresources().display().to_string();
+    let dir = paths.ha_dir.display();
+    let errors = || node.problems().iter().filter(|problem| problem.is_error());
+    // An older word of haresources itself, or of who may write there, is needed to understand what follows.
+    let others = |problem: &&Problem| {
+        [paths.ha_cf(), paths.authkeys(), paths.latido_cf()]
+            .iter()
+            .any(|path| problem.file == path.display().to_string())
+    };
+    let no_owner = |problem: &&Problem| problem.file == groups && is_about_nodes(problem);
+    // Why the file of the groups is not there is said with what to type.
+    let said_below =
+        |problem: &&Problem| node.knows_no_groups() && problem.file == groups && !paths.haresources().exists();
+    errors().filter(|problem| !others(problem) && !no_owner(problem) && !said_below(problem)).for_each(|problem| {
         complain(&problem.to_string());
     });
-    ExitCode::FAILURE
+    if node.knows_no_groups() {
+        return complain(&format!("latido: {}", no_haresources(paths)));
+    }
+    if let Some(first) = errors().find(|problem| others(problem)) {
+        complain(&format!("{first}"));
+        complain(&format!("latido: went by haresources and the scripts alone; latido check {dir} shows every error"));
+    }
+    work(&node)
+}
+
+/// Who a group belongs to is known from `ha.cf`, and does not matter by hand.
+fn is_about_nodes(problem: &Problem) -> bool {
+    problem.original.as_ref().is_some_and(|phrase| phrase.starts_with("Bad nodename in "))
+}
+
+fn no_haresources(paths: &Paths) -> String {
+    let path = paths.haresources();
+    let why = std::fs::File::open(&path).err().map_or("it is not root's alone".to_owned(), |error| error.to_string());
+    format!("cannot read {}: {why}\n  {}", path.display(), advice::files(paths))
 }
 
 /// For the old program, which needs groups and scripts, and reads `ha.cf` only to know where the log is.

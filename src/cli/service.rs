@@ -1,7 +1,7 @@
 //! `latido start`, `latido stop` and `latido reload` (`systemd.md` 1): by the service manager where it has our unit, else
 //! without one; each waits for the end and says how it went.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use nix::sys::signal::Signal;
 
 use crate::client::{Answer, Ask, Client, ClientError};
 use crate::daemon::pidfile::{Running, running, signal, surely_running};
-use crate::daemon::{Called, Options, has_unit, systemctl};
+use crate::daemon::{Called, Options, systemctl};
 use crate::paths::Paths;
 
+use super::advice::by_systemd;
 use super::background::{await_end, start_in_background};
 use super::print;
 
@@ -120,11 +121,6 @@ pub(super) fn reload(args: &Args) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Whether this node is the affair of a service manager that has our unit.
-fn by_systemd(paths: &Paths) -> bool {
-    *paths == Paths::system() && Path::new("/run/systemd/system").is_dir() && has_unit(UNIT)
 }
 
 fn tell_systemd(verb: &str) -> bool {

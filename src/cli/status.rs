@@ -80,7 +80,8 @@ fn look(args: &Args) -> Result<Box<Status>, String> {
                     read_refusal(&paths).map(|why| format!("the last start failed: {why}")).into_iter().collect()
                 }
             };
-            Err([vec![error.to_string()], waits].concat().join("\n! "))
+            let first = if waits.is_empty() { super::advice::told(&error, &paths) } else { error.to_string() };
+            Err([vec![first], waits].concat().join("\n! "))
         }
     }
 }

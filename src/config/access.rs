@@ -97,7 +97,7 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
     if is_ours(reader, path) && reader.facts.user_exists(user.text) == Some(false) {
         // Old files always carry such a line: no reason not to start.
         let what = format!("user \"{}\" does not exist: {} is not started", user.text, path.text);
-        let problem = reader.warning(user, what).remedy("create it, as the heartbeat package does");
+        let problem = reader.warning(user, what).remedy(make("user", user.text));
         return reader.push(problem.original(format!("Invalid uid [{}] specified for client child", user.text)));
     }
     let problems = respawn_problems(reader, user, path);
@@ -110,11 +110,22 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
     }
 }
 
+/// What to type for a user or a group that is missing; the old package made these two.
+fn make(what: &str, name: &str) -> String {
+    match (what, name) {
+        ("user", "hacluster") => "make it: groupadd -fr haclient; useradd -r -g haclient -d /var/lib/heartbeat \
+                                  -s /usr/sbin/nologin hacluster"
+            .to_owned(),
+        ("user", name) => format!("make it: useradd -r {name}"),
+        (_, name) => format!("make it: groupadd -r {name}"),
+    }
+}
+
 fn respawn_problems(reader: &Reader<'_>, user: &Word<'_>, path: &Word<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     if reader.facts.user_exists(user.text) == Some(false) {
         let problem = reader.error(user, format!("user \"{}\" does not exist", user.text));
-        let problem = problem.remedy("create it, or name another");
+        let problem = problem.remedy(format!("{}; or name another user", make("user", user.text)));
         problems.push(problem.original(format!("Invalid uid [{}] specified for client child", user.text)));
     }
     if !path.text.starts_with('/') {
@@ -222,7 +233,7 @@ fn access_list(reader: &Reader<'_>, word: &Word<'_>, rule: &mut ApiRule) -> Resu
         let exists = if kind == "uid" { reader.facts.user_exists(name) } else { reader.facts.group_exists(name) };
         if exists == Some(false) {
             let problem = reader.error(word, format!("{what} \"{name}\" does not exist"));
-            let problem = problem.remedy("create it, or leave it out of the list");
+            let problem = problem.remedy(format!("{}; or leave it out of the list", make(what, name)));
             let phrase = if kind == "uid" { "Invalid user id name" } else { "Invalid group name" };
             return Err(problem.original(format!("{phrase} [{name}]")));
         }

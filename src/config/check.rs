@@ -12,6 +12,7 @@ use crate::haresources::parse::PlacedGroup;
 use crate::names::NodeName;
 
 use super::agent_args;
+use super::cables;
 use super::facts::{Facts, ScriptFact};
 use super::ha_cf::HaCf;
 use super::media::MediumSpec;
@@ -24,7 +25,7 @@ const STATUS_BYTES: u64 = 205;
 pub(super) fn ha_cf(cf: &HaCf, file: &str, facts: &dyn Facts, signing: Option<Method>) -> Vec<Problem> {
     let mut problems = Vec::new();
     node_count(cf, file, &mut problems);
-    single_path(cf, file, &mut problems);
+    problems.extend(cables::check(cf, file, facts));
     ucast_to_self(cf, file, facts, &mut problems);
     ping_nodes(cf, file, &mut problems);
     times(cf, file, &mut problems);
@@ -42,19 +43,6 @@ fn node_count(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     if let [only] = cf.nodes.as_slice() {
         let problem = Problem::warning(file, "only one node: nobody can take over");
         problems.push(placed(problem, Some(only.place.clone())));
-    }
-}
-
-fn single_path(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
-    let mut ids: Vec<_> =
-        cf.media.iter().filter(|medium| medium.value.ping_node().is_none()).map(|medium| medium.value.id()).collect();
-    ids.sort();
-    ids.dedup();
-    if let [only] = ids.as_slice() {
-        let place = cf.media.iter().find(|medium| medium.value.id() == *only).map(|medium| medium.place.clone());
-        let what = format!("{only} is the only path: when it fails, both nodes become active");
-        problems
-            .push(placed(Problem::warning(file, what).remedy("add a second: a serial cable or another card"), place));
     }
 }
 

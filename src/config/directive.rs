@@ -133,11 +133,16 @@ pub(super) fn suggestion(word: &str, directives: &[Directive]) -> Option<&'stati
 
 /// The name somebody most likely meant.
 pub(super) fn suggestion_among(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    nearest(word, names)
+}
+
+/// The name somebody most likely meant, of those there are.
+pub(super) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let word = word.to_lowercase();
     let plain = |name: &str| name.replace(['_', '-'], "");
     let allowed = if word.len() <= 4 { 1 } else { 2 };
     names
-        .map(|name| (distance(&word, name), name))
+        .map(|name| (distance(&word, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= allowed || plain(name) == plain(&word))
         .min()
         .map(|(_, name)| name)

@@ -105,6 +105,16 @@ pub trait Facts {
         None
     }
 
+    /// The kernel's own name of an interface that was given by another name of it: `eth0` for `eth0:1` and `enp1s0`.
+    fn own_name(&self, _interface: &str) -> Option<String> {
+        None
+    }
+
+    /// The cards below an interface, itself if it is one; for a path, the device it leads to.
+    fn hardware(&self, _medium: &str) -> Option<Vec<String>> {
+        None
+    }
+
     /// What stands at a path.
     fn path(&self, _path: &str) -> Option<PathFact> {
         None

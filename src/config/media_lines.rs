@@ -89,6 +89,10 @@ fn interface(reader: &Reader<'_>, word: &Word<'_>, original: String) -> Result<O
     if let Some(found) = all.iter().find(|interface| interface.name == word.text) {
         return Ok(Some(found.clone()));
     }
+    if let Some(own) = reader.facts.own_name(word.text).filter(|own| own != word.text) {
+        let problem = reader.error(word, format!("{} is another name of interface {own}", word.text));
+        return Err(problem.remedy(format!("write {own}")).original(original));
+    }
     let names: Vec<_> = all.iter().map(|interface| interface.name.as_str()).filter(|name| *name != "lo").collect();
     let have = if names.is_empty() { "this host has none".to_owned() } else { format!("have: {}", names.join(", ")) };
     let problem = reader.error(word, format!("interface {} does not exist", word.text));

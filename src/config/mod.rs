@@ -4,9 +4,11 @@
 
 mod access;
 mod agent_args;
+mod cables;
 mod check;
 mod cross;
 mod directive;
+mod effect;
 mod facts;
 mod ha_cf;
 mod latido_cf;
@@ -158,12 +160,18 @@ impl Config {
         let signing = keyring.as_ref().and_then(Keyring::signing_method);
         let cf = sources.ha_cf.as_ref().map(|source| read_ha_cf(source, facts, signing, &mut problems));
         let nodes = cf.as_ref().map_or(Vec::new(), HaCf::node_names);
+        let mut understood = sources.haresources.is_some();
         let groups = sources.haresources.as_ref().map_or(Vec::new(), |source| {
             let (groups, found) = parse_with_places(source, &nodes);
+            understood = !found.iter().any(Problem::is_error);
             problems.extend(found);
             problems.extend(check::haresources(&groups, &nodes, &source.name, facts));
             groups
         });
+        if let Some(source) = &sources.latido_cf {
+            let cf = cf.as_ref().zip(sources.ha_cf.as_ref());
+            problems.extend(effect::latido_cf(&latido, source, cf, understood.then_some(groups.as_slice())));
+        }
         in_order(&mut problems, sources);
         match (cf, keyring, facts.node_name()) {
             (Some(cf), Some(keyring), Some(me)) if !problems.iter().any(Problem::is_fatal) => {
@@ -202,6 +210,7 @@ fn read_ha_cf(source: &SourceText, facts: &dyn Facts, signing: Option<Method>, p
     problems.extend(found);
     problems.extend(cross::check(&cf, &source.name, facts));
     problems.extend(check::ha_cf(&cf, &source.name, facts, signing));
+    problems.extend(effect::ha_cf(&cf, source));
     cf
 }
 

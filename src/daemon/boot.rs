@@ -30,11 +30,16 @@ pub(crate) fn started_at_boot(root: &Path, name: &str) -> Option<PathBuf> {
     }
     let unit = format!("{name}.service");
     let units: Vec<PathBuf> = UNIT_DIRS.iter().map(|dir| root.join(dir)).collect();
-    let has_unit = units.iter().any(|dir| dir.join(&unit).exists());
+    let has_unit = has_unit(root, name);
     let wanted = units.iter().find_map(|dir| wanted_in(dir, &unit));
     // systemd takes a unit instead of the init script of the same name.
     let scripts_count = !has_unit || !root.join("run/systemd/system").is_dir();
     wanted.or_else(|| RUNLEVELS.iter().filter(|_| scripts_count).find_map(|dir| linked_in(&root.join(dir), name)))
+}
+
+/// Whether systemd has a unit of this name.
+pub(crate) fn has_unit(root: &Path, name: &str) -> bool {
+    UNIT_DIRS.iter().any(|dir| root.join(dir).join(format!("{name}.service")).exists())
 }
 
 /// `multi-user.target.wants/NAME.service`, or a link of another name that leads to the unit.

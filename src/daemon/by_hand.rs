@@ -27,6 +27,7 @@ pub(crate) struct ByHand {
     environment: Environment,
     runtime: Runtime,
     problems: Vec<Problem>,
+    no_groups: bool,
 }
 
 impl ByHand {
@@ -37,11 +38,13 @@ impl ByHand {
     /// A sentence: no script can be run at all.
     pub(crate) fn open(paths: &Paths) -> Result<ByHand, String> {
         let options = read_config::Options { without_resolver: true, ..read_config::Options::default() };
+        let mut no_groups = false;
         let (config, problems) = match read_config::load_with(paths, &options).1 {
             Ok(config) => (config, Vec::new()),
             Err(problems) => {
-                let config = read_config::nothing_but_a_name(paths).ok_or("this machine has no name (uname -n)")?;
+                let config = read_config::nothing_but_a_name(paths).ok_or("no script can be run without a name")?;
                 let groups = read_config::haresources_of_root(paths).map(|source| parse::parse(&source, &[]).0);
+                no_groups = groups.is_none();
                 (Config { groups: groups.unwrap_or_default(), ..config }, problems)
             }
         };
@@ -50,12 +53,17 @@ impl ByHand {
         environment.core_files = None;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot run scripts: {error}"))?;
-        Ok(ByHand { config, places: Places::new(paths), environment, runtime, problems })
+        Ok(ByHand { config, places: Places::new(paths), environment, runtime, problems, no_groups })
     }
 
     /// What is wrong with the files.
     pub(crate) fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Whether `haresources` could not be read, or not on root's word alone.
+    pub(crate) fn knows_no_groups(&self) -> bool {
+        self.no_groups
     }
 
     /// The groups of `haresources`.

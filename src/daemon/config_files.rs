@@ -38,11 +38,8 @@ pub(super) fn read(path: &Path, original: &str, trust: Trust, problems: &mut Vec
             return None;
         }
         Err(Refused::Unreadable(why)) => {
-            problems.push(
-                Problem::error(&name, format!("cannot read the file: {why}"))
-                    .remedy("`latido check` reads ha.cf, authkeys and haresources from one directory")
-                    .original(format!("{original} [{name}]")),
-            );
+            let (what, remedy) = unreadable(path, &why);
+            problems.push(Problem::error(&name, what).remedy(remedy).original(format!("{original} [{name}]")));
             return None;
         }
     };
@@ -58,6 +55,32 @@ pub(super) fn read(path: &Path, original: &str, trust: Trust, problems: &mut Vec
             Some(SourceText::new(name, text))
         }
     }
+}
+
+/// What is wrong, and what to type.
+#[allow(clippy::wildcard_enum_match_arm, reason = "std's error kinds are without end")]
+fn unreadable(path: &Path, why: &io::Error) -> (String, String) {
+    let dir = path.parent().unwrap_or(path);
+    let given = if dir == Path::new("/etc/ha.d") { String::new() } else { format!(" -d {}", dir.display()) };
+    let remedy = match why.kind() {
+        io::ErrorKind::NotFound if !dir.is_dir() => {
+            format!("there is no directory {}: `latido init{given}` makes it and the files", dir.display())
+        }
+        io::ErrorKind::NotFound if path.ends_with("authkeys") && dir.join("ha.cf").exists() => {
+            format!("copy it from the other node, or make a new one for both: `latido keygen{given}`")
+        }
+        io::ErrorKind::NotFound if path.ends_with("haresources") && dir.join("ha.cf").exists() => {
+            format!(
+                "copy it from the other node; `latido init{given}` writes a new one; an empty one is a pair without groups"
+            )
+        }
+        io::ErrorKind::NotFound => {
+            format!("`latido init{given}` asks what it needs and writes the files of a new pair")
+        }
+        io::ErrorKind::PermissionDenied => "become root: sudo latido ...".to_owned(),
+        _ => "`latido check` reads ha.cf, authkeys and haresources from one directory".to_owned(),
+    };
+    (format!("cannot read the file: {why}"), remedy)
 }
 
 /// Whether there is such a file, or might be.

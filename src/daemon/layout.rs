@@ -10,6 +10,7 @@ use crate::config::Lack;
 use crate::paths::Paths;
 
 use super::lookup::{self, Places, executable};
+use super::sourced;
 use super::trust::{self, Found};
 
 /// Below the root directory: Debian 12 and CentOS 6, 64-bit CentOS 5, everything older, and what was built by hand.
@@ -144,10 +145,31 @@ impl Layout {
 pub(crate) fn lacks(paths: &Paths, agent: &str) -> Vec<Lack> {
     match Places::new(paths).find(agent) {
         Ok(lookup::Found::Script(script)) => {
-            Layout::of(Path::new("/")).lacks(agent, &script, std::env::var_os("HA_BIN").as_deref())
+            let mut lacks = Layout::of(Path::new("/")).lacks(agent, &script, std::env::var_os("HA_BIN").as_deref());
+            lacks.extend(lacks_functions(paths, &script));
+            lacks
         }
         Ok(lookup::Found::Unit(_) | lookup::Found::Ours) | Err(_) => Vec::new(),
     }
+}
+
+/// The files of functions that a script reads and that are not there, with the variables it is started with.
+pub(crate) fn lacks_functions(paths: &Paths, script: &Path) -> Vec<Lack> {
+    let layout = Layout::of(Path::new("/"));
+    let below = |name: &str| format!("{}/{name}", paths.ha_dir.display());
+    let shown = |path: Option<PathBuf>| path.map(|path| path.display().to_string());
+    let exported = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    sourced::missing(script, &text(script), |name| match name {
+        "HA_DIR" => Some(below("")),
+        "HA_FUNCS" => Some(below("/shellfuncs")),
+        "HA_RCDIR" => Some(below("/rc.d")),
+        "HA_RESOURCEDIR" => Some(below("/resource.d")),
+        "HA_BIN" => exported(name).or_else(|| shown(layout.helpers())),
+        "HA_NOARCHBIN" => exported(name).or_else(|| shown(layout.scripts())),
+        "OCF_ROOT" => exported(name).or_else(|| shown(layout.directory("usr/lib/ocf"))),
+        // Another shell's variable says nothing about the one the script runs in.
+        _ => None,
+    })
 }
 
 /// What a script says, as far as it can be read; a program's bytes say nothing.

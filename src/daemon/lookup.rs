@@ -194,11 +194,6 @@ impl Places {
     }
 }
 
-/// Whether a unit of this name is installed here.
-pub(crate) fn has_unit(unit: &str) -> bool {
-    unit_dirs().iter().any(|dir| dir.join(unit).exists())
-}
-
 /// Where units lie on this machine.
 pub(super) fn unit_dirs() -> Vec<PathBuf> {
     UNIT_DIRS.iter().map(|dir| Path::new("/").join(dir)).collect()

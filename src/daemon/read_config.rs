@@ -16,6 +16,7 @@ use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::boot::started_at_boot;
+use super::cards;
 use super::config_files::{self, Trust, is_there, read};
 use super::layout::lacks;
 use super::lookup::{Found, Places, unit_dirs};
@@ -86,10 +87,12 @@ pub fn read_sources(paths: &Paths, options: &Options) -> Sources {
     Sources { ha_cf, latido_cf, haresources, authkeys, problems, without_resources: options.without_resources }
 }
 
-/// For a daemon that has only to stop what another left: the name of this node, what `ha.cf` says of logs and `latido.cf`
-/// of scripts if that can be read, no media and no groups. `None` when this node has no name.
+/// For a daemon that has only to stop what another left, and for work by hand: the name of this node, what `ha.cf` says of
+/// logs and of variables for scripts, and `latido.cf`
+/// of scripts if that can be read, no media and no groups.
 pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
-    let me = host_name(&paths.ha_dir)?;
+    // Not every name of a machine can be a node's; scripts run all the same.
+    let me = host_name(&paths.ha_dir).or_else(|| NodeName::new("localhost"))?;
     let text = |name: &str, text: String| Some(SourceText::new(name, text));
     let bare = format!("node {me}\nbcast lo\nauto_failback off\n");
     // Others' words count for nothing here either, and theirs may be a log that is a file of root's.
@@ -100,7 +103,7 @@ pub(super) fn nothing_but_a_name(paths: &Paths) -> Option<Config> {
     let ha_cf = of_root(&paths.ha_cf()).unwrap_or_default();
     let of_logs = |line: &&str| {
         let word = line.split_whitespace().next().unwrap_or_default();
-        ["logfile", "debugfile", "logfacility", "debug", "use_logd"].contains(&word)
+        ["logfile", "debugfile", "logfacility", "debug", "use_logd", "env"].contains(&word)
     };
     let logs: String = ha_cf.text.lines().filter(of_logs).map(|line| format!("{line}\n")).collect();
     let sources = Sources {
@@ -257,6 +260,14 @@ impl Facts for HostFacts {
 
     fn interfaces(&self) -> Option<Vec<Interface>> {
         self.interfaces.clone()
+    }
+
+    fn own_name(&self, interface: &str) -> Option<String> {
+        cards::own_name(interface)
+    }
+
+    fn hardware(&self, medium: &str) -> Option<Vec<String>> {
+        Some(cards::hardware(medium))
     }
 
     fn path(&self, path: &str) -> Option<PathFact> {

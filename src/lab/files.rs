@@ -39,6 +39,16 @@ const OUTSIDE_LATIDO: [&str; 3] = ["fence", "notify", "listen"];
 /// Directives whose value is a time of the protocol.
 const TIMES: [&str; 5] = ["keepalive", "warntime", "deadtime", "initdead", "deadping"];
 
+/// What to type where there are no files at all.
+fn remedy(directory: &Path) -> String {
+    if directory.join("ha.cf").exists() {
+        return String::new();
+    }
+    let full = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let given = if full == Path::new("/etc/ha.d") { String::new() } else { format!(" -d {}", full.display()) };
+    format!("\n  `latido init{given}` writes the files of a new pair; `latido lab` without --config needs none")
+}
+
 impl Files {
     /// The lab's own pair: two media, one address, one recorded service, fast times.
     pub(super) fn own() -> Files {
@@ -59,9 +69,9 @@ impl Files {
     pub(super) fn read(directory: &Path) -> Result<Files, String> {
         let read = |name: &str| {
             let path = directory.join(name);
-            fs::read(&path)
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .map_err(|error| (error.kind(), format!("cannot read {}: {error}", path.display())))
+            fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| {
+                (error.kind(), format!("cannot read {}: {error}{}", path.display(), remedy(directory)))
+            })
         };
         let mut notices = Vec::new();
         let authkeys = match read("authkeys") {

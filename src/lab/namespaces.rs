@@ -62,7 +62,8 @@ fn become_root_of_our_own() -> Result<(), Missing> {
     let (user, group) = (geteuid(), getegid());
     unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Missing::new("a user namespace", error, user_hint(error)))?;
     let write = |file: &str, text: String| {
-        fs::write(file, text).map_err(|error| Missing::new("to be root in a user namespace", error, apparmor_hint()))
+        fs::write(file, text)
+            .map_err(|error| Missing::new("to be root in a user namespace", error, apparmor_hint(user.is_root())))
     };
     write("/proc/self/setgroups", "deny".to_owned())?;
     write("/proc/self/uid_map", format!("0 {user} 1"))?;
@@ -73,23 +74,34 @@ fn become_root_of_our_own() -> Result<(), Missing> {
 fn user_hint(error: Errno) -> String {
     let says = |file: &str, text: &str| fs::read_to_string(file).is_ok_and(|found| found.trim() == text);
     if says("/proc/sys/user/max_user_namespaces", "0") || error == Errno::ENOSPC {
-        return "User namespaces are switched off: `sysctl user.max_user_namespaces=1000`, or run this as root.".into();
+        return "User namespaces are switched off: `sysctl user.max_user_namespaces=1000`, or as root: `sudo latido lab`.".into();
     }
     if says("/proc/sys/kernel/unprivileged_userns_clone", "0") {
-        return "Only root may make them here: `sysctl kernel.unprivileged_userns_clone=1`, or run this as root."
+        return "Only root may make them here: `sysctl kernel.unprivileged_userns_clone=1`, or as root: `sudo latido lab`."
             .into();
     }
     if error == Errno::EINVAL || error == Errno::ENOSYS {
-        return "The kernel has no user namespaces (CONFIG_USER_NS): run this as root.".into();
+        return "The kernel has no user namespaces (CONFIG_USER_NS). As root: `sudo latido lab`.".into();
     }
-    "Run this as root. In a container, namespaces must be allowed first (docker: `--privileged`).".into()
+    remedy(geteuid().is_root(), "")
+}
+
+/// Root of a container is not asked to become root.
+fn remedy(is_root: bool, more: &str) -> String {
+    let root = if is_root { "" } else { "As root: `sudo latido lab`. " };
+    format!(
+        "{root}{more}In a container, namespaces must be allowed first (docker and podman: `run --privileged`). \
+         `latido simulate` plays the same without them."
+    )
 }
 
 /// What stands in the way after a user namespace was granted.
-fn apparmor_hint() -> String {
-    "Run this as root. On Ubuntu 24.04 and later AppArmor keeps user namespaces powerless: \
-     `sysctl kernel.apparmor_restrict_unprivileged_userns=0`. In a container use `--privileged`."
-        .to_owned()
+fn apparmor_hint(is_root: bool) -> String {
+    remedy(
+        is_root,
+        "On Ubuntu 24.04 and later AppArmor keeps user namespaces powerless: \
+         `sysctl kernel.apparmor_restrict_unprivileged_userns=0`. ",
+    )
 }
 
 /// Makes the process that [`run_inside`] started a bench: dies with its parent, has mounts and a network of its own.
@@ -97,7 +109,8 @@ fn apparmor_hint() -> String {
 /// # Errors
 /// When the kernel refuses, with the reason and the remedy.
 pub fn settle() -> Result<(), Missing> {
-    let refused = |attempted| move |error: Errno| Missing::new(attempted, error, apparmor_hint());
+    // In here everybody is root: who it was outside is not known any more.
+    let refused = |attempted| move |error: Errno| Missing::new(attempted, error, apparmor_hint(false));
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(refused("to die with its parent"))?;
     let spaces =
         CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;

@@ -12,14 +12,16 @@ fn a_good_node_has_nothing_but_its_daemon_missing() {
     let found = Node::new().examine(&["--run-scripts"]);
     let trouble: Vec<String> = found.trouble();
     // One path, a port of nobody's, no daemon, nobody heard: what a node in a temporary directory cannot have.
-    assert_eq!(trouble.len(), 4, "{trouble:#?}");
+    assert_eq!(trouble.len(), 5, "{trouble:#?}");
     for (level, check, part) in [
         ("pass", "name", "this is alpha"),
         ("pass", "authkeys", "key 1 (sha1)"),
         ("pass", "scripts", "resource.d/web"),
         ("pass", "lsb", "web: stopped says so"),
         ("pass", "boot", "nothing"),
+        ("pass", "boot", "the daemon is started at boot"),
         ("warn", "daemon", "does not run here"),
+        ("fail", "daemon", "none is heard from the other node"),
         ("warn", "files", "any user of this machine may take it"),
         ("warn", "link", "nothing heard"),
     ] {
@@ -226,6 +228,75 @@ fn what_the_system_starts_or_mounts_at_boot_is_found() {
     let found = node.examine(&[]);
     found.assert("fail", "boot", "web is started at boot");
     found.assert("fail", "boot", "mounted at boot by /etc/fstab");
+}
+
+#[test]
+fn a_daemon_that_is_not_started_at_boot_and_another_that_is_are_found() {
+    let node = Node::new();
+    let wanted = "root/etc/systemd/system/multi-user.target.wants";
+    node.examine(&[]).assert("pass", "boot", "the daemon is started at boot");
+    for unit in ["keepalived", "pacemaker", "corosync"] {
+        node.write(&format!("{wanted}/{unit}.service"), "", 0o644);
+        node.examine(&[]).assert("fail", "boot", &format!("{unit} is started at boot"));
+    }
+    node.write(&format!("{wanted}/heartbeat.service"), "", 0o644);
+    node.examine(&[]).assert("fail", "boot", "two daemons are started at boot");
+    fs::remove_file(node.path().join(wanted).join("latido.service")).unwrap();
+    node.examine(&[]).assert("fail", "boot", "the old heartbeat is started at boot");
+    fs::create_dir_all(node.path().join("root/usr/lib/heartbeat")).unwrap();
+    let link = node.path().join("root/usr/lib/heartbeat/heartbeat");
+    std::os::unix::fs::symlink("/usr/sbin/latido", link).unwrap();
+    node.examine(&[]).assert("pass", "boot", "the daemon is started at boot");
+    fs::remove_file(node.path().join(wanted).join("heartbeat.service")).unwrap();
+    let found = node.examine(&[]);
+    found.assert("warn", "boot", "no daemon is started at boot");
+    assert!(found.mentions("systemctl enable latido"));
+}
+
+#[test]
+fn another_manager_that_runs_is_found() {
+    let node = Node::new();
+    node.write("root/proc/77/comm", "keepalived\n", 0o644);
+    node.examine(&[]).assert("fail", "daemon", "keepalived runs here, pid 77");
+}
+
+#[test]
+fn a_login_or_the_kernel_on_the_serial_line_is_found() {
+    let node = Node::new();
+    node.ha_cf("serial /dev/tty63\n");
+    node.examine(&[]).assert("pass", "line", "no login and no kernel messages");
+    let damages = [
+        ("etc/systemd/system/getty.target.wants/serial-getty@tty63.service", "", "a login is asked for on /dev/tty63"),
+        ("run/systemd/generator/getty.target.wants/serial-getty@tty63.service", "", "a login is asked for"),
+        ("etc/inittab", "T0:23:respawn:/sbin/getty -L tty63 9600 vt100\n", "by /etc/inittab"),
+        ("etc/init/tty63.conf", "", "by /etc/init/tty63.conf"),
+        ("proc/cmdline", "quiet console=tty63,115200\n", "the kernel writes its messages"),
+    ];
+    for (file, text, found) in damages {
+        let path = node.write(&format!("root/{file}"), text, 0o644);
+        node.examine(&[]).assert("fail", "line", found);
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn a_script_that_reads_functions_that_are_not_there_is_found() {
+    let node = Node::new();
+    let script = "#!/bin/sh\n. ${HA_DIR}/shellfuncs\nexit 0\n";
+    node.write("resource.d/web", script, 0o755);
+    node.write("rc.d/status", script, 0o755);
+    let found = node.examine(&[]);
+    found.assert("fail", "scripts", "resource.d/web reads");
+    found.assert("warn", "scripts", "rc.d/status reads");
+    node.write("shellfuncs", "", 0o644);
+    node.examine(&[]).assert_no_trouble("scripts");
+}
+
+#[test]
+fn with_both_daemons_stopped_the_pair_is_not_fit() {
+    let node = Node::new();
+    node.examine(&[]).assert("fail", "daemon", "no daemon runs here, and none is heard");
+    assert!(node.examine(&[]).mentions("latido start -d"));
 }
 
 #[test]

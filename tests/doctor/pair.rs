@@ -119,6 +119,7 @@ fn directory(haresources: &str, serial: &Path) -> TempDir {
     let web = "#!/bin/sh\nup=$(dirname \"$0\")/../up\ncase $1 in\nstart) touch \"$up\";;\nstop) rm -f \"$up\";;\n\
                status) [ -e \"$up\" ] && echo running || echo stopped;;\nesac\n";
     write("resource.d/web", web, 0o755);
+    write("etc/systemd/system/multi-user.target.wants/latido.service", "", 0o644);
     dir
 }
 

@@ -40,6 +40,7 @@ impl Node {
         node.write("authkeys", KEYS, 0o600);
         node.write("nodeinfo", "alpha\n", 0o644);
         node.write("root/etc/fstab", "# nothing\n", 0o644);
+        node.write("root/etc/systemd/system/multi-user.target.wants/latido.service", "", 0o644);
         node.script("web", "exit 0", "echo stopped");
         node
     }

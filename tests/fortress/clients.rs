@@ -403,11 +403,11 @@ fn escapes() {
         assert_fit(&format!("cl_status {words}"), &[output.stdout, output.stderr].concat());
     }
     // Files that somebody else wrote, in words that are repeated and in names.
-    let evil = "cp -r /etc/ha.d \"/tmp/e$(printf '\\033[2J')\" && cd /tmp/e* && \
+    let evil = "cp -r /etc/ha.d \"/run/evil$(printf '\\033[2J')\" && cd /run/evil* && \
                 printf 'dead\\033[2Jtime \\302\\233\\n' >>ha.cf && printf 'x\\033[2J\\033 y::\\342\\200\\256\\n' >>haresources";
     assert!(alpha.run(evil).status.success());
     for words in ["check", "check --format json", "doctor -d"] {
-        let output = latido(alpha, &format!("{words} /tmp/e*"));
+        let output = latido(alpha, &format!("{words} /run/evil*"));
         assert!(!output.stdout.is_empty() && !output.status.success(), "{}", shell::said(&output));
         assert_fit(&format!("latido {words} of another's files"), &[output.stdout, output.stderr].concat());
     }

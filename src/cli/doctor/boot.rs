@@ -28,17 +28,12 @@ pub(super) fn check(config: &Config, root: &Path, findings: &mut Findings) {
             clean = false;
         }
     }
-    if let (Some(old), Some(new)) = (started_at_boot(root, "heartbeat"), started_at_boot(root, "latido")) {
-        let what = format!("two daemons are started at boot: {} and {}", old.display(), new.display());
-        findings.fail("boot", what, "keep one of them");
-        clean = false;
-    }
     if clean {
         findings.pass("boot", "the system starts and mounts nothing of haresources by itself");
     }
 }
 
-fn disable(agent: &str, starter: &Path) -> String {
+pub(super) fn disable(agent: &str, starter: &Path) -> String {
     let by_systemd = starter.components().any(|part| part.as_os_str() == "systemd");
     if by_systemd {
         format!("systemctl disable {agent}")

@@ -28,7 +28,10 @@ pub(super) fn check(paths: &Paths, findings: &mut Findings) -> Option<Config> {
     let here = read_config::host_name(&paths.ha_dir);
     // With an error the daemon would not start; what the files say is still worth comparing with the machine.
     let config = config.or_else(|| read_config::load(paths, here.clone()).ok());
-    name(&sources, here.as_ref(), config.as_ref(), paths, findings);
+    // Without the file every name is missing in it.
+    if sources.ha_cf.is_some() {
+        name(&sources, here.as_ref(), config.as_ref(), paths, findings);
+    }
     keys(&sources, config.as_ref(), paths, findings);
     config
 }

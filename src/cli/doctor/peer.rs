@@ -7,6 +7,8 @@ use crate::config::{Config, MediumSpec};
 use crate::daemon::pidfile::{Running, running};
 use crate::paths::Paths;
 
+use crate::cli::advice;
+
 use super::finding::Findings;
 
 /// After so long without a change nobody is starting any more.
@@ -64,7 +66,7 @@ fn not_running(paths: &Paths, findings: &mut Findings) -> Here {
             Here::Silent
         }
         Running::No | Running::Stale => {
-            let remedy = "what follows is what can be seen without it; start it and ask again";
+            let remedy = format!("{}; what follows is what can be seen without it", advice::start(paths));
             findings.warn("daemon", "does not run here", remedy);
             Here::Nobody
         }

@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::daemon::layout::lacks;
+use crate::daemon::layout::{lacks, lacks_functions};
 use crate::daemon::trial::{Program, program_of, run_script};
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 use crate::paths::Paths;
 
 use super::finding::Findings;
 use super::peer::Here;
+
+/// More scripts of `rc.d` are not looked at.
+const MOST_SCRIPTS: usize = 500;
 
 /// Looks for each program once.
 pub(super) fn check(config: &Config, paths: &Paths, findings: &mut Findings) {
@@ -27,6 +30,7 @@ pub(super) fn check(config: &Config, paths: &Paths, findings: &mut Findings) {
             add(findings, "scripts", lack.what, lack.remedy);
         }
     }
+    notification_scripts(paths, findings);
     for (agent, group) in users {
         match program_of(paths, agent) {
             Ok(Program::Script(path)) => findings.pass("scripts", format!("{agent}: {}", path.display())),
@@ -40,6 +44,16 @@ pub(super) fn check(config: &Config, paths: &Paths, findings: &mut Findings) {
                 findings.fail("scripts", why, remedy);
             }
         }
+    }
+}
+
+/// Those of `rc.d` run at every change of state; nobody sees when they fail.
+fn notification_scripts(paths: &Paths, findings: &mut Findings) {
+    let entries = std::fs::read_dir(paths.rc_dir()).into_iter().flatten().flatten().take(MOST_SCRIPTS);
+    let mut scripts: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    scripts.sort();
+    for lack in scripts.iter().flat_map(|path| lacks_functions(paths, path)) {
+        findings.warn("scripts", lack.what, lack.remedy);
     }
 }
 

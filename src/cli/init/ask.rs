@@ -17,21 +17,41 @@ pub(super) struct Hints {
     pub(super) here: Option<NodeName>,
     /// The first serial port it has.
     pub(super) serial: Option<String>,
-    /// Its interfaces with an address, without the loopback.
+    /// Its cards with an address: no loopback, no alias, no port of a bridge or of a bond.
     pub(super) interfaces: Vec<String>,
+    /// Every interface it has, to know a slip of the pen; empty when nobody knows.
+    pub(super) known: Vec<String>,
+    /// Its router.
+    pub(super) gateway: Option<String>,
 }
 
-/// Asks for everything that `pair` does not say yet.
+impl Hints {
+    /// Complains about an interface that this machine has not, when the files are for it.
+    fn there(&self, nodes: &[NodeName], interface: &str) -> Result<(), String> {
+        let here = self.here.as_ref().is_some_and(|here| nodes.contains(here));
+        if !here || self.known.is_empty() || self.known.iter().any(|known| known == interface) {
+            return Ok(());
+        }
+        Err(format!("this machine has no interface \"{interface}\"; it has {}", self.known.join(" ")))
+    }
+}
+
+/// Asks for everything that `pair` does not say yet. What can be left out is asked when something else had to be, or
+/// `all` of it was to be.
 ///
 /// # Errors
 /// A sentence when the answers end or stay wrong.
 pub(super) fn complete(
     pair: &mut Pair,
     hints: &Hints,
+    all: bool,
     input: &mut dyn BufRead,
     output: &mut dyn Write,
 ) -> Result<(), String> {
     let mut talk = Talk { input, output };
+    let no_path = pair.serial.is_empty() && pair.bcast.is_empty() && pair.ucast.is_empty();
+    let nothing = pair.drbd.is_empty() && pair.disk.is_empty() && pair.address.is_empty() && pair.service.is_empty();
+    let all = all || pair.nodes.is_empty() || no_path || nothing;
     if pair.nodes.is_empty() {
         let here = hints.here.as_ref().map_or(String::new(), ToString::to_string);
         let home =
@@ -44,22 +64,84 @@ pub(super) fn complete(
         })?;
         pair.nodes = vec![home, other];
     }
-    if pair.serial.is_empty() && pair.bcast.is_empty() && pair.ucast.is_empty() {
+    if no_path {
         paths(pair, hints, &mut talk)?;
     }
-    if pair.drbd.is_empty() && pair.disk.is_empty() && pair.address.is_empty() && pair.service.is_empty() {
+    if nothing {
         resources(pair, hints, &mut talk)?;
+    }
+    if all { the_rest(pair, hints, &mut talk) } else { Ok(()) }
+}
+
+/// What a pair can do without, and is better off with.
+fn the_rest(pair: &mut Pair, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
+    if pair.ping.is_empty() {
+        let question = "Hosts outside whose answers show that the network works, such as the router, - for none";
+        pair.ping = talk.list(question, hints.gateway.as_deref().unwrap_or("-"), words::ping)?;
+    }
+    if pair.deadtime == 0 {
+        let proposed = pair.proposed_deadtime().to_string();
+        pair.deadtime = talk.ask("Seconds of silence after which a node is dead", &proposed, |word| {
+            words::seconds(word)
+                .and_then(|seconds| if seconds > 1 { Ok(seconds) } else { Err("write 2 or more".to_owned()) })
+        })?;
+    }
+    if pair.stonith.is_empty() && pair.fence.is_empty() {
+        let question = "What switches a dead node off: TYPE,FILE of a stonith device (external/ipmi,/etc/ha.d/stonith.conf), \
+                        or a command with its full path and %n for the node, - for nothing";
+        let fence = talk.ask(question, "-", |answer| match answer {
+            "-" => Ok((None, None)),
+            command if command.starts_with('/') => words::fence(command).map(|command| (None, Some(command))),
+            device => words::stonith(device).map(|device| (Some(device), None)),
+        })?;
+        pair.stonith.extend(fence.0);
+        pair.fence.extend(fence.1);
+    }
+    if pair.monitor.is_empty() && !pair.service.is_empty() {
+        let question = "Seconds between two questions to each service whether it works, - for never";
+        let every = talk.ask(question, "30", |answer| match answer {
+            "-" => Ok(None),
+            seconds => words::seconds(seconds).map(Some),
+        })?;
+        if let Some(every) = every {
+            pair.monitor = pair.service.iter().map(|service| (service.clone(), every)).collect();
+        }
     }
     Ok(())
 }
 
 fn paths(pair: &mut Pair, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
     let serial = hints.serial.clone().unwrap_or_else(|| "-".to_owned());
-    pair.serial = talk.list("Serial port of the null-modem cable, - for none", &serial, words::device)?;
+    let here = hints.here.as_ref().is_some_and(|here| pair.nodes.contains(here));
+    pair.serial = talk.list("Serial port of the null-modem cable, - for none", &serial, |word| {
+        let device = words::device(word)?;
+        let missing = here && !std::path::Path::new(&device).exists();
+        if missing {
+            Err(format!("there is no {device} on this machine; dmesg | grep tty lists its ports"))
+        } else {
+            Ok(device)
+        }
+    })?;
     let interfaces = if hints.interfaces.is_empty() { "-".to_owned() } else { hints.interfaces.join(" ") };
     let question = "Interfaces to send heartbeats on (UDP broadcast), - for none";
-    pair.bcast = talk.list(question, &interfaces, words::word)?;
-    if pair.serial.is_empty() && pair.bcast.is_empty() {
+    let nodes = pair.nodes.clone();
+    pair.bcast = talk.list(question, &interfaces, |word| {
+        let interface = words::interface(word)?;
+        hints.there(&nodes, &interface).map(|()| interface)
+    })?;
+    let question =
+        "The same to the other node's address (IPv4 or IPv6), as INTERFACE,ADDRESS,ADDRESS of both nodes, - for none";
+    pair.ucast = talk.ask(question, "-", |answer| match answer {
+        "-" => Ok(Vec::new()),
+        all => all
+            .split_whitespace()
+            .map(|word| {
+                let ucast = words::ucast(word)?;
+                hints.there(&nodes, &ucast.0).map(|()| ucast)
+            })
+            .collect(),
+    })?;
+    if pair.serial.is_empty() && pair.bcast.is_empty() && pair.ucast.is_empty() {
         return Err("without a cable or an interface the nodes cannot hear each other".to_owned());
     }
     Ok(())
@@ -136,25 +218,37 @@ mod tests {
             here: NodeName::new("alpha"),
             serial: Some("/dev/ttyS0".to_owned()),
             interfaces: vec!["eth0".to_owned(), "eth1".to_owned()],
+            known: ["lo", "eth0", "eth1"].map(str::to_owned).to_vec(),
+            gateway: Some("10.0.0.254".to_owned()),
         };
         let (mut pair, mut said) = (Pair::default(), Vec::new());
-        let result = complete(&mut pair, &hints, &mut answers.as_bytes(), &mut said);
+        let result = complete(&mut pair, &hints, false, &mut answers.as_bytes(), &mut said);
         (result.map(|()| pair), String::from_utf8(said).unwrap())
     }
 
     #[test]
     fn empty_answers_take_what_the_machine_suggests() {
-        let (pair, _) = told("\nbeta\n\n\n10.0.0.5/24/eth0\n\n\nasterisk mysql\n\n");
+        let (pair, _) = told("\nbeta\n-\n\n\n10.0.0.5/24/eth0\n\n\nasterisk mysql\n\n\n\n\n\n");
         let pair = pair.unwrap();
         assert_eq!(pair.nodes.iter().map(NodeName::as_str).collect::<Vec<_>>(), ["alpha", "beta"]);
-        assert_eq!((pair.serial, pair.bcast), (vec!["/dev/ttyS0".to_owned()], vec!["eth0".into(), "eth1".into()]));
+        assert_eq!(pair.bcast, ["eth0", "eth1"]);
+        assert_eq!((pair.ping, pair.deadtime), (vec!["10.0.0.254".to_owned()], 10));
+        assert_eq!(pair.monitor, [("asterisk".to_owned(), 30), ("mysql".to_owned(), 30)]);
         assert_eq!((pair.address.len(), pair.service.len(), pair.failback), (1, 2, false));
     }
 
     #[test]
     fn a_wrong_answer_is_explained_and_asked_again() {
-        let (pair, said) = told("\nalpha\nbeta\n-\neth1\nnot-an-address\n-\n-\n-\n-\non\n");
-        assert!(pair.unwrap().failback);
+        let answers = "\nalpha\nbeta\n-\neth1:0\neth7\neth1\neth1,fd00::1\neth1,fd00::1,fd00::2\nnot-an-address\n-\n-\n-\n-\non\n\
+                       10.0.0.300\n10.0.0.254\n0\n1\n20\nipmi\n/bin/off %n\n";
+        let (pair, said) = told(answers);
+        let pair = pair.unwrap();
+        assert!(pair.failback && pair.deadtime == 20 && pair.fence == ["/bin/off %n"] && pair.ucast.len() == 1);
+        for part in
+            ["write eth1", "no interface \"eth7\"; it has lo eth0 eth1", "not TYPE,FILE", "not an address", "2 or more"]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
         assert!(said.contains("different names") && said.contains("ADDRESS/PREFIX/INTERFACE"), "{said}");
     }
 

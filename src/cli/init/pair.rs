@@ -34,6 +34,12 @@ pub(super) struct Pair {
     pub(super) address: Vec<String>,
     /// Init scripts, units or scripts of resource.d.
     pub(super) service: Vec<String>,
+    /// Fencing devices of cluster-glue: type, and the file with its parameters.
+    pub(super) stonith: Vec<(String, String)>,
+    /// Fencing commands, `%n` for the node.
+    pub(super) fence: Vec<String>,
+    /// Resources that are asked whether they work, with the seconds between two questions.
+    pub(super) monitor: Vec<(String, u32)>,
 }
 
 /// The least `initdead`, in seconds: what a machine may need to boot.
@@ -50,13 +56,68 @@ impl Pair {
         let _ = writeln!(text, "auto_failback {}", if self.failback { "on" } else { "off" });
         text += "\n# ---- Nodes: as \"uname -n\" prints their names, with the domain if it prints one.\n";
         self.nodes.iter().for_each(|node| text += &format!("node {node}\n"));
-        text += "\n# ---- Outside hosts, by which a node sees whether its network works.\n";
-        if self.ping.is_empty() {
-            text += "#ping 192.168.1.254\n";
-        }
-        self.ping.iter().for_each(|host| text += &format!("ping {host}\n"));
+        self.outside(&mut text);
+        self.fencing(&mut text);
         text += TAIL;
         text
+    }
+
+    /// `ipfail` comes with every ping host: without it they decide nothing.
+    fn outside(&self, text: &mut String) {
+        *text += "\n# ---- Outside hosts, by which a node sees whether its network works: the groups move to the node that reaches\n\
+                  # more of them. Name hosts that are always on, such as the router; with one alone nothing moves while it is off.\n";
+        if self.ping.is_empty() {
+            *text += &format!("#ping 192.168.1.254\n#{IPFAIL}\n");
+            return;
+        }
+        for host in &self.ping {
+            let directive = if is_ipv6(host) { "ping6" } else { "ping" };
+            *text += &format!("{directive} {host}\n");
+        }
+        *text += &format!("{IPFAIL}\n");
+    }
+
+    fn fencing(&self, text: &mut String) {
+        *text += "\n# ---- Fencing: what switches a silent node off before its disks are taken over (man ha.cf, man latido.cf).\n";
+        if self.stonith.is_empty() {
+            *text += "#stonith external/ipmi /etc/ha.d/stonith.conf\n";
+        }
+        self.stonith.iter().for_each(|(device, file)| *text += &format!("stonith {device} {file}\n"));
+    }
+
+    /// The text of `latido.cf`, if there is anything to say in it.
+    pub(super) fn latido_cf(&self) -> Option<String> {
+        if self.fence.is_empty() && self.monitor.is_empty() {
+            return None;
+        }
+        let mut text = LATIDO_HEAD.to_owned();
+        if !self.monitor.is_empty() {
+            text += "\n# ---- Asked so often, in seconds, whether it works; restarted when not, then handed over.\n";
+            self.monitor.iter().for_each(|(name, seconds)| text += &format!("monitor {name} {seconds}\n"));
+        }
+        if !self.fence.is_empty() {
+            text += "\n# ---- Fencing: a command that switches the node %n off and exits with 0 when it is.\n";
+            self.fence.iter().for_each(|command| text += &format!("fence {command}\n"));
+        }
+        Some(text)
+    }
+
+    /// What both nodes must never have at once, when nothing keeps them from it.
+    pub(super) fn unprotected(&self) -> Option<String> {
+        let disks = self.disk.iter().map(|disk| disk[0].clone());
+        let all: Vec<String> = self.drbd.iter().map(|resource| format!("DRBD {resource}")).chain(disks).collect();
+        let fenced = !self.stonith.is_empty() || !self.fence.is_empty();
+        (!all.is_empty() && !fenced).then(|| all.join(" and "))
+    }
+
+    /// A proposal: a second path of another kind tells a dead node from a slow line, a lone slow line does not.
+    pub(super) fn proposed_deadtime(&self) -> u32 {
+        let net = !self.bcast.is_empty() || !self.ucast.is_empty();
+        match (net, self.baud) {
+            (true, _) => 10,
+            (false, 19200..) => 15,
+            (false, _) => 30,
+        }
     }
 
     fn times(&self) -> String {
@@ -97,7 +158,10 @@ impl Pair {
         self.bcast.iter().for_each(|interface| *text += &format!("bcast {interface}\n"));
         for (interface, addresses) in &self.ucast {
             *text += "# Both nodes' addresses, so that the file is the same on both.\n";
-            addresses.iter().for_each(|address| *text += &format!("ucast {interface} {address}\n"));
+            for address in addresses {
+                let directive = if is_ipv6(address) { "ucast6" } else { "ucast" };
+                *text += &format!("{directive} {interface} {address}\n");
+            }
         }
     }
 
@@ -124,6 +188,16 @@ impl Pair {
         drbd.chain(disks).chain(self.address.iter().cloned()).chain(self.service.iter().cloned()).collect()
     }
 }
+
+fn is_ipv6(host: &str) -> bool {
+    host.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+const IPFAIL: &str = "respawn hacluster /usr/lib/heartbeat/ipfail";
+
+const LATIDO_HEAD: &str = "\
+# /etc/ha.d/latido.cf: what heartbeat has no word for. The same file on both nodes. Explained in: man latido.cf
+";
 
 const HEAD: &str = "\
 # /etc/ha.d/ha.cf: how the two nodes hear each other, and how long silence may last.
@@ -172,6 +246,7 @@ mod tests {
         let sources = Sources {
             ha_cf: source("ha.cf", pair.ha_cf()),
             haresources: source("haresources", pair.haresources()),
+            latido_cf: pair.latido_cf().and_then(|text| source("latido.cf", text)),
             authkeys: source("authkeys", "auth 1\n1 sha1 8e9f1c77\n".to_owned()),
             ..Sources::default()
         };
@@ -192,6 +267,22 @@ mod tests {
         assert_eq!(assembled(&pair).unwrap().groups[0].resources.len(), 4);
     }
 
+    #[test]
+    fn a_disk_without_fencing_is_named_and_with_it_not() {
+        let mut pair = Pair { drbd: vec!["r0".to_owned()], ..pair() };
+        assert_eq!(pair.unprotected().as_deref(), Some("DRBD r0"));
+        pair.fence = vec!["/bin/off %n".to_owned()];
+        assert_eq!(pair.unprotected(), None);
+        assert_eq!(self::pair().unprotected(), None);
+    }
+
+    #[test]
+    fn a_lone_slow_line_gets_more_time() {
+        let net = pair();
+        let line = |baud| Pair { bcast: vec![], baud, ..pair() }.proposed_deadtime();
+        assert!(net.proposed_deadtime() < line(19200) && line(19200) < line(9600));
+    }
+
     proptest! {
         #[test]
         fn whatever_was_said_the_files_check_clean(
@@ -200,13 +291,25 @@ mod tests {
             port in proptest::option::of(1_u16..1024),
             ucast: bool,
             ping: bool,
+            v6: bool,
+            monitor in proptest::option::of(1_u32..1000),
+            fence: bool,
         ) {
             let mut pair = Pair { deadtime, failback, port, ..pair() };
             if ucast {
-                pair.ucast = vec![("eth0".to_owned(), vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()])];
+                pair.ucast = vec![("eth3".to_owned(), vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()])];
             }
             if ping {
-                pair.ping = vec!["10.0.0.254".to_owned()];
+                pair.ping = vec!["10.0.0.254".to_owned(), "fe80::fe".to_owned()];
+            }
+            if v6 {
+                pair.ucast.push(("eth2".to_owned(), vec!["fd00::1".to_owned(), "fd00::2".to_owned()]));
+            }
+            pair.service = vec!["asterisk".to_owned()];
+            pair.monitor = monitor.map(|seconds| ("asterisk".to_owned(), seconds)).into_iter().collect();
+            if fence {
+                pair.fence = vec!["/usr/local/sbin/off %n".to_owned()];
+                pair.stonith = vec![("external/ipmi".to_owned(), "/etc/ha.d/stonith.conf".to_owned())];
             }
             let config = assembled(&pair).unwrap();
             prop_assert_eq!(&config.warnings, &vec![]);

@@ -22,6 +22,65 @@ pub(super) fn node(text: &str) -> Result<NodeName, String> {
         .ok_or_else(|| format!("\"{text}\" is not a host name; `uname -n` prints it"))
 }
 
+/// A card that heartbeats can be sent on.
+pub(super) fn interface(text: &str) -> Result<String, String> {
+    let plain = word(text)?;
+    match plain.split_once(':') {
+        Some((card, _)) => Err(format!("\"{text}\" is an alias, a second address of one card: write {card}")),
+        None if plain == "lo" => {
+            Err("\"lo\" is this machine alone: name a card that leads to the other node".to_owned())
+        }
+        None => Ok(plain),
+    }
+}
+
+/// An outside host to ping.
+pub(super) fn ping(text: &str) -> Result<String, String> {
+    let plain = word(text)?;
+    let like_an_address = plain.contains(':') || plain.chars().all(|c| c.is_ascii_digit() || c == '.');
+    match plain.parse::<IpAddr>() {
+        Ok(address) => Ok(address.to_string()),
+        Err(_) if like_an_address => Err(format!("\"{text}\" is not an address; write one such as 192.168.1.254")),
+        Err(_) => Ok(plain),
+    }
+}
+
+/// `TYPE,FILE`: a device of cluster-glue, and the file with its parameters, which may be passwords.
+pub(super) fn stonith(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once(',').map(|(device, file)| (word(device), word(file)));
+    match parts {
+        Some((Ok(device), Ok(file))) if file.starts_with('/') => Ok((device, file)),
+        _ => Err(format!(
+            "\"{text}\" is not TYPE,FILE, such as external/ipmi,/etc/ha.d/stonith.conf; stonith -L lists types"
+        )),
+    }
+}
+
+/// A command with its full path; `%n` is the node.
+pub(super) fn fence(text: &str) -> Result<String, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let plain = words.iter().all(|part| word(&part.replace(',', "")).is_ok());
+    match words.first() {
+        Some(program) if program.starts_with('/') && plain && !text.contains(['\n', '\r']) => Ok(words.join(" ")),
+        _ => Err(format!("\"{text}\" is not a command with its full path, such as /usr/local/sbin/power-off %n")),
+    }
+}
+
+/// `NAME,SECONDS`
+pub(super) fn monitor(text: &str) -> Result<(String, u32), String> {
+    let parts = text.rsplit_once(',').map(|(name, every)| (word(name), seconds(every)));
+    match parts {
+        Some((Ok(name), Ok(every))) => Ok((name, every)),
+        _ => Err(format!("\"{text}\" is not NAME,SECONDS, such as asterisk,10")),
+    }
+}
+
+/// From 1 to 3600.
+pub(super) fn seconds(text: &str) -> Result<u32, String> {
+    let known = text.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+    known.ok_or_else(|| format!("\"{text}\" is not a number of seconds from 1 to 3600"))
+}
+
 /// A path to a device.
 pub(super) fn device(text: &str) -> Result<String, String> {
     let path = word(text)?;
@@ -76,12 +135,15 @@ pub(super) fn service(text: &str) -> Result<String, String> {
 pub(super) fn ucast(text: &str) -> Result<(String, Vec<String>), String> {
     let parts: Vec<&str> = text.split(',').collect();
     match parts.as_slice() {
-        [interface, first, second] if first != second => {
-            let literal = |text: &&str| text.parse::<std::net::Ipv4Addr>().is_ok();
-            if [first, second].into_iter().all(literal) {
-                return Ok((word(interface)?, vec![word(first)?, word(second)?]));
+        [nic, first, second] if first != second => {
+            let nic = interface(nic)?;
+            match (first.parse::<IpAddr>(), second.parse::<IpAddr>()) {
+                (Ok(one), Ok(other)) if one.is_ipv4() == other.is_ipv4() => {
+                    Ok((nic, vec![one.to_string(), other.to_string()]))
+                }
+                (Ok(_), Ok(_)) => Err(format!("\"{text}\": write two IPv4 addresses, or two IPv6 addresses")),
+                _ => Err(format!("\"{text}\": write plain addresses: a name needs a resolver at boot")),
             }
-            Err(format!("\"{text}\": both addresses are plain IPv4 addresses: a name needs a resolver at boot"))
         }
         _ => Err(format!("\"{text}\" is not INTERFACE,ADDRESS,ADDRESS with the addresses of both nodes")),
     }
@@ -118,6 +180,28 @@ mod tests {
         assert_eq!(service("asterisk.service").as_deref(), Ok("asterisk"));
         for bad in ["eth0", "eth0,10.0.0.1", "eth0,10.0.0.1,10.0.0.1", "eth0,a,b", ",10.0.0.1,10.0.0.2"] {
             assert!(ucast(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_alias_and_the_loopback_are_no_paths_and_both_families_are_taken() {
+        assert!(interface("eth0:0").unwrap_err().contains("write eth0") && interface("lo").is_err());
+        assert_eq!(interface("br0").as_deref(), Ok("br0"));
+        let v6 = ucast("eth0,fd00::1,fd00:0::2").unwrap();
+        assert_eq!(v6, ("eth0".to_owned(), vec!["fd00::1".to_owned(), "fd00::2".to_owned()]));
+        assert!(ucast("eth0,fd00::1,10.0.0.2").is_err() && ucast("eth0:1,10.0.0.1,10.0.0.2").is_err());
+        assert!(ping("10.0.0.300").is_err() && ping("fe80::1").is_ok() && ping("router.example.com").is_ok());
+    }
+
+    #[test]
+    fn fencing_and_monitors_are_taken_as_the_files_want_them() {
+        assert_eq!(stonith("external/ipmi,/etc/x").unwrap(), ("external/ipmi".to_owned(), "/etc/x".to_owned()));
+        assert_eq!(fence(" /bin/off  %n -p 1,2").as_deref(), Ok("/bin/off %n -p 1,2"));
+        assert_eq!(monitor("asterisk,10").unwrap(), ("asterisk".to_owned(), 10));
+        for bad in
+            ["", "ipmi", "ipmi,file", "a b,/c", "off %n", "/bin/off #x", "/bin/off\nfence /bin/sh", "asterisk,0", "x,y"]
+        {
+            assert!(stonith(bad).is_err() && fence(bad).is_err() && monitor(bad).is_err(), "{bad:?}");
         }
     }
 
