@@ -378,6 +378,8 @@ impl Driver {
     }
 
     fn on_guardian_gone(&mut self) {
+        // Heard by the service manager before the death is, there is no moment in which it thinks that we are gone.
+        super::service::tell(&[sd_notify::NotifyState::MainPid(std::process::id())]);
         self.log.error("The supervisor died. This daemon goes on and starts another.");
         self.get_a_guardian();
     }

@@ -24,9 +24,11 @@ const RUN: &str = "/run/systemd/system";
 const NAME: &str = "50-latido.conf";
 const TEXT: &str = "# Made by latido for a unit that belongs to one of its groups: see systemd.md 3.\n\
                     [Unit]\nBefore=latido.service\n";
-/// What runs a stop at the end of the machine: systemd is told not to wait for us, then the program is run as ever.
+/// What runs a stop at the end of the machine: the program is run as ever, and for as long systemd is told not to wait for
+/// us. Once is not enough: a unit that is down already has a stop planned again by whoever asks for one.
 const WHEN_STOPPING: &str = "case \"$(\"$1\" is-system-running)\" in stopping) \
-                             \"$1\" --no-block --job-mode=ignore-dependencies stop \"$2\";; esac; shift 2; exec \"$@\"";
+                             (while kill -0 $$; do \"$1\" --no-block --job-mode=ignore-dependencies stop \"$2\"; sleep 0.2; done) \
+                             </dev/null >/dev/null 2>&1 & esac; shift 2; exec \"$@\"";
 
 /// Units that are stopped after this node, by the drop-ins of this daemon.
 #[derive(Debug, Default)]
