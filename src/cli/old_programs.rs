@@ -141,11 +141,14 @@ pub(super) fn ha_logger(words: &[String]) -> ExitCode {
         let file = std::env::var_os(variable).filter(|path| !path.is_empty() && path != "/dev/null");
         file.is_none_or(|path| append(Path::new(&path), &tag, text))
     };
-    let all = if rest.is_empty() {
-        std::io::stdin().lock().lines().map_while(Result::ok).map(|line| log(&line)).fold(true, |all, one| all && one)
+    let mut all = true;
+    if rest.is_empty() {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            all &= log(&line);
+        }
     } else {
-        log(&rest.join(" "))
-    };
+        all = log(&rest.join(" "));
+    }
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
