@@ -1,5 +1,8 @@
 //! A small reader of ELF executables: which versions of symbols they ask the C library for (`.gnu.version_r`).
 
+/// The kind of a section that lists versions asked for.
+const VERNEED: usize = 0x6fff_fffe;
+
 /// Every version asked for, such as `GLIBC_2.17`.
 pub(crate) fn versions_needed(bytes: &[u8]) -> Result<Vec<String>, String> {
     if bytes.get(..6) != Some(b"\x7fELF\x02\x01") {
@@ -10,7 +13,6 @@ pub(crate) fn versions_needed(bytes: &[u8]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     for nth in 0..count {
         let header = sections + nth * size;
-        const VERNEED: usize = 0x6fff_fffe;
         if number(bytes, header + 4, 4)? != VERNEED {
             continue;
         }

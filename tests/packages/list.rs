@@ -67,7 +67,7 @@ pub(crate) fn held(kind: Kind, file: &Path) -> Result<BTreeSet<String>, String> 
                 Some((_, below)) => format!("/{below}"),
                 None => continue,
             },
-            _ => path.to_owned(),
+            Kind::Deb | Kind::Rpm => path.to_owned(),
         };
         // Written by cargo-deb itself.
         if kind == Kind::Deb
