@@ -32,6 +32,8 @@ const MESSAGE_IDS: [(&str, &str); 7] = [
 #[derive(Debug)]
 pub(super) struct Journald {
     socket: UnixDatagram,
+    /// The unit this daemon is, in a field.
+    unit: String,
     /// Whether what is written to syslog arrives here as well.
     pub(super) reads_syslog: bool,
 }
@@ -71,7 +73,9 @@ impl Journald {
         socket.set_nonblocking(true).ok()?;
         socket.connect(path).ok()?;
         let reads_syslog = std::fs::canonicalize(SYSLOG).is_ok_and(|real| real == Path::new(ITS_SYSLOG));
-        Some(Journald { socket, reads_syslog })
+        let cgroups = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let unit = unit_of(&cgroups).map_or_else(String::new, |unit| format!("OBJECT_SYSTEMD_UNIT={unit}\n"));
+        Some(Journald { socket, unit, reads_syslog })
     }
 
     /// Writes a line: `words` without a line feed in it, `facility` as a multiple of 8.
@@ -88,13 +92,19 @@ impl Journald {
         fields: &Fields,
     ) -> io::Result<()> {
         let facility = facility.map_or_else(String::new, |facility| format!("SYSLOG_FACILITY={}\n", facility / 8));
-        let head = format!("PRIORITY={severity}\nSYSLOG_IDENTIFIER={program}\n{facility}");
+        let head = format!("PRIORITY={severity}\nSYSLOG_IDENTIFIER={program}\n{facility}{}", self.unit);
         let text = format!("{head}{}MESSAGE={}\n", fields.0, words.replace('\n', " "));
         match self.socket.send(text.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
     }
+}
+
+/// The service a process belongs to, by its `/proc/PID/cgroup`. The journal looks it up as well, but no longer finds it when
+/// the process has ended by then: why a node does not start would be missing in `systemctl status`.
+fn unit_of(cgroups: &str) -> Option<&str> {
+    cgroups.lines().filter_map(|line| line.rsplit('/').next()).find(|name| name.ends_with(".service"))
 }
 
 #[cfg(test)]
@@ -141,6 +151,14 @@ mod tests {
         for _ in 0..100_000 {
             journal.send("heartbeat", 6, None, "a\nb", &Fields::default()).unwrap();
         }
+    }
+
+    #[test]
+    fn a_line_says_of_which_unit_it_is_for_the_process_may_be_gone_when_it_is_read() {
+        let old = "9:name=systemd:/system.slice/latido.service\n4:memory:/\n0::/system.slice/latido.service\n";
+        assert_eq!(unit_of(old), Some("latido.service"));
+        assert_eq!(unit_of("0::/user.slice/user-0.slice/session-3.scope\n"), None);
+        assert_eq!(unit_of(""), None);
     }
 
     #[test]
