@@ -5,6 +5,8 @@
 //! Needs root, namespaces, `systemd-nspawn` and a Debian root, which is made once (`scripts/debian-root`); without them
 //! each test says what is missing. Nothing of it is left behind.
 
+#[path = "machine/cgroup.rs"]
+mod cgroup;
 #[path = "live/support/clock.rs"]
 #[allow(dead_code, reason = "the live tests use the rest")]
 mod clock;

@@ -4,11 +4,15 @@
 //! The words are sd-notify's, the way there is ours: its sockets wait, and a service manager that has frozen must not stop
 //! a heartbeat.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socket};
 use sd_notify::NotifyState;
 
 use crate::client::text;
@@ -24,6 +28,8 @@ pub(super) const LIMIT_OF: &str = "WATCHDOG_PID";
 /// How old the line of status may be, and how often it is written when much happens.
 const OLDEST: Duration = Duration::from_secs(10);
 const NEXT: Duration = Duration::from_millis(250);
+/// A service manager that is slower than this, in milliseconds, is not waited for.
+const HEARD_WITHIN: u16 = 5000;
 /// Longer lines are cut by who shows them.
 const LONGEST: usize = 300;
 
@@ -61,6 +67,25 @@ pub(super) fn adopt(pid: u32) {
     let mut states = vec![NotifyState::MainPid(pid), NotifyState::Ready];
     states.extend((!is_told).then_some(NotifyState::WatchdogUsec(0)));
     tell(&states);
+    let _ = await_heard();
+}
+
+/// Waits until the service manager has read what it was told: from a process that has ended by then it takes nothing. It
+/// closes what it is sent when its turn comes (`sd_notify_barrier(3)`).
+fn await_heard() -> nix::Result<()> {
+    let Some(path) = std::env::var_os(SOCKET).filter(|path| !path.is_empty()) else { return Ok(()) };
+    let address = match path.as_encoded_bytes().strip_prefix(b"@") {
+        Some(name) => UnixAddr::new_abstract(name)?,
+        None => UnixAddr::new(path.as_os_str())?,
+    };
+    let (ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    let socket =
+        socket(AddressFamily::Unix, SockType::Datagram, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
+    let rights = [theirs.as_raw_fd()];
+    let control = [ControlMessage::ScmRights(&rights)];
+    sendmsg(socket.as_raw_fd(), &[IoSlice::new(b"BARRIER=1")], &control, MsgFlags::empty(), Some(&address))?;
+    drop(theirs);
+    poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], PollTimeout::from(HEARD_WITHIN)).map(drop)
 }
 
 /// What the loop has to say to the service manager, and when.

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+use super::cgroup;
 use super::clock::{instant, pass, secs};
 use super::shell;
 
@@ -19,9 +20,6 @@ pub(crate) const LIMIT: f64 = 60.0;
 
 /// The same for one command, in seconds: it fails then, and says so by 124.
 const LONGEST: &str = "60";
-
-/// Cgroups of machines are called this, and the pid of whoever made them.
-const CGROUP: &str = "latido-machine";
 
 /// Into a cgroup of its own, then into its own namespaces: systemd takes the cgroup it is started in for its root.
 const LAUNCH: &str = r#"
@@ -85,7 +83,7 @@ pub(crate) struct Said {
 impl Host {
     /// A machine that was never switched on, with this root below its own files.
     pub(crate) fn new(name: &'static str, root: &Path) -> Host {
-        let dir = tempfile::Builder::new().prefix("latido-machine-").tempdir().expect("a directory of our own");
+        let dir = tempfile::Builder::new().prefix(&cgroup::prefix()).tempdir().expect("a directory of our own");
         for sub in ["layer", "machine", "machine/state", "disk"] {
             fs::create_dir(dir.path().join(sub)).expect("a directory of our own");
         }
@@ -156,7 +154,7 @@ impl Host {
                 fs::remove_file(entry.path()).expect("a file of our own");
             }
         }
-        let cgroups = cgroups(&self.dir);
+        let cgroups = cgroup::of(self.dir.path());
         let trees: Vec<String> = cgroups.iter().map(|path| path.display().to_string()).collect();
         let console = fs::File::create(self.dir.path().join("console")).expect("a file of our own");
         let mut command = shell::clean("sh");
@@ -182,12 +180,14 @@ impl Host {
         });
     }
 
-    /// Waits until it has switched itself off.
-    pub(crate) fn await_off(&mut self) {
+    /// Has it switch itself off, as a person does, and waits until it has.
+    pub(crate) fn power_off_in_order(&mut self) {
+        let order = self.begin("systemctl poweroff");
         self.wait("a machine to switch itself off", |host| {
             let running = host.running.as_mut()?;
             matches!(running.unshare.try_wait(), Ok(Some(_))).then_some(())
         });
+        let _ = order.wait_with_output();
         self.power_off();
     }
 
@@ -200,7 +200,7 @@ impl Host {
             let _ = running.unshare.wait();
         }
         let begun = instant();
-        while running.cgroups.iter().any(|path| !remove_cgroup(path)) && begun.elapsed() < secs(LIMIT) {
+        while running.cgroups.iter().any(|path| !cgroup::remove(path)) && begun.elapsed() < secs(LIMIT) {
             pass(secs(0.02));
         }
     }
@@ -337,61 +337,7 @@ pub(crate) fn missing() -> Option<String> {
     if !spaces.is_ok_and(|output| output.status.success()) {
         return Some("no namespaces here".into());
     }
-    trees().is_empty().then(|| "no cgroups that could be divided here".into())
-}
-
-/// The cgroup hierarchies systemd uses: with version 1 its own and perhaps an empty one of version 2.
-fn trees() -> Vec<PathBuf> {
-    let all = Path::new("/sys/fs/cgroup");
-    let version_1 = ["systemd", "unified"].map(|tree| all.join(tree));
-    let mut trees: Vec<PathBuf> = version_1.into_iter().filter(|tree| tree.join("cgroup.procs").exists()).collect();
-    if trees.is_empty() && all.join("cgroup.procs").exists() {
-        trees.push(all.to_owned());
-    }
-    trees
-}
-
-/// The cgroups of the machine with this directory.
-fn cgroups(dir: &TempDir) -> Vec<PathBuf> {
-    let own = dir.path().file_name().unwrap_or_default().to_string_lossy().replace("latido-machine-", "");
-    trees().into_iter().map(|tree| tree.join(format!("{CGROUP}-{}-{own}", std::process::id()))).collect()
-}
-
-/// Removes a cgroup with all below it; `false` when something still runs there.
-fn remove_cgroup(path: &Path) -> bool {
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove_cgroup(&entry.path());
-        }
-    }
-    let _ = fs::remove_dir(path);
-    !path.exists()
-}
-
-/// Takes away what a run left that was killed.
-pub(crate) fn sweep() {
-    for path in ours() {
-        let maker = path.file_name().and_then(|name| name.to_str()?.split('-').nth(2)?.parse::<u32>().ok());
-        if maker.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
-            remove_cgroup(&path);
-        }
-    }
-}
-
-/// What this run has left behind, in words: nothing, when it is well.
-pub(crate) fn left_behind() -> Vec<String> {
-    let own = format!("{CGROUP}-{}-", std::process::id());
-    let is_own = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&own));
-    let cgroups = ours().into_iter().filter(is_own).map(|path| format!("{} is left behind", path.display()));
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let mounts = mounts.lines().filter(|line| line.contains("latido-machine-")).map(|line| format!("mounted: {line}"));
-    cgroups.chain(mounts.collect::<Vec<_>>()).collect()
-}
-
-fn ours() -> Vec<PathBuf> {
-    let below = trees().into_iter().flat_map(|tree| fs::read_dir(tree).into_iter().flatten().flatten());
-    let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(CGROUP));
-    below.map(|entry| entry.path()).filter(named).collect()
+    cgroup::trees().is_empty().then(|| "no cgroups that could be divided here".into())
 }
 
 /// The first child of a process that is called this.

@@ -64,7 +64,7 @@ pub(crate) fn await_main_other_than(host: &mut Host, before: u32) -> u32 {
     })
 }
 
-fn a_machine_that_boots_with_the_unit_enabled_has_a_node_that_holds_its_group(machines: &mut Vec<Host>) {
+fn a_machine_that_boots_with_the_unit_enabled_has_a_node_that_holds_its_group(machines: &mut [Host]) {
     let host = &mut machines[0];
     assert_eq!(host.calls(), ["disk start", "phone start"]);
     assert_eq!((host.active().as_str(), host.show("SubState").as_str()), ("active", "running"));
@@ -72,7 +72,7 @@ fn a_machine_that_boots_with_the_unit_enabled_has_a_node_that_holds_its_group(ma
     assert!(host.phone().is_some(), "the phone runs");
 }
 
-fn a_supervisor_killed_with_nine_is_replaced_and_systemd_follows_it(machines: &mut Vec<Host>) {
+fn a_supervisor_killed_with_nine_is_replaced_and_systemd_follows_it(machines: &mut [Host]) {
     let host = &mut machines[0];
     let untouched = Untouched::since(host);
     let (main, core) = (host.main_pid(), host.core());
@@ -89,7 +89,7 @@ fn a_supervisor_killed_with_nine_is_replaced_and_systemd_follows_it(machines: &m
     untouched.holds(host);
 }
 
-fn a_core_killed_with_nine_is_replaced_and_nothing_moves(machines: &mut Vec<Host>) {
+fn a_core_killed_with_nine_is_replaced_and_nothing_moves(machines: &mut [Host]) {
     let host = &mut machines[0];
     let untouched = Untouched::since(host);
     let (restarts, main, core) = (host.show("NRestarts"), host.main_pid(), host.core().expect("a core"));
@@ -100,7 +100,7 @@ fn a_core_killed_with_nine_is_replaced_and_nothing_moves(machines: &mut Vec<Host
     untouched.holds(host);
 }
 
-fn both_killed_with_nine_are_started_again_by_systemd_and_nothing_moves(machines: &mut Vec<Host>) {
+fn both_killed_with_nine_are_started_again_by_systemd_and_nothing_moves(machines: &mut [Host]) {
     let host = &mut machines[0];
     let untouched = Untouched::since(host);
     let restarts: u32 = host.show("NRestarts").parse().expect("a number");
@@ -111,7 +111,7 @@ fn both_killed_with_nine_are_started_again_by_systemd_and_nothing_moves(machines
     untouched.holds(host);
 }
 
-fn twenty_kills_in_a_row_do_not_end_it(machines: &mut Vec<Host>) {
+fn twenty_kills_in_a_row_do_not_end_it(machines: &mut [Host]) {
     let host = &mut machines[0];
     let untouched = Untouched::since(host);
     for _ in 0..20 {
@@ -123,7 +123,7 @@ fn twenty_kills_in_a_row_do_not_end_it(machines: &mut Vec<Host>) {
     untouched.holds(host);
 }
 
-fn a_stop_after_kills_releases_in_order_and_returns_when_all_is_stopped(machines: &mut Vec<Host>) {
+fn a_stop_after_kills_releases_in_order_and_returns_when_all_is_stopped(machines: &mut [Host]) {
     let host = &mut machines[0];
     let main = host.main_pid();
     host.must(&format!("kill -9 {main}"));
@@ -136,7 +136,7 @@ fn a_stop_after_kills_releases_in_order_and_returns_when_all_is_stopped(machines
     assert_eq!(host.run("pgrep -x latido").code, Some(1), "no process is left");
 }
 
-fn a_start_returns_when_the_node_is_ready_and_a_restart_stops_before_it_starts(machines: &mut Vec<Host>) {
+fn a_start_returns_when_the_node_is_ready_and_a_restart_stops_before_it_starts(machines: &mut [Host]) {
     let host = &mut machines[0];
     host.must("systemctl stop latido");
     host.forget_calls();
@@ -148,7 +148,7 @@ fn a_start_returns_when_the_node_is_ready_and_a_restart_stops_before_it_starts(m
     assert_eq!(host.calls(), ["disk start", "phone start", "phone stop", "disk stop", "disk start", "phone start"]);
 }
 
-fn a_stop_waits_for_a_slow_script(machines: &mut Vec<Host>) {
+fn a_stop_waits_for_a_slow_script(machines: &mut [Host]) {
     let host = &mut machines[0];
     host.forget_calls();
     std::fs::write(host.outside("delay.disk.stop"), "4").expect("a file of our own");

@@ -60,12 +60,23 @@ fn running(machines: &mut [Host]) -> &mut Host {
 }
 
 /// With `LATIDO_MACHINE_TRANSCRIPT=FILE` what is seen is written there.
-fn an_empty_debian_has_a_node_after_four_commands(machines: &mut Vec<Host>) {
+fn an_empty_debian_has_a_node_after_four_commands(machines: &mut [Host]) {
     let host = &mut machines[0];
     let mut transcript = String::new();
     let mut type_in = |host: &Host, what: &str| {
         let said = host.run(&format!("cd /machine && {what}"));
-        let _ = write!(transcript, "alpha# {what}\n{}", said.text);
+        // What dpkg writes over itself on a terminal.
+        let text = said.text.lines().map(|line| {
+            line.rsplit("(Reading database").next().map_or(line, |last| {
+                if line.starts_with("(Reading database") {
+                    &line[line.len() - last.len() - "(Reading database".len()..]
+                } else {
+                    line
+                }
+            })
+        });
+        let _ = writeln!(transcript, "alpha# {what}");
+        text.for_each(|line| transcript.extend([line, "\n"]));
         said
     };
     let said = type_in(host, &format!("apt-get -y install ./{}", ours()));
@@ -90,7 +101,7 @@ fn an_empty_debian_has_a_node_after_four_commands(machines: &mut Vec<Host>) {
     }
 }
 
-fn an_upgrade_of_the_package_exchanges_the_daemon_and_moves_nothing(machines: &mut Vec<Host>) {
+fn an_upgrade_of_the_package_exchanges_the_daemon_and_moves_nothing(machines: &mut [Host]) {
     let host = running(machines);
     let untouched = Untouched::since(host);
     let (main, core) = (host.main_pid(), host.core());
@@ -106,7 +117,7 @@ fn an_upgrade_of_the_package_exchanges_the_daemon_and_moves_nothing(machines: &m
     untouched.holds(host);
 }
 
-fn an_upgrade_to_a_program_that_does_not_start_keeps_the_old_daemon(machines: &mut Vec<Host>) {
+fn an_upgrade_to_a_program_that_does_not_start_keeps_the_old_daemon(machines: &mut [Host]) {
     let host = running(machines);
     let untouched = Untouched::since(host);
     let main = host.main_pid();
@@ -119,7 +130,7 @@ fn an_upgrade_to_a_program_that_does_not_start_keeps_the_old_daemon(machines: &m
     untouched.holds(host);
 }
 
-fn a_removal_of_the_package_releases_the_groups_and_leaves_the_files(machines: &mut Vec<Host>) {
+fn a_removal_of_the_package_releases_the_groups_and_leaves_the_files(machines: &mut [Host]) {
     let host = running(machines);
     host.forget_calls();
     host.must("apt-get -y remove latido");

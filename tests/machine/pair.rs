@@ -85,11 +85,10 @@ fn two_originals() -> Vec<Host> {
     machines
 }
 
-fn a_machine_that_powers_off_hands_its_group_to_the_other_one(machines: &mut Vec<Host>) {
+fn a_machine_that_powers_off_hands_its_group_to_the_other_one(machines: &mut [Host]) {
     let alpha = &mut machines[1];
     alpha.forget_calls();
-    alpha.begin("systemctl poweroff");
-    alpha.await_off();
+    alpha.power_off_in_order();
     assert_eq!(alpha.calls(), ["phone stop", "disk stop"]);
     await_owner(machines, "beta");
     let order = machines[0].order();
@@ -101,7 +100,7 @@ fn a_machine_that_powers_off_hands_its_group_to_the_other_one(machines: &mut Vec
     assert!(!machines[0].journal().contains("is dead"), "it said goodbye");
 }
 
-fn a_machine_that_comes_back_gets_its_group_home(machines: &mut Vec<Host>) {
+fn a_machine_that_comes_back_gets_its_group_home(machines: &mut [Host]) {
     if machines[1].is_on() {
         a_machine_that_powers_off_hands_its_group_to_the_other_one(machines);
     }
@@ -111,7 +110,7 @@ fn a_machine_that_comes_back_gets_its_group_home(machines: &mut Vec<Host>) {
     await_owner(machines, "alpha");
 }
 
-fn latido_takes_the_place_of_debians_heartbeat_beside_an_original_and_gives_it_back(machines: &mut Vec<Host>) {
+fn latido_takes_the_place_of_debians_heartbeat_beside_an_original_and_gives_it_back(machines: &mut [Host]) {
     let deb = root::deb().expect("a package");
     let theirs = root::packages(&["heartbeat"]).expect("the packages of the original");
     for from in fs::read_dir(theirs).expect("packages").flatten().map(|entry| entry.path()).chain([deb]) {

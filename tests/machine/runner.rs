@@ -7,6 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
+use super::cgroup;
 use super::clock::instant;
 use super::host::{self, Host};
 use super::{root, shell};
@@ -15,7 +16,7 @@ use super::{root, shell};
 #[derive(Clone, Copy)]
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
-    pub(crate) play: fn(&mut Vec<Host>),
+    pub(crate) play: fn(&mut [Host]),
 }
 
 /// The machines, and what is played on them. Without a machine for scenes that need none.
@@ -56,7 +57,7 @@ pub(crate) fn run(stories: &[Story]) -> ExitCode {
     if chosen.is_empty() {
         return ExitCode::SUCCESS;
     }
-    host::sweep();
+    cgroup::sweep();
     let impossible = host::missing().or_else(|| root::with(&[]).err());
     let (waiting, failed) = (Mutex::new(chosen), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
@@ -67,14 +68,17 @@ pub(crate) fn run(stories: &[Story]) -> ExitCode {
                         Some(why) => scenes.iter().for_each(|scene| {
                             shell::print(&format!("test {} ... left out: {why}", scene.name));
                         }),
-                        None => lock(&failed).extend(play(&story, &scenes)),
+                        None => {
+                            let those = play(&story, &scenes);
+                            lock(&failed).extend(those);
+                        }
                     }
                 }
             });
         }
     });
     let mut failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.extend(host::left_behind());
+    failed.extend(cgroup::left_behind());
     failed.iter().for_each(|name| shell::print(&format!("failed: {name}")));
     let required = std::env::var("LATIDO_MACHINE").is_ok_and(|value| value == "required");
     if failed.is_empty() && (impossible.is_none() || !required) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

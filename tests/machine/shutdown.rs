@@ -76,8 +76,7 @@ fn booted() -> Vec<Host> {
 /// Powers it off and judges what happened in which order.
 fn power_off(host: &mut Host) {
     host.forget_calls();
-    host.begin("systemctl poweroff");
-    host.await_off();
+    host.power_off_in_order();
     let order = host.order();
     assert_eq!(order[..DOWN.len().min(order.len())], DOWN, "{order:?}");
     let mut after: Vec<&str> = order[DOWN.len()..].iter().map(String::as_str).collect();
@@ -85,13 +84,13 @@ fn power_off(host: &mut Host) {
     assert_eq!(after, ["drbd down", "remote-fs down"], "{order:?}");
 }
 
-fn a_machine_that_powers_off_releases_groups_before_drbd_and_the_units_in_them(machines: &mut Vec<Host>) {
+fn a_machine_that_powers_off_releases_groups_before_drbd_and_the_units_in_them(machines: &mut [Host]) {
     let host = &mut machines[0];
     assert_eq!(host.order(), UP);
     power_off(host);
 }
 
-fn a_machine_that_reboots_starts_its_groups_again_in_order(machines: &mut Vec<Host>) {
+fn a_machine_that_reboots_starts_its_groups_again_in_order(machines: &mut [Host]) {
     let host = &mut machines[0];
     if host.is_on() {
         power_off(host);
@@ -102,7 +101,7 @@ fn a_machine_that_reboots_starts_its_groups_again_in_order(machines: &mut Vec<Ho
     assert_eq!(host.order(), UP);
 }
 
-fn a_supervisor_killed_before_the_power_off_changes_nothing_of_its_order(machines: &mut Vec<Host>) {
+fn a_supervisor_killed_before_the_power_off_changes_nothing_of_its_order(machines: &mut [Host]) {
     let host = &mut machines[0];
     let main = host.main_pid();
     host.must(&format!("kill -9 {main}"));

@@ -45,14 +45,14 @@ fn running(machines: &mut [Host]) -> &mut Host {
     host
 }
 
-fn a_unit_that_is_not_enabled_does_not_start_at_boot(machines: &mut Vec<Host>) {
+fn a_unit_that_is_not_enabled_does_not_start_at_boot(machines: &mut [Host]) {
     let host = &mut machines[0];
     assert_eq!(host.run("systemctl is-enabled latido").text.trim(), "disabled");
     assert_eq!(host.active(), "inactive");
     assert_eq!(host.run("pgrep -x latido").code, Some(1));
 }
 
-fn a_start_without_ha_cf_does_nothing_and_says_why(machines: &mut Vec<Host>) {
+fn a_start_without_ha_cf_does_nothing_and_says_why(machines: &mut [Host]) {
     let host = &mut machines[0];
     host.run("systemctl stop latido; rm -f /etc/ha.d/ha.cf");
     host.must("systemctl start latido");
@@ -63,7 +63,7 @@ fn a_start_without_ha_cf_does_nothing_and_says_why(machines: &mut Vec<Host>) {
     assert!(said.code == Some(6) && said.text.contains("latido init"), "{}", said.text);
 }
 
-fn a_node_whose_files_are_wrong_fails_once_and_says_the_error(machines: &mut Vec<Host>) {
+fn a_node_whose_files_are_wrong_fails_once_and_says_the_error(machines: &mut [Host]) {
     let host = &mut machines[0];
     host.run("systemctl stop latido");
     host.configure(&format!("{ALONE}deadtime soon\n"), "alpha disk phone\n");
@@ -79,7 +79,7 @@ fn a_node_whose_files_are_wrong_fails_once_and_says_the_error(machines: &mut Vec
     host.await_held();
 }
 
-fn a_node_that_is_started_shows_its_state_in_systemctl_status(machines: &mut Vec<Host>) {
+fn a_node_that_is_started_shows_its_state_in_systemctl_status(machines: &mut [Host]) {
     let host = running(machines);
     host.wait("the line of status to say what is held", |host| {
         host.run("systemctl status latido")
@@ -91,7 +91,7 @@ fn a_node_that_is_started_shows_its_state_in_systemctl_status(machines: &mut Vec
     assert_eq!(host.show("Type"), "notify");
 }
 
-fn a_reload_of_good_files_puts_them_in_force(machines: &mut Vec<Host>) {
+fn a_reload_of_good_files_puts_them_in_force(machines: &mut [Host]) {
     let host = running(machines);
     let untouched = Untouched::since(host);
     host.configure(&ALONE.replace("deadtime 30", "deadtime 20"), "alpha disk phone\n");
@@ -110,7 +110,7 @@ fn a_reload_of_good_files_puts_them_in_force(machines: &mut Vec<Host>) {
     host.await_held();
 }
 
-fn a_reload_of_broken_files_fails_with_the_first_error_and_the_old_ones_stay(machines: &mut Vec<Host>) {
+fn a_reload_of_broken_files_fails_with_the_first_error_and_the_old_ones_stay(machines: &mut [Host]) {
     let host = running(machines);
     let untouched = Untouched::since(host);
     host.configure(&format!("{ALONE}deadtime soon\nkeepalive never\n"), "alpha disk phone\n");
@@ -133,7 +133,7 @@ fn a_reload_of_broken_files_fails_with_the_first_error_and_the_old_ones_stay(mac
     host.wait("the refusal to be forgotten", |host| (!host.show("StatusText").contains("refused")).then_some(()));
 }
 
-fn a_core_that_stands_still_is_replaced_and_nothing_moves(machines: &mut Vec<Host>) {
+fn a_core_that_stands_still_is_replaced_and_nothing_moves(machines: &mut [Host]) {
     let host = running(machines);
     let untouched = Untouched::since(host);
     let (main, core) = (host.main_pid(), host.core().expect("a core"));
@@ -143,7 +143,7 @@ fn a_core_that_stands_still_is_replaced_and_nothing_moves(machines: &mut Vec<Hos
     untouched.holds(host);
 }
 
-fn a_supervisor_that_stands_still_is_replaced_by_systemd_and_nothing_moves(machines: &mut Vec<Host>) {
+fn a_supervisor_that_stands_still_is_replaced_by_systemd_and_nothing_moves(machines: &mut [Host]) {
     let host = running(machines);
     let untouched = Untouched::since(host);
     let (main, core) = (host.main_pid(), host.core());
@@ -154,7 +154,7 @@ fn a_supervisor_that_stands_still_is_replaced_by_systemd_and_nothing_moves(machi
 }
 
 /// Of a daemon that systemd started itself: a supervisor that the core made is not waited for by systemd when it is killed.
-fn both_standing_still_come_back_and_nothing_moves(machines: &mut Vec<Host>) {
+fn both_standing_still_come_back_and_nothing_moves(machines: &mut [Host]) {
     let host = running(machines);
     host.must("systemctl restart latido");
     host.await_held();
@@ -165,7 +165,7 @@ fn both_standing_still_come_back_and_nothing_moves(machines: &mut Vec<Host>) {
     untouched.holds(host);
 }
 
-fn a_node_that_somebody_started_by_hand_is_taken_over_by_systemctl_start(machines: &mut Vec<Host>) {
+fn a_node_that_somebody_started_by_hand_is_taken_over_by_systemctl_start(machines: &mut [Host]) {
     let host = running(machines);
     host.must("systemctl stop latido");
     host.must("latido daemon --background");
@@ -180,7 +180,7 @@ fn a_node_that_somebody_started_by_hand_is_taken_over_by_systemctl_start(machine
 }
 
 /// What it has to say of the unit: nothing.
-fn the_unit_is_right_for_systemd_analyze(machines: &mut Vec<Host>) {
+fn the_unit_is_right_for_systemd_analyze(machines: &mut [Host]) {
     let host = &mut machines[0];
     let said = host.run(&format!("systemd-analyze verify --recursive-errors=one --man=no {UNIT}"));
     assert_eq!((said.code, said.text.as_str()), (Some(0), ""));
