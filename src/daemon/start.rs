@@ -233,6 +233,15 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
         terms.wants.add(Want::Log, refusals.join("; "));
     }
     if let Some(Running::Yes(pid)) = terms.other {
+        if !pidfile::is_alive(pid) {
+            // It gets itself another supervisor within a second, unless it stands still.
+            if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
+                log.error(format!(
+                    "a daemon runs here whose supervisor (pid {pid}) is gone: waiting for it, or its end"
+                ));
+            }
+            return AGAIN;
+        }
         log.info(format!("heartbeat: already running [pid {pid}]."));
         // A service manager that lost its way to the daemon finds it again.
         service::adopt(u32::try_from(pid).unwrap_or_default());

@@ -21,6 +21,7 @@ pub(crate) const STORY: Story = Story {
         a_core_that_stands_still_is_replaced_and_nothing_moves,
         a_supervisor_that_stands_still_is_replaced_by_systemd_and_nothing_moves,
         both_standing_still_come_back_and_nothing_moves,
+        a_core_that_stands_still_without_a_supervisor_is_waited_for,
         a_node_that_somebody_started_by_hand_is_taken_over_by_systemctl_start,
         the_unit_is_right_for_systemd_analyze,
     ],
@@ -162,6 +163,24 @@ fn both_standing_still_come_back_and_nothing_moves(machines: &mut [Host]) {
     let (main, core) = (host.main_pid(), host.core().expect("a core"));
     host.must(&format!("kill -STOP {main} {core}"));
     await_main_other_than(host, main);
+    untouched.holds(host);
+}
+
+/// Two faults: who was made by the core is buried by it alone, and until then its core is nobody's.
+fn a_core_that_stands_still_without_a_supervisor_is_waited_for(machines: &mut [Host]) {
+    let host = running(machines);
+    let main = host.main_pid();
+    host.must(&format!("kill -9 {main}"));
+    let second = await_main_other_than(host, main);
+    let untouched = Untouched::since(host);
+    let core = host.core().expect("a core");
+    host.must(&format!("kill -STOP {core}; kill -9 {second}"));
+    // systemd misses the signs of life, and starts somebody who finds a daemon that nobody supervises.
+    host.wait("the daemon to be waited for", |host| host.journal().contains("is gone: waiting for it").then_some(()));
+    assert_eq!(host.active(), "activating");
+    host.must(&format!("kill -CONT {core}"));
+    await_main_other_than(host, second);
+    assert_eq!(host.core(), Some(core));
     untouched.holds(host);
 }
 
