@@ -105,7 +105,8 @@ fn both_killed_with_nine_are_started_again_by_systemd_and_nothing_moves(machines
     let untouched = Untouched::since(host);
     let restarts: u32 = host.show("NRestarts").parse().expect("a number");
     let (main, core) = (host.main_pid(), host.core().expect("a core"));
-    host.must(&format!("kill -9 {main} {core}"));
+    // Held first: the one that is killed last would notice the death of the other and see to it.
+    host.must(&format!("kill -STOP {main} {core}; kill -9 {main} {core}"));
     await_main_other_than(host, main);
     assert_eq!(host.show("NRestarts"), (restarts + 1).to_string());
     untouched.holds(host);
