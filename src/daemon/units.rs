@@ -2,8 +2,8 @@
 //! would take a service or a disk away from a group that still runs. A drop-in below `/run/systemd/system` has each of
 //! them stopped after this node, which by then has stopped it itself, in its turn.
 //!
-//! The stop that systemd has planned by then waits for this node's end, and a `systemctl stop` waits for that plan: each
-//! would wait for the other. So at the end of the machine such a unit is stopped without regard to the plan.
+//! A stop of such a unit then waits for this node's end, whenever systemd stops this node as well: each would wait for the
+//! other. So it is stopped without regard to the order as long as systemd has something to do with us.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -24,9 +24,10 @@ const RUN: &str = "/run/systemd/system";
 const NAME: &str = "50-latido.conf";
 const TEXT: &str = "# Made by latido for a unit that belongs to one of its groups: see systemd.md 3.\n\
                     [Unit]\nBefore=latido.service\n";
-/// What runs a stop at the end of the machine: the program is run as ever, and for as long systemd is told not to wait for
-/// us. Once is not enough: a unit that is down already has a stop planned again by whoever asks for one.
-const WHEN_STOPPING: &str = "case \"$(\"$1\" is-system-running)\" in stopping) \
+/// What runs a stop at the end of the machine, or while systemd itself stops us: the program is run as ever, and for as long
+/// systemd is told not to wait for us. Once is not enough: a unit that is down already has a stop planned again by whoever asks for one.
+const WHEN_STOPPING: &str = "case \"$(\"$1\" is-system-running) $(\"$1\" show --property=Job latido.service)\" in \
+                             stopping* | *Job=[1-9]*) \
                              (while kill -0 $$; do \"$1\" --no-block --job-mode=ignore-dependencies stop \"$2\"; sleep 0.2; done) \
                              </dev/null >/dev/null 2>&1 & esac; shift 2; exec \"$@\"";
 
@@ -35,7 +36,7 @@ const WHEN_STOPPING: &str = "case \"$(\"$1\" is-system-running)\" in stopping) \
 pub(super) struct Units(BTreeSet<String>);
 
 impl Units {
-    /// The same call, or at the end of the machine one that systemd's plan does not hold up.
+    /// The same call, or for a unit that is ordered by us one that this order does not hold up.
     pub(super) fn stop_in_time(&self, call: Call, invocation: &Invocation) -> Call {
         let unit = service(&invocation.resource.agent);
         if invocation.verb != Verb::Stop || !self.0.contains(&unit) {

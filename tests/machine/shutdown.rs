@@ -14,6 +14,7 @@ pub(crate) const STORY: Story = Story {
     scenes: scenes![
         a_machine_that_powers_off_releases_groups_before_drbd_and_the_units_in_them,
         a_machine_that_reboots_starts_its_groups_again_in_order,
+        a_stop_and_a_restart_of_the_node_alone_stop_the_units_in_its_groups_in_their_turn,
         a_supervisor_killed_before_the_power_off_changes_nothing_of_its_order,
     ],
 };
@@ -99,6 +100,21 @@ fn a_machine_that_reboots_starts_its_groups_again_in_order(machines: &mut [Host]
     host.boot();
     host.await_held();
     assert_eq!(host.order(), UP);
+}
+
+fn a_stop_and_a_restart_of_the_node_alone_stop_the_units_in_its_groups_in_their_turn(machines: &mut [Host]) {
+    let host = &mut machines[0];
+    host.forget_calls();
+    host.must("timeout 100 systemctl restart latido");
+    host.await_held();
+    let mut expected = DOWN.to_vec();
+    expected.extend(&UP[1..]);
+    assert_eq!(host.order(), expected);
+    host.forget_calls();
+    host.must("timeout 100 systemctl stop latido");
+    assert_eq!(host.order(), DOWN);
+    host.must("systemctl start latido");
+    host.await_held();
 }
 
 fn a_supervisor_killed_before_the_power_off_changes_nothing_of_its_order(machines: &mut [Host]) {
