@@ -68,8 +68,13 @@ pub enum Answer {
     Status(Box<Status>),
     /// The keys of the groups that moved.
     Moved(Vec<String>),
-    /// The files were read again and are in force; what is to be known about them, a sentence each.
-    Reread(Vec<String>),
+    /// The files were read again.
+    Reread {
+        /// Whether they are in force; else everything goes on as before.
+        accepted: bool,
+        /// What is to be known about them, or what is wrong with them, a sentence each.
+        said: Vec<String>,
+    },
     /// Why not, or why only in part.
     Refused(String),
 }

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::client::{Answer, Ask, Client};
 use crate::daemon::called::RECORD;
-use crate::daemon::pidfile::{Running, running, signal};
+use crate::daemon::pidfile::{Running, is_still, running, signal};
 use crate::daemon::{Called, Options, run as run_daemon};
 use crate::paths::Paths;
 
@@ -101,6 +101,10 @@ fn upgrade(paths: &Paths) -> ExitCode {
     }
     for _ in 0..PATIENCE {
         super::pause(LOOK_EVERY);
+        if !is_still(pid) {
+            complain!("the daemon (pid {pid}) has ended meanwhile; `latido start` starts the program installed now");
+            return ExitCode::FAILURE;
+        }
         let now = core_of(paths);
         if now.is_some() && now != before {
             match still_the_old_one(pid) {

@@ -51,7 +51,7 @@ pub(super) fn ask_and_tell(paths: &Paths, timeout: u64, ask: &Ask, done: impl Fn
             complain!("latido: {why}");
             ExitCode::FAILURE
         }
-        Ok(Answer::Status(_) | Answer::Reread(_)) => {
+        Ok(Answer::Status(_) | Answer::Reread { .. }) => {
             complain!("latido: the daemon answered something else; is it of another version?");
             ExitCode::FAILURE
         }

@@ -132,7 +132,14 @@ fn is_about_nodes(problem: &Problem) -> bool {
 
 fn no_haresources(paths: &Paths) -> String {
     let path = paths.haresources();
-    let why = std::fs::File::open(&path).err().map_or("it is not root's alone".to_owned(), |error| error.to_string());
+    // A pipe would be waited for.
+    let why = match std::fs::metadata(&path) {
+        Ok(meta) if !meta.is_file() => "it is no plain file".to_owned(),
+        Ok(_) => {
+            std::fs::File::open(&path).err().map_or("it is not root's alone".to_owned(), |error| error.to_string())
+        }
+        Err(error) => error.to_string(),
+    };
     format!("cannot read {}: {why}\n  {}", path.display(), advice::files(paths))
 }
 

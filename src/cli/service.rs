@@ -32,6 +32,11 @@ pub(super) struct Args {
 pub(super) fn start(args: &Args) -> ExitCode {
     let paths = Paths::under(&args.dir);
     if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
+        if is_leaving(&paths) {
+            print(&format!("the daemon (pid {pid}) is just leaving: waiting for its end"));
+            await_end(pid);
+            return start(args);
+        }
         print(&format!("the daemon runs already (pid {pid}); `latido status` says how it is"));
         return ExitCode::SUCCESS;
     }
@@ -53,6 +58,11 @@ pub(super) fn start(args: &Args) -> ExitCode {
         return ExitCode::FAILURE;
     }
     started(&paths)
+}
+
+fn is_leaving(paths: &Paths) -> bool {
+    let status = Client::ask_once(&paths.control_socket(), &Ask::Status, PATIENCE);
+    matches!(status, Ok(Answer::Status(status)) if status.leaving)
 }
 
 /// A unit whose condition is not met is "started" as well.
@@ -98,14 +108,18 @@ pub(super) fn stop(args: &Args) -> ExitCode {
 /// Has the files read again, and says what came of it.
 pub(super) fn reload(args: &Args) -> ExitCode {
     match Client::ask_once(&Paths::under(&args.dir).control_socket(), &Ask::Reload, PATIENCE) {
-        Ok(Answer::Reread(notes)) => {
+        Ok(Answer::Reread { accepted: true, said }) => {
             print("the files were read again and are in force");
-            notes.iter().for_each(|note| print(note));
+            said.iter().for_each(|note| print(note));
             ExitCode::SUCCESS
         }
-        Ok(Answer::Refused(why)) => {
-            complain!("{why}");
+        Ok(Answer::Reread { accepted: false, said }) => {
+            said.iter().for_each(|error| complain!("{error}"));
             complain!("latido reload: the files were NOT read again: everything goes on as before");
+            ExitCode::FAILURE
+        }
+        Ok(Answer::Refused(why)) => {
+            complain!("latido reload: {why}");
             ExitCode::FAILURE
         }
         Ok(Answer::Moved(_) | Answer::Status(_)) => {

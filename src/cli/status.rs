@@ -69,7 +69,7 @@ fn look(args: &Args) -> Result<Box<Status>, String> {
     let socket = paths.control_socket();
     match Client::ask_once(&socket, &Ask::Status, Duration::from_secs(5)) {
         Ok(Answer::Status(status)) => Ok(status),
-        Ok(Answer::Moved(_) | Answer::Reread(_) | Answer::Refused(_)) => {
+        Ok(Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_)) => {
             Err("the daemon answered something else; is it of another version?".to_owned())
         }
         Err(error) => {

@@ -39,7 +39,13 @@ pub(crate) fn started_at_boot(root: &Path, name: &str) -> Option<PathBuf> {
 
 /// Whether systemd has a unit of this name.
 pub(crate) fn has_unit(root: &Path, name: &str) -> bool {
-    UNIT_DIRS.iter().any(|dir| root.join(dir).join(format!("{name}.service")).exists())
+    UNIT_DIRS.iter().any(|dir| is_in(&root.join(dir), &format!("{name}.service")))
+}
+
+/// Whether this directory has the file of a unit, or of the template it is an instance of: `web@.service` for `web@a.service`.
+pub(super) fn is_in(dir: &Path, unit: &str) -> bool {
+    let template = unit.split_once('@').map(|(name, _)| format!("{name}@.service"));
+    dir.join(unit).exists() || template.is_some_and(|template| dir.join(template).exists())
 }
 
 /// `multi-user.target.wants/NAME.service`, or a link of another name that leads to the unit.

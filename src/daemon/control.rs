@@ -85,7 +85,7 @@ impl Asker {
         self.0.send(asked).await.ok()?;
         match answer.await.ok()? {
             Answer::Status(status) => Some(*status),
-            Answer::Moved(_) | Answer::Reread(_) | Answer::Refused(_) => None,
+            Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_) => None,
         }
     }
 }

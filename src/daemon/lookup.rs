@@ -10,7 +10,7 @@ use crate::agent;
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::paths::Paths;
 
-use super::boot::UNIT_DIRS;
+use super::boot::{UNIT_DIRS, is_in};
 use super::child::Call;
 use super::trust::{self, Sound};
 
@@ -146,7 +146,7 @@ impl Places {
 
     /// Whether systemd knows a unit of this name.
     pub(super) fn has_unit(&self, unit: &str) -> bool {
-        self.unit_dirs.iter().any(|dir| dir.join(unit).exists())
+        self.unit_dirs.iter().any(|dir| is_in(dir, unit))
     }
 
     fn is_myself(&self, found: &Sound) -> bool {
@@ -242,6 +242,9 @@ mod tests {
         assert_eq!(places.find("web"), Ok(Found::Ours));
         fs::write(dir.path().join("units/web.service"), "").unwrap();
         assert_eq!(places.find("web"), Ok(Found::Unit("web.service".into())));
+        fs::write(dir.path().join("units/tpl@.service"), "").unwrap();
+        assert_eq!(places.find("tpl@a"), Ok(Found::Unit("tpl@a.service".into())));
+        assert_eq!(places.find("tpl"), Ok(Found::Ours));
         script(&dir.path().join("init.d/web"), 0o755);
         assert_eq!(places.find("web"), Ok(Found::Script(dir.path().join("init.d/web"))));
         script(&dir.path().join("resource.d/web"), 0o755);

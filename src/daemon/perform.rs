@@ -201,11 +201,10 @@ impl Driver {
             }
             Ask::Reload => {
                 self.keep_request(&question.by, "reload");
-                let answer = match self.reload() {
-                    Ok(notes) => Answer::Reread(notes),
-                    Err(errors) => Answer::Refused(errors.join("\n")),
-                };
-                return self.control.answer(question.client, answer);
+                let reread = self.reload();
+                let accepted = reread.is_ok();
+                let said = reread.unwrap_or_else(|errors| errors);
+                return self.control.answer(question.client, Answer::Reread { accepted, said });
             }
             Ask::Retry { group } => Some(Request::Retry(group.clone())),
             Ask::Move { group, to: None } => Some(Request::Move(group.clone(), None)),

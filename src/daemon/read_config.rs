@@ -15,11 +15,11 @@ use crate::diagnostic::{Problem, SourceText};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
-use super::boot::started_at_boot;
+use super::boot::{has_unit, started_at_boot};
 use super::cards;
 use super::config_files::{self, Trust, is_there, read};
 use super::layout::lacks;
-use super::lookup::{Found, Places, unit_dirs};
+use super::lookup::{Found, Places};
 use super::trust;
 
 /// How to read.
@@ -237,10 +237,6 @@ impl HostFacts {
     }
 }
 
-fn has_unit(agent: &str) -> bool {
-    unit_dirs().iter().any(|dir| dir.join(format!("{agent}.service")).exists())
-}
-
 /// Why someone other than root could put another file in its place: as strict as the daemon is before it runs a script.
 fn writable_by_others(path: &Path) -> Option<String> {
     match trust::program(path) {
@@ -344,7 +340,7 @@ impl Facts for HostFacts {
             }
             Ok(Found::Ours | Found::Unit(_)) | Err(_) => {}
         }
-        if has_unit(agent) || agent::place_of(agent).is_some() {
+        if has_unit(Path::new("/"), agent) || agent::place_of(agent).is_some() {
             return Some(ScriptFact::Found);
         }
         Some(ScriptFact::Missing(format!(

@@ -298,7 +298,7 @@ impl Pair {
     pub(super) fn status(&self, node: usize) -> Option<Status> {
         match self.ask(node, &Ask::Status, Duration::from_secs(1)) {
             Ok(Answer::Status(status)) => Some(*status),
-            Ok(Answer::Moved(_) | Answer::Reread(_) | Answer::Refused(_)) | Err(_) => None,
+            Ok(Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_)) | Err(_) => None,
         }
     }
 }

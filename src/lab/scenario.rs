@@ -296,7 +296,7 @@ pub(super) fn move_groups(play: &mut Play, node: usize, ask: &Ask) -> Result<(),
     match answer {
         Ok(Answer::Moved(_)) => Ok(()),
         Ok(Answer::Refused(why)) => Err(play.complain(format!("refused: {why}"))),
-        Ok(Answer::Status(_) | Answer::Reread(_)) => Err(play.complain("an answer to another question".to_owned())),
+        Ok(Answer::Status(_) | Answer::Reread { .. }) => Err(play.complain("an answer to another question".to_owned())),
         Err(why) => Err(play.complain(why)),
     }
 }

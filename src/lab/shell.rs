@@ -224,7 +224,7 @@ fn ask(play: &mut Play, node: &str, ask: &Ask) -> Result<(), String> {
         Answer::Moved(groups) if groups.is_empty() => "nothing had to move".to_owned(),
         Answer::Moved(groups) => format!("moved: {} ({})", groups.join(", "), ms(play.now().since(begin))),
         Answer::Refused(why) => why,
-        Answer::Status(_) | Answer::Reread(_) => "an answer to another question".to_owned(),
+        Answer::Status(_) | Answer::Reread { .. } => "an answer to another question".to_owned(),
     };
     say(play, &said);
     Ok(())

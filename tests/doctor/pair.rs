@@ -94,7 +94,7 @@ fn status(dir: &Path) -> Option<Status> {
     let mut client = Client::connect(&dir.join("var/run/latido/latido.sock")).ok()?;
     match client.ask(&Ask::Status, Duration::from_secs(5)).ok()? {
         Answer::Status(status) => Some(*status),
-        Answer::Moved(_) | Answer::Reread(_) | Answer::Refused(_) => None,
+        Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_) => None,
     }
 }
 

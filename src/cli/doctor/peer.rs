@@ -44,7 +44,7 @@ pub(super) fn ask(paths: &Paths, findings: &mut Findings) -> Here {
             findings.pass("daemon", format!("runs, pid {}, latido {}", status.pid, status.program));
             Here::Latido(status)
         }
-        Ok(Answer::Moved(_) | Answer::Reread(_) | Answer::Refused(_)) => {
+        Ok(Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_)) => {
             findings.fail("daemon", "it answers something else than was asked", "is it of another version? restart it");
             Here::Silent
         }
