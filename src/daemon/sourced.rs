@@ -41,7 +41,7 @@ pub(super) fn missing(script: &Path, text: &str, given: impl Fn(&str) -> Option<
 
 fn remedy(path: &str, script: &str) -> String {
     match Path::new(path).file_name().and_then(|name| name.to_str()) {
-        Some("shellfuncs") => format!("cp /usr/share/doc/latido/ha.d/shellfuncs {path}: Latido brings this file along"),
+        Some("shellfuncs") => format!("cp /usr/share/latido/etc/ha.d/shellfuncs {path}: Latido brings this file along"),
         Some("ocf-shellfuncs" | ".ocf-shellfuncs") => {
             format!(
                 "install the package resource-agents; or remove {script} where Latido has an agent of that name built in"

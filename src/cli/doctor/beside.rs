@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::config::Config;
 use crate::daemon::boot::{has_unit, started_at_boot};
+use crate::daemon::systemctl;
 use crate::paths::Paths;
 
 use super::boot::disable;
@@ -164,8 +165,12 @@ fn watched(pid: u32, root: &Path, findings: &mut Findings) {
             "systemctl stop does not end it, and at shutdown it is killed: latido stop; systemctl start latido";
         return findings.warn("daemon", what, remedy);
     };
-    let asked = Command::new("systemctl").args(["show", "-p", "MainPID", "-p", "ActiveState", unit]).output();
+    let asked = Command::new(systemctl()).args(["show", "-p", "MainPID", "-p", "ActiveState", unit]).output();
     let said = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    if !said.contains("MainPID=") {
+        let what = format!("systemd does not say which process of {unit} it watches");
+        return findings.warn("daemon", what, format!("systemctl status {unit}"));
+    }
     match disagreement(&said, pid) {
         None => findings.pass("daemon", format!("systemd watches it as {unit}")),
         Some(why) => {
