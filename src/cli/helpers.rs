@@ -19,7 +19,7 @@ pub(super) fn is_done_by_the_daemon(program: &str) -> bool {
 
 /// `req_resource KEY`: this group is to run here.
 pub(super) fn req_resource(words: &[String]) -> ExitCode {
-    let [key] = words else { return usage("req_resource GROUP") };
+    let Some(key) = the_only(words) else { return usage("req_resource GROUP") };
     if is_done_by_the_daemon("req_resource") {
         return ExitCode::SUCCESS;
     }
@@ -39,7 +39,7 @@ pub(super) fn req_resource(words: &[String]) -> ExitCode {
 
 /// `mach_down NODE`: the groups of a node that is down are to run here.
 pub(super) fn mach_down(words: &[String]) -> ExitCode {
-    let [node] = words else { return usage("mach_down NODE") };
+    let Some(node) = the_only(words) else { return usage("mach_down NODE") };
     if is_done_by_the_daemon("mach_down") {
         return ExitCode::SUCCESS;
     }
@@ -93,6 +93,12 @@ fn ask(ask: &Ask) -> Result<Answer, ClientError> {
 fn refuse(program: &str, why: &str) -> ExitCode {
     complain!("{program}: {why}");
     ExitCode::FAILURE
+}
+
+/// The one word that is wanted, which is no option.
+fn the_only(words: &[String]) -> Option<&String> {
+    let [word] = words else { return None };
+    (!word.starts_with('-')).then_some(word)
 }
 
 fn usage(words: &str) -> ExitCode {

@@ -40,6 +40,7 @@ pub(crate) mod lookup;
 mod noise;
 mod notices;
 mod notifications;
+mod orphan;
 mod own_status;
 mod pace;
 mod perform;

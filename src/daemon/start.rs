@@ -25,7 +25,7 @@ use super::pidfile::{OnlyOne, Running};
 use super::read_config::Options as ReadOptions;
 use super::recorder::Recorder;
 use super::wants::{Want, Wants};
-use super::{directories, files, in_force, pidfile, read_config, realtime, service, wants};
+use super::{directories, files, in_force, orphan, pidfile, read_config, realtime, service, wants};
 
 /// Exit code for "not configured" (LSB), the original's for every refusal to start: the files have to be mended.
 const NOT_CONFIGURED: u8 = 6;
@@ -131,8 +131,10 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     });
     let other = match only_one {
         Ok(_) => pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)),
-        Err(pid) => Running::Yes(pid),
+        Err(holder) => Running::Yes(holder.supervisor),
     };
+    let orphan = only_one.as_ref().err().filter(|holder| !pidfile::is_alive(holder.supervisor)).copied();
+    let limit = cradle.limit;
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
     let untold = unlocked.into_iter().collect();
@@ -141,8 +143,13 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     let code = match configuration(options, &mut terms) {
         Ok(config) => begin(options, &config, &clock, &log, cradle, terms),
         Err(problems) if resolute => without_files(options, &problems, &clock, &log, cradle, &left),
+        // Whatever its files are by now: it is to be looked after.
+        Err(_) if orphan.is_some() => AGAIN,
         Err(problems) => refuse(options, &log, &problems),
     };
+    if let Some(holder) = orphan {
+        orphan::await_it(&options.paths, holder, limit, &log);
+    }
     log.disk().settle();
     if terms_are_over(code, other) {
         wants::publish(&options.paths, &[]);
@@ -234,7 +241,6 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     }
     if let Some(Running::Yes(pid)) = terms.other {
         if !pidfile::is_alive(pid) {
-            // It gets itself another supervisor within a second, unless it stands still.
             if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
                 log.error(format!(
                     "a daemon runs here whose supervisor (pid {pid}) is gone: waiting for it, or its end"
