@@ -5,7 +5,8 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::daemon::called::{MYSELF, ORIGINAL, again};
+use crate::daemon::again::again;
+use crate::daemon::called::{MYSELF, ORIGINAL};
 use crate::daemon::pidfile::{Running, is_still, running, surely_running, without_supervisor};
 use crate::daemon::{LATER, Options, read_config, something_runs};
 use crate::paths::Paths;

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::client::{Answer, Ask, Status};
+use crate::daemon::terms::Terms;
 use crate::link::{Fault, Memory, memory_pair};
 use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
@@ -18,7 +19,7 @@ use crate::record::{Player, Shown};
 use super::super::guardian::Cradle;
 use super::super::logging::Terminal;
 use super::super::read_config;
-use super::super::start::{Terms, assemble};
+use super::super::start::assemble;
 use super::*;
 
 /// How long anything here may take on a machine that is busy with other things.
