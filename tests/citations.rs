@@ -11,11 +11,25 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 /// What is read, below the repository.
-const ROOTS: [&str; 10] =
-    ["src", "tests", "benches", "fuzz", "scripts", "etc", "pkg", "docs", "README.md", "CHANGELOG.md"];
+const ROOTS: [&str; 13] = [
+    "src",
+    "tests",
+    "benches",
+    "fuzz",
+    "scripts",
+    "etc",
+    "pkg",
+    "docs",
+    "README.md",
+    "CHANGELOG.md",
+    "Cargo.toml",
+    "clippy.toml",
+    "deny.toml",
+];
 /// Not written by us, or full of citations that are wrong on purpose.
-const LEFT_OUT: [&str; 5] =
-    ["fuzz/target", "fuzz/corpus", "fuzz/artifacts", "tests/citations.rs", "tests/simulate/proptest-regressions"];
+const LEFT_OUT: [&str; 4] = ["fuzz/target", "fuzz/corpus", "fuzz/artifacts", "tests/citations.rs"];
+/// What may stand before a number of a section.
+const SECTION: [&str; 6] = ["section ", "Section ", "sections ", "Sections ", "§ ", "§"];
 /// Where packages put the documents.
 const INSTALLED: &str = "/usr/share/doc/latido/";
 
@@ -53,7 +67,7 @@ impl Document {
     }
 }
 
-/// Digits and dots, and not a version of three numbers and more than two digits.
+/// Numbers with dots between them.
 fn is_number(word: &str) -> bool {
     !word.is_empty() && word.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -169,6 +183,7 @@ fn citation(text: &str, at: usize) -> Option<Citation> {
     }
     let rest = rest.strip_prefix('`').unwrap_or(rest);
     let rest = rest.strip_prefix(' ').unwrap_or("");
+    let rest = SECTION.iter().find_map(|word| rest.strip_prefix(word)).unwrap_or(rest);
     let heading = rest.strip_prefix('"').and_then(|rest| rest.split_once('"')).map(|(heading, _)| heading.to_owned());
     Some(Citation { at, name: name.to_owned(), places: places(rest).0, heading })
 }
@@ -183,6 +198,10 @@ fn places(text: &str) -> (Vec<String>, usize) {
         let Some(place) = place(&rest[gap.len()..]) else { break };
         used += gap.len() + place.len();
         found.push(place);
+    }
+    // No item is cited so: `12.2 (b)`.
+    if let (Some(last), [b' ', b'(', b'a'..=b'z', b')', ..]) = (found.last_mut(), &text.as_bytes()[used..]) {
+        last.push_str(&text[used..used + " (b)".len()]);
     }
     (found, used)
 }
@@ -234,7 +253,7 @@ fn bare(text: &str) -> Vec<(usize, Vec<String>)> {
             found.push((at, places));
         }
     }
-    for word in ["section ", "Section ", "sections ", "Sections ", "§ ", "§"] {
+    for word in SECTION {
         for (at, _) in text.match_indices(word) {
             let before = text[..at].trim_end().rsplit(' ').take(2).collect::<Vec<_>>();
             let of_others = before.iter().any(|word| *word == "RFC" || word.trim_matches('`').ends_with(".md"));
@@ -370,6 +389,8 @@ fn a_section_an_item_or_a_heading_that_is_not_there_is_named() {
     none("//! (`wire.md` 4 to 6).", "6");
     none("//! (`wire.md` 4.3.3)", "4.3.3");
     none("//! (`wire.md` 4.3 c), and so on", "4.3 c");
+    none("//! (`wire.md` 4.3 (b))", "4.3 (b)");
+    none("//! `wire.md` section 8", "8");
     none("//! (`wire.md` \"Numbers\")", "heading \"Numbers\"");
     none("say(\"see wire.md 8.\")", "8");
     assert_eq!(faults_in("src/a.rs", "// of `wire.md`\n// 5\n"), ["src/a.rs:1: wire.md has no 5"]);
