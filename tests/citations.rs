@@ -230,7 +230,7 @@ fn place(text: &str) -> Option<String> {
     }
     let mut letters = text[end..].chars();
     // Not `s`: those are seconds.
-    if let (Some(' '), Some('a'..='r')) = (letters.next(), letters.next()) {
+    if let (Some(' '), Some('a'..='r' | 't'..='z')) = (letters.next(), letters.next()) {
         let rest = letters.as_str();
         if rest.is_empty() || rest.starts_with([',', ';', ':', '.', ')', '"']) || between(rest).is_some() {
             end += 2;
@@ -389,6 +389,7 @@ fn a_section_an_item_or_a_heading_that_is_not_there_is_named() {
     none("//! (`wire.md` 4 to 6).", "6");
     none("//! (`wire.md` 4.3.3)", "4.3.3");
     none("//! (`wire.md` 4.3 c), and so on", "4.3 c");
+    none("//! (`wire.md` 4.3 z).", "4.3 z");
     none("//! (`wire.md` 4.3 (b))", "4.3 (b)");
     none("//! `wire.md` section 8", "8");
     none("//! (`wire.md` \"Numbers\")", "heading \"Numbers\"");
