@@ -62,7 +62,8 @@ pub(super) fn ask_and_tell(paths: &Paths, timeout: u64, ask: &Ask, done: impl Fn
     }
 }
 
-/// `hb_standby` and `hb_takeover`: same words and exit codes, but an error at once when no daemon listens (12.2 k).
+/// `hb_standby` and `hb_takeover`: same words and exit codes, but an error at once when no daemon listens
+/// (`resources.md` 12.2 k).
 /// `called` is the first word of the command.
 pub(super) fn old_program(name: &str, called: &str, words: &[String]) -> ExitCode {
     let called = &found_at(called);

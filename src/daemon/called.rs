@@ -1,4 +1,4 @@
-//! The name this program was called by, as `ps`, `pgrep` and `pidof` show it (`config.md` 7): it stays with every process
+//! The name this program was called by, as `ps`, `pgrep` and `pidof` show it: it stays with every process
 //! of a daemon, whichever of them starts the other, and with the program that is exchanged for the next one.
 //!
 //! A process that does the work bears the title of the original's, which alarms and panels look for.

@@ -1,4 +1,4 @@
-//! The directories a node works in (`docs/files.md`): made and looked at by descriptor, so that nobody can put another in
+//! The directories a node works in (`files.md`): made and looked at by descriptor, so that nobody can put another in
 //! their place in between.
 //!
 //! Root works only where root alone may write: in `/var/lib/heartbeat` and, since `/run/heartbeat` belongs to `hacluster`

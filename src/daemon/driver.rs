@@ -1,7 +1,7 @@
 //! The loop: wait for the next event or deadline, tell the core, carry out what it asks for.
 //!
 //! When a deadline has passed, what had arrived by then is handed over first, and no more than that, so that neither a
-//! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md`, rules of the core).
+//! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md` 5).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -1,4 +1,4 @@
-//! Finding what a word of `haresources` means (`resources.md` 3.2, `product.md` Resources and Security): a script in
+//! Finding what a word of `haresources` means (`resources.md` 3.2, `agents.md` "Looking up a name"): a script in
 //! `resource.d`, in `/etc/init.d`, a systemd unit, one of our own agents. Looked up anew at each call.
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration read again while the node runs (`config.md` 5, 7).
+//! SIGHUP: the configuration read again while the node runs (`resources.md` 5.3, `config.md` 5).
 
 use crate::cluster::Event;
 use crate::config::{Config, Sources};

@@ -1,4 +1,4 @@
-//! The parent of the daemon that does the work (`product.md`, `kill -9` of the daemon): it waits for its child, passes
+//! The parent of the daemon that does the work (`takeover.md` 9): it waits for its child, passes
 //! signals on, and starts another within milliseconds when that one dies. It opens nothing, reads no configuration and
 //! knows nothing of clusters, so that there is nothing in it to fail.
 //!
