@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::play::{Failed, Play};
-use super::scenario::home;
-use super::story::ms;
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
+use crate::timeline::ms;
+
+use super::moves::home;
+use super::play::{Failed, Play};
 
 pub(super) fn client_cable(play: &mut Play) -> Result<(), Failed> {
     home(play)?;

@@ -13,7 +13,8 @@ pub mod host;
 mod init;
 mod interface;
 mod machine;
-pub mod namespaces;
+pub mod moves;
+mod namespaces;
 mod original;
 mod pair;
 mod plan;
@@ -253,7 +254,7 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
     if stood_still * SHAKY < deadtime {
         return ExitCode::FAILURE;
     }
-    let (still, deadtime) = (story::ms(stood_still), story::ms(deadtime));
+    let (still, deadtime) = (crate::timeline::ms(stood_still), crate::timeline::ms(deadtime));
     complain(&format!("that judges this machine, not the pair: it stood still for {still} (deadtime {deadtime})"));
     ExitCode::from(NOT_JUDGED)
 }
@@ -267,7 +268,11 @@ fn introduce(play: &mut Play) {
     let wires = cables.chain(serial).collect::<Vec<_>>().join(", ");
     let mut lines = vec![
         format!("hosts {}; {wires}", plan.nodes.join(", ")),
-        format!("keepalive {}, deadtime {}", story::ms(settings.keepalive), story::ms(settings.deadtime)),
+        format!(
+            "keepalive {}, deadtime {}",
+            crate::timeline::ms(settings.keepalive),
+            crate::timeline::ms(settings.deadtime)
+        ),
     ];
     let services = plan.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if !services.is_empty() {

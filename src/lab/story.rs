@@ -4,12 +4,12 @@
 //! nothing unexpected stays hidden.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
-use super::machine::HA_DIR;
+use crate::timeline::{Entry, Tone, ms};
+
+use super::host::HA_DIR;
 use super::timeline::{Happening, What};
 use super::witness::Said;
-use crate::timeline::{Entry, Tone};
 
 /// A log line of the daemon, without its head: the level's word and the text.
 pub(super) fn split_log_line(line: &str) -> Option<(&str, &str)> {
@@ -158,18 +158,6 @@ fn set_in_words(set: &str) -> &'static str {
         "local" => "its own groups",
         "foreign" => "the other's groups",
         _ => "all groups",
-    }
-}
-
-/// A duration as the time line shows it.
-pub(super) fn ms(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
-        format!("{ms:.1} ms")
-    } else if ms < 10_000.0 {
-        format!("{ms:.0} ms")
-    } else {
-        format!("{:.2} s", ms / 1000.0)
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::story::ms;
-use super::witness::Said;
 use crate::time::Mono;
-use crate::timeline::{Columns, Entry, rounded};
+use crate::timeline::{Columns, Entry, ms, rounded};
+
+use super::witness::Said;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
