@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
+    ("amount", &[]),
     ("dice", &[]),
     ("names", &[]),
     ("time", &[]),
@@ -16,21 +17,34 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("auth", &["diagnostic"]),
     ("wire", &["auth", "names", "time"]),
     ("haresources", &["diagnostic", "names"]),
-    ("cluster", &["wire", "haresources", "names", "time"]),
-    ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
+    ("cluster", &["amount", "wire", "haresources", "names", "time"]),
+    ("config", &["amount", "auth", "haresources", "diagnostic", "names", "cluster"]),
     ("api", &["cluster", "config", "wire", "names"]),
     ("ipfail", &["wire", "time"]),
     ("record", &["cluster", "haresources", "wire", "names", "time"]),
     (
         "simulate",
-        &["cluster", "config", "haresources", "ipfail", "record", "diagnostic", "wire", "names", "time", "timeline"],
+        &[
+            "amount",
+            "cluster",
+            "config",
+            "haresources",
+            "ipfail",
+            "record",
+            "diagnostic",
+            "wire",
+            "names",
+            "time",
+            "timeline",
+        ],
     ),
-    ("export", &["cluster", "config", "haresources"]),
+    ("export", &["amount", "cluster", "config", "haresources"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
+    "amount",
     "dice",
     "api",
     "export",

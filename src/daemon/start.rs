@@ -9,6 +9,7 @@ use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::link::{LinkError, Links};
 use crate::paths::Paths;
+use crate::process;
 use crate::record::Life;
 use crate::sys;
 
@@ -233,7 +234,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
         terms.wants.add(Want::Log, refusals.join("; "));
     }
     if let Some(Running::Yes(pid)) = terms.other {
-        if !pidfile::is_alive(pid) {
+        if !process::is_alive(pid) {
             // It gets itself another supervisor within a second, unless it stands still.
             if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
                 log.error(format!(

@@ -39,6 +39,7 @@ use plan::Plan;
 use play::Play;
 use timeline::{Outcome, Printer, Style};
 
+use crate::amount::{exact, measured};
 use crate::time::Mono;
 
 pub use random::Random;
@@ -253,7 +254,7 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
     if stood_still * SHAKY < deadtime {
         return ExitCode::FAILURE;
     }
-    let (still, deadtime) = (story::ms(stood_still), story::ms(deadtime));
+    let (still, deadtime) = (measured(stood_still), exact(deadtime));
     complain(&format!("that judges this machine, not the pair: it stood still for {still} (deadtime {deadtime})"));
     ExitCode::from(NOT_JUDGED)
 }
@@ -267,7 +268,7 @@ fn introduce(play: &mut Play) {
     let wires = cables.chain(serial).collect::<Vec<_>>().join(", ");
     let mut lines = vec![
         format!("hosts {}; {wires}", plan.nodes.join(", ")),
-        format!("keepalive {}, deadtime {}", story::ms(settings.keepalive), story::ms(settings.deadtime)),
+        format!("keepalive {}, deadtime {}", exact(settings.keepalive), exact(settings.deadtime)),
     ];
     let services = plan.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if !services.is_empty() {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::play::{Failed, Play};
-use super::story::ms;
 use super::timeline::What;
 use super::{clients, trouble};
+use crate::amount::{exact, measured};
 use crate::client::{Answer, Ask};
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
@@ -97,7 +97,7 @@ fn cold_start(play: &mut Play) -> Result<(), Failed> {
     play.until("every group on its own node", bound, |play| play.settled(|group| play.owner_of(group)))?;
     let up = [0, 1].into_iter().filter_map(|node| play.last_gain(node, begin)).max().unwrap_or(begin);
     let decided = if play.has_groups() {
-        format!("all groups up {} after the start", ms(up.since(begin)))
+        format!("all groups up {} after the start", measured(up.since(begin)))
     } else {
         "there are no groups".to_owned()
     };
@@ -213,9 +213,9 @@ pub(super) fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> St
     let start = format!("node {} was silent for ", play.name(1 - survivor));
     let Some((dead, text)) = play.logged(survivor, begin, &start) else { return "no death was declared".to_owned() };
     let silence = text.split_once("silent for ").and_then(|(_, rest)| rest.split_once(" on")).map_or("?", |(it, _)| it);
-    let deadtime = ms(play.pair.plan.config.settings.deadtime);
+    let deadtime = exact(play.pair.plan.config.settings.deadtime);
     let scripts = play.last_gain(survivor, begin).unwrap_or(dead).since(dead);
-    format!("silence of {silence} (deadtime {deadtime}), then {} until all runs", ms(scripts))
+    format!("silence of {silence} (deadtime {deadtime}), then {} until all runs", measured(scripts))
 }
 
 fn owner_returns(play: &mut Play) -> Result<(), Failed> {
@@ -251,7 +251,7 @@ fn owner_returns(play: &mut Play) -> Result<(), Failed> {
     };
     let gained = play.last_gain(owner, started).filter(|_| goes_home);
     let decided = match gained {
-        Some(at) => format!("{word}, {} after its daemon started", ms(at.since(started))),
+        Some(at) => format!("{word}, {} after its daemon started", measured(at.since(started))),
         None => word.to_owned(),
     };
     play.row("return of the owner", begin, decided);
@@ -280,13 +280,13 @@ fn hand_over(play: &mut Play) -> Result<(), Failed> {
     let bound = play.bound();
     play.until("every group on the other node", bound, |play| play.settled(|_| 1 - owner))?;
     let moved = play.last_gain(1 - owner, begin).unwrap_or(begin).since(begin);
-    play.row("hand-over (latido standby)", begin, format!("on request, all moved after {}", ms(moved)));
+    play.row("hand-over (latido standby)", begin, format!("on request, all moved after {}", measured(moved)));
     let back = play.deed(&format!("latido takeover local on {}", play.name(owner)));
     move_groups(play, owner, &Ask::Takeover { set: "local".to_owned() })?;
     let foreign_home = |play: &Play, group: &_| if play.owner_of(group) == owner { owner } else { 1 - owner };
     play.until("its own groups home again", bound, |play| play.settled(|group| foreign_home(play, group)))?;
     let moved = play.last_gain(owner, back).unwrap_or(back).since(back);
-    play.row("hand-over back (latido takeover)", back, format!("on request, all moved after {}", ms(moved)));
+    play.row("hand-over back (latido takeover)", back, format!("on request, all moved after {}", measured(moved)));
     Ok(())
 }
 
@@ -324,7 +324,7 @@ fn stop(play: &mut Play) -> Result<(), Failed> {
     play.row(
         "graceful stop of the owner",
         begin,
-        format!("it said goodbye; all moved after {}, gone after {}", ms(moved), ms(ended)),
+        format!("it said goodbye; all moved after {}, gone after {}", measured(moved), measured(ended)),
     );
     Ok(())
 }
@@ -354,7 +354,7 @@ fn partition(play: &mut Play) -> Result<(), Failed> {
     let one = play.world.both_until().map(|at| at.since(healed));
     let kept = kept_in_words(play, owner, healed);
     let decided = match one {
-        Some(time) => format!("one owner after {}; {kept}", ms(time)),
+        Some(time) => format!("one owner after {}; {kept}", measured(time)),
         None => kept,
     };
     play.row("partition healed", healed, decided);

@@ -4,11 +4,11 @@
 //! nothing unexpected stays hidden.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use super::machine::HA_DIR;
 use super::timeline::{Happening, What};
 use super::witness::Said;
+use crate::amount::measured;
 use crate::timeline::{Entry, Tone};
 
 /// A log line of the daemon, without its head: the level's word and the text.
@@ -43,7 +43,7 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         What::Ended(None) => (Tone::Bad, "the daemon has ended".to_owned(), "killed".to_owned()),
         What::Answers { address, by, outage: None } => (Tone::Good, format!("{address} answers"), format!("on {by}")),
         What::Answers { address, by, outage: Some(gap) } => {
-            (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", ms(*gap)))
+            (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", measured(*gap)))
         }
         What::Deed(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
         What::Note(text) => (Tone::Plain, text.clone(), String::new()),
@@ -158,18 +158,6 @@ fn set_in_words(set: &str) -> &'static str {
         "local" => "its own groups",
         "foreign" => "the other's groups",
         _ => "all groups",
-    }
-}
-
-/// A duration as the time line shows it.
-pub(super) fn ms(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
-        format!("{ms:.1} ms")
-    } else if ms < 10_000.0 {
-        format!("{ms:.0} ms")
-    } else {
-        format!("{:.2} s", ms / 1000.0)
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::amount::measured;
 use crate::lab::play::Play;
-use crate::lab::story::ms;
 use crate::lab::timeline::What;
 use crate::time::Mono;
 
@@ -264,7 +264,7 @@ impl<'a> Run<'a> {
     fn strike(&mut self, blow: Blow) {
         *self.counts.entry(blow.fault.kind()).or_default() += 1;
         let (node, name) = (blow.node, self.name(blow.node));
-        let lasts = if blow.fault.is_moment() { String::new() } else { format!(" for {}", ms(blow.lasts)) };
+        let lasts = if blow.fault.is_moment() { String::new() } else { format!(" for {}", measured(blow.lasts)) };
         self.play.deed(&format!("{name}: {}{lasts}", blow.fault));
         let mended = self.play.now() + blow.lasts;
         match &blow.fault {
