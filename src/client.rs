@@ -148,6 +148,9 @@ pub struct Status {
     /// How late the daemon came to its own deadlines in the last minute or two, at worst.
     #[serde(default)]
     pub loop_late_ms: f64,
+    /// What passed over each medium since the daemon's process that does the work was started, in the order of `ha.cf`.
+    #[serde(default)]
+    pub traffic: Vec<Traffic>,
     /// What the other node says of itself, when it is a Latido.
     #[serde(default)]
     pub peer: Option<Peer>,
@@ -224,6 +227,26 @@ pub struct Gaps {
     pub p999_ms: f64,
     /// None was longer.
     pub worst_ms: f64,
+}
+
+/// What passed over one medium. Only ever grows, and begins at 0 with each start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traffic {
+    /// `eth0`, `/dev/ttyS0`, a ping host.
+    pub medium: String,
+    /// Messages that were whole and rightly signed, our own coming back included; of a ping host its answers.
+    pub accepted: u64,
+    /// What was refused, by cause (`bad_signature`, …); empty for a ping host.
+    pub rejected: BTreeMap<String, u64>,
+    /// Bytes on a serial line that belonged to no message.
+    pub noise_bytes: u64,
+    /// Messages handed to the medium.
+    pub sent: u64,
+    /// Messages thrown away because there was no room in the medium.
+    pub dropped: u64,
+    /// Messages that met a medium that did not work.
+    pub failed: u64,
 }
 
 /// The other node's own view.

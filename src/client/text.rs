@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::amount::{age, exact, measured, of_ms};
 
 use super::health::{may_run_here, other, runs_on_both};
-use super::{Group, Link, Node, Status};
+use super::{Group, Link, Node, Status, Traffic};
 
 /// What a person reads, without a line feed at its end.
 pub fn describe(status: &Status) -> String {
@@ -20,6 +20,9 @@ pub fn describe(status: &Status) -> String {
         for link in &node.links {
             let _ = writeln!(text, "{}", link_line(status, node, link, width));
         }
+    }
+    if let Some(line) = traffic_line(status, width) {
+        let _ = writeln!(text, "{line}");
     }
     let unusual = |group: &&Group| status.groups.len() > 1 || place(status, group) != group.owner;
     for group in status.groups.iter().filter(unusual) {
@@ -88,6 +91,33 @@ fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String 
         let _ = write!(line, "   {} {} us", node.name, if link.up { "does NOT hear" } else { "hears" });
     }
     line
+}
+
+/// What passed over the media, on one line; what was refused or lost only where there is any.
+fn traffic_line(status: &Status, width: usize) -> Option<String> {
+    let media: Vec<String> = status.traffic.iter().map(passed).collect();
+    (!media.is_empty()).then(|| format!("{:<width$} {}", "messages", media.join(" · ")))
+}
+
+fn passed(traffic: &Traffic) -> String {
+    let mut text = format!("{} {} in, {} out", traffic.medium, traffic.accepted, traffic.sent);
+    let refused: Vec<String> = traffic
+        .rejected
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(cause, count)| format!("{} {count}", cause.replace('_', " ")))
+        .collect();
+    if !refused.is_empty() {
+        let _ = write!(text, ", refused: {}", refused.join(", "));
+    }
+    for (count, what) in
+        [(traffic.noise_bytes, "bytes of noise"), (traffic.dropped, "found no room"), (traffic.failed, "not sent")]
+    {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    text
 }
 
 /// What needs somebody's attention.
