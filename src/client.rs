@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::printable;
+use crate::{amount, printable};
 
 /// What may be asked: `{"ask":"status"}`, `{"ask":"standby","set":"all"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -324,6 +324,7 @@ impl Client {
     /// When nobody listens there or we may not.
     #[allow(clippy::wildcard_enum_match_arm, reason = "std's error kinds are without end")]
     pub fn connect(path: &Path) -> Result<Client, ClientError> {
+        log::debug!("connecting to {}", path.display());
         match UnixStream::connect(path) {
             Ok(stream) => Ok(Client { stream: BufReader::new(stream) }),
             Err(error) => Err(match error.kind() {
@@ -349,6 +350,7 @@ impl Client {
     pub fn ask(&mut self, ask: &Ask, timeout: Duration) -> Result<Answer, ClientError> {
         let line = serde_json::to_string(ask).map_err(|error| ClientError::Broken(error.to_string()))?;
         let timeout = timeout.max(Duration::from_millis(1));
+        log::debug!("asking {line}, and waiting at most {}", amount::exact(timeout));
         let stream = self.stream.get_mut();
         stream.set_read_timeout(Some(timeout)).map_err(from_io)?;
         stream.write_all(format!("{line}\n").as_bytes()).map_err(from_io)?;
@@ -356,6 +358,7 @@ impl Client {
         if self.stream.read_line(&mut answer).map_err(from_io)? == 0 {
             return Err(ClientError::Broken("it closed the connection".to_owned()));
         }
+        log::debug!("answered with {} bytes", answer.len());
         // It repeats what others said.
         let fit = serde_json::from_str(&answer).and_then(|mut value: serde_json::Value| {
             printable::clean(&mut value);

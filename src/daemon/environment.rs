@@ -80,7 +80,8 @@ const LONGEST_VALUE: usize = 8192;
 const MOST_FROM_OUTSIDE: usize = 65_536;
 
 /// Ours alone: scripts and the services they start must not talk to our service manager or answer for us.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
+    "LATIDO_LOG",
     "LATIDO_RECORD",
     super::rc_d::MARK,
     "NOTIFY_SOCKET",
