@@ -1,4 +1,4 @@
-//! How long something lasts, took or is ago, in words for people: one way each, wherever it is said (`house.md`, Habits).
+//! How long something lasts, took or is ago, in words for people: one way each, wherever it is said.
 //! Pure.
 //!
 //! | what | function | for instance |

@@ -135,3 +135,27 @@ fn unsafe_code_lives_in_one_file() {
         }
     }
 }
+
+/// What takes a time and gives words is in `amount`, in words for people, or in `config::value`, as it is written in files.
+#[test]
+fn how_long_something_lasts_is_said_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut open = vec![root];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        if path.ends_with("src/amount.rs") || path.ends_with("config/value.rs") {
+            continue;
+        }
+        for (number, line) in lines(&path) {
+            let Some((_, function)) = line.split_once("fn ") else { continue };
+            let Some((name, rest)) = function.split_once('(') else { continue };
+            let only_a_time = rest.split_once(')').is_some_and(|(arguments, result)| {
+                arguments.ends_with("Duration") && !arguments.contains(',') && result.starts_with(" -> String")
+            });
+            assert!(!only_a_time, "{}:{number}: `{name}` says a time: `amount` has a way", path.display());
+        }
+    }
+}

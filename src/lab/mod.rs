@@ -272,7 +272,7 @@ fn introduce(play: &mut Play) {
     ];
     let services = plan.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if !services.is_empty() {
-        lines.push(format!("a client asks {services} every {} ms", pair::ASKS_EVERY.as_millis()));
+        lines.push(format!("a client asks {services} every {}", exact(pair::ASKS_EVERY)));
     }
     if !plan.recorded.is_empty() {
         let names = plan.recorded.iter().map(String::as_str).collect::<Vec<_>>().join(", ");

@@ -118,7 +118,7 @@ fn heartbeats(play: &mut Play) -> Result<(), Failed> {
     }
     let ages = play.pair.plan.media.clone().into_iter().map(|medium| {
         let age = [0, 1].into_iter().filter_map(|node| link_age(play, node, &medium)).max().unwrap_or_default();
-        format!("{medium} beat {age} ms ago")
+        format!("{medium} beat {} ago", measured(Duration::from_millis(age)))
     });
     let heard = ages.collect::<Vec<_>>().join(", ");
     play.note(&heard);

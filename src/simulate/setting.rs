@@ -113,7 +113,7 @@ impl Setting {
 fn duration(word: &str) -> Result<Duration, Flaw> {
     let time = value::duration(word)?;
     if time < SHORTEST {
-        let remedy = format!("{} ms at least", SHORTEST.as_millis());
+        let remedy = format!("{} at least", amount::exact(SHORTEST));
         return Err(Flaw { what: format!("\"{word}\" is too short"), remedy });
     }
     Ok(time)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::amount::{age, exact};
+use crate::amount::{age, exact, measured, of_ms};
 use crate::client::{Peer, Status};
 use crate::config::Config;
 
@@ -69,10 +69,9 @@ fn timing(config: &Config, status: &Status, findings: &mut Findings) {
         }
         None => {}
     }
-    let keepalive = config.settings.keepalive.as_secs_f64() * 1000.0;
-    if status.loop_late_ms > keepalive {
-        let what =
-            format!("this machine was {:.0} ms late for its own heartbeat, of {keepalive:.0} ms", status.loop_late_ms);
+    let (late, keepalive) = (of_ms(status.loop_late_ms), config.settings.keepalive);
+    if late > keepalive {
+        let what = format!("this machine was {} late for its own heartbeat, of {}", measured(late), exact(keepalive));
         findings.warn("timing", what, "is it overloaded, or was it suspended? realtime on; a longer deadtime");
     }
 }
