@@ -272,6 +272,18 @@ fn wrong_or_missing_words_write_nothing_and_say_what_is_missing() {
     assert_eq!(everything(dir.path()), []);
 }
 
+#[test]
+fn on_a_machine_that_lacks_what_the_files_name_they_are_written_and_the_exit_code_says_that_it_is_not_done() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("nodeinfo"), "alpha\n").unwrap();
+    let words = ["init", "--nodes", "alpha,beta", "--bcast", "no-such-card"];
+    let (code, said, _) = latido(&words, dir.path(), "");
+    assert!(code == 1 && said.contains("no-such-card"), "{code}: {said}");
+    assert!(text(dir.path(), "ha.cf").contains("no-such-card"));
+    fs::write(dir.path().join("nodeinfo"), "gamma\n").unwrap();
+    assert_eq!(latido(&words, dir.path(), "").0, 0, "they are for other machines");
+}
+
 /// Exit status and everything said by `latido lab` playing a power-off.
 fn lab(more: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("latido"));

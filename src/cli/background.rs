@@ -5,8 +5,9 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::daemon::called::{MYSELF, ORIGINAL, again};
-use crate::daemon::pidfile::{Running, is_still, running, surely_running};
+use crate::daemon::again::again;
+use crate::daemon::called::{MYSELF, ORIGINAL};
+use crate::daemon::pidfile::{Running, is_still, running, surely_running, without_supervisor};
 use crate::daemon::{LATER, Options, read_config, something_runs};
 use crate::paths::Paths;
 use crate::sys;
@@ -74,6 +75,29 @@ fn await_running(name: &str, paths: &Paths, child: &mut std::process::Child) -> 
     }
     complain!("ERROR: {name} did not come up within 30 s; its log says why.");
     ExitCode::FAILURE
+}
+
+/// The daemon that runs here, if any: one whose supervisor was killed has another within a second.
+///
+/// # Errors
+/// One runs, and nobody can be told: what to do.
+pub(super) fn who_runs(paths: &Paths) -> Result<Option<i32>, String> {
+    let mut holder = None;
+    for _ in 0..100 {
+        if let Running::Yes(pid) = running(&paths.pid_file) {
+            return Ok(Some(pid));
+        }
+        holder = without_supervisor(&paths.pid_file);
+        if holder.is_none() {
+            return Ok(None);
+        }
+        pause(Duration::from_millis(20));
+    }
+    let core = holder.and_then(|holder| holder.core).map_or("unknown".to_owned(), |pid| pid.to_string());
+    Err(format!(
+        "a daemon runs here without a supervisor and does not get itself another one: its core process (pid {core}) stands \
+         still. Wake it with kill -CONT, or end it with kill -9 and take up what runs with `latido start`"
+    ))
 }
 
 /// Waits until this daemon has ended, as long as its groups take.

@@ -9,7 +9,7 @@ use crate::daemon::pidfile::{Running, running, signal};
 use crate::daemon::{Called, Options, lacks_anew, read_config, run as run_daemon};
 use crate::paths::Paths;
 
-use super::background::{await_end, start_in_background, tell_errors};
+use super::background::{await_end, start_in_background, tell_errors, who_runs};
 use super::print;
 
 const USAGE: &str = "Usage: heartbeat [-dDkMrRsvWlVf] [-C Current-resource-state]";
@@ -103,9 +103,16 @@ fn tell_status(paths: &Paths) -> ExitCode {
 }
 
 fn stop(paths: &Paths) -> ExitCode {
-    let Running::Yes(pid) = running(&paths.pid_file) else {
-        complain!("INFO: Heartbeat already stopped.");
-        return ExitCode::SUCCESS;
+    let pid = match who_runs(paths) {
+        Ok(Some(pid)) => pid,
+        Ok(None) => {
+            complain!("INFO: Heartbeat already stopped.");
+            return ExitCode::SUCCESS;
+        }
+        Err(why) => {
+            complain!("ERROR: {why}");
+            return ExitCode::FAILURE;
+        }
     };
     if let Err(error) = signal(pid, Signal::SIGTERM) {
         complain!("ERROR: Could not kill pid {pid} : {}", error.desc());

@@ -5,21 +5,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::client::{Answer, Ask, Client, ClientError, Node, Status};
-use crate::daemon::rc_d;
+use crate::daemon::environment;
 
 /// What the daemon decides at once takes no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a script of `rc.d` calls us whose work the daemon does itself: then there is nothing to do, which is said.
 pub(super) fn is_done_by_the_daemon(program: &str) -> bool {
-    let Ok(kind) = std::env::var(rc_d::MARK) else { return false };
+    let Ok(kind) = std::env::var(environment::MARK) else { return false };
     complain!("{program}: nothing to do: at a message of type {kind} the daemon of Latido moves groups itself");
     true
 }
 
 /// `req_resource KEY`: this group is to run here.
 pub(super) fn req_resource(words: &[String]) -> ExitCode {
-    let [key] = words else { return usage("req_resource GROUP") };
+    let Some(key) = the_only(words) else { return usage("req_resource GROUP") };
     if is_done_by_the_daemon("req_resource") {
         return ExitCode::SUCCESS;
     }
@@ -39,7 +39,7 @@ pub(super) fn req_resource(words: &[String]) -> ExitCode {
 
 /// `mach_down NODE`: the groups of a node that is down are to run here.
 pub(super) fn mach_down(words: &[String]) -> ExitCode {
-    let [node] = words else { return usage("mach_down NODE") };
+    let Some(node) = the_only(words) else { return usage("mach_down NODE") };
     if is_done_by_the_daemon("mach_down") {
         return ExitCode::SUCCESS;
     }
@@ -93,6 +93,12 @@ fn ask(ask: &Ask) -> Result<Answer, ClientError> {
 fn refuse(program: &str, why: &str) -> ExitCode {
     complain!("{program}: {why}");
     ExitCode::FAILURE
+}
+
+/// The one word that is wanted, which is no option.
+fn the_only(words: &[String]) -> Option<&String> {
+    let [word] = words else { return None };
+    (!word.starts_with('-')).then_some(word)
 }
 
 fn usage(words: &str) -> ExitCode {

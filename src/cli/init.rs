@@ -149,8 +149,8 @@ fn init(args: &Args) -> Result<ExitCode, String> {
         return Ok(ExitCode::FAILURE);
     }
     let written = write(&files)?;
-    tell_what_is_next(&paths, &pair, written);
-    Ok(ExitCode::SUCCESS)
+    // The files are good; what this machine lacks for them is not written by us.
+    Ok(if tell_what_is_next(&paths, &pair, written) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What the flags say, and the answers to what they leave open.
@@ -297,8 +297,9 @@ fn write(files: &[Draft]) -> Result<usize, String> {
     Ok(written)
 }
 
-/// The files may be for another machine, so what this host lacks is news and no reason to refuse.
-fn tell_what_is_next(paths: &Paths, pair: &Pair, written: usize) {
+/// The files may be for another machine, so what this host lacks is no reason to refuse. `false` when it is one of the two
+/// nodes and cannot work with them.
+fn tell_what_is_next(paths: &Paths, pair: &Pair, written: usize) -> bool {
     if written == 0 {
         print("Nothing to do: the files already say this.");
     }
@@ -323,6 +324,7 @@ fn tell_what_is_next(paths: &Paths, pair: &Pair, written: usize) {
     print(&format!(
         "Next: latido check {dir}; latido lab --config {dir}; latido propagate{given}; latido start{given} on both; latido doctor{given}"
     ));
+    here.is_none() || !problems.iter().any(Problem::is_error)
 }
 
 #[cfg(test)]

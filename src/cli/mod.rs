@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand, and the old names this executable answers to (`product.md`, Programs).
+//! The command line: one file per subcommand, and the old names this executable answers to (latido(8)).
 
 /// A line on standard error, fit for a terminal whatever others wrote into it.
 macro_rules! complain {

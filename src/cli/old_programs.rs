@@ -1,4 +1,4 @@
-//! Small programs of the original's that scripts call by name (`resources.md` 3): `send_arp`, `ha_logger` and `cl_respawn`
+//! Small programs of the original's that scripts call by name (`packages.md` "What is where"): `send_arp`, `ha_logger` and `cl_respawn`
 //! work; those that would change a pair of two nodes say what to type instead.
 
 use std::io::{BufRead as _, Write as _};
@@ -128,12 +128,12 @@ pub(super) fn ha_logger(words: &[String]) -> ExitCode {
             ("-t", value) => value.clone_into(&mut tag),
             ("-D", "ha-log") => debug = false,
             ("-D", "ha-debug") => debug = true,
-            _ => {
-                complain!("usage: ha_logger [-t tag] [-D ha-log|ha-debug] [message]");
-                return ExitCode::FAILURE;
-            }
+            _ => return logger_usage(),
         }
         rest = more;
+    }
+    if rest == ["--help"] {
+        return logger_usage();
     }
     let log = |text: &str| {
         say_to_syslog(&tag, DAEMON, text);
@@ -150,6 +150,11 @@ pub(super) fn ha_logger(words: &[String]) -> ExitCode {
         all = log(&rest.join(" "));
     }
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn logger_usage() -> ExitCode {
+    complain!("usage: ha_logger [-t tag] [-D ha-log|ha-debug] [message]");
+    ExitCode::FAILURE
 }
 
 fn append(path: &Path, tag: &str, text: &str) -> bool {

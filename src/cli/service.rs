@@ -12,8 +12,8 @@ use crate::daemon::pidfile::{Running, running, signal, surely_running};
 use crate::daemon::{Called, Options, systemctl};
 use crate::paths::Paths;
 
-use super::advice::by_systemd;
-use super::background::{await_end, start_in_background};
+use super::advice::{NOT_PRIVILEGED, by_systemd, not_root};
+use super::background::{await_end, start_in_background, who_runs};
 use super::logging::runs;
 use super::print;
 
@@ -43,6 +43,10 @@ pub(super) fn start(args: &Args) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if !by_systemd(&paths) {
+        if let Some(why) = not_root(&paths, "latido start") {
+            complain!("latido start: {why}");
+            return ExitCode::from(NOT_PRIVILEGED);
+        }
         let code = start_in_background(&Options {
             paths: paths.clone(),
             called: Called::now(),
@@ -90,9 +94,16 @@ fn started(paths: &Paths) -> ExitCode {
 pub(super) fn stop(args: &Args) -> ExitCode {
     let paths = Paths::under(&args.dir);
     log::debug!("looking for a daemon in {}", paths.pid_file.display());
-    let Running::Yes(pid) = running(&paths.pid_file) else {
-        print("no daemon runs here");
-        return ExitCode::SUCCESS;
+    let pid = match who_runs(&paths) {
+        Ok(Some(pid)) => pid,
+        Ok(None) => {
+            print("no daemon runs here");
+            return ExitCode::SUCCESS;
+        }
+        Err(why) => {
+            complain!("latido stop: {why}");
+            return ExitCode::FAILURE;
+        }
     };
     if by_systemd(&paths) && main_pid() == Some(pid) {
         if !tell_systemd("stop") {

@@ -1,4 +1,4 @@
-//! `latido.cf`: what the original has no word for, in the grammar of `ha.cf` (`product.md`, Files). Pure.
+//! `latido.cf`: what the original has no word for, in the grammar of `ha.cf` (latido.cf(5)). Pure.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 //! The configuration files as they lie there: read, and refused when somebody other than root could have written them
-//! (`config.md` 4, 5). Root does what they say: a line of `respawn root` is a shell of root's for whoever can add it.
+//! (`takeover.md` "What root runs"). Root does what they say: a line of `respawn root` is a shell of root's for whoever can add it.
 
 use std::fs;
 use std::io::{self, Read as _};

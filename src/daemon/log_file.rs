@@ -11,7 +11,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::directories::client_user;
+use super::files::client_user;
 use super::trust::{By, trusted_owner, writers_of};
 
 /// So many links after one another are followed.

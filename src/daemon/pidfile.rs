@@ -139,6 +139,36 @@ pub fn write(path: &Path, pid: u32) -> io::Result<()> {
     files::replace(path, format!("{pid:>10}\n").as_bytes(), 0o644)
 }
 
+/// The daemon that has the lock, as the lock says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The pid that stood for it when it took the lock; 0 when that is not known.
+    pub supervisor: i32,
+    /// The process that does the work; `None` for one of an older version, which did not say.
+    pub core: Option<i32>,
+}
+
+/// The daemon whose core process runs without the supervisor that the pid file names: it gets itself another one within
+/// a second, unless it stands still.
+pub fn without_supervisor(pid_file: &Path) -> Option<Holder> {
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(pid_file.with_extension("lock")).ok()?;
+    let Err((file, Errno::EWOULDBLOCK)) = Flock::lock(file, FlockArg::LockSharedNonblock) else { return None };
+    match running(pid_file) {
+        Running::Yes(_) => None,
+        Running::No | Running::Stale => Some(Holder::named_in(file)),
+    }
+}
+
+impl Holder {
+    fn named_in(file: File) -> Holder {
+        let mut text = String::new();
+        let _ = file.take(32).read_to_string(&mut text);
+        let mut pids = text.split_whitespace().map(|pid| pid.parse().ok().filter(|pid| *pid > 0));
+        Holder { supervisor: pids.next().flatten().unwrap_or(0), core: pids.next().flatten() }
+    }
+}
+
 /// Held by the process that does the work for as long as it lives, and by no child of it: whoever starts another one
 /// is refused, also before the first has written its pid, or when that was lost.
 #[derive(Debug)]
@@ -151,8 +181,8 @@ impl OnlyOne {
     /// Takes the lock beside a pid file, or waits half a second for the end of who has it: he may just have been killed.
     ///
     /// # Errors
-    /// The pid of the daemon that has it; 0 when that is not known.
-    pub fn take(pid_file: &Path, pid: u32) -> Result<OnlyOne, i32> {
+    /// The daemon that has it.
+    pub fn take(pid_file: &Path, pid: u32) -> Result<OnlyOne, Holder> {
         let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
@@ -163,8 +193,8 @@ impl OnlyOne {
         for _ in 0..LOOKS {
             file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(mut lock) => {
-                    // Only for the words of who comes second.
-                    let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{pid}"));
+                    // For who comes second.
+                    let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{pid} {}", std::process::id()));
                     return Ok(OnlyOne { lock: Ok(lock) });
                 }
                 Err((file, Errno::EWOULDBLOCK | Errno::EINTR)) => file,
@@ -172,12 +202,11 @@ impl OnlyOne {
             };
             pause();
         }
-        if let Running::Yes(pid) = running(pid_file) {
-            return Err(pid);
+        let holder = Holder::named_in(file);
+        match running(pid_file) {
+            Running::Yes(supervisor) => Err(Holder { supervisor, ..holder }),
+            Running::No | Running::Stale => Err(holder),
         }
-        let mut text = String::new();
-        let _ = file.take(32).read_to_string(&mut text);
-        Err(text.trim().parse().unwrap_or(0))
     }
 
     /// Why the lock could not be had.
@@ -315,11 +344,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("heartbeat.pid");
         let first = OnlyOne::take(&path, 4711).unwrap();
-        assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), 4711);
+        let core = Some(std::process::id().cast_signed());
+        assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), Holder { supervisor: 4711, core });
+        assert_eq!(without_supervisor(&path), Some(Holder { supervisor: 4711, core }));
         let other = SomebodyElse::new("heartbeat", "heartbeat");
         write(&path, other.0.id()).unwrap();
-        assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), other.pid());
+        assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), Holder { supervisor: other.pid(), core });
+        assert_eq!(without_supervisor(&path), None, "it has one");
         drop(first);
+        drop(other);
+        assert_eq!(without_supervisor(&path), None, "nobody runs");
         assert!(OnlyOne::take(&path, 4713).unwrap().missing().is_none());
     }
 

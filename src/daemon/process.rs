@@ -53,6 +53,12 @@ impl Process {
     }
 }
 
+/// This run of this machine: another boot, or another container, is another.
+pub(super) fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    format!("{} {}", id.trim(), start_of(1).unwrap_or(0))
+}
+
 /// A process that is held on to.
 #[derive(Debug)]
 pub(super) struct Held {

@@ -1,4 +1,4 @@
-//! The parent of the daemon that does the work (`product.md`, `kill -9` of the daemon): it waits for its child, passes
+//! The parent of the daemon that does the work (`takeover.md` 9): it waits for its child, passes
 //! signals on, and starts another within milliseconds when that one dies. It opens nothing, reads no configuration and
 //! knows nothing of clusters, so that there is nothing in it to fail.
 //!
@@ -28,9 +28,11 @@ use crate::process;
 use crate::sys::{self, Forked};
 use crate::time::Mono;
 
-use super::called::become_it;
+use super::again::become_it;
 use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRADE};
-use super::start::{Options, run_core};
+use super::options::Options;
+use super::signals::PASSED_ON;
+use super::start::run_core;
 use super::{realtime, service, trust};
 
 /// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
@@ -48,17 +50,6 @@ const AT_LAST: Duration = Duration::from_secs(3);
 const LATER_AFTER: Duration = Duration::from_secs(2);
 /// The exit code when the supervisor itself could not work: no decision, so a service manager may try again.
 const BROKEN: u8 = 70;
-
-/// What we pass on. `SIGURG` means *make room for the next program*: whoever does not know that ignores it.
-pub(super) const PASSED_ON: [Signal; 7] = [
-    Signal::SIGTERM,
-    Signal::SIGINT,
-    Signal::SIGHUP,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGURG,
-    Signal::SIGALRM,
-];
 
 /// What would stop a process for the sake of a terminal: of no use to a node that must beat, and so held back for ever.
 /// The original ignores two of them, and the third has no effect on it in the background.

@@ -7,17 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::haresources::{Invocation, Verb};
 use crate::paths::Paths;
 
-use super::child::Call;
 use super::driver::Driver;
 use super::files;
-use super::lookup::{SYSTEMCTL, systemctl};
+use super::lookup::{Call, SYSTEMCTL, systemctl};
 
 /// Where systemd has what it made of old init scripts.
 const GENERATED: &str = "/run/systemd/generator.late";

@@ -1,4 +1,4 @@
-//! The same pair as commands for Pacemaker's `pcs`, for a site that grows beyond two nodes (`product.md`, Not ours). Pure.
+//! The same pair as commands for Pacemaker's `pcs`, for a site that grows beyond two nodes (latido(8)). Pure.
 //!
 //! What has a counterpart becomes a command; what has none becomes a comment that begins with `# !` and says what to do.
 //! Written for pcs 0.11. The resources are those of `resources.md` 9, which have OCF agents of the same name.

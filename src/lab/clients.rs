@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::play::{Failed, Play};
-use super::scenario::home;
 use crate::amount::{exact, measured};
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
+
+use super::moves::home;
+use super::play::{Failed, Play};
 
 pub(super) fn client_cable(play: &mut Play) -> Result<(), Failed> {
     home(play)?;

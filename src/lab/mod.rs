@@ -1,4 +1,4 @@
-//! Two hosts, a client and the cables between them on this machine, made of kernel namespaces (`crates.md` 4).
+//! Two hosts, a client and the cables between them on this machine, made of kernel namespaces.
 //!
 //! From the ground up: [`namespaces`] makes the bench in which everything lives and with which it vanishes, [`host`] a host
 //! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`client`]
@@ -13,7 +13,8 @@ pub mod host;
 mod init;
 mod interface;
 mod machine;
-pub mod namespaces;
+pub mod moves;
+mod namespaces;
 mod original;
 mod pair;
 mod plan;

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::pair::{ASKS_EVERY, Pair};
-use super::steady::Watch;
-use super::story::{entry, split_log_line};
-use super::timeline::{Happening, Printer, Row, What};
-use super::world::{Twice, World};
 use crate::amount::{exact, measured};
 use crate::client::Status;
 use crate::cluster::AutoFailback;
 use crate::haresources::{Resource, ResourceGroup};
 use crate::time::Mono;
+
+use super::pair::{ASKS_EVERY, Pair};
+use super::steady::Watch;
+use super::story::{entry, split_log_line};
+use super::timeline::{Happening, Printer, Row, What};
+use super::world::{Twice, World};
 
 /// A pair being played with.
 #[derive(Debug)]

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::play::Play;
-use super::timeline::{Style, What};
 use crate::amount::measured;
 use crate::client::{Answer, Ask, Group, Status};
+
+use super::play::Play;
+use super::timeline::{Style, What};
 
 /// Scripts of the user's may take as long.
 const LONG: Duration = Duration::from_secs(120);

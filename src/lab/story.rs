@@ -5,11 +5,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::machine::HA_DIR;
-use super::timeline::{Happening, What};
-use super::witness::Said;
 use crate::amount::measured;
 use crate::timeline::{Entry, Tone};
+
+use super::host::HA_DIR;
+use super::timeline::{Happening, What};
+use super::witness::Said;
 
 /// A log line of the daemon, without its head: the level's word and the text.
 pub(super) fn split_log_line(line: &str) -> Option<(&str, &str)> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::witness::Said;
 use crate::amount::measured;
 use crate::time::Mono;
 use crate::timeline::{Columns, Entry, rounded};
+
+use super::witness::Said;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,13 +4,14 @@
 use std::io;
 use std::time::Duration;
 
-use super::files::FENCE_FAILS;
-use super::machine::HA_DIR;
-use super::play::{Failed, Play};
-use super::scenario::{home, move_groups, takeover_in_words};
 use crate::amount::measured;
 use crate::client::Ask;
 use crate::time::Mono;
+
+use super::files::FENCE_FAILS;
+use super::host::HA_DIR;
+use super::moves::{home, move_groups, takeover_in_words};
+use super::play::{Failed, Play};
 
 /// The recorder at the end of the group.
 const SERVICE: &str = "service";

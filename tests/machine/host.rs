@@ -75,6 +75,7 @@ struct Running {
 }
 
 /// What a command in a machine said.
+#[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) code: Option<i32>,
     pub(crate) text: String,

@@ -20,6 +20,7 @@ pub(crate) const STORY: Story = Story {
         a_stop_after_kills_releases_in_order_and_returns_when_all_is_stopped,
         a_start_returns_when_the_node_is_ready_and_a_restart_stops_before_it_starts,
         a_stop_waits_for_a_slow_script,
+        a_node_whose_two_processes_stand_still_is_there_again_and_a_stop_meanwhile_does_not_say_that_nobody_runs,
     ],
 };
 
@@ -161,4 +162,27 @@ fn a_stop_waits_for_a_slow_script(machines: &mut [Host]) {
     assert_eq!((said.code, said.text.as_str()), (Some(0), ""), "nothing is up when it returns");
     assert_eq!((host.active().as_str(), host.show("Result").as_str()), ("inactive", "success"));
     assert_eq!(host.run("pgrep -x latido").code, Some(1));
+}
+
+fn a_node_whose_two_processes_stand_still_is_there_again_and_a_stop_meanwhile_does_not_say_that_nobody_runs(
+    machines: &mut [Host],
+) {
+    let host = &mut machines[0];
+    host.must("systemctl start latido");
+    host.await_held();
+    // The kernel wakes a child that stands still when its parent dies: the supervisor is to be one that the core made.
+    let first = host.main_pid();
+    host.must(&format!("kill -9 {first}"));
+    let main = await_main_other_than(host, first);
+    let core = host.core().expect("a core");
+    host.must(&format!("kill -STOP {main} {core}"));
+    host.wait("systemd to end the supervisor", |host| (host.main_pid() != main).then_some(()));
+    let stop = host.run("/usr/sbin/latido stop");
+    let expected = format!("its core process (pid {core}) stands still");
+    assert!(stop.code == Some(1) && stop.text.contains(&expected), "{stop:?}");
+    await_main_other_than(host, main);
+    assert_ne!(host.core(), Some(core));
+    host.await_held();
+    host.must("systemctl stop latido");
+    assert_eq!(host.phone(), None);
 }

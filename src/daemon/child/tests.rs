@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::config::LogTargets;
+use crate::names::JobId;
 
+use super::super::children::{Children, Ended};
 use super::super::disk::Disk;
 use super::super::script_log::ScriptLog;
 use super::*;

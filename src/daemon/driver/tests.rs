@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::auth::{KeyId, Keyring, Method};
 use crate::client::{Answer, Ask, Status};
+use crate::daemon::terms::Terms;
 use crate::link::{Fault, Memory, memory_pair};
 use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
@@ -20,7 +21,7 @@ use crate::wire::{Form, Message, seal};
 use super::super::guardian::Cradle;
 use super::super::logging::Terminal;
 use super::super::read_config;
-use super::super::start::{Terms, assemble};
+use super::super::start::assemble;
 use super::*;
 
 /// How long anything here may take on a machine that is busy with other things.

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::haresources::Verb;
-use crate::lab::machine::{DISKS, HA_DIR};
+use crate::lab::host::{DISKS, HA_DIR};
 use crate::lab::original;
 use crate::lab::pair::{Pair, Way};
 use crate::paths::Paths;

@@ -5,15 +5,15 @@
 mod watch;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::process::Child;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use nix::sys::signal::Signal;
 
 use crate::amount::measured;
+use crate::dice::Dice;
 use crate::lab::play::Play;
 use crate::lab::timeline::What;
 use crate::time::Mono;
@@ -24,7 +24,6 @@ use super::fact::{Asked, Daemon, Entry, Fact, Seen, Things};
 use super::fault::{Blow, Direction, Fault, Order, Part, Place, Vocabulary};
 use super::judge::Group;
 use super::notes::Reader;
-use crate::dice::Dice;
 
 /// Between two looks at everything.
 const LOOK: Duration = Duration::from_millis(200);
