@@ -1,23 +1,9 @@
 //! A line of a time line, as `latido lab` and `latido simulate` print it: when, where, what; in text, colours or JSON. Pure.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::printable;
 use crate::time::Mono;
-
-/// A duration as the time line shows it.
-pub fn ms(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
-        format!("{ms:.1} ms")
-    } else if ms < 10_000.0 {
-        format!("{ms:.0} ms")
-    } else {
-        format!("{:.2} s", ms / 1000.0)
-    }
-}
 
 /// How an entry is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

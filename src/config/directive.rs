@@ -126,6 +126,11 @@ pub static DIRECTIVES: &[Directive] = &[
     each("enable_config_writes", Some("on"), "For the resource manager.", scalar::pacemaker_flag),
 ];
 
+/// What holds without the directive, as the table has it; empty for one that has no default.
+pub(super) fn default_of(name: &str) -> &'static str {
+    DIRECTIVES.iter().find(|directive| directive.name == name).and_then(|directive| directive.default).unwrap_or("")
+}
+
 /// The directive somebody most likely meant.
 pub(super) fn suggestion(word: &str, directives: &[Directive]) -> Option<&'static str> {
     suggestion_among(word, directives.iter().map(|directive| directive.name))

@@ -64,7 +64,7 @@ pub(super) fn ha_cf(cf: &HaCf, source: &SourceText) -> Vec<Problem> {
             problems.push(line.directive.warning(source, what).remedy(remedy));
         }
     }
-    if !cf.flag("realtime", true)
+    if !cf.flag("realtime")
         && let Some(line) = lines.all(&["rtprio"]).last()
     {
         let problem = line.directive.warning(source, "realtime is off: rtprio has no effect");

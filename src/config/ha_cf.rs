@@ -1,6 +1,7 @@
 //! `ha.cf` as read: every line applied, every problem collected (`config.md` 2 and 3). Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::cluster::AutoFailback;
@@ -8,10 +9,11 @@ use crate::diagnostic::{Place, Problem, SourceText};
 use crate::names::NodeName;
 
 use super::access::{ApiRule, Fence, Respawn};
-use super::directive::{Apply, Directive, suggestion};
+use super::directive::{Apply, Directive, default_of, suggestion};
 use super::facts::Facts;
 use super::line::{self, Line, Word};
 use super::media::MediumSpec;
+use super::value;
 
 /// A value and the word it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,24 +76,25 @@ pub struct HaCf {
 }
 
 impl Default for HaCf {
+    /// What the table of directives says.
     fn default() -> HaCf {
         HaCf {
             written: BTreeMap::new(),
             nodes: Vec::new(),
             media: Vec::new(),
             lacking: Vec::new(),
-            keepalive: Duration::from_secs(1),
-            deadtime: Duration::from_secs(30),
+            keepalive: time("keepalive"),
+            deadtime: time("deadtime"),
             warntime: None,
             initdead: None,
             deadping: None,
             auto_failback: AutoFailback::Legacy,
-            hopfudge: 1,
-            max_rexmit_delay: Duration::from_millis(250),
-            udpport: 694,
-            baud: 19200,
+            hopfudge: number("hopfudge"),
+            max_rexmit_delay: Duration::from_millis(number("max_rexmit_delay")),
+            udpport: number("udpport"),
+            baud: number("baud"),
             fixed: BTreeMap::new(),
-            debug: 0,
+            debug: number("debug"),
             rtprio: None,
             respawn: Vec::new(),
             apiauth: Vec::new(),
@@ -101,6 +104,16 @@ impl Default for HaCf {
             broken: BTreeSet::new(),
         }
     }
+}
+
+/// The default of a directive that takes a time.
+fn time(directive: &str) -> Duration {
+    value::duration(default_of(directive)).unwrap_or_default()
+}
+
+/// The default of a directive that takes a number.
+fn number<N: FromStr + Default>(directive: &str) -> N {
+    default_of(directive).parse().unwrap_or_default()
 }
 
 impl HaCf {
@@ -115,8 +128,14 @@ impl HaCf {
     }
 
     /// A yes-or-no directive, or what holds without it.
-    pub fn flag(&self, directive: &str, default: bool) -> bool {
-        self.flags.get(directive).copied().unwrap_or(default)
+    pub fn flag(&self, directive: &str) -> bool {
+        let given = self.flags.get(directive).copied();
+        given.unwrap_or_else(|| value::boolean(default_of(directive)) == Ok(true))
+    }
+
+    /// `use_logd`, or what the original assumes: its logging daemon when nothing says where the log goes.
+    pub fn uses_logd(&self) -> bool {
+        self.flags.get("use_logd").copied().unwrap_or_else(|| !self.has_log_target())
     }
 
     /// Whether `logfile`, `debugfile` or `logfacility` is given; the facility `none` is no target.

@@ -37,7 +37,7 @@ pub use check::smallest_keepalive;
 pub use directive::{Apply, DIRECTIVES, Directive};
 pub use facts::{Facts, Interface, Lack, OnlyName, PathFact, PathKind, ScriptFact};
 pub use ha_cf::HaCf;
-pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf};
+pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf, LatidoDirective, sample as latido_sample};
 pub use media::{MediumSpec, literal_address};
 
 /// The whole configuration, complete and consistent.
@@ -252,14 +252,14 @@ fn finished(
             debugfile: path("debugfile").filter(|path| path != Path::new("/dev/null")),
             facility: cf.text("logfacility").filter(|word| *word != "none").map(str::to_owned),
             debug: cf.debug,
-            syslog_format: cf.flag("syslogmsgfmt", true),
-            use_logd: cf.flag("use_logd", !cf.has_log_target()),
+            syslog_format: cf.flag("syslogmsgfmt"),
+            use_logd: cf.uses_logd(),
         },
-        realtime: cf.flag("realtime", true),
+        realtime: cf.flag("realtime"),
         rtprio: cf.rtprio,
         watchdog: path("watchdog"),
         netstring: cf.text("msgfmt") == Some("netstring"),
-        log_badpack: cf.flag("log_badpack", true),
+        log_badpack: cf.flag("log_badpack"),
         generation_from_time: cf.text("hbgenmethod") == Some("time"),
         uuid_from_name: cf.text("uuidfrom") == Some("nodename"),
         parameters: parameters::all(cf),

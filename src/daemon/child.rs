@@ -15,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
+use crate::amount;
 use crate::haresources::{Exit, Outcome};
 
 use super::environment::Environment;
@@ -46,6 +47,8 @@ pub(super) async fn run_alone(
     limit: Duration,
     environment: &Environment,
 ) -> io::Result<Outcome> {
+    let words: Vec<_> = call.arguments.iter().map(|word| word.to_string_lossy()).collect();
+    log::debug!("running {} {}, at most {}", call.program.to_string_lossy(), words.join(" "), amount::exact(limit));
     let (child, words) = spawn(call, output, environment)?;
     Ok(supervise(child, words, limit, std::future::pending()).await)
 }

@@ -82,7 +82,8 @@ const MOST_FROM_OUTSIDE: usize = 65_536;
 pub(crate) const MARK: &str = "LATIDO_RC_D";
 
 /// Ours alone: scripts and the services they start must not talk to our service manager or answer for us.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
+    "LATIDO_LOG",
     "LATIDO_RECORD",
     MARK,
     "NOTIFY_SOCKET",

@@ -1,11 +1,13 @@
 //! Small files read and written whole (`config.md` 8): a crash leaves the old or the new one.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{Group, User};
+
+use crate::replace::Draft;
 
 /// The number of the user `hacluster`, if this machine knows one.
 pub(super) fn client_user() -> Option<u32> {
@@ -41,38 +43,29 @@ pub(super) fn remove_leftover(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The path and the reason.
 pub(super) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write_beside(path, bytes, mode, true)?;
-    // The rename itself lives in the directory.
-    match path.parent() {
-        Some(dir) => File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| naming(path, &error)),
-        None => Ok(()),
-    }
+    let put = || Draft::write(beside(path), bytes, mode)?.put_for_good(path);
+    put().map_err(|error| naming(path, &error))
 }
 
 /// Like [`replace`] but does not wait for the disk: the loop that beats must not.
 pub(super) fn replace_unsynced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write_beside(path, bytes, mode, false).map(drop)
+    let put = || Draft::write(beside(path), bytes, mode)?.put(path);
+    put().map_err(|error| naming(path, &error))
 }
 
 /// Like [`replace_unsynced`], for root and the group `haclient`.
 pub(super) fn replace_shared(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    write_beside(path, bytes, 0o640, false).map(|file| share_with_clients(&file))
+    let put = || {
+        let draft = Draft::write(beside(path), bytes, 0o640)?;
+        share_with_clients(draft.file());
+        draft.put(path)
+    };
+    put().map_err(|error| naming(path, &error))
 }
 
-fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: bool) -> io::Result<File> {
-    let beside = path.with_extension("new");
-    let write = || {
-        // A leftover of a crash may be anything, a link included.
-        remove_leftover(&beside)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-        file.write_all(bytes)?;
-        if sync {
-            file.sync_all()?;
-        }
-        fs::rename(&beside, path)?;
-        Ok(file)
-    };
-    write().map_err(|error| naming(path, &error))
+/// Where the draft of a file lies: one name, so that a crash leaves at most one.
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }
 
 /// The beginning of a file; nothing but a file is waited for, and no link is followed.

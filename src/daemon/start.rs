@@ -9,6 +9,7 @@ use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::link::{LinkError, Links};
 use crate::paths::Paths;
+use crate::process;
 use crate::record::Life;
 use crate::sys;
 
@@ -94,7 +95,7 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
         Ok(_) => pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)),
         Err(holder) => Running::Yes(holder.supervisor),
     };
-    let orphan = only_one.as_ref().err().filter(|holder| !pidfile::is_alive(holder.supervisor)).copied();
+    let orphan = only_one.as_ref().err().filter(|holder| !process::is_alive(holder.supervisor)).copied();
     let limit = cradle.limit;
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
@@ -201,7 +202,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
         terms.wants.add(Want::Log, refusals.join("; "));
     }
     if let Some(Running::Yes(pid)) = terms.other {
-        if !pidfile::is_alive(pid) {
+        if !process::is_alive(pid) {
             if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
                 log.error(format!(
                     "a daemon runs here whose supervisor (pid {pid}) is gone: waiting for it, or its end"

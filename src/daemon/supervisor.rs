@@ -24,6 +24,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::clock::Clock;
+use crate::process;
 use crate::sys::{self, Forked};
 use crate::time::Mono;
 
@@ -32,7 +33,7 @@ use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRAD
 use super::options::Options;
 use super::signals::PASSED_ON;
 use super::start::run_core;
-use super::{pidfile, realtime, service, trust};
+use super::{realtime, service, trust};
 
 /// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
 const TOO_MANY: usize = 20;
@@ -395,7 +396,7 @@ impl<'a> Supervisor<'a> {
         if !self.is_ours {
             // It closed everything already; the rest takes no time.
             for _ in 0..1000 {
-                if !pidfile::is_alive(self.child) {
+                if !process::is_alive(self.child) {
                     break;
                 }
                 let _ = poll(&mut [], 1u8);

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use crate::amount::{exact, measured};
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
-use crate::timeline::ms;
 
 use super::moves::home;
 use super::play::{Failed, Play};
@@ -94,6 +94,6 @@ fn given_up(play: &Play, owner: usize, begin: Mono) -> String {
     };
     let moved = play
         .last_gain(1 - owner, asked)
-        .map_or(String::new(), |at| format!(", all moved {} later", ms(at.since(asked))));
-    format!("ipfail gave up after {} (deadping {}){moved}", ms(asked.since(begin)), ms(settings.deadping))
+        .map_or(String::new(), |at| format!(", all moved {} later", measured(at.since(asked))));
+    format!("ipfail gave up after {} (deadping {}){moved}", measured(asked.since(begin)), exact(settings.deadping))
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::amount::{exact, measured};
 use crate::client::{Answer, Ask};
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
-use crate::timeline::ms;
 
 use super::play::{Failed, Play};
 
@@ -24,7 +24,7 @@ pub(super) fn cold_start(play: &mut Play) -> Result<(), Failed> {
     play.until("every group on its own node", bound, |play| play.settled(|group| play.owner_of(group)))?;
     let up = [0, 1].into_iter().filter_map(|node| play.last_gain(node, begin)).max().unwrap_or(begin);
     let decided = if play.has_groups() {
-        format!("all groups up {} after the start", ms(up.since(begin)))
+        format!("all groups up {} after the start", measured(up.since(begin)))
     } else {
         "there are no groups".to_owned()
     };
@@ -38,9 +38,9 @@ pub(super) fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> St
     let start = format!("node {} was silent for ", play.name(1 - survivor));
     let Some((dead, text)) = play.logged(survivor, begin, &start) else { return "no death was declared".to_owned() };
     let silence = text.split_once("silent for ").and_then(|(_, rest)| rest.split_once(" on")).map_or("?", |(it, _)| it);
-    let deadtime = ms(play.pair.plan.config.settings.deadtime);
+    let deadtime = exact(play.pair.plan.config.settings.deadtime);
     let scripts = play.last_gain(survivor, begin).unwrap_or(dead).since(dead);
-    format!("silence of {silence} (deadtime {deadtime}), then {} until all runs", ms(scripts))
+    format!("silence of {silence} (deadtime {deadtime}), then {} until all runs", measured(scripts))
 }
 
 pub(super) fn both_active(play: &Play) -> Result<(), String> {

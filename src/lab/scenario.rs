@@ -4,10 +4,10 @@
 
 use nix::sys::signal::Signal;
 
+use crate::amount::measured;
 use crate::client::Ask;
 use crate::cluster::AutoFailback;
 use crate::time::Mono;
-use crate::timeline::ms;
 
 use super::moves::{
     both_active, cold_start, holds_all, home, move_groups, power_on_machine, served_by, takeover_in_words,
@@ -96,7 +96,7 @@ fn heartbeats(play: &mut Play) -> Result<(), Failed> {
     }
     let ages = play.pair.plan.media.clone().into_iter().map(|medium| {
         let age = [0, 1].into_iter().filter_map(|node| link_age(play, node, &medium)).max().unwrap_or_default();
-        format!("{medium} beat {age} ms ago")
+        format!("{medium} beat {} ago", measured(std::time::Duration::from_millis(age)))
     });
     let heard = ages.collect::<Vec<_>>().join(", ");
     play.note(&heard);
@@ -219,7 +219,7 @@ fn owner_returns(play: &mut Play) -> Result<(), Failed> {
     };
     let gained = play.last_gain(owner, started).filter(|_| goes_home);
     let decided = match gained {
-        Some(at) => format!("{word}, {} after its daemon started", ms(at.since(started))),
+        Some(at) => format!("{word}, {} after its daemon started", measured(at.since(started))),
         None => word.to_owned(),
     };
     play.row("return of the owner", begin, decided);
@@ -238,13 +238,13 @@ fn hand_over(play: &mut Play) -> Result<(), Failed> {
     let bound = play.bound();
     play.until("every group on the other node", bound, |play| play.settled(|_| 1 - owner))?;
     let moved = play.last_gain(1 - owner, begin).unwrap_or(begin).since(begin);
-    play.row("hand-over (latido standby)", begin, format!("on request, all moved after {}", ms(moved)));
+    play.row("hand-over (latido standby)", begin, format!("on request, all moved after {}", measured(moved)));
     let back = play.deed(&format!("latido takeover local on {}", play.name(owner)));
     move_groups(play, owner, &Ask::Takeover { set: "local".to_owned() })?;
     let foreign_home = |play: &Play, group: &_| if play.owner_of(group) == owner { owner } else { 1 - owner };
     play.until("its own groups home again", bound, |play| play.settled(|group| foreign_home(play, group)))?;
     let moved = play.last_gain(owner, back).unwrap_or(back).since(back);
-    play.row("hand-over back (latido takeover)", back, format!("on request, all moved after {}", ms(moved)));
+    play.row("hand-over back (latido takeover)", back, format!("on request, all moved after {}", measured(moved)));
     Ok(())
 }
 
@@ -271,7 +271,7 @@ fn stop(play: &mut Play) -> Result<(), Failed> {
     play.row(
         "graceful stop of the owner",
         begin,
-        format!("it said goodbye; all moved after {}, gone after {}", ms(moved), ms(ended)),
+        format!("it said goodbye; all moved after {}, gone after {}", measured(moved), measured(ended)),
     );
     Ok(())
 }
@@ -301,7 +301,7 @@ fn partition(play: &mut Play) -> Result<(), Failed> {
     let one = play.world.both_until().map(|at| at.since(healed));
     let kept = kept_in_words(play, owner, healed);
     let decided = match one {
-        Some(time) => format!("one owner after {}; {kept}", ms(time)),
+        Some(time) => format!("one owner after {}; {kept}", measured(time)),
         None => kept,
     };
     play.row("partition healed", healed, decided);

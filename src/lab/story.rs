@@ -5,7 +5,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::timeline::{Entry, Tone, ms};
+use crate::amount::measured;
+use crate::timeline::{Entry, Tone};
 
 use super::host::HA_DIR;
 use super::timeline::{Happening, What};
@@ -43,7 +44,7 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         What::Ended(None) => (Tone::Bad, "the daemon has ended".to_owned(), "killed".to_owned()),
         What::Answers { address, by, outage: None } => (Tone::Good, format!("{address} answers"), format!("on {by}")),
         What::Answers { address, by, outage: Some(gap) } => {
-            (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", ms(*gap)))
+            (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", measured(*gap)))
         }
         What::Deed(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
         What::Note(text) => (Tone::Plain, text.clone(), String::new()),

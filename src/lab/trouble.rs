@@ -4,9 +4,9 @@
 use std::io;
 use std::time::Duration;
 
+use crate::amount::measured;
 use crate::client::Ask;
 use crate::time::Mono;
-use crate::timeline::ms;
 
 use super::files::FENCE_FAILS;
 use super::host::HA_DIR;
@@ -32,7 +32,7 @@ pub(super) fn dead_service(play: &mut Play) -> Result<(), Failed> {
     play.until("the service restarted where it was", bound, |play| restarted(play, owner, begin, &start))?;
     play.until("all as it was", bound, |play| play.settled(|_| owner))?;
     let again = play.last_gain(owner, begin).unwrap_or(begin);
-    play.row("service dead", begin, format!("monitored each 300 ms; restarted after {}", ms(again.since(begin))));
+    play.row("service dead", begin, format!("monitored each 300 ms; restarted after {}", measured(again.since(begin))));
     let begin = play.deed("it dies again");
     done(play, |play| play.pair.kill_service(owner, SERVICE))?;
     play.until("the group on the other node", bound, |play| serves(play, 1 - owner))?;
@@ -40,7 +40,7 @@ pub(super) fn dead_service(play: &mut Play) -> Result<(), Failed> {
     play.row(
         "service dead again",
         begin,
-        format!("one restart is enough: handed over after {}", ms(moved.since(begin))),
+        format!("one restart is enough: handed over after {}", measured(moved.since(begin))),
     );
     forget_failure(play, owner)
 }
@@ -73,7 +73,11 @@ pub(super) fn failing_start(play: &mut Play) -> Result<(), Failed> {
     let back = play.last_gain(owner, begin).unwrap_or(begin);
     let failed =
         failed.ok().and_then(|_| play.logged(1 - owner, begin, "Giving up resources")).map_or(begin, |(at, _)| at);
-    play.row("start fails on the other node", begin, format!("back {} after the failure", ms(back.since(failed))));
+    play.row(
+        "start fails on the other node",
+        begin,
+        format!("back {} after the failure", measured(back.since(failed))),
+    );
     done(play, |play| play.pair.trouble(1 - owner, "start", None))?;
     forget_failure(play, 1 - owner)
 }
@@ -116,7 +120,7 @@ pub(super) fn hanging_stop(play: &mut Play) -> Result<(), Failed> {
     let moved = play.last_gain(1 - owner, begin).unwrap_or(begin);
     let decided = format!(
         "stop limit 2 s, then a reset (on-stop-failure reboot) and deadtime; {} in all",
-        ms(moved.since(begin))
+        measured(moved.since(begin))
     );
     play.row("stop hangs", begin, decided);
     done(play, |play| play.pair.trouble(owner, "stop", None))

@@ -5,8 +5,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
-use std::time::Duration;
-
+use crate::amount::{exact, measured};
 use crate::cluster::{Level, Report as R, Request, Response, Set, Status};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::time::Mono;
@@ -36,14 +35,14 @@ pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {
 /// Who plays, and with which numbers.
 pub fn heading(pair: &Pair) -> Entry {
     let settings = pair.settings(0);
-    let short = crate::config::value::for_people;
+
     let media: Vec<_> = pair.media().iter().map(|medium| medium.id.as_str()).collect();
     let what = format!("{}, {}; {}", pair.name(0), pair.name(1), media.join(", "));
     let detail = format!(
         "keepalive {}, deadtime {}, initdead {}, auto_failback {}",
-        short(settings.keepalive),
-        short(settings.deadtime),
-        short(settings.initdead),
+        exact(settings.keepalive),
+        exact(settings.deadtime),
+        exact(settings.initdead),
         settings.auto_failback.as_str()
     );
     Entry { at: Mono::ZERO, who: "play".to_owned(), what, detail, tone: Tone::Plain }
@@ -98,8 +97,9 @@ fn moved(
         }
         (false, true) => {
             let node = pair.name(now.server()?);
-            let detail =
-                gone.take().map_or(format!("on {node}"), |from| format!("on {node}, after {}", time(at.since(from))));
+            let detail = gone
+                .take()
+                .map_or(format!("on {node}"), |from| format!("on {node}, after {}", measured(at.since(from))));
             let both = if now.doubled && !was.doubled { "; it runs on both nodes" } else { "" };
             Some((Tone::Good, format!("{name} is there"), detail + both))
         }
@@ -151,7 +151,7 @@ fn ran(pair: &Pair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, Strin
         Exit::TimedOut => {
             let limits = pair.settings(0).script_timeout;
             let limit = if call.verb == Verb::Start { limits.start } else { limits.stop };
-            format!("hangs, at most {}", time(limit))
+            format!("hangs, at most {}", measured(limit))
         }
         other => other.to_string(),
     };
@@ -169,12 +169,16 @@ fn said(me: &str, report: &R) -> Option<(Tone, String, String)> {
         R::LocalStatus(Status::Active) => word(Tone::Good, "active".to_owned(), none()),
         R::LinkUp { node, medium } => word(Tone::Good, format!("link {node}:{medium} up"), none()),
         R::LinkDead { node, medium } => word(Tone::Bad, format!("link {node}:{medium} dead"), none()),
-        R::NodeDead { node, silent_for } => {
-            word(Tone::Bad, format!("node {node} is dead"), format!("silent for {} on every link", time(*silent_for)))
+        R::NodeDead { node, silent_for } => word(
+            Tone::Bad,
+            format!("node {node} is dead"),
+            format!("silent for {} on every link", measured(*silent_for)),
+        ),
+        R::GroupHeld { group, took } => {
+            word(Tone::Good, format!("group {group} up"), format!("in {}", measured(*took)))
         }
-        R::GroupHeld { group, took } => word(Tone::Good, format!("group {group} up"), format!("in {}", time(*took))),
         R::GroupReleased { group, took } => {
-            word(Tone::Plain, format!("group {group} down"), format!("in {}", time(*took)))
+            word(Tone::Plain, format!("group {group} down"), format!("in {}", measured(*took)))
         }
         R::WantsStandby { node, set } if node.as_str() == me => {
             let groups = match set {
@@ -232,18 +236,6 @@ fn is_old_news(report: &R) -> bool {
     )
 }
 
-/// A duration as the time line and the table show it: `40 ms`, `2.04 s`, `30.1 s`, `1 h 5 min`.
-pub fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0 => format!("{} ms", time.as_millis()),
-        1..10 => format!("{:.2} s", time.as_secs_f64()),
-        10..600 => format!("{:.1} s", time.as_secs_f64()),
-        600..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,11 +248,5 @@ mod tests {
         assert_eq!(name("alpha Filesystem::/dev/sda1::/m IPaddr2::10.0.0.1/24/eth0 MailTo::root"), "10.0.0.1");
         assert_eq!(name("alpha 10.0.0.1/24/eth0"), "10.0.0.1");
         assert_eq!(name("alpha MailTo::root"), "MailTo::root");
-    }
-
-    #[test]
-    fn times_read_easily_at_any_length() {
-        let words = [40, 2_040, 30_080, 725_000, 90_061_000].map(|ms| time(Duration::from_millis(ms)));
-        assert_eq!(words, ["40 ms", "2.04 s", "30.1 s", "12 min 5 s", "25 h 1 min"]);
     }
 }

@@ -12,11 +12,11 @@ use std::{io, thread};
 
 use nix::sys::signal::Signal;
 
+use crate::amount::measured;
 use crate::dice::Dice;
 use crate::lab::play::Play;
 use crate::lab::timeline::What;
 use crate::time::Mono;
-use crate::timeline::ms;
 
 use super::causes::Journal;
 use super::deeds;
@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
     fn strike(&mut self, blow: Blow) {
         *self.counts.entry(blow.fault.kind()).or_default() += 1;
         let (node, name) = (blow.node, self.name(blow.node));
-        let lasts = if blow.fault.is_moment() { String::new() } else { format!(" for {}", ms(blow.lasts)) };
+        let lasts = if blow.fault.is_moment() { String::new() } else { format!(" for {}", measured(blow.lasts)) };
         self.play.deed(&format!("{name}: {}{lasts}", blow.fault));
         let mended = self.play.now() + blow.lasts;
         match &blow.fault {
