@@ -12,11 +12,10 @@ use crate::haresources::Resource;
 use crate::haresources::parse::PlacedGroup;
 use crate::names::NodeName;
 
-use super::agent_args;
-use super::cables;
 use super::facts::{Facts, ScriptFact};
 use super::ha_cf::HaCf;
 use super::media::MediumSpec;
+use super::{agent_args, cables};
 
 /// A status message on the wire, signed with sha1 (`wire.md` 7), in bytes.
 const STATUS_BYTES: u64 = 205;

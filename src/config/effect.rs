@@ -8,10 +8,10 @@ use crate::cluster::{AutoFailback, OnStopFailure};
 use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::parse::PlacedGroup;
 
-use super::directive::nearest;
 use super::ha_cf::HaCf;
 use super::latido_cf::LatidoCf;
 use super::line::{self, Line, Word};
+use super::suggest::nearest;
 
 const IPFAIL: &str = "respawn hacluster /usr/lib/heartbeat/ipfail";
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::cluster::{Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts};
 use crate::diagnostic::{Problem, SourceText};
 
-use super::directive::suggestion_among;
 use super::facts::Facts;
 use super::line::{self, Line, Word};
+use super::suggest::suggestion_among;
 use super::value;
 
 /// One directive of `latido.cf`.
