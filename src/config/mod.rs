@@ -3,7 +3,6 @@
 //! All problems are found in one run. What only the machine knows comes in as [`Facts`].
 
 mod access;
-mod agent_args;
 mod cables;
 mod check;
 mod cross;
@@ -19,6 +18,7 @@ mod parameters;
 mod print;
 mod scalar;
 pub mod value;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -165,7 +165,7 @@ impl Config {
             let (groups, found) = parse_with_places(source, &nodes);
             understood = !found.iter().any(Problem::is_error);
             problems.extend(found);
-            problems.extend(check::haresources(&groups, &nodes, &source.name, facts));
+            problems.extend(words::haresources(&groups, &nodes, &source.name, facts));
             groups
         });
         if let Some(source) = &sources.latido_cf {

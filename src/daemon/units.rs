@@ -11,7 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::haresources::{Invocation, Verb};
+use crate::haresources::{Invocation, Verb, known};
 use crate::paths::Paths;
 
 use super::child::Call;
@@ -123,8 +123,8 @@ impl Driver {
             let unit = service(&resource.agent);
             if self.places.has_unit(&unit) || Path::new(GENERATED).join(&unit).exists() {
                 services.insert(unit);
-            } else if resource.agent == "Filesystem" {
-                mounts.extend(resource.args.get(1).and_then(|path| mount_unit(path)));
+            } else if let Some(directory) = known::mount_point(resource) {
+                mounts.extend(mount_unit(&directory.to_string_lossy()));
             }
         }
         let wanted = services.union(&mounts).cloned().collect();
