@@ -165,7 +165,7 @@ impl Config {
             let (groups, found) = parse_with_places(source, &nodes);
             understood = !found.iter().any(Problem::is_error);
             problems.extend(found);
-            problems.extend(words::haresources(&groups, &nodes, &source.name, facts));
+            problems.extend(words::haresources(&groups, &nodes, &source.name, latido.script_timeout, facts));
             groups
         });
         if let Some(source) = &sources.latido_cf {

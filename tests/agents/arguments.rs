@@ -92,11 +92,15 @@ fn stand_ins(dir: &Path) -> String {
     format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
 }
 
-/// The agent as a program.
-fn agent(dir: &Path, path: &str, word: &str, verb: &str) -> Said {
+/// What an agent answers: inside this process, or as a program of its own.
+fn answer(agents: &mut Agents, dir: &Path, path: &str, word: &str, verb: Verb) -> Said {
     let resource = Resource::from_word(word);
+    let (name, args) = (resource.agent.clone(), resource.args.clone());
+    if let Some(answer) = agents.run(&Invocation { resource, verb }, Mono::ZERO) {
+        return Said { code: answer.code, words: answer.words, why: answer.why.unwrap_or_default() };
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_latido"));
-    command.arg("agent").arg(&resource.agent).args(&resource.args).arg(verb);
+    command.arg("agent").arg(name).args(args).arg(verb.as_str());
     command.env("PATH", path).env("HA_RSCTMP", dir.join("notes"));
     ended(command)
 }
@@ -108,16 +112,17 @@ fn an_agent_starts_with_what_is_fine_and_refuses_what_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         net.on(0, || {
             let path = stand_ins(dir.path());
+            let mut agents = Agents::open((1, Duration::from_millis(1)), dir.path().join("notes")).unwrap();
             ip("route add default via 10.9.1.2");
             for (verdict, word, said) in rows(dir.path()) {
-                let started = agent(dir.path(), &path, &word, "start");
+                let started = answer(&mut agents, dir.path(), &path, &word, Verb::Start);
                 if verdict == "error" {
                     let missing = started.words.starts_with("usage");
                     assert!(started.code != 0 && (missing || started.why.contains(said)), "{word}: {started:?}");
                 } else {
                     assert_eq!(started.code, 0, "{word}: {started:?}");
                 }
-                let stopped = agent(dir.path(), &path, &word, "stop");
+                let stopped = answer(&mut agents, dir.path(), &path, &word, Verb::Stop);
                 assert_eq!(stopped.code, 0, "{word}: {stopped:?}");
             }
         });

@@ -119,12 +119,12 @@ fn other_family(fault: Fault, first: &str, args: &[String]) -> Fault {
 }
 
 fn wrong_mask(text: &str) -> Fault {
-    let what = format!("\"{text}\" is not a netmask: the address cannot be brought up");
+    let what = if text.is_empty() { "the netmask is missing".into() } else { format!("\"{text}\" is not a netmask") };
     Fault::refused(what, format!("write {FORM}")).original(format!("Invalid netmask specification [{text}]"))
 }
 
 fn wrong_broadcast(text: &str) -> Fault {
-    let what = format!("\"{text}\" is not a broadcast address: the address cannot be brought up");
+    let what = format!("\"{text}\" is not a broadcast address");
     Fault::refused(what, "write ADDRESS/PREFIX/INTERFACE/BROADCAST, or leave the broadcast address out")
 }
 

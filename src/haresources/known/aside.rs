@@ -28,6 +28,15 @@ impl Delay {
         Ok(Delay { start: time(0, 20)?, stop: time(1, 30)? })
     }
 
+    /// Whether it waits longer than scripts are let run: then it is ended, and has failed.
+    pub fn outlasts(&self, start: Duration, stop: Duration) -> Option<Fault> {
+        let (verb, waits, limit) = [("start", self.start, start), ("stop", self.stop, stop)]
+            .into_iter()
+            .find(|(_, waits, limit)| waits >= limit)?;
+        let what = format!("the {verb} waits {waits:?}, and is ended after {limit:?}");
+        Some(Fault::refused(what, format!("a shorter Delay, or a longer script-timeout {verb}")))
+    }
+
     pub(super) fn doubts(args: &[String]) -> Vec<Fault> {
         unread("Delay", args, 2, DELAY).into_iter().collect()
     }

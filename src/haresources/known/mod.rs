@@ -199,9 +199,9 @@ pub fn find(name: &str) -> Option<&'static Known> {
     AGENTS.iter().find(|known| known.name == name)
 }
 
-/// The agent whose name differs from this one only by upper and lower case.
+/// The built-in agent whose name differs from this one only by upper and lower case.
 pub fn other_case(name: &str) -> Option<&'static str> {
-    let same = |known: &&Known| known.name.eq_ignore_ascii_case(name) && known.name != name;
+    let same = |known: &&Known| known.is_built_in() && known.name.eq_ignore_ascii_case(name) && known.name != name;
     AGENTS.iter().find(same).map(|known| known.name)
 }
 
