@@ -45,10 +45,11 @@ impl Address4 {
         Ok(read)
     }
 
-    /// The address alone: what is left of arguments that are wrong behind it, and may be up all the same.
+    /// The address alone: what is left of arguments that are refused, and may be up all the same; never that of the
+    /// machine itself.
     pub fn without_the_rest(args: &[String]) -> Option<Address4> {
-        let text = args.first()?.split('/').next()?;
-        address("", text, FORM).ok().map(Address4::only)
+        let ip = args.first()?.split('/').next()?.parse().ok()?;
+        Some(Address4::only(ip)).filter(|address| address.ip != Ipv4Addr::LOCALHOST)
     }
 
     fn only(ip: Ipv4Addr) -> Address4 {

@@ -235,6 +235,14 @@ pub fn address(resource: &Resource) -> Option<IpAddr> {
     address_text(resource)?.parse().ok()
 }
 
+/// Whether other machines are told where its address is.
+pub fn is_announced(resource: &Resource) -> bool {
+    match kind(resource) {
+        Kind::Address4 | Kind::Address6 => true,
+        Kind::Disk | Kind::Service | Kind::Afterthought => resource.agent == "SendArp",
+    }
+}
+
 /// The interface that an address names, without its alias.
 pub fn interface(resource: &Resource) -> Option<String> {
     match arguments(resource)? {

@@ -70,7 +70,7 @@ proptest! {
         let refused = faults(&resource).iter().any(Fault::is_refusal);
         let known = find(&resource.agent).filter(|known| known.is_built_in() && !known.forgiving);
         prop_assert_eq!(known.is_some() && refused, known.is_some() && arguments(&resource).is_none());
-        (address(&resource), interface(&resource), mount_point(&resource), other_case(&word));
+        let _ = (address(&resource), interface(&resource), mount_point(&resource), other_case(&word));
     }
 
     #[test]
