@@ -10,7 +10,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("dice", &[]),
     ("names", &[]),
     ("time", &[]),
-    ("timeline", &["time"]),
+    ("timeline", &["cluster", "time"]),
     ("paths", &[]),
     ("diagnostic", &[]),
     ("auth", &["diagnostic"]),

@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::journal::{self, Entry};
 
 use super::disk::Disk;
@@ -125,14 +123,6 @@ impl Pages {
 /// The older of the two files.
 pub(crate) fn previous(path: &Path) -> PathBuf {
     path.with_extension("1")
-}
-
-/// A report's name and particulars, from the way serde writes an enum.
-pub(super) fn particulars(value: Value) -> (String, Value) {
-    if let Value::Object(map) = value {
-        return map.into_iter().next().unwrap_or_default();
-    }
-    (value.as_str().unwrap_or("unknown").to_owned(), Value::Null)
 }
 
 /// Milliseconds with three digits behind the point.

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Report as R, Request, Response};
+use crate::ipfail;
 use crate::time::Mono;
 
 use super::timeline::{label, time};
@@ -97,7 +98,7 @@ impl Chapter<'_> {
             let mut notes = self.notes.iter();
             notes.find(|note| matches!(&note.what, What::Beside(text) if text.starts_with(start))).map(|note| note.at)
         };
-        let (known, given) = (said("Status update"), said("giveup()")?);
+        let (known, given) = (said(ipfail::NODE_STATUS), said(ipfail::GIVES_UP)?);
         let deadping = short(self.pair.settings(0).deadping);
         let known = known.unwrap_or(self.from);
         let scripts = self

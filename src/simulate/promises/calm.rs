@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{Report, Settings, Status};
+use crate::cluster::{Report, Settings, Status, phrases};
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
@@ -164,7 +164,7 @@ impl Calm {
                 }
                 What::Deed(text) if text.starts_with("start") => self.born = self.born.max(scene.now),
                 // An original that restarts itself is born again.
-                What::Logged(text) if text.contains("restart exec") => self.born = self.born.max(scene.now),
+                What::Logged(text) if text == phrases::RESTARTS_ITSELF => self.born = self.born.max(scene.now),
                 What::Deed(_)
                 | What::Beside(_)
                 | What::Logged(_)

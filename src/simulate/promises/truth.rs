@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::haresources::{ResourceGroup, Told, Verb};
+use crate::cluster::EventName;
+use crate::cluster::phrases::{self, Told};
+use crate::haresources::{ResourceGroup, Told as StatusTold, Verb};
 use crate::time::Mono;
 
 use super::super::{Behaviour, Note, What};
@@ -82,7 +84,7 @@ impl Truth {
             match &note.what {
                 What::Ran(call, outcome) => {
                     let word = &call.resource.word;
-                    let unknown = call.verb == Verb::Status && outcome.told() == Told::Unknown;
+                    let unknown = call.verb == Verb::Status && outcome.told() == StatusTold::Unknown;
                     // An original takes silence for "stopped".
                     let believed = self.old_notes[node] || pair.hosts[node].original.is_some();
                     if unknown && believed && self.may_run[node].contains_key(word) {
@@ -121,12 +123,17 @@ impl Truth {
                     }
                 }
                 What::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
-                What::Logged(text) if text.starts_with("Local standby process completed") => {
+                What::Logged(text) => match phrases::told(text) {
                     // It gives before its own start has ended.
-                    let set = text.split(['[', ']']).nth(1).unwrap_or_default();
-                    self.is_said_to_be_down(pair, node, |own, _| set == "all" || (set == "local") == own);
-                }
-                What::Logged(text) if text.contains("set to: 'active'") => self.farewell[node] = false,
+                    Some(Told { event: EventName::ReleaseDone, words }) => {
+                        let set = words.first().copied().unwrap_or_default();
+                        self.is_said_to_be_down(pair, node, |own, _| set == "all" || (set == "local") == own);
+                    }
+                    Some(Told { event: EventName::LocalStatus, words }) if words == ["active"] => {
+                        self.farewell[node] = false;
+                    }
+                    _ => {}
+                },
                 _ => {}
             }
         }
