@@ -188,7 +188,7 @@ fn is_usual(note: &Note) -> bool {
     match &note.what {
         What::Sent(text) => text.starts_with("t=NS_ackmsg") || text.starts_with("t=latido"),
         What::Ran(call, _) => call.verb == Verb::Status,
-        What::Moved { .. } | What::Announced(_) | What::Remark(_) => true,
+        What::Moved { .. } | What::Announced(_) | What::Remark(_) | What::Cut(_) => true,
         _ => false,
     }
 }

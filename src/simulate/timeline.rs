@@ -13,7 +13,7 @@ use crate::ipfail;
 use crate::time::Mono;
 use crate::timeline::{Entry, Tone};
 
-use super::{Note, Pair, What, Where};
+use super::{Deed, Note, Pair, What, Where};
 
 /// The time line of what a pair went through; `messages`: with every message but the heartbeats.
 pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {
@@ -113,9 +113,11 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
     let deed = |what: &str| Some((Tone::Deed, format!("── {what} ──"), String::new()));
     match what {
         What::Chapter(title) => Some((Tone::Chapter, title.clone(), String::new())),
-        What::Deed(text) if text == "left" => plain("the daemon has ended".to_owned()),
-        What::Deed(text) if text == "crash" => deed("the daemon is killed"),
-        What::Deed(text) | What::Remark(text) => deed(text),
+        What::Deed(Deed::Left) => plain("the daemon has ended".to_owned()),
+        What::Deed(Deed::Crash) => deed("the daemon is killed"),
+        What::Deed(other) => deed(&other.to_string()),
+        What::Remark(text) => deed(text),
+        What::Cut(medium) => deed(&format!("cut {medium}")),
         What::Asked(request) => deed(&match request {
             Request::Move(group, to) => {
                 format!("latido move {group}{}", to.as_ref().map_or_else(String::new, |to| format!(" {to}")))

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::cluster::{AutoFailback, Cluster, GroupState, Report, Request, Scope, Set, Status};
 use crate::haresources::{Invocation, ResourceGroup, Verb};
 
-use super::super::{Note, What};
+use super::super::{Deed, Note, What};
 use super::{Promise, Said, Scene, Truth};
 
 /// Stands for every group of a node.
@@ -124,7 +124,7 @@ impl Evidence {
                     causes.retain(|about| !settled.contains(about));
                 }
             }
-            What::Deed(text) if matches!(text.as_str(), "left" | "power off") => causes.clear(),
+            What::Deed(Deed::Left | Deed::PowerOff) => causes.clear(),
             What::Asked(Request::Retry(word)) => {
                 let key = scene.key_of(node, word);
                 causes.insert(key);
@@ -134,6 +134,7 @@ impl Evidence {
             | What::Beside(_)
             | What::Logged(_)
             | What::Remark(_)
+            | What::Cut(_)
             | What::Chapter(_)
             | What::Met(_)
             | What::Unmet(_)

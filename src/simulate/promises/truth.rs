@@ -7,7 +7,7 @@ use crate::cluster::phrases::{self, Told};
 use crate::haresources::{ResourceGroup, Told as StatusTold, Verb};
 use crate::time::Mono;
 
-use super::super::{Behaviour, Note, What};
+use super::super::{Behaviour, Deed, Note, NotesFault, What};
 use super::Pair;
 
 /// The scripts' work.
@@ -99,29 +99,7 @@ impl Truth {
                         self.liars.insert(word.clone());
                     }
                 }
-                What::Deed(text) => {
-                    if text.starts_with("start") {
-                        // Whatever was there before, another lives now and speaks for itself.
-                        (self.says[node], self.farewell[node]) = ((false, false), false);
-                    }
-                    self.old_notes[node] |= text == "its notes: Old";
-                    // They may speak of a hand-over that is over: the other does not, and is waited for.
-                    self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
-                    if ["its notes: Lost", "its notes: Unreadable"].contains(&text.as_str()) {
-                        self.lost_notes[node] = true;
-                        // Nobody knows any more what was being started, and may come up later.
-                        let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
-                        self.liars.extend(starts.cloned());
-                    }
-                    self.liars.extend(text.strip_suffix(" comes up").map(str::to_owned));
-                    // It looks at the first resource of a group only.
-                    self.stuck[node] |= text.ends_with(" dies") && pair.hosts[node].original.is_some();
-                    if text.starts_with("start of heartbeat") {
-                        self.stuck[node] = false;
-                        // It says that it runs nothing, whatever a dead one left running.
-                        self.liars.extend(self.may_run[node].keys().cloned());
-                    }
-                }
+                What::Deed(deed) => self.read_deed(pair, node, deed),
                 What::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
                 What::Logged(text) => match phrases::told(text) {
                     // It gives before its own start has ended.
@@ -136,6 +114,33 @@ impl Truth {
                 },
                 _ => {}
             }
+        }
+    }
+
+    fn read_deed(&mut self, pair: &Pair, node: usize, deed: &Deed) {
+        if deed.begins_a_life() {
+            // Whatever was there before, another lives now and speaks for itself.
+            (self.says[node], self.farewell[node]) = ((false, false), false);
+        }
+        self.old_notes[node] |= *deed == Deed::Notes(NotesFault::Old);
+        // They may speak of a hand-over that is over: the other does not, and is waited for.
+        self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
+        match deed {
+            Deed::Notes(NotesFault::Lost | NotesFault::Unreadable) => {
+                self.lost_notes[node] = true;
+                // Nobody knows any more what was being started, and may come up later.
+                let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
+                self.liars.extend(starts.cloned());
+            }
+            Deed::ComesUp(word) => drop(self.liars.insert(word.clone())),
+            // It looks at the first resource of a group only.
+            Deed::Dies(_) => self.stuck[node] |= pair.hosts[node].original.is_some(),
+            Deed::HeartbeatStarts(_) => {
+                self.stuck[node] = false;
+                // It says that it runs nothing, whatever a dead one left running.
+                self.liars.extend(self.may_run[node].keys().cloned());
+            }
+            _ => {}
         }
     }
 
