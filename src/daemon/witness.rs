@@ -58,7 +58,7 @@ impl Driver {
 
     /// Somebody asks for something that moves groups.
     pub(super) fn keep_request(&mut self, by: &str, what: &str) {
-        self.hear_say("asked", by, Share::STATE, Said::Asked(by.to_owned(), what.to_owned()));
+        self.hear_say(EventName::Asked.name(), by, Share::STATE, Said::Asked(by.to_owned(), what.to_owned()));
     }
 
     pub(super) fn on_reject(&mut self, medium: &MediumId, reject: Reject) {

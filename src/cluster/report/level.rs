@@ -29,4 +29,15 @@ impl Level {
             Level::Crit => "CRIT",
         }
     }
+
+    /// The severity of syslog, which is also the journal's.
+    pub const fn severity(self) -> u8 {
+        match self {
+            Level::Crit => 2,
+            Level::Error => 3,
+            Level::Warn => 4,
+            Level::Info => 6,
+            Level::Debug => 7,
+        }
+    }
 }
