@@ -92,8 +92,7 @@ impl Play {
             return self.typed.push_back(line.clone());
         }
         let twice = self.world.note(happening);
-        let original = self.pair.plan.original.map(|node| self.name(node));
-        if let Some(entry) = entry(happening, &self.pair.plan.services, original) {
+        if let Some(entry) = entry(happening, &self.pair.plan.services) {
             self.printer.entry(&entry);
         }
         if let Some(twice) = twice {

@@ -22,16 +22,12 @@ pub(super) fn split_log_line(line: &str) -> Option<(Level, &str)> {
     Some((level, &line[at + length..]))
 }
 
-/// The entry for something that happened; `None` when it is not worth a line. `services` are the addresses asked, `original`
-/// the node that runs the original heartbeat.
-pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr], original: Option<&str>) -> Option<Entry> {
+/// The entry for something that happened; `None` when it is not worth a line. `services` are the addresses asked.
+pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entry> {
     let is_service = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if services.contains(v4));
     let (tone, what, detail) = match &happening.what {
         What::Log(line) => match split_log_line(line) {
-            Some((level, text)) => {
-                let is_ours = original != Some(happening.host.as_str());
-                log_entry(&happening.host, is_ours, level, text)?
-            }
+            Some((level, text)) => log_entry(&happening.host, level, text)?,
             // A program whose lines have no level.
             None if told_without_level(line).is_some_and(EventName::is_hidden) => return None,
             None => (Tone::Plain, line.clone(), String::new()),
@@ -69,17 +65,12 @@ fn told_without_level(line: &str) -> Option<EventName> {
     phrases::told(text.trim()).map(|told| told.event)
 }
 
-fn log_entry(me: &str, is_ours: bool, level: Level, text: &str) -> Option<(Tone, String, String)> {
+fn log_entry(me: &str, level: Level, text: &str) -> Option<(Tone, String, String)> {
     // Complaints about the files are `latido check`'s business, and told before the lab begins.
     if level == Level::Debug || text.starts_with(HA_DIR) || phrases::is_of_the_start(text) {
         return None;
     }
-    let shown = phrases::told(text).map_or(Shown::AsLogged, |told| match (told.event, &told.words[..]) {
-        // The next line of ours says it with the reason.
-        (EventName::NodeDead, [_]) if is_ours => Shown::Hidden,
-        (event, words) => event.shown(me, words),
-    });
-    match shown {
+    match phrases::told(text).map_or(Shown::AsLogged, |told| told.event.shown(me, &told.words)) {
         Shown::Hidden => None,
         Shown::Short(short) => Some((short.mood.into(), short.what, short.detail)),
         Shown::AsLogged => {
@@ -106,12 +97,12 @@ mod tests {
     use crate::time::Mono;
 
     fn told(line: &str) -> Option<(String, String)> {
-        told_beside(None, &format!("Nov 21 04:01:22 beta heartbeat: [3]: {line}"))
+        of_line(&format!("Nov 21 04:01:22 beta heartbeat: [3]: {line}"))
     }
 
-    fn told_beside(original: Option<&str>, line: &str) -> Option<(String, String)> {
+    fn of_line(line: &str) -> Option<(String, String)> {
         let happening = Happening { at: Mono::ZERO, host: "beta".into(), what: What::Log(line.to_owned()) };
-        entry(&happening, &[], original).map(|entry| (entry.what, entry.detail))
+        entry(&happening, &[]).map(|entry| (entry.what, entry.detail))
     }
 
     #[test]
@@ -154,13 +145,6 @@ mod tests {
     }
 
     #[test]
-    fn a_death_that_an_original_declares_is_told_though_no_line_says_after_what_silence() {
-        let line = "heartbeat[7]: 2026/11/21_04:01:22 WARN: node alpha: is dead";
-        assert_eq!(told_beside(Some("beta"), line), Some(("node alpha is dead".to_owned(), String::new())));
-        assert_eq!(told_beside(Some("alpha"), line), None);
-    }
-
-    #[test]
     fn one_group_that_is_given_away_is_not_told_as_all_of_them() {
         let gives = told("info: beta wants to go standby [one]").unwrap();
         assert_eq!(gives.0, "gives one group away");
@@ -170,8 +154,8 @@ mod tests {
     #[test]
     fn a_line_of_a_script_that_has_no_level_is_known_too() {
         let line = "Nov 21 04:01:22 hb_standby(default)[12]:    Going standby [all].";
-        assert_eq!(told_beside(None, line), None);
-        assert_eq!(told_beside(None, "what is this?"), Some(("what is this?".to_owned(), String::new())));
+        assert_eq!(of_line(line), None);
+        assert_eq!(of_line("what is this?"), Some(("what is this?".to_owned(), String::new())));
     }
 
     #[test]

@@ -48,7 +48,8 @@ impl EventName {
             (E::LocalStatus, ["active"]) => short(Mood::Good, "active".to_owned(), none()),
             (E::LinkUp, [link]) => short(Mood::Good, format!("link {link} up"), none()),
             (E::LinkDead, [link]) => short(Mood::Bad, format!("link {link} dead"), none()),
-            (E::NodeDead, [node]) => short(Mood::Bad, format!("node {node} is dead"), none()),
+            // The next line of the log says it with the reason.
+            (E::NodeDead, [_]) => Shown::Hidden,
             (E::NodeDead, [node, time]) => {
                 short(Mood::Bad, format!("node {node} is dead"), format!("silent for {time} on every link"))
             }
