@@ -11,6 +11,21 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field as wire};
 
+/// Begins its line about a node of the pair or outside it.
+pub const NODE_STATUS: &str = "Status update: ";
+/// Begins its line about a link.
+const LINK_STATUS: &str = "Link Status update: ";
+const ASKS: &str = "Asking other side for ping node count.";
+const BALANCED: &str = "Ping node count is balanced.";
+const NO_TIMER: &str = "No giveup timer to abort.";
+/// Its line when it gives resources up.
+pub const GIVES_UP: &str = "giveup() called (timeout worked)";
+
+/// Whether a line says what is often so and decides nothing.
+pub fn is_small_talk(line: &str) -> bool {
+    [LINK_STATUS, ASKS, NO_TIMER, BALANCED].iter().any(|start| line.starts_with(start))
+}
+
 /// The name as which it signs on.
 pub const NAME: &str = "ipfail";
 
@@ -197,13 +212,13 @@ impl Decider {
     fn on_status(&mut self, now: Mono, message: &Message, facts: &Facts) {
         let (Some(node), Some(st)) = (message.get(wire::SRC), message.get(wire::ST)) else { return };
         if self.settings.pings.iter().any(|ping| ping == node) {
-            self.info(format!("Status update: Node {node} now has status {st}"));
+            self.info(format!("{NODE_STATUS}Node {node} now has status {st}"));
             if st == "dead" {
                 self.info(if facts.pings == 0 { "NS: We are dead. :<" } else { "NS: We are still alive!" });
             }
             self.ask_if_changed(now, facts);
         } else if node == self.settings.peer && st == "dead" {
-            self.info(format!("Status update: Node {node} now has status {st}"));
+            self.info(format!("{NODE_STATUS}Node {node} now has status {st}"));
             self.give_up = None;
             self.peer_count = None;
         }
@@ -212,7 +227,7 @@ impl Decider {
     fn on_link(&mut self, now: Mono, message: &Message, facts: &Facts) {
         let (Some(node), Some(link)) = (message.get(wire::NODE), message.get(wire::IFNAME)) else { return };
         let st = message.get(wire::ST).unwrap_or_default();
-        self.info(format!("Link Status update: Link {node}/{link} now has status {st}"));
+        self.info(format!("{LINK_STATUS}Link {node}/{link} now has status {st}"));
         self.wait_longer(now);
         // Of any other link nothing is told: ping nodes behind the same cable die a little later, and then they are.
         if self.settings.pings.iter().any(|ping| ping == node) {
@@ -246,7 +261,7 @@ impl Decider {
 
     /// Tells the other side what we count; it compares and answers.
     fn ask(&mut self, facts: &Facts) {
-        self.info("Asking other side for ping node count.");
+        self.info(ASKS);
         self.told = Some(facts.pings);
         let count = facts.pings.to_string();
         let message = Message::new(&Kind::Other("num_ping_nodes".into()));
@@ -270,7 +285,7 @@ impl Decider {
     }
 
     fn on_balance(&mut self, now: Mono, facts: &Facts) {
-        self.info("Ping node count is balanced.");
+        self.info(BALANCED);
         self.give_up = self.give_up.filter(|give_up| give_up.lot == Lot::Foreign);
         self.say(Message::new(&Kind::Other("abort_giveup".into())));
         let may_hold_foreign = matches!(facts.holds.as_str(), "foreign" | "all" | "transition");
@@ -292,7 +307,7 @@ impl Decider {
                 self.info("Aborting our giveup.");
                 self.give_up = None;
             }
-            None => self.info("No giveup timer to abort."),
+            None => self.info(NO_TIMER),
         }
     }
 
@@ -331,7 +346,7 @@ impl Decider {
             (Lot::Foreign, "foreign" | "all") => "foreign",
             _ => return self.info(format!("Nothing to give up: this node holds {} resources.", facts.holds)),
         };
-        self.info("giveup() called (timeout worked)");
+        self.info(GIVES_UP);
         let ask = Message::new(&Kind::AskResources).with(wire::RSC_HOLD, set);
         self.orders.push(Order::Say(ask.with(wire::SRC, self.settings.me.as_str()).with(wire::INFO, "me")));
         if due.lot == Lot::All {

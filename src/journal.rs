@@ -1,6 +1,7 @@
 //! What happened, one JSON object a line, as the daemon keeps it on disk; and the last transition explained from it. Pure.
 //!
-//! `latido events` prints the lines, `latido why` reads the story out of them.
+//! `latido events` prints the lines, `latido why` reads the story out of them. What each event is in a story stands beside
+//! the reports (`cluster::EventName`); what is of another release is shown and moves nothing.
 
 use std::fmt::Write as _;
 
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::amount;
+use crate::cluster::{EventName, Level, Set};
 use crate::printable;
 
 /// One thing that happened.
@@ -61,6 +63,28 @@ pub fn parse(line: &str) -> Option<Entry> {
 }
 
 impl Entry {
+    /// What kind of thing; `None` for one of another release.
+    pub fn kind(&self) -> Option<EventName> {
+        EventName::from_name(&self.event)
+    }
+
+    /// Whether nobody needs to be told how loud it was.
+    pub fn is_plain(&self) -> bool {
+        self.level == Level::Info.as_str()
+    }
+
+    fn is_move(&self) -> bool {
+        self.kind().is_some_and(EventName::is_move)
+    }
+
+    fn is_part(&self) -> bool {
+        self.kind().is_some_and(EventName::is_part_of_move)
+    }
+
+    fn is_cause(&self) -> bool {
+        self.kind().is_some_and(EventName::is_cause)
+    }
+
     /// With each text on one line and nothing in it that does something to a terminal: much of it is said by others.
     pub fn made_printable(self) -> Entry {
         let fit = serde_json::to_value(&self).and_then(|mut value| {
@@ -87,37 +111,39 @@ const APART: f64 = 15.0;
 
 /// The last transition that began at or before `at` (seconds since 1970).
 pub fn last_transition(entries: &[Entry], at: f64) -> Option<Story> {
-    let moves = |entry: &&Entry| MOVES.contains(&entry.event.as_str());
     let before: Vec<&Entry> = entries.iter().filter(|entry| entry.t <= at).collect();
-    let last = before.iter().rposition(moves).or_else(|| before.iter().rposition(|entry| is_cause(entry)))?;
+    let last = before.iter().rposition(|entry| entry.is_move());
+    let last = last.or_else(|| before.iter().rposition(|entry| entry.is_cause()))?;
     let mut first = last;
     for at in (0..last).rev() {
         if before[first].t - before[at].t > APART {
             break;
         }
-        if is_part(before[at]) || is_cause(before[at]) {
+        if before[at].is_part() || before[at].is_cause() {
             first = at;
         }
     }
     // What still went on after the moment asked for belongs to it.
-    let end = entries.iter().rposition(|entry| entry.t <= before[last].t + APART && is_part(entry)).unwrap_or(last);
+    let end = entries.iter().rposition(|entry| entry.t <= before[last].t + APART && entry.is_part()).unwrap_or(last);
     let run: Vec<&Entry> = entries.iter().filter(|entry| entry.t >= before[first].t).collect();
     let until = entries[end.max(last)].t;
-    let causes: Vec<&Entry> = run.iter().copied().filter(|entry| is_cause(entry) && entry.t <= until).collect();
+    let causes: Vec<&Entry> = run.iter().copied().filter(|entry| entry.is_cause() && entry.t <= until).collect();
     // The latest transition, if several follow each other closely: from the last cause that something was done for.
-    let began = causes.iter().rev().find(|cause| done_for(&run, cause, until)).or(causes.first()).copied();
-    let began = began.unwrap_or(before[first]);
+    let began = causes.iter().rposition(|cause| done_for(&run, cause, until)).unwrap_or(0);
+    // A step is the cause only where nothing before it tells why it was made.
+    let led_to_it = causes.iter().take(began + 1).rev().find(|cause| !cause.is_part()).or(causes.get(began)).copied();
+    let began = led_to_it.unwrap_or(before[first]);
     let steps: Vec<Entry> = entries
         .iter()
-        .filter(|entry| entry.t >= began.t && entry.t <= until && (is_part(entry) || is_cause(entry)))
+        .filter(|entry| entry.t >= began.t && entry.t <= until && (entry.is_part() || entry.is_cause()))
         .cloned()
         .collect();
     Some(Story { cause: sentence(began, &steps), began: began.clone(), steps })
 }
 
-/// Whether groups moved after this cause and before the next one of its rank.
+/// Whether anything was done after this cause.
 fn done_for(run: &[&Entry], cause: &Entry, until: f64) -> bool {
-    rank(cause) > 0 && run.iter().any(|entry| entry.t >= cause.t && entry.t <= until && is_part(entry))
+    run.iter().any(|entry| entry.t >= cause.t && entry.t <= until && entry.is_part())
 }
 
 /// Of a journal that is full, what is kept: the newest lines, in their order. What moved groups has a place of its own of
@@ -128,12 +154,12 @@ pub fn thin_out<'a>(lines: &[&'a str], quota: usize) -> Vec<&'a str> {
     let mut next_part = f64::INFINITY;
     for line in lines.iter().rev() {
         let Some(entry) = parse(line) else { continue };
-        if is_part(&entry) {
+        if entry.is_part() {
             next_part = entry.t;
         }
         // Anybody can ask for anything: what came of nothing is no part of any story.
-        let led_to_it = is_cause(&entry) && (next_part - entry.t).abs() <= APART;
-        let room = if is_part(&entry) || led_to_it { &mut of_moves } else { &mut of_the_rest };
+        let led_to_it = entry.is_cause() && (next_part - entry.t).abs() <= APART;
+        let room = if entry.is_part() || led_to_it { &mut of_moves } else { &mut of_the_rest };
         let length = line.len() + 1;
         // What is older than the first that found no room finds none either.
         *room = room.saturating_sub(length);
@@ -143,38 +169,6 @@ pub fn thin_out<'a>(lines: &[&'a str], quota: usize) -> Vec<&'a str> {
     }
     kept.reverse();
     kept
-}
-
-/// Events that are groups changing hands.
-const MOVES: [&str; 6] = ["group-held", "group-released", "group-failed", "group-blocked", "adopted", "partition-kept"];
-
-fn is_part(entry: &Entry) -> bool {
-    const MORE: [&str; 8] = [
-        "script",
-        "acquiring",
-        "releasing",
-        "script-failed",
-        "giving-up",
-        "retrying-stop",
-        "stop-failed",
-        "partition-let-go",
-    ];
-    MOVES.contains(&entry.event.as_str()) || MORE.contains(&entry.event.as_str())
-}
-
-/// What can set groups moving; 0 for what only comes along.
-fn rank(entry: &Entry) -> u8 {
-    match entry.event.as_str() {
-        "node-dead" | "shutdown-notice" | "node-reset" | "failback-begins" | "asked" | "group-given-up"
-        | "shutdown-begins" | "partition-let-go" | "resource-sick" | "adopting" | "stopping-leftovers" | "orphan"
-        | "ip-request" | "failure-forgotten" | "reconfigured" | "given" | "failed-there" => 2,
-        "wants-standby" | "local-complete" => 1,
-        _ => 0,
-    }
-}
-
-fn is_cause(entry: &Entry) -> bool {
-    rank(entry) > 0
 }
 
 fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
@@ -188,52 +182,62 @@ fn millis(entry: &Entry, name: &str) -> String {
 
 fn sentence(began: &Entry, steps: &[Entry]) -> String {
     let me = &began.node;
-    let held: Vec<&str> =
-        steps.iter().filter(|entry| entry.event == "group-held").map(|entry| field(entry, "group")).collect();
-    let released = steps.iter().filter(|entry| entry.event == "group-released").count();
+    let of_kind = |kind: EventName| steps.iter().filter(move |entry| entry.kind() == Some(kind));
+    let held: Vec<&str> = of_kind(EventName::GroupHeld).map(|entry| field(entry, "group")).collect();
+    let released = of_kind(EventName::GroupReleased).count();
     let what = match (held.len(), released) {
         (0, 0) => format!("nothing moved on {me}"),
         (0, n) => format!("{me} released {n} group{}", plural(n)),
         (1, _) => format!("{me} took {}", held[0]),
         (n, _) => format!("{me} took {n} groups"),
     };
-    let why = match began.event.as_str() {
-        "node-dead" => {
-            format!("{} was dead: silent for {} on every link", field(began, "node"), millis(began, "silent_for"))
-        }
-        "node-reset" => format!("{} was dead and has been fenced", field(began, "node")),
-        "shutdown-notice" => format!("{} left in order", field(began, "node")),
-        "failback-begins" => format!("{} is back, and auto_failback is on", field(began, "node")),
-        "asked" => format!("{} asked for \"{}\"", field(began, "by"), field(began, "what")),
-        "wants-standby" => format!("{} gave {}", field(began, "node"), given(field(began, "set"))),
-        "given" => format!("{} handed over: {}", field(began, "node"), field(began, "why")),
-        "failed-there" => {
-            format!("{} failed on {}: {}", field(began, "group"), field(began, "node"), field(began, "why"))
-        }
-        "orphan" => format!("nobody ran it, not even its home node {}", field(began, "owner")),
-        "ip-request" => format!("{} asked for its group {}", field(began, "node"), field(began, "group")),
-        "failure-forgotten" => {
-            format!("{} had failed here a while ago, or somebody asked for a retry", field(began, "group"))
-        }
-        "reconfigured" => "haresources was read again".to_owned(),
-        "shutdown-begins" => "this node was told to stop".to_owned(),
-        "group-given-up" | "resource-sick" => format!("{} does not work", field(began, "resource")),
-        "partition-let-go" => "the partition was over, and the other node had it before".to_owned(),
-        "adopting" => "the daemon died and was back in time".to_owned(),
-        "stopping-leftovers" => "the daemon had died and was not back in time".to_owned(),
-        "local-complete" => "this node started".to_owned(),
-        _ => began.text.clone(),
-    };
+    let why = began.kind().and_then(|kind| because(kind, began)).unwrap_or_else(|| began.text.clone());
     format!("{what} because {why}")
 }
 
-/// What somebody gave away, by the word of its set.
-fn given(set: &str) -> &'static str {
-    match set {
-        "local" => "its own resources away",
-        "foreign" => "the other node's resources back",
-        "one" => "one group away",
-        _ => "all its resources away",
+/// The reason that a cause is; `None` for what is none.
+#[allow(clippy::wildcard_enum_match_arm, reason = "a test asks each cause for its sentence")]
+fn because(kind: EventName, began: &Entry) -> Option<String> {
+    use EventName as E;
+    Some(match kind {
+        E::NodeDead => {
+            format!("{} was dead: silent for {} on every link", field(began, "node"), millis(began, "silent_for"))
+        }
+        E::NodeReset => format!("{} was dead and has been fenced", field(began, "node")),
+        E::NodeReturned => format!("the partition from {} was over", field(began, "node")),
+        E::OneWay => format!("{} does not hear this node and takes what it held", field(began, "node")),
+        E::Refused => format!("{} listens to another machine with the name of this node", field(began, "node")),
+        E::ShutdownNotice => format!("{} left in order", field(began, "node")),
+        E::FailbackBegins => format!("{} is back, and auto_failback is on", field(began, "node")),
+        E::Asked => format!("{} asked for \"{}\"", field(began, "by"), field(began, "what")),
+        E::WantsStandby => format!("{} gave {}", field(began, "node"), given(began)),
+        E::Given => format!("{} handed over: {}", field(began, "node"), field(began, "why")),
+        E::FailedThere => {
+            format!("{} failed on {}: {}", field(began, "group"), field(began, "node"), field(began, "why"))
+        }
+        E::Orphan => format!("nobody ran it, not even its home node {}", field(began, "owner")),
+        E::IpRequest => format!("{} asked for its group {}", field(began, "node"), field(began, "group")),
+        E::FailureForgotten => {
+            format!("{} had failed here a while ago, or somebody asked for a retry", field(began, "group"))
+        }
+        E::Reconfigured => "haresources was read again".to_owned(),
+        E::ShutdownBegins => "this node was told to stop".to_owned(),
+        E::GroupGivenUp | E::ResourceSick => format!("{} does not work", field(began, "resource")),
+        E::PartitionLetGo => "the partition was over, and the other node had it before".to_owned(),
+        E::Adopting => "the daemon died and was back in time".to_owned(),
+        E::StoppingLeftovers => "the daemon had died and was not back in time".to_owned(),
+        E::LocalComplete => "this node started".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What somebody gave away.
+fn given(entry: &Entry) -> &'static str {
+    match entry.data.get("set").and_then(|set| Set::deserialize(set).ok()) {
+        Some(Set::Local) => "its own resources away",
+        Some(Set::Foreign) => "the other node's resources back",
+        Some(Set::One(_)) => "one group away",
+        Some(Set::All) | None => "all its resources away",
     }
 }
 
@@ -275,7 +279,7 @@ pub fn tell(story: &Story, time: impl Fn(f64) -> String) -> String {
 }
 
 fn line_of(step: &Entry) -> String {
-    if step.event != "script" {
+    if step.kind() != Some(EventName::Script) {
         return step.text.clone();
     }
     let ms = step.data.get("ms").and_then(Value::as_f64).unwrap_or(0.0);
@@ -289,6 +293,7 @@ mod tests {
     use super::*;
 
     fn entry(t: f64, event: &str, data: Value) -> Entry {
+        assert!(EventName::from_name(event).is_some(), "{event}");
         Entry {
             t,
             node: "beta".into(),
@@ -333,6 +338,73 @@ mod tests {
         let then = last_transition(&entries, 150.0).unwrap();
         assert!(then.cause.contains("alpha was dead"), "{}", then.cause);
         assert_eq!(last_transition(&entries, 5.0), None);
+    }
+
+    fn cause(entries: &[Entry]) -> String {
+        last_transition(entries, f64::MAX).unwrap().cause
+    }
+
+    #[test]
+    fn every_cause_has_a_sentence_of_its_own() {
+        for kind in EventName::ALL {
+            let said = because(*kind, &entry(1.0, kind.name(), json!({})));
+            assert_eq!(said.is_some(), kind.is_cause(), "{kind:?}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_let_go_because_of_a_link_that_carries_one_way_is_told_so() {
+        let entries = [
+            entry(100.0, "one-way", json!({"node": "beta", "groups": "web"})),
+            entry(100.1, "partition-let-go", json!({"group": "web"})),
+            entry(100.3, "group-released", json!({"group": "web"})),
+        ];
+        let expected = "beta released 1 group because beta does not hear this node and takes what it held";
+        assert_eq!(cause(&entries), expected);
+    }
+
+    #[test]
+    fn who_is_refused_for_its_name_is_told_so() {
+        let entries = [
+            entry(100.0, "refused", json!({"node": "alpha"})),
+            entry(100.3, "group-released", json!({"group": "web"})),
+        ];
+        let expected = "beta released 1 group because alpha listens to another machine with the name of this node";
+        assert_eq!(cause(&entries), expected);
+    }
+
+    #[test]
+    fn after_a_partition_the_evidence_of_the_return_is_shown() {
+        let back = entry(100.0, "node-returned", json!({"node": "alpha"}));
+        let seen = LinkEvidence { medium: "eth1".to_owned(), node: "alpha".to_owned(), ..LinkEvidence::default() };
+        let evidence = Some(Evidence { links: vec![seen], ..Evidence::default() });
+        let let_go = entry(100.1, "partition-let-go", json!({"group": "web"}));
+        let released = entry(100.3, "group-released", json!({"group": "web"}));
+        let story = last_transition(&[Entry { evidence, ..back }, let_go.clone(), released.clone()], f64::MAX).unwrap();
+        assert_eq!(story.cause, "beta released 1 group because the partition from alpha was over");
+        assert!(tell(&story, |t| format!("{t}")).contains("eth1           alpha        never heard, dead"));
+        let alone = "beta released 1 group because the partition was over, and the other node had it before";
+        assert_eq!(cause(&[let_go, released]), alone);
+    }
+
+    #[test]
+    fn a_set_of_one_group_is_not_told_as_all_of_them() {
+        let given = |set: Value| {
+            cause(&[
+                entry(100.0, "wants-standby", json!({"node": "beta", "set": set})),
+                entry(100.3, "group-released", json!({"group": "web"})),
+            ])
+        };
+        assert_eq!(given(json!({"one": 7})), "beta released 1 group because beta gave one group away");
+        assert_eq!(given(json!("local")), "beta released 1 group because beta gave its own resources away");
+    }
+
+    #[test]
+    fn an_event_of_another_release_is_shown_and_moves_nothing() {
+        let mut entries = takeover(100.0);
+        entries.push(Entry { event: "of-another-release".to_owned(), t: 100.01, ..Entry::default() });
+        assert_eq!(entries[4].kind(), None);
+        assert_eq!(last_transition(&entries, f64::MAX).unwrap().steps.len(), 4);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::cluster::Mood;
 use crate::printable;
 use crate::time::Mono;
 
@@ -77,6 +78,16 @@ impl Entry {
         let at = rounded(self.at.elapsed().as_secs_f64());
         let line = JsonEntry { at, who: &self.who, event: &self.what, detail: &self.detail };
         serde_json::to_string(&line).unwrap_or_default() + "\n"
+    }
+}
+
+impl From<Mood> for Tone {
+    fn from(mood: Mood) -> Tone {
+        match mood {
+            Mood::Good => Tone::Good,
+            Mood::Bad => Tone::Bad,
+            Mood::Plain => Tone::Plain,
+        }
     }
 }
 

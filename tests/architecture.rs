@@ -11,7 +11,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("dice", &[]),
     ("names", &[]),
     ("time", &[]),
-    ("timeline", &["time"]),
+    ("timeline", &["cluster", "time"]),
     ("paths", &[]),
     ("diagnostic", &[]),
     ("auth", &["diagnostic"]),

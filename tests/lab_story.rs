@@ -7,6 +7,8 @@ use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
+use latido::cluster::EventName;
+
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
 
 /// A lab measures time: two at once on two processors disturb each other.
@@ -175,5 +177,5 @@ fn after_a_takeover_why_names_its_cause_and_events_can_be_parsed_even_when_the_d
     let events = text.lines().filter_map(|line| line.find('{').map(|at| &line[at..]));
     let events: Vec<serde_json::Value> = events.map(|json| serde_json::from_str(json).expect("an event")).collect();
     let kinds: Vec<_> = events.iter().filter_map(|event| event["event"].as_str()).collect();
-    assert!(kinds.len() > 10 && kinds.contains(&"script"), "{kinds:?}\n{text}");
+    assert!(kinds.len() > 10 && kinds.contains(&EventName::Script.name()), "{kinds:?}\n{text}");
 }

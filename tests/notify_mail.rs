@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use latido::cluster::EventName;
+
 fn program(dir: &Path, name: &str, text: &str) {
     let path = dir.join(name);
     fs::write(&path, text).unwrap();
@@ -37,13 +39,14 @@ fn a_death_is_mailed_with_its_words_and_a_heartbeat_that_was_late_is_not() {
     let mails = dir.path().join("mails");
     program(dir.path(), "sendmail", &format!("#!/bin/sh\n[ \"$1\" = -t ] && cat >> {}\n", mails.display()));
     program(dir.path(), "latido", "#!/bin/sh\necho 'alpha took 10.0.0.10 because beta was dead'\n");
-    let output = notify(dir.path(), "node-dead", "WARN", "node beta: is dead\nBcc: everybody@example.org");
+    let output =
+        notify(dir.path(), EventName::NodeDead.name(), "WARN", "node beta: is dead\nBcc: everybody@example.org");
     assert!(output.status.success(), "{output:?}");
     let mail = fs::read_to_string(&mails).unwrap();
     let expected = "To: root,boss@example.org\nSubject: [alpha] node beta: is dead Bcc: everybody@example.org\n\n";
     assert!(mail.starts_with(expected), "{mail}");
     assert!(mail.contains("because beta was dead"), "{mail}");
-    assert!(notify(dir.path(), "late-heartbeat", "WARN", "Late heartbeat").status.success());
+    assert!(notify(dir.path(), EventName::LateHeartbeat.name(), "WARN", "Late heartbeat").status.success());
     assert_eq!(fs::read_to_string(&mails).unwrap(), mail, "nothing further");
     notify(dir.path(), "something-new", "ERROR", "it is bad");
     assert!(fs::read_to_string(&mails).unwrap().contains("it is bad"));

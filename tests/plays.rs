@@ -262,3 +262,11 @@ fn the_name_of_a_script_stands_for_its_resource_where_there_is_one() {
     assert_eq!(complaints.len(), 1);
     assert!(complaints[0].contains("\"rd\" is no resource of these groups"), "{complaints:?}");
 }
+
+#[test]
+fn an_ipfail_that_dies_is_no_service_that_nobody_monitors() {
+    let lines = "set ping 10.0.0.254\nset ipfail hacluster\nstart alpha beta\nwait 60\nchapter a hand-over\n\
+                 scripts-take 2\nipfail-dies alpha\nstandby alpha all\nwait 60\n";
+    let told = play(lines).unwrap();
+    assert!(told.contains("a hand-over: ") && !told.contains("its ipfail"), "{told}");
+}

@@ -81,7 +81,7 @@ impl World {
                 assert!(self.answered <= self.asked, "an answer to nobody");
             }
             Action::Report(report) => {
-                let _ = (report.to_string(), report.level(), report.is_change(), report.needs_evidence());
+                let _ = (report.to_string(), report.level(), report.event(), report.data());
                 assert!(report.lines(|name| format!("/etc/ha.d/resource.d/{name}")).len() < 50);
             }
             Action::Keep(kept) => assert!(kept.groups.len() < 50, "{kept:?}"),

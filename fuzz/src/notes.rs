@@ -47,7 +47,7 @@ pub fn run(bytes: &[u8]) {
 /// A journal and notes as the daemon writes them, and the beginnings of the records of `tests/replay`.
 pub fn seeds() -> Vec<Seed> {
     let journal = r#"{"t":1700000000.5,"node":"alpha","level":"WARN","event":"node-dead","text":"node beta: is dead","data":{"node":"beta"},"evidence":{"links":[{"node":"beta","medium":"eth0","up":false,"last_heard_ms":10000}],"loop_late_ms":0.1,"ping_nodes":[1,1]}}
-{"t":1700000001.0,"node":"alpha","level":"info","event":"group-taken","text":"taken","data":{"group":"10.0.0.10","took_ms":12.5}}
+{"t":1700000001.0,"node":"alpha","level":"info","event":"group-held","text":"up","data":{"group":"10.0.0.10","took":12.5}}
 {"t":1700000001.5,"node":"alpha","level":"info","event":"script","text":"IPaddr start","data":{"resource":"IPaddr::10.0.0.10","verb":"start","code":0}}
 "#;
     let notes = "alive             123456      10000\nlatido 1\nboot 0123-4567 89\nleaving\nfailback\npeer-gone\nbears 30000\n\

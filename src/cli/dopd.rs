@@ -18,9 +18,10 @@ use crate::api::Framer;
 use crate::api::body::{Spelling, decode, encode};
 use crate::api::frame::frame;
 use crate::api_client::{Failure, Session, myself};
+use crate::cluster::Level;
 use crate::wire::{Kind, Message, field as wire};
 
-use super::old_log::{FAILED, Loud, NEVER_AGAIN, OldLog, runtime};
+use super::old_log::{FAILED, NEVER_AGAIN, OldLog, runtime};
 
 /// Exit codes of DRBD's fence-peer handlers.
 pub(super) mod code {
@@ -215,13 +216,13 @@ async fn ask_peer(session: &mut Session, waiting: &mut Waiting, wish: Wish, log:
         None
     };
     if let Some(value) = refusal {
-        log.write(Loud::Info, &format!("request to outdate {resource} on {peer} answered with {value}"));
+        log.write(Level::Info, &format!("request to outdate {resource} on {peer} answered with {value}"));
         // It hung up meanwhile.
         let _ = answer.send(value);
         return Ok(());
     }
     let me = session.node().to_owned();
-    log.write(Loud::Info, &format!("sending start_outdate message to the other node {me} -> {peer}"));
+    log.write(Level::Info, &format!("sending start_outdate message to the other node {me} -> {peer}"));
     let message = Message::new(&Kind::Other("start_outdate".into()))
         .with(wire::SRC, me)
         .with("dop_res", resource.as_str())
@@ -277,7 +278,7 @@ fn on_message(message: &Message, waiting: &mut Waiting, done: &mpsc::Sender<Outd
             let resources: Vec<String> =
                 waiting.iter().filter(|(_, entry)| gone(entry)).map(|(resource, _)| resource.clone()).collect();
             for (_, answer) in resources.iter().filter_map(|resource| waiting.remove(resource)) {
-                log.write(Loud::Info, &format!("{src} died before it answered"));
+                log.write(Level::Info, &format!("{src} died before it answered"));
                 let _ = answer.send(code::UNREACHABLE);
             }
         }
@@ -312,7 +313,7 @@ fn value_of(exit: Option<i32>) -> u8 {
 async fn tell_peer(session: &mut Session, result: &Outdated, log: &OldLog) -> Result<(), Failure> {
     let me = session.node().to_owned();
     let Outdated { resource, code, asker } = result;
-    log.write(Loud::Info, &format!("sending return code: {code}, {me} -> {asker}"));
+    log.write(Level::Info, &format!("sending return code: {code}, {me} -> {asker}"));
     let message = Message::new(&Kind::Other("outdate_rc".into()))
         .with("dop_value", code.to_string())
         .with("dop_res", resource.as_str())

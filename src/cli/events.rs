@@ -84,7 +84,7 @@ fn show(line: &str, json: bool) -> bool {
 }
 
 fn describe(entry: &Entry) -> String {
-    let level = if entry.level == "info" { "" } else { &entry.level };
+    let level = if entry.is_plain() { "" } else { &entry.level };
     format!("{}  {:<6} {level:<6}{}", local(entry.t), entry.node, entry.text)
 }
 

@@ -8,12 +8,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api_client::{Failure, Session, myself};
 use crate::clock::Clock;
+use crate::cluster::Level;
 use crate::config::value::duration;
 use crate::ipfail::{self, Decider, Facts, Order, Settings};
 use crate::time::Mono;
 use crate::wire::{Message, field as wire};
 
-use super::old_log::{FAILED, Loud, NEVER_AGAIN, OldLog, runtime};
+use super::old_log::{FAILED, NEVER_AGAIN, OldLog, runtime};
 
 /// Runs until it is told to end or the daemon goes.
 pub(super) fn ipfail() -> ExitCode {
@@ -22,8 +23,8 @@ pub(super) fn ipfail() -> ExitCode {
 }
 
 async fn live(log: &OldLog) -> u8 {
-    log.write(Loud::Debug, &format!("PID={}", std::process::id()));
-    log.write(Loud::Debug, "Signing in with heartbeat");
+    log.write(Level::Debug, &format!("PID={}", std::process::id()));
+    log.write(Level::Debug, "Signing in with heartbeat");
     let socket = super::paths_from_environment().api_socket();
     let mut session = match Session::sign_on(&socket, Some(ipfail::NAME), myself()).await {
         Ok(session) => session,
@@ -77,7 +78,7 @@ async fn settings(session: &mut Session, log: &OldLog) -> Result<Option<Settings
     };
     let pings: Vec<String> = of_kind("ping").collect();
     if pings.is_empty() {
-        log.write(Loud::Warn, "No ping node is configured: nothing to count.");
+        log.write(Level::Warn, "No ping node is configured: nothing to count.");
     }
     session.ask("setsignal", &[("signal", "0")]).await?;
     let (keepalive, deadtime) = (session.time("keepalive"), session.time("deadtime"));
@@ -166,7 +167,7 @@ async fn step(
     for order in orders {
         match order {
             Order::Say(message) => session.say(&message).await?,
-            Order::Log(text) => log.write(Loud::Info, &text),
+            Order::Log(text) => log.write(Level::Info, &text),
         }
     }
     Ok(())

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::api::facility_number;
 use crate::clock::Clock;
+use crate::cluster::Level;
 use crate::daemon::open_log;
 use crate::sys;
 
@@ -39,39 +40,6 @@ pub(super) struct OldLog {
     debugfile: Option<PathBuf>,
     facility: Option<u8>,
     debug: bool,
-}
-
-/// How loud a line is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loud {
-    /// Something does not work.
-    Error,
-    /// Look today.
-    Warn,
-    /// What happens.
-    Info,
-    /// Only when the daemon debugs.
-    Debug,
-}
-
-impl Loud {
-    const fn word(self) -> &'static str {
-        match self {
-            Loud::Error => "ERROR",
-            Loud::Warn => "WARN",
-            Loud::Info => "info",
-            Loud::Debug => "debug",
-        }
-    }
-
-    const fn severity(self) -> u8 {
-        match self {
-            Loud::Error => 3,
-            Loud::Warn => 4,
-            Loud::Info => 6,
-            Loud::Debug => 7,
-        }
-    }
 }
 
 impl OldLog {
@@ -107,29 +75,29 @@ impl OldLog {
 
     /// `ERROR: text`
     pub(super) fn error(&self, text: &str) {
-        self.write(Loud::Error, text);
+        self.write(Level::Error, text);
     }
 
     /// One line.
-    pub(super) fn write(&self, loud: Loud, text: &str) {
-        if loud == Loud::Debug && !self.debug {
+    pub(super) fn write(&self, level: Level, text: &str) {
+        if level == Level::Debug && !self.debug {
             return;
         }
         let clean = crate::printable::line(text);
-        let said = format!("{}: [{}]: {}: {clean}", self.program, std::process::id(), loud.word());
+        let said = format!("{}: [{}]: {}: {clean}", self.program, std::process::id(), level.as_str());
         let stamp = sys::local_time(self.clock.since_1970().as_secs()).stamp();
         let line = format!("{stamp} {} {said}\n", self.host);
         if self.to_terminal {
             let _ = std::io::stderr().write_all(line.as_bytes());
         }
-        for path in self.files(loud) {
+        for path in self.files(level) {
             // Opened anew for each of the few lines: a rotated log is noticed, a full disk costs the line.
             if let Ok(mut file) = open(path) {
                 let _ = file.write_all(line.as_bytes());
             }
         }
         if let Some(facility) = self.facility {
-            let priority = facility + loud.severity();
+            let priority = facility + level.severity();
             to_syslog(&format!("<{priority}>{stamp} {said}"));
         }
     }
@@ -138,14 +106,14 @@ impl OldLog {
 /// One line of another program's to the system's log, as `logger` sends it.
 pub(super) fn say_to_syslog(tag: &str, facility: u8, text: &str) {
     let stamp = sys::local_time(Clock::start().since_1970().as_secs()).stamp();
-    to_syslog(&format!("<{}>{stamp} {tag}: {}", facility + Loud::Info.severity(), crate::printable::line(text)));
+    to_syslog(&format!("<{}>{stamp} {tag}: {}", facility + Level::Info.severity(), crate::printable::line(text)));
 }
 
 impl OldLog {
     /// Where a line of that kind is written; what scripts may call by two names, as the daemon does where only `logfile` is
     /// set, gets it once.
-    fn files(&self, loud: Loud) -> impl Iterator<Item = &PathBuf> {
-        let logfile = self.logfile.as_ref().filter(|_| loud != Loud::Debug);
+    fn files(&self, level: Level) -> impl Iterator<Item = &PathBuf> {
+        let logfile = self.logfile.as_ref().filter(|_| level != Level::Debug);
         let debugfile = self.debugfile.as_ref().filter(|path| logfile != Some(path));
         logfile.into_iter().chain(debugfile)
     }
@@ -180,10 +148,10 @@ mod tests {
             ..OldLog::on_terminal("ipfail")
         };
         log(&one).error("once");
-        log(&one).write(Loud::Debug, "once more");
+        log(&one).write(Level::Debug, "once more");
         assert_eq!(read(&one), 2);
         log(&two).error("in both");
-        log(&two).write(Loud::Debug, "in the second");
+        log(&two).write(Level::Debug, "in the second");
         assert_eq!((read(&one), read(&two)), (3, 2));
     }
 }

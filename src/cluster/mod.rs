@@ -60,7 +60,7 @@ pub use clients::Class;
 pub use event::{Event, MediumCondition};
 pub use gaps::GapsView;
 pub use mirror::Mirror;
-pub use report::{Level, LogLine, Outside, Program, Report};
+pub use report::{EventName, Level, LogLine, Mood, Outside, Program, Report, Scope, Shown, phrases};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
 pub(crate) use standby::WHY;

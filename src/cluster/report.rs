@@ -1,27 +1,38 @@
-//! Everything an operator is told: the facts. How loud each is and who else hears of it stands in `level`, its words in
-//! `words`. Pure, so that transcripts of the simulator show what the log will say.
+//! Everything an operator is told: the facts. What else is to be known of each, its name, how loud it is, who hears of it,
+//! stands in `events`; its words in `words`, its lines of the log in `lines`, and how to know them again in `phrases`. Pure,
+//! so that transcripts of the simulator show what the log will say.
 
+mod events;
 mod level;
 mod lines;
 mod outside;
+pub mod phrases;
+mod short;
 mod words;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::names::{MediumId, NodeName};
 use crate::wire::Generation;
 
 use super::{Set, Status};
 
+pub use events::{EventName, Scope};
 pub use level::Level;
 pub use lines::{LogLine, Program};
 pub use outside::Outside;
+pub use short::{Mood, Shown};
 
-/// One thing an operator is told. Its serde form is `{"node-dead":{"node":"alpha","silent_for":512.0}}`, times in ms.
+/// One thing an operator is told. Its serde form is its particulars alone, `{"node":"alpha","silent_for":512.0}`, times in
+/// ms; its name is [`Report::event`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(untagged)]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant is the sentence `Display` gives it")]
 pub enum Report {
@@ -390,6 +401,13 @@ pub enum Report {
         why: String,
     },
     TakenByHand,
+}
+
+impl Report {
+    /// Its particulars, for the journal; null where it has none.
+    pub fn data(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
 }
 
 /// What became of our own groups.

@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::journal::{self, Entry};
 
 use super::disk::Disk;
@@ -124,14 +122,6 @@ pub(crate) fn previous(path: &Path) -> PathBuf {
     path.with_extension("1")
 }
 
-/// A report's name and particulars, from the way serde writes an enum.
-pub(super) fn particulars(value: Value) -> (String, Value) {
-    if let Value::Object(map) = value {
-        return map.into_iter().next().unwrap_or_default();
-    }
-    (value.as_str().unwrap_or("unknown").to_owned(), Value::Null)
-}
-
 /// Milliseconds with three digits behind the point.
 pub(super) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
@@ -142,6 +132,7 @@ mod tests {
     use super::super::logging::Terminal;
     use super::*;
     use crate::clock::Clock;
+    use crate::cluster::EventName;
 
     fn log() -> Log {
         Log::start(Clock::start(), Terminal::Nobody, 0)
@@ -168,17 +159,17 @@ mod tests {
     fn no_flood_pushes_a_move_out_of_the_journal_and_one_of_an_older_release_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latido-events");
-        let entry = |event: &str, text: String| Entry { event: event.to_owned(), text, ..Entry::default() };
-        let old = serde_json::to_string(&entry("group-held", "before".to_owned())).unwrap();
+        let entry = |event: EventName, text: String| Entry { event: event.name().to_owned(), text, ..Entry::default() };
+        let held = |entry: &Entry| entry.kind() == Some(EventName::GroupHeld);
+        let old = serde_json::to_string(&entry(EventName::GroupHeld, "before".to_owned())).unwrap();
         fs::write(previous(&path), format!("{old}\n")).unwrap();
         let journal = Journal::open(&path, &log());
-        journal.write(&entry("group-held", "now".to_owned()));
+        journal.write(&entry(EventName::GroupHeld, "now".to_owned()));
         for _ in 0..5000 {
-            journal.write(&entry("address-conflict", "x".repeat(1000)));
+            journal.write(&entry(EventName::AddressConflict, "x".repeat(1000)));
         }
         let all = fs::read_to_string(previous(&path)).unwrap() + &fs::read_to_string(&path).unwrap();
-        let moves: Vec<String> =
-            all.lines().filter_map(journal::parse).filter(|e| e.event == "group-held").map(|e| e.text).collect();
+        let moves: Vec<String> = all.lines().filter_map(journal::parse).filter(held).map(|e| e.text).collect();
         assert_eq!(moves, ["before", "now"]);
         assert!(u64::try_from(all.len()).unwrap() < 2 * MOST_BYTES + 4000);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);

@@ -10,23 +10,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::cluster::EventName;
 use crate::journal::Entry;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 /// Where programs write who know syslog only, and whose socket that is when the journal reads it.
 const SYSLOG: &str = "/dev/log";
 const ITS_SYSLOG: &str = "/run/systemd/journal/dev-log";
-
-/// Names of kinds of messages, made once for all time: what a program that waits for a move can ask the journal for.
-const MESSAGE_IDS: [(&str, &str); 7] = [
-    ("group-held", "5200ae0fbc434fb7bd669aceab3a8747"),
-    ("group-released", "63151e402bf04dec8bdeeae707171152"),
-    ("group-failed", "cd86ed355bdd4d66906d89e2e34c349d"),
-    ("group-blocked", "8cb601039d334f20878251e7c87f68db"),
-    ("adopted", "44f3357204b94dfca3c7e11b195ba664"),
-    ("partition-kept", "1ceb3fd550bc4fb5aaead373f69cc6ee"),
-    ("node-dead", "5f4869d0286a407f9f3a7d313c044c80"),
-];
 
 /// The journal.
 #[derive(Debug)]
@@ -44,8 +34,8 @@ pub(super) struct Fields(String);
 
 impl Fields {
     /// Those of an event; the first line of several has its kind's number.
-    pub(super) fn of(entry: &Entry, is_first: bool) -> Fields {
-        let mut text = format!("LATIDO_EVENT={}\n", entry.event);
+    pub(super) fn of(event: EventName, entry: &Entry, is_first: bool) -> Fields {
+        let mut text = format!("LATIDO_EVENT={}\n", event.name());
         for (name, value) in entry.data.as_object().into_iter().flatten() {
             let value = match value {
                 Value::String(value) => value.clone(),
@@ -56,8 +46,8 @@ impl Fields {
             let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
             text += &format!("LATIDO_{}={}\n", name.to_ascii_uppercase(), value.replace('\n', " "));
         }
-        let id = MESSAGE_IDS.iter().find(|(event, _)| is_first && *event == entry.event);
-        text.extend(id.map(|(_, id)| format!("MESSAGE_ID={id}\n")));
+        let id = event.message_id().filter(|_| is_first);
+        text.extend(id.map(|id| format!("MESSAGE_ID={id}\n")));
         Fields(text)
     }
 }
@@ -109,15 +99,12 @@ fn unit_of(cgroups: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::json;
 
     use super::*;
 
-    fn entry(event: &str, data: Value) -> Entry {
-        let text = String::new();
-        Entry { t: 0.0, node: "alpha".into(), level: "info".into(), event: event.into(), text, data, evidence: None }
+    fn fields(event: EventName, data: Value) -> Fields {
+        Fields::of(event, &Entry { data, ..Entry::default() }, true)
     }
 
     #[test]
@@ -127,8 +114,8 @@ mod tests {
         assert!(Journald::at(&path).is_none(), "nobody reads");
         let reader = UnixDatagram::bind(&path).unwrap();
         let journal = Journald::at(&path).unwrap();
-        let held = entry("group-held", json!({"group": "web", "took": 2.5}));
-        journal.send("heartbeat", 6, Some(128), "info: web is up", &Fields::of(&held, true)).unwrap();
+        let held = fields(EventName::GroupHeld, json!({"group": "web", "took": 2.5}));
+        journal.send("heartbeat", 6, Some(128), "info: web is up", &held).unwrap();
         let mut bytes = [0; 1000];
         let length = reader.recv(&mut bytes).unwrap();
         let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
@@ -141,10 +128,7 @@ mod tests {
     #[test]
     fn nobody_can_add_a_field_and_a_journal_that_does_not_read_holds_nobody_up() {
         let data = json!({"why": "a\nMESSAGE_ID=1", "x\ny=": 1, "list": [1]});
-        assert_eq!(
-            Fields::of(&entry("asked", data), true).0,
-            "LATIDO_EVENT=asked\nLATIDO_WHY=a MESSAGE_ID=1\nLATIDO_X_Y_=1\n"
-        );
+        assert_eq!(fields(EventName::Asked, data).0, "LATIDO_EVENT=asked\nLATIDO_WHY=a MESSAGE_ID=1\nLATIDO_X_Y_=1\n");
         let dir = tempfile::tempdir().unwrap();
         let _reader = UnixDatagram::bind(dir.path().join("journal")).unwrap();
         let journal = Journald::at(&dir.path().join("journal")).unwrap();
@@ -159,14 +143,5 @@ mod tests {
         assert_eq!(unit_of(old), Some("latido.service"));
         assert_eq!(unit_of("0::/user.slice/user-0.slice/session-3.scope\n"), None);
         assert_eq!(unit_of(""), None);
-    }
-
-    #[test]
-    fn every_kind_has_a_number_of_its_own_and_the_document_names_it() {
-        let numbers: BTreeSet<_> = MESSAGE_IDS.iter().map(|(_, id)| id).collect();
-        assert_eq!(numbers.len(), MESSAGE_IDS.len());
-        let document = include_str!("../../docs/systemd.md");
-        assert!(MESSAGE_IDS.iter().all(|(event, id)| document.contains(event) && document.contains(id)));
-        assert!(numbers.iter().all(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())));
     }
 }

@@ -270,7 +270,7 @@ impl Sinks {
         if said.level == Level::Debug && self.debug == 0 {
             return;
         }
-        let (name, severity) = (said.program.as_str(), severity(said.level));
+        let (name, severity) = (said.program.as_str(), said.level.severity());
         let journald = self.journald.as_ref();
         let took = journald.filter(|it| it.send(name, severity, self.facility, &words(said), fields).is_ok());
         let reads_syslog = took.is_some_and(|journald| journald.reads_syslog);
@@ -295,7 +295,7 @@ impl Sinks {
         let (full, debug) = self.forms(wall, said);
         let shown = match self.terminal {
             Terminal::Person => Some(full.clone()),
-            Terminal::Journal => Some(format!("<{}>{}\n", severity(said.level), said.text)),
+            Terminal::Journal => Some(format!("<{}>{}\n", said.level.severity(), said.text)),
             Terminal::Nobody => None,
         };
         Line { full, debug, shown, is_debug: said.level == Level::Debug }
@@ -388,10 +388,10 @@ impl Syslog {
         let (time, pid, name) = (sys::local_time(wall.0).stamp(), std::process::id(), said.program.as_str());
         let words = words(said);
         let line = match said.program {
-            Program::Heartbeat => format!("<{}>{time} {name}: [{pid}]: {words}", self.facility + severity(said.level)),
+            Program::Heartbeat => format!("<{}>{time} {name}: [{pid}]: {words}", self.facility + said.level.severity()),
             // Its scripts write what is no more than information as `notice`.
             Program::ResourceManager | Program::MachDown | Program::HbStandby => {
-                let severity = severity(said.level).min(NOTICE);
+                let severity = said.level.severity().min(NOTICE);
                 format!("<{}>{time} {name}(default)[{pid}]: {words}", self.facility + severity)
             }
         };
@@ -418,17 +418,6 @@ fn connect_syslog() -> Option<UnixDatagram> {
 
 /// Between a warning and information.
 const NOTICE: u8 = 5;
-
-/// The syslog severity, which is also the journal's.
-const fn severity(level: Level) -> u8 {
-    match level {
-        Level::Crit => 2,
-        Level::Error => 3,
-        Level::Warn => 4,
-        Level::Info => 6,
-        Level::Debug => 7,
-    }
-}
 
 fn host_name() -> String {
     nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default()

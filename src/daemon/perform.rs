@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::agent::{self, Place};
 use crate::client::{Answer, Ask};
 use crate::clock::since_boot;
-use crate::cluster::{Action, Event, ExitReason, Request, Response, Set};
+use crate::cluster::{Action, Event, ExitReason, Request, Response, Set, phrases};
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::link::Urgency;
 use crate::names::{ClientId, JobId, NodeName};
@@ -276,7 +276,7 @@ impl Driver {
 
     /// Resets this machine, because nothing less keeps it from running what another node will start.
     pub(super) fn reboot(&mut self, why: &str) {
-        self.log.write(crate::cluster::Level::Crit, format!("{why}: rebooting this machine"));
+        self.log.write(crate::cluster::Level::Crit, format!("{why}: {}", phrases::REBOOTS));
         self.exit = Some(1);
         // A lab or a test that lives under another directory shares the machine with others.
         if self.options.paths == Paths::system() {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::agent::Conflict;
-use crate::cluster::{Level, LogLine, Outside, Program, Report, Status};
+use crate::cluster::{EventName, Level, LogLine, Outside, Program, Report, Status};
 use crate::haresources::Outcome;
 use crate::journal::{Entry, Evidence, LinkEvidence};
 use crate::names::{JobId, MediumId};
@@ -53,12 +53,12 @@ impl Driver {
     /// Another machine answers for an address of ours.
     pub(super) fn on_conflict(&mut self, conflict: Conflict) {
         let subject = conflict.ip.to_string();
-        self.hear_say("address-conflict", &subject, Share::RUBBISH, Said::Conflict(conflict));
+        self.hear_say(EventName::AddressConflict.name(), &subject, Share::RUBBISH, Said::Conflict(conflict));
     }
 
     /// Somebody asks for something that moves groups.
     pub(super) fn keep_request(&mut self, by: &str, what: &str) {
-        self.hear_say("asked", by, Share::STATE, Said::Asked(by.to_owned(), what.to_owned()));
+        self.hear_say(EventName::Asked.name(), by, Share::STATE, Said::Asked(by.to_owned(), what.to_owned()));
     }
 
     pub(super) fn on_reject(&mut self, medium: &MediumId, reject: Reject) {
@@ -103,15 +103,14 @@ impl Driver {
                 self.log.error(&text);
                 let data =
                     serde_json::json!({ "address": conflict.ip, "mac": conflict.mac(), "interface": conflict.nic });
-                let entry = self.entry("ERROR", "address-conflict".to_owned(), text, data, None);
+                let entry = self.entry(EventName::AddressConflict, text, data);
                 self.keep(&entry);
                 self.notice(&entry, Weight::Noise);
             }
             Said::Asked(by, what) => {
                 let data = serde_json::json!({ "by": by, "what": what });
-                let evidence = Some(self.evidence());
                 let text = more(format!("{by} asks for: {what}"));
-                let entry = self.entry("info", "asked".to_owned(), text, data, evidence);
+                let entry = self.entry(EventName::Asked, text, data);
                 self.keep(&entry);
             }
             Said::Reject(medium, reject) => {
@@ -136,15 +135,14 @@ impl Driver {
             let text = format!("{count} more like this in the last minute");
             lines.push(LogLine { program: Program::Heartbeat, level: report.level(), text });
         }
-        let (event, data) = journal::particulars(serde_json::to_value(report).unwrap_or_default());
-        let evidence = report.needs_evidence().then(|| self.evidence());
-        let entry = self.entry(report.level().as_str(), event, text, data, evidence);
+        let event = report.event();
+        let entry = self.entry(event, text, report.data());
         for (at, line) in lines.iter().enumerate() {
-            self.log.write_about(line, &Fields::of(&entry, at == 0));
+            self.log.write_about(line, &Fields::of(event, &entry, at == 0));
         }
         self.service.look_soon();
         self.keep(&entry);
-        if report.is_change() {
+        if event.is_news() {
             let weight = if self.outside(report).is_some() { Weight::Noise } else { Weight::Move };
             self.notice(&entry, weight);
         }
@@ -161,24 +159,19 @@ impl Driver {
         let ended = outcome.exit.to_string();
         let text = format!("{call}: {ended} after {took:.1} ms");
         let data = serde_json::json!({ "call": call, "ms": took, "ended": ended });
-        let entry = self.entry("info", "script".to_owned(), text, data, None);
+        let entry = self.entry(EventName::Script, text, data);
         self.keep(&entry);
     }
 
-    fn entry(
-        &self,
-        level: &str,
-        event: String,
-        text: String,
-        data: serde_json::Value,
-        evidence: Option<Evidence>,
-    ) -> Entry {
+    fn entry(&self, event: EventName, text: String, data: serde_json::Value) -> Entry {
+        let evidence = event.needs_evidence().then(|| self.evidence());
         let (t, node) = (self.clock.since_1970().as_secs_f64(), self.config.settings.me.to_string());
         // What came from outside may be long.
         let text = text.chars().take(LONGEST_TEXT).collect();
         let data = if data.to_string().len() > LONGEST_DATA { serde_json::Value::Null } else { data };
         // Before anybody sees it: the journal, the page, or a program of `notify`.
-        Entry { t, node, level: level.to_owned(), event, text, data, evidence }.made_printable()
+        let (level, event) = (event.level().as_str().to_owned(), event.name().to_owned());
+        Entry { t, node, level, event, text, data, evidence }.made_printable()
     }
 
     fn keep(&mut self, entry: &Entry) {

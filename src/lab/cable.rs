@@ -17,14 +17,14 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
-
 use nix::sys::termios::{FlushArg, SetArg, cfmakeraw, tcflush, tcgetattr, tcsetattr};
 use nix::unistd::{read, write};
 
-use super::wake::Wake;
 use crate::clock::Clock;
 use crate::sys;
 use crate::time::Mono;
+
+use super::wake::Wake;
 
 /// A cable between two serial ports; its thread ends on drop.
 #[derive(Debug)]

@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::host::in_network;
-use super::timeline::{Happening, What};
-use super::witness;
 use crate::clock::Clock;
 use crate::sys;
 use crate::time::Mono;
+
+use super::host::in_network;
+use super::timeline::{Happening, What};
+use super::witness;
 
 /// One answer: when it came, and who gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::amount::{exact, measured};
-use crate::cluster::AutoFailback;
+use crate::cluster::{AutoFailback, EventName};
 use crate::time::Mono;
 
 use super::moves::home;
@@ -88,8 +88,9 @@ fn wait_for_ipfail(play: &mut Play) -> Result<(), Failed> {
 /// Where the time went until the node gave everything up.
 fn given_up(play: &Play, owner: usize, begin: Mono) -> String {
     let settings = &play.pair.plan.config.settings;
-    let asked = format!("{} wants to go standby", play.name(owner));
-    let Some((asked, _)) = [1 - owner, owner].into_iter().find_map(|node| play.logged(node, begin, &asked)) else {
+    let gives = |words: &[&str]| words.first() == Some(&play.name(owner));
+    let asked = |node| play.told(node, begin, EventName::WantsStandby, gives);
+    let Some((asked, _)) = [1 - owner, owner].into_iter().find_map(asked) else {
         return "nobody said why".to_owned();
     };
     let moved = play

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::amount::{exact, measured};
 use crate::client::{Answer, Ask};
-use crate::cluster::AutoFailback;
+use crate::cluster::{AutoFailback, EventName};
 use crate::time::Mono;
 
 use super::play::{Failed, Play};
@@ -35,9 +35,12 @@ pub(super) fn cold_start(play: &mut Play) -> Result<(), Failed> {
 
 /// Where the time of a takeover went.
 pub(super) fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> String {
-    let start = format!("node {} was silent for ", play.name(1 - survivor));
-    let Some((dead, text)) = play.logged(survivor, begin, &start) else { return "no death was declared".to_owned() };
-    let silence = text.split_once("silent for ").and_then(|(_, rest)| rest.split_once(" on")).map_or("?", |(it, _)| it);
+    let gone = play.name(1 - survivor);
+    let with_silence = |words: &[&str]| words.len() == 2 && words[0] == gone;
+    let Some((dead, words)) = play.told(survivor, begin, EventName::NodeDead, with_silence) else {
+        return "no death was declared".to_owned();
+    };
+    let silence = &words[1];
     let deadtime = exact(play.pair.plan.config.settings.deadtime);
     let scripts = play.last_gain(survivor, begin).unwrap_or(dead).since(dead);
     format!("silence of {silence} (deadtime {deadtime}), then {} until all runs", measured(scripts))

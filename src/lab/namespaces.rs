@@ -5,10 +5,8 @@
 //! whoever started it, however violently, the kernel kills every process in the namespace, and interfaces and mounts go
 //! with the last of them. Nothing is ever made outside.
 
-use std::fmt;
-use std::fs;
-use std::io;
 use std::process::{Command, ExitStatus};
+use std::{fmt, fs, io};
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use crate::amount::{exact, measured};
 use crate::client::Status;
-use crate::cluster::AutoFailback;
+use crate::cluster::{AutoFailback, EventName, phrases};
 use crate::haresources::{Resource, ResourceGroup, known};
 use crate::time::Mono;
 
@@ -355,13 +355,20 @@ impl Play {
         })
     }
 
-    /// When a node logged the first line since then whose text begins so.
-    pub(super) fn logged(&self, node: usize, since: Mono, start: &str) -> Option<(Mono, String)> {
+    /// When a node logged since then the first line that tells of such an event, and the words of that line.
+    pub(super) fn told(
+        &self,
+        node: usize,
+        since: Mono,
+        event: EventName,
+        is_meant: impl Fn(&[&str]) -> bool,
+    ) -> Option<(Mono, Vec<String>)> {
         let name = self.name(node);
         self.world.since(since).filter(|happening| happening.host == name).find_map(|happening| match &happening.what {
             What::Log(line) => {
                 let text = split_log_line(line).map_or(line.as_str(), |(_, text)| text);
-                text.starts_with(start).then(|| (happening.at, text.to_owned()))
+                let told = phrases::told(text).filter(|told| told.event == event && is_meant(&told.words))?;
+                Some((happening.at, told.words.into_iter().map(str::to_owned).collect()))
             }
             _ => None,
         })

@@ -1,24 +1,26 @@
 //! What happened, in words for a person: which log lines and events belong on the time line, and how they read there. Pure.
 //!
-//! Lines of the daemon that are known and say nothing new are left out; those not known here are shown as they are, so that
-//! nothing unexpected stays hidden.
+//! What a line of the log tells, and how a time line says that, stands beside the reports (`cluster::phrases`,
+//! `EventName::shown`). A line that is nobody's is shown as it is, so that nothing unexpected stays hidden.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::amount::measured;
+use crate::cluster::{EventName, Level, Shown, phrases};
 use crate::timeline::{Entry, Tone};
 
 use super::host::HA_DIR;
 use super::timeline::{Happening, What};
 use super::witness::Said;
 
-/// A log line of the daemon, without its head: the level's word and the text.
-pub(super) fn split_log_line(line: &str) -> Option<(&str, &str)> {
-    let (at, word) = ["debug", "info", "WARN", "ERROR", "CRIT"]
-        .into_iter()
-        .filter_map(|word| Some((line.find(&format!(" {word}: "))?, word)))
-        .min()?;
-    Some((word, &line[at + word.len() + 3..]))
+/// A log line of the daemon, without its head: how loud it is and the text.
+pub(super) fn split_log_line(line: &str) -> Option<(Level, &str)> {
+    let found = |level: Level| {
+        let mark = format!(" {}: ", level.as_str());
+        Some((line.find(&mark)?, mark.len(), level))
+    };
+    let (at, length, level) = Level::ALL.into_iter().filter_map(found).min_by_key(|(at, ..)| *at)?;
+    Some((level, &line[at + length..]))
 }
 
 /// The entry for something that happened; `None` when it is not worth a line. `services` are the addresses asked.
@@ -27,8 +29,8 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
     let (tone, what, detail) = match &happening.what {
         What::Log(line) => match split_log_line(line) {
             Some((level, text)) => log_entry(&happening.host, level, text)?,
-            // It says whose groups go.
-            None if line.contains(" hb_standby(default)[") => return None,
+            // A program whose lines have no level.
+            None if told_without_level(line).is_some_and(EventName::is_hidden) => return None,
             None => (Tone::Plain, line.clone(), String::new()),
         },
         What::Witness(Said::Gained(address)) if is_service(address) => {
@@ -59,106 +61,22 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
     Some(Entry { at: happening.at, who: happening.host.clone(), what, detail, tone })
 }
 
-/// Beginnings of log lines that others on the time line make superfluous.
-const NOT_NEWS: [&str; 34] = [
-    "****",
-    "Configuration validated",
-    "No Previous generation",
-    "No uuid found",
-    "Local status now set to",
-    "Comm_now_up",
-    "Status update for node",
-    "Acquiring resource group",
-    "Releasing resource group",
-    "Running ",
-    "local resource transition completed",
-    "remote resource transition completed",
-    "No STONITH device configured",
-    "Resources being acquired from",
-    "standby: ",
-    "all HA resource",
-    "local HA resource",
-    "foreign HA resource",
-    "Standby resource acquisition done",
-    "All HA resources relinquished",
-    "Dead node",
-    "Other node completed standby",
-    "Heartbeat generation",
-    "Shared disks are not protected",
-    "Taking over resource group",
-    "/usr/share/heartbeat/mach_down",
-    "mach_down takeover complete",
-    "Local Resource acquisition completed",
-    "No local resources",
-    "Initial resource acquisition complete",
-    "Local standby process completed",
-    "give up ",
-    "acquire ",
-    "Giving up all HA resources",
-];
+fn told_without_level(line: &str) -> Option<EventName> {
+    let (_, text) = line.split_once("]:")?;
+    phrases::told(text.trim()).map(|told| told.event)
+}
 
-fn log_entry(me: &str, level: &str, text: &str) -> Option<(Tone, String, String)> {
+fn log_entry(me: &str, level: Level, text: &str) -> Option<(Tone, String, String)> {
     // Complaints about the files are `latido check`'s business, and told before the lab begins.
-    if level == "debug" || text.starts_with(HA_DIR) {
+    if level == Level::Debug || text.starts_with(HA_DIR) || phrases::is_of_the_start(text) {
         return None;
     }
-    let tone = match level {
-        "info" => Tone::Plain,
-        _ => Tone::Bad,
-    };
-    Some(known(me, text).or_else(|| {
-        let news = !NOT_NEWS.iter().any(|start| text.starts_with(start));
-        news.then(|| (tone, text.to_owned(), String::new()))
-    })?)
-    .filter(|(_, what, _)| !what.is_empty())
-}
-
-/// The lines that have a wording of their own here; an empty one is to be left out.
-fn known(me: &str, text: &str) -> Option<(Tone, String, String)> {
-    let said = |tone, what: String, detail: &str| Some((tone, what, detail.to_owned()));
-    if text == "Local status now set to: 'active'" {
-        return said(Tone::Good, "active".into(), "");
-    }
-    if let Some(link) = text.strip_prefix("Link ") {
-        let tone = if link.ends_with("up.") { Tone::Good } else { Tone::Bad };
-        return said(tone, format!("link {}", link.trim_end_matches('.')), "");
-    }
-    if let Some((node, silence)) = text.strip_prefix("node ").and_then(|rest| rest.split_once(" was silent for ")) {
-        return said(Tone::Bad, format!("node {node} is dead"), &format!("silent for {silence}"));
-    }
-    // The line after it says it with the reason.
-    if text.strip_prefix("node ").is_some_and(|rest| rest.ends_with(": is dead")) {
-        return said(Tone::Bad, String::new(), "");
-    }
-    if let Some(rest) = text.strip_prefix("resource group ")
-        && let Some((group, took)) =
-            rest.split_once(" is ").filter(|(_, rest)| rest.ends_with(" ms)") || rest.ends_with(" s)"))
-        && let Some((state, took)) = took.split_once(" (")
-    {
-        let tone = if state == "up" { Tone::Good } else { Tone::Plain };
-        return said(tone, format!("group {group} {state}"), &format!("in {}", took.trim_end_matches(')')));
-    }
-    if let Some((node, set)) = text.split_once(" wants to go standby ") {
-        let what = if node == me { format!("gives {} away", set_in_words(set)) } else { String::new() };
-        return said(Tone::Plain, what, "");
-    }
-    if let Some(node) = text.strip_prefix("Received shutdown notice from ") {
-        return said(Tone::Plain, format!("{} is leaving", node.trim_matches(['\'', '.'])), "");
-    }
-    if let Some(node) = text.strip_prefix("Heartbeat restart on node ") {
-        return said(Tone::Plain, format!("{node} has started again"), "");
-    }
-    if text.starts_with("Heartbeat shutdown in progress.") {
-        return said(Tone::Plain, "is leaving".into(), "");
-    }
-    text.ends_with("Heartbeat shutdown complete.").then(|| (Tone::Plain, String::new(), String::new()))
-}
-
-fn set_in_words(set: &str) -> &'static str {
-    match set.trim_matches(['[', ']']) {
-        "local" => "its own groups",
-        "foreign" => "the other's groups",
-        _ => "all groups",
+    match phrases::told(text).map_or(Shown::AsLogged, |told| told.event.shown(me, &told.words)) {
+        Shown::Hidden => None,
+        Shown::Short(short) => Some((short.mood.into(), short.what, short.detail)),
+        Shown::AsLogged => {
+            Some((if level == Level::Info { Tone::Plain } else { Tone::Bad }, text.to_owned(), String::new()))
+        }
     }
 }
 
@@ -168,8 +86,11 @@ mod tests {
     use crate::time::Mono;
 
     fn told(line: &str) -> Option<(String, String)> {
-        let what = What::Log(format!("Nov 21 04:01:22 beta heartbeat: [3]: {line}"));
-        let happening = Happening { at: Mono::ZERO, host: "beta".into(), what };
+        of_line(&format!("Nov 21 04:01:22 beta heartbeat: [3]: {line}"))
+    }
+
+    fn of_line(line: &str) -> Option<(String, String)> {
+        let happening = Happening { at: Mono::ZERO, host: "beta".into(), what: What::Log(line.to_owned()) };
         entry(&happening, &[]).map(|entry| (entry.what, entry.detail))
     }
 
@@ -213,8 +134,25 @@ mod tests {
     }
 
     #[test]
+    fn one_group_that_is_given_away_is_not_told_as_all_of_them() {
+        let gives = told("info: beta wants to go standby [one]").unwrap();
+        assert_eq!(gives.0, "gives one group away");
+        assert_eq!(told("info: one HA resource release completed (standby)."), None);
+    }
+
+    #[test]
+    fn a_line_of_a_script_that_has_no_level_is_known_too() {
+        let line = "Nov 21 04:01:22 hb_standby(default)[12]:    Going standby [all].";
+        assert_eq!(of_line(line), None);
+        assert_eq!(of_line("what is this?"), Some(("what is this?".to_owned(), String::new())));
+    }
+
+    #[test]
     fn both_forms_of_a_log_line_are_split() {
-        assert_eq!(split_log_line("heartbeat[7]: 2026/11/21_04:01:22 WARN: x: info: y"), Some(("WARN", "x: info: y")));
+        assert_eq!(
+            split_log_line("heartbeat[7]: 2026/11/21_04:01:22 WARN: x: info: y"),
+            Some((Level::Warn, "x: info: y"))
+        );
         assert_eq!(split_log_line("no level here"), None);
     }
 }

@@ -14,14 +14,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::wake::Wake;
 use crate::clock::Clock;
 use crate::dice::Dice;
 use crate::sys;
 use crate::time::Mono;
+
+use super::wake::Wake;
 
 /// A socket of the switch, given by [`Switch::plug`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

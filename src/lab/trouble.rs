@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::amount::measured;
 use crate::client::Ask;
+use crate::cluster::EventName;
 use crate::time::Mono;
 
 use super::files::FENCE_FAILS;
@@ -28,8 +29,7 @@ pub(super) fn dead_service(play: &mut Play) -> Result<(), Failed> {
     let begin = play.deed(&format!("the service on {name} dies"));
     done(play, |play| play.pair.kill_service(owner, SERVICE))?;
     let bound = play.bound();
-    let start = format!("Running {HA_DIR}/resource.d/{SERVICE}  start");
-    play.until("the service restarted where it was", bound, |play| restarted(play, owner, begin, &start))?;
+    play.until("the service restarted where it was", bound, |play| restarted(play, owner, begin))?;
     play.until("all as it was", bound, |play| play.settled(|_| owner))?;
     let again = play.last_gain(owner, begin).unwrap_or(begin);
     play.row("service dead", begin, format!("monitored each 300 ms; restarted after {}", measured(again.since(begin))));
@@ -51,8 +51,10 @@ fn forget_failure(play: &mut Play, node: usize) -> Result<(), Failed> {
     move_groups(play, node, &Ask::Retry { group })
 }
 
-fn restarted(play: &Play, node: usize, since: Mono, start: &str) -> Result<(), String> {
-    play.logged(node, since, start).map_or_else(|| Err("nothing was started".to_owned()), |_| Ok(()))
+fn restarted(play: &Play, node: usize, since: Mono) -> Result<(), String> {
+    let call = format!("{HA_DIR}/resource.d/{SERVICE}  start");
+    let started = play.told(node, since, EventName::Running, |words| words == [call.as_str()]);
+    started.map_or_else(|| Err("nothing was started".to_owned()), |_| Ok(()))
 }
 
 pub(super) fn failing_start(play: &mut Play) -> Result<(), Failed> {
@@ -66,13 +68,11 @@ pub(super) fn failing_start(play: &mut Play) -> Result<(), Failed> {
     move_groups_anyway(play, owner);
     let bound = play.bound();
     let failed = play.until("the failure reported", bound, |play| {
-        play.logged(1 - owner, begin, "Giving up resources due to failure of")
-            .map_or(Err("no failure".to_owned()), |_| Ok(()))
+        given_up(play, 1 - owner, begin).map_or(Err("no failure".to_owned()), |_| Ok(()))
     });
     play.until("the group back where it was", bound, |play| serves(play, owner))?;
     let back = play.last_gain(owner, begin).unwrap_or(begin);
-    let failed =
-        failed.ok().and_then(|_| play.logged(1 - owner, begin, "Giving up resources")).map_or(begin, |(at, _)| at);
+    let failed = failed.ok().and_then(|_| given_up(play, 1 - owner, begin)).unwrap_or(begin);
     play.row(
         "start fails on the other node",
         begin,
@@ -80,6 +80,11 @@ pub(super) fn failing_start(play: &mut Play) -> Result<(), Failed> {
     );
     done(play, |play| play.pair.trouble(1 - owner, "start", None))?;
     forget_failure(play, 1 - owner)
+}
+
+/// When a node gave up starting something.
+fn given_up(play: &Play, node: usize, since: Mono) -> Option<Mono> {
+    play.told(node, since, EventName::GivingUp, |_| true).map(|(at, _)| at)
 }
 
 /// The outcome is what the scenario is about.
@@ -138,7 +143,8 @@ pub(super) fn killed_core(play: &mut Play) -> Result<(), Failed> {
         done(play, |play| play.pair.kill_core(owner))?;
         let bound = play.bound();
         play.until("the core back with its group", bound, |play| {
-            play.logged(owner, since, "resource group").ok_or_else(|| "it has not said so".to_owned())?;
+            let adopted = play.told(owner, since, EventName::Adopted, |_| true);
+            adopted.ok_or_else(|| "it has not said so".to_owned())?;
             play.settled(|_| owner)
         })?;
         play.run_for(Duration::from_millis(300));
@@ -167,7 +173,8 @@ pub(super) fn stuck_fence(play: &mut Play) -> Result<(), Failed> {
     let waits = play.pair.status(1 - owner).and_then(|status| status.waiting_for).unwrap_or_default();
     play.note(&waits);
     play.until("the group on the survivor after the fence", bound, |play| play.settled(|_| 1 - owner))?;
-    let reset = play.logged(1 - owner, begin, &format!("node {name} now reset")).map_or(begin, |(at, _)| at);
+    let reset = play.told(1 - owner, begin, EventName::NodeReset, |words| words == [name.as_str()]);
+    let reset = reset.map_or(begin, |(at, _)| at);
     let first = play.last_gain(1 - owner, begin).unwrap_or(begin);
     if reset == begin || first < reset {
         play.complain("something was started before the fence had worked".to_owned());

@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use crate::time::Mono;
+
 use super::timeline::{Happening, What};
 use super::witness::Said;
-use crate::time::Mono;
 
 /// Something that ran on both hosts though they could hear each other.
 #[derive(Clone, Debug, PartialEq, Eq)]

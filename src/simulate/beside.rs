@@ -10,7 +10,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field as wire};
 
 use super::host::Coming;
-use super::{Pair, What};
+use super::{Deed, Pair, What};
 
 /// From its start to its first word.
 const STARTS: Duration = Duration::from_millis(20);
@@ -109,7 +109,7 @@ impl Pair {
 
     /// Somebody kills it; its daemon starts another one.
     pub fn ipfail_dies(&mut self, node: usize) {
-        self.deed(node, "its ipfail dies");
+        self.deed(node, Deed::IpfailDies);
         if let Some(program) = self.hosts[node].company.program.take() {
             self.say_of_client(node, "leave", "EOF");
             self.ipfail_ended(node, program.since);

@@ -8,7 +8,7 @@ use crate::wire::Generation;
 
 use super::beside::Company;
 use super::host::{Coming, Exchange, NotesFault, Pending};
-use super::{Fault, Pair};
+use super::{Deed, Fault, Pair, Start};
 
 /// The wall clock when all begins.
 const WALL: i64 = 1_700_000_000;
@@ -46,7 +46,7 @@ impl Pair {
         if slow.is_zero() && still == self.now {
             return self.birth(node, past);
         }
-        self.deed(node, &format!("start, which takes {} ms", (still + slow).since(self.now).as_millis()));
+        self.deed(node, Deed::StartsSlowly((still + slow).since(self.now)));
         self.count(Fault::SlowStart);
         if slow > self.settings[node].deadtime {
             self.count(Fault::SlowStartBeyondDeadtime);
@@ -64,14 +64,14 @@ impl Pair {
             None => self.judge_past(node),
         };
         let how = match past {
-            Past::Fresh => "start",
-            Past::Lost => "start without notes",
-            Past::Crashed { .. } => "start in time",
-            Past::Late { .. } => "start too late",
-            Past::Hopeless { .. } => "start to give up",
+            Past::Fresh => Start::Fresh,
+            Past::Lost => Start::WithoutNotes,
+            Past::Crashed { .. } => Start::InTime,
+            Past::Late { .. } => Start::TooLate,
+            Past::Hopeless { .. } => Start::ToGiveUp,
         };
         self.count_past(&past);
-        self.deed(node, how);
+        self.deed(node, Deed::Starts(how));
         let heard = &self.hosts[node].remembered;
         let remembered = heard.iter().map(|(name, (generation, sequence, _))| (name.clone(), *generation, *sequence));
         let clocks = heard.iter().filter_map(|(name, (.., ahead))| Some((name.clone(), (*ahead)?)));
@@ -140,7 +140,7 @@ impl Pair {
 
     /// Takes a node's power: everything on it is gone.
     pub fn power_off(&mut self, node: usize) {
-        self.deed(node, "power off");
+        self.deed(node, Deed::PowerOff);
         self.count(Fault::PowerOff);
         self.end_life(node);
         let now = self.now;
@@ -160,7 +160,7 @@ impl Pair {
 
     /// Kills a node's daemon; what it started goes on, its notes stay.
     pub fn crash(&mut self, node: usize) {
-        self.deed(node, "crash");
+        self.deed(node, Deed::Crash);
         self.count_kill(node);
         self.end_life(node);
         // A machine that stands still goes on doing so.
@@ -247,7 +247,7 @@ impl Pair {
 
     /// What the next daemon of a node finds of the notes of the last.
     pub fn spoil_notes(&mut self, node: usize, how: NotesFault) {
-        self.deed(node, &format!("its notes: {how:?}"));
+        self.deed(node, Deed::Notes(how));
         self.hosts[node].notes_fault = Some(how);
     }
 
@@ -263,7 +263,7 @@ impl Pair {
 
     /// Sets a node's wall clock forward, or back.
     pub fn step_clock(&mut self, node: usize, seconds: i64) {
-        self.deed(node, &format!("its clock is set by {seconds} s"));
+        self.deed(node, Deed::ClockSet(seconds));
         self.count(if seconds < 0 { Fault::ClockBack } else { Fault::ClockForward });
         self.hosts[node].wall_ahead += seconds;
     }
@@ -289,7 +289,7 @@ impl Pair {
 
     /// Holds a node's daemon still; what reaches it waits, its scripts go on.
     pub fn stall(&mut self, node: usize, time: Duration) {
-        self.deed(node, &format!("stalled for {} ms", time.as_millis()));
+        self.deed(node, Deed::Stalled(time));
         if !self.is_on(node) && !self.is_starting(node) && self.hosts[node].puppet.is_none() {
             return;
         }
@@ -302,14 +302,14 @@ impl Pair {
 
     /// Holds a node's daemon and all its scripts still; what reaches it waits, its clock goes on.
     pub fn suspend(&mut self, node: usize, time: Duration) {
-        self.deed(node, &format!("suspended for {} ms", time.as_millis()));
+        self.deed(node, Deed::Suspended(time));
         self.count(Fault::Suspend);
         self.stand_still(node, time);
     }
 
     /// A virtual machine is paused: as suspended, and its clocks stand still as well.
     pub fn freeze(&mut self, node: usize, time: Duration) {
-        self.deed(node, &format!("frozen for {} ms", time.as_millis()));
+        self.deed(node, Deed::Frozen(time));
         self.count(Fault::Freeze);
         let still = self.stand_still(node, time);
         if still.is_zero() {

@@ -4,6 +4,7 @@
 
 mod beside;
 mod cables;
+mod deed;
 mod fault;
 mod host;
 mod life;
@@ -40,6 +41,7 @@ use crate::wire::Message;
 
 pub use beside::{Beside, Ipfail};
 pub use cables::Direction;
+pub use deed::{Deed, Start};
 pub use fault::Fault;
 pub use host::NotesFault;
 pub use note::{Note, What};
@@ -236,8 +238,8 @@ impl Pair {
         self.notes.push(Note { at: self.now, node: None, what });
     }
 
-    fn deed(&mut self, node: usize, text: &str) {
-        self.note(node, What::Deed(text.to_owned()));
+    fn deed(&mut self, node: usize, deed: Deed) {
+        self.note(node, What::Deed(deed));
     }
 
     fn note(&mut self, node: usize, what: What) {

@@ -2,9 +2,10 @@
 
 use crate::cluster::{Report, Request, Response};
 use crate::haresources::{Invocation, Outcome};
+use crate::names::MediumId;
 use crate::time::Mono;
 
-use super::Where;
+use super::{Deed, Where};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,11 +22,13 @@ pub struct Note {
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
     /// Whoever plays does something to a node.
-    Deed(String),
+    Deed(Deed),
     /// Whoever plays asks a node for something.
     Asked(Request),
     /// Whoever plays says something.
     Remark(String),
+    /// Whoever plays cuts a medium, both ways.
+    Cut(MediumId),
     /// A part of the play begins.
     Chapter(String),
     /// It is as expected.
@@ -81,9 +84,10 @@ impl What {
     /// In the words of a transcript.
     pub fn text(&self) -> String {
         match self {
-            What::Deed(text) => format!("({text})"),
+            What::Deed(deed) => format!("({deed})"),
             What::Asked(request) => format!("(asked for {request:?})"),
             What::Remark(text) | What::Met(text) | What::Unmet(text) => text.clone(),
+            What::Cut(medium) => format!("cut {medium}"),
             What::Moved { group, now, .. } => format!("group {group}: {now:?}"),
             What::Chapter(title) => format!("chapter {title}"),
             What::Sent(text) => format!("send    {text}"),

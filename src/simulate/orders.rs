@@ -8,7 +8,7 @@ use crate::names::ClientId;
 use crate::time::Mono;
 use crate::wire::Message;
 
-use super::{Fault, Pair, What, groups, puppet};
+use super::{Deed, Fault, Pair, What, groups, puppet};
 
 /// A request that has not been answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Pair {
 
     /// The operator asks a node to leave.
     pub fn leave(&mut self, node: usize) {
-        self.deed(node, "asked to leave");
+        self.deed(node, Deed::AskedToLeave);
         if self.is_on(node) || self.is_starting(node) {
             let again = std::mem::replace(&mut self.hosts[node].asked_to_leave, true);
             self.hosts[node].told = true;
@@ -104,7 +104,7 @@ impl Pair {
 
     /// Somebody on a node writes this into the FIFO: a type, and fields as `name=value`.
     pub fn write_fifo(&mut self, node: usize, text: &str) {
-        self.deed(node, &format!("fifo: {text}"));
+        self.deed(node, Deed::Fifo(text.to_owned()));
         self.count(Fault::Fifo);
         self.tell_soon(node, Event::Local(puppet::message(text)));
     }
@@ -131,7 +131,7 @@ impl Pair {
 
     /// Somebody edits the groups in a node's file; they are in force when it is read.
     pub fn edit_groups(&mut self, node: usize, haresources: &str) {
-        self.deed(node, "its haresources are edited");
+        self.deed(node, Deed::Edited);
         self.count(Fault::Edited);
         self.put_groups(node, groups(haresources));
     }
@@ -146,14 +146,14 @@ impl Pair {
     }
 
     fn reread(&mut self, node: usize) {
-        self.deed(node, "reload");
+        self.deed(node, Deed::Reload);
         let fresh = (self.settings[node].clone(), self.hosts[node].groups.clone());
         self.tell_soon(node, Event::Reconfigure(Box::new(fresh)));
     }
 
     /// Something that somebody noted in a message a node sent long ago reaches the other node once more.
     pub fn replay(&mut self, to: usize, message: &Message) {
-        self.deed(to, "a replayed message");
+        self.deed(to, Deed::Replayed);
         let Some(medium) = self.media().iter().find(|medium| medium.ping_node.is_none()) else { return };
         let medium = medium.id.clone();
         self.count(Fault::Replayed);

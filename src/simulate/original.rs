@@ -22,12 +22,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use crate::cluster::{Action, AutoFailback, Event, Request, Settings, Status};
-use crate::haresources::{Invocation, ResourceGroup};
-use crate::names::{JobId, NodeName};
-use crate::time::{Mono, Now};
-use crate::wire::{Kind, Message, field};
-
 use hold::Hold;
 use leaving::Leaving;
 use membership::{Peer, Ping};
@@ -35,6 +29,12 @@ use resources::Stage;
 use sending::Sent;
 use standby::Standby;
 use worker::{Job, Worker};
+
+use crate::cluster::{Action, AutoFailback, Event, Request, Settings, Status};
+use crate::haresources::{Invocation, ResourceGroup};
+use crate::names::{JobId, NodeName};
+use crate::time::{Mono, Now};
+use crate::wire::{Kind, Message, field};
 
 /// Housekeeping: nothing that arrives is looked at before the next of these, or the next beat (`resources.md` 1.5).
 const HOUSEKEEPING: Duration = Duration::from_millis(500);

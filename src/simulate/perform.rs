@@ -219,7 +219,11 @@ fn cut(pair: &mut Pair, ways: &Ways, is_cut: bool) {
             pair.remark(&format!("{verb} {name} {}>{to}", pair.name(from)));
             pair.cut(*medium, from, is_cut);
         } else {
-            pair.remark(&format!("{verb} {name}"));
+            if is_cut {
+                pair.aside(What::Cut(pair.media()[*medium].id.clone()));
+            } else {
+                pair.remark(&format!("mend {name}"));
+            }
             pair.cut_both(*medium, is_cut);
             if !is_cut && pair.media()[*medium].ping_node.is_some() {
                 [0, 1].into_iter().for_each(|node| pair.cut_ping(&name, node, Way::Back, false));

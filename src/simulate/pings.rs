@@ -6,7 +6,7 @@ use crate::names::{MediumId, NodeName};
 use crate::wire::{Kind, Message, field};
 
 use super::cables::UDP_DELAY;
-use super::{Fault, Pair};
+use super::{Deed, Fault, Pair};
 
 /// One host that is pinged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +56,13 @@ impl Pair {
     /// Takes the client cable out of a node: neither clients nor ping hosts reach it any more, nor, if the other node is
     /// heard by the same cable, what is said on that medium.
     pub fn unplug(&mut self, node: usize, medium: Option<usize>) {
-        self.deed(node, "its client cable is cut");
+        self.deed(node, Deed::Unplugged);
         self.set_unplugged(node, medium, true);
     }
 
     /// Plugs it in again.
     pub fn plug(&mut self, node: usize, medium: Option<usize>) {
-        self.deed(node, "its client cable is whole again");
+        self.deed(node, Deed::Plugged);
         self.set_unplugged(node, medium, false);
     }
 

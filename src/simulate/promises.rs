@@ -23,12 +23,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::cluster::{AutoFailback, Event, ExitReason, GroupState, GroupView, NodeView, View};
-use crate::haresources::Verb;
-use crate::time::Mono;
-
-use super::{Note, Pair, What};
-
 use answers::Answers;
 use calm::Calm;
 use evidence::Evidence;
@@ -36,6 +30,12 @@ use fences::Fences;
 use owners::Owners;
 use service::Service;
 use truth::Truth;
+
+use crate::cluster::{AutoFailback, Event, ExitReason, GroupState, GroupView, NodeView, View};
+use crate::haresources::Verb;
+use crate::time::Mono;
+
+use super::{Note, Pair, What};
 
 /// Between two looks at what only time can break.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -188,7 +188,7 @@ fn is_usual(note: &Note) -> bool {
     match &note.what {
         What::Sent(text) => text.starts_with("t=NS_ackmsg") || text.starts_with("t=latido"),
         What::Ran(call, _) => call.verb == Verb::Status,
-        What::Moved { .. } | What::Announced(_) | What::Remark(_) => true,
+        What::Moved { .. } | What::Announced(_) | What::Remark(_) | What::Cut(_) => true,
         _ => false,
     }
 }

@@ -5,7 +5,7 @@ use crate::cluster::Event;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::{Fault, Pair};
+use super::{Deed, Fault, Pair};
 
 /// What the rig knows of such a node.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(super) fn message(text: &str) -> Message {
 impl Pair {
     /// An original on this node starts a new life and says that its status is `status`.
     pub fn original_starts(&mut self, node: usize, status: &str) {
-        self.deed(node, "start of an original");
+        self.deed(node, Deed::OriginalStarts);
         self.count(Fault::Original);
         self.hosts[node].powered_off = None;
         self.generation += 1;
@@ -49,7 +49,7 @@ impl Pair {
 
     /// The original on this node says from now on that its status is `status`.
     pub fn original_is(&mut self, node: usize, status: &str) {
-        self.deed(node, &format!("says st={status}"));
+        self.deed(node, Deed::Says(status.to_owned()));
         if let Some(puppet) = &mut self.hosts[node].puppet {
             status.clone_into(&mut puppet.status);
         }
@@ -64,7 +64,7 @@ impl Pair {
     /// What really runs beside the original on this node from now on.
     pub fn original_runs(&mut self, node: usize, words: &[&str]) {
         self.runs_only(node, words);
-        self.deed(node, &format!("runs {}", if words.is_empty() { "nothing".to_owned() } else { words.join(" ") }));
+        self.deed(node, Deed::Runs(words.iter().map(|word| (*word).to_owned()).collect()));
     }
 
     pub(super) fn tell_puppet(&mut self, node: usize, event: &Event) {

@@ -6,7 +6,7 @@ use crate::time::Mono;
 
 use super::host::{Coming, Exchange, Pending};
 use super::note::What;
-use super::{Fault, Pair};
+use super::{Deed, Fault, Pair};
 
 /// What of the queue is next: when, whether others come before it, and its key.
 type Turn = (Mono, bool, (Mono, u64));
@@ -214,14 +214,14 @@ impl Pair {
                 if host.kept.take_if(|kept| stopped && !kept.claims_anything()).is_some() {
                     host.kept_before = None;
                 }
-                self.deed(node, "left");
+                self.deed(node, Deed::Left);
                 if awaited {
                     self.await_this(self.now, node, Coming::Restart);
                 }
             }
             ExitReason::ToBeFenced { .. } => {
                 self.end_life(node);
-                self.deed(node, "fell silent");
+                self.deed(node, Deed::FellSilent);
             }
             ExitReason::Reboot { .. } => self.power_off(node),
         }

@@ -6,13 +6,14 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
 use crate::amount::{exact, measured};
-use crate::cluster::{Level, Report as R, Request, Response, Set, Status};
+use crate::cluster::{Level, Report as R, Request, Response, Shown};
 use crate::haresources::known::{self, Kind};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
+use crate::ipfail;
 use crate::time::Mono;
 use crate::timeline::{Entry, Tone};
 
-use super::{Note, Pair, What, Where};
+use super::{Deed, Note, Pair, What, Where};
 
 /// The time line of what a pair went through; `messages`: with every message but the heartbeats.
 pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {
@@ -99,9 +100,11 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
     let deed = |what: &str| Some((Tone::Deed, format!("── {what} ──"), String::new()));
     match what {
         What::Chapter(title) => Some((Tone::Chapter, title.clone(), String::new())),
-        What::Deed(text) if text == "left" => plain("the daemon has ended".to_owned()),
-        What::Deed(text) if text == "crash" => deed("the daemon is killed"),
-        What::Deed(text) | What::Remark(text) => deed(text),
+        What::Deed(Deed::Left) => plain("the daemon has ended".to_owned()),
+        What::Deed(Deed::Crash) => deed("the daemon is killed"),
+        What::Deed(other) => deed(&other.to_string()),
+        What::Remark(text) => deed(text),
+        What::Cut(medium) => deed(&format!("cut {medium}")),
         What::Asked(request) => deed(&match request {
             Request::Move(group, to) => {
                 format!("latido move {group}{}", to.as_ref().map_or_else(String::new, |to| format!(" {to}")))
@@ -115,7 +118,7 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
         What::Met(_) | What::Announced(_) | What::Cancelled | What::Sent(_) | What::Moved { .. } => None,
         What::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
         What::Logged(text) => plain(text.clone()),
-        What::Beside(text) if SMALL_TALK.iter().any(|start| text.starts_with(start)) => None,
+        What::Beside(text) if ipfail::is_small_talk(text) => None,
         What::Beside(text) => plain(format!("ipfail: {text}")),
         What::Ran(call, outcome) => ran(pair, call, outcome),
         What::Said(report) => said(pair.name(node?), report),
@@ -128,9 +131,6 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
         }
     }
 }
-
-/// What ipfail says often and decides nothing by.
-const SMALL_TALK: [&str; 4] = ["Link Status", "Asking other side", "No giveup timer", "Ping node count is balanced"];
 
 /// A script that changes something, or would have.
 fn ran(pair: &Pair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, String, String)> {
@@ -150,77 +150,33 @@ fn ran(pair: &Pair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, Strin
 }
 
 fn said(me: &str, report: &R) -> Option<(Tone, String, String)> {
-    let word = |tone, what: String, detail: String| Some((tone, what, detail));
-    let none = String::new;
-    match report {
-        R::LocalStatus(Status::Active) => word(Tone::Good, "active".to_owned(), none()),
-        R::LinkUp { node, medium } => word(Tone::Good, format!("link {node}:{medium} up"), none()),
-        R::LinkDead { node, medium } => word(Tone::Bad, format!("link {node}:{medium} dead"), none()),
-        R::NodeDead { node, silent_for } => word(
-            Tone::Bad,
-            format!("node {node} is dead"),
-            format!("silent for {} on every link", measured(*silent_for)),
-        ),
-        R::GroupHeld { group, took } => {
-            word(Tone::Good, format!("group {group} up"), format!("in {}", measured(*took)))
-        }
-        R::GroupReleased { group, took } => {
-            word(Tone::Plain, format!("group {group} down"), format!("in {}", measured(*took)))
-        }
-        R::WantsStandby { node, set } if node.as_str() == me => {
-            let groups = match set {
-                Set::Local => "its own groups",
-                Set::Foreign => "the other's groups",
-                Set::All => "all groups",
-                Set::One(_) => "one group",
-            };
-            word(Tone::Plain, format!("gives {groups} away"), none())
-        }
-        R::ShutdownNotice { node } => word(Tone::Plain, format!("{node} is leaving"), none()),
-        R::NodeRestarted { node } => word(Tone::Plain, format!("{node} has started again"), none()),
-        R::ShutdownBegins => word(Tone::Plain, "is leaving".to_owned(), none()),
-        report if is_old_news(report) || report.level() == Level::Debug => None,
-        report => {
+    // The script and the device have lines of their own here.
+    if matches!(report, R::ScriptFailed { .. } | R::Resetting { .. }) {
+        return None;
+    }
+    let words = open_words(report);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match report.event().shown(me, &words) {
+        Shown::Hidden => None,
+        Shown::Short(short) => Some((short.mood.into(), short.what, short.detail)),
+        Shown::AsLogged => {
             let tone = if report.level() == Level::Info { Tone::Plain } else { Tone::Bad };
-            word(tone, report.to_string(), none())
+            Some((tone, report.to_string(), String::new()))
         }
     }
 }
 
-/// Whether other lines say it already.
-fn is_old_news(report: &R) -> bool {
-    matches!(
-        report,
-        R::LocalStatus(_)
-            | R::CommUp
-            | R::NodeStatus { .. }
-            | R::Acquiring { .. }
-            | R::Releasing { .. }
-            | R::Running { .. }
-            | R::ScriptFailed { .. }
-            | R::LocalComplete
-            | R::RemoteComplete
-            | R::NoStonith
-            | R::TakingOverFrom { .. }
-            | R::StandbyAccepted { .. }
-            | R::StandbyAcquire { .. }
-            | R::ReleaseDone { .. }
-            | R::AcquireDone { .. }
-            | R::StandbyDone { .. }
-            | R::OtherCompleted { .. }
-            | R::AllReleased
-            | R::DeadNodeGaveUp { .. }
-            | R::WantsStandby { .. }
-            | R::ShutdownComplete { .. }
-            | R::Resetting { .. }
-            | R::TakingOverGroup { .. }
-            | R::TakeoverComplete { .. }
-            | R::LocalAcquired { .. }
-            | R::InitialComplete { .. }
-            | R::GivingUpAll
-            | R::Checking { .. }
-            | R::Adopted { .. }
-    )
+/// What the phrase of a report leaves open, where a time line has words of its own for it.
+fn open_words(report: &R) -> Vec<String> {
+    match report {
+        R::LocalStatus(status) => vec![status.as_str().to_owned()],
+        R::LinkUp { node, medium } | R::LinkDead { node, medium } => vec![format!("{node}:{medium}")],
+        R::NodeDead { node, silent_for } => vec![node.to_string(), measured(*silent_for)],
+        R::GroupHeld { group, took } | R::GroupReleased { group, took } => vec![group.clone(), measured(*took)],
+        R::WantsStandby { node, set } => vec![node.to_string(), set.to_string()],
+        R::ShutdownNotice { node } | R::NodeRestarted { node } => vec![node.to_string()],
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::amount::{exact, measured};
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Report as R, Request, Response};
+use crate::ipfail;
 use crate::time::Mono;
 
 use super::timeline::label;
-use super::{Note, Pair, Seen, What};
+use super::{Deed, Note, Pair, Seen, Start, What};
 
 /// Shorter than this nobody minds.
 const NOTICED: Duration = Duration::from_secs(1);
@@ -69,7 +70,7 @@ struct Chapter<'a> {
 impl Chapter<'_> {
     /// Whose client cable was cut.
     fn unplugged(&self) -> Option<usize> {
-        let cut = |note: &&Note| note.what == What::Deed("its client cable is cut".to_owned());
+        let cut = |note: &&Note| note.what == What::Deed(Deed::Unplugged);
         self.notes.iter().find(cut)?.node
     }
 
@@ -98,7 +99,7 @@ impl Chapter<'_> {
             let mut notes = self.notes.iter();
             notes.find(|note| matches!(&note.what, What::Beside(text) if text.starts_with(start))).map(|note| note.at)
         };
-        let (known, given) = (said("Status update"), said("giveup()")?);
+        let (known, given) = (said(ipfail::NODE_STATUS), said(ipfail::GIVES_UP)?);
         let deadping = exact(self.pair.settings(0).deadping);
         let known = known.unwrap_or(self.from);
         let scripts = self
@@ -199,14 +200,14 @@ impl Chapter<'_> {
     /// Nothing was decided.
     fn still(&self) -> String {
         let cut = |at: usize| {
-            let name = &self.pair.media()[at].id;
-            self.notes.iter().any(|note| note.what == What::Remark(format!("cut {name}")))
+            let medium = &self.pair.media()[at].id;
+            self.notes.iter().any(|note| matches!(&note.what, What::Cut(cut) if cut == medium))
         };
         let beating = (0..self.pair.media().len()).filter(|at| self.pair.media()[*at].ping_node.is_none());
         let (dead, left): (Vec<usize>, Vec<usize>) = beating.partition(|at| cut(*at));
         if dead.is_empty() || left.is_empty() {
             let off = self.pair.settings(0).auto_failback == AutoFailback::Off;
-            let starts = self.notes.iter().any(|note| note.what == What::Deed("start".to_owned()));
+            let starts = self.notes.iter().any(|note| note.what == What::Deed(Deed::Starts(Start::Fresh)));
             let missed = self.groups.iter().any(|(_, seen)| !seen.without.is_zero());
             return match (missed, off && starts) {
                 (true, _) => "nothing was done about it".to_owned(),
@@ -321,7 +322,7 @@ impl Chapter<'_> {
     /// A service that ended by itself.
     fn dead_service(&self) -> Option<&str> {
         self.notes.iter().find_map(|note| match &note.what {
-            What::Deed(text) => text.strip_suffix(" dies"),
+            What::Deed(Deed::Dies(word)) => Some(word.as_str()),
             _ => None,
         })
     }

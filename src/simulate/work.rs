@@ -10,7 +10,7 @@ use crate::time::Mono;
 use super::host::Coming;
 use super::note::What;
 use super::script::{Behaviour, Effect};
-use super::{Fault, Pair};
+use super::{Deed, Fault, Pair};
 
 /// What a fencing device usually needs.
 pub(super) const FENCE_TAKES: Duration = Duration::from_secs(2);
@@ -144,7 +144,7 @@ impl Pair {
 
     /// A service dies by itself.
     pub fn service_dies(&mut self, node: usize, word: &str) {
-        self.deed(node, &format!("{word} dies"));
+        self.deed(node, Deed::Dies(word.to_owned()));
         self.count(Fault::ServiceDies);
         self.hosts[node].running.remove(word);
         self.look();
@@ -152,7 +152,7 @@ impl Pair {
 
     /// Somebody starts a service behind the cluster's back.
     pub fn service_comes_up(&mut self, node: usize, word: &str) {
-        self.deed(node, &format!("{word} comes up"));
+        self.deed(node, Deed::ComesUp(word.to_owned()));
         self.count(Fault::ServiceComesUp);
         self.runs_by_itself(node, word);
     }

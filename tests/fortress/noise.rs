@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use latido::cluster::EventName;
+
 use super::clients::{latido, pair_with};
 use super::runner::{Pace, Test};
 use super::support::clock::{epoch, wait_until};
@@ -67,14 +69,14 @@ fn claims_of_our_addresses_from_everywhere_after_a_takeover_fill_nothing_and_hid
     pair.settle(&[], &["ra", "rc"], 30.0);
     pair.stable("beta", 20.0);
     let beta = pair.host("beta");
-    wait_until("the takeover to be told", 20.0, || told(beta).contains("group-held"));
+    wait_until("the takeover to be told", 20.0, || told(beta).contains(EventName::GroupHeld.name()));
     let (from, log) = (epoch(), beta.log().len());
 
     let sent = claim_everything(&pair);
     let until = epoch();
-    wait_until("the conflict to be told", 20.0, || told(beta).contains("address-conflict"));
+    wait_until("the conflict to be told", 20.0, || told(beta).contains(EventName::AddressConflict.name()));
     let log = beta.log().split_off(log);
-    let told = told(beta).lines().filter(|event| *event == "address-conflict").count();
+    let told = told(beta).lines().filter(|event| *event == EventName::AddressConflict.name()).count();
     shell::print(&format!("{}: {} bytes of log, {told} notices", sent.trim(), log.len()));
     for address in ADDRESSES {
         assert!(log.contains(&format!("address conflict: {address} is used by another machine")), "{log}");

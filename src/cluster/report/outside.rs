@@ -21,13 +21,12 @@ pub struct Outside {
 /// A subject that somebody else named is not kept at any length.
 const LONGEST: usize = 100;
 
-fn about(kind: &'static str, subject: impl fmt::Display) -> Option<Outside> {
-    let subject = subject.to_string().chars().take(LONGEST).collect();
-    Some(Outside { kind, subject, is_state: false })
+fn outside(kind: &'static str, subject: &dyn fmt::Display, is_state: bool) -> Option<Outside> {
+    Some(Outside { kind, subject: subject.to_string().chars().take(LONGEST).collect(), is_state })
 }
 
 fn state(kind: &'static str, subject: impl fmt::Display) -> Option<Outside> {
-    about(kind, subject).map(|outside| Outside { is_state: true, ..outside })
+    outside(kind, &subject, true)
 }
 
 impl Report {
@@ -36,53 +35,56 @@ impl Report {
     #[allow(clippy::too_many_lines, reason = "one line a report")]
     pub fn outside(&self, is_ping: impl Fn(&NodeName) -> bool) -> Option<Outside> {
         use Report as R;
+        // What shares its kind with no other is counted under its name.
+        let name = self.event().name();
+        let about = |subject: &dyn fmt::Display| outside(name, subject, false);
         match self {
             R::LinkUp { node, medium } | R::LinkDead { node, medium } => state("link", format_args!("{node} {medium}")),
             R::MediumFailed { medium, .. } | R::MediumWorks { medium } => state("medium", medium),
             R::NodeStatus { node, .. } | R::NodeDead { node, .. } if is_ping(node) => state("ping-node", node),
-            R::NodeStatus { node, .. } => state("node-status", node),
+            R::NodeStatus { node, .. } => state(name, node),
             R::NodeRestarted { node } | R::NodeReturned { node, .. } => state("node-back", node),
             R::FenceDeviceBroken { device, .. } | R::FenceDeviceWorks { device } => state("fence-device", device),
-            R::LateHeartbeat { node, .. } => about("late-heartbeat", node),
-            R::OwnStall { .. } => about("own-stall", ""),
-            R::LostPackets { node, .. } => about("lost-packets", node),
-            R::LostALot { node, .. } => about("lost-a-lot", node),
-            R::NoneMissing { node } => about("none-missing", node),
-            R::Irretrievable { node, .. } => about("irretrievable", node),
-            R::CannotRexmit { node, .. } => about("cannot-rexmit", node),
-            R::Replay { node, .. } => about("replay", node),
-            R::GenerationWentBack { node, .. } => about("generation-went-back", node),
-            R::MayBeOld { node, .. } => about("may-be-old", node),
-            R::UnknownNode { node } => about("unknown-node", node),
-            R::NameTaken { .. } => about("name-taken", ""),
-            R::TwoMachines { node, .. } => about("two-machines", node),
-            R::Refused { node } => about("refused", node),
-            R::FlowControlOff { node } => about("flow-control-off", node),
-            R::UuidChanged { node, .. } => about("uuid-changed", node),
-            R::NodeListDiffers { node, .. } => about("node-list-differs", node),
-            R::ResourcesDiffer { node } => about("resources-differ", node),
-            R::PeerIsLegacy { node } => about("peer-is-legacy", node),
-            R::ShutdownNotice { node } => about("shutdown-notice", node),
-            R::IpRequest { group, node } => about("ip-request", format_args!("{node} {group}")),
-            R::WantsStandby { node, .. } => about("wants-standby", node),
-            R::StandbyNoReply => about("standby-no-reply", ""),
-            R::StandbyCancelled => about("standby-cancelled", ""),
-            R::StandbyBusy { node } => about("standby-busy", node),
-            R::StandbyInFlux { node, .. } => about("standby-in-flux", node),
-            R::StandbyLegacy => about("standby-legacy", ""),
-            R::StandbyRefused { .. } => about("standby-refused", ""),
-            R::BadSet { .. } => about("bad-set", ""),
-            R::OneWay { node, .. } => about("one-way", node),
-            R::BothOwn { group } => about("both-own", group),
-            R::ShutdownUnderway => about("shutdown-underway", ""),
-            R::ShutdownWaits => about("shutdown-waits", ""),
-            R::NotReset { node, .. } => about("not-reset", node),
-            R::FencingRetries { node } => about("fencing-retries", node),
-            R::ResourceSick { resource, .. } => about("resource-sick", resource),
-            R::ResourceStays { group } => about("resource-stays", group),
-            R::RunsHereToo { resource } => about("runs-here-too", resource),
-            R::NotBrought { group, .. } => about("not-brought", group),
-            R::TakenByHand => about("taken-by-hand", ""),
+            R::LateHeartbeat { node, .. } => about(node),
+            R::OwnStall { .. } => about(&""),
+            R::LostPackets { node, .. } => about(node),
+            R::LostALot { node, .. } => about(node),
+            R::NoneMissing { node } => about(node),
+            R::Irretrievable { node, .. } => about(node),
+            R::CannotRexmit { node, .. } => about(node),
+            R::Replay { node, .. } => about(node),
+            R::GenerationWentBack { node, .. } => about(node),
+            R::MayBeOld { node, .. } => about(node),
+            R::UnknownNode { node } => about(node),
+            R::NameTaken { .. } => about(&""),
+            R::TwoMachines { node, .. } => about(node),
+            R::Refused { node } => about(node),
+            R::FlowControlOff { node } => about(node),
+            R::UuidChanged { node, .. } => about(node),
+            R::NodeListDiffers { node, .. } => about(node),
+            R::ResourcesDiffer { node } => about(node),
+            R::PeerIsLegacy { node } => about(node),
+            R::ShutdownNotice { node } => about(node),
+            R::IpRequest { group, node } => about(&format_args!("{node} {group}")),
+            R::WantsStandby { node, .. } => about(node),
+            R::StandbyNoReply => about(&""),
+            R::StandbyCancelled => about(&""),
+            R::StandbyBusy { node } => about(node),
+            R::StandbyInFlux { node, .. } => about(node),
+            R::StandbyLegacy => about(&""),
+            R::StandbyRefused { .. } => about(&""),
+            R::BadSet { .. } => about(&""),
+            R::OneWay { node, .. } => about(node),
+            R::BothOwn { group } => about(group),
+            R::ShutdownUnderway => about(&""),
+            R::ShutdownWaits => about(&""),
+            R::NotReset { node, .. } => about(node),
+            R::FencingRetries { node } => about(node),
+            R::ResourceSick { resource, .. } => about(resource),
+            R::ResourceStays { group } => about(group),
+            R::RunsHereToo { resource } => about(resource),
+            R::NotBrought { group, .. } => about(group),
+            R::TakenByHand => about(&""),
             R::LocalStatus(_)
             | R::PeerForgotten { .. }
             | R::CommUp

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::auth::{KeyId, Keyring, Method};
 use crate::client::{Answer, Ask, Status};
+use crate::cluster::EventName;
 use crate::daemon::terms::Terms;
 use crate::link::{Fault, Memory, memory_pair};
 use crate::names::{MediumId, NodeName};
@@ -146,7 +147,7 @@ impl Node {
 fn reported(node: &Node) -> Vec<String> {
     let journal = fs::read_to_string(Paths::under(node.dir.path()).journal()).unwrap();
     let entries = journal.lines().filter_map(crate::journal::parse);
-    let reports = entries.filter(|entry| !["script", "asked"].contains(&entry.event.as_str()));
+    let reports = entries.filter(|entry| ![Some(EventName::Script), Some(EventName::Asked)].contains(&entry.kind()));
     reports.map(|entry| format!("{}: {}", entry.level, entry.text)).collect()
 }
 

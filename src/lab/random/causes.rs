@@ -1,12 +1,14 @@
-//! Why a daemon stops what works, by its own journal (`latido events`): which of its entries are causes, and of what.
+//! Why a daemon stops what works, by its own journal (`latido events`): which of its entries are causes, and of what, as the
+//! table of events says (`cluster::EventName`).
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cluster::AutoFailback;
+use crate::cluster::{AutoFailback, EventName, Scope, Set, Status};
 use crate::journal::{Entry, parse};
 
 use super::fact::Fact;
@@ -46,32 +48,32 @@ impl Journal {
 pub(super) fn facts(node: usize, entry: &Entry, groups: &[Group], mode: AutoFailback) -> Vec<Fact> {
     let field = |name: &str| entry.data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let of = |wanted: &dyn Fn(&Group) -> bool| {
-        let keys = groups.iter().filter(|group| wanted(group)).map(|group| Fact::Cause(node, Some(group.key.clone())));
-        keys.collect::<Vec<_>>()
+        groups.iter().filter(|group| wanted(group)).map(|group| Some(group.key.clone())).collect::<Vec<_>>()
     };
-    match entry.event.as_str() {
-        "standby-accepted" => match field("set").as_str() {
-            "local" => of(&|group| group.owner == node),
-            "foreign" => of(&|group| group.owner != node),
-            _ => of(&|_| true),
-        },
-        "partition-let-go" | "group-given-up" | "ip-request" => vec![Fact::Cause(node, Some(field("group")))],
-        "restarting" | "giving-up" => {
+    let meant = |scope: Scope| match scope {
+        Scope::All => vec![None],
+        Scope::ItsGroup => vec![Some(field("group"))],
+        Scope::GroupOfItsResource => {
             let resource = field("resource");
             of(&|group| {
                 resource.contains(&group.key)
                     || group.resources.iter().any(|name| resource.split(' ').any(|w| w == name))
             })
         }
-        "node-status" if mode == AutoFailback::Legacy && field("status") == "active" => {
-            of(&|group| group.owner != node)
+        Scope::ItsSet => {
+            let set = entry.data.get("set").and_then(|set| Set::deserialize(set).ok());
+            of(&|group| set.is_none_or(|set| set.contains(group.owner == node, &group.key)))
         }
-        "shutdown-begins" | "stopping-leftovers" => vec![Fact::Cause(node, None)],
-        "standby-acquire" => vec![Fact::Given(node)],
-        "leftovers-stopped" => vec![Fact::Settled(node, None)],
-        "group-held" | "group-released" | "group-failed" => vec![Fact::Settled(node, Some(field("group")))],
-        _ => Vec::new(),
-    }
+        Scope::ForeignInLegacy => {
+            let is_meant = mode == AutoFailback::Legacy && field("status") == Status::Active.as_str();
+            of(&|group| is_meant && group.owner != node)
+        }
+    };
+    let Some(event) = entry.kind() else { return Vec::new() };
+    let causes = event.may_stop().map(&meant).unwrap_or_default().into_iter().map(|group| Fact::Cause(node, group));
+    let settled = event.settles().map(&meant).unwrap_or_default().into_iter().map(|group| Fact::Settled(node, group));
+    let given = (event == EventName::StandbyAcquire).then_some(Fact::Given(node));
+    causes.chain(settled).chain(given).collect()
 }
 
 #[cfg(test)]
@@ -85,19 +87,25 @@ mod tests {
         vec![group("one", 0), group("two", 1)]
     }
 
-    fn of(event: &str, data: Value, mode: AutoFailback) -> Vec<Fact> {
-        facts(0, &Entry { event: event.into(), data, ..Entry::default() }, &groups(), mode)
+    fn of(event: EventName, data: Value, mode: AutoFailback) -> Vec<Fact> {
+        facts(0, &Entry { event: event.name().into(), data, ..Entry::default() }, &groups(), mode)
     }
 
     #[test]
     fn a_set_is_meant_as_the_giver_means_it() {
         let cause = |key: &str| Fact::Cause(0, Some(key.to_owned()));
         let on = AutoFailback::On;
-        assert_eq!(of("standby-accepted", json!({"set": "local"}), on), [cause("one")]);
-        assert_eq!(of("standby-accepted", json!({"set": "foreign"}), on), [cause("two")]);
-        assert_eq!(of("standby-accepted", json!({"set": "all"}), on), [cause("one"), cause("two")]);
-        assert_eq!(of("giving-up", json!({"resource": "two"}), on), [cause("two")]);
-        assert_eq!(of("node-status", json!({"status": "active"}), AutoFailback::Legacy), [cause("two")]);
-        assert_eq!(of("node-status", json!({"status": "active"}), on), []);
+        assert_eq!(of(EventName::StandbyAccepted, json!({"set": "local"}), on), [cause("one")]);
+        assert_eq!(of(EventName::StandbyAccepted, json!({"set": "foreign"}), on), [cause("two")]);
+        assert_eq!(of(EventName::StandbyAccepted, json!({"set": "all"}), on), [cause("one"), cause("two")]);
+        let mail = serde_json::to_value(Set::one("two")).unwrap();
+        assert_eq!(of(EventName::StandbyAccepted, json!({"set": mail}), on), [cause("two")], "not both");
+        assert_eq!(of(EventName::GivingUp, json!({"resource": "two"}), on), [cause("two")]);
+        assert_eq!(of(EventName::NodeStatus, json!({"status": "active"}), AutoFailback::Legacy), [cause("two")]);
+        assert_eq!(of(EventName::NodeStatus, json!({"status": "active"}), on), []);
+        assert_eq!(of(EventName::ShutdownBegins, json!(null), on), [Fact::Cause(0, None)]);
+        assert_eq!(of(EventName::LeftoversStopped, json!(null), on), [Fact::Settled(0, None)]);
+        assert_eq!(of(EventName::GroupHeld, json!({"group": "one"}), on), [Fact::Settled(0, Some("one".to_owned()))]);
+        assert_eq!(of(EventName::StandbyAcquire, json!({"set": "all"}), on), [Fact::Given(0)]);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cluster::{Action, Event, ExitReason};
 use crate::time::Mono;
 
-use super::super::{Fault, Pair, What};
+use super::super::{Deed, Fault, Pair, What};
 use super::{Act, Original, Version};
 
 /// A script that lasts longer hangs.
@@ -17,7 +17,7 @@ impl Pair {
         if self.is_on(node) || self.is_starting(node) {
             return;
         }
-        self.deed(node, &format!("start of heartbeat {version}"));
+        self.deed(node, Deed::HeartbeatStarts(version));
         self.count(Fault::Original);
         self.end_life(node);
         let generation = self.next_generation(node);
@@ -73,7 +73,7 @@ impl Pair {
             Act::Log(text) => self.note(node, What::Logged(text)),
             Act::Do(Action::Exit(ExitReason::Stopped)) => {
                 self.end_life(node);
-                self.deed(node, "left");
+                self.deed(node, Deed::Left);
             }
             Act::Do(action) => self.perform(node, action),
         }

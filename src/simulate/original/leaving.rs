@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Action, ExitReason, Status};
+use crate::cluster::{Action, ExitReason, Status, phrases};
 use crate::time::Mono;
 
 use super::resources::Stage;
@@ -163,7 +163,7 @@ impl Original {
             let acts = std::mem::take(&mut self.acts);
             let next_job = self.next_job;
             *self = Original { acts, next_job, ..next };
-            self.log("Performing heartbeat restart exec.");
+            self.log(phrases::RESTARTS_ITSELF);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{Note, What};
+use super::super::{Deed, Note, What};
 use super::calm::Stamp;
 use super::{Calm, Promise, Said, Scene, Truth};
 use crate::cluster::{AutoFailback, GroupState, GroupView, Request, Response};
@@ -42,9 +42,8 @@ pub(super) struct Answers {
 
 /// Whether who asked before it may be refused, and truly.
 fn stands_against_all(note: &Note) -> bool {
-    let What::Deed(text) = &note.what else { return false };
     // Whose clock is set seems to have slept.
-    matches!(text.as_str(), "power off" | "asked to leave") || text.starts_with("fifo") || text.starts_with("its clock")
+    matches!(&note.what, What::Deed(Deed::PowerOff | Deed::AskedToLeave | Deed::Fifo(_) | Deed::ClockSet(_)))
 }
 
 impl Answers {
@@ -109,9 +108,9 @@ impl Answers {
         }
         self.read = answers.len();
         for note in scene.notes {
-            if let (Some(node), What::Deed(text)) = (note.node, &note.what)
-                // With its notes a daemon that was killed loses the order.
-                && (matches!(text.as_str(), "left" | "power off" | "fell silent") || text.starts_with("its notes"))
+            // With its notes a daemon that was killed loses the order.
+            if let (Some(node), What::Deed(Deed::Left | Deed::PowerOff | Deed::FellSilent | Deed::Notes(_))) =
+                (note.node, &note.what)
             {
                 self.leaving[node] = None;
             }

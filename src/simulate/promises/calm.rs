@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::cluster::{Report, Settings, Status};
+use crate::cluster::{Report, Settings, Status, phrases};
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
 use super::super::host::Coming;
-use super::super::{Behaviour, Pair, What};
+use super::super::{Behaviour, Deed, Pair, What};
 use super::Scene;
 
 /// Rarer than this a deadtime of silence by chance is nobody's fault.
@@ -158,18 +158,19 @@ impl Calm {
                     note.node.into_iter().for_each(|node| self.listens[node] = scene.now);
                 }
                 // Somebody spoke in the name of a node, with the patience it had asked for.
-                What::Deed(text) if text == "a replayed message" => {
+                What::Deed(Deed::Replayed) => {
                     let patience = scene.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
                     self.born = self.born.max(scene.now + patience);
                 }
-                What::Deed(text) if text.starts_with("start") => self.born = self.born.max(scene.now),
+                What::Deed(deed) if deed.begins_a_life() => self.born = self.born.max(scene.now),
                 // An original that restarts itself is born again.
-                What::Logged(text) if text.contains("restart exec") => self.born = self.born.max(scene.now),
+                What::Logged(text) if text == phrases::RESTARTS_ITSELF => self.born = self.born.max(scene.now),
                 What::Deed(_)
                 | What::Beside(_)
                 | What::Logged(_)
                 | What::Asked(_)
                 | What::Remark(_)
+                | What::Cut(_)
                 | What::Chapter(_)
                 | What::Met(_)
                 | What::Unmet(_)

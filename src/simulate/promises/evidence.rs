@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cluster::{AutoFailback, Cluster, GroupState, Report, Request, Set, Status};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cluster::{AutoFailback, Cluster, GroupState, Report, Request, Scope, Set, Status};
 use crate::haresources::{Invocation, ResourceGroup, Verb};
 
-use super::super::{Note, What};
+use super::super::{Deed, Note, What};
 use super::{Promise, Said, Scene, Truth};
 
 /// Stands for every group of a node.
@@ -111,26 +114,17 @@ impl Evidence {
     fn learn(&mut self, scene: &Scene<'_>, node: usize, note: &Note) {
         let causes = &mut self.causes[node];
         match &note.what {
-            What::Said(report) => match report {
-                Report::StandbyAccepted { set, .. } => causes.extend(groups_in(scene, node, *set)),
-                Report::ShutdownBegins | Report::StoppingLeftovers { .. } => drop(causes.insert(ALL.to_owned())),
-                Report::PartitionLetGo { group }
-                | Report::GroupGivenUp { group, .. }
-                | Report::IpRequest { group, .. } => drop(causes.insert(group.clone())),
-                Report::Restarting { resource, .. } | Report::GivingUp { resource } => {
-                    let word = resource_word(scene, node, resource);
-                    causes.insert(scene.key_of(node, &word));
+            What::Said(report) => {
+                let event = report.event();
+                if let Some(scope) = event.may_stop() {
+                    causes.extend(groups_meant(scene, node, scope, report));
                 }
-                Report::NodeStatus { status: Status::Active, .. } if scene.mode(node) == AutoFailback::Legacy => {
-                    causes.extend(groups_in(scene, node, Set::Foreign));
+                if let Some(scope) = event.settles() {
+                    let settled = groups_meant(scene, node, scope, report);
+                    causes.retain(|about| !settled.contains(about));
                 }
-                Report::GroupHeld { group, .. }
-                | Report::GroupReleased { group, .. }
-                | Report::GroupFailed { group, .. } => drop(causes.remove(group)),
-                Report::LeftoversStopped => drop(causes.remove(ALL)),
-                _ => {}
-            },
-            What::Deed(text) if matches!(text.as_str(), "left" | "power off") => causes.clear(),
+            }
+            What::Deed(Deed::Left | Deed::PowerOff) => causes.clear(),
             What::Asked(Request::Retry(word)) => {
                 let key = scene.key_of(node, word);
                 causes.insert(key);
@@ -140,6 +134,7 @@ impl Evidence {
             | What::Beside(_)
             | What::Logged(_)
             | What::Remark(_)
+            | What::Cut(_)
             | What::Chapter(_)
             | What::Met(_)
             | What::Unmet(_)
@@ -150,6 +145,25 @@ impl Evidence {
             | What::Announced(_)
             | What::Fenced { .. }
             | What::Cancelled => {}
+        }
+    }
+}
+
+/// The groups that a report is about.
+fn groups_meant(scene: &Scene<'_>, node: usize, scope: Scope, report: &Report) -> Vec<String> {
+    let data = report.data();
+    let field = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default();
+    match scope {
+        Scope::All => vec![ALL.to_owned()],
+        Scope::ItsGroup => vec![field("group").to_owned()],
+        Scope::GroupOfItsResource => vec![scene.key_of(node, &resource_word(scene, node, field("resource")))],
+        Scope::ItsSet => {
+            let set = data.get("set").and_then(|set| Set::deserialize(set).ok());
+            set.into_iter().flat_map(|set| groups_in(scene, node, set)).collect()
+        }
+        Scope::ForeignInLegacy => {
+            let is_meant = field("status") == Status::Active.as_str() && scene.mode(node) == AutoFailback::Legacy;
+            if is_meant { groups_in(scene, node, Set::Foreign).collect() } else { Vec::new() }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::cluster::{Event, ExitReason, Report, Status};
 use crate::time::Mono;
 use crate::wire::{Kind, field};
 
-use super::super::{Pair, What};
+use super::super::{Deed, NotesFault, Pair, Start, What};
 use super::{Promise, Said, Scene};
 
 /// What was said before a reset has arrived by then.
@@ -92,8 +92,12 @@ impl Fences {
             let Some(node) = note.node else { continue };
             // Who was away for long, or does not know that he was there, may have missed that the other came back; and the last
             // note may have been that the other was gone.
-            let forgets = ["start", "start without notes", "start too late", "its notes: Old"];
-            if matches!(&note.what, What::Deed(text) if forgets.contains(&text.as_str())) {
+            if matches!(
+                &note.what,
+                What::Deed(
+                    Deed::Starts(Start::Fresh | Start::WithoutNotes | Start::TooLate) | Deed::Notes(NotesFault::Old)
+                )
+            ) {
                 self.gone[1 - node] = None;
             }
             if matches!(&note.what, What::Said(Report::NodeReset { .. })) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::{GroupState, Report};
 use crate::time::Mono;
 
-use super::super::{Note, What};
+use super::super::{Deed, Note, What};
 use super::calm::Stamp;
 use super::{Calm, Promise, Said, Scene, Truth};
 
@@ -65,7 +65,7 @@ impl Owners {
         doubles: &[(String, Mono)],
         said: &mut Said,
     ) {
-        if scene.notes.iter().any(|note| matches!(&note.what, What::Deed(text) if text == "a replayed message")) {
+        if scene.notes.iter().any(|note| note.what == What::Deed(Deed::Replayed)) {
             self.replayed = calm.stamp(scene.now);
         }
         let fenced = (0..2).all(|node| !scene.pair.in_force(node).fences.is_empty());
@@ -121,7 +121,7 @@ impl Owners {
         doubles: &[(String, Mono)],
         said: &mut Said,
     ) {
-        let sets = |note: &Note| matches!(&note.what, What::Deed(text) if text.starts_with("its clock"));
+        let sets = |note: &Note| matches!(&note.what, What::Deed(Deed::ClockSet(_)));
         if scene.notes.iter().any(sets) {
             self.clock_set = Some(scene.now);
         }

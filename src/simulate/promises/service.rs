@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::{AutoFailback, GroupState, OnStartFailure, Report, Request, Response};
 use crate::haresources::Verb;
 
-use super::super::{Note, What};
+use super::super::{Deed, Note, What};
 use super::calm::Stamp;
 use super::{Calm, Promise, Said, Scene, Truth};
 
@@ -96,9 +96,8 @@ impl Service {
             _ => {}
         }
         // Nor is it known why a group is where it is when the last note of it is lost.
-        let forgets = |text: &str| text.starts_with("fifo") || text.starts_with("its notes");
         if matches!(&note.what, What::Asked(Request::Standby(_) | Request::Takeover(_) | Request::Move(..)))
-            || matches!(&note.what, What::Deed(text) if forgets(text))
+            || matches!(&note.what, What::Deed(Deed::Fifo(_) | Deed::Notes(_)))
         {
             self.fates.values_mut().for_each(|fate| fate.displaced = false);
         }

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::haresources::{ResourceGroup, Told, Verb};
+use crate::cluster::EventName;
+use crate::cluster::phrases::{self, Told};
+use crate::haresources::{ResourceGroup, Told as StatusTold, Verb};
 use crate::time::Mono;
 
-use super::super::{Behaviour, Note, What};
+use super::super::{Behaviour, Deed, Note, NotesFault, What};
 use super::Pair;
 
 /// The scripts' work.
@@ -82,7 +84,7 @@ impl Truth {
             match &note.what {
                 What::Ran(call, outcome) => {
                     let word = &call.resource.word;
-                    let unknown = call.verb == Verb::Status && outcome.told() == Told::Unknown;
+                    let unknown = call.verb == Verb::Status && outcome.told() == StatusTold::Unknown;
                     // An original takes silence for "stopped".
                     let believed = self.old_notes[node] || pair.hosts[node].original.is_some();
                     if unknown && believed && self.may_run[node].contains_key(word) {
@@ -97,38 +99,48 @@ impl Truth {
                         self.liars.insert(word.clone());
                     }
                 }
-                What::Deed(text) => {
-                    if text.starts_with("start") {
-                        // Whatever was there before, another lives now and speaks for itself.
-                        (self.says[node], self.farewell[node]) = ((false, false), false);
-                    }
-                    self.old_notes[node] |= text == "its notes: Old";
-                    // They may speak of a hand-over that is over: the other does not, and is waited for.
-                    self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
-                    if ["its notes: Lost", "its notes: Unreadable"].contains(&text.as_str()) {
-                        self.lost_notes[node] = true;
-                        // Nobody knows any more what was being started, and may come up later.
-                        let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
-                        self.liars.extend(starts.cloned());
-                    }
-                    self.liars.extend(text.strip_suffix(" comes up").map(str::to_owned));
-                    // It looks at the first resource of a group only.
-                    self.stuck[node] |= text.ends_with(" dies") && pair.hosts[node].original.is_some();
-                    if text.starts_with("start of heartbeat") {
-                        self.stuck[node] = false;
-                        // It says that it runs nothing, whatever a dead one left running.
-                        self.liars.extend(self.may_run[node].keys().cloned());
-                    }
-                }
+                What::Deed(deed) => self.read_deed(pair, node, deed),
                 What::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
-                What::Logged(text) if text.starts_with("Local standby process completed") => {
+                What::Logged(text) => match phrases::told(text) {
                     // It gives before its own start has ended.
-                    let set = text.split(['[', ']']).nth(1).unwrap_or_default();
-                    self.is_said_to_be_down(pair, node, |own, _| set == "all" || (set == "local") == own);
-                }
-                What::Logged(text) if text.contains("set to: 'active'") => self.farewell[node] = false,
+                    Some(Told { event: EventName::ReleaseDone, words }) => {
+                        let set = words.first().copied().unwrap_or_default();
+                        self.is_said_to_be_down(pair, node, |own, _| set == "all" || (set == "local") == own);
+                    }
+                    Some(Told { event: EventName::LocalStatus, words }) if words == ["active"] => {
+                        self.farewell[node] = false;
+                    }
+                    _ => {}
+                },
                 _ => {}
             }
+        }
+    }
+
+    fn read_deed(&mut self, pair: &Pair, node: usize, deed: &Deed) {
+        if deed.begins_a_life() {
+            // Whatever was there before, another lives now and speaks for itself.
+            (self.says[node], self.farewell[node]) = ((false, false), false);
+        }
+        self.old_notes[node] |= *deed == Deed::Notes(NotesFault::Old);
+        // They may speak of a hand-over that is over: the other does not, and is waited for.
+        self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
+        match deed {
+            Deed::Notes(NotesFault::Lost | NotesFault::Unreadable) => {
+                self.lost_notes[node] = true;
+                // Nobody knows any more what was being started, and may come up later.
+                let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
+                self.liars.extend(starts.cloned());
+            }
+            Deed::ComesUp(word) => drop(self.liars.insert(word.clone())),
+            // It looks at the first resource of a group only.
+            Deed::Dies(_) => self.stuck[node] |= pair.hosts[node].original.is_some(),
+            Deed::HeartbeatStarts(_) => {
+                self.stuck[node] = false;
+                // It says that it runs nothing, whatever a dead one left running.
+                self.liars.extend(self.may_run[node].keys().cloned());
+            }
+            _ => {}
         }
     }
 

@@ -5,6 +5,7 @@
 use std::fs;
 use std::time::Duration;
 
+use crate::cluster::phrases;
 use crate::haresources::Verb;
 use crate::lab::story::split_log_line;
 use crate::lab::timeline::{Happening, What};
@@ -51,7 +52,7 @@ impl Run<'_> {
     /// A lab's daemon that reboots its machine only says so.
     fn heed_log(&mut self, node: usize, line: &str) {
         let text = split_log_line(line).map_or(line, |(_, text)| text);
-        if text.ends_with("rebooting this machine") {
+        if text.ends_with(phrases::REBOOTS) {
             let name = self.name(node);
             self.play.deed(&format!("{name} resets itself"));
             self.power_off(node);

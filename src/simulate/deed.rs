@@ -1,0 +1,124 @@
+//! What whoever plays does to a node, and what becomes of its daemon: as values, which the promises and the time line ask;
+//! the words of a transcript are one way to read them.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::Version;
+use super::host::NotesFault;
+
+/// One deed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// A daemon is started, and needs so long to its first word.
+    StartsSlowly(Duration),
+    /// A daemon is born, with what its predecessor left.
+    Starts(Start),
+    /// A life played by hand begins.
+    OriginalStarts,
+    /// An original is started.
+    HeartbeatStarts(Version),
+    /// Whoever is played by hand says from now on that its status is this.
+    Says(String),
+    /// This runs beside whoever is played by hand, and nothing else.
+    Runs(Vec<String>),
+    /// A service dies by itself.
+    Dies(String),
+    /// Somebody starts a service behind the cluster's back.
+    ComesUp(String),
+    /// The machine loses its power.
+    PowerOff,
+    /// The daemon is killed.
+    Crash,
+    /// The daemon has ended in order.
+    Left,
+    /// It is silent, to be fenced.
+    FellSilent,
+    /// It is told to leave.
+    AskedToLeave,
+    /// What its successor finds of its notes.
+    Notes(NotesFault),
+    /// Its wall clock is set by so many seconds.
+    ClockSet(i64),
+    /// It is held still; its scripts go on.
+    Stalled(Duration),
+    /// It and its scripts are held still.
+    Suspended(Duration),
+    /// The same, and its clocks.
+    Frozen(Duration),
+    /// Neither clients nor ping hosts reach it any more.
+    Unplugged,
+    /// They do again.
+    Plugged,
+    /// Its ipfail dies.
+    IpfailDies,
+    /// Somebody writes this into its FIFO.
+    Fifo(String),
+    /// Its `haresources` are edited.
+    Edited,
+    /// Its files are read again.
+    Reload,
+    /// What it was told long ago reaches it once more.
+    Replayed,
+}
+
+/// What a daemon finds of its predecessor when it is born.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// There was none, or it left in order.
+    Fresh,
+    /// Its notes are lost.
+    WithoutNotes,
+    /// It died, and its successor is in time.
+    InTime,
+    /// It died, and its successor is too late.
+    TooLate,
+    /// It is to give up.
+    ToGiveUp,
+}
+
+impl Deed {
+    /// Whether a life begins, or is about to.
+    pub const fn begins_a_life(&self) -> bool {
+        matches!(self, Deed::StartsSlowly(_) | Deed::Starts(_) | Deed::OriginalStarts | Deed::HeartbeatStarts(_))
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Deed::StartsSlowly(time) => write!(f, "start, which takes {} ms", time.as_millis()),
+            Deed::Starts(how) => f.write_str(match how {
+                Start::Fresh => "start",
+                Start::WithoutNotes => "start without notes",
+                Start::InTime => "start in time",
+                Start::TooLate => "start too late",
+                Start::ToGiveUp => "start to give up",
+            }),
+            Deed::OriginalStarts => f.write_str("start of an original"),
+            Deed::HeartbeatStarts(version) => write!(f, "start of heartbeat {version}"),
+            Deed::Says(status) => write!(f, "says st={status}"),
+            Deed::Runs(words) if words.is_empty() => f.write_str("runs nothing"),
+            Deed::Runs(words) => write!(f, "runs {}", words.join(" ")),
+            Deed::Dies(word) => write!(f, "{word} dies"),
+            Deed::ComesUp(word) => write!(f, "{word} comes up"),
+            Deed::PowerOff => f.write_str("power off"),
+            Deed::Crash => f.write_str("crash"),
+            Deed::Left => f.write_str("left"),
+            Deed::FellSilent => f.write_str("fell silent"),
+            Deed::AskedToLeave => f.write_str("asked to leave"),
+            Deed::Notes(how) => write!(f, "its notes: {how:?}"),
+            Deed::ClockSet(seconds) => write!(f, "its clock is set by {seconds} s"),
+            Deed::Stalled(time) => write!(f, "stalled for {} ms", time.as_millis()),
+            Deed::Suspended(time) => write!(f, "suspended for {} ms", time.as_millis()),
+            Deed::Frozen(time) => write!(f, "frozen for {} ms", time.as_millis()),
+            Deed::Unplugged => f.write_str("its client cable is cut"),
+            Deed::Plugged => f.write_str("its client cable is whole again"),
+            Deed::IpfailDies => f.write_str("its ipfail dies"),
+            Deed::Fifo(text) => write!(f, "fifo: {text}"),
+            Deed::Edited => f.write_str("its haresources are edited"),
+            Deed::Reload => f.write_str("reload"),
+            Deed::Replayed => f.write_str("a replayed message"),
+        }
+    }
+}
