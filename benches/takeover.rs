@@ -1,5 +1,5 @@
 //! Takeover, hand-over, failback, stop, cold start and healing: heartbeat 3.0.6, keepalived and Latido, in one run, with the same
-//! resource group (a recorder, one address, a recorder), as `peers.md` measures them. Prints a table and writes it into
+//! resource group (a recorder, one address, a recorder). Prints a table and writes it into
 //! `docs/performance.md` between its markers.
 //!
 //! `cargo bench --bench takeover [-- N] [--only latido|heartbeat|keepalived] [--idle] [--no-write]`; N runs of each, 10 if not said.

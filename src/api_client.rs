@@ -56,6 +56,7 @@ impl Session {
     /// # Errors
     /// [`Failure::Stopped`] or [`Failure::Refused`].
     pub async fn sign_on(socket: &Path, name: Option<&str>, who: Caller) -> Result<Session, Failure> {
+        log::debug!("connecting to {}", socket.display());
         let stream = UnixStream::connect(socket).await.map_err(|_| Failure::Stopped)?;
         let name = name.map_or_else(|| who.pid.to_string(), str::to_owned);
         let mut session = Session {

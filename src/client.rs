@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::printable;
+use crate::{amount, printable};
 
 /// What may be asked: `{"ask":"status"}`, `{"ask":"standby","set":"all"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,9 @@ pub struct Status {
     /// How late the daemon came to its own deadlines in the last minute or two, at worst.
     #[serde(default)]
     pub loop_late_ms: f64,
+    /// What passed over each medium since the daemon's process that does the work was started, in the order of `ha.cf`.
+    #[serde(default)]
+    pub traffic: Vec<Traffic>,
     /// What the other node says of itself, when it is a Latido.
     #[serde(default)]
     pub peer: Option<Peer>,
@@ -226,6 +229,26 @@ pub struct Gaps {
     pub worst_ms: f64,
 }
 
+/// What passed over one medium. Only ever grows, and begins at 0 with each start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Traffic {
+    /// `eth0`, `/dev/ttyS0`, a ping host.
+    pub medium: String,
+    /// Messages that were whole and rightly signed, our own coming back included; of a ping host its answers.
+    pub accepted: u64,
+    /// What was refused, by cause (`bad_signature`, …); empty for a ping host.
+    pub rejected: BTreeMap<String, u64>,
+    /// Bytes on a serial line that belonged to no message.
+    pub noise_bytes: u64,
+    /// Messages handed to the medium.
+    pub sent: u64,
+    /// Messages thrown away because there was no room in the medium.
+    pub dropped: u64,
+    /// Messages that met a medium that did not work.
+    pub failed: u64,
+}
+
 /// The other node's own view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Peer {
@@ -301,6 +324,7 @@ impl Client {
     /// When nobody listens there or we may not.
     #[allow(clippy::wildcard_enum_match_arm, reason = "std's error kinds are without end")]
     pub fn connect(path: &Path) -> Result<Client, ClientError> {
+        log::debug!("connecting to {}", path.display());
         match UnixStream::connect(path) {
             Ok(stream) => Ok(Client { stream: BufReader::new(stream) }),
             Err(error) => Err(match error.kind() {
@@ -326,6 +350,7 @@ impl Client {
     pub fn ask(&mut self, ask: &Ask, timeout: Duration) -> Result<Answer, ClientError> {
         let line = serde_json::to_string(ask).map_err(|error| ClientError::Broken(error.to_string()))?;
         let timeout = timeout.max(Duration::from_millis(1));
+        log::debug!("asking {line}, and waiting at most {}", amount::exact(timeout));
         let stream = self.stream.get_mut();
         stream.set_read_timeout(Some(timeout)).map_err(from_io)?;
         stream.write_all(format!("{line}\n").as_bytes()).map_err(from_io)?;
@@ -333,6 +358,7 @@ impl Client {
         if self.stream.read_line(&mut answer).map_err(from_io)? == 0 {
             return Err(ClientError::Broken("it closed the connection".to_owned()));
         }
+        log::debug!("answered with {} bytes", answer.len());
         // It repeats what others said.
         let fit = serde_json::from_str(&answer).and_then(|mut value: serde_json::Value| {
             printable::clean(&mut value);

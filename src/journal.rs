@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::amount;
 use crate::cluster::{EventName, Level, Set};
 use crate::printable;
 
@@ -176,7 +177,7 @@ fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
 
 fn millis(entry: &Entry, name: &str) -> String {
     let ms = entry.data.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-    if ms < 10_000.0 { format!("{ms:.0} ms") } else { format!("{:.1} s", ms / 1000.0) }
+    amount::in_log(amount::of_ms(ms))
 }
 
 fn sentence(began: &Entry, steps: &[Entry]) -> String {
@@ -272,13 +273,9 @@ pub fn tell(story: &Story, time: impl Fn(f64) -> String) -> String {
     text += "what was done\n";
     for step in &story.steps {
         let after = (step.t - story.began.t) * 1000.0;
-        let _ = writeln!(text, "  {:>10} {}", offset(after), line_of(step));
+        let _ = writeln!(text, "  {:>10} {}", amount::after(amount::of_ms(after)), line_of(step));
     }
     text
-}
-
-fn offset(ms: f64) -> String {
-    if ms < 10_000.0 { format!("+{ms:.1} ms") } else { format!("+{:.1} s", ms / 1000.0) }
 }
 
 fn line_of(step: &Entry) -> String {

@@ -6,6 +6,7 @@
 //! `tests/scenarios/`, then `daemon::driver`. What may import what is checked by `tests/architecture.rs`.
 
 // Pure: no clock, no files, no sockets, no processes.
+pub mod amount;
 pub mod api;
 pub mod auth;
 pub mod cluster;
@@ -36,4 +37,6 @@ pub mod daemon;
 pub mod lab;
 pub mod link;
 pub mod netlink;
+pub mod process;
+pub mod replace;
 pub mod sys;

@@ -1,4 +1,4 @@
-//! Where everything lies: the original's places, or all of them under one directory (`product.md`, Files). Touches nothing.
+//! Where everything lies: the original's places, or all of them under one directory (`files.md`). Touches nothing.
 
 use std::path::{Path, PathBuf};
 

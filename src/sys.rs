@@ -192,6 +192,12 @@ pub fn in_a_session_of_its_own(command: &mut std::process::Command) {
     unsafe { command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from)) };
 }
 
+/// Whether this program was started with more rights than its caller has: then his environment is not to be believed.
+pub fn has_more_rights_than_its_caller() -> bool {
+    // SAFETY: takes no pointers.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
 /// Lets two files on one filesystem change names; a crash leaves either both or neither changed.
 ///
 /// # Errors

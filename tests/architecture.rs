@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and what of ours it may name. The rooms above `clock` are pure.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
+    ("amount", &[]),
     ("dice", &[]),
     ("names", &[]),
     ("time", &[]),
@@ -16,21 +17,34 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("auth", &["diagnostic"]),
     ("wire", &["auth", "names", "time"]),
     ("haresources", &["diagnostic", "names"]),
-    ("cluster", &["wire", "haresources", "names", "time"]),
-    ("config", &["auth", "haresources", "diagnostic", "names", "cluster"]),
+    ("cluster", &["amount", "wire", "haresources", "names", "time"]),
+    ("config", &["amount", "auth", "haresources", "diagnostic", "names", "cluster"]),
     ("api", &["cluster", "config", "wire", "names"]),
     ("ipfail", &["wire", "time"]),
     ("record", &["cluster", "haresources", "wire", "names", "time"]),
     (
         "simulate",
-        &["cluster", "config", "haresources", "ipfail", "record", "diagnostic", "wire", "names", "time", "timeline"],
+        &[
+            "amount",
+            "cluster",
+            "config",
+            "haresources",
+            "ipfail",
+            "record",
+            "diagnostic",
+            "wire",
+            "names",
+            "time",
+            "timeline",
+        ],
     ),
-    ("export", &["cluster", "config", "haresources"]),
+    ("export", &["amount", "cluster", "config", "haresources"]),
     ("clock", &["time"]),
     ("netlink", &["sys"]),
     ("agent", &["names", "haresources", "netlink", "clock", "sys", "time"]),
 ];
-const PURE: [&str; 16] = [
+const PURE: [&str; 17] = [
+    "amount",
     "dice",
     "api",
     "export",
@@ -118,6 +132,30 @@ fn unsafe_code_lives_in_one_file() {
             for (number, line) in lines(&path) {
                 assert!(!line.contains("unsafe {"), "{}:{number}: `unsafe` outside src/sys.rs", path.display());
             }
+        }
+    }
+}
+
+/// What takes a time and gives words is in `amount`, in words for people, or in `config::value`, as it is written in files.
+#[test]
+fn how_long_something_lasts_is_said_in_one_place() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut open = vec![root];
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        if path.ends_with("src/amount.rs") || path.ends_with("config/value.rs") {
+            continue;
+        }
+        for (number, line) in lines(&path) {
+            let Some((_, function)) = line.split_once("fn ") else { continue };
+            let Some((name, rest)) = function.split_once('(') else { continue };
+            let only_a_time = rest.split_once(')').is_some_and(|(arguments, result)| {
+                arguments.ends_with("Duration") && !arguments.contains(',') && result.starts_with(" -> String")
+            });
+            assert!(!only_a_time, "{}:{number}: `{name}` says a time: `amount` has a way", path.display());
         }
     }
 }

@@ -48,6 +48,56 @@ fn a_clean_configuration_exits_with_zero_and_says_so() {
 }
 
 #[test]
+fn latido_log_names_the_files_read_on_standard_error_and_changes_nothing_else() {
+    let dir = directory(HA_CF);
+    let run = |level: Option<&str>| {
+        let mut command = latido();
+        command.args(["check", "--as", "alpha"]).arg(dir.path()).env_remove("LATIDO_LOG");
+        let output = command.envs(level.map(|level| ("LATIDO_LOG", level))).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, said, quiet) = run(None);
+    assert_eq!(quiet, "", "nobody asked");
+    let (with_code, with_said, told) = run(Some("debug"));
+    assert_eq!((with_code, with_said), (code, said));
+    for name in ["ha.cf", "haresources", "authkeys"] {
+        let read = format!("read {}, ", dir.path().join(name).display());
+        assert!(told.lines().any(|line| line.contains("DEBUG latido::") && line.contains(&read)), "{read}: {told}");
+    }
+    assert!(!told.contains("latido.cf"), "it is not there: {told}");
+    assert!(!told.contains("L0ng-4nd-R4nd0m"), "a key: {told}");
+    assert_eq!(run(Some("off")).2, "");
+}
+
+#[test]
+fn latido_log_names_the_socket_that_is_tried() {
+    let dir = directory(HA_CF);
+    let output = latido().args(["status", "-d"]).arg(dir.path()).env("LATIDO_LOG", "latido=debug").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let line = told.lines().find(|line| line.contains("connecting to ") && line.contains("latido.sock"));
+    assert!(line.is_some_and(|line| line.contains("DEBUG latido::client: ")), "{told}");
+    assert!(told.contains("latido status: no daemon answers"), "{told}");
+}
+
+#[test]
+fn the_daemon_does_not_look_at_latido_log() {
+    let dir = directory("node alpha beta\nno such directive\n");
+    let run = |level: Option<&str>| {
+        let mut command = latido();
+        command.args(["daemon", "--foreground", "-d"]).arg(dir.path()).env_remove("LATIDO_LOG");
+        let output = command.envs(level.map(|level| ("LATIDO_LOG", level))).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        // Without the time and the pid before each.
+        let words = |line: &str| line.split_once("]: ").map_or(line.to_owned(), |(_, words)| words.to_owned());
+        (output.status.code(), told.lines().map(words).collect::<Vec<_>>())
+    };
+    let quiet = run(None);
+    assert!(quiet.1.iter().any(|line| line.contains("directive")), "{quiet:?}");
+    assert_eq!(run(Some("trace")), quiet);
+}
+
+#[test]
 fn warnings_alone_exit_with_one() {
     let dir = directory(&HA_CF.replace("serial /dev/ttyS7\n", ""));
     let (code, text) = check(dir.path(), &["--as", "alpha"]);

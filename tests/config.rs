@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use latido::config::{
     Config, DIRECTIVES, Facts, Interface, LATIDO_DIRECTIVES, OnlyName, PathFact, PathKind, ScriptFact, Sources,
+    latido_sample,
 };
 use latido::diagnostic::{Problem, SourceText};
 use latido::names::NodeName;
@@ -226,6 +228,49 @@ fn a_printed_configuration_reads_back_to_the_same() {
 }
 
 #[test]
+fn a_file_that_says_a_default_means_what_it_means_without() {
+    let head = "logfacility daemon\n";
+    let tail = "serial /dev/ttyS0\nbcast eth0\nnode alpha beta\n";
+    let without = assemble(&format!("{head}{tail}")).unwrap();
+    for directive in DIRECTIVES {
+        // What is computed is no word of the file.
+        let Some(default) = directive.default.filter(|default| !default.contains(' ') && *default != "deadtime") else {
+            continue;
+        };
+        let mut with = assemble(&format!("{head}{} {default}\n{tail}", directive.name)).unwrap();
+        if directive.name == "use_apphbd" {
+            // The original has it among the parameters only when it is written.
+            with.parameters.retain(|(name, _)| name != directive.name);
+        }
+        assert_eq!(essence(&with), essence(&without), "{} {default}", directive.name);
+    }
+}
+
+#[test]
+fn the_sample_of_latido_cf_is_made_of_the_table_of_directives() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("etc/ha.d/latido.cf");
+    let sample = latido_sample();
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, &sample).unwrap();
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), sample, "UPDATE_EXPECTED=1 writes it anew");
+    assert!(sample.lines().all(|line| line.len() <= 120), "a line is too long to read");
+    // Every line without its # is read as it stands, and says what holds anyway or names what is off without it.
+    let lines: Vec<&str> =
+        sample.lines().filter_map(|line| line.strip_prefix('#')).filter(|rest| !rest.starts_with(' ')).collect();
+    let names: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+    let table: Vec<&str> = LATIDO_DIRECTIVES.iter().map(|directive| directive.name).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>(), table.iter().collect::<BTreeSet<_>>());
+    for line in lines {
+        let mut sources = sources(HA_CF, HARESOURCES);
+        sources.latido_cf = Some(SourceText::new("latido.cf", line));
+        let config = Config::assemble(&sources, &alpha()).unwrap_or_else(|found| panic!("{line}: {}", listed(&found)));
+        let off_without = ["monitor", "fence", "notify", "listen"].iter().any(|name| line.starts_with(name));
+        assert_eq!(config.latido != Default::default(), off_without, "{line}");
+    }
+}
+
+#[test]
 fn the_asterisk_pair_is_read_as_its_administrator_meant_it() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/asterisk");
     let read = |name: &str| Some(SourceText::new(name, fs::read_to_string(dir.join(name)).unwrap()));
@@ -304,7 +349,7 @@ fn any_line() -> impl Strategy<Value = String> {
     let names: Vec<&str> = DIRECTIVES
         .iter()
         .map(|directive| directive.name)
-        .chain(LATIDO_DIRECTIVES.iter().map(|(name, _)| *name))
+        .chain(LATIDO_DIRECTIVES.iter().map(|directive| directive.name))
         .collect();
     let words = prop::sample::select(vec![
         "on",

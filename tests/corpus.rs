@@ -1,7 +1,7 @@
 //! The verdict of the original on files its users published, beside ours (`docs/corpus.md`).
 //!
-//! The files are other people's and are not part of this repository: the test reads them from `../shared/corpus`, or
-//! from the directory that `LATIDO_CORPUS` names, and says so when neither is there.
+//! The files are other people's and are not part of this repository: the test reads them from the
+//! directory that `LATIDO_CORPUS` names, and compares nothing without it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -26,13 +26,12 @@ const GOOD_HA_CF: &str = "logfacility local0\nkeepalive 1\ndeadtime 10\ninitdead
 const GOOD_KEYS: &str = "auth 1\n1 sha1 L0ng-4nd-R4nd0m\n";
 
 fn corpus() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let dir = std::env::var_os("LATIDO_CORPUS").map_or(beside, PathBuf::from);
-    if dir.join("expect.json").exists() {
-        return Some(dir);
-    }
-    eprintln!("no corpus at {}: set LATIDO_CORPUS to compare verdicts", dir.display());
-    None
+    let Some(dir) = std::env::var_os("LATIDO_CORPUS").map(PathBuf::from) else {
+        eprintln!("no corpus: set LATIDO_CORPUS to its directory to compare verdicts");
+        return None;
+    };
+    assert!(dir.join("expect.json").exists(), "LATIDO_CORPUS: {} has no expect.json", dir.display());
+    Some(dir)
 }
 
 fn expectations(dir: &Path, kind: &str) -> Vec<(String, Value)> {

@@ -1,5 +1,5 @@
 //! The fortress, live: what somebody without the key, an unprivileged user of the machine or a member of the group
-//! `haclient` tries against running daemons (`docs/threat-model.md`: each of its rows names its test).
+//! `haclient` tries against running daemons (`threat-model.md`: each of its rows names its test).
 //!
 //! Needs what `live` needs, and runs as it does.
 

@@ -1,6 +1,6 @@
 //! On a real machine: Debian 12 booted with its own systemd (systemd-nspawn), the unit installed as a package installs it.
 //! What systemd does to the node and the node to systemd: start, `kill -9`, stop, reload, the watchdog, shutdown, upgrade.
-//! `docs/systemd.md`.
+//! `systemd.md`.
 //!
 //! Needs root, namespaces, `systemd-nspawn` and a Debian root, which is made once (`scripts/debian-root`); without them
 //! each test says what is missing. Nothing of it is left behind.

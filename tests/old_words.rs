@@ -1,5 +1,5 @@
 //! What somebody without the key can do with messages he has kept, and what a node does that counts from a lower number than
-//! before (`docs/takeover.md` 14; `wire.md` 4.1, 4.2): one core, told one thing at a time. Beta is an original.
+//! before (`takeover.md` 14; `wire.md` 4.1, 4.2): one core, told one thing at a time. Beta is an original.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

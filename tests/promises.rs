@@ -1,4 +1,4 @@
-//! Whatever happens: no panic, and every promise of `docs/takeover.md` kept, at every event.
+//! Whatever happens: no panic, and every promise of `takeover.md` kept, at every event.
 //!
 //! A schedule is a play; what breaks a promise is printed as a play that can be kept, with as few lines as do it.
 //! `LATIDO_SEEDS=n` plays more schedules, `LATIDO_FROM=x` from another seed on, `LATIDO_SEED=x` plays one and prints its

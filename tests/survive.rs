@@ -1,5 +1,5 @@
 //! A daemon dies and its successor goes on, in simulated time: inside deadtime nothing moves; later, leftovers are stopped
-//! before the node speaks (`docs/takeover.md` 10).
+//! before the node speaks (`takeover.md` 9).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test: its failures are panics")]
 

@@ -92,6 +92,6 @@ pub fn words() -> Vec<String> {
         Filesystem::/dev/drbd0::/srv::ext4 drbddisk::r0 MailTo::root SendArp uid= gid= every failures restarts with status tcp sip command \
         auth 1 sha1 md5 crc 15 16 99999999999999999999 239.0.0.1 694 root";
     let names = latido::config::DIRECTIVES.iter().map(|directive| directive.name);
-    let names = names.chain(latido::config::LATIDO_DIRECTIVES.iter().map(|(name, _)| *name));
+    let names = names.chain(latido::config::LATIDO_DIRECTIVES.iter().map(|directive| directive.name));
     names.map(str::to_owned).chain(super::words_of(text)).collect()
 }

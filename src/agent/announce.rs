@@ -1,5 +1,5 @@
 //! Telling the network where an address is now, again and again, and hearing whether somebody else claims it
-//! (`product.md`, Resources; RFC 5227).
+//! (`agents.md` "The agents"; RFC 5227).
 //!
 //! Taking an address waits for nobody: the question who else has it goes out beside the announcement, and an answer is
 //! reported when it comes. A node that must take over an address a dying peer still answers for has to win, not to yield.

@@ -10,99 +10,20 @@ use crate::names::{ClientId, NodeName};
 use crate::wire::{Kind, Message, field as wire};
 
 use super::answer::{Picture, answer, response};
-use super::body;
 use super::deliver::{DEFAULT_FILTER, hears};
-use super::field;
+use super::effect::{Effect, Limits, QUEUE, SMALL_BODY, Why, log};
 use super::frame::MAX_BODY;
 use super::request::{Refusal, Request};
 use super::rules::{Caller, Rules};
 use super::say::{ask_remote, finish, joined, may_be_sent, on_or_off, refuse};
 use super::signon::{Claim, welcome};
+use super::{body, field};
 
 /// So many bodies in a row that mean nothing end a connection.
 const MOST_RUBBISH: u8 = 10;
-/// What a client may wait for beside what its socket holds, unless it asks for more.
-const QUEUE: usize = 64;
-/// Questions are small; only a named client has more to say.
-const SMALL_BODY: usize = 8192;
+
 /// More does not fit into a packet.
 const LONGEST_MESSAGE: usize = 49_152;
-
-/// What a connection may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Messages that may wait for it.
-    pub queue: usize,
-    /// Bytes of a body it sends.
-    pub body: usize,
-}
-
-impl Limits {
-    /// Of somebody who has not signed on.
-    pub const FIRST: Limits = Limits { queue: QUEUE, body: SMALL_BODY };
-}
-
-/// Why a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// It was closed at the other end.
-    Eof,
-    /// Its process is gone.
-    Died,
-    /// It does not read: so many messages wait, and no more may.
-    Slow {
-        /// How many wait.
-        waiting: usize,
-        /// How many may.
-        most: usize,
-    },
-    /// What it sent is not this protocol; the sentence says why.
-    Rubbish(String),
-}
-
-/// One thing to be done; in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
-    /// Queue this for these clients.
-    Say {
-        /// Whom.
-        to: Vec<ClientId>,
-        /// What.
-        message: Message,
-    },
-    /// Send this client's process a signal.
-    Signal {
-        /// Whom.
-        client: ClientId,
-        /// Which, 1 to 31.
-        signal: i32,
-    },
-    /// From now on it may cost so much.
-    Limits {
-        /// Who.
-        client: ClientId,
-        /// How much.
-        limits: Limits,
-    },
-    /// End the connection; what was said to it before this is offered once. It is forgotten here.
-    Close(ClientId),
-    /// Say this to the cluster as if it had come through the FIFO; this node hears it too.
-    Send {
-        /// What.
-        message: Message,
-        /// The name of the client that wants it said; `None` when it is our own.
-        by: Option<String>,
-    },
-    /// For the log; one of a cause a second is enough.
-    Log {
-        /// How loud.
-        level: Level,
-        /// What it is about.
-        cause: &'static str,
-        /// The words.
-        text: String,
-    },
-}
 
 #[derive(Debug)]
 struct Client {
@@ -445,15 +366,6 @@ impl Clients {
 
 fn is_sign_on(message: &Message) -> bool {
     message.get(wire::T) == Some(field::REQUEST) && message.get(field::REQTYPE) == Some("signon")
-}
-
-fn log(level: Level, cause: &'static str, text: String) -> Effect {
-    Effect::Log { level, cause, text }
-}
-
-/// For the log, as an error.
-pub(super) fn complain(cause: &'static str, text: String) -> Effect {
-    log(Level::Error, cause, text)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod answer;
 pub mod body;
 mod clients;
 mod deliver;
+mod effect;
 pub mod field;
 pub mod frame;
 mod request;
@@ -16,7 +17,8 @@ mod say;
 mod signon;
 
 pub use answer::Picture;
-pub use clients::{Clients, Effect, Limits, Why};
+pub use clients::Clients;
+pub use effect::{Effect, Limits, Why};
 pub use frame::{FrameError, Framer, MAX_BODY};
 pub use request::{Refusal, Request};
 pub use rules::{Caller, Rules};

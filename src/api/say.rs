@@ -4,7 +4,7 @@ use crate::names::{ClientId, NodeName};
 use crate::wire::{Kind, Message, field as wire};
 
 use super::answer::response;
-use super::clients::{Effect, complain};
+use super::effect::{Effect, complain};
 use super::field;
 use super::request::Refusal;
 

@@ -1,4 +1,4 @@
-//! What to type next, where a command finds nothing to work with: no files, no daemon, not root (`product.md`, Messages).
+//! What to type next, where a command finds nothing to work with: no files, no daemon, not root.
 
 use std::path::Path;
 

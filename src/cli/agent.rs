@@ -10,13 +10,12 @@ use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use crate::agent::{AGENTS, Answer, Net, Place, place_of, run_alone};
 use crate::clock::Clock;
+use crate::config::LatidoCf;
 use crate::haresources::{Invocation, Resource, Verb};
 use crate::sys::{self, Forked};
 
 use super::{paths_from_environment, pause, print};
 
-/// As `announce` in `latido.cf` has it when nothing is said.
-const ANNOUNCE: (u32, Duration) = (5, Duration::from_millis(200));
 /// How long a start listens for another owner before it returns.
 const LISTEN: Duration = Duration::from_millis(20);
 
@@ -80,7 +79,7 @@ fn invocation(name: &str, words: &[String]) -> Option<Invocation> {
 
 fn inside(invocation: &Invocation) -> ExitCode {
     let clock = Clock::start();
-    let mut net = match Net::open_for_one_call(ANNOUNCE, state_dir()) {
+    let mut net = match Net::open_for_one_call(LatidoCf::default().announce, state_dir()) {
         Ok(net) => net,
         Err(error) => {
             complain!("latido agent: cannot open the network sockets: {error}; are you root?");

@@ -5,12 +5,14 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::daemon::called::{MYSELF, ORIGINAL, again};
+use crate::daemon::again::again;
+use crate::daemon::called::{MYSELF, ORIGINAL};
 use crate::daemon::pidfile::{Running, is_still, running, surely_running, without_supervisor};
 use crate::daemon::{LATER, Options, read_config, something_runs};
 use crate::paths::Paths;
 use crate::sys;
 
+use super::logging::runs;
 use super::pause;
 
 /// What the daemon leaves alone, where it can be seen.
@@ -48,6 +50,7 @@ pub(super) fn start_in_background(options: &Options) -> ExitCode {
     let mut command = again(options, Path::new(MYSELF));
     command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     sys::in_a_session_of_its_own(&mut command);
+    runs(&command);
     match command.spawn() {
         Ok(mut child) => await_running(&name, paths, &mut child),
         Err(error) => {

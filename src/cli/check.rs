@@ -1,4 +1,4 @@
-//! `latido check`: every problem of the configuration with file, line, caret and remedy (`product.md`, Programs).
+//! `latido check`: every problem of the configuration with file, line, caret and remedy.
 
 use std::borrow::Cow;
 use std::io::{IsTerminal as _, Write as _};

@@ -55,6 +55,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 /// All lines, of both files.
 pub(super) fn read(path: &Path) -> Result<Vec<String>, String> {
+    log::debug!("reading {} and {}", previous(path).display(), path.display());
     let mut bytes = std::fs::read(previous(path)).unwrap_or_default();
     match std::fs::read(path) {
         Ok(newer) => bytes.extend(newer),

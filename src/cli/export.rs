@@ -1,4 +1,4 @@
-//! `latido export`: the pair's groups in the words of another cluster manager (`product.md`, Not ours).
+//! `latido export`: the pair's groups in the words of another cluster manager.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

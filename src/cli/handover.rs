@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::client::{Answer, Ask, Client};
 use crate::clock::Clock;
-use crate::daemon::rc_d;
+use crate::daemon::environment;
 use crate::paths::Paths;
 use crate::sys::local_time;
 
@@ -62,7 +62,8 @@ pub(super) fn ask_and_tell(paths: &Paths, timeout: u64, ask: &Ask, done: impl Fn
     }
 }
 
-/// `hb_standby` and `hb_takeover`: same words and exit codes, but an error at once when no daemon listens (12.2 k).
+/// `hb_standby` and `hb_takeover`: same words and exit codes, but an error at once when no daemon listens
+/// (`resources.md` 12.2 k).
 /// `called` is the first word of the command.
 pub(super) fn old_program(name: &str, called: &str, words: &[String]) -> ExitCode {
     let called = &found_at(called);
@@ -77,7 +78,7 @@ pub(super) fn old_program(name: &str, called: &str, words: &[String]) -> ExitCod
         }
         return old_usage(called);
     }
-    let is_answer = std::env::var(rc_d::MARK).is_ok_and(|kind| kind == "hb_takeover");
+    let is_answer = std::env::var(environment::MARK).is_ok_and(|kind| kind == "hb_takeover");
     if is_answer && name == "hb_standby" && helpers::is_done_by_the_daemon(name) {
         return ExitCode::SUCCESS;
     }

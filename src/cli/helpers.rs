@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::client::{Answer, Ask, Client, ClientError, Node, Status};
-use crate::daemon::rc_d;
+use crate::daemon::environment;
 
 /// What the daemon decides at once takes no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whether a script of `rc.d` calls us whose work the daemon does itself: then there is nothing to do, which is said.
 pub(super) fn is_done_by_the_daemon(program: &str) -> bool {
-    let Ok(kind) = std::env::var(rc_d::MARK) else { return false };
+    let Ok(kind) = std::env::var(environment::MARK) else { return false };
     complain!("{program}: nothing to do: at a message of type {kind} the daemon of Latido moves groups itself");
     true
 }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use crate::auth::Method;
 use crate::config::value::BAUD_RATES;
-use crate::config::{Config, Facts as _, OnlyName, Sources};
+use crate::config::{Config, Facts as _, HaCf, OnlyName, Sources};
 use crate::daemon::cards;
 use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::{Problem, SourceText};
@@ -161,7 +161,7 @@ fn complete(args: &Args, paths: &Paths) -> Result<Pair, String> {
         baud: args.baud,
         bcast: args.bcast.clone(),
         ucast: args.ucast.clone(),
-        port: args.port.filter(|port| *port != 694),
+        port: args.port.filter(|port| *port != HaCf::default().udpport),
         ping: args.ping.clone(),
         deadtime: args.deadtime.unwrap_or(0),
         failback: args.failback,

@@ -1,4 +1,4 @@
-//! `latido lab`: two nodes, a null-modem cable, a network and a client on this machine (`product.md`, Programs).
+//! `latido lab`: two nodes, a null-modem cable, a network and a client on this machine.
 //!
 //! Only the command line; what it starts is in `crate::lab`.
 

@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand, and the old names this executable answers to (`product.md`, Programs).
+//! The command line: one file per subcommand, and the old names this executable answers to (latido(8)).
 
 /// A line on standard error, fit for a terminal whatever others wrote into it.
 macro_rules! complain {
@@ -29,6 +29,7 @@ mod init;
 mod ipfail;
 mod keygen;
 mod lab;
+mod logging;
 mod manual;
 mod move_group;
 mod old_log;
@@ -152,7 +153,11 @@ pub fn main() -> ExitCode {
     if let Some(code) = called {
         return code;
     }
-    match Latido::parse().command {
+    let command = Latido::parse().command;
+    if !matches!(command, Command::Daemon(_)) {
+        logging::start();
+    }
+    match command {
         Command::Daemon(args) => daemon::run(&args),
         Command::Start(args) => service::start(&args),
         Command::Stop(args) => service::stop(&args),

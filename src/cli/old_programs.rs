@@ -1,4 +1,4 @@
-//! Small programs of the original's that scripts call by name (`resources.md` 3): `send_arp`, `ha_logger` and `cl_respawn`
+//! Small programs of the original's that scripts call by name (`packages.md` "What is where"): `send_arp`, `ha_logger` and `cl_respawn`
 //! work; those that would change a pair of two nodes say what to type instead.
 
 use std::io::{BufRead as _, Write as _};

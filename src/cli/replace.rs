@@ -1,11 +1,13 @@
-//! Writes a configuration file whole or not at all: a draft beside it, synced, then renamed over it.
+//! Writes a configuration file whole or not at all, and keeps the old one beside it.
 //!
 //! Must not decide whether a file may be replaced: `init` and `keygen` ask for `--yes`.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+
+use crate::replace::{Draft, sync_directory_of};
 
 /// Writes `text` to `path` with exactly this mode; what was there is kept as `PATH.old`, with its own mode. Returns
 /// where the old text is, if there was one.
@@ -26,19 +28,12 @@ pub(super) fn replace(path: &Path, text: &str, mode: u32) -> Result<Option<PathB
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(directory).map_err(named("make the directory of"))?;
     let draft = beside(&path, &format!("draft{}", std::process::id()));
-    let result = write_draft(&draft, text, mode).map_err(named("write")).and_then(|()| {
-        let old = keep_old(&path).map_err(named("keep the old"))?;
-        fs::rename(&draft, &path).map_err(named("replace"))?;
-        Ok(old)
-    });
-    if result.is_err() {
-        // Best effort: the first error is the one to tell.
-        let _ = fs::remove_file(&draft);
-    } else if let Ok(directory) = fs::File::open(directory) {
-        // The rename survives a power cut; where a file system cannot promise that, nothing else would.
-        let _ = directory.sync_all();
-    }
-    result
+    let draft = write_draft(draft, text, mode).map_err(named("write"))?;
+    let old = keep_old(&path).map_err(named("keep the old"))?;
+    draft.put(&path).map_err(named("replace"))?;
+    // The rename survives a power cut; where a file system cannot promise that, nothing else would.
+    let _ = sync_directory_of(&path);
+    Ok(old)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -46,12 +41,12 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(format!("{name}.{suffix}"))
 }
 
-/// Never readable by others for a moment, and never somebody else's file or link.
-fn write_draft(draft: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(fs::Permissions::from_mode(mode))?;
-    file.sync_all()
+/// Never readable by others for a moment.
+fn write_draft(path: PathBuf, text: &str, mode: u32) -> io::Result<Draft> {
+    let draft = Draft::write(path, text.as_bytes(), 0o600)?;
+    draft.file().set_permissions(fs::Permissions::from_mode(mode))?;
+    draft.file().sync_all()?;
+    Ok(draft)
 }
 
 fn keep_old(path: &Path) -> io::Result<Option<PathBuf>> {

@@ -1,4 +1,4 @@
-//! `latido resource`, and the old program `ResourceManager`: groups by name (`resources.md` 3.2, `product.md`, Programs).
+//! `latido resource`, and the old program `ResourceManager`: groups by name (`resources.md` 3.2).
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ use crate::paths::Paths;
 
 use super::advice::{NOT_PRIVILEGED, by_systemd, not_root};
 use super::background::{await_end, start_in_background, who_runs};
+use super::logging::runs;
 use super::print;
 
 const UNIT: &str = "latido.service";
@@ -31,6 +32,7 @@ pub(super) struct Args {
 /// Starts the node and waits until it is ready.
 pub(super) fn start(args: &Args) -> ExitCode {
     let paths = Paths::under(&args.dir);
+    log::debug!("looking for a daemon in {}", paths.pid_file.display());
     if let Running::Yes(pid) = surely_running(&paths.pid_file, None) {
         if is_leaving(&paths) {
             print(&format!("the daemon (pid {pid}) is just leaving: waiting for its end"));
@@ -91,6 +93,7 @@ fn started(paths: &Paths) -> ExitCode {
 /// Stops the node and waits until everything it ran is released.
 pub(super) fn stop(args: &Args) -> ExitCode {
     let paths = Paths::under(&args.dir);
+    log::debug!("looking for a daemon in {}", paths.pid_file.display());
     let pid = match who_runs(&paths) {
         Ok(Some(pid)) => pid,
         Ok(None) => {
@@ -107,7 +110,7 @@ pub(super) fn stop(args: &Args) -> ExitCode {
             complain!("latido stop: {UNIT} did not stop. Why: `systemctl status latido`");
             return ExitCode::FAILURE;
         }
-    } else if let Err(error) = signal(pid, Signal::SIGTERM) {
+    } else if let Err(error) = signal(pid, Signal::SIGTERM).inspect(|()| log::debug!("sent SIGTERM to pid {pid}")) {
         complain!("latido stop: cannot signal the daemon (pid {pid}): {}", error.desc());
         return ExitCode::FAILURE;
     }
@@ -149,7 +152,9 @@ pub(super) fn reload(args: &Args) -> ExitCode {
 }
 
 fn tell_systemd(verb: &str) -> bool {
-    match Command::new(systemctl()).args([verb, UNIT]).status() {
+    let mut command = Command::new(systemctl());
+    runs(command.args([verb, UNIT]));
+    match command.status() {
         Ok(status) => status.success(),
         Err(error) => {
             complain!("latido {verb}: cannot run {}: {error}", systemctl());
@@ -160,6 +165,8 @@ fn tell_systemd(verb: &str) -> bool {
 
 /// The process the service manager watches.
 fn main_pid() -> Option<i32> {
-    let output = Command::new(systemctl()).args(["show", "--property=MainPID", "--value", UNIT]).output().ok()?;
+    let mut command = Command::new(systemctl());
+    runs(command.args(["show", "--property=MainPID", "--value", UNIT]));
+    let output = command.output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().parse().ok().filter(|pid| *pid > 0)
 }

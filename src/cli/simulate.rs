@@ -1,4 +1,4 @@
-//! `latido simulate`: the user's configuration played through faults in simulated time (`product.md`, Programs).
+//! `latido simulate`: the user's configuration played through faults in simulated time.
 //!
 //! Reads the files and prints; what is played and what it teaches is in `crate::simulate`.
 

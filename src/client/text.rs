@@ -1,9 +1,12 @@
 //! The status in words, for a person at three in the morning: `latido status` and the status page.
 
 use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::amount::{age, exact, measured, of_ms};
 
 use super::health::{may_run_here, other, runs_on_both};
-use super::{Group, Link, Node, Status};
+use super::{Group, Link, Node, Status, Traffic};
 
 /// What a person reads, without a line feed at its end.
 pub fn describe(status: &Status) -> String {
@@ -18,9 +21,12 @@ pub fn describe(status: &Status) -> String {
             let _ = writeln!(text, "{}", link_line(status, node, link, width));
         }
     }
+    if let Some(line) = traffic_line(status, width) {
+        let _ = writeln!(text, "{line}");
+    }
     let unusual = |group: &&Group| status.groups.len() > 1 || place(status, group) != group.owner;
     for group in status.groups.iter().filter(unusual) {
-        let (at, age) = (place(status, group), age(group.for_ms));
+        let (at, age) = (place(status, group), age(Duration::from_millis(group.for_ms)));
         let _ = writeln!(text, "{:<width$} {at:<8} for {age}, home {}{}", group.key, group.owner, more(group));
     }
     for sentence in sentences(status) {
@@ -58,7 +64,7 @@ fn node_line(status: &Status, node: &Node, width: usize) -> String {
         if held.is_empty() { "-".to_owned() } else { words.join(", ") }
     );
     if let Some(ms) = since {
-        let _ = write!(line, "   for {}", age(ms));
+        let _ = write!(line, "   for {}", age(Duration::from_millis(ms)));
     }
     if !node.here && !node.latido && node.last_heard_ms.is_some() {
         line += "   runs heartbeat";
@@ -68,10 +74,12 @@ fn node_line(status: &Status, node: &Node, width: usize) -> String {
 
 fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String {
     let state = if link.up { "up" } else { "DEAD" };
-    let heard = link.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("{} ago", age(ms)));
+    let heard =
+        link.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("{} ago", age(Duration::from_millis(ms))));
     let mut line = format!("{:<width$} {state:<8} {} {heard}", link.medium, node.name);
     if let Some(gaps) = &link.gaps {
-        let (median, most, worst) = (seconds(gaps.median_ms), seconds(gaps.p999_ms), seconds(gaps.worst_ms));
+        let gap = |ms| measured(of_ms(ms));
+        let (median, most, worst) = (gap(gaps.median_ms), gap(gaps.p999_ms), gap(gaps.worst_ms));
         let _ = write!(line, "   gaps {median}, 99.9 % {most}, worst {worst}");
     }
     if let Some(why) = &link.failure {
@@ -83,6 +91,33 @@ fn link_line(status: &Status, node: &Node, link: &Link, width: usize) -> String 
         let _ = write!(line, "   {} {} us", node.name, if link.up { "does NOT hear" } else { "hears" });
     }
     line
+}
+
+/// What passed over the media, on one line; what was refused or lost only where there is any.
+fn traffic_line(status: &Status, width: usize) -> Option<String> {
+    let media: Vec<String> = status.traffic.iter().map(passed).collect();
+    (!media.is_empty()).then(|| format!("{:<width$} {}", "messages", media.join(" · ")))
+}
+
+fn passed(traffic: &Traffic) -> String {
+    let mut text = format!("{} {} in, {} out", traffic.medium, traffic.accepted, traffic.sent);
+    let refused: Vec<String> = traffic
+        .rejected
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(cause, count)| format!("{} {count}", cause.replace('_', " ")))
+        .collect();
+    if !refused.is_empty() {
+        let _ = write!(text, ", refused: {}", refused.join(", "));
+    }
+    for (count, what) in
+        [(traffic.noise_bytes, "bytes of noise"), (traffic.dropped, "found no room"), (traffic.failed, "not sent")]
+    {
+        if count > 0 {
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    text
 }
 
 /// What needs somebody's attention.
@@ -100,8 +135,8 @@ fn sentences(status: &Status) -> Vec<String> {
     if let Some(enough) = status.least_deadtime_ms.filter(|enough| *enough > status.deadtime_ms) {
         sentences.push(format!(
             "deadtime {} is short for heartbeats this irregular: {} would be safe",
-            seconds_ms(status.deadtime_ms),
-            seconds_ms(enough)
+            exact(Duration::from_millis(status.deadtime_ms)),
+            exact(Duration::from_millis(enough))
         ));
     }
     sentences
@@ -116,7 +151,8 @@ fn summary(status: &Status) -> String {
         "in transition"
     };
     let enough = status.enough_deadtime_ms.filter(|enough| *enough < status.deadtime_ms);
-    let enough = enough.map_or(String::new(), |ms| format!(" (from these gaps {} would do)", seconds_ms(ms)));
+    let enough =
+        enough.map_or(String::new(), |ms| format!(" (from these gaps {} would do)", exact(Duration::from_millis(ms))));
     let fencing = match status.fencing.as_slice() {
         [] => "none: a shared disk is not protected".to_owned(),
         devices => devices.join(", "),
@@ -126,21 +162,13 @@ fn summary(status: &Status) -> String {
         (Some(_), []) => " · files equal on both nodes",
         (None, []) => "",
     };
-    let takeover = status.last_takeover_ms.map_or("never".to_owned(), |ms| format!("{} ago", age(ms)));
+    let takeover =
+        status.last_takeover_ms.map_or("never".to_owned(), |ms| format!("{} ago", age(Duration::from_millis(ms))));
     format!(
         "{settled} · failback {} · deadtime {}{enough} · fencing {fencing}{files} · last takeover {takeover}",
         status.auto_failback,
-        seconds_ms(status.deadtime_ms),
+        exact(Duration::from_millis(status.deadtime_ms)),
     )
-}
-
-#[allow(clippy::cast_precision_loss, reason = "for people")]
-fn seconds_ms(ms: u64) -> String {
-    if ms.is_multiple_of(1000) { format!("{} s", ms / 1000) } else { seconds(ms as f64) }
-}
-
-fn seconds(ms: f64) -> String {
-    if ms < 1000.0 { format!("{ms:.0} ms") } else { format!("{:.2} s", ms / 1000.0) }
 }
 
 fn holds(node: &Node, group: &Group) -> bool {
@@ -161,16 +189,6 @@ fn more(group: &Group) -> String {
     let running = group.running.as_ref().map(|call| format!("   running {call}"));
     let failure = group.failure.as_ref().map(|why| format!("   FAILED: {why}"));
     running.or(failure).unwrap_or_default()
-}
-
-fn age(ms: u64) -> String {
-    match ms / 1000 {
-        0..=9 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        seconds @ 10..=119 => format!("{seconds} s"),
-        seconds @ 120..=7199 => format!("{} min", seconds / 60),
-        seconds @ 7200..=172_799 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        seconds => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
 }
 
 #[cfg(test)]

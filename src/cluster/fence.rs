@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! peer dead, may run something ─▶ device 1 ─fails─▶ device 2 … ─all fail─▶ pause ─▶ device 1 …
-//!                                    └─works─▶ takeover            peer heard again ─▶ over, no takeover (12.2)
+//!                                    └─works─▶ takeover            peer heard again ─▶ over, no takeover
 //! ```
+//!
+//! A node that is heard again is left alone (`resources.md` 12.2 p).
 
 use std::time::Duration;
 

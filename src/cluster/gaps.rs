@@ -1,4 +1,4 @@
-//! How regularly heartbeats come in on a link: enough to say how short a deadtime would do (`product.md`, status).
+//! How regularly heartbeats come in on a link: enough to say how short a deadtime would do (`status.md`).
 //!
 //! Pure counting in buckets that grow by a twentieth: bounded memory, three figures, each a few percent above the truth
 //! at most.

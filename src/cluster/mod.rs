@@ -2,7 +2,7 @@
 //!
 //! [`Cluster::handle`] takes the time and one event and returns what to do; [`Cluster::next_deadline`] says when to
 //! call it with [`Event::Tick`]; [`Cluster::view`] shows what is. It opens nothing, waits for nothing, reads no clock.
-//! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `docs/takeover.md` says where it does otherwise and why.
+//! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `takeover.md` says where it does otherwise and why.
 //!
 //! Reading order: `event`, `action`, this file, `membership` (who lives), `takeover` (who should hold what), `groups`
 //! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own
@@ -474,7 +474,8 @@ impl Cluster {
     }
 
     /// When this process did not run for a while, everything that waited was handed over before this tick; still, what
-    /// was lost while we stood still is our fault, so others get a little longer before they are judged (12.2 b).
+    /// was lost while we stood still is our fault, so others get a little longer before they are judged
+    /// (`resources.md` 12.2 b).
     fn notice_own_stall(&mut self) {
         let Some(due) = self.timers.next() else { return };
         let late = self.now.mono.since(due);

@@ -1,4 +1,5 @@
-//! After a partition, or when two nodes claim one group for any other reason: exactly one keeps it (12.2 c).
+//! After a partition, or when two nodes claim one group for any other reason: exactly one keeps it
+//! (`resources.md` 12.2 c).
 //!
 //! The node that took a group over because it held the other dead lets it go; the node that had it before never stops
 //! it and announces its addresses again. If both or neither took it over so, its home node keeps it.
@@ -19,7 +20,7 @@ use super::{Action, Cluster, GroupState, Report, Set};
 
 /// A Latido that came back says at once what it holds; after this it counts as silent.
 pub(super) const HEAL_PATIENCE: Duration = Duration::from_secs(2);
-/// An original claims before it holds (`resources.md` 12.1, 4): two claims must last this long to be a conflict.
+/// An original claims before it holds (`resources.md` 12.1.4): two claims must last this long to be a conflict.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two requests to an original to give up what is ours.
 const CONFLICT_RETRY: Duration = Duration::from_secs(30);
@@ -82,7 +83,7 @@ impl Cluster {
     }
 
     /// An original that hears a claim from a node it still holds dead, and its heartbeat after that, declares it dead a
-    /// second time and takes everything (12.2 b): it must hear that we live first.
+    /// second time and takes everything (`resources.md` 12.2 b): it must hear that we live first.
     fn live_before_we_claim(&mut self) {
         self.send_status();
     }

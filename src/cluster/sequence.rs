@@ -1,4 +1,4 @@
-//! Duplicates, holes and late messages of one sender, over all its links together (`wire.md` 4.2 step 8, 4.3, 4.4).
+//! Duplicates, holes and late messages of one sender, over all its links together (`wire.md` 4.2.8, 4.3, 4.4).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

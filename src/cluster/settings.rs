@@ -27,7 +27,7 @@ impl AutoFailback {
     }
 }
 
-/// What happens to a group that cannot start here (`product.md`, `latido.cf`).
+/// What happens to a group that cannot start here (`takeover.md` 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnStartFailure {
@@ -37,7 +37,7 @@ pub enum OnStartFailure {
     Stay,
 }
 
-/// What happens when a resource cannot be stopped (`product.md`, `latido.cf`).
+/// What happens when a resource cannot be stopped (`takeover.md` 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnStopFailure {

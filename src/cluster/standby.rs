@@ -5,8 +5,8 @@
 //! taker:  Not ─me: other→ Promised ─done, and all that had arrived was heard→ Taking ─all started: done→ Not
 //! ```
 //!
-//! `rsc_hold` is in the giver's terms in all four messages. Nothing moves while anything starts or stops (12.2 a); a
-//! request that comes meanwhile is answered when all is quiet, as long as the asker waits.
+//! `rsc_hold` is in the giver's terms in all four messages. Nothing moves while anything starts or stops
+//! (`resources.md` 12.2 a); a request that comes meanwhile is answered when all is quiet, as long as the asker waits.
 
 mod asked;
 mod reasons;
@@ -292,7 +292,7 @@ impl Cluster {
             }
             // What else has arrived is heard first: perhaps we stood still, and the giver has it again.
             Standby::Promised(set, _) => self.take_soon(set, message),
-            // Late, or out of step, such as what an original says after our `shutdone` (`resources.md` 12.1, 6).
+            // Late, or out of step, such as what an original says after our `shutdone` (`resources.md` 12.1.6).
             Standby::Not => {
                 if let Some(set) = self.peer.never_taken.take() {
                     self.note_taken(set);

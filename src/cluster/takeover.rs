@@ -1,4 +1,4 @@
-//! Who should hold what (`resources.md` 1 to 3; `docs/takeover.md`).
+//! Who should hold what (`resources.md` 1 to 3; `takeover.md`).
 //!
 //! ```text
 //! Joining ──active──▶ Asking ──the peer has spoken, or is dead──▶ Settled ──leave──▶ (see shutdown)
@@ -306,7 +306,7 @@ impl Cluster {
         self.run_next();
     }
 
-    /// The dead node's groups first, then our own (`resources.md` 12.1, 14).
+    /// The dead node's groups first, then our own (`resources.md` 12.1.14).
     fn acquire_everything(&mut self) {
         let (own, foreign): (Vec<usize>, Vec<usize>) = (0..self.groups.len()).partition(|index| self.is_own(*index));
         for index in foreign.into_iter().chain(own) {
@@ -392,7 +392,7 @@ impl Cluster {
     }
 
     /// A group that does not start here: a Latido reads that from our claim and takes it; an original has to be asked,
-    /// once, for the side it is on (12.2 e).
+    /// once, for the side it is on (`resources.md` 12.2 e).
     fn offer_failed_groups(&mut self) {
         if self.peer_is_latido() || self.settings.on_start_failure == OnStartFailure::Stay || !self.peer.stable {
             return;

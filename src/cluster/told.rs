@@ -1,4 +1,5 @@
-//! What clients are told that this node holds (`cl_status rscstatus`): the words of the original (`resources.md` 1.1, 2.3).
+//! What clients are told that this node holds (`cl_status rscstatus`): the words of the original (`resources.md` 1.1,
+//! `docs/compared/rscstatus.md`).
 //!
 //! To the original a side without groups is held, given and taken like any other: a node that runs all there is while the
 //! other is dead holds `all`, also where nothing is at home on the other. To the groups it makes no difference, and our claims

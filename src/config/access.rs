@@ -2,32 +2,11 @@
 
 use crate::diagnostic::{Place, Problem};
 
-use super::directive::Directive;
 use super::facts::{PathFact, PathKind};
-use super::ha_cf::{Given, Reader};
+use super::ha_cf::Given;
 use super::line::{Line, Word};
-
-/// A program kept running beside the daemon.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Respawn {
-    /// Whose rights it has.
-    pub user: String,
-    /// Its path and arguments, separated by blanks.
-    pub command: Vec<String>,
-    /// Whether this node is rebooted when it dies (`failfast`).
-    pub failfast: bool,
-}
-
-/// Who may sign on as one client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiRule {
-    /// The client's name; `default` stands for all others.
-    pub client: String,
-    /// Users, by name or number.
-    pub uids: Vec<String>,
-    /// Groups, by name or number.
-    pub gids: Vec<String>,
-}
+use super::reader::{Directive, Reader};
+use super::{ApiRule, Fence, Respawn};
 
 /// Where cluster-glue puts its program, and distributions put it.
 pub const STONITH_PROGRAMS: [&str; 3] = ["/usr/sbin/stonith", "/sbin/stonith", "/usr/lib/heartbeat/stonith"];
@@ -39,37 +18,6 @@ pub fn plugin_of(device: &str) -> Option<String> {
         Some((family, _)) if family != "external" => None,
         Some(_) => Some(format!("{PLUGINS}/{device}")),
         None => Some(format!("{PLUGINS}/stonith2/{device}.so")),
-    }
-}
-
-/// A fencing device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fence {
-    /// `stonith TYPE FILE`: a plugin of cluster-glue with its parameters in a file.
-    File {
-        /// The plugin.
-        device: String,
-        /// Its configuration file.
-        file: String,
-    },
-    /// `stonith_host HOST TYPE PARAMETERS`
-    Parameters {
-        /// The plugin.
-        device: String,
-        /// As the plugin wants them.
-        parameters: String,
-    },
-    /// `fence COMMAND` of `latido.cf`: `%n` stands for the node; exit 0 means that it is off.
-    Command(Vec<String>),
-}
-
-impl Fence {
-    /// How the log calls it. Parameters may be passwords: they are not part of it.
-    pub fn name(&self) -> String {
-        match self {
-            Fence::File { device, .. } | Fence::Parameters { device, .. } => device.clone(),
-            Fence::Command(words) => words.first().cloned().unwrap_or_default(),
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::amount::exact;
 use crate::auth::Method;
 use crate::cluster::AutoFailback;
 use crate::diagnostic::{Place, Problem};
@@ -11,12 +12,10 @@ use crate::haresources::Resource;
 use crate::haresources::parse::PlacedGroup;
 use crate::names::NodeName;
 
-use super::agent_args;
-use super::cables;
 use super::facts::{Facts, ScriptFact};
 use super::ha_cf::HaCf;
 use super::media::MediumSpec;
-use super::value::for_people;
+use super::{agent_args, cables};
 
 /// A status message on the wire, signed with sha1 (`wire.md` 7), in bytes.
 const STATUS_BYTES: u64 = 205;
@@ -86,8 +85,8 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     if deadtime > keepalive * 2 && deadtime < keepalive.saturating_mul(4) {
         let what = format!(
             "deadtime {} is less than four times keepalive {}: two or three lost packets count as death",
-            for_people(deadtime),
-            for_people(keepalive)
+            exact(deadtime),
+            exact(keepalive)
         );
         let place = cf.place("deadtime").or_else(|| cf.place("keepalive"));
         problems.push(placed(Problem::warning(file, what).remedy("shorten keepalive or lengthen deadtime"), place));
@@ -95,15 +94,15 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     if warntime >= deadtime {
         let what = format!(
             "warntime {} is not below deadtime {}: a late heartbeat is never reported",
-            for_people(warntime),
-            for_people(deadtime)
+            exact(warntime),
+            exact(deadtime)
         );
         problems.push(placed(Problem::warning(file, what).remedy("half of deadtime"), cf.place("warntime")));
     } else if cf.warntime.is_some() && warntime <= keepalive {
         let what = format!(
             "warntime {} is not above keepalive {}: every heartbeat is reported as late",
-            for_people(warntime),
-            for_people(keepalive)
+            exact(warntime),
+            exact(keepalive)
         );
         problems.push(placed(Problem::warning(file, what).remedy("half of deadtime"), cf.place("warntime")));
     }
@@ -148,9 +147,8 @@ fn serial_load(cf: &HaCf, file: &str, signing: Option<Method>, problems: &mut Ve
         let Some((device, baud)) = medium.value.serial_line() else { continue };
         let least = smallest_keepalive(baud / 10, signing);
         if cf.keepalive < least {
-            let what =
-                format!("{device} at {baud} baud is more than half full with keepalive {}", for_people(cf.keepalive));
-            let remedy = format!("keepalive {}ms or longer, or a higher baud", least.as_millis());
+            let what = format!("{device} at {baud} baud is more than half full with keepalive {}", exact(cf.keepalive));
+            let remedy = format!("keepalive {} or longer, or a higher baud", super::value::as_written(least));
             problems.push(placed(Problem::warning(file, what).remedy(remedy), Some(medium.place.clone())));
         }
     }

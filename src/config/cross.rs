@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::amount::exact;
 use crate::diagnostic::{Place, Problem};
 use crate::names::NodeName;
 
 use super::facts::Facts;
 use super::ha_cf::HaCf;
-use super::value::for_people;
 
 /// Directives that make a path; when one of them is wrong, a missing path is no news.
 const MEDIA: [&str; 7] = ["serial", "bcast", "udp", "ucast", "mcast", "ucast6", "mcast6"];
@@ -88,8 +88,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     let twice = keepalive.saturating_mul(2);
     let where_of = |names: [&str; 2]| names.into_iter().find_map(|name| cf.place(name));
     if deadtime <= twice {
-        let what =
-            format!("deadtime {} must exceed twice keepalive (2 x {})", for_people(deadtime), for_people(keepalive));
+        let what = format!("deadtime {} must exceed twice keepalive (2 x {})", exact(deadtime), exact(keepalive));
         let original = format!(
             "Dead time [{}] is too small compared to keeplive [{}]",
             deadtime.as_millis(),
@@ -99,7 +98,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
         problems.push(placed(problem, where_of(["deadtime", "keepalive"])));
     }
     if initdead < deadtime {
-        let what = format!("initdead {} is shorter than deadtime {}", for_people(initdead), for_people(deadtime));
+        let what = format!("initdead {} is shorter than deadtime {}", exact(initdead), exact(deadtime));
         let original =
             format!("Initial dead time [{}] is smaller than deadtime [{}]", initdead.as_millis(), deadtime.as_millis());
         let problem = Problem::error(file, what).remedy("twice deadtime, or more").original(original);
@@ -107,7 +106,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
     } else if initdead < Duration::from_secs(10) || (cf.initdead.is_some() && initdead < deadtime.saturating_mul(2)) {
         let what = format!(
             "initdead {}: if the other machine boots more slowly, this node takes everything and the other one too",
-            for_people(initdead)
+            exact(initdead)
         );
         let problem = Problem::warning(file, what).remedy("at least 10 s and twice deadtime; 120 is customary");
         let problem = if initdead < Duration::from_secs(10) {
@@ -118,8 +117,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
         problems.push(placed(problem, where_of(["initdead", "deadtime"])));
     }
     if let Some(deadping) = cf.deadping.filter(|deadping| *deadping <= twice) {
-        let what =
-            format!("deadping {} must exceed twice keepalive (2 x {})", for_people(deadping), for_people(keepalive));
+        let what = format!("deadping {} must exceed twice keepalive (2 x {})", exact(deadping), exact(keepalive));
         let original = format!(
             "Ping dead time [{}] is too small compared to keeplive [{}]",
             deadping.as_millis(),

@@ -1,31 +1,9 @@
 //! The table of `ha.cf` words (`config.md` 3): what each is for, what holds without it, how a line is applied. Pure.
 
-use super::access;
-use super::ha_cf::Reader;
 use super::line::{Line, Word};
-use super::media_lines as media;
-use super::scalar;
-
-/// One directive.
-pub struct Directive {
-    /// The word at the start of the line.
-    pub name: &'static str,
-    /// What holds when it is absent, as `latido` prints it; `None` when absence means none.
-    pub default: Option<&'static str>,
-    /// One sentence for people.
-    pub about: &'static str,
-    /// What a line does.
-    pub apply: Apply,
-}
-
-/// How a line reaches its directive.
-#[derive(Clone, Copy)]
-pub enum Apply {
-    /// Once per word; white space and commas separate.
-    EachWord(fn(&mut Reader<'_>, &'static Directive, &Word<'_>)),
-    /// Once for the line; only white space separates.
-    WholeLine(fn(&mut Reader<'_>, &'static Directive, &Line<'_>)),
-}
+use super::reader::Reader;
+use super::suggest::suggestion_among;
+use super::{Apply, Directive, access, media_lines as media, scalar};
 
 const fn each(
     name: &'static str,
@@ -126,44 +104,14 @@ pub static DIRECTIVES: &[Directive] = &[
     each("enable_config_writes", Some("on"), "For the resource manager.", scalar::pacemaker_flag),
 ];
 
+/// What holds without the directive, as the table has it; empty for one that has no default.
+pub(super) fn default_of(name: &str) -> &'static str {
+    DIRECTIVES.iter().find(|directive| directive.name == name).and_then(|directive| directive.default).unwrap_or("")
+}
+
 /// The directive somebody most likely meant.
 pub(super) fn suggestion(word: &str, directives: &[Directive]) -> Option<&'static str> {
     suggestion_among(word, directives.iter().map(|directive| directive.name))
-}
-
-/// The name somebody most likely meant.
-pub(super) fn suggestion_among(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    nearest(word, names)
-}
-
-/// The name somebody most likely meant, of those there are.
-pub(super) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let word = word.to_lowercase();
-    let plain = |name: &str| name.replace(['_', '-'], "");
-    let allowed = if word.len() <= 4 { 1 } else { 2 };
-    names
-        .map(|name| (distance(&word, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= allowed || plain(name) == plain(&word))
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Letters to insert, delete or change to get from one word to the other; 99 for words that are far too long.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 40 {
-        return 99;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

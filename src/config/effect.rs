@@ -8,10 +8,10 @@ use crate::cluster::{AutoFailback, OnStopFailure};
 use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::parse::PlacedGroup;
 
-use super::directive::nearest;
 use super::ha_cf::HaCf;
 use super::latido_cf::LatidoCf;
 use super::line::{self, Line, Word};
+use super::suggest::nearest;
 
 const IPFAIL: &str = "respawn hacluster /usr/lib/heartbeat/ipfail";
 
@@ -64,7 +64,7 @@ pub(super) fn ha_cf(cf: &HaCf, source: &SourceText) -> Vec<Problem> {
             problems.push(line.directive.warning(source, what).remedy(remedy));
         }
     }
-    if !cf.flag("realtime", true)
+    if !cf.flag("realtime")
         && let Some(line) = lines.all(&["rtprio"]).last()
     {
         let problem = line.directive.warning(source, "realtime is off: rtprio has no effect");

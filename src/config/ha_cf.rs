@@ -1,17 +1,16 @@
-//! `ha.cf` as read: every line applied, every problem collected (`config.md` 2 and 3). Pure.
+//! `ha.cf` as read: what its lines say, before anything is checked against anything else (`config.md` 3). Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::cluster::AutoFailback;
-use crate::diagnostic::{Place, Problem, SourceText};
+use crate::diagnostic::{Place, Problem};
 use crate::names::NodeName;
 
-use super::access::{ApiRule, Fence, Respawn};
-use super::directive::{Apply, Directive, suggestion};
-use super::facts::Facts;
-use super::line::{self, Line, Word};
+use super::directive::default_of;
 use super::media::MediumSpec;
+use super::programs::{ApiRule, Fence, Respawn};
+use super::value;
 
 /// A value and the word it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,36 +72,6 @@ pub struct HaCf {
     pub broken: BTreeSet<&'static str>,
 }
 
-impl Default for HaCf {
-    fn default() -> HaCf {
-        HaCf {
-            written: BTreeMap::new(),
-            nodes: Vec::new(),
-            media: Vec::new(),
-            lacking: Vec::new(),
-            keepalive: Duration::from_secs(1),
-            deadtime: Duration::from_secs(30),
-            warntime: None,
-            initdead: None,
-            deadping: None,
-            auto_failback: AutoFailback::Legacy,
-            hopfudge: 1,
-            max_rexmit_delay: Duration::from_millis(250),
-            udpport: 694,
-            baud: 19200,
-            fixed: BTreeMap::new(),
-            debug: 0,
-            rtprio: None,
-            respawn: Vec::new(),
-            apiauth: Vec::new(),
-            env: Vec::new(),
-            fences: Vec::new(),
-            flags: BTreeMap::new(),
-            broken: BTreeSet::new(),
-        }
-    }
-}
-
 impl HaCf {
     /// A scalar as written.
     pub fn text(&self, directive: &str) -> Option<&str> {
@@ -115,8 +84,14 @@ impl HaCf {
     }
 
     /// A yes-or-no directive, or what holds without it.
-    pub fn flag(&self, directive: &str, default: bool) -> bool {
-        self.flags.get(directive).copied().unwrap_or(default)
+    pub fn flag(&self, directive: &str) -> bool {
+        let given = self.flags.get(directive).copied();
+        given.unwrap_or_else(|| value::boolean(default_of(directive)) == Ok(true))
+    }
+
+    /// `use_logd`, or what the original assumes: its logging daemon when nothing says where the log goes.
+    pub fn uses_logd(&self) -> bool {
+        self.flags.get("use_logd").copied().unwrap_or_else(|| !self.has_log_target())
     }
 
     /// Whether `logfile`, `debugfile` or `logfacility` is given; the facility `none` is no target.
@@ -153,115 +128,4 @@ impl HaCf {
     pub fn effective_deadping(&self) -> Duration {
         self.deadping.unwrap_or(self.deadtime)
     }
-}
-
-/// Reads a file of directives: the state so far, and the complaints.
-pub struct Reader<'a> {
-    /// The file being read.
-    pub source: &'a SourceText,
-    /// The machine it is for.
-    pub facts: &'a dyn Facts,
-    /// What was read so far.
-    pub cf: HaCf,
-    /// What was found wrong so far.
-    pub problems: Vec<Problem>,
-}
-
-impl<'a> Reader<'a> {
-    /// Takes note of a complaint.
-    pub fn push(&mut self, problem: Problem) {
-        self.problems.push(problem);
-    }
-
-    /// An error at a word.
-    pub fn error(&self, word: &Word<'_>, what: impl Into<String>) -> Problem {
-        word.error(self.source, what)
-    }
-
-    /// A warning at a word.
-    pub fn warning(&self, word: &Word<'_>, what: impl Into<String>) -> Problem {
-        word.warning(self.source, what)
-    }
-
-    /// Records a scalar as written, and warns when it overrides an earlier line.
-    pub fn record(&mut self, directive: &'static str, word: &Word<'_>) {
-        let earlier = self.cf.written.get(directive).map(|given| (given.value.clone(), given.place.line));
-        if let Some((value, line)) = earlier {
-            let other = if line == word.line { "the word before it".to_owned() } else { format!("line {line}") };
-            let what = format!("{directive} {} overrides {directive} {value} from {other}", word.text);
-            self.push(self.warning(word, what).remedy("keep one of them"));
-        }
-        let place = Place { line: word.line, span: word.span.clone() };
-        self.cf.written.insert(directive, Given { value: word.text.to_owned(), place });
-    }
-
-    fn apply(&mut self, directives: &'static [Directive], line: &Line<'_>) {
-        let Some(directive) = directives.iter().find(|directive| directive.name == line.directive.text) else {
-            let (problem, meant) = unknown(self.source, directives, line);
-            self.cf.broken.extend(meant);
-            return self.push(problem);
-        };
-        let before = self.problems.len();
-        match directive.apply {
-            Apply::EachWord(apply) => {
-                let words = line.list();
-                if words.is_empty() {
-                    self.push(empty(self.source, directive, line));
-                }
-                for word in &words {
-                    apply(self, directive, word);
-                }
-            }
-            Apply::WholeLine(apply) => apply(self, directive, line),
-        }
-        if self.problems[before..].iter().any(Problem::is_fatal) {
-            self.cf.broken.insert(directive.name);
-        }
-    }
-}
-
-/// Reads `ha.cf`.
-pub(super) fn parse(source: &SourceText, directives: &'static [Directive], facts: &dyn Facts) -> (HaCf, Vec<Problem>) {
-    let (lines, problems) = line::read(source);
-    let mut cf = HaCf::default();
-    if let Some(port) = facts.udp_port_of("ha-cluster") {
-        cf.udpport = port;
-    }
-    let mut reader = Reader { source, facts, cf, problems };
-    for line in &lines {
-        reader.apply(directives, line);
-    }
-    (reader.cf, reader.problems)
-}
-
-/// The complaint about a word that is no directive, and the directive that was probably meant.
-fn unknown(source: &SourceText, directives: &'static [Directive], line: &Line<'_>) -> (Problem, Option<&'static str>) {
-    let word = &line.directive;
-    let known = |name: &str| directives.iter().find(|directive| directive.name == name).map(|found| found.name);
-    let bare = word.text.split(['=', ':', ',']).next().unwrap_or("");
-    let problem = word.error(source, format!("unknown directive \"{}\"", word.text));
-    let (problem, meant) = if let Some(name) = known(&word.text.to_lowercase()) {
-        (problem.remedy(format!("directives are lower case: write \"{name}\"")), Some(name))
-    } else if let Some(name) = known(bare).filter(|_| bare.len() < word.text.len()) {
-        let glued = &word.text[bare.len() + 1..];
-        let value = if glued.is_empty() { line.tail().map_or("...", |tail| tail.text) } else { glued };
-        (problem.remedy(format!("write \"{name} {value}\", with white space and no \"=\" or \":\"")), Some(name))
-    } else if let Some(name) = suggestion(word.text, directives) {
-        (problem.remedy(format!("did you mean \"{name}\"?")), Some(name))
-    } else if word.text.starts_with(|c: char| !c.is_ascii_alphabetic()) {
-        (problem.remedy("a comment starts with #"), None)
-    } else {
-        (problem, None)
-    };
-    (problem.original(format!("Illegal directive [{}] in {}", word.text, source.original_name())), meant)
-}
-
-fn empty(source: &SourceText, directive: &Directive, line: &Line<'_>) -> Problem {
-    let consequence = match directive.default {
-        Some(default) => format!("the default {default} stays in force"),
-        None => "the line does nothing".to_owned(),
-    };
-    line.directive
-        .warning(source, format!("\"{}\" has no value: {consequence}", directive.name))
-        .remedy("give it a value or remove the line")
 }

@@ -1,4 +1,4 @@
-//! `latido.cf`: what the original has no word for, in the grammar of `ha.cf` (`product.md`, Files). Pure.
+//! `latido.cf`: what the original has no word for, in the grammar of `ha.cf` (latido.cf(5)). Pure.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,23 +6,121 @@ use std::time::Duration;
 use crate::cluster::{Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts};
 use crate::diagnostic::{Problem, SourceText};
 
-use super::directive::suggestion_among;
 use super::facts::Facts;
 use super::line::{self, Line, Word};
+use super::suggest::suggestion_among;
 use super::value;
 
-/// The directives of `latido.cf`, with what each is for.
-pub const LATIDO_DIRECTIVES: [(&str, &str); 9] = [
-    ("script-timeout", "Longest time a resource script may take: start|stop|status TIME."),
-    ("monitor", "Ask a held resource regularly whether it works: RESOURCE|* TIME [...]."),
-    ("on-start-failure", "What happens to a group that cannot start: move, stay."),
-    ("on-stop-failure", "What happens when a resource cannot be stopped: reboot, fence, block."),
-    ("failback-delay", "How long the home of a group must be back before auto_failback brings it there: TIME."),
-    ("announce", "How a taken address is announced: COUNT TIME."),
-    ("fence", "A fencing command, with %n for the node."),
-    ("listen", "Status page and metrics: ADDRESS:PORT."),
-    ("notify", "A command run at each change of state."),
+/// One directive of `latido.cf`.
+pub struct LatidoDirective {
+    /// The word at the start of the line.
+    pub name: &'static str,
+    /// What it is for, as the sample says it: a line each.
+    pub about: &'static [&'static str],
+    /// What stands between the name and the default, in an example.
+    pub example: &'static str,
+    /// The words that change nothing, a line each; none when the absence of the directive means none.
+    pub defaults: &'static [&'static str],
+}
+
+const fn directive(
+    name: &'static str,
+    about: &'static [&'static str],
+    example: &'static str,
+    defaults: &'static [&'static str],
+) -> LatidoDirective {
+    LatidoDirective { name, about, example, defaults }
+}
+
+/// The directives of `latido.cf`, in the order of the sample `etc/ha.d/latido.cf`, which is made of them.
+pub static LATIDO_DIRECTIVES: [LatidoDirective; 9] = [
+    directive(
+        "script-timeout",
+        &["A resource script that takes longer is killed with its process group and counts as failed:"],
+        "",
+        &["start 120", "stop 120", "status 30"],
+    ),
+    directive(
+        "monitor",
+        &[
+            "Ask a held resource, or * for all, every so many seconds whether it works. After so many failures in a row it is",
+            "restarted; after so many restarts its group goes to the other node. Without such a line nobody asks.",
+            "Behind with: status, tcp HOST:PORT, sip HOST:PORT, or command /PATH ARGUMENTS. May be repeated.",
+        ],
+        "* 30",
+        &["failures 1 restarts 3 with status"],
+    ),
+    directive(
+        "on-start-failure",
+        &["A group that cannot start here: move it to the other node at once, or let it stay down."],
+        "",
+        &["move"],
+    ),
+    directive(
+        "on-stop-failure",
+        &[
+            "A resource that cannot be stopped: reboot this machine (disks are synced first), let the other node fence it, or",
+            "block the group where it is.",
+        ],
+        "",
+        &["reboot"],
+    ),
+    directive(
+        "failback-delay",
+        &["With auto_failback on: how long the home of a group must be back before the group goes there."],
+        "",
+        &["0"],
+    ),
+    directive(
+        "announce",
+        &["How often a taken address is announced to the neighbours, and the time between two announcements:"],
+        "",
+        &["5 200ms"],
+    ),
+    directive(
+        "fence",
+        &[
+            "A command that switches a dead node off, before its groups are taken over; %n is the node, exit 0 means off.",
+            "Tried after the devices of ha.cf. None without such a line; may be repeated.",
+        ],
+        "/usr/local/sbin/power-off %n",
+        &[],
+    ),
+    directive(
+        "notify",
+        &["A command that is run at each change of state. None without such a line; of several the last counts."],
+        "/usr/local/sbin/tell-me",
+        &[],
+    ),
+    directive(
+        "listen",
+        &[
+            "Serve the status over HTTP, for reading only: /, /status.json, /metrics. Whoever reaches the address may read it.",
+            "Nowhere without such a line.",
+        ],
+        "127.0.0.1:9694",
+        &[],
+    ),
 ];
+
+/// `etc/ha.d/latido.cf`: every directive as a comment, with what holds without it.
+pub fn sample() -> String {
+    let mut text = "# /etc/ha.d/latido.cf: what heartbeat has no word for. Optional. Explained in: man latido.cf\n\
+                    # Same grammar as ha.cf. Heartbeat does not read this file. A line without its # says what holds anyway, but for\n\
+                    # monitor, fence, notify and listen: these do nothing until they are written.\n"
+        .to_owned();
+    for LatidoDirective { name, about, example, defaults } in &LATIDO_DIRECTIVES {
+        text += "\n";
+        text.extend(about.iter().map(|line| format!("# {line}\n")));
+        let values = if defaults.is_empty() { &[""][..] } else { defaults };
+        for value in values {
+            let words = [*name, *example, *value];
+            let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            text += &format!("#{}\n", words.join(" "));
+        }
+    }
+    text
+}
 
 /// What `latido.cf` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,7 +348,7 @@ fn choice(source: &SourceText, word: &Word<'_>, choices: &str) -> Problem {
 
 fn unknown(source: &SourceText, word: &Word<'_>) -> Problem {
     let problem = word.error(source, format!("unknown directive \"{}\"", word.text));
-    match suggestion_among(word.text, LATIDO_DIRECTIVES.iter().map(|(name, _)| *name)) {
+    match suggestion_among(word.text, LATIDO_DIRECTIVES.iter().map(|directive| directive.name)) {
         Some(name) => problem.remedy(format!("did you mean \"{name}\"?")),
         None if super::DIRECTIVES.iter().any(|directive| directive.name == word.text) => {
             problem.remedy("this directive belongs in ha.cf")
@@ -328,6 +426,31 @@ mod tests {
         assert!(problems.is_empty());
         assert_eq!(latido, LatidoCf::default());
         assert_eq!(read(&latido.to_text()), (latido, vec![]));
+    }
+
+    #[test]
+    fn the_defaults_of_the_table_are_those_that_hold() {
+        for LatidoDirective { name, example, defaults, .. } in &LATIDO_DIRECTIVES {
+            let with = |value: &str| read(&format!("{name} {example} {value}\n"));
+            let without = if example.is_empty() { (LatidoCf::default(), vec![]) } else { with("") };
+            assert_eq!(without.1, [], "{name}");
+            for value in *defaults {
+                assert_eq!(with(value), without, "{name} {value}");
+            }
+            assert!(!example.is_empty() || !defaults.is_empty(), "{name}: nothing to show");
+        }
+    }
+
+    #[test]
+    fn every_default_of_latido_cf_is_in_the_table() {
+        // What an empty file means, printed: a line for each default.
+        let printed = LatidoCf::default().to_text();
+        let names =
+            |text: &str| text.lines().map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect();
+        let printed: Vec<String> = names(&printed);
+        let table = LATIDO_DIRECTIVES.iter().filter(|directive| directive.example.is_empty());
+        let table: Vec<&str> = table.flat_map(|directive| directive.defaults.iter().map(|_| directive.name)).collect();
+        assert_eq!(printed, table);
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::diagnostic::{Place, Problem};
 use crate::names::NodeName;
 
-use super::directive::Directive;
 use super::facts::{Interface, PathKind};
-use super::ha_cf::{Given, Reader};
+use super::ha_cf::Given;
 use super::line::{Line, Word};
 use super::media::MediumSpec;
+use super::reader::{Directive, Reader};
 use super::{scalar, value};
 
 /// Media the original can hold.

@@ -17,7 +17,11 @@ mod media;
 mod media_lines;
 mod parameters;
 mod print;
+mod programs;
+mod read_ha_cf;
+mod reader;
 mod scalar;
+mod suggest;
 pub mod value;
 
 use std::path::{Path, PathBuf};
@@ -32,13 +36,15 @@ use crate::haresources::ResourceGroup;
 use crate::haresources::parse::{PlacedGroup, parse_with_places};
 use crate::names::NodeName;
 
-pub use access::{ApiRule, Fence, Respawn, STONITH_PROGRAMS, plugin_of};
+pub use access::{STONITH_PROGRAMS, plugin_of};
 pub use check::smallest_keepalive;
-pub use directive::{Apply, DIRECTIVES, Directive};
+pub use directive::DIRECTIVES;
 pub use facts::{Facts, Interface, Lack, OnlyName, PathFact, PathKind, ScriptFact};
 pub use ha_cf::HaCf;
-pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf};
+pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf, LatidoDirective, sample as latido_sample};
 pub use media::{MediumSpec, literal_address};
+pub use programs::{ApiRule, Fence, Respawn};
+pub use reader::{Apply, Directive};
 
 /// The whole configuration, complete and consistent.
 #[derive(Clone, Debug)]
@@ -206,7 +212,7 @@ impl Config {
 }
 
 fn read_ha_cf(source: &SourceText, facts: &dyn Facts, signing: Option<Method>, problems: &mut Vec<Problem>) -> HaCf {
-    let (cf, found) = ha_cf::parse(source, DIRECTIVES, facts);
+    let (cf, found) = read_ha_cf::parse(source, DIRECTIVES, facts);
     problems.extend(found);
     problems.extend(cross::check(&cf, &source.name, facts));
     problems.extend(check::ha_cf(&cf, &source.name, facts, signing));
@@ -252,14 +258,14 @@ fn finished(
             debugfile: path("debugfile").filter(|path| path != Path::new("/dev/null")),
             facility: cf.text("logfacility").filter(|word| *word != "none").map(str::to_owned),
             debug: cf.debug,
-            syslog_format: cf.flag("syslogmsgfmt", true),
-            use_logd: cf.flag("use_logd", !cf.has_log_target()),
+            syslog_format: cf.flag("syslogmsgfmt"),
+            use_logd: cf.uses_logd(),
         },
-        realtime: cf.flag("realtime", true),
+        realtime: cf.flag("realtime"),
         rtprio: cf.rtprio,
         watchdog: path("watchdog"),
         netstring: cf.text("msgfmt") == Some("netstring"),
-        log_badpack: cf.flag("log_badpack", true),
+        log_badpack: cf.flag("log_badpack"),
         generation_from_time: cf.text("hbgenmethod") == Some("time"),
         uuid_from_name: cf.text("uuidfrom") == Some("nodename"),
         parameters: parameters::all(cf),

@@ -6,10 +6,10 @@ use crate::cluster::AutoFailback;
 use crate::diagnostic::Place;
 use crate::names::NodeName;
 
-use super::directive::Directive;
 use super::facts::PathKind;
-use super::ha_cf::{Given, Reader};
+use super::ha_cf::Given;
 use super::line::Word;
+use super::reader::{Directive, Reader};
 use super::value::{self, Flaw};
 
 /// Nodes the original can hold, ping nodes included.

@@ -73,13 +73,9 @@ pub fn in_ms(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
 
-/// For people: `30 s`, `1.5 s`, `500 ms`.
-pub fn for_people(duration: Duration) -> String {
-    if duration < Duration::from_secs(1) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        format!("{} s", duration.as_secs_f64())
-    }
+/// As one would write it in a file: `30`, `1500ms`.
+pub fn as_written(duration: Duration) -> String {
+    if duration.subsec_millis() == 0 { duration.as_secs().to_string() } else { in_ms(duration) }
 }
 
 /// `true on yes y 1` or `false off no n 0`, in any case.

@@ -16,8 +16,8 @@ use crate::names::JobId;
 use crate::paths::Paths;
 
 use super::in_force;
-use super::process::Process;
-use super::state::{State, StateFile, boot};
+use super::process::{Process, boot_id};
+use super::state::{State, StateFile};
 
 /// Between the request to end and the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -83,7 +83,7 @@ pub fn something_runs(paths: &Paths) -> bool {
 }
 
 fn of_this_boot(own_dir: &Path) -> Option<State> {
-    StateFile::read(own_dir).filter(|state| state.boot == boot())
+    StateFile::read(own_dir).filter(|state| state.boot == boot_id())
 }
 
 fn judge(state: State, now: Duration, alone: bool, hopeless: bool) -> Past {

@@ -10,12 +10,13 @@ use crate::api::{Clients, Effect, Picture, Rules, Why, field};
 use crate::cluster::{Class, Event, Level, WHY};
 use crate::config::ApiRule;
 use crate::names::ClientId;
+use crate::process::is_alive;
 use crate::wire::{Kind, Message, field as wire};
 
 use super::api_socket::{ApiSocket, Heard, parcel};
+use super::directories;
 use super::driver::Driver;
 use super::wants::Want;
-use super::{directories, pidfile};
 
 /// Who is signed on, and where they speak.
 #[derive(Debug)]
@@ -57,10 +58,6 @@ fn rules(apiauth: &[ApiRule]) -> Rules {
     let uid_of = |name: &str| User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
     let gid_of = |name: &str| Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
     Rules::new(apiauth, uid_of, gid_of)
-}
-
-fn is_alive(pid: u32) -> bool {
-    i32::try_from(pid).is_ok_and(pidfile::is_alive)
 }
 
 impl Driver {
@@ -109,7 +106,7 @@ impl Driver {
             Heard::Body { client, body } => {
                 let view = self.cluster.view(self.clock.mono());
                 let picture = Picture { view: &view, config: &self.config };
-                (Some(client), self.api.clients.heard(client, &body, picture, &is_alive))
+                (Some(client), self.api.clients.heard(client, &body, picture, &|pid: u32| is_alive(pid)))
             }
             Heard::Gone { client, why } => (None, self.lose(client, &why)),
             Heard::Audit => (None, self.audit()),

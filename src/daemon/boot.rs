@@ -1,5 +1,5 @@
 //! Whether the machine starts a service by itself when it boots: what heartbeat manages must not be, or it runs on both
-//! nodes before either has said a word (`product.md`, Resources). Reads links only; asks no service manager.
+//! nodes before either has said a word (`agents.md` "Looking up a name"). Reads links only; asks no service manager.
 
 use std::fs;
 use std::path::{Path, PathBuf};

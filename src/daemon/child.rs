@@ -1,8 +1,6 @@
 //! Running scripts (`resources.md` 3.2, 3.3): in a process group of their own, with a time limit, without a descriptor
 //! of ours. What a script does is its own affair; how it ended becomes an [`Ended`].
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -15,30 +13,18 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Child;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::amount;
 use crate::haresources::{Exit, Outcome};
-use crate::names::JobId;
 
 use super::environment::Environment;
+use super::lookup::Call;
 
 /// Most of a script's words we keep.
 const MOST_SAID: usize = 65_536;
 /// Between the request to end and the end.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// A program and its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Call {
-    /// Absolute path.
-    pub program: OsString,
-    /// What it sees as its own name, when that differs.
-    pub name: Option<OsString>,
-    /// The rest.
-    pub arguments: Vec<OsString>,
-}
 
 /// What a script's standard output is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,108 +37,6 @@ pub(super) enum Output {
     All,
 }
 
-/// A child that ended.
-#[derive(Debug, PartialEq)]
-pub(super) enum Ended {
-    /// A resource script.
-    Resource(JobId, Outcome),
-    /// An agent of ours in a process of its own, with what it was called.
-    Agent(JobId, String, Outcome),
-    /// The `notify` command, with the number of what it was told.
-    Notice(u64, Exit),
-    /// A notification script, with the type of the message it was for.
-    Notification(String, Exit),
-}
-
-/// The children that run now.
-#[derive(Debug, Default)]
-pub(super) struct Children {
-    tasks: JoinSet<Ended>,
-    cancels: BTreeMap<JobId, oneshot::Sender<()>>,
-}
-
-impl Children {
-    /// Starts a script and returns its pid; its end comes out of [`Children::next`], made into what `ended` says.
-    ///
-    /// # Errors
-    /// When it cannot be run at all.
-    pub(super) fn start(
-        &mut self,
-        call: &Call,
-        output: Output,
-        limit: Duration,
-        environment: &Environment,
-        ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
-    ) -> io::Result<u32> {
-        self.supervised(call, output, limit, environment, std::future::pending(), ended)
-    }
-
-    /// As [`Children::start`], for a job that [`Children::cancel`] may end.
-    ///
-    /// # Errors
-    /// When it cannot be run at all.
-    pub(super) fn start_job(
-        &mut self,
-        job: JobId,
-        call: &Call,
-        output: Output,
-        limit: Duration,
-        environment: &Environment,
-        ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
-    ) -> io::Result<u32> {
-        let (cancel, cancelled) = oneshot::channel();
-        let cancelled = async move {
-            if cancelled.await.is_err() {
-                // Nobody can cancel it any more.
-                std::future::pending::<()>().await;
-            }
-        };
-        let pid = self.supervised(call, output, limit, environment, cancelled, ended)?;
-        self.cancels.retain(|_, sender| !sender.is_closed());
-        self.cancels.insert(job, cancel);
-        Ok(pid)
-    }
-
-    fn supervised(
-        &mut self,
-        call: &Call,
-        output: Output,
-        limit: Duration,
-        environment: &Environment,
-        cancelled: impl Future<Output = ()> + Send + 'static,
-        ended: impl FnOnce(Outcome) -> Ended + Send + 'static,
-    ) -> io::Result<u32> {
-        let (child, words) = spawn(call, output, environment)?;
-        let pid = child.id().unwrap_or(0);
-        self.tasks.spawn(async move { ended(supervise(child, words, limit, cancelled).await) });
-        Ok(pid)
-    }
-
-    /// Ends what runs for a job, as at its time limit; nothing happens when it has ended.
-    pub(super) fn cancel(&mut self, job: JobId) {
-        if let Some(cancel) = self.cancels.remove(&job) {
-            let _ = cancel.send(());
-        }
-    }
-
-    /// Something of ours that is no script and ends like one.
-    pub(super) fn spawn(&mut self, ending: impl Future<Output = Ended> + Send + 'static) {
-        self.tasks.spawn(ending);
-    }
-
-    /// The next child that ends; never, while none runs. Cancel safe.
-    pub(super) async fn next(&mut self) -> Ended {
-        loop {
-            match self.tasks.join_next().await {
-                Some(Ok(ended)) => return ended,
-                // A task of ours neither panics nor is aborted.
-                Some(Err(_)) => {}
-                None => std::future::pending::<()>().await,
-            }
-        }
-    }
-}
-
 /// Runs one script and waits for its end, at most `limit`; then its whole process group is ended.
 ///
 /// # Errors
@@ -163,11 +47,13 @@ pub(super) async fn run_alone(
     limit: Duration,
     environment: &Environment,
 ) -> io::Result<Outcome> {
+    let words: Vec<_> = call.arguments.iter().map(|word| word.to_string_lossy()).collect();
+    log::debug!("running {} {}, at most {}", call.program.to_string_lossy(), words.join(" "), amount::exact(limit));
     let (child, words) = spawn(call, output, environment)?;
     Ok(supervise(child, words, limit, std::future::pending()).await)
 }
 
-fn spawn(call: &Call, output: Output, environment: &Environment) -> io::Result<(Child, Option<Words>)> {
+pub(super) fn spawn(call: &Call, output: Output, environment: &Environment) -> io::Result<(Child, Option<Words>)> {
     match spawn_program(call, output, environment) {
         // A script without a `#!` line: a shell runs it, as the original's shell did.
         Err(error) if error.raw_os_error() == Some(libc::ENOEXEC) => {
@@ -225,7 +111,7 @@ pub(super) fn with_core_files<T>(allowed: Option<bool>, spawn: impl FnOnce() -> 
 }
 
 /// What a script prints, collected while it runs so that it never waits for us.
-struct Words {
+pub(super) struct Words {
     pipe: AsyncFd<PipeReader>,
     kept: Vec<u8>,
 }
@@ -268,7 +154,7 @@ fn keep(kept: &mut Vec<u8>, chunk: &[u8]) {
     kept.extend_from_slice(&chunk[..chunk.len().min(room)]);
 }
 
-async fn supervise(
+pub(super) async fn supervise(
     mut child: Child,
     mut words: Option<Words>,
     limit: Duration,

@@ -1,5 +1,5 @@
 //! The configuration files as they lie there: read, and refused when somebody other than root could have written them
-//! (`config.md` 4, 5). Root does what they say: a line of `respawn root` is a shell of root's for whoever can add it.
+//! (`takeover.md` "What root runs"). Root does what they say: a line of `respawn root` is a shell of root's for whoever can add it.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -29,15 +29,20 @@ pub(super) enum Trust {
 pub(super) fn read(path: &Path, original: &str, trust: Trust, problems: &mut Vec<Problem>) -> Option<SourceText> {
     let name = path.display().to_string();
     let bytes = match read_bytes(path, trust) {
-        Ok(bytes) => bytes,
+        Ok(bytes) => {
+            log::debug!("read {name}, {} bytes", bytes.len());
+            bytes
+        }
         Err(Refused::Exposed(exposed)) => {
             // Its mode has a complaint of its own, below.
             if exposed.place != path || !path.ends_with("authkeys") {
                 problems.push(exposed_file(&exposed));
             }
+            log::debug!("{name} is not read: others may change it");
             return None;
         }
         Err(Refused::Unreadable(why)) => {
+            log::debug!("{name} cannot be read: {why}");
             let (what, remedy) = unreadable(path, &why);
             problems.push(Problem::error(&name, what).remedy(remedy).original(format!("{original} [{name}]")));
             return None;

@@ -4,11 +4,10 @@
 //! time are bounded, and who does not read its answer is dropped.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -16,12 +15,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::client::{Answer, Ask, Status};
+use crate::client::{Answer, Ask};
 use crate::names::{ClientId, NodeName};
 use crate::paths::Paths;
 
-use super::directories::client_group;
+use super::asker::{Asked, Asker, Question};
 use super::doorman::{Doorman, Place, Standing};
+use super::files::client_group;
 use super::trust::trusted_owner;
 use super::{socket, status_page};
 
@@ -35,25 +35,6 @@ const LONGEST_LINE: u64 = 4096;
 /// How long a client may take to ask, and to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A question that waits for its answer.
-#[derive(Debug)]
-pub(super) struct Question {
-    /// Whom to answer.
-    pub client: ClientId,
-    /// What it asks.
-    pub ask: Ask,
-    /// Who it is, for the journal.
-    pub by: String,
-}
-
-/// A question on its way to the loop.
-#[derive(Debug)]
-struct Asked {
-    ask: Ask,
-    by: String,
-    answer_to: oneshot::Sender<Answer>,
-}
-
 /// The listening socket; removed when dropped.
 #[derive(Debug)]
 pub(super) struct Control {
@@ -65,29 +46,6 @@ pub(super) struct Control {
     listener: Option<JoinHandle<()>>,
     page: Option<JoinHandle<()>>,
     sender: mpsc::Sender<Asked>,
-}
-
-/// Asks how things are, from a task.
-#[derive(Clone, Debug)]
-pub(super) struct Asker(mpsc::Sender<Asked>);
-
-impl Asker {
-    /// When the daemon is ending.
-    #[cfg(feature = "fuzzing")]
-    pub(super) fn of_nobody() -> Asker {
-        Asker(mpsc::channel(1).0)
-    }
-
-    /// `None` when the daemon is ending.
-    pub(super) async fn status(&self) -> Option<Status> {
-        let (answer_to, answer) = oneshot::channel();
-        let asked = Asked { ask: Ask::Status, by: "the status page".to_owned(), answer_to };
-        self.0.send(asked).await.ok()?;
-        match answer.await.ok()? {
-            Answer::Status(status) => Some(*status),
-            Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_) => None,
-        }
-    }
 }
 
 impl Control {

@@ -1,22 +1,19 @@
-//! The directories a node works in (`docs/files.md`): made and looked at by descriptor, so that nobody can put another in
+//! The directories a node works in (`files.md`): made and looked at by descriptor, so that nobody can put another in
 //! their place in between.
 //!
 //! Root works only where root alone may write: in `/var/lib/heartbeat` and, since `/run/heartbeat` belongs to `hacluster`
 //! (Debian's package makes it so), in `/run/latido`. In `/run/heartbeat` stays what old programs look for there, each
 //! made elsewhere and then moved there whole.
 
-use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
-
-use nix::unistd::{Group, User};
+use std::{fmt, io};
 
 use crate::paths::Paths;
 
-use super::files::naming;
+use super::files::{client_group, client_user, naming};
 use super::spare;
 use super::trust::{By, writers_of};
 
@@ -230,16 +227,6 @@ pub(super) fn make_for_clients(paths: &Paths, place: &Path) -> io::Result<()> {
         let _ = fs::remove_dir(&draft);
         naming(place, &error)
     })
-}
-
-/// The number of the user `hacluster`, if this machine knows one.
-pub(super) fn client_user() -> Option<u32> {
-    User::from_name("hacluster").ok().flatten().map(|user| user.uid.as_raw())
-}
-
-/// The number of the group `haclient`, if this machine knows one.
-pub(super) fn client_group() -> Option<u32> {
-    Group::from_name("haclient").ok().flatten().map(|group| group.gid.as_raw())
 }
 
 /// Where scripts and core dumps find themselves (`resources.md` 3.3).

@@ -1,7 +1,7 @@
 //! The loop: wait for the next event or deadline, tell the core, carry out what it asks for.
 //!
 //! When a deadline has passed, what had arrived by then is handed over first, and no more than that, so that neither a
-//! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md`, rules of the core).
+//! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md` 5).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -21,28 +21,29 @@ use super::adopt::Orphans;
 use super::alarm::Alarm;
 use super::api_clients::Api;
 use super::api_socket::Heard;
-use super::child::{Children, Ended};
+use super::children::{Children, Ended};
 use super::clients::{Company, News};
 use super::control::Control;
 use super::disk::Lookout;
 use super::environment::Environment;
 use super::fifo::Fifo;
-use super::files::Remembered;
 use super::guardian::{ENDS, Guardian, READY, STOPPING};
+use super::identity::Remembered;
 use super::journal::Journal;
 use super::logging::Log;
 use super::lookup::Places;
 use super::noise::Noise;
 use super::notices::Notices;
 use super::notifications::Notifications;
+use super::options::Options;
 use super::pace::Waiting;
 use super::pidfile;
 use super::recorder::Recorder;
 use super::script_log::ScriptLog;
-use super::service::Service;
 use super::signals::{Signal, Signals};
-use super::start::{Options, Terms};
 use super::state::StateFile;
+use super::tell_service::Service;
+use super::terms::Terms;
 use super::units::Units;
 use super::wants::{Want, Wants};
 use super::watchdog::Watchdog;
@@ -112,7 +113,7 @@ enum Woken {
     Link(LinkEvent),
     Child(Ended),
     Fifo(String),
-    Control(super::control::Question),
+    Control(super::asker::Question),
     Signal(Signal),
     OrphansGone(Vec<(JobId, Invocation, Duration)>),
     GuardianGone,

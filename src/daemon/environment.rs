@@ -7,10 +7,9 @@ use crate::config::{Config, LogTargets, value};
 use crate::paths::Paths;
 use crate::wire::field;
 
-use super::directories;
 use super::layout::Layout;
 use super::script_log::ScriptLog;
-use super::trust;
+use super::{directories, trust};
 
 /// What the original's scripts add behind a PATH that was not meant for root.
 const SYSTEM_PATH: [&str; 4] = ["/sbin", "/bin", "/usr/sbin", "/usr/bin"];
@@ -79,10 +78,14 @@ const LONGEST_NAME: usize = 128;
 const LONGEST_VALUE: usize = 8192;
 const MOST_FROM_OUTSIDE: usize = 65_536;
 
+/// In the environment of such a script, and of what it starts: the type of the message.
+pub(crate) const MARK: &str = "LATIDO_RC_D";
+
 /// Ours alone: scripts and the services they start must not talk to our service manager or answer for us.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
+    "LATIDO_LOG",
     "LATIDO_RECORD",
-    super::rc_d::MARK,
+    MARK,
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",

@@ -12,9 +12,11 @@ use crate::config::{Fence, STONITH_PROGRAMS, plugin_of};
 use crate::haresources::Outcome;
 use crate::names::{JobId, NodeName};
 
-use super::child::{Call, Ended, Output};
+use super::child::Output;
+use super::children::Ended;
 use super::driver::Driver;
-use super::files::random_seed;
+use super::identity::random_seed;
+use super::lookup::Call;
 use super::trust;
 
 impl Driver {

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::control::Asker;
+use super::asker::Asker;
 use super::fifo::Fifo;
 use super::state::State;
-use super::{files, pidfile, probe, status_page};
+use super::{identity, pidfile, probe, status_page};
 
 /// The notes of a dead predecessor: as they are written down again, if they can be read.
 pub fn notes(text: &str) -> Option<String> {
@@ -20,7 +20,7 @@ pub fn notes(text: &str) -> Option<String> {
 
 /// A line of `latido-peers`, a pid file, the answer of a telephone exchange.
 pub fn lines(text: &str) {
-    text.lines().for_each(|line| drop(files::parse_peer(line)));
+    text.lines().for_each(|line| drop(identity::parse_peer(line)));
     assert!(pidfile::pid_in(text).is_none_or(|pid| pid > 0));
     probe::is_answer(text, 7);
 }

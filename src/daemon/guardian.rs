@@ -12,8 +12,9 @@ use tokio::process::{Child, Command};
 
 use crate::time::Mono;
 
-use super::called::{MYSELF, again};
-use super::start::Options;
+use super::again::again;
+use super::called::MYSELF;
+use super::options::Options;
 
 /// Everything is open and the loop runs.
 pub(super) const READY: u8 = b'R';

@@ -12,8 +12,8 @@ use crate::config::{Config, MediumSpec, Sources};
 use crate::diagnostic::{Problem, SourceText};
 use crate::paths::Paths;
 
-use super::read_config::Options;
-use super::{read_config, spare, state};
+use super::read_config::{self, Options};
+use super::{process, spare};
 
 /// Far above what four files of at most 4 MiB make of themselves.
 const LONGEST: u64 = 64 << 20;
@@ -51,7 +51,7 @@ pub(super) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
     };
     let mut files = Files {
         latido_files: 1,
-        boot: state::boot(),
+        boot: process::boot_id(),
         without_resources: sources.without_resources,
         ha_cf: file(&sources.ha_cf),
         latido_cf: file(&sources.latido_cf),
@@ -153,7 +153,7 @@ pub(super) fn is_kept(paths: &Paths) -> bool {
 fn read_files(paths: &Paths) -> Option<Files> {
     let text = Zeroizing::new(spare::read(&path(paths), LONGEST)?);
     let files: Files = serde_json::from_str(&text).ok()?;
-    (files.latido_files == 1 && files.boot == state::boot()).then_some(files)
+    (files.latido_files == 1 && files.boot == process::boot_id()).then_some(files)
 }
 
 fn read_sources(paths: &Paths, options: &Options) -> Result<Sources, String> {
@@ -236,7 +236,7 @@ mod tests {
         keep(&paths, &sources).unwrap();
         let text = fs::read_to_string(path(&paths)).unwrap();
         for wrong in [
-            text.replace(&state::boot(), "another"),
+            text.replace(&process::boot_id(), "another"),
             text.replace("latido_files\":1", "latido_files\":2"),
             String::new(),
         ] {

@@ -83,10 +83,7 @@ impl Pages {
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<&str> = text.lines().collect();
         let kept: String = journal::thin_out(&lines, QUOTA).into_iter().flat_map(|line| [line, "\n"]).collect();
-        let written = files::replace_unsynced(&older, kept.as_bytes(), MODE)
-            .and_then(|()| File::open(&older))
-            .map(|file| files::share_with_clients(&file))
-            .and_then(|()| files::remove_leftover(&self.path));
+        let written = files::replace_shared(&older, kept.as_bytes()).and_then(|()| files::remove_leftover(&self.path));
         if written.is_err() {
             let _ = fs::rename(&self.path, &older);
         }

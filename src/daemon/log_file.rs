@@ -8,10 +8,10 @@
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use super::directories::client_user;
+use super::files::client_user;
 use super::trust::{By, trusted_owner, writers_of};
 
 /// So many links after one another are followed.
@@ -58,6 +58,27 @@ pub(crate) fn open(path: &Path) -> io::Result<Opened> {
         }
     }
     Err(io::Error::from_raw_os_error(libc::ELOOP))
+}
+
+/// Opens a log for appending, and makes it where there is none; never waits for who reads a pipe.
+///
+/// # Errors
+/// When it can be neither, or somebody else could have us write into a file of root's (see [`open`]).
+pub(super) fn open_append(path: &Path) -> io::Result<File> {
+    let opened = open(path)?;
+    if opened.is_ours {
+        share(&opened.file);
+    }
+    Ok(opened.file)
+}
+
+/// What `respawn` starts, such as ipfail, writes into the same file as `hacluster`: the original gives it away as well.
+fn share(file: &File) {
+    let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0 && meta.nlink() == 1);
+    if ours && let Some(user) = client_user() {
+        // Without the privilege the log is ours alone, and only those programs' lines are missing.
+        let _ = fchown(file, Some(user), None);
+    }
 }
 
 fn options() -> OpenOptions {

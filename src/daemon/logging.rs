@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{MetadataExt, fchown};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,13 +13,13 @@ use crate::api::facility_number;
 use crate::clock::Clock;
 use crate::cluster::{Level, LogLine, Program};
 use crate::config::LogTargets;
-use crate::printable;
-use crate::sys;
+use crate::diagnostic::Problem;
 use crate::time::Wall;
+use crate::{printable, sys};
 
 use super::disk::Disk;
 use super::journald::{Fields, Journald};
-use super::{directories, log_file};
+use super::log_file::open_append;
 
 /// What standard error is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,6 +206,15 @@ impl Log {
         self.write(Level::Warn, text);
     }
 
+    /// Says what was found in the files, as loud as it is bad.
+    pub(super) fn tell(&self, problem: &Problem) {
+        if problem.is_error() {
+            self.error(problem.to_string());
+        } else {
+            self.warn(problem.to_string());
+        }
+    }
+
     /// `ERROR:`
     pub(super) fn error(&self, text: impl AsRef<str>) {
         self.write(Level::Error, text);
@@ -362,27 +370,6 @@ impl Target {
             // A full disk must not stop the heartbeat.
             let _ = file.write_all(line.as_bytes());
         }
-    }
-}
-
-/// Opens a log for appending, and makes it where there is none; never waits for who reads a pipe.
-///
-/// # Errors
-/// When it can be neither, or somebody else could have us write into a file of root's ([`log_file`]).
-pub(super) fn open_append(path: &Path) -> std::io::Result<File> {
-    let opened = log_file::open(path)?;
-    if opened.is_ours {
-        share(&opened.file);
-    }
-    Ok(opened.file)
-}
-
-/// What `respawn` starts, such as ipfail, writes into the same file as `hacluster`: the original gives it away as well.
-fn share(file: &File) {
-    let ours = file.metadata().is_ok_and(|meta| meta.is_file() && meta.uid() == 0 && meta.nlink() == 1);
-    if ours && let Some(user) = directories::client_user() {
-        // Without the privilege the log is ours alone, and only those programs' lines are missing.
-        let _ = fchown(file, Some(user), None);
     }
 }
 

@@ -1,6 +1,7 @@
-//! Finding what a word of `haresources` means (`resources.md` 3.2, `product.md` Resources and Security): a script in
+//! Finding what a word of `haresources` means (`resources.md` 3.2, `agents.md` "Looking up a name"): a script in
 //! `resource.d`, in `/etc/init.d`, a systemd unit, one of our own agents. Looked up anew at each call.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,6 @@ use crate::haresources::{Invocation, Outcome, Verb};
 use crate::paths::Paths;
 
 use super::boot::{UNIT_DIRS, is_in};
-use super::child::Call;
 use super::trust::{self, Sound};
 
 /// The second for machines whose `/bin` is a directory of its own.
@@ -26,6 +26,17 @@ pub(crate) enum Found {
     Unit(String),
     /// Our own agent of that name: the link in `resource.d` leads to this program, or there is no script.
     Ours,
+}
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    /// Absolute path.
+    pub program: OsString,
+    /// What it sees as its own name, when that differs.
+    pub name: Option<OsString>,
+    /// The rest.
+    pub arguments: Vec<OsString>,
 }
 
 impl Found {

@@ -10,8 +10,10 @@ use crate::cluster::Level;
 use crate::haresources::{Exit, Outcome};
 use crate::journal::Entry;
 
-use super::child::{Call, Ended, Output};
+use super::child::Output;
+use super::children::Ended;
 use super::driver::Driver;
+use super::lookup::Call;
 use super::trust;
 
 const LIMIT: Duration = Duration::from_secs(30);

@@ -10,9 +10,11 @@ use crate::cluster::{AutoFailback, Level};
 use crate::haresources::{Exit, Outcome};
 use crate::wire::{Kind, Message, Value, field};
 
-use super::child::{Call, Ended, Output};
+use super::child::Output;
+use super::children::Ended;
 use super::driver::Driver;
 use super::environment::Environment;
+use super::lookup::Call;
 use super::rc_d::{self, Script};
 use super::trust;
 

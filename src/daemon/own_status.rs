@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::client;
 use crate::cluster::{GroupView, LinkView, View};
+use crate::names::MediumId;
 use crate::time::Mono;
+use crate::wire::Cause;
 
 use super::driver::Driver;
 
@@ -40,6 +42,7 @@ impl Driver {
             enough_deadtime_ms: view.enough_deadtime.map(millis),
             least_deadtime_ms: view.least_deadtime.map(millis),
             loop_late_ms: self.worst_lateness(),
+            traffic: self.traffic(),
             peer: view.mirror.as_ref().map(|mirror| client::Peer {
                 said_ms: ms(mirror.at),
                 program: mirror.program.clone(),
@@ -51,6 +54,42 @@ impl Driver {
         };
         status.troubles = client::health::troubles(&status);
         status.made_printable()
+    }
+
+    /// One for each name of a medium: two may share one.
+    fn traffic(&self) -> Vec<client::Traffic> {
+        let mut all: Vec<client::Traffic> = Vec::new();
+        for link in 0..self.links.len() {
+            let (id, counters) = (self.links.id(link), self.links.counters(link));
+            let at = all.iter().position(|known| known.medium == id.as_str()).unwrap_or_else(|| {
+                all.push(self.heard_over(id));
+                all.len() - 1
+            });
+            let traffic = &mut all[at];
+            if self.is_ping(id) {
+                traffic.accepted += counters.received;
+            }
+            traffic.sent += counters.sent;
+            traffic.dropped += counters.dropped;
+            traffic.failed += counters.failed;
+        }
+        all
+    }
+
+    fn is_ping(&self, id: &MediumId) -> bool {
+        self.config.settings.media.iter().any(|medium| medium.id == *id && medium.ping_node.is_some())
+    }
+
+    /// What came in, with nothing sent yet.
+    fn heard_over(&self, id: &MediumId) -> client::Traffic {
+        let mut traffic = client::Traffic { medium: id.to_string(), ..client::Traffic::default() };
+        if !self.is_ping(id) {
+            let heard = self.intake.counters_of(id);
+            let of = |cause: &Cause| heard.rejected.get(cause).copied().unwrap_or(0);
+            traffic.rejected = Cause::ALL.iter().map(|cause| (cause.as_str().to_owned(), of(cause))).collect();
+            (traffic.accepted, traffic.noise_bytes) = (heard.accepted, heard.noise);
+        }
+        traffic
     }
 }
 

@@ -12,14 +12,14 @@ use crate::names::{ClientId, JobId, NodeName};
 use crate::paths::Paths;
 use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
 
-use super::child::{Call, Ended, Output};
-use super::control::Question;
+use super::asker::Question;
+use super::child::Output;
+use super::children::Ended;
 use super::driver::Driver;
-use super::files::Heard;
-use super::guardian;
-use super::in_force;
-use super::lookup::{Found, own_agent};
+use super::identity::Heard;
+use super::lookup::{Call, Found, own_agent};
 use super::watchdog::Watchdog;
+use super::{guardian, in_force};
 
 impl Driver {
     pub(super) fn perform(&mut self, action: Action) {

@@ -13,6 +13,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::Signal;
 
+use crate::process::is_alive;
+
 use super::called::{MYSELF, ORIGINAL, OURS, base, is_title};
 use super::files;
 use super::process::Held;
@@ -126,19 +128,6 @@ pub fn surely_running(path: &Path, but: Option<u32>) -> Running {
 #[allow(clippy::disallowed_methods, reason = "the end of a process that is not our child cannot be awaited")]
 fn pause() {
     std::thread::sleep(PAUSE);
-}
-
-/// Whether this process exists and is not merely waiting to be buried.
-pub fn is_alive(pid: i32) -> bool {
-    match nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) {
-        Err(nix::errno::Errno::ESRCH) => false,
-        Ok(()) | Err(_) => !is_zombie(pid),
-    }
-}
-
-fn is_zombie(pid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'))
 }
 
 /// Writes the pid that stands for this daemon, right-aligned in ten columns. As the original's it stays when the daemon

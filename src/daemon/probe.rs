@@ -14,11 +14,12 @@ use crate::cluster::Probe;
 use crate::haresources::{Exit, Outcome};
 use crate::names::JobId;
 
-use super::carrier;
-use super::child::{Call, Ended, Output};
+use super::child::Output;
+use super::children::Ended;
 use super::driver::Driver;
-use super::files::random_seed;
-use super::trust;
+use super::identity::random_seed;
+use super::lookup::Call;
+use super::{carrier, trust};
 
 /// RFC 3261 17.1.2.2: an unreliable request is repeated after T1, then ever more slowly.
 const T1: Duration = Duration::from_millis(500);

@@ -10,8 +10,6 @@ use nix::unistd::Pid;
 
 use crate::sys;
 
-use super::pidfile;
-
 /// A process that cannot be confused with a later one of the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Process {
@@ -30,7 +28,7 @@ impl Process {
 
     /// Whether it still runs, and is not merely waiting to be buried.
     pub(super) fn is_alive(self) -> bool {
-        start_of(self.pid) == Some(self.start) && pidfile::is_alive(self.pid)
+        start_of(self.pid) == Some(self.start) && crate::process::is_alive(self.pid)
     }
 
     /// Sends it a signal on behalf of a user, who can have it sent only where it could send it itself: a program it
@@ -53,6 +51,12 @@ impl Process {
             process.signal_group(signal);
         }
     }
+}
+
+/// This run of this machine: another boot, or another container, is another.
+pub(super) fn boot_id() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    format!("{} {}", id.trim(), start_of(1).unwrap_or(0))
 }
 
 /// A process that is held on to.

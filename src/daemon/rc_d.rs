@@ -15,11 +15,8 @@ use crate::auth::fingerprint;
 use crate::paths::Paths;
 use crate::wire::Kind;
 
-use super::environment::Environment;
+use super::environment::{Environment, MARK};
 use super::trust;
-
-/// In the environment of such a script, and of what it starts: the type of the message.
-pub(crate) const MARK: &str = "LATIDO_RC_D";
 
 /// The helper programs such a script may call.
 const HANDS: [&str; 6] = ["mach_down", "req_resource", "ResourceManager", "hb_standby", "hb_takeover", "ha_propagate"];

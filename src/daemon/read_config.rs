@@ -215,6 +215,7 @@ fn prefix_of(mask: IpAddr) -> u8 {
 
 /// The UDP services of `/etc/services`.
 fn udp_services() -> Vec<(String, u16)> {
+    log::debug!("reading /etc/services");
     let text = fs::read("/etc/services").unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     text.lines()

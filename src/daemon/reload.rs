@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration read again while the node runs (`config.md` 5, 7).
+//! SIGHUP: the configuration read again while the node runs (`resources.md` 5.3, `config.md` 5).
 
 use crate::cluster::Event;
 use crate::config::{Config, Sources};
@@ -7,7 +7,6 @@ use super::driver::Driver;
 use super::environment::Environment;
 use super::in_force::{self, Changed};
 use super::read_config::{self, Options};
-use super::start::tell;
 use super::wants::Want;
 
 impl Driver {
@@ -46,7 +45,7 @@ impl Driver {
 
     fn go_by(&mut self, config: Config, read: &Options, sources: &Sources) -> Vec<String> {
         self.say_what_changed(in_force::changed(&self.options.paths, read, sources));
-        config.warnings.iter().for_each(|problem| tell(&self.log, problem));
+        config.warnings.iter().for_each(|problem| self.log.tell(problem));
         let mut notes: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
         for what in waits_for_a_start(&self.config, &config) {
             let note = format!("{what} changed: that takes effect at the next start.");

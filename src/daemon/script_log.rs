@@ -14,7 +14,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use crate::config::LogTargets;
 
 use super::disk::Disk;
-use super::logging;
+use super::log_file;
 
 /// The file scripts append to; clones share it. The default is none.
 #[derive(Clone, Debug, Default)]
@@ -91,7 +91,7 @@ impl Place {
         let identity = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
         let is_there = open.and_then(|file| file.metadata().ok()).map(identity);
         if is_there.is_none() || is_there != metadata(&self.path).ok().map(identity) {
-            let file = logging::open_append(&self.path).and_then(for_scripts).ok();
+            let file = log_file::open_append(&self.path).and_then(for_scripts).ok();
             *self.file() = file.map(Arc::new);
         }
     }

@@ -15,23 +15,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socket};
 use sd_notify::NotifyState;
 
-use crate::client::text;
-use crate::time::Mono;
-
-use super::driver::Driver;
-use super::guardian::ALIVE;
-
 const SOCKET: &str = "NOTIFY_SOCKET";
 /// After so long without a sign of life the unit has failed, in microseconds; and of which process.
 const LIMIT: &str = "WATCHDOG_USEC";
 pub(super) const LIMIT_OF: &str = "WATCHDOG_PID";
-/// How old the line of status may be, and how often it is written when much happens.
-const OLDEST: Duration = Duration::from_secs(10);
-const NEXT: Duration = Duration::from_millis(250);
+
 /// A service manager that is slower than this, in milliseconds, is not waited for.
 const HEARD_WITHIN: u16 = 5000;
-/// Longer lines are cut by who shows them.
-const LONGEST: usize = 300;
 
 /// Tells the service manager, if there is one; what it does not take at once is lost.
 pub(super) fn tell(states: &[NotifyState<'_>]) {
@@ -88,66 +78,12 @@ fn await_heard() -> nix::Result<()> {
     poll(&mut [PollFd::new(ours.as_fd(), PollFlags::empty())], PollTimeout::from(HEARD_WITHIN)).map(drop)
 }
 
-/// What the loop has to say to the service manager, and when.
-#[derive(Debug)]
-pub(super) struct Service {
-    /// `None` without a service manager.
-    next: Option<Mono>,
-    /// How often to say that the loop turns; `None` when nobody listens.
-    alive_every: Option<Duration>,
-    looked: Mono,
-    told: String,
-    /// The first error of files that were refused.
-    refused: Option<String>,
-}
-
-impl Service {
-    /// `limit` is the one of [`limit`].
-    pub(super) fn new(limit: Option<Duration>) -> Service {
-        let next = std::env::var_os(SOCKET).map(|_| Mono::ZERO);
-        Service { next, alive_every: limit.map(every), looked: Mono::ZERO, told: String::new(), refused: None }
-    }
-
-    /// When [`Driver::tell_service`] wants to be called.
-    pub(super) fn next(&self) -> Option<Mono> {
-        self.next
-    }
-
-    /// Something happened that the line of status may tell.
-    pub(super) fn look_soon(&mut self) {
-        self.next = self.next.map(|next| next.min(self.looked + NEXT));
-    }
-
-    /// How the last reading of the files went.
-    pub(super) fn files_were_read(&mut self, refused: Option<String>) {
-        self.refused = refused;
-        self.next = self.next.map(|_| Mono::ZERO);
-    }
+/// Whether there is a service manager that wants to be told.
+pub(super) fn is_there() -> bool {
+    std::env::var_os(SOCKET).is_some()
 }
 
 /// How often the loop says that it turns: the supervisor waits for five of these, and that is less than the limit.
 pub(super) fn every(limit: Duration) -> Duration {
     limit / 8
-}
-
-impl Driver {
-    /// Says that the loop turns, and how things are.
-    pub(super) fn tell_service(&mut self) {
-        let now = self.clock.mono();
-        let mut line = text::in_a_line(&self.status());
-        if let Some(why) = &self.service.refused {
-            line = format!("files refused, the old ones stay in force: {why}; {line}");
-        }
-        let line: String = line.chars().take(LONGEST).collect();
-        let service = &mut self.service;
-        service.looked = now;
-        service.next = Some(now + service.alive_every.unwrap_or(OLDEST).min(OLDEST));
-        if service.alive_every.is_some() {
-            self.guardian.say(&[ALIVE]);
-        }
-        if line != service.told {
-            tell(&[NotifyState::Status(&line)]);
-            service.told = line;
-        }
-    }
 }

@@ -4,10 +4,19 @@
 
 use std::io;
 
-use nix::sys::signal::SigSet;
+use nix::sys::signal::{SigSet, Signal as Number};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-use super::supervisor::PASSED_ON;
+/// What we pass on. `SIGURG` means *make room for the next program*: whoever does not know that ignores it.
+pub(super) const PASSED_ON: [Number; 7] = [
+    Number::SIGTERM,
+    Number::SIGINT,
+    Number::SIGHUP,
+    Number::SIGUSR1,
+    Number::SIGUSR2,
+    Number::SIGURG,
+    Number::SIGALRM,
+];
 
 /// What the operator wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

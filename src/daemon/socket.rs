@@ -1,5 +1,5 @@
 //! Listening sockets at a path, born with their owner and mode: made in our own directory, where nobody else may touch
-//! them, and moved from there to where they are looked for (`docs/files.md`).
+//! them, and moved from there to where they are looked for (`files.md`).
 //!
 //! A mode or an owner given afterwards and by name would, in a directory of others, be given to whatever lies there by
 //! then: the password file, for one.

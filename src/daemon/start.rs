@@ -1,6 +1,6 @@
 //! From files to a running loop: the order of a start, and what each failure says (`config.md` 1).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::auth::authkeys;
 use crate::clock::{Clock, since_boot};
@@ -9,49 +9,30 @@ use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::link::{LinkError, Links};
 use crate::paths::Paths;
+use crate::process;
 use crate::record::Life;
 use crate::sys;
 
 use super::adopt::{Inheritance, Left};
-use super::called::Called;
 use super::clients::Company;
 use super::disk::Disk;
 use super::driver::{Driver, Inherited};
-use super::files::Remembered;
 use super::generation::next_generation;
 use super::guardian::{AGAIN, Cradle, Guardian, LATER, UPGRADE, last_word};
+use super::identity::{self, Remembered};
 use super::logging::{Log, Terminal};
-use super::pidfile::{OnlyOne, Running};
-use super::read_config::Options as ReadOptions;
+use super::options::Options;
+use super::pidfile::{self, OnlyOne, Running};
+use super::read_config::{self, Options as ReadOptions};
 use super::recorder::Recorder;
-use super::wants::{Want, Wants};
-use super::{directories, files, in_force, orphan, pidfile, read_config, realtime, service, wants};
+use super::terms::Terms;
+use super::wants::{self, Want};
+use super::{directories, in_force, orphan, realtime, service};
 
 /// Exit code for "not configured" (LSB), the original's for every refusal to start: the files have to be mended.
 const NOT_CONFIGURED: u8 = 6;
 /// Exit code for what else somebody has to mend before this node can start.
 const REFUSED: u8 = 1;
-
-/// How the daemon is to run.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where everything lies.
-    pub paths: Paths,
-    /// The name its processes have.
-    pub called: Called,
-    /// `-M`: groups are never touched.
-    pub without_resources: bool,
-    /// `-l`: no real-time priority, no locked memory.
-    pub without_realtime: bool,
-    /// `-d`, as often as given.
-    pub debug: u8,
-    /// Log to standard error as well.
-    pub to_terminal: bool,
-    /// Supervise this running daemon, whose line is our standard input, instead of starting one.
-    pub watch_over: Option<i32>,
-    /// Write everything that happens into this file.
-    pub record: Option<PathBuf>,
-}
 
 /// The child's life: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
 /// anything else that stays as it is; 75 for what may get better by itself. 77 asks the supervisor for the next program,
@@ -63,25 +44,6 @@ pub(super) fn run_core(options: &Options, cradle: Cradle) -> u8 {
         last_word(&line, code);
     }
     code
-}
-
-/// On what terms a daemon starts.
-#[derive(Debug, Default)]
-pub(super) struct Terms {
-    /// Something may run here: whatever is refused is done without, or waited for (`takeover.md` 9).
-    pub resolute: bool,
-    /// Who else runs here, as far as that was looked at.
-    pub other: Option<Running>,
-    /// It stops what was left, without files and media, and is no daemon.
-    pub only_to_clean: bool,
-    /// The files it was read from, to be kept.
-    pub sources: Option<Sources>,
-    /// What it does without so far.
-    pub wants: Wants,
-    /// Errors to be logged as soon as it is known where to.
-    untold: Vec<String>,
-    /// Why the attempt before this one failed, which is said already.
-    said: Option<String>,
 }
 
 /// Why a node cannot start, and whether that may pass by itself.
@@ -133,7 +95,7 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
         Ok(_) => pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)),
         Err(holder) => Running::Yes(holder.supervisor),
     };
-    let orphan = only_one.as_ref().err().filter(|holder| !pidfile::is_alive(holder.supervisor)).copied();
+    let orphan = only_one.as_ref().err().filter(|holder| !process::is_alive(holder.supervisor)).copied();
     let limit = cradle.limit;
     let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
@@ -240,7 +202,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
         terms.wants.add(Want::Log, refusals.join("; "));
     }
     if let Some(Running::Yes(pid)) = terms.other {
-        if !pidfile::is_alive(pid) {
+        if !process::is_alive(pid) {
             if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
                 log.error(format!(
                     "a daemon runs here whose supervisor (pid {pid}) is gone: waiting for it, or its end"
@@ -327,18 +289,9 @@ fn mourn(log: &Log, cradle: &Cradle) {
     }
 }
 
-/// Says what was found in the files, as loud as it is bad.
-pub(super) fn tell(log: &Log, problem: &Problem) {
-    if problem.is_error() {
-        log.error(problem.to_string());
-    } else {
-        log.warn(problem.to_string());
-    }
-}
-
 fn refuse(options: &Options, log: &Log, problems: &[Problem]) -> u8 {
     wants::publish_refusal(&options.paths, &in_force::sentence(problems));
-    problems.iter().for_each(|problem| tell(log, problem));
+    problems.iter().for_each(|problem| log.tell(problem));
     log.error("Configuration error, heartbeat not started.");
     NOT_CONFIGURED
 }
@@ -380,7 +333,7 @@ fn prepare(
     let links = open_links(config, paths, clock, log, &terms)?;
     log.info("**************************");
     log.info(format!("Configuration validated. Starting heartbeat (latido {})", env!("CARGO_PKG_VERSION")));
-    config.warnings.iter().filter(|problem| !problem.lacking).for_each(|problem| tell(log, problem));
+    config.warnings.iter().filter(|problem| !problem.lacking).for_each(|problem| log.tell(problem));
     links.missing().iter().flat_map(|error| complaints(config, error)).for_each(|why| {
         log.error(format!("{why}: going on without it, and trying again"));
     });
@@ -414,20 +367,6 @@ fn complaints(config: &Config, error: &LinkError) -> Vec<String> {
     let found = config.lacking.iter().filter(|(spec, _)| *spec == error.spec);
     let found: Vec<String> = found.map(|(_, problem)| problem.to_string()).collect();
     if found.is_empty() { vec![error.to_string()] } else { found }
-}
-
-impl Terms {
-    /// What cannot be had is done without while something runs here, and what no node needs always; otherwise it is the
-    /// end.
-    pub(super) fn spare(&mut self, want: Want, why: String, log: &Log) -> Result<(), String> {
-        if !self.resolute && !Wants::is_borne_at_first(want) {
-            return Err(why);
-        }
-        let why = format!("{why}: going on without");
-        log.error(&why);
-        self.wants.add(want, why);
-        Ok(())
-    }
 }
 
 /// A driver on these media; must be called inside the runtime.
@@ -512,18 +451,18 @@ fn birth(
         terms.wants.add(Want::Generation(next.generation), why);
     }
     let uuid = uuid(paths, config, log, terms)?;
-    let seed = files::random_seed().unwrap_or(now.0);
+    let seed = identity::random_seed().unwrap_or(now.0);
     let remembered = heard.peers().iter().map(|peer| (peer.node.clone(), peer.generation, peer.sequence)).collect();
     let clocks = heard.peers().iter().filter_map(|peer| Some((peer.node.clone(), peer.ahead?))).collect();
     Ok(Birth { remembered, clocks, past, ..Birth::new(next.generation, uuid, seed) })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {
-    let of_name = files::uuid_from_name(&config.settings.me);
+    let of_name = identity::uuid_from_name(&config.settings.me);
     if config.uuid_from_name {
         return Ok(of_name);
     }
-    match files::node_uuid(paths) {
+    match identity::node_uuid(paths) {
         Ok((uuid, fresh)) => {
             if fresh {
                 log.info("No uuid found for current node - generating a new uuid.");

@@ -29,17 +29,11 @@ use crate::cluster::{GroupState, Handover, Kept, KeptGroup, Set};
 use crate::names::{JobId, NodeName};
 use crate::wire::Sequence;
 
-use super::process::{Process, start_of};
+use super::process::{Process, boot_id};
 use super::spare;
 
 /// Longest file we read; far above what any `haresources` can cause.
 const LONGEST: u64 = 1 << 20;
-
-/// This run of this machine: another boot, or another container, is another.
-pub(super) fn boot() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    format!("{} {}", id.trim(), start_of(1).unwrap_or(0))
-}
 
 /// All that is written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -196,7 +190,7 @@ impl StateFile {
 
     /// Goes on from what a predecessor left; nothing is written before the first [`StateFile::keep`].
     pub(super) fn new(own_dir: &Path, alive: Duration, patience: Duration) -> StateFile {
-        let state = State { boot: boot(), alive, patience, ..State::default() };
+        let state = State { boot: boot_id(), alive, patience, ..State::default() };
         StateFile {
             path: StateFile::path(own_dir),
             state,

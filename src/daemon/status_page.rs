@@ -18,7 +18,7 @@ use crate::client::metrics::metrics;
 use crate::client::text::describe;
 use crate::names::NodeName;
 
-use super::control::Asker;
+use super::asker::Asker;
 use super::doorman::{Doorman, Place, Standing};
 
 const MOST_READERS: usize = 16;

@@ -1,4 +1,4 @@
-//! The parent of the daemon that does the work (`product.md`, `kill -9` of the daemon): it waits for its child, passes
+//! The parent of the daemon that does the work (`takeover.md` 9): it waits for its child, passes
 //! signals on, and starts another within milliseconds when that one dies. It opens nothing, reads no configuration and
 //! knows nothing of clusters, so that there is nothing in it to fail.
 //!
@@ -24,13 +24,16 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::clock::Clock;
+use crate::process;
 use crate::sys::{self, Forked};
 use crate::time::Mono;
 
-use super::called::become_it;
+use super::again::become_it;
 use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRADE};
-use super::start::{Options, run_core};
-use super::{pidfile, realtime, service, trust};
+use super::options::Options;
+use super::signals::PASSED_ON;
+use super::start::run_core;
+use super::{realtime, service, trust};
 
 /// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
 const TOO_MANY: usize = 20;
@@ -47,17 +50,6 @@ const AT_LAST: Duration = Duration::from_secs(3);
 const LATER_AFTER: Duration = Duration::from_secs(2);
 /// The exit code when the supervisor itself could not work: no decision, so a service manager may try again.
 const BROKEN: u8 = 70;
-
-/// What we pass on. `SIGURG` means *make room for the next program*: whoever does not know that ignores it.
-pub(super) const PASSED_ON: [Signal; 7] = [
-    Signal::SIGTERM,
-    Signal::SIGINT,
-    Signal::SIGHUP,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGURG,
-    Signal::SIGALRM,
-];
 
 /// What would stop a process for the sake of a terminal: of no use to a node that must beat, and so held back for ever.
 /// The original ignores two of them, and the third has no effect on it in the background.
@@ -404,7 +396,7 @@ impl<'a> Supervisor<'a> {
         if !self.is_ours {
             // It closed everything already; the rest takes no time.
             for _ in 0..1000 {
-                if !pidfile::is_alive(self.child) {
+                if !process::is_alive(self.child) {
                     break;
                 }
                 let _ = poll(&mut [], 1u8);

@@ -9,10 +9,10 @@ use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
 use crate::paths::Paths;
 
-use super::child::{Call, Output, run_alone};
+use super::child::{Output, run_alone};
 use super::disk::Disk;
 use super::environment::Environment;
-use super::lookup::{Found, Places};
+use super::lookup::{Call, Found, Places};
 use super::script_log::ScriptLog;
 
 /// What a resource word leads to.

@@ -1,4 +1,4 @@
-//! Who else could change what root reads or runs (`docs/takeover.md`, *What root runs*): every directory and every link on
+//! Who else could change what root reads or runs (`takeover.md` "What root runs"): every directory and every link on
 //! the way to a file is looked at, one after the other, without following anything.
 //!
 //! After a walk that met nobody else, only root can exchange anything on that way: running the path by its own name, which

@@ -7,16 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::haresources::{Invocation, Verb};
 use crate::paths::Paths;
 
-use super::child::Call;
 use super::driver::Driver;
-use super::lookup::{SYSTEMCTL, systemctl};
+use super::files;
+use super::lookup::{Call, SYSTEMCTL, systemctl};
 
 /// Where systemd has what it made of old init scripts.
 const GENERATED: &str = "/run/systemd/generator.late";
@@ -93,7 +92,7 @@ fn settle(run: &Path, wanted: &BTreeSet<String>) -> io::Result<bool> {
             let _ = fs::remove_dir(dir);
             changed = true;
         } else if text.as_deref() != Some(TEXT) {
-            fs::write(dir.join(NAME), TEXT)?;
+            files::replace_unsynced(&dir.join(NAME), TEXT.as_bytes(), 0o644)?;
             changed = true;
         }
     }
@@ -101,7 +100,7 @@ fn settle(run: &Path, wanted: &BTreeSet<String>) -> io::Result<bool> {
         let dir: PathBuf = run.join(format!("{unit}.d"));
         if !dir.join(NAME).exists() {
             fs::create_dir_all(&dir)?;
-            fs::write(dir.join(NAME), TEXT)?;
+            files::replace_unsynced(&dir.join(NAME), TEXT.as_bytes(), 0o644)?;
             changed = true;
         }
     }

@@ -16,9 +16,8 @@ use crate::wire::Generation;
 use super::control::Control;
 use super::driver::Driver;
 use super::fifo::Fifo;
-use super::pidfile;
 use super::read_config::Options;
-use super::{directories, files, generation, in_force};
+use super::{directories, files, generation, identity, in_force, pidfile};
 
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -213,8 +212,8 @@ impl Driver {
             }
             Want::Uuid => {
                 let paths = self.options.paths.clone();
-                let uuid = files::uuid_from_name(&self.config.settings.me);
-                self.get_from_disk(want, move || files::keep_uuid(&paths, &uuid).is_ok())
+                let uuid = identity::uuid_from_name(&self.config.settings.me);
+                self.get_from_disk(want, move || identity::keep_uuid(&paths, &uuid).is_ok())
             }
             Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
             Want::Control => {

@@ -1,4 +1,4 @@
-//! The same pair as commands for Pacemaker's `pcs`, for a site that grows beyond two nodes (`product.md`, Not ours). Pure.
+//! The same pair as commands for Pacemaker's `pcs`, for a site that grows beyond two nodes (latido(8)). Pure.
 //!
 //! What has a counterpart becomes a command; what has none becomes a comment that begins with `# !` and says what to do.
 //! Written for pcs 0.11. The resources are those of `resources.md` 9, which have OCF agents of the same name.
@@ -7,8 +7,8 @@ mod resource;
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::time::Duration;
 
+use crate::amount::exact;
 use crate::cluster::{AutoFailback, Monitor};
 use crate::config::{Config, Fence, MediumSpec};
 use crate::haresources::ResourceGroup;
@@ -110,7 +110,7 @@ impl Writer<'_> {
         }
         // A node counts as dead after token + consensus, which is 1.2 token.
         let token = (deadtime.as_millis() * 10 / 22).max(1000);
-        self.line(format!("# deadtime {}: token, and consensus of 1.2 token", seconds(deadtime)));
+        self.line(format!("# deadtime {}: token, and consensus of 1.2 token", exact(deadtime)));
         self.line(format!("pcs cluster setup latido {names} totem token={token}"));
         self.line("pcs cluster start --all --wait");
     }
@@ -254,10 +254,6 @@ fn ping_hosts(medium: &MediumSpec) -> Vec<String> {
         | MediumSpec::Mcast6 { .. }
         | MediumSpec::Ucast6 { .. } => Vec::new(),
     }
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{} s", time.as_secs_f64())
 }
 
 /// A word for `sh`.

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use super::play::{Failed, Play};
-use super::scenario::home;
-use super::story::ms;
+use crate::amount::{exact, measured};
 use crate::cluster::{AutoFailback, EventName};
 use crate::time::Mono;
+
+use super::moves::home;
+use super::play::{Failed, Play};
 
 pub(super) fn client_cable(play: &mut Play) -> Result<(), Failed> {
     home(play)?;
@@ -94,6 +95,6 @@ fn given_up(play: &Play, owner: usize, begin: Mono) -> String {
     };
     let moved = play
         .last_gain(1 - owner, asked)
-        .map_or(String::new(), |at| format!(", all moved {} later", ms(at.since(asked))));
-    format!("ipfail gave up after {} (deadping {}){moved}", ms(asked.since(begin)), ms(settings.deadping))
+        .map_or(String::new(), |at| format!(", all moved {} later", measured(at.since(asked))));
+    format!("ipfail gave up after {} (deadping {}){moved}", measured(asked.since(begin)), exact(settings.deadping))
 }

@@ -18,6 +18,12 @@ use nix::unistd::Pid;
 
 use super::init;
 
+/// The configuration directory on each node.
+pub(super) const HA_DIR: &str = "/mnt/ha.d";
+
+/// Where the nodes' disks are on the bench, and each its own on its host.
+pub(super) const DISKS: &str = "/mnt";
+
 /// A host that is switched on. Dropping it switches it off.
 #[derive(Debug)]
 pub struct Host {

@@ -4,35 +4,32 @@
 //! private places over `/dev`, `/run`, `/tmp` and `/var/log`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::Sender;
-use std::thread;
+use std::{fs, thread};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::bench::Cable;
-use super::files::FENCE_SCRIPT;
-use super::host::Host;
-use super::original;
-use super::timeline::{Happening, What};
-use super::witness::{RECORD, Said};
 use crate::clock::Clock;
 use crate::paths::Paths;
 use crate::sys;
 
+use super::bench::Cable;
+use super::files::FENCE_SCRIPT;
+use super::host::{DISKS, HA_DIR, Host};
+use super::original;
+use super::timeline::{Happening, What};
+use super::witness::{RECORD, Said};
+
 /// The executable of this program, also where its path is hidden by a mount.
 pub(super) const PROGRAM: &str = "/proc/self/exe";
-/// The configuration directory on each node.
-pub(super) const HA_DIR: &str = "/mnt/ha.d";
-/// Where the nodes' disks are on the bench, and each its own on its host.
-pub(super) const DISKS: &str = "/mnt";
+
 /// On each host, where lies what outlives the lab when something went wrong; no fault reaches it.
 pub(super) const KEPT: &str = "/run/lab/kept";
 /// How much a node's disk, and its `/var/run`, hold: little enough to be filled.

@@ -1,4 +1,4 @@
-//! Two hosts, a client and the cables between them on this machine, made of kernel namespaces (`crates.md` 4).
+//! Two hosts, a client and the cables between them on this machine, made of kernel namespaces.
 //!
 //! From the ground up: [`namespaces`] makes the bench in which everything lives and with which it vanishes, [`host`] a host
 //! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`client`]
@@ -13,7 +13,8 @@ pub mod host;
 mod init;
 mod interface;
 mod machine;
-pub mod namespaces;
+pub mod moves;
+mod namespaces;
 mod original;
 mod pair;
 mod plan;
@@ -39,6 +40,7 @@ use plan::Plan;
 use play::Play;
 use timeline::{Outcome, Printer, Style};
 
+use crate::amount::{exact, measured};
 use crate::time::Mono;
 
 pub use random::Random;
@@ -253,7 +255,7 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
     if stood_still * SHAKY < deadtime {
         return ExitCode::FAILURE;
     }
-    let (still, deadtime) = (story::ms(stood_still), story::ms(deadtime));
+    let (still, deadtime) = (measured(stood_still), exact(deadtime));
     complain(&format!("that judges this machine, not the pair: it stood still for {still} (deadtime {deadtime})"));
     ExitCode::from(NOT_JUDGED)
 }
@@ -267,11 +269,11 @@ fn introduce(play: &mut Play) {
     let wires = cables.chain(serial).collect::<Vec<_>>().join(", ");
     let mut lines = vec![
         format!("hosts {}; {wires}", plan.nodes.join(", ")),
-        format!("keepalive {}, deadtime {}", story::ms(settings.keepalive), story::ms(settings.deadtime)),
+        format!("keepalive {}, deadtime {}", exact(settings.keepalive), exact(settings.deadtime)),
     ];
     let services = plan.services.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     if !services.is_empty() {
-        lines.push(format!("a client asks {services} every {} ms", pair::ASKS_EVERY.as_millis()));
+        lines.push(format!("a client asks {services} every {}", exact(pair::ASKS_EVERY)));
     }
     if !plan.recorded.is_empty() {
         let names = plan.recorded.iter().map(String::as_str).collect::<Vec<_>>().join(", ");

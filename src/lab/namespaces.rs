@@ -19,7 +19,7 @@ use nix::unistd::{getegid, geteuid};
 
 /// What this machine does not let us do, and what would help.
 #[derive(Debug)]
-pub struct Missing {
+pub(super) struct Missing {
     attempted: &'static str,
     error: io::Error,
     hint: String,
@@ -45,7 +45,7 @@ impl std::error::Error for Missing {}
 ///
 /// # Errors
 /// When the kernel does not give us namespaces, with the reason and the remedy.
-pub fn run_inside(mut command: Command) -> Result<ExitStatus, Missing> {
+pub(super) fn run_inside(mut command: Command) -> Result<ExitStatus, Missing> {
     if unshare(CloneFlags::CLONE_NEWPID).is_err() {
         become_root_of_our_own()?;
         unshare(CloneFlags::CLONE_NEWPID)
@@ -108,7 +108,7 @@ fn apparmor_hint(is_root: bool) -> String {
 ///
 /// # Errors
 /// When the kernel refuses, with the reason and the remedy.
-pub fn settle() -> Result<(), Missing> {
+pub(super) fn settle() -> Result<(), Missing> {
     // In here everybody is root: who it was outside is not known any more.
     let refused = |attempted| move |error: Errno| Missing::new(attempted, error, apparmor_hint(false));
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(refused("to die with its parent"))?;

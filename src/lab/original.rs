@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::machine::{DISKS, HA_DIR};
+use super::host::{DISKS, HA_DIR};
 
 pub(super) const PROGRAM: &str = "/usr/libexec/heartbeat/heartbeat";
 /// What a node of it needs besides the three files.

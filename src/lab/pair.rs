@@ -1,28 +1,28 @@
 //! The pair on the bench: two machines, the client, the cables, and every switch a scenario or a person may turn.
 
-use std::fs;
-use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
+use std::{fs, io};
 
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use super::bench::{Bench, Cable};
-use super::cable::NullModem;
-use super::client::Client;
-use super::host::{Host, in_network};
-use super::interface;
-use super::machine::{DISKS, HA_DIR, Machine, PROGRAM, Teller, write_disk};
-use super::plan::Plan;
-use super::switch::{CableFaults, Faults};
-use super::timeline::{Happening, What};
 use crate::client::{Answer, Ask, Client as Control, Status};
 use crate::clock::Clock;
 use crate::paths::Paths;
 use crate::time::Mono;
+
+use super::bench::{Bench, Cable};
+use super::cable::NullModem;
+use super::client::Client;
+use super::host::{DISKS, HA_DIR, Host, in_network};
+use super::interface;
+use super::machine::{Machine, PROGRAM, Teller, write_disk};
+use super::plan::Plan;
+use super::switch::{CableFaults, Faults};
+use super::timeline::{Happening, What};
 
 /// Everything on the bench.
 #[derive(Debug)]

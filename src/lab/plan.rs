@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use crate::amount::exact;
 use crate::api::Rules;
 use crate::config::{Config, MediumSpec};
 use crate::haresources::{Resource, ResourceGroup};
@@ -88,10 +89,10 @@ impl Plan {
             files.notices.push(format!(
                 "played {pace} than written: keepalive {} instead of {}, deadtime {} instead of {} (--speed 1 plays it \
                  as it is)",
-                seconds(scale(written.settings.keepalive, speed)),
-                seconds(written.settings.keepalive),
-                seconds(scale(written.settings.deadtime, speed)),
-                seconds(written.settings.deadtime),
+                exact(scale(written.settings.keepalive, speed)),
+                exact(written.settings.keepalive),
+                exact(scale(written.settings.deadtime, speed)),
+                exact(written.settings.deadtime),
             ));
         }
         let config = config(&files)?;
@@ -230,10 +231,6 @@ impl Network {
     fn holds(&self, address: Ipv4Addr) -> bool {
         same_network(self.nodes[0], address, self.prefix)
     }
-}
-
-fn seconds(time: std::time::Duration) -> String {
-    if time.as_millis() < 1000 { format!("{} ms", time.as_millis()) } else { format!("{} s", time.as_secs_f64()) }
 }
 
 /// `4 times faster`; nothing at the speed that is written.

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::pair::{ASKS_EVERY, Pair};
-use super::steady::Watch;
-use super::story::{entry, ms, split_log_line};
-use super::timeline::{Happening, Printer, Row, What};
-use super::world::{Twice, World};
+use crate::amount::{exact, measured};
 use crate::client::Status;
 use crate::cluster::{AutoFailback, EventName, phrases};
 use crate::haresources::{Resource, ResourceGroup};
 use crate::time::Mono;
+
+use super::pair::{ASKS_EVERY, Pair};
+use super::steady::Watch;
+use super::story::{entry, split_log_line};
+use super::timeline::{Happening, Printer, Row, What};
+use super::world::{Twice, World};
 
 /// A pair being played with.
 #[derive(Debug)]
@@ -105,12 +107,12 @@ impl Play {
     /// than the machine stood still just then may have run once.
     fn judge(&mut self, twice: &Twice) {
         let lasted = twice.until.since(twice.since);
-        let sentence = format!("{}, for {}", twice.sentence, ms(lasted));
+        let sentence = format!("{}, for {}", twice.sentence, measured(lasted));
         let doubt = self.steady.worst(twice.since.before(DOUBT), twice.until);
         if lasted > doubt || doubt.is_zero() {
             self.complain(sentence);
         } else {
-            self.note(&format!("{sentence}, as it was seen; the machine stood still for {}", ms(doubt)));
+            self.note(&format!("{sentence}, as it was seen; the machine stood still for {}", measured(doubt)));
         }
     }
 
@@ -146,7 +148,7 @@ impl Play {
                 Err(seen) => seen,
             };
             if self.now() >= end {
-                return Err(self.complain(format!("expected within {}: {expected}; seen: {seen}", ms(bound))));
+                return Err(self.complain(format!("expected within {}: {expected}; seen: {seen}", exact(bound))));
             }
             let look = self.now() + LOOK;
             while let Some(happening) = self.pair.next_happening(look) {

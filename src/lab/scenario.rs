@@ -2,17 +2,19 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
-use std::time::Duration;
-
 use nix::sys::signal::Signal;
 
+use crate::amount::measured;
+use crate::client::Ask;
+use crate::cluster::AutoFailback;
+use crate::time::Mono;
+
+use super::moves::{
+    both_active, cold_start, holds_all, home, move_groups, power_on_machine, served_by, takeover_in_words,
+};
 use super::play::{Failed, Play};
-use super::story::ms;
 use super::timeline::What;
 use super::{clients, trouble};
-use crate::client::{Answer, Ask};
-use crate::cluster::{AutoFailback, EventName};
-use crate::time::Mono;
 
 /// A scenario by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -82,30 +84,6 @@ impl Scenario {
     }
 }
 
-fn cold_start(play: &mut Play) -> Result<(), Failed> {
-    play.lost = true;
-    for node in [0, 1] {
-        if !play.pair.is_on(node) || play.pair.runs(node) {
-            play.power_off(node);
-            power_on_machine(play, node)?;
-        }
-    }
-    let begin = play.deed("both daemons start");
-    play.start(0)?;
-    play.start(1)?;
-    let bound = play.bound();
-    play.until("every group on its own node", bound, |play| play.settled(|group| play.owner_of(group)))?;
-    let up = [0, 1].into_iter().filter_map(|node| play.last_gain(node, begin)).max().unwrap_or(begin);
-    let decided = if play.has_groups() {
-        format!("all groups up {} after the start", ms(up.since(begin)))
-    } else {
-        "there are no groups".to_owned()
-    };
-    play.row_without("cold start of both", Some("(nothing ran before)"), decided);
-    play.lost = false;
-    Ok(())
-}
-
 fn heartbeats(play: &mut Play) -> Result<(), Failed> {
     home(play)?;
     let bound = play.bound();
@@ -118,7 +96,7 @@ fn heartbeats(play: &mut Play) -> Result<(), Failed> {
     }
     let ages = play.pair.plan.media.clone().into_iter().map(|medium| {
         let age = [0, 1].into_iter().filter_map(|node| link_age(play, node, &medium)).max().unwrap_or_default();
-        format!("{medium} beat {age} ms ago")
+        format!("{medium} beat {} ago", measured(std::time::Duration::from_millis(age)))
     });
     let heard = ages.collect::<Vec<_>>().join(", ");
     play.note(&heard);
@@ -208,19 +186,6 @@ fn power_off(play: &mut Play) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Where the time of a takeover went.
-pub(super) fn takeover_in_words(play: &Play, survivor: usize, begin: Mono) -> String {
-    let gone = play.name(1 - survivor);
-    let with_silence = |words: &[&str]| words.len() == 2 && words[0] == gone;
-    let Some((dead, words)) = play.told(survivor, begin, EventName::NodeDead, with_silence) else {
-        return "no death was declared".to_owned();
-    };
-    let silence = &words[1];
-    let deadtime = ms(play.pair.plan.config.settings.deadtime);
-    let scripts = play.last_gain(survivor, begin).unwrap_or(dead).since(dead);
-    format!("silence of {silence} (deadtime {deadtime}), then {} until all runs", ms(scripts))
-}
-
 fn owner_returns(play: &mut Play) -> Result<(), Failed> {
     let owner = play.pair.plan.owner();
     if play.pair.is_on(owner) || !play.pair.runs(1 - owner) {
@@ -254,20 +219,10 @@ fn owner_returns(play: &mut Play) -> Result<(), Failed> {
     };
     let gained = play.last_gain(owner, started).filter(|_| goes_home);
     let decided = match gained {
-        Some(at) => format!("{word}, {} after its daemon started", ms(at.since(started))),
+        Some(at) => format!("{word}, {} after its daemon started", measured(at.since(started))),
         None => word.to_owned(),
     };
     play.row("return of the owner", begin, decided);
-    Ok(())
-}
-
-fn both_active(play: &Play) -> Result<(), String> {
-    for node in [0, 1].into_iter().filter(|node| play.pair.plan.original != Some(*node)) {
-        let status = play.pair.status(node).ok_or(format!("{} does not answer", play.name(node)))?;
-        if let Some(other) = status.nodes.iter().find(|other| other.status != "active" && !other.ping) {
-            return Err(format!("{} sees {} as {}", play.name(node), other.name, other.status));
-        }
-    }
     Ok(())
 }
 
@@ -283,25 +238,14 @@ fn hand_over(play: &mut Play) -> Result<(), Failed> {
     let bound = play.bound();
     play.until("every group on the other node", bound, |play| play.settled(|_| 1 - owner))?;
     let moved = play.last_gain(1 - owner, begin).unwrap_or(begin).since(begin);
-    play.row("hand-over (latido standby)", begin, format!("on request, all moved after {}", ms(moved)));
+    play.row("hand-over (latido standby)", begin, format!("on request, all moved after {}", measured(moved)));
     let back = play.deed(&format!("latido takeover local on {}", play.name(owner)));
     move_groups(play, owner, &Ask::Takeover { set: "local".to_owned() })?;
     let foreign_home = |play: &Play, group: &_| if play.owner_of(group) == owner { owner } else { 1 - owner };
     play.until("its own groups home again", bound, |play| play.settled(|group| foreign_home(play, group)))?;
     let moved = play.last_gain(owner, back).unwrap_or(back).since(back);
-    play.row("hand-over back (latido takeover)", back, format!("on request, all moved after {}", ms(moved)));
+    play.row("hand-over back (latido takeover)", back, format!("on request, all moved after {}", measured(moved)));
     Ok(())
-}
-
-/// Asks for groups to move, and prints what happens meanwhile.
-pub(super) fn move_groups(play: &mut Play, node: usize, ask: &Ask) -> Result<(), Failed> {
-    let answer = play.pair.ask(node, ask, Duration::from_secs(30));
-    match answer {
-        Ok(Answer::Moved(_)) => Ok(()),
-        Ok(Answer::Refused(why)) => Err(play.complain(format!("refused: {why}"))),
-        Ok(Answer::Status(_) | Answer::Reread { .. }) => Err(play.complain("an answer to another question".to_owned())),
-        Err(why) => Err(play.complain(why)),
-    }
 }
 
 fn stop(play: &mut Play) -> Result<(), Failed> {
@@ -327,7 +271,7 @@ fn stop(play: &mut Play) -> Result<(), Failed> {
     play.row(
         "graceful stop of the owner",
         begin,
-        format!("it said goodbye; all moved after {}, gone after {}", ms(moved), ms(ended)),
+        format!("it said goodbye; all moved after {}, gone after {}", measured(moved), measured(ended)),
     );
     Ok(())
 }
@@ -357,7 +301,7 @@ fn partition(play: &mut Play) -> Result<(), Failed> {
     let one = play.world.both_until().map(|at| at.since(healed));
     let kept = kept_in_words(play, owner, healed);
     let decided = match one {
-        Some(time) => format!("one owner after {}; {kept}", ms(time)),
+        Some(time) => format!("one owner after {}; {kept}", measured(time)),
         None => kept,
     };
     play.row("partition healed", healed, decided);
@@ -372,88 +316,4 @@ fn kept_in_words(play: &Play, owner: usize, since: Mono) -> String {
             && matches!(&happening.what, What::Witness(super::witness::Said::Called(call)) if call.ends_with(" stop"))
     });
     if stopped { format!("{name} restarted its groups") } else { format!("{name} never stopped its groups") }
-}
-
-fn holds_all(play: &Play, node: usize) -> Result<(), String> {
-    let status = play.pair.status(node).ok_or(format!("{} does not answer", play.name(node)))?;
-    match status.groups.iter().find(|group| group.state != "held") {
-        Some(group) => Err(format!("{} is {} on {}", group.key, group.state, play.name(node))),
-        None if status.stable => Ok(()),
-        None => Err(format!("{} is still deciding", play.name(node))),
-    }
-}
-
-fn served_by(play: &Play, node: usize) -> Result<(), String> {
-    for address in &play.pair.plan.services {
-        let by = play.pair.client().last_answer(*address).map(|(by, _)| by);
-        if by.as_deref() != Some(play.name(node)) {
-            return Err(format!("{address} is answered by {}", by.as_deref().unwrap_or("nobody")));
-        }
-    }
-    Ok(())
-}
-
-/// Both nodes up, all cables whole, every group on its own node: where most scenarios begin.
-pub(super) fn home(play: &mut Play) -> Result<(), Failed> {
-    play.lost = true;
-    let mut fresh = true;
-    for node in [0, 1] {
-        fresh &= !play.pair.runs(node);
-    }
-    if fresh {
-        cold_start(play)?;
-        play.rows.pop();
-        return Ok(());
-    }
-    play.mend_everything();
-    for node in [0, 1] {
-        if !play.pair.is_on(node) {
-            let name = play.name(node).to_owned();
-            play.deed(&format!("{name} is switched on again"));
-            play.power_on(node)?;
-        } else if !play.pair.runs(node) {
-            let name = play.name(node).to_owned();
-            play.deed(&format!("the daemon on {name} is started again"));
-            play.start(node)?;
-        }
-    }
-    let bound = play.bound();
-    play.until("both nodes active", bound, both_active)?;
-    play.until("both nodes stable", bound, both_stable)?;
-    for node in [0, 1] {
-        let away = play.auto_failback() == AutoFailback::Off && owns_groups_elsewhere(play, node);
-        if away {
-            let name = play.name(node).to_owned();
-            play.deed(&format!("latido takeover local on {name}"));
-            move_groups(play, node, &Ask::Takeover { set: "local".to_owned() })?;
-        }
-    }
-    play.until("every group on its own node", bound, |play| play.settled(|group| play.owner_of(group)))?;
-    play.lost = false;
-    Ok(())
-}
-
-fn both_stable(play: &Play) -> Result<(), String> {
-    for node in [0, 1].into_iter().filter(|node| play.pair.plan.original != Some(*node)) {
-        if !play.pair.status(node).is_some_and(|status| status.stable) {
-            return Err(format!("{} is still deciding", play.name(node)));
-        }
-    }
-    Ok(())
-}
-
-fn owns_groups_elsewhere(play: &Play, node: usize) -> bool {
-    let name = play.name(node);
-    play.pair
-        .status(node)
-        .is_some_and(|status| status.groups.iter().any(|group| group.owner == name && group.state != "held"))
-}
-
-/// Switches the machine on, without its daemon.
-fn power_on_machine(play: &mut Play, node: usize) -> Result<(), Failed> {
-    if let Err(error) = play.pair.power_on(node) {
-        let name = play.name(node).to_owned();
-        return Err(play.complain(format!("{name} cannot be switched on: {error}")));
-    }
-    Ok(())
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::play::Play;
-use super::story::ms;
-use super::timeline::{Style, What};
+use crate::amount::measured;
 use crate::client::{Answer, Ask, Group, Status};
+
+use super::play::Play;
+use super::timeline::{Style, What};
 
 /// Scripts of the user's may take as long.
 const LONG: Duration = Duration::from_secs(120);
@@ -222,7 +223,7 @@ fn ask(play: &mut Play, node: &str, ask: &Ask) -> Result<(), String> {
     let begin = play.now();
     let said = match play.pair.ask(node, ask, Duration::from_secs(60))? {
         Answer::Moved(groups) if groups.is_empty() => "nothing had to move".to_owned(),
-        Answer::Moved(groups) => format!("moved: {} ({})", groups.join(", "), ms(play.now().since(begin))),
+        Answer::Moved(groups) => format!("moved: {} ({})", groups.join(", "), measured(play.now().since(begin))),
         Answer::Refused(why) => why,
         Answer::Status(_) | Answer::Reread { .. } => "an answer to another question".to_owned(),
     };

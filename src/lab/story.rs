@@ -4,13 +4,14 @@
 //! `EventName::shown`). A line that is nobody's is shown as it is, so that nothing unexpected stays hidden.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
-use super::machine::HA_DIR;
-use super::timeline::{Happening, What};
-use super::witness::Said;
+use crate::amount::measured;
 use crate::cluster::{EventName, Level, Shown, phrases};
 use crate::timeline::{Entry, Tone};
+
+use super::host::HA_DIR;
+use super::timeline::{Happening, What};
+use super::witness::Said;
 
 /// A log line of the daemon, without its head: how loud it is and the text.
 pub(super) fn split_log_line(line: &str) -> Option<(Level, &str)> {
@@ -45,7 +46,7 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         What::Ended(None) => (Tone::Bad, "the daemon has ended".to_owned(), "killed".to_owned()),
         What::Answers { address, by, outage: None } => (Tone::Good, format!("{address} answers"), format!("on {by}")),
         What::Answers { address, by, outage: Some(gap) } => {
-            (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", ms(*gap)))
+            (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", measured(*gap)))
         }
         What::Deed(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
         What::Note(text) => (Tone::Plain, text.clone(), String::new()),
@@ -76,18 +77,6 @@ fn log_entry(me: &str, level: Level, text: &str) -> Option<(Tone, String, String
         Shown::AsLogged => {
             Some((if level == Level::Info { Tone::Plain } else { Tone::Bad }, text.to_owned(), String::new()))
         }
-    }
-}
-
-/// A duration as the time line shows it.
-pub(super) fn ms(time: Duration) -> String {
-    let ms = time.as_secs_f64() * 1000.0;
-    if ms < 10.0 {
-        format!("{ms:.1} ms")
-    } else if ms < 10_000.0 {
-        format!("{ms:.0} ms")
-    } else {
-        format!("{:.2} s", ms / 1000.0)
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::story::ms;
-use super::witness::Said;
+use crate::amount::measured;
 use crate::time::Mono;
 use crate::timeline::{Columns, Entry, rounded};
+
+use super::witness::Said;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +157,7 @@ fn text_table(rows: &[Row], stood_still: Duration) -> String {
         text.push('\n');
     }
     if !stood_still.is_zero() {
-        let longest = ms(stood_still);
+        let longest = measured(stood_still);
         text.push_str(&format!("\n  this machine stood still for up to {longest} at a time: an outage may be that\n"));
     }
     text
@@ -165,7 +166,7 @@ fn text_table(rows: &[Row], stood_still: Duration) -> String {
 fn outage_in_words(row: &Row) -> String {
     match (row.remark, row.outage) {
         (Some(remark), _) => remark.to_owned(),
-        (None, Some(outage)) => ms(outage),
+        (None, Some(outage)) => measured(outage),
         (None, None) => "–".to_owned(),
     }
 }

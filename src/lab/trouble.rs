@@ -4,14 +4,15 @@
 use std::io;
 use std::time::Duration;
 
-use super::files::FENCE_FAILS;
-use super::machine::HA_DIR;
-use super::play::{Failed, Play};
-use super::scenario::{home, move_groups, takeover_in_words};
-use super::story::ms;
+use crate::amount::measured;
 use crate::client::Ask;
 use crate::cluster::EventName;
 use crate::time::Mono;
+
+use super::files::FENCE_FAILS;
+use super::host::HA_DIR;
+use super::moves::{home, move_groups, takeover_in_words};
+use super::play::{Failed, Play};
 
 /// The recorder at the end of the group.
 const SERVICE: &str = "service";
@@ -31,7 +32,7 @@ pub(super) fn dead_service(play: &mut Play) -> Result<(), Failed> {
     play.until("the service restarted where it was", bound, |play| restarted(play, owner, begin))?;
     play.until("all as it was", bound, |play| play.settled(|_| owner))?;
     let again = play.last_gain(owner, begin).unwrap_or(begin);
-    play.row("service dead", begin, format!("monitored each 300 ms; restarted after {}", ms(again.since(begin))));
+    play.row("service dead", begin, format!("monitored each 300 ms; restarted after {}", measured(again.since(begin))));
     let begin = play.deed("it dies again");
     done(play, |play| play.pair.kill_service(owner, SERVICE))?;
     play.until("the group on the other node", bound, |play| serves(play, 1 - owner))?;
@@ -39,7 +40,7 @@ pub(super) fn dead_service(play: &mut Play) -> Result<(), Failed> {
     play.row(
         "service dead again",
         begin,
-        format!("one restart is enough: handed over after {}", ms(moved.since(begin))),
+        format!("one restart is enough: handed over after {}", measured(moved.since(begin))),
     );
     forget_failure(play, owner)
 }
@@ -72,7 +73,11 @@ pub(super) fn failing_start(play: &mut Play) -> Result<(), Failed> {
     play.until("the group back where it was", bound, |play| serves(play, owner))?;
     let back = play.last_gain(owner, begin).unwrap_or(begin);
     let failed = failed.ok().and_then(|_| given_up(play, 1 - owner, begin)).unwrap_or(begin);
-    play.row("start fails on the other node", begin, format!("back {} after the failure", ms(back.since(failed))));
+    play.row(
+        "start fails on the other node",
+        begin,
+        format!("back {} after the failure", measured(back.since(failed))),
+    );
     done(play, |play| play.pair.trouble(1 - owner, "start", None))?;
     forget_failure(play, 1 - owner)
 }
@@ -120,7 +125,7 @@ pub(super) fn hanging_stop(play: &mut Play) -> Result<(), Failed> {
     let moved = play.last_gain(1 - owner, begin).unwrap_or(begin);
     let decided = format!(
         "stop limit 2 s, then a reset (on-stop-failure reboot) and deadtime; {} in all",
-        ms(moved.since(begin))
+        measured(moved.since(begin))
     );
     play.row("stop hangs", begin, decided);
     done(play, |play| play.pair.trouble(owner, "stop", None))

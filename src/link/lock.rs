@@ -15,6 +15,8 @@ use std::os::unix::fs::{DirEntryExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::process::is_alive;
+
 /// The locks of this process. A lock file with our pid that is not among them is left from an earlier process that had
 /// the same pid, which is common where pids begin at 1.
 static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -228,9 +230,8 @@ impl Process {
         };
         // A thread has a place in /proc too, but is no process.
         let is_process = numbers("Tgid:") == [pid];
-        let is_dead = words("State:").is_some_and(|state| state.trim_start().starts_with(['Z', 'X']));
         let groups = [numbers("Gid:"), numbers("Groups:")].concat();
-        (is_process && !is_dead).then(|| Process { users: numbers("Uid:"), groups })
+        (is_process && is_alive(pid)).then(|| Process { users: numbers("Uid:"), groups })
     }
 
     /// Whether it may read and write a device, by its owner, group and mode.

@@ -1,12 +1,12 @@
 //! A node's life as a file, one JSON object a line: what it was born with, then each thing that happened and when. What
-//! a daemon started with `--record` writes; [`Player`] lets another core live through it again (`house.md`, Tests).
+//! a daemon started with `--record` writes; [`Player`] lets another core live through it again (`record.md`).
 //!
 //! ```text
 //! {"latido_record":1,"program":"0.1.0","now":{…},"settings":{…},"groups":[…],"birth":{…}}
 //! {"now":{"mono":1204113,"wall":1790000000},"event":"tick"}
 //! ```
 //!
-//! A record outlives the version that wrote it: what came into a line later has a default (`docs/record.md`), and what cannot
+//! A record outlives the version that wrote it: what came into a line later has a default (`record.md`), and what cannot
 //! be read names the version that can. A file may hold several lives, one after the other. Pure. No key, no talk of other programs and no output of scripts
 //! that `latido events` would not show gets into it (`veil`).
 

@@ -57,7 +57,7 @@ pub use setup::{both, groups, settings};
 pub use story::story;
 pub use table::table;
 pub use tape::Taped;
-pub use timeline::{heading, label, time, timeline};
+pub use timeline::{heading, label, timeline};
 pub use verdict::{Row, verdict};
 
 use host::{Host, Pending};

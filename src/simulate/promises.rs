@@ -1,4 +1,4 @@
-//! The promises of `docs/takeover.md`, asked after every event: each with its own clock and its own excuse, and nothing
+//! The promises of `takeover.md`, asked after every event: each with its own clock and its own excuse, and nothing
 //! else excuses.
 //!
 //! The checker is a value that a [`Pair`] may carry. What really happened it knows from the rig (`truth`, `calm`), what

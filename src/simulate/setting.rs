@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::amount;
 use crate::cluster::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, Settings};
 use crate::config::value::{self, Flaw};
 use crate::names::{MediumId, NodeName};
@@ -77,7 +78,7 @@ impl Setting {
 
     /// What the other node is told of these times.
     pub(super) fn timing(settings: &Settings) -> String {
-        let short = |time: Duration| value::for_people(time).replace(' ', "");
+        let short = |time: Duration| amount::exact(time).replace(' ', "");
         format!("keepalive={} deadtime={}", short(settings.keepalive), short(settings.deadtime))
     }
 
@@ -112,7 +113,7 @@ impl Setting {
 fn duration(word: &str) -> Result<Duration, Flaw> {
     let time = value::duration(word)?;
     if time < SHORTEST {
-        let remedy = format!("{} ms at least", SHORTEST.as_millis());
+        let remedy = format!("{} at least", amount::exact(SHORTEST));
         return Err(Flaw { what: format!("\"{word}\" is too short"), remedy });
     }
     Ok(time)

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Settings};
+use crate::config::value::as_written;
 use crate::haresources::{Resource, ResourceGroup};
 
 use super::timeline::{interface, label, service};
@@ -64,13 +65,13 @@ impl Teller<'_> {
     }
 
     fn wait(&mut self, time: Duration) {
-        self.say(&format!("wait {}", seconds(time)));
+        self.say(&format!("wait {}", as_written(time)));
     }
 
     /// It becomes so, and then nothing moves any more.
     fn becomes(&mut self, expectation: &str, bound: Duration) {
-        self.say(&format!("within {} {expectation}", seconds(bound)));
-        self.say(&format!("settle {}", seconds(self.bound())));
+        self.say(&format!("within {} {expectation}", as_written(bound)));
+        self.say(&format!("settle {}", as_written(self.bound())));
         self.wait(CALM);
     }
 
@@ -106,7 +107,7 @@ impl Teller<'_> {
                 self.chapter(&format!("taken home by hand (latido takeover local, on {owner})"));
                 self.say(&format!("takeover {owner} local"));
                 if either {
-                    self.say(&format!("settle {}", seconds(bound)));
+                    self.say(&format!("settle {}", as_written(bound)));
                     self.say(&format!("takeover {other} local"));
                 }
                 self.becomes("home", bound);
@@ -176,7 +177,7 @@ impl Teller<'_> {
         self.say(&format!("unplug {which}"));
         let divides = medium.is_some() && beating.len() == 1;
         if divides {
-            self.say(&format!("within {} served", seconds(self.bound())));
+            self.say(&format!("within {} served", as_written(self.bound())));
             self.wait(self.silence() + MENDED_AFTER);
         } else if self.has_ipfail() {
             self.becomes(&format!("{other} runs {}", self.everything()), self.bound());
@@ -248,7 +249,7 @@ impl Teller<'_> {
         let owner = self.owner;
         self.chapter(&format!("graceful stop of {owner}"));
         self.say(&format!("leave {owner}"));
-        self.say(&format!("within {} silent {owner}", seconds(self.bound())));
+        self.say(&format!("within {} silent {owner}", as_written(self.bound())));
         self.becomes("once", self.bound());
         self.chapter(&format!("{owner} is started again"));
         self.say(&format!("start {owner}"));
@@ -262,7 +263,7 @@ impl Teller<'_> {
         let (owner, other, word) = (self.owner, self.other, service.word.as_str());
         self.chapter(&format!("{name} does not start on {other}"));
         self.say(&format!("fails {other} {word} start\nstandby {owner} all"));
-        self.say(&format!("settle {}", seconds(self.bound())));
+        self.say(&format!("settle {}", as_written(self.bound())));
         self.wait(MENDED_AFTER);
         if self.settings.on_start_failure == OnStartFailure::Move {
             self.say("expect once");
@@ -291,7 +292,7 @@ impl Teller<'_> {
             OnStopFailure::Block => false,
         };
         if leaves {
-            self.say(&format!("within {} silent {owner}", seconds(limit * 2 + CALM)));
+            self.say(&format!("within {} silent {owner}", as_written(limit * 2 + CALM)));
             self.wait(self.silence());
             self.becomes("once", self.bound());
         } else {
@@ -300,7 +301,7 @@ impl Teller<'_> {
         }
         self.chapter(&format!("{owner} is switched off and on"));
         self.say(&format!("scripts-work\npower-off {owner}"));
-        self.say(&format!("within {} once\nstart {owner}", seconds(self.bound())));
+        self.say(&format!("within {} once\nstart {owner}", as_written(self.bound())));
         self.home(false);
     }
 
@@ -335,11 +336,6 @@ impl Teller<'_> {
         let home = self.mode() != AutoFailback::Legacy;
         self.say(if home { "expect home" } else { "expect once" });
     }
-}
-
-/// A time as a play has it.
-fn seconds(time: Duration) -> String {
-    if time.subsec_millis() == 0 { time.as_secs().to_string() } else { format!("{}ms", time.as_millis()) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The table at the end of a play, as text.
 
-use super::timeline::{label, time};
+use crate::amount::measured;
+
+use super::timeline::label;
 use super::{Pair, Row, Seen};
 
 /// Nobody missed anything.
@@ -36,8 +38,8 @@ fn figure(seen: Seen) -> String {
     if seen.unnoticed {
         return "until somebody notices".to_owned();
     }
-    let without = if seen.without.is_zero() { NONE.to_owned() } else { time(seen.without) };
-    if seen.doubled.is_zero() { without } else { format!("{without}; {} on both nodes", time(seen.doubled)) }
+    let without = if seen.without.is_zero() { NONE.to_owned() } else { measured(seen.without) };
+    if seen.doubled.is_zero() { without } else { format!("{without}; {} on both nodes", measured(seen.doubled)) }
 }
 
 /// The table and what to learn from it, as text.

@@ -5,8 +5,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
-use std::time::Duration;
-
+use crate::amount::{exact, measured};
 use crate::cluster::{Level, Report as R, Request, Response, Shown};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::ipfail;
@@ -37,14 +36,14 @@ pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {
 /// Who plays, and with which numbers.
 pub fn heading(pair: &Pair) -> Entry {
     let settings = pair.settings(0);
-    let short = crate::config::value::for_people;
+
     let media: Vec<_> = pair.media().iter().map(|medium| medium.id.as_str()).collect();
     let what = format!("{}, {}; {}", pair.name(0), pair.name(1), media.join(", "));
     let detail = format!(
         "keepalive {}, deadtime {}, initdead {}, auto_failback {}",
-        short(settings.keepalive),
-        short(settings.deadtime),
-        short(settings.initdead),
+        exact(settings.keepalive),
+        exact(settings.deadtime),
+        exact(settings.initdead),
         settings.auto_failback.as_str()
     );
     Entry { at: Mono::ZERO, who: "play".to_owned(), what, detail, tone: Tone::Plain }
@@ -99,8 +98,9 @@ fn moved(
         }
         (false, true) => {
             let node = pair.name(now.server()?);
-            let detail =
-                gone.take().map_or(format!("on {node}"), |from| format!("on {node}, after {}", time(at.since(from))));
+            let detail = gone
+                .take()
+                .map_or(format!("on {node}"), |from| format!("on {node}, after {}", measured(at.since(from))));
             let both = if now.doubled && !was.doubled { "; it runs on both nodes" } else { "" };
             Some((Tone::Good, format!("{name} is there"), detail + both))
         }
@@ -151,7 +151,7 @@ fn ran(pair: &Pair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, Strin
         Exit::TimedOut => {
             let limits = pair.settings(0).script_timeout;
             let limit = if call.verb == Verb::Start { limits.start } else { limits.stop };
-            format!("hangs, at most {}", time(limit))
+            format!("hangs, at most {}", measured(limit))
         }
         other => other.to_string(),
     };
@@ -184,23 +184,11 @@ fn open_words(report: &R) -> Vec<String> {
     match report {
         R::LocalStatus(status) => vec![status.as_str().to_owned()],
         R::LinkUp { node, medium } | R::LinkDead { node, medium } => vec![format!("{node}:{medium}")],
-        R::NodeDead { node, silent_for } => vec![node.to_string(), time(*silent_for)],
-        R::GroupHeld { group, took } | R::GroupReleased { group, took } => vec![group.clone(), time(*took)],
+        R::NodeDead { node, silent_for } => vec![node.to_string(), measured(*silent_for)],
+        R::GroupHeld { group, took } | R::GroupReleased { group, took } => vec![group.clone(), measured(*took)],
         R::WantsStandby { node, set } => vec![node.to_string(), set.to_string()],
         R::ShutdownNotice { node } | R::NodeRestarted { node } => vec![node.to_string()],
         _ => Vec::new(),
-    }
-}
-
-/// A duration as the time line and the table show it: `40 ms`, `2.04 s`, `30.1 s`, `1 h 5 min`.
-pub fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0 => format!("{} ms", time.as_millis()),
-        1..10 => format!("{:.2} s", time.as_secs_f64()),
-        10..600 => format!("{:.1} s", time.as_secs_f64()),
-        600..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }
 }
 
@@ -216,11 +204,5 @@ mod tests {
         assert_eq!(name("alpha Filesystem::/dev/sda1::/m IPaddr2::10.0.0.1/24/eth0 MailTo::root"), "10.0.0.1");
         assert_eq!(name("alpha 10.0.0.1/24/eth0"), "10.0.0.1");
         assert_eq!(name("alpha MailTo::root"), "MailTo::root");
-    }
-
-    #[test]
-    fn times_read_easily_at_any_length() {
-        let words = [40, 2_040, 30_080, 725_000, 90_061_000].map(|ms| time(Duration::from_millis(ms)));
-        assert_eq!(words, ["40 ms", "2.04 s", "30.1 s", "12 min 5 s", "25 h 1 min"]);
     }
 }

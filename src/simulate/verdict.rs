@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use crate::amount::{exact, measured};
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Report as R, Request, Response};
 use crate::ipfail;
 use crate::time::Mono;
 
-use super::timeline::{label, time};
+use super::timeline::label;
 use super::{Deed, Note, Pair, Seen, Start, What};
 
 /// Shorter than this nobody minds.
@@ -99,16 +100,16 @@ impl Chapter<'_> {
             notes.find(|note| matches!(&note.what, What::Beside(text) if text.starts_with(start))).map(|note| note.at)
         };
         let (known, given) = (said(ipfail::NODE_STATUS), said(ipfail::GIVES_UP)?);
-        let deadping = short(self.pair.settings(0).deadping);
+        let deadping = exact(self.pair.settings(0).deadping);
         let known = known.unwrap_or(self.from);
         let scripts = self
             .last_up()
             .filter(|up| *up >= given)
-            .map_or(String::new(), |up| format!(", then {} of hand-over", time(up.since(given))));
+            .map_or(String::new(), |up| format!(", then {} of hand-over", measured(up.since(given))));
         Some(format!(
             "no ping host for {} (deadping {deadping}), ipfail gave up {} later{scripts}",
-            time(known.since(self.from)),
-            time(given.since(known))
+            measured(known.since(self.from)),
+            measured(given.since(known))
         ))
     }
 
@@ -162,7 +163,7 @@ impl Chapter<'_> {
         add(self.ipfail());
         add(self.nobody().map(|(why, _)| format!("nobody acts: {why}")));
         if self.is_first {
-            add(self.last_up().map(|at| format!("all groups up {} after the start", time(at.since(self.from)))));
+            add(self.last_up().map(|at| format!("all groups up {} after the start", measured(at.since(self.from)))));
         }
         for note in self.notes {
             match &note.what {
@@ -181,7 +182,7 @@ impl Chapter<'_> {
         if let (Some((died, _)), Some(up)) = (self.death(), self.last_up()) {
             if let Some(reason) = reasons.iter_mut().find(|reason| reason.starts_with("silence")) {
                 let fenced = if settings.fences.is_empty() { "scripts" } else { "fencing and scripts" };
-                reason.push_str(&format!(", then {} of {fenced}", time(up.since(died))));
+                reason.push_str(&format!(", then {} of {fenced}", measured(up.since(died))));
             }
         } else if reasons.is_empty() {
             reasons.push(self.still());
@@ -227,7 +228,7 @@ impl Chapter<'_> {
             R::NodeDead { silent_for, .. } => {
                 let limit = if *silent_for > settings.deadtime + settings.keepalive { "initdead" } else { "deadtime" };
                 let allowed = if limit == "initdead" { settings.initdead } else { settings.deadtime };
-                format!("silence of {} ({limit} {})", time(*silent_for), short(allowed))
+                format!("silence of {} ({limit} {})", measured(*silent_for), exact(allowed))
             }
             R::NodeReset { node } => format!("{node} was fenced"),
             R::FencingRetries { node } => format!("fencing of {node} failed"),
@@ -247,7 +248,7 @@ impl Chapter<'_> {
                     OnStopFailure::Fence => "fence",
                     OnStopFailure::Block => "block",
                 };
-                format!("{resource} did not stop within {} (on-stop-failure {then})", short(limits.stop))
+                format!("{resource} did not stop within {} (on-stop-failure {then})", exact(limits.stop))
             }
             R::Adopting { .. } => "back in time: nothing moved".to_owned(),
             R::StoppingLeftovers { .. } => "back too late: what was left running was stopped first".to_owned(),
@@ -275,10 +276,10 @@ impl Chapter<'_> {
             return Some(format!("{title}: its clients wait until somebody notices, because {why}: {remedy}"));
         }
         let missed = self.missed().filter(|_| !self.is_first);
-        let how = missed.map(|(name, without)| format!("{} without {name}", time(without)));
-        let deadtime = short(settings.deadtime);
+        let how = missed.map(|(name, without)| format!("{} without {name}", measured(without)));
+        let deadtime = exact(settings.deadtime);
         if self.has(|report| matches!(report, R::StopFailed { .. } | R::GroupBlocked { .. })) {
-            let first = format!("{title}: it is given {} (script-timeout stop)", short(settings.script_timeout.stop));
+            let first = format!("{title}: it is given {} (script-timeout stop)", exact(settings.script_timeout.stop));
             let then = how.map_or("nobody missed it meanwhile".to_owned(), |how| format!("then {how}"));
             let because =
                 if self.death().is_some() { format!(", because deadtime is {deadtime}") } else { String::new() };
@@ -286,7 +287,7 @@ impl Chapter<'_> {
         }
         let how = format!("{title}: {}", how?);
         Some(if self.ipfail().is_some() {
-            format!("{how}, because deadping is {}", short(settings.deadping))
+            format!("{how}, because deadping is {}", exact(settings.deadping))
         } else if self.death().is_some() {
             let fence = if settings.fences.is_empty() { "" } else { " and a silent node is fenced first" };
             format!("{how}, because deadtime is {deadtime}{fence}")
@@ -307,7 +308,7 @@ impl Chapter<'_> {
         let longest = self.groups.iter().max_by_key(|(_, seen)| seen.doubled)?;
         let (name, seen) =
             Some(longest).filter(|(_, seen)| seen.doubled >= NOTICED && self.notes.iter().any(begins))?;
-        let how = format!("{}: {name} ran on both nodes for {}", self.title, time(seen.doubled));
+        let how = format!("{}: {name} ran on both nodes for {}", self.title, measured(seen.doubled));
         Some(if self.pair.settings(0).fences.is_empty() {
             format!(
                 "{how}, because nothing fences a silent node: both would have written to a shared disk. More media between \
@@ -325,9 +326,4 @@ impl Chapter<'_> {
             _ => None,
         })
     }
-}
-
-/// A setting as it is written: `30 s`, `500 ms`.
-fn short(time: Duration) -> String {
-    crate::config::value::for_people(time)
 }

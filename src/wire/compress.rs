@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
+use super::frame::MAX_MESSAGE;
 use super::message::{Message, Value};
 use super::reject::Malformed;
-use super::seal::MAX_MESSAGE;
 use super::{classic, netstring};
 
 /// Binary: a whole unsigned message, packed.

@@ -6,6 +6,9 @@
 use super::classic::{END, START};
 use super::reject::Reject;
 
+/// A message on the wire is shorter than this many bytes.
+pub const MAX_MESSAGE: usize = 262_144;
+
 /// A message on a serial line is at most this long, marks included; at 19200 baud that is half a minute.
 pub const MAX_SERIAL_FRAME: usize = 65_536;
 

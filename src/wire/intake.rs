@@ -79,6 +79,11 @@ impl Intake {
         }
     }
 
+    /// What came in on a medium so far.
+    pub fn counters_of(&self, medium: &MediumId) -> Counters {
+        self.media.get(medium).map_or_else(Counters::default, |known| known.counters.clone())
+    }
+
     /// What came in on each medium that gave anything so far.
     pub fn counters(&self) -> impl Iterator<Item = (&MediumId, &Counters)> {
         self.media.iter().map(|(id, medium)| (id, &medium.counters))

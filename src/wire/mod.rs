@@ -30,11 +30,12 @@ mod seal;
 
 pub use field::{Generation, Kind, Sequence};
 pub use fifo::{FifoReader, parse_fifo};
+pub use frame::MAX_MESSAGE;
 pub use frame::{Framer, MAX_SERIAL_FRAME};
 pub use intake::{Counters, Intake};
 pub use message::{Message, Value};
 pub use reject::{Cause, Malformed, Reject};
-pub use seal::{Form, MAX_MESSAGE, open, seal, seal_ping};
+pub use seal::{Form, open, seal, seal_ping};
 
 /// The spelling of unsigned messages, for those who sign by other means or not at all.
 pub mod plain {

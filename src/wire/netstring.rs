@@ -1,7 +1,7 @@
 //! The netstring form: `###\n`, `LEN:(T)name=value,` a field, `%%%\n` (`wire.md` 1.2). Knows nothing of signatures.
 //!
 //! What is written here must be flawless: a field without `(`, digit and `)` kills a heartbeat of either generation
-//! before it has looked at the signature (`wire.md` 10, trap 1).
+//! before it has looked at the signature (`wire.md` 10.1).
 
 use super::classic::{MAX_FIELDS, is_name, text_of};
 use super::message::{Message, Value};

@@ -11,10 +11,7 @@ use crate::names::NodeName;
 use super::field::{self, Kind};
 use super::message::{Message, Value};
 use super::reject::{Malformed, Reject};
-use super::{classic, compress, netstring};
-
-/// A message on the wire is shorter than this many bytes.
-pub const MAX_MESSAGE: usize = 262_144;
+use super::{MAX_MESSAGE, classic, compress, netstring};
 
 /// How a message is spelled for a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -264,10 +264,10 @@ fn what_the_daemon_measured_and_the_other_node_said_is_judged() {
     teller.join().unwrap();
     found.assert("warn", "clock", "the clock of beta is 125 s behind ours");
     found.assert("fail", "groups", "web is held by both nodes");
-    found.assert("warn", "files", "deadtime is 30.0 s on beta and 1.0 s here");
+    found.assert("warn", "files", "deadtime is 30 s on beta and 1 s here");
     found.assert("warn", "files", "the daemon runs with the old one");
     found.assert("warn", "files", "ha.cf of beta says keepalive=2000");
-    found.assert("warn", "timing", "deadtime 1.0 s is short for the gaps");
+    found.assert("warn", "timing", "deadtime 1 s is short for the gaps");
     found.assert("warn", "timing", "700 ms late for its own heartbeat");
     found.assert("warn", "fence", "Filesystem");
 }

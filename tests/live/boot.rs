@@ -1,4 +1,4 @@
-//! A first start while the machine is not complete yet (`docs/takeover.md` 9): media that come later are waited for beside
+//! A first start while the machine is not complete yet (`takeover.md` 9): media that come later are waited for beside
 //! others, a disk that takes nothing keeps no node from serving, and the exit code says whether another try makes sense.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Strangers on the wire, and a daemon that is stopped for a while: what `peers.md` calls hostile input. Two Latidos, and a
+//! Strangers on the wire, and a daemon that is stopped for a while: hostile input. Two Latidos, and a
 //! third host that can send anything to anyone; it also is the one that watches the beats.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) const TESTS: &[Test] = tests!(
     ]
 );
 
-/// Rubbish that must not reach a real node: it would die of it (`wire.md` 10, 1). Only Latidos run here.
+/// Rubbish that must not reach a real node: it would die of it (`wire.md` 10.1). Only Latidos run here.
 const RUBBISH: &[&[u8]] = &[
     b"",
     b"x",

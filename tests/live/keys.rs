@@ -1,4 +1,4 @@
-//! Keys only Latido knows (`docs/threat-model.md`): two Latidos live by them and come to them without a pause; beside
+//! Keys only Latido knows (`threat-model.md`): two Latidos live by them and come to them without a pause; beside
 //! an original they are refused, and never make it deaf to us.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! The core is killed while something that a start needs is refused (`docs/takeover.md` 9): nothing runs twice and
+//! The core is killed while something that a start needs is refused (`takeover.md` 9): nothing runs twice and
 //! nothing stops, `latido status` says what is gone on without, and the node is whole again once the cause is gone.
 
 use std::fs;

@@ -1,5 +1,5 @@
 //! What is done to a pair, whoever its nodes are: the same steps for two real nodes, a mixed pair and two Latidos.
-//! What must come of it is in `resources.md` 10 and in `docs/takeover.md`; where kinds differ, the step says how.
+//! What must come of it is in `resources.md` 10 and in `takeover.md`; where kinds differ, the step says how.
 
 use nix::sys::signal::Signal;
 

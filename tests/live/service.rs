@@ -1,4 +1,4 @@
-//! `latido start`, `stop` and `reload` where no service manager is, and what one would be told (`docs/systemd.md` 1, 2).
+//! `latido start`, `stop` and `reload` where no service manager is, and what one would be told (`systemd.md` 1, 2).
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;

@@ -1,5 +1,5 @@
 //! A Latido whose processes are killed: the core alone, the supervisor alone, both; beside a heartbeat 3.0.6 and beside
-//! another Latido (`docs/takeover.md` 10).
+//! another Latido (`takeover.md` 9).
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};

@@ -1,5 +1,5 @@
 //! The end of a machine: groups are released in order, before DRBD is stopped and before systemd takes away units that
-//! belong to them (`docs/systemd.md` 3).
+//! belong to them (`systemd.md` 3).
 
 use super::host::Host;
 use super::node::{ALONE, UNIT};

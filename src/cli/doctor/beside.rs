@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::cli::logging::runs;
 use crate::config::Config;
 use crate::daemon::boot::{has_unit, started_at_boot};
 use crate::daemon::systemctl;
@@ -136,6 +137,7 @@ fn login_on(device: &str, root: &Path, findings: &mut Findings) {
 }
 
 fn words_of(root: &Path, file: &str) -> String {
+    log::debug!("reading {}", root.join(file).display());
     fs::read(root.join(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
@@ -165,7 +167,9 @@ fn watched(pid: u32, root: &Path, findings: &mut Findings) {
             "systemctl stop does not end it, and at shutdown it is killed: latido stop; systemctl start latido";
         return findings.warn("daemon", what, remedy);
     };
-    let asked = Command::new(systemctl()).args(["show", "-p", "MainPID", "-p", "ActiveState", unit]).output();
+    let mut command = Command::new(systemctl());
+    runs(command.args(["show", "-p", "MainPID", "-p", "ActiveState", unit]));
+    let asked = command.output();
     let said = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     if !said.contains("MainPID=") {
         let what = format!("systemd does not say which process of {unit} it watches");

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::amount::exact;
 use crate::auth::Method;
 use crate::config::{Config, MediumSpec, smallest_keepalive};
 use crate::link::{FarEnd, LineReport, Patience, test_line};
@@ -23,7 +24,7 @@ pub(super) fn judge_speed(config: &Config, findings: &mut Findings) {
         let least = smallest_keepalive(baud / 10, config.keyring.signing_method());
         // Too little is a warning of `latido check`, which was told already.
         if config.settings.keepalive >= least {
-            let what = format!("{device} at {baud} baud carries a keepalive of {} ms and longer", least.as_millis());
+            let what = format!("{device} at {baud} baud carries a keepalive of {} and longer", exact(least));
             findings.pass("line", what);
         }
     }
@@ -97,10 +98,9 @@ fn speed(
 ) {
     let nominal = baud / 10;
     let least = smallest_keepalive(rate.min(nominal), signing);
-    let carries = format!("{device}: {rate} bytes/s: a keepalive of {} ms and longer", least.as_millis());
+    let carries = format!("{device}: {rate} bytes/s: a keepalive of {} and longer", exact(least));
     if keepalive < least {
-        let remedy =
-            format!("keepalive {} ms is too short for this line; lengthen it or raise baud", keepalive.as_millis());
+        let remedy = format!("keepalive {} is too short for this line; lengthen it or raise baud", exact(keepalive));
         findings.fail("line", carries, remedy);
     } else if rate * 100 < nominal * SLOW {
         let what = format!("{carries}; {baud} baud should carry {nominal}");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::amount::{age, exact};
 use crate::client::{Answer, Ask, Client, ClientError, Group, Link, Node, Status};
 use crate::config::{Config, MediumSpec};
 use crate::daemon::pidfile::{Running, running};
@@ -99,7 +100,9 @@ pub(super) fn check(config: &Config, status: &Status, findings: &mut Findings) {
 }
 
 fn alive(node: &Node, findings: &mut Findings) {
-    let heard = node.last_heard_ms.map_or("never heard".to_owned(), |ms| format!("heard {} ago", seconds(ms)));
+    let heard = node
+        .last_heard_ms
+        .map_or("never heard".to_owned(), |ms| format!("heard {} ago", age(Duration::from_millis(ms))));
     if ["active", "ping"].contains(&node.status.as_str()) {
         let kind = if node.ping || node.latido { "" } else { ", it runs heartbeat" };
         return findings.pass("peer", format!("{} is {} ({heard}{kind})", node.name, node.status));
@@ -114,13 +117,17 @@ fn alive(node: &Node, findings: &mut Findings) {
 
 fn link(config: &Config, status: &Status, node: &Node, link: &Link, findings: &mut Findings) {
     let Link { medium, up, last_heard_ms, failure, gaps: _ } = link;
-    let heard = last_heard_ms.map_or("never".to_owned(), |ms| format!("{} ago", seconds(ms)));
+    let heard = last_heard_ms.map_or("never".to_owned(), |ms| format!("{} ago", age(Duration::from_millis(ms))));
     match (failure, up) {
         (Some(why), _) => findings.fail("link", format!("{medium} does not work: {why}"), "mend the medium"),
         (None, true) => findings.pass("link", format!("{medium}: {} heard {heard}", node.name)),
         (None, false) if node.ping => {}
         (None, false) if last_heard_ms.is_none() && status.up_for_ms < 2 * node.deadtime_ms => {
-            let what = format!("{medium}: {} not heard yet, {} after our start", node.name, seconds(status.up_for_ms));
+            let what = format!(
+                "{medium}: {} not heard yet, {} after our start",
+                node.name,
+                age(Duration::from_millis(status.up_for_ms))
+            );
             findings.warn("link", what, "ask again in a moment");
         }
         (None, false) => {
@@ -191,7 +198,12 @@ fn same_deadtime(config: &Config, status: &Status, node: &Node, findings: &mut F
     // A node that has just started asks for more.
     let settled = node.last_heard_ms.is_some() && status.last_change_ms > SETTLED_MS;
     if settled && node.deadtime_ms != ours {
-        let what = format!("deadtime is {} on {} and {} here", seconds(node.deadtime_ms), node.name, seconds(ours));
+        let what = format!(
+            "deadtime is {} on {} and {} here",
+            exact(Duration::from_millis(node.deadtime_ms)),
+            node.name,
+            exact(Duration::from_millis(ours))
+        );
         findings.warn(
             "files",
             what,
@@ -226,8 +238,4 @@ fn held_once(group: &Group, findings: &mut Findings) {
         }
         (state, _) => findings.warn("groups", format!("{key} is {state}"), "ask again when that is over"),
     }
-}
-
-fn seconds(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }

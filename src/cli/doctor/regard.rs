@@ -1,6 +1,9 @@
 //! What the daemon measured and what the other Latido said: does it hear us over each medium, do the files agree, is
 //! `deadtime` long enough for the gaps there really are, is a disk protected by a fence?
 
+use std::time::Duration;
+
+use crate::amount::{age, exact, measured, of_ms};
 use crate::client::{Peer, Status};
 use crate::config::Config;
 
@@ -29,7 +32,8 @@ fn their_view(status: &Status, peer: &Peer, findings: &mut Findings) {
         if *hears {
             findings.pass("link", format!("{medium}: {name} hears us as well"));
         } else {
-            let what = format!("{medium}: {name} does not hear us over it ({} ago)", seconds(peer.said_ms));
+            let what =
+                format!("{medium}: {name} does not hear us over it ({} ago)", age(Duration::from_millis(peer.said_ms)));
             let remedy = format!("a firewall on {name}, its address or port; run the doctor there");
             findings.fail("link", what, remedy);
         }
@@ -44,22 +48,30 @@ fn their_view(status: &Status, peer: &Peer, findings: &mut Findings) {
 }
 
 fn timing(config: &Config, status: &Status, findings: &mut Findings) {
-    let deadtime = seconds(status.deadtime_ms);
+    let deadtime = exact(Duration::from_millis(status.deadtime_ms));
     match status.enough_deadtime_ms {
         Some(enough) if enough > status.deadtime_ms && status.deadtime_ms > 0 => {
             let what = format!("deadtime {deadtime} is short for the gaps between heartbeats here");
-            findings.warn("timing", what, format!("{} would do; latido status shows the gaps", seconds(enough)));
+            findings.warn(
+                "timing",
+                what,
+                format!("{} would do; latido status shows the gaps", exact(Duration::from_millis(enough))),
+            );
         }
         Some(enough) => {
-            findings
-                .pass("timing", format!("deadtime {deadtime}; from the gaps measured {} would do", seconds(enough)));
+            findings.pass(
+                "timing",
+                format!(
+                    "deadtime {deadtime}; from the gaps measured {} would do",
+                    exact(Duration::from_millis(enough))
+                ),
+            );
         }
         None => {}
     }
-    let keepalive = config.settings.keepalive.as_secs_f64() * 1000.0;
-    if status.loop_late_ms > keepalive {
-        let what =
-            format!("this machine was {:.0} ms late for its own heartbeat, of {keepalive:.0} ms", status.loop_late_ms);
+    let (late, keepalive) = (of_ms(status.loop_late_ms), config.settings.keepalive);
+    if late > keepalive {
+        let what = format!("this machine was {} late for its own heartbeat, of {}", measured(late), exact(keepalive));
         findings.warn("timing", what, "is it overloaded, or was it suspended? realtime on; a longer deadtime");
     }
 }
@@ -76,8 +88,4 @@ fn fence(config: &Config, status: &Status, findings: &mut Findings) {
         (_, [first, ..]) => findings.pass("fence", format!("a dead node is fenced by {first}")),
         (None, []) => {}
     }
-}
-
-fn seconds(ms: u64) -> String {
-    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
 }

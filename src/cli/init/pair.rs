@@ -1,8 +1,10 @@
 //! What a pair of nodes shares, and the commented files that say it (`config.md` 3 and 6). Touches nothing.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::config::smallest_keepalive;
+use crate::config::value::as_written;
 use crate::names::NodeName;
 
 /// Everything `latido init` was told. The words are free of blanks and `#`.
@@ -122,11 +124,8 @@ impl Pair {
 
     fn times(&self) -> String {
         let Pair { deadtime, .. } = self;
-        let keepalive = match self.keepalive_ms() {
-            1000 => "1".to_owned(),
-            ms => format!("{ms}ms"),
-        };
-        let warntime = if deadtime % 2 == 0 { (deadtime / 2).to_string() } else { format!("{}ms", deadtime * 500) };
+        let keepalive = as_written(Duration::from_millis(u64::from(self.keepalive_ms())));
+        let warntime = as_written(Duration::from_millis(u64::from(*deadtime) * 500));
         let initdead = BOOT.max(deadtime.saturating_mul(2));
         format!(
             "\n# ---- Times, in seconds, or in milliseconds with \"ms\".\n\

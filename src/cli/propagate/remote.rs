@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::cli::logging::runs;
+
 /// So that a machine that is off, or hangs, is not waited for.
 const OPTIONS: [&str; 6] = ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"];
 /// Beside the files, on the same file system, and for root's eyes: where new files arrive.
@@ -140,7 +142,9 @@ impl Remote {
 
     fn run(&self, program: &str, words: &[OsString]) -> Result<String, String> {
         let host = &self.host;
-        let output = Command::new(program).args(words).stdin(Stdio::inherit()).stderr(Stdio::piped()).output();
+        let mut command = Command::new(program);
+        runs(command.args(words));
+        let output = command.stdin(Stdio::inherit()).stderr(Stdio::piped()).output();
         let output = output.map_err(|error| format!("cannot run {program}: {error}; install the OpenSSH client"))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -2,7 +2,8 @@
 //! under the name of the program that wrote it there; what we say besides goes on a further line (`resources.md` 1 to 7).
 //! `docs/compared/log-phrases.md` compares them with the original's.
 
-use super::words::Ms;
+use crate::amount::in_log;
+
 use super::{Level, Report};
 
 /// The program whose name a line bears.
@@ -56,7 +57,7 @@ impl Report {
         match self {
             R::NodeDead { node, silent_for } => vec![
                 phrase(format!("node {node}: is dead")),
-                besides(format!("node {node} was silent for {} on every link", Ms(*silent_for))),
+                besides(format!("node {node} was silent for {} on every link", in_log(*silent_for))),
             ],
             R::NodeReturned { node, silent_for } => vec![
                 phrase(self.to_string()),

@@ -2,7 +2,8 @@
 //! `resources.md` 1 to 5), and what we say besides. In the order of the enum. `lines` makes lines of the log of them.
 
 use std::fmt;
-use std::time::Duration;
+
+use crate::amount::in_log;
 
 use super::{LocalWork, Report};
 
@@ -24,14 +25,18 @@ impl fmt::Display for Report {
             R::NodeStatus { node, status } => write!(f, "Status update for node {node}: status {}", status.as_str()),
             R::NodeRestarted { node } => write!(f, "Heartbeat restart on node {node}"),
             R::NodeDead { node, silent_for } => {
-                write!(f, "node {node}: is dead (silent for {} on every link)", Ms(*silent_for))
+                write!(f, "node {node}: is dead (silent for {} on every link)", in_log(*silent_for))
             }
             R::NodeReturned { node, .. } => write!(f, "Cluster node {node} returning after partition."),
             R::LateHeartbeat { node, interval } => {
                 write!(f, "Late heartbeat: Node {node}: interval {} ms", interval.as_millis())
             }
             R::OwnStall { lost } => {
-                write!(f, "This node stood still for {}: listening before judging anybody else's silence.", Ms(*lost))
+                write!(
+                    f,
+                    "This node stood still for {}: listening before judging anybody else's silence.",
+                    in_log(*lost)
+                )
             }
             // Messages lost and asked for again.
             R::LostPackets { node, count, last, seq } => {
@@ -133,8 +138,8 @@ impl fmt::Display for Report {
             // Groups and their scripts.
             R::Acquiring { owner, resources } => write!(f, "Acquiring resource group: {owner} {resources}"),
             R::Releasing { owner, resources } => write!(f, "Releasing resource group: {owner} {resources}"),
-            R::GroupHeld { group, took } => write!(f, "resource group {group} is up ({})", Ms(*took)),
-            R::GroupReleased { group, took } => write!(f, "resource group {group} is down ({})", Ms(*took)),
+            R::GroupHeld { group, took } => write!(f, "resource group {group} is up ({})", in_log(*took)),
+            R::GroupReleased { group, took } => write!(f, "resource group {group} is down ({})", in_log(*took)),
             R::Running { call } => write!(f, "Running {call}"),
             R::ScriptFailed { call, ended } => write!(f, "{call}: {ended}"),
             R::GivingUp { resource } => write!(f, "Giving up resources due to failure of {resource}"),
@@ -269,19 +274,6 @@ impl fmt::Display for Report {
                 "mach_down was run by hand and starts groups beside this daemon. Each group that is not held here is \
                  asked now whether it runs. Next time: `latido takeover`",
             ),
-        }
-    }
-}
-
-/// A duration as people read it in a log: milliseconds below ten seconds, else seconds.
-pub(super) struct Ms(pub(super) Duration);
-
-impl fmt::Display for Ms {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < Duration::from_secs(10) {
-            write!(f, "{} ms", self.0.as_millis())
-        } else {
-            write!(f, "{:.1} s", self.0.as_secs_f64())
         }
     }
 }

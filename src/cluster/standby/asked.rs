@@ -238,7 +238,7 @@ impl Cluster {
                 self.on_local_ask(&message, why);
             }
             Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
-                // An original does not know "failback" here and would move everything (12.2 k).
+                // An original does not know "failback" here and would move everything (`resources.md` 12.2 k).
                 Some(set) => {
                     if self.is_alone() {
                         let why =

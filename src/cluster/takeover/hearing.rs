@@ -101,7 +101,7 @@ impl Cluster {
             self.peer.leaving = true;
             self.peer.stable = false;
             self.peer.said = true;
-            // It has only begun to stop: until `shutdone` its groups may run there (12.2 d). Unless something does not
+            // It has only begun to stop: until `shutdone` its groups may run there (`resources.md` 12.2 d). Unless something does not
             // stop: then it says which groups are down for good.
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
@@ -216,7 +216,7 @@ impl Cluster {
     }
 
     /// What we gave to a taker that has not said yet what became of it: a claim without it may be older than our `done`,
-    /// and an original says nothing before its last start script has ended (`resources.md` 4.2, 5'-7).
+    /// and an original says nothing before its last start script has ended (`resources.md` 4.2).
     fn given_in_doubt(&self, message: &Message, claim: &Claim) -> Vec<usize> {
         let given = if let Standby::AwaitingTaker(set) = self.standby { Some(set) } else { self.peer.never_taken };
         let Some(set) = given else { return Vec::new() };

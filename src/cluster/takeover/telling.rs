@@ -10,7 +10,7 @@ use super::Stage;
 
 impl Cluster {
     /// Undecided ourselves, we say "nothing, and stable": an original that waits beside us then takes its own at once
-    /// and says what it holds, instead of both waiting ten seconds (12.2 j).
+    /// and says what it holds, instead of both waiting ten seconds (`resources.md` 12.2 j).
     pub(super) fn answer_starting(&mut self) {
         if self.leaving == Some(Leaving::Done) {
             // It was not there, or did not know us, when we said it.

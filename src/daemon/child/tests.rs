@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::config::LogTargets;
+use crate::names::JobId;
 
+use super::super::children::{Children, Ended};
 use super::super::disk::Disk;
 use super::super::script_log::ScriptLog;
 use super::*;
@@ -153,7 +155,7 @@ async fn a_service_left_running_by_a_script_is_left_alone_and_not_waited_for() {
     let outcome = stage.run(text, Output::Kept, Duration::from_secs(20)).await;
     assert_eq!(outcome, Outcome { exit: Exit::Code(0), said: "started\n".to_owned() });
     let pid: i32 = fs::read_to_string(stage.file("child")).unwrap().trim().parse().unwrap();
-    assert!(super::super::pidfile::is_alive(pid));
+    assert!(crate::process::is_alive(pid));
     nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
 }
 
@@ -177,7 +179,7 @@ async fn what_is_not_there_cannot_be_started() {
 /// A killed process that is not our child ends a moment after the signal, and offers no event to wait for.
 async fn dies(pid: i32) -> bool {
     for _ in 0..200 {
-        if !super::super::pidfile::is_alive(pid) {
+        if !crate::process::is_alive(pid) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

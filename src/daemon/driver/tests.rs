@@ -9,17 +9,20 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
+use crate::auth::{KeyId, Keyring, Method};
 use crate::client::{Answer, Ask, Status};
 use crate::cluster::EventName;
+use crate::daemon::terms::Terms;
 use crate::link::{Fault, Memory, memory_pair};
 use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
 use crate::record::{Player, Shown};
+use crate::wire::{Form, Message, seal};
 
 use super::super::guardian::Cradle;
 use super::super::logging::Terminal;
 use super::super::read_config;
-use super::super::start::{Terms, assemble};
+use super::super::start::assemble;
 use super::*;
 
 /// How long anything here may take on a machine that is busy with other things.
@@ -187,6 +190,36 @@ fn each_node_starts_its_own_and_a_cut_off_node_takes_all_until_the_cables_are_me
         beta.holds(&["mail"]).await;
         assert!(!alpha.calls().contains("web stop"), "{}", alpha.calls());
         assert!(!beta.calls().contains("mail stop"), "{}", beta.calls());
+    });
+}
+
+#[test]
+fn the_status_counts_what_came_over_each_medium_and_what_was_refused() {
+    played(async {
+        let (near, far) = cables();
+        let alpha = Node::start("alpha", near);
+        let over = |status: &Status, medium: &str| {
+            status.traffic.iter().find(|traffic| traffic.medium == medium).cloned().unwrap_or_default()
+        };
+        let forged = seal(
+            &Message::new(&Kind::Status).with("src", "beta"),
+            &Keyring::single(KeyId::new(1).unwrap(), Method::Sha1, "another secret"),
+            Form::ClassicNul,
+        );
+        far[0].try_send(b"GET / HTTP/1.0\r\n").unwrap();
+        far[0].try_send(&forged).unwrap();
+        alpha
+            .until("counted both", |status| {
+                let rejected = over(status, "eth0").rejected;
+                rejected.get("bad_signature") == Some(&1) && rejected.get("not_a_message") == Some(&1)
+            })
+            .await;
+        let status = alpha.status().await;
+        let (eth0, line) = (over(&status, "eth0"), over(&status, "/dev/ttyS0"));
+        assert!(eth0.sent > 0 && line.sent > 0 && eth0.accepted == 0, "{eth0:?} {line:?}");
+        assert_eq!((line.rejected.len(), line.rejected.values().sum::<u64>()), (6, 0), "{line:?}");
+        let _beta = Node::start("beta", far);
+        alpha.until("heard beta", |status| over(status, "eth0").accepted > 0).await;
     });
 }
 

@@ -41,7 +41,7 @@ fn everything_written_down_is_read_back() {
     file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
     let state = StateFile::read(dir.path()).unwrap();
     assert_eq!((state.alive, state.patience), (Duration::from_millis(77), Duration::from_secs(2)));
-    assert_eq!((state.kept, state.boot), (kept(), boot()));
+    assert_eq!((state.kept, state.boot), (kept(), boot_id()));
     assert_eq!(state.jobs, [(Process::running(std::process::id()).unwrap(), Duration::from_secs(9))]);
     assert_eq!(state.clients, [Process { pid: 4711, start: 12 }]);
 }

@@ -9,10 +9,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::haresources::Verb;
-use crate::lab::machine::{DISKS, HA_DIR};
+use crate::lab::host::{DISKS, HA_DIR};
 use crate::lab::original;
 use crate::lab::pair::{Pair, Way};
 use crate::paths::Paths;
+use crate::replace::Draft;
 
 use super::fault::{Behaviour, Direction, Fault, File, Part, Place};
 use super::notes::{self, trouble};
@@ -184,12 +185,11 @@ fn ha_file(pair: &Pair, node: usize, name: &str) -> PathBuf {
 
 /// In one step and with its mode, as an editor does: whoever reads meanwhile finds one text or the other.
 fn write_over(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, text)?;
+    let draft = Draft::write(path.with_extension("new"), text.as_bytes(), 0o644)?;
     if let Ok(known) = fs::metadata(path) {
-        fs::set_permissions(&new, known.permissions())?;
+        draft.file().set_permissions(known.permissions())?;
     }
-    fs::rename(new, path)
+    draft.put(path)
 }
 
 /// Does a fault that is neither a request nor a matter of starting and ending a node.

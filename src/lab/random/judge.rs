@@ -1,4 +1,4 @@
-//! Whether the promises of `docs/takeover.md` 0 were kept, judged by a list of facts alone. Pure.
+//! Whether the promises of `takeover.md` 0 were kept, judged by a list of facts alone. Pure.
 //!
 //! Each promise has a clock of its own, and nothing else excuses: a clock begins anew with what its promise names as an
 //! excuse. Time in which a script is at work, and time in which the machine ran nothing, is waited for; the order of things

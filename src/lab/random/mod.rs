@@ -1,7 +1,7 @@
 //! `latido lab --random`: faults by chance, with real processes, for as long as one likes; and a judge.
 //!
 //! `fault` is what can happen and how it is drawn from a seed, `deeds` does it, `notes` are the resource scripts that write
-//! down what they were asked, `run` plays and collects the `fact`s, `judge` asks the promises of `docs/takeover.md` 0.
+//! down what they were asked, `run` plays and collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
 
 mod causes;
 mod deeds;

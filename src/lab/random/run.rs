@@ -5,16 +5,16 @@
 mod watch;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::process::Child;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use nix::sys::signal::Signal;
 
+use crate::amount::measured;
+use crate::dice::Dice;
 use crate::lab::play::Play;
-use crate::lab::story::ms;
 use crate::lab::timeline::What;
 use crate::time::Mono;
 
@@ -24,7 +24,6 @@ use super::fact::{Asked, Daemon, Entry, Fact, Seen, Things};
 use super::fault::{Blow, Direction, Fault, Order, Part, Place, Vocabulary};
 use super::judge::Group;
 use super::notes::Reader;
-use crate::dice::Dice;
 
 /// Between two looks at everything.
 const LOOK: Duration = Duration::from_millis(200);
@@ -264,7 +263,7 @@ impl<'a> Run<'a> {
     fn strike(&mut self, blow: Blow) {
         *self.counts.entry(blow.fault.kind()).or_default() += 1;
         let (node, name) = (blow.node, self.name(blow.node));
-        let lasts = if blow.fault.is_moment() { String::new() } else { format!(" for {}", ms(blow.lasts)) };
+        let lasts = if blow.fault.is_moment() { String::new() } else { format!(" for {}", measured(blow.lasts)) };
         self.play.deed(&format!("{name}: {}{lasts}", blow.fault));
         let mended = self.play.now() + blow.lasts;
         match &blow.fault {

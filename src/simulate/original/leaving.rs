@@ -1,4 +1,4 @@
-//! The end of a life: `heartbeat -k` (`resources.md` 5.1), and the restart after a partition (2.5, 5.3).
+//! The end of a life: `heartbeat -k` (`resources.md` 5.1), and the restart after a partition (`resources.md` 2.5, 5.3).
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ impl Original {
         }
     }
 
-    /// The other died while this one waits to leave (3.1, step 3).
+    /// The other died while this one waits to leave (`resources.md` 3.1.3).
     pub(super) fn leave_after_a_death(&mut self) {
         let undecided = self.stage < Stage::Stable && self.status == Status::Active;
         if undecided && matches!(self.leaving, Leaving::Ordered { .. }) {
@@ -117,7 +117,7 @@ impl Original {
         }
     }
 
-    /// It says that it holds nothing, and only then stops it (12.2 d).
+    /// It says that it holds nothing, and only then stops it (`resources.md` 12.2 d).
     fn release(&mut self) {
         let Leaving::Ordered { restarts, until } = self.leaving else { return };
         self.leaving = Leaving::Releasing { restarts, until };

@@ -1,5 +1,5 @@
 //! Who asks whom for a group: `ip-request` in legacy mode, the answers to oneself otherwise (`resources.md` 2.2), and
-//! `hb_takeover` (4.1). All of it is done by jobs.
+//! `hb_takeover` (`resources.md` 4.1). All of it is done by jobs.
 
 use crate::wire::{Kind, Message, field};
 

@@ -1,4 +1,5 @@
-//! Who lives: what becomes of a message that arrives (`wire.md` 4.2), becoming active, death and return (6.2 to 6.5).
+//! Who lives: what becomes of a message that arrives (`wire.md` 4.2), becoming active, death and return (`wire.md` 6.2 to
+//! 6.5).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The resource state machine of `resources.md` 1.3, row by row, auto failback (2.3) and the death of the other (3.1).
+//! The resource state machine of `resources.md` 1.3, row by row, auto failback (`resources.md` 2.3) and the death of the
+//! other (`resources.md` 3.1).
 //!
 //! What a node claims are intentions: the claim grows before the first script runs and nobody looks again.
 
@@ -138,7 +139,7 @@ impl Original {
             self.take_over();
         } else {
             self.standby = Standby::Done;
-            // The missing set is inverted once too often: who holds its own takes its own again (5.1).
+            // The missing set is inverted once too often: who holds its own takes its own again (`resources.md` 5.1).
             let again = if self.mine == Hold::NONE { Hold::ALL } else { self.mine };
             self.take_for_standby(again, Some("all"));
             self.log(format!("Received shutdown notice from '{}'.", self.other));
@@ -196,7 +197,7 @@ impl Original {
         self.act(Action::Fence { job, device: 0, node: self.other.clone(), limit: FENCE_LIMIT });
     }
 
-    /// One that failed is tried again for ever, whatever the victim says meanwhile (12.2 p).
+    /// One that failed is tried again for ever, whatever the victim says meanwhile (`resources.md` 12.2 p).
     pub(super) fn on_fenced(&mut self, outcome: &Outcome) {
         self.fencing = None;
         if outcome.succeeded() {
@@ -245,7 +246,8 @@ impl Original {
         self.take_own(true);
     }
 
-    /// Gives the other its groups back, when both are at rest (2.3): running scripts are no reason to wait (12.2 a).
+    /// Gives the other its groups back, when both are at rest (`resources.md` 2.3): running scripts are no reason to wait
+    /// (`resources.md` 12.2 a).
     fn try_failback(&mut self) {
         let wanted = self.mine.has(Hold::FOREIGN) && self.needs_failback && !self.leaving.is_ordered();
         if !wanted || self.settings.auto_failback != AutoFailback::On {
@@ -306,7 +308,7 @@ impl Original {
         init || (self.other_stable && !self.takeover_in_progress && no_standby && quiet && at_rest)
     }
 
-    /// It says what is wrong and does nothing about it (2.4).
+    /// It says what is wrong and does nothing about it (`resources.md` 2.4).
     fn audit(&mut self) {
         if self.mine.has(Hold::LOCAL) && self.theirs.has(Hold::FOREIGN) {
             self.log("ERROR: Both machines own our resources!");

@@ -1,5 +1,5 @@
 //! The processes that run resource scripts: a queue of jobs, one at a time, and children beside it (`resources.md` 1.4),
-//! each a list of steps as `ResourceManager` takes them (3.2). Nothing limits them; the end of one wakes the master.
+//! each a list of steps as `ResourceManager` takes them (`resources.md` 3.2). Nothing limits them; the end of one wakes the master.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const SHELL: Duration = Duration::from_millis(90);
 const FORK: Duration = Duration::from_millis(40);
 const STOP_AGAIN: Duration = Duration::from_secs(1);
 const STOP_TRIES: u32 = 10;
-/// After so long a group that failed to start makes its node go standby, with the wrong set (12.2 e).
+/// After so long a group that failed to start makes its node go standby, with the wrong set (`resources.md` 12.2 e).
 const FAILED_START: Duration = Duration::from_secs(30);
 
 /// What waits until nothing else runs.

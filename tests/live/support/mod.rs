@@ -1,4 +1,4 @@
-//! Two hosts made of namespaces, the cables between them, and what a test may do to them. `peers.md`, Method.
+//! Two hosts made of namespaces, the cables between them, and what a test may do to them.
 //!
 //! A host has its own network, mounts, host name and process numbers; its first process reaps orphans and ends when
 //! this process does, and everything in the host ends with it. Nothing here touches the machine's own network, and the
