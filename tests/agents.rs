@@ -10,6 +10,8 @@ mod net;
 #[path = "support/steady.rs"]
 mod steady;
 
+#[path = "agents/arguments.rs"]
+mod arguments;
 #[path = "agents/asterisk.rs"]
 mod asterisk;
 #[path = "agents/called.rs"]

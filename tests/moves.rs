@@ -76,12 +76,14 @@ fn one_group_moves_and_no_other_whoever_is_asked() {
 
 #[test]
 fn a_group_is_found_by_its_address_alone() {
-    let mut pair = Pair::new("alpha 10.0.0.7/24/eth0 ra\nbeta rb", 7, |_| {}).unwrap();
-    pair.start(ALPHA);
-    pair.start(BETA);
-    pair.run_for(secs(20));
-    let answer = ask(&mut pair, ALPHA, Request::Move("10.0.0.7".into(), None));
-    assert_eq!(answer, Response::Moved { groups: vec!["10.0.0.7/24/eth0".into()] }, "{}", pair.transcript());
+    for (address, word) in [("10.0.0.7", "10.0.0.7/24/eth0"), ("fd00::7", "IPv6addr::fd00::7/64/eth0")] {
+        let mut pair = Pair::new(&format!("alpha {word} ra\nbeta rb"), 7, |_| {}).unwrap();
+        pair.start(ALPHA);
+        pair.start(BETA);
+        pair.run_for(secs(20));
+        let answer = ask(&mut pair, ALPHA, Request::Move(address.into(), None));
+        assert_eq!(answer, Response::Moved { groups: vec![word.into()] }, "{}", pair.transcript());
+    }
 }
 
 #[test]

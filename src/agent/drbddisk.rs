@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::haresources::Verb;
+use crate::haresources::known::Drbd;
 
 use super::program::{self, Done};
 use super::{Answer, patience, pause};
@@ -25,11 +26,18 @@ const HOPELESS: [&str; 3] = ["not defined in your config", "no resources defined
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(args: &[String], verb: Verb, limit: Option<Duration>, tell: &mut dyn FnMut(&str)) -> Answer {
-    let resource = args.first().map_or("all", String::as_str);
+    let named = match Drbd::read(args) {
+        Ok(drbd) => drbd.resource,
+        Err(fault) if verb == Verb::Start => return said(1, "").because(fault.to_string()),
+        // What cannot be one was never made primary.
+        Err(fault) if verb == Verb::Stop => return said(0, "").because(fault.to_string()),
+        Err(fault) => return said(3, "stopped (Unconfigured)").because(fault.to_string()),
+    };
+    let resource = named.as_deref().unwrap_or("all");
     match verb {
         Verb::Start => until(patience(PROMOTE, limit), &["primary", resource], tell),
         Verb::Stop => until(patience(DEMOTE, limit), &["secondary", resource], tell),
-        Verb::Status if args.is_empty() => said(10, "A resource name is required for status inquiries."),
+        Verb::Status if named.is_none() => said(10, "A resource name is required for status inquiries."),
         Verb::Status => status(resource, patience(CALL, limit)),
     }
 }

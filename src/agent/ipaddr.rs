@@ -7,14 +7,12 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use crate::haresources::Verb;
+use crate::haresources::known::{self, Address4, LONGEST_NAME, Weight};
 use crate::netlink::{Address, Link};
 use crate::time::Mono;
 
 use super::announce::Claim;
 use super::{Answer, Net, nic};
-
-/// Of a label, as of an interface's name.
-const LONGEST_LABEL: usize = 15;
 
 /// Which of the two agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +21,6 @@ pub(super) enum Kind {
     Alias,
     /// `IPaddr2`: a further address of the interface.
     Plain,
-}
-
-/// `ADDR[/MASK[/NIC[:LABEL]][/BROADCAST]]` or `ADDR/MASK/BROADCAST`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Spec {
-    ip: Ipv4Addr,
-    prefix: Option<u8>,
-    nic: Option<String>,
-    label: Option<String>,
-    broadcast: Option<Ipv4Addr>,
 }
 
 /// Why it cannot be started.
@@ -44,50 +32,35 @@ enum Fault {
     Refused(String),
 }
 
-impl Spec {
-    fn from_text(text: &str) -> Result<Spec, String> {
-        let mut parts = text.split('/');
-        let address = parts.next().unwrap_or("");
-        let ip = address.parse().map_err(|_| format!("IP address [{address}] not valid."))?;
-        let prefix = parts.next().map(mask).transpose()?;
-        let mut spec = Spec { prefix, ..Spec::only(ip) };
-        for part in parts.filter(|part| !part.is_empty()).take(2) {
-            if part.starts_with(|c: char| c.is_ascii_digit()) {
-                spec.broadcast = Some(part.parse().map_err(|_| format!("\"{part}\" is not a broadcast address"))?);
-                break;
-            }
-            let (nic, label) = part.split_once(':').map_or((part, None), |(nic, _)| (nic, Some(part)));
-            (spec.nic, spec.label) = (Some(nic.to_owned()), label.map(str::to_owned));
-        }
-        Ok(spec)
+fn read(kind: Kind, args: &[String]) -> Result<Address4, known::Fault> {
+    match kind {
+        Kind::Alias => Address4::of_ipaddr(args),
+        Kind::Plain => Address4::of_ipaddr2(args),
     }
+}
 
-    fn only(ip: Ipv4Addr) -> Spec {
-        Spec { ip, prefix: None, nic: None, label: None, broadcast: None }
-    }
-
-    fn claim(&self) -> Claim {
-        Claim { ip: self.ip.into(), nic: self.nic.clone(), borrowed: false }
-    }
+fn claim_of(spec: &Address4) -> Claim {
+    Claim { ip: spec.ip.into(), nic: spec.nic.clone(), borrowed: false }
 }
 
 pub(super) fn claim(args: &[String]) -> Option<Claim> {
-    Spec::from_text(args.first()?).ok().map(|spec| spec.claim())
+    // That a label is too long is found out by the start.
+    Address4::of_ipaddr(args).ok().map(|spec| claim_of(&spec))
 }
 
 pub(super) fn run(net: &mut Net, kind: Kind, args: &[String], verb: Verb, now: Mono) -> Answer {
-    let Some(text) = args.first() else {
-        let name = if kind == Kind::Alias { "IPaddr" } else { "IPaddr2" };
-        return Answer::usage(name, "<ip-address>");
-    };
-    let spec = match (Spec::from_text(text), verb) {
+    let spec = match (read(kind, args), verb) {
         (Ok(spec), _) => spec,
-        (Err(why), Verb::Start) => return refusal(kind, Fault::Argument(why)),
+        (Err(fault), Verb::Start) if fault.weight == Weight::Missing => {
+            let name = if kind == Kind::Alias { "IPaddr" } else { "IPaddr2" };
+            return Answer::usage(name, "<ip-address>");
+        }
+        (Err(fault), Verb::Start) => return refusal(kind, Fault::Argument(fault.to_string())),
         // The rest of a wrong argument never mattered to what is up; without an address nothing can be.
-        (Err(_), Verb::Stop | Verb::Status) => match text.split('/').next().unwrap_or("").parse() {
-            Ok(ip) => Spec::only(ip),
-            Err(_) if verb == Verb::Stop => return Answer::success(),
-            Err(_) => return Answer::stopped(),
+        (Err(_), Verb::Stop | Verb::Status) => match Address4::without_the_rest(args) {
+            Some(spec) => spec,
+            None if verb == Verb::Stop => return Answer::success(),
+            None => return Answer::stopped(),
         },
     };
     let result = match verb {
@@ -105,17 +78,7 @@ fn refusal(kind: Kind, fault: Fault) -> Answer {
     }
 }
 
-fn mask(text: &str) -> Result<u8, String> {
-    let wrong = || format!("Invalid netmask specification [{text}]: write ADDRESS/BITS/INTERFACE");
-    if let Ok(bits) = text.parse::<u8>() {
-        return (bits <= 32).then_some(bits).ok_or_else(wrong);
-    }
-    let mask = u32::from(text.parse::<Ipv4Addr>().map_err(|_| wrong())?);
-    let bits = mask.leading_ones();
-    (mask.count_ones() == bits).then_some(u8::try_from(bits).unwrap_or(32)).ok_or_else(wrong)
-}
-
-fn status(net: &mut Net, spec: &Spec) -> Answer {
+fn status(net: &mut Net, spec: &Address4) -> Answer {
     match present(net, spec) {
         Ok(Some(_)) => Answer::running(),
         Ok(None) => Answer::stopped(),
@@ -123,13 +86,13 @@ fn status(net: &mut Net, spec: &Spec) -> Answer {
     }
 }
 
-fn present(net: &mut Net, spec: &Spec) -> io::Result<Option<Address>> {
+fn present(net: &mut Net, spec: &Address4) -> io::Result<Option<Address>> {
     let meant = nic::meant(&mut net.netlink, spec.nic.as_deref())?;
     let fits = |address: &Address| address.ip == spec.ip && meant(address.index);
     Ok(net.netlink.addresses()?.into_iter().find(fits))
 }
 
-fn start(net: &mut Net, kind: Kind, spec: &Spec, now: Mono) -> Result<(), Fault> {
+fn start(net: &mut Net, kind: Kind, spec: &Address4, now: Mono) -> Result<(), Fault> {
     let failed = |error: io::Error| Fault::Refused(format!("cannot add {}: {error}", spec.ip));
     let taken = present(net, spec).map_err(failed)?.is_none();
     if taken {
@@ -138,10 +101,6 @@ fn start(net: &mut Net, kind: Kind, spec: &Spec, now: Mono) -> Result<(), Fault>
             net.netlink.switch_on(link.index).map_err(failed)?;
         }
         net.probe(&link, spec.ip.into());
-        if let Some(label) = spec.label.as_ref().filter(|label| kind == Kind::Plain && label.len() > LONGEST_LABEL) {
-            let why = format!("the label \"{label}\" is longer than the {LONGEST_LABEL} characters the kernel takes");
-            return Err(Fault::Argument(why));
-        }
         let addresses = net.netlink.addresses().map_err(failed)?;
         let host = if prefix >= 32 { 0 } else { u32::MAX >> prefix };
         let label = match kind {
@@ -160,13 +119,13 @@ fn start(net: &mut Net, kind: Kind, spec: &Spec, now: Mono) -> Result<(), Fault>
             Ok(()) | Err(_) => {}
         }
     }
-    net.begin_announcing(spec.claim(), taken, now);
+    net.begin_announcing(claim_of(spec), taken, now);
     Ok(())
 }
 
 /// The interface and mask: as given, or those of the route that covers the address; the default route only lends its
 /// interface, and only to an address with a mask.
-fn place(net: &mut Net, spec: &Spec) -> Result<(Link, u8), Fault> {
+fn place(net: &mut Net, spec: &Address4) -> Result<(Link, u8), Fault> {
     let listed = |error: io::Error| Fault::Refused(format!("cannot list interfaces: {error}"));
     let links = net.netlink.links().map_err(listed)?;
     let routes = net.netlink.routes().map_err(listed)?;
@@ -190,10 +149,10 @@ fn free_label(nic: &str, addresses: &[Address]) -> Option<String> {
     let label = (0..1000)
         .map(|number| format!("{nic}:{number}"))
         .find(|label| !addresses.iter().any(|address| address.label.as_deref() == Some(label)))?;
-    (label.len() <= LONGEST_LABEL).then_some(label)
+    (label.len() <= LONGEST_NAME).then_some(label)
 }
 
-fn stop(net: &mut Net, spec: &Spec) -> Result<(), Fault> {
+fn stop(net: &mut Net, spec: &Address4) -> Result<(), Fault> {
     let failed = |error: io::Error| Fault::Refused(format!("cannot remove {}: {error}", spec.ip));
     net.stop_announcing(spec.ip.into());
     let Some(address) = present(net, spec).map_err(failed)? else { return Ok(()) };
@@ -210,46 +169,4 @@ fn stop(net: &mut Net, spec: &Spec) -> Result<(), Fault> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn every_accepted_form_is_read() {
-        let broadcast = Some(Ipv4Addr::new(10, 0, 0, 255));
-        let ip = Ipv4Addr::new(10, 0, 0, 5);
-        let nic = |name: &str| Some(name.to_owned());
-        let cases = [
-            ("10.0.0.5", None, None, None, None),
-            ("10.0.0.5/24", Some(24), None, None, None),
-            ("10.0.0.5/255.255.255.0/eth0", Some(24), nic("eth0"), None, None),
-            ("10.0.0.5/24/eth0:3", Some(24), nic("eth0"), nic("eth0:3"), None),
-            ("10.0.0.5/24/eth0:web/10.0.0.255", Some(24), nic("eth0"), nic("eth0:web"), broadcast),
-            ("10.0.0.5/24/eth0/10.0.0.255", Some(24), nic("eth0"), None, broadcast),
-            ("10.0.0.5/24/10.0.0.255", Some(24), None, None, broadcast),
-            ("10.0.0.5/24/10.0.0.255/eth0", Some(24), None, None, broadcast),
-            ("10.0.0.5/24/eth0/", Some(24), nic("eth0"), None, None),
-        ];
-        for (text, prefix, nic, label, broadcast) in cases {
-            assert_eq!(Spec::from_text(text), Ok(Spec { ip, prefix, nic, label, broadcast }), "{text}");
-        }
-    }
-
-    #[test]
-    fn wrong_forms_are_refused_with_what_would_be_right() {
-        for text in ["10.0.0.5/eth0", "10.0.0.5//eth0", "10.0.0.5/33/eth0", "10.0.0.300", "", "10.0.0.5/255.0.255.0"] {
-            assert!(Spec::from_text(text).is_err(), "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_argument_makes_it_panic(text in "[0-9a-z./:]{0,40}") {
-            let _ = Spec::from_text(&text);
-        }
-    }
 }

@@ -7,15 +7,17 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use crate::haresources::Verb;
+use crate::haresources::known::{Source, Weight};
 use crate::netlink::{Address, Netlink, Route};
 
 use super::{Answer, Net};
 
 pub(super) fn run(net: &mut Net, args: &[String], verb: Verb) -> Answer {
-    let Some(text) = args.first() else { return Answer::usage("IPsrcaddr", "<ip-address>") };
-    let Ok(ip) = text.split('/').next().unwrap_or("").parse::<Ipv4Addr>() else {
-        let answer = Answer::failed(6, format!("\"{text}\" is not an IPv4 address"));
-        return if verb == Verb::Start { answer } else { not_there(verb) };
+    let ip = match Source::read(args) {
+        Ok(source) => source.ip,
+        Err(_) if verb != Verb::Start => return not_there(verb),
+        Err(fault) if fault.weight == Weight::Missing => return Answer::usage("IPsrcaddr", "<ip-address>"),
+        Err(fault) => return Answer::failed(6, fault.to_string()),
     };
     let done = match verb {
         Verb::Start => start(&mut net.netlink, ip),

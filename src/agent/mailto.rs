@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use crate::clock::Clock;
 use crate::haresources::Verb;
+use crate::haresources::known::Mail;
 use crate::sys;
 
 use super::Answer;
@@ -37,10 +38,7 @@ pub(super) fn run(note: &Pseudo, args: &[String], verb: Verb) -> Answer {
 }
 
 fn tell(args: &[String], subject: &str, noted: Result<(), String>) -> Answer {
-    let sent = match args.first() {
-        Some(addresses) => send(addresses, subject),
-        None => Err("no address was given: write MailTo::root".to_owned()),
-    };
+    let sent = Mail::read(args).map_err(|fault| fault.to_string()).and_then(|mail| send(&mail.to, subject));
     match sent.and(noted) {
         Ok(()) => Answer::success(),
         Err(why) => Answer::success().because(format!("MailTo: \"{subject}\" was not mailed or not noted: {why}")),

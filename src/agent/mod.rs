@@ -193,3 +193,15 @@ impl Net {
         Pseudo::new(&self.state_dir, agent, args)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::haresources::known;
+
+    #[test]
+    fn the_agents_are_those_whose_arguments_are_read() {
+        let ours: Vec<_> = known::AGENTS.iter().filter(|known| known.is_built_in()).map(|known| known.name).collect();
+        assert_eq!(AGENTS.map(|(name, _)| name).to_vec(), ours);
+    }
+}

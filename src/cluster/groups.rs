@@ -15,7 +15,7 @@ mod wishes;
 
 use std::collections::VecDeque;
 
-use crate::haresources::{Resource, ResourceGroup};
+use crate::haresources::{Resource, ResourceGroup, known};
 use crate::names::NodeName;
 use crate::time::Mono;
 
@@ -109,7 +109,8 @@ impl Groups {
     /// The group with this key, or with this resource, or with this address whatever stands behind it.
     pub(super) fn find_by_word(&self, word: &str) -> Option<usize> {
         let has = |group: &Group| group.spec.resources.iter().any(|resource| resource.word == word);
-        let brings_up = |group: &Group| group.spec.resources.iter().any(|r| r.service_address() == Some(word));
+        let brings_up =
+            |group: &Group| group.spec.resources.iter().any(|r| known::address_text(r).as_deref() == Some(word));
         let with_address = || self.list.iter().position(brings_up);
         self.find(word).or_else(|| self.list.iter().position(has)).or_else(with_address)
     }

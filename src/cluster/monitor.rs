@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::haresources::{Exit, Invocation, Outcome, Told, Verb};
+use crate::haresources::{Exit, Invocation, Outcome, Told, Verb, known};
 use crate::names::JobId;
 use crate::time::Mono;
 
@@ -149,7 +149,7 @@ impl Cluster {
                         outcome.succeeded()
                     }
                 };
-                let address = || self.groups.resources(index).get(at)?.service_address().map(str::to_owned);
+                let address = || known::address_text(self.groups.resources(index).get(at)?);
                 if well
                     && !is_carrier
                     && let Some(address) = address()

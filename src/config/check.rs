@@ -1,21 +1,17 @@
 //! Legal but unwise (`config.md` 10): what the original starts with, and what its users paid for later. Pure.
 
 use std::net::IpAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use crate::amount::exact;
 use crate::auth::Method;
 use crate::cluster::AutoFailback;
 use crate::diagnostic::{Place, Problem};
-use crate::haresources::Resource;
-use crate::haresources::parse::PlacedGroup;
-use crate::names::NodeName;
 
-use super::facts::{Facts, ScriptFact};
+use super::cables;
+use super::facts::Facts;
 use super::ha_cf::HaCf;
 use super::media::MediumSpec;
-use super::{agent_args, cables};
 
 /// A status message on the wire, signed with sha1 (`wire.md` 7), in bytes.
 const STATUS_BYTES: u64 = 205;
@@ -159,106 +155,4 @@ pub fn smallest_keepalive(bytes_per_second: u32, signing: Option<Method>) -> Dur
     let longer = signing.map_or(0, |method| method.digits().saturating_sub(Method::Sha1.digits()));
     let bytes = STATUS_BYTES + u64::try_from(longer).unwrap_or(0);
     Duration::from_millis((2 * bytes * 1000).div_ceil(u64::from(bytes_per_second.max(1))))
-}
-
-/// Warnings about the groups; `file` is the path of `haresources`.
-pub(super) fn haresources(groups: &[PlacedGroup], nodes: &[NodeName], file: &str, facts: &dyn Facts) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for placed in groups {
-        for (resource, place) in placed.group.resources.iter().zip(&placed.places) {
-            node_name_as_resource(resource, nodes, file, place, &mut problems);
-            script(resource, file, place, facts, &mut problems);
-            for lack in facts.lacks(&resource.agent) {
-                warn(file, place, lack.what, &lack.remedy, &mut problems);
-            }
-            started_at_boot(resource, file, place, facts, &mut problems);
-            if let Some((what, right)) = agent_args::complaint(resource) {
-                warn(file, place, what, &format!("write {right}"), &mut problems);
-            }
-            if matches!(resource.agent.as_str(), "IPaddr" | "IPaddr2") {
-                address(resource, file, place, facts, &mut problems);
-            }
-        }
-    }
-    problems
-}
-
-type At = (usize, Range<usize>);
-
-fn warn(file: &str, place: &At, what: String, remedy: &str, problems: &mut Vec<Problem>) {
-    problems.push(Problem::warning(file, what).at(place.0, place.1.clone()).remedy(remedy));
-}
-
-fn node_name_as_resource(resource: &Resource, nodes: &[NodeName], file: &str, place: &At, problems: &mut Vec<Problem>) {
-    if NodeName::new(&resource.word).is_some_and(|name| nodes.contains(&name)) {
-        let what = format!("\"{}\" is a node, and stands here as a resource", resource.word);
-        warn(file, place, what, "each group starts on a line of its own", problems);
-    }
-}
-
-fn script(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, problems: &mut Vec<Problem>) {
-    match facts.resource_script(&resource.agent) {
-        Some(ScriptFact::Missing(looked)) => {
-            let what = format!("no program for \"{}\": the group cannot start on this host", resource.agent);
-            let problem = Problem::warning(file, what).at(place.0, place.1.clone()).remedy(looked);
-            problems.push(problem.original(format!("Cannot locate resource script {}", resource.agent)));
-        }
-        Some(ScriptFact::Unsafe(why)) => {
-            let what = format!("{why}: whoever may do that becomes root");
-            let problem = Problem::error(file, what).at(place.0, place.1.clone()).alone();
-            problems
-                .push(problem.remedy("chown root and chmod go-w the path; until then the group does not start here"));
-        }
-        Some(ScriptFact::Found) | None => {}
-    }
-}
-
-/// What both machines start by themselves runs twice.
-fn started_at_boot(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, problems: &mut Vec<Problem>) {
-    let name = &resource.agent;
-    if let Some(link) = facts.started_at_boot(name) {
-        let what = format!("{name} is started at boot as well ({link}): it would run on both nodes at once");
-        let remedy = format!("systemctl disable {name}, update-rc.d {name} disable, or chkconfig {name} off");
-        warn(file, place, what, &remedy, problems);
-    }
-}
-
-/// `ADDR[/MASK[/NIC[:LABEL]][/BROADCAST]]`: what cannot work is said here and not at the takeover.
-fn address(resource: &Resource, file: &str, place: &At, facts: &dyn Facts, problems: &mut Vec<Problem>) {
-    let Some(arg) = resource.args.first() else {
-        return warn(file, place, format!("{} needs an address", resource.agent), "ADDRESS/PREFIX/INTERFACE", problems);
-    };
-    let form = "write ADDRESS/PREFIX/INTERFACE, for instance 10.0.0.5/24/eth0";
-    let mut fields = arg.split('/');
-    let Some(Ok(ip)) = fields.next().map(str::parse::<IpAddr>) else {
-        let what = format!("\"{}\" is not an address", arg.split('/').next().unwrap_or(""));
-        return warn(file, place, what, form, problems);
-    };
-    let mask = fields.next();
-    if let Some(mask) = mask.filter(|mask| !is_mask(mask)) {
-        let what = format!("\"{mask}\" is not a netmask: the address cannot be brought up");
-        let problem = Problem::warning(file, what).at(place.0, place.1.clone()).remedy(form);
-        problems.push(problem.original(format!("Invalid netmask specification [{mask}]")));
-        return;
-    }
-    let nic = fields.next().filter(|field| !field.is_empty() && !field.starts_with(|c: char| c.is_ascii_digit()));
-    let Some(interfaces) = facts.interfaces() else { return };
-    match nic.map(|nic| nic.split(':').next().unwrap_or(nic)) {
-        Some(nic) if !interfaces.iter().any(|interface| interface.name == nic) => {
-            let problem = Problem::warning(file, format!("interface {nic} does not exist on this host"));
-            let problem = problem.at(place.0, place.1.clone()).remedy("both nodes need an interface of this name");
-            problems.push(problem.original(format!("Device \"{nic}\" does not exist.")));
-        }
-        None if !interfaces.iter().any(|interface| interface.reaches(ip)) => {
-            let what = format!("no interface of this host is in the network of {ip}");
-            let remedy = "name prefix and interface: ADDRESS/PREFIX/INTERFACE";
-            let problem = Problem::warning(file, what).at(place.0, place.1.clone()).remedy(remedy);
-            problems.push(problem.original("Unable to find nic or netmask."));
-        }
-        Some(_) | None => {}
-    }
-}
-
-fn is_mask(mask: &str) -> bool {
-    mask.parse::<u8>().is_ok_and(|prefix| prefix <= 32) || mask.parse::<std::net::Ipv4Addr>().is_ok()
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::cluster::{AutoFailback, OnStopFailure};
 use crate::diagnostic::{Problem, SourceText};
+use crate::haresources::known;
 use crate::haresources::parse::PlacedGroup;
 
 use super::ha_cf::HaCf;
@@ -185,13 +186,10 @@ fn monitors(source: &SourceText, lines: &Lines<'_>, groups: &[PlacedGroup], prob
     }
 }
 
-/// Whose names begin an address: only those are announced.
-const ADDRESSES: [&str; 4] = ["IPaddr", "IPaddr2", "IPv6addr", "IPsrcaddr"];
-
 fn announce(source: &SourceText, lines: &Lines<'_>, groups: &[PlacedGroup], problems: &mut Vec<Problem>) {
     let mut resources = groups.iter().flat_map(|placed| &placed.group.resources);
     let Some(line) = lines.all(&["announce"]).last() else { return };
-    if !resources.any(|one| ADDRESSES.contains(&one.agent.as_str())) {
+    if !resources.any(known::is_announced) {
         let problem = line.directive.warning(source, "haresources has no address: announce has no effect");
         problems.push(problem.remedy("add ADDRESS/PREFIX/INTERFACE to a group, or remove the line"));
     }

@@ -21,13 +21,19 @@ impl Interface {
 
     /// Whether an address lies in one of its networks.
     pub fn reaches(&self, address: IpAddr) -> bool {
-        self.addresses.iter().any(|(mine, prefix)| match (mine, address) {
+        self.prefix_for(address).is_some()
+    }
+
+    /// The length of the prefix of the smallest of its networks that an address lies in.
+    pub fn prefix_for(&self, address: IpAddr) -> Option<u8> {
+        let covers = |mine: &IpAddr, prefix: u8| match (mine, address) {
             (IpAddr::V4(mine), IpAddr::V4(other)) => {
-                same_prefix(u128::from(mine.to_bits()) << 96, u128::from(other.to_bits()) << 96, *prefix)
+                same_prefix(u128::from(mine.to_bits()) << 96, u128::from(other.to_bits()) << 96, prefix)
             }
-            (IpAddr::V6(mine), IpAddr::V6(other)) => same_prefix(mine.to_bits(), other.to_bits(), *prefix),
+            (IpAddr::V6(mine), IpAddr::V6(other)) => same_prefix(mine.to_bits(), other.to_bits(), prefix),
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        })
+        };
+        self.addresses.iter().filter(|(mine, prefix)| covers(mine, *prefix)).map(|(_, prefix)| *prefix).max()
     }
 
     /// Whether it has an IPv6 address.
@@ -71,8 +77,10 @@ pub struct PathFact {
 /// Where a resource word leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScriptFact {
-    /// To an executable file, a systemd unit or a built-in agent.
+    /// To an executable file or a systemd unit, which may take what our own agent of that name refuses.
     Found,
+    /// To a built-in agent.
+    BuiltIn,
     /// To an executable file that someone other than root may change; the text says which and how.
     Unsafe(String),
     /// To nothing; the text says where we looked.

@@ -3,7 +3,6 @@
 //! All problems are found in one run. What only the machine knows comes in as [`Facts`].
 
 mod access;
-mod agent_args;
 mod cables;
 mod check;
 mod cross;
@@ -23,6 +22,7 @@ mod reader;
 mod scalar;
 mod suggest;
 pub mod value;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -171,7 +171,7 @@ impl Config {
             let (groups, found) = parse_with_places(source, &nodes);
             understood = !found.iter().any(Problem::is_error);
             problems.extend(found);
-            problems.extend(check::haresources(&groups, &nodes, &source.name, facts));
+            problems.extend(words::haresources(&groups, &nodes, &source.name, latido.script_timeout, facts));
             groups
         });
         if let Some(source) = &sources.latido_cf {

@@ -331,8 +331,12 @@ impl Facts for HostFacts {
             return Some(ScriptFact::Missing("a resource is the name of a script, without a path".to_owned()));
         }
         match Places::new(&self.paths).find(agent) {
-            // A link to this program is not run from there.
-            Ok(Found::Ours) if self.script_path(agent).is_some() => return Some(ScriptFact::Found),
+            Ok(Found::Ours) if agent::place_of(agent).is_some() => return Some(ScriptFact::BuiltIn),
+            // A link to this program, which has no agent of that name.
+            Ok(Found::Ours) if let Some(path) = self.script_path(agent) => {
+                let why = format!("{} leads to this program, which has no agent of that name", path.display());
+                return Some(ScriptFact::Missing(why));
+            }
             Ok(Found::Script(_)) => return Some(ScriptFact::Found),
             // What such scripts read first is complained about once.
             Err(_) if let Some(path) = self.script_path(agent) => {

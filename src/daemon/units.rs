@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::haresources::{Invocation, Verb};
+use crate::haresources::{Invocation, Verb, known};
 use crate::paths::Paths;
 
 use super::driver::Driver;
@@ -122,8 +122,8 @@ impl Driver {
             let unit = service(&resource.agent);
             if self.places.has_unit(&unit) || Path::new(GENERATED).join(&unit).exists() {
                 services.insert(unit);
-            } else if resource.agent == "Filesystem" {
-                mounts.extend(resource.args.get(1).and_then(|path| mount_unit(path)));
+            } else if let Some(directory) = known::mount_point(resource) {
+                mounts.extend(mount_unit(&directory.to_string_lossy()));
             }
         }
         let wanted = services.union(&mounts).cloned().collect();

@@ -1,8 +1,7 @@
 //! One word of `haresources` as Pacemaker has it (`resources.md` 9). Pure.
 
-use std::net::Ipv4Addr;
-
 use crate::haresources::Resource;
+use crate::haresources::known::{self, Address4, Announce, Arguments, Drbd, FileSystem, Known};
 
 use super::Script;
 
@@ -29,26 +28,46 @@ pub(super) enum Element {
 
 /// What this resource becomes; `script` says what a name is on this machine.
 pub(super) fn element(resource: &Resource, script: &dyn Fn(&str) -> Script) -> Element {
-    let args = &resource.args;
-    match resource.agent.as_str() {
-        "IPaddr" | "IPaddr2" => address(args),
-        "IPv6addr" => address6(&args.join("::")),
-        "IPsrcaddr" => with_first("src", "ocf:heartbeat:IPsrcaddr", "ipaddress", args, "its address is missing"),
-        "SendArp" => send_arp(args),
-        "Filesystem" => file_system(args),
-        "drbddisk" => match args.first() {
-            Some(drbd) => Element::Disk { drbd: drbd.clone() },
-            None => {
-                Element::Open("names no DRBD resource: one promotable clone of ocf:linbit:drbd for each".to_owned())
-            }
-        },
-        "MailTo" => mail(args),
-        "Delay" => member(
-            "delay",
-            "ocf:heartbeat:Delay",
-            args.first().map(|s| ("startdelay", s.clone())).into_iter().collect(),
-        ),
-        name => service(name, args, script(name)),
+    let (name, args) = (resource.agent.as_str(), &resource.args);
+    let Some(known) = known::find(name).filter(|known| known.is_built_in()) else {
+        return service(name, args, script(name));
+    };
+    match known.read(args) {
+        Some(Ok(arguments)) => of_known(known, &arguments, args),
+        Some(Err(fault)) => Element::Open(format!("{}: {}", fault.what, fault.remedy)),
+        None => service(name, args, script(name)),
+    }
+}
+
+/// What a built-in agent becomes; those without a line of their own have the same parameters in OCF.
+fn of_known(known: &Known, arguments: &Arguments, args: &[String]) -> Element {
+    let same = |id: &str| member(id, &format!("ocf:heartbeat:{}", known.name), known.named(args));
+    match arguments {
+        Arguments::Address4(address) => address4(address),
+        Arguments::Address6(address) => {
+            let mut options = vec![("ip", address.ip.to_string())];
+            options.extend(address.prefix.map(|bits| ("cidr_netmask", bits.to_string())));
+            options.extend(address.nic.clone().map(|nic| ("nic", nic)));
+            member(&format!("ip_{}", address.ip), "ocf:heartbeat:IPaddr2", options)
+        }
+        Arguments::Source(source) => {
+            let ip = source.ip.to_string();
+            member(&format!("src_{ip}"), "ocf:heartbeat:IPsrcaddr", vec![("ipaddress", ip)])
+        }
+        Arguments::Announce(Announce { ip, nic: Some(nic), .. }) => {
+            let options = vec![("ip", ip.to_string()), ("nic", nic.clone())];
+            member(&format!("arp_{ip}"), "ocf:heartbeat:SendArp", options)
+        }
+        Arguments::Announce(Announce { nic: None, .. }) => {
+            Element::Open("needs ADDRESS/INTERFACE; IPaddr2 announces its address by itself".to_owned())
+        }
+        Arguments::FileSystem(disk) => file_system(disk),
+        Arguments::Drbd(Drbd { resource: Some(drbd) }) => Element::Disk { drbd: drbd.clone() },
+        Arguments::Drbd(Drbd { resource: None }) => {
+            Element::Open("names no DRBD resource: one promotable clone of ocf:linbit:drbd for each".to_owned())
+        }
+        Arguments::Mail(_) => same("mail"),
+        Arguments::Delay(_) => same("delay"),
     }
 }
 
@@ -56,88 +75,23 @@ fn member(name: &str, agent: &str, options: Vec<(&'static str, String)>) -> Elem
     Element::Member { name: name.to_owned(), agent: agent.to_owned(), options }
 }
 
-fn with_first(prefix: &str, agent: &str, option: &'static str, args: &[String], missing: &str) -> Element {
-    match args.first() {
-        Some(first) => member(&format!("{prefix}_{first}"), agent, vec![(option, first.clone())]),
-        None => Element::Open(missing.to_owned()),
-    }
+fn address4(address: &Address4) -> Element {
+    let mut options = vec![("ip", address.ip.to_string())];
+    options.extend(address.prefix.map(|bits| ("cidr_netmask", bits.to_string())));
+    options.extend(address.nic.clone().map(|nic| ("nic", nic)));
+    let label = address.label.as_deref().and_then(|label| label.split_once(':'));
+    options.extend(label.map(|(_, label)| ("iflabel", label.to_owned())));
+    options.extend(address.broadcast.map(|broadcast| ("broadcast", broadcast.to_string())));
+    member(&format!("ip_{}", address.ip), "ocf:heartbeat:IPaddr2", options)
 }
 
-/// `ADDRESS[/BITS or MASK][/INTERFACE[:LABEL]][/BROADCAST]`
-fn address(args: &[String]) -> Element {
-    let mut parts = args.first().map_or("", String::as_str).split('/');
-    let ip = parts.next().unwrap_or_default();
-    if ip.parse::<Ipv4Addr>().is_err() {
-        return Element::Open("its address is missing".to_owned());
-    }
-    let mut options = vec![("ip", ip.to_owned())];
-    for part in parts.filter(|part| !part.is_empty()) {
-        if part.chars().all(|c| c.is_ascii_digit()) {
-            options.push(("cidr_netmask", part.to_owned()));
-        } else if let Ok(dotted) = part.parse::<Ipv4Addr>() {
-            let bits = u32::from(dotted);
-            let is_mask = bits.leading_ones() + bits.trailing_zeros() == 32 && bits != 0;
-            let mask = is_mask && options.iter().all(|(name, _)| *name != "cidr_netmask");
-            options.push(if mask {
-                ("cidr_netmask", bits.leading_ones().to_string())
-            } else {
-                ("broadcast", part.to_owned())
-            });
-        } else {
-            let (nic, label) = part.split_once(':').map_or((part, None), |(nic, label)| (nic, Some(label)));
-            options.push(("nic", nic.to_owned()));
-            options.extend(label.map(|label| ("iflabel", label.to_owned())));
-        }
-    }
-    member(&format!("ip_{ip}"), "ocf:heartbeat:IPaddr2", options)
-}
-
-/// `ADDRESS[/BITS][/INTERFACE]`
-fn address6(text: &str) -> Element {
-    let mut parts = text.split('/');
-    let ip = parts.next().unwrap_or_default();
-    if ip.parse::<std::net::Ipv6Addr>().is_err() {
-        return Element::Open("its address is missing".to_owned());
-    }
-    let mut options = vec![("ip", ip.to_owned())];
-    for part in parts.filter(|part| !part.is_empty()) {
-        let is_bits = part.chars().all(|c| c.is_ascii_digit());
-        options.push((if is_bits { "cidr_netmask" } else { "nic" }, part.to_owned()));
-    }
-    member(&format!("ip_{ip}"), "ocf:heartbeat:IPaddr2", options)
-}
-
-/// `ADDRESS/INTERFACE`
-fn send_arp(args: &[String]) -> Element {
-    match args.first().and_then(|arg| arg.split_once('/')) {
-        Some((ip, nic)) => {
-            member(&format!("arp_{ip}"), "ocf:heartbeat:SendArp", vec![("ip", ip.to_owned()), ("nic", nic.to_owned())])
-        }
-        None => Element::Open("needs ADDRESS/INTERFACE; IPaddr2 announces its address by itself".to_owned()),
-    }
-}
-
-/// `DEVICE::DIRECTORY[::TYPE[::OPTIONS]]`; the device may be `-U` or `-L` and a word.
-fn file_system(args: &[String]) -> Element {
-    let (device, rest) = match args {
-        [flag, id, rest @ ..] if flag == "-U" || flag == "-L" => (format!("{flag} {id}"), rest),
-        [device, rest @ ..] => (device.clone(), rest),
-        [] => (String::new(), args),
-    };
-    let Some(directory) = rest.first() else { return Element::Open("its directory is missing".to_owned()) };
-    let mut options = vec![("device", device), ("directory", directory.clone())];
+fn file_system(disk: &FileSystem) -> Element {
+    let directory = disk.directory.to_string_lossy();
+    let mut options = vec![("device", disk.device.as_ocf()), ("directory", directory.to_string())];
     // The OCF agent insists on a type.
-    options.push(("fstype", rest.get(1).map_or("auto", String::as_str).to_owned()));
-    options.extend(rest.get(2).map(|mount| ("options", mount.clone())));
+    options.push(("fstype", disk.kind.clone().unwrap_or_else(|| "auto".to_owned())));
+    options.extend(disk.options.clone().map(|mount| ("options", mount)));
     member(&format!("fs{}", directory.replace('/', "_")), "ocf:heartbeat:Filesystem", options)
-}
-
-/// `ADDRESS[::SUBJECT]`
-fn mail(args: &[String]) -> Element {
-    let Some(to) = args.first() else { return Element::Open("has nobody to mail to".to_owned()) };
-    let mut options = vec![("email", to.clone())];
-    options.extend(args.get(1).map(|subject| ("subject", subject.clone())));
-    member("mail", "ocf:heartbeat:MailTo", options)
 }
 
 fn service(name: &str, args: &[String], script: Script) -> Element {

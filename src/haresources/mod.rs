@@ -2,6 +2,7 @@
 
 mod agent;
 mod chain;
+pub mod known;
 pub mod parse;
 mod resource;
 

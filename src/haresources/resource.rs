@@ -17,12 +17,6 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// The address that it brings up, as written; `None` for what is no address.
-    pub fn service_address(&self) -> Option<&str> {
-        let is_address = ["IPaddr", "IPaddr2", "IPv6addr"].contains(&self.agent.as_str());
-        self.args.first().filter(|_| is_address)?.split('/').next()
-    }
-
     /// Reads one word: `::` separates arguments, empty ones vanish, a bare address means `IPaddr`.
     pub fn from_word(word: &str) -> Resource {
         if is_bare_address(word) {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use crate::amount::exact;
 use crate::api::Rules;
 use crate::config::{Config, MediumSpec};
+use crate::haresources::known::{self, Arguments, Kind};
 use crate::haresources::{Resource, ResourceGroup};
 use crate::ipfail;
 
@@ -62,8 +63,6 @@ pub(super) struct Network {
     pub(super) client: Vec<Ipv4Addr>,
 }
 
-/// The agents of addresses the client can ask: they are not replaced by recorders.
-const ADDRESSES: [&str; 2] = ["IPaddr", "IPaddr2"];
 /// A lab that plays a longer deadtime bores.
 const LONGEST_DEADTIME: f64 = 1.0;
 /// And one with a shorter keepalive measures the machine.
@@ -267,10 +266,10 @@ fn two_nodes(config: &Config) -> Result<[String; 2], Vec<String>> {
 fn interfaces(config: &Config) -> Vec<String> {
     let mut names = Vec::new();
     let of_media = config.media.iter().filter_map(MediumSpec::interface);
-    let of_groups = config.groups.iter().flat_map(|group| &group.resources).filter_map(|resource| nic(resource));
-    for name in of_media.chain(of_groups) {
+    let of_groups = config.groups.iter().flat_map(|group| &group.resources).filter_map(nic);
+    for name in of_media.map(str::to_owned).chain(of_groups) {
         // An alias is the interface it stands on.
-        let name = name.split(':').next().unwrap_or(name).to_owned();
+        let name = name.split(':').next().unwrap_or(&name).to_owned();
         if name != "lo" && !names.contains(&name) {
             names.push(name);
         }
@@ -334,29 +333,22 @@ struct Service {
 
 fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<Service> {
     let resources = groups.iter().flat_map(|group| &group.resources);
-    resources
-        .filter(|resource| is_address(resource))
-        .filter_map(|resource| service(resource, first_interface))
-        .collect()
+    resources.filter_map(|resource| service(resource, first_interface)).collect()
 }
 
+/// Of addresses the client can ask: their agents are not replaced by recorders.
 fn is_address(resource: &Resource) -> bool {
-    ADDRESSES.contains(&resource.agent.as_str())
+    known::kind(resource) == Kind::Address4
 }
 
-/// `IP[/BITS[/NIC[/BCAST] or /BCAST]]` (`resources.md` 9).
 fn service(resource: &Resource, first_interface: &str) -> Option<Service> {
-    let mut parts = resource.args.first()?.split('/');
-    let address = parts.next()?.parse().ok()?;
-    let prefix = parts.next().and_then(|bits| bits.parse().ok()).filter(|bits| (1..=32).contains(bits));
-    let interface = nic(resource).unwrap_or(first_interface).split(':').next().unwrap_or(first_interface).to_owned();
-    Some(Service { address, prefix: prefix.unwrap_or(24), interface })
+    let Some(Arguments::Address4(read)) = known::arguments(resource) else { return None };
+    let prefix = read.prefix.filter(|bits| *bits > 0).unwrap_or(24);
+    Some(Service { address: read.ip, prefix, interface: read.nic.unwrap_or_else(|| first_interface.to_owned()) })
 }
 
-fn nic(resource: &Resource) -> Option<&str> {
-    let is_nic = |part: &&str| part.parse::<Ipv4Addr>().is_err() && part.parse::<u8>().is_err() && !part.is_empty();
-    let address = resource.args.first().filter(|_| is_address(resource))?;
-    address.split('/').skip(1).find(is_nic)
+fn nic(resource: &Resource) -> Option<String> {
+    known::interface(resource).filter(|_| is_address(resource))
 }
 
 fn scripts(groups: &[ResourceGroup]) -> BTreeSet<String> {

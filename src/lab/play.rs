@@ -3,7 +3,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
 use std::collections::VecDeque;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use crate::amount::{exact, measured};
 use crate::client::Status;
 use crate::cluster::{AutoFailback, EventName, phrases};
-use crate::haresources::{Resource, ResourceGroup};
+use crate::haresources::{Resource, ResourceGroup, known};
 use crate::time::Mono;
 
 use super::pair::{ASKS_EVERY, Pair};
@@ -222,8 +222,8 @@ impl Play {
 
     fn check_resource(&self, node: usize, resource: &Resource) -> Result<(), String> {
         let plan = &self.pair.plan;
-        let address = resource.args.first().and_then(|arg| arg.split('/').next()?.parse().ok());
-        let service = address.filter(|address| plan.services.contains(address));
+        let services = || plan.services.iter().copied();
+        let service = known::address(resource).and_then(|ip| services().find(|service| IpAddr::V4(*service) == ip));
         let name = match service {
             Some(address) => address.to_string(),
             None if plan.recorded.contains(&resource.agent) => resource.to_string(),

@@ -206,7 +206,9 @@ fn parse_address(part: &[u8]) -> Option<Address> {
 }
 
 fn spell_address(address: &Address) -> Vec<u8> {
-    let mut bytes = vec![INET, address.prefix, 0, 0];
+    // In one network the kernel takes one scope, and gives its own addresses there that of the host.
+    let scope = if address.ip.is_loopback() { libc::RT_SCOPE_HOST } else { libc::RT_SCOPE_UNIVERSE };
+    let mut bytes = vec![INET, address.prefix, 0, scope];
     bytes.extend_from_slice(&address.index.to_ne_bytes());
     push(&mut bytes, IFA_LOCAL, &address.ip.octets());
     push(&mut bytes, IFA_ADDRESS, &address.ip.octets());

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Settings};
 use crate::config::value::as_written;
-use crate::haresources::{Resource, ResourceGroup};
+use crate::haresources::{Resource, ResourceGroup, known};
 
-use super::timeline::{interface, label, service};
+use super::timeline::{label, service};
 use super::{Beside, Ipfail};
 
 /// Between two chapters.
@@ -38,9 +38,9 @@ pub fn story(settings: &[Settings; 2], groups: &[ResourceGroup], beside: &Beside
     teller.graceful_stop();
     if let Some((group, service)) = first.and_then(|group| Some((group, service(group)?))) {
         let name = label(group);
-        teller.failing_start(name, service);
-        teller.hanging_stop(name, service);
-        teller.dead_service(name, service);
+        teller.failing_start(&name, service);
+        teller.hanging_stop(&name, service);
+        teller.dead_service(&name, service);
     }
     teller.killed_daemon();
     teller.text
@@ -160,10 +160,11 @@ impl Teller<'_> {
             return;
         }
         let own = self.groups.iter().filter(|group| group.owner == self.settings.me);
-        let named = own.flat_map(|group| &group.resources).find_map(interface);
+        let named = own.flat_map(|group| &group.resources).find_map(known::interface);
+        let named = named.as_deref();
         let beating = self.beating();
         let medium = match named {
-            Some(name) => beating.iter().find(|medium| *medium == name),
+            Some(name) => beating.iter().find(|medium| medium.as_str() == name),
             // The route decides: most probably it is the first network.
             None => beating.iter().find(|medium| !medium.starts_with('/')),
         };

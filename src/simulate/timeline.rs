@@ -7,6 +7,7 @@
 
 use crate::amount::{exact, measured};
 use crate::cluster::{Level, Report as R, Request, Response, Shown};
+use crate::haresources::known::{self, Kind};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::ipfail;
 use crate::time::Mono;
@@ -50,29 +51,15 @@ pub fn heading(pair: &Pair) -> Entry {
 }
 
 /// What people call a group: by its last resource, which the others are there for; an address without its mask.
-pub fn label(group: &ResourceGroup) -> &str {
-    let Some(resource) = service(group) else { return "" };
-    let address = resource.args.first().filter(|_| is_address(&resource.agent));
-    address.and_then(|words| words.split('/').next()).unwrap_or(&resource.word)
+pub fn label(group: &ResourceGroup) -> String {
+    let Some(resource) = service(group) else { return String::new() };
+    known::address_text(resource).unwrap_or_else(|| resource.word.clone())
 }
 
 /// The last resource that is more than an afterthought.
 pub(super) fn service(group: &ResourceGroup) -> Option<&Resource> {
-    const AFTERTHOUGHTS: [&str; 5] = ["MailTo", "Delay", "SendArp", "AudibleAlarm", "WinPopup"];
-    let more = |resource: &&Resource| !AFTERTHOUGHTS.contains(&resource.agent.as_str());
+    let more = |resource: &&Resource| known::kind(resource) != Kind::Afterthought;
     group.resources.iter().rev().find(more).or(group.resources.last())
-}
-
-/// The interface an address names: `IP[/BITS[/NIC[/BCAST]]]` (`resources.md` 9), without its alias.
-pub(super) fn interface(resource: &Resource) -> Option<&str> {
-    let words = resource.args.first().filter(|_| is_address(&resource.agent))?;
-    let is_name =
-        |part: &&str| !part.is_empty() && part.parse::<u8>().is_err() && part.parse::<std::net::IpAddr>().is_err();
-    words.split('/').skip(1).find(is_name)?.split(':').next()
-}
-
-fn is_address(agent: &str) -> bool {
-    matches!(agent, "IPaddr" | "IPaddr2" | "IPv6addr")
 }
 
 /// What the users of a service notice.
@@ -199,10 +186,11 @@ mod tests {
 
     #[test]
     fn a_group_is_called_by_what_the_rest_of_it_is_there_for() {
-        let name = |line: &str| label(&groups(line)[0]).to_owned();
+        let name = |line: &str| label(&groups(line)[0]);
         assert_eq!(name("alpha drbddisk::r0 IPaddr::10.0.0.1/24/eth0 asterisk"), "asterisk");
         assert_eq!(name("alpha Filesystem::/dev/sda1::/m IPaddr2::10.0.0.1/24/eth0 MailTo::root"), "10.0.0.1");
         assert_eq!(name("alpha 10.0.0.1/24/eth0"), "10.0.0.1");
+        assert_eq!(name("alpha IPv6addr::fd00::5/64/eth0"), "fd00::5");
         assert_eq!(name("alpha MailTo::root"), "MailTo::root");
     }
 }

@@ -49,7 +49,7 @@ fn row(pair: &Pair, title: &str, notes: &[Note], next: Option<&Note>) -> Row {
     let from = notes.first().map_or(Mono::ZERO, |note| note.at);
     let until = next.map_or(pair.now(), |note| note.at);
     let groups = pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
-    let groups = groups.map(|(at, group)| (label(group).to_owned(), pair.seen(at, from, until))).collect();
+    let groups = groups.map(|(at, group)| (label(group), pair.seen(at, from, until))).collect();
     let is_first = !pair.changes().iter().any(|change| change.at < from && change.now.is_up());
     let mut chapter = Chapter { pair, title, notes, from, groups, is_first };
     chapter.look_who_noticed();

@@ -202,7 +202,7 @@ fn an_ipv6_address_works_at_once_and_is_announced() {
                 assert!(shown.contains("fd00::100/64") && !shown.contains("tentative"), "{shown}");
             });
             there_and_back(state.path(), "IPv6addr fd01::5/64/eth0", || {});
-            assert_eq!(agent(state.path(), "IPv6addr fe99::1 start").code, 1);
+            assert_eq!(agent(state.path(), "IPv6addr fe99::1 start").code, 2);
             assert_eq!(agent(state.path(), "IPv6addr zz start").code, 2);
             assert_eq!(agent(state.path(), "IPv6addr zz stop").code, 0);
         });

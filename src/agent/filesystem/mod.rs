@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::haresources::Verb;
+use crate::haresources::known::{Device, Fault, FileSystem, Weight, is_of_the_system};
 
 use super::program;
 use super::{Answer, patience};
@@ -26,120 +27,51 @@ const UNCHECKED: [&str; 26] = [
     "nfs", "nfs4", "cifs", "smbfs", "smb3", "ocfs2", "gfs", "gfs2", "lustre", "tmpfs", "overlay", "none", "zfs",
 ];
 
-/// What no resource may be: its stop would end every process of the machine.
-const NEVER: [&str; 15] = [
-    "/",
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/proc",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/sbin",
-];
-
-/// What to mount where, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Spec {
-    device: Device,
-    dir: PathBuf,
-    kind: Option<String>,
-    options: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Device {
-    /// A block device, a file, a directory, or what only `mount` understands.
-    Path(String),
-    /// `-U` and `-L`, as they stand in `haresources`; `UUID=` and `LABEL=`.
-    Tag(String),
-    /// `nas:/mail`, `//nas/mail`
-    Remote(String),
-}
-
-impl Spec {
-    fn from_args(args: &[String]) -> Option<Spec> {
-        // "-U uuid" as two words, as the original's script takes it by hand.
-        let (device, rest) = match args {
-            [flag, value, rest @ ..] if flag == "-U" || flag == "-L" => {
-                (Device::from_text(&[flag, value].map(String::as_str).concat()), rest)
-            }
-            [device, rest @ ..] => (Device::from_text(device), rest),
-            [] => return None,
-        };
-        let dir = rest.first().filter(|dir| dir.starts_with('/'))?;
-        let dir = Some(dir.trim_end_matches('/')).filter(|dir| !dir.is_empty()).unwrap_or("/");
-        let word = |at: usize| rest.get(at).filter(|word| !word.is_empty()).cloned();
-        Some(Spec { device, dir: PathBuf::from(dir), kind: word(1), options: word(2) })
-    }
-
-    fn has_option(&self, names: &[&str]) -> bool {
-        self.options.iter().flat_map(|options| options.split(',')).any(|option| names.contains(&option))
-    }
-}
-
-impl Device {
-    fn from_text(text: &str) -> Device {
-        let tag = |name: &str, value: &str| Device::Tag(format!("{name}={value}"));
-        match (text.strip_prefix("-U"), text.strip_prefix("-L")) {
-            (Some(value), _) => tag("UUID", value.trim()),
-            (None, Some(value)) => tag("LABEL", value.trim()),
-            (None, None) if ["UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="].iter().any(|tag| text.starts_with(tag)) => {
-                Device::Tag(text.to_owned())
-            }
-            (None, None)
-                if text.starts_with("//") || text.split_once(":/").is_some_and(|(host, _)| !host.contains('/')) =>
-            {
-                Device::Remote(text.to_owned())
-            }
-            (None, None) => Device::Path(text.to_owned()),
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        let (Device::Path(text) | Device::Tag(text) | Device::Remote(text)) = self;
-        text
-    }
-}
-
 /// Runs the agent; what is done is told to `tell`, line by line.
 pub(super) fn run(args: &[String], verb: Verb, limit: Option<Duration>, tell: &mut dyn FnMut(&str)) -> Answer {
-    let Some(spec) = Spec::from_args(args) else {
-        return Answer::usage("Filesystem", "<device> <directory> [<fstype> [<options>]]");
+    let read = FileSystem::read(args);
+    let directory = match (&read, verb) {
+        (Ok(spec), _) => spec.directory.clone(),
+        (Err(fault), Verb::Start) => return refusal(fault),
+        // The rest of a wrong argument never mattered to what is mounted; without a directory nothing can be.
+        (Err(fault), Verb::Stop | Verb::Status) => match FileSystem::without_the_rest(args) {
+            Some(directory) => directory,
+            None => return nothing_there(verb, fault.to_string()),
+        },
     };
-    if is_of_the_system(&spec.dir) {
-        let why = format!("{} is a directory of the system: it can be no resource", spec.dir.display());
-        return match verb {
-            Verb::Start => Answer::failed(6, why),
-            Verb::Stop => Answer::success().because(why),
-            Verb::Status => Answer::stopped().because(why),
-        };
+    if leads_to_the_system(&directory) {
+        let why = format!("{} leads to a directory of the system: it can be no resource", directory.display());
+        return if verb == Verb::Start { Answer::failed(6, why) } else { nothing_there(verb, why) };
     }
-    let done = match verb {
-        Verb::Status => mount_table().map(|mounts| {
-            if mounts::at(&mounts, &real(&spec.dir, &mounts)).is_empty() {
+    let done = match (verb, read) {
+        (Verb::Status, _) => mount_table().map(|mounts| {
+            if mounts::at(&mounts, &real(&directory, &mounts)).is_empty() {
                 Answer::stopped()
             } else {
                 Answer::running()
             }
         }),
-        Verb::Start => start(&spec, tell),
-        Verb::Stop => stop::stop(&spec.dir, patience(stop::LIMIT, limit), tell),
+        (Verb::Start, Ok(spec)) => start(&spec, tell),
+        (Verb::Start, Err(fault)) => return refusal(&fault),
+        (Verb::Stop, _) => stop::stop(&directory, patience(stop::LIMIT, limit), tell),
     };
     done.unwrap_or_else(|error| Answer::failed(1, format!("cannot read the mount table: {error}")))
 }
 
-fn is_of_the_system(dir: &Path) -> bool {
-    let never = |dir: &Path| NEVER.iter().any(|never| Path::new(never) == dir);
-    let mounts = mount_table().unwrap_or_default();
-    never(dir) || never(&real(dir, &mounts))
+fn refusal(fault: &Fault) -> Answer {
+    match fault.weight {
+        Weight::Missing => Answer::usage("Filesystem", "<device> <directory> [<fstype> [<options>]]"),
+        Weight::Refused | Weight::Doubtful => Answer::failed(6, fault.to_string()),
+    }
+}
+
+/// What cannot be started was not, so there is nothing to stop.
+fn nothing_there(verb: Verb, why: String) -> Answer {
+    if verb == Verb::Status { Answer::stopped().because(why) } else { Answer::success().because(why) }
+}
+
+fn leads_to_the_system(directory: &Path) -> bool {
+    is_of_the_system(&real(directory, &mount_table().unwrap_or_default()))
 }
 
 fn mount_table() -> io::Result<Vec<Mount>> {
@@ -154,9 +86,9 @@ fn real(dir: &Path, mounts: &[Mount]) -> PathBuf {
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned())
 }
 
-fn start(spec: &Spec, tell: &mut dyn FnMut(&str)) -> io::Result<Answer> {
+fn start(spec: &FileSystem, tell: &mut dyn FnMut(&str)) -> io::Result<Answer> {
     let mounts = mount_table()?;
-    let dir = real(&spec.dir, &mounts);
+    let dir = real(&spec.directory, &mounts);
     if let Some(there) = mounts::at(&mounts, &dir).last() {
         tell(&format!("INFO: {} is mounted on {} already", there.source, dir.display()));
         return Ok(Answer::success());
@@ -174,13 +106,13 @@ fn start(spec: &Spec, tell: &mut dyn FnMut(&str)) -> io::Result<Answer> {
     {
         return Ok(Answer::failed(1, why));
     }
-    if let Err(error) = fs::create_dir_all(&spec.dir) {
-        return Ok(Answer::failed(1, format!("cannot make the directory {}: {error}", spec.dir.display())));
+    if let Err(error) = fs::create_dir_all(&spec.directory) {
+        return Ok(Answer::failed(1, format!("cannot make the directory {}: {error}", spec.directory.display())));
     }
     Ok(mount(spec))
 }
 
-fn check_device(spec: &Spec) -> Result<(), String> {
+fn check_device(spec: &FileSystem) -> Result<(), String> {
     let Device::Path(device) = &spec.device else { return Ok(()) };
     let made_up = spec.kind.as_deref().is_some_and(is_deviceless) || spec.has_option(&["loop", "bind", "rbind"]);
     if made_up || !device.starts_with('/') && spec.kind.is_some() {
@@ -197,7 +129,7 @@ fn is_deviceless(kind: &str) -> bool {
     ["tmpfs", "none", "overlay", "proc", "sysfs", "zfs"].contains(&kind) || kind.starts_with("fuse")
 }
 
-fn wants_check(spec: &Spec) -> bool {
+fn wants_check(spec: &FileSystem) -> bool {
     let local = !matches!(spec.device, Device::Remote(_));
     let known = spec.kind.as_deref().is_some_and(|kind| UNCHECKED.contains(&kind) || kind.starts_with("fuse"));
     let is_device = match &spec.device {
@@ -208,7 +140,7 @@ fn wants_check(spec: &Spec) -> bool {
 }
 
 /// As `fsck -a` judges: 0 clean, 1 repaired, 2 "reboot", 4 and more: not to be mounted.
-fn check_file_system(spec: &Spec, tell: &mut dyn FnMut(&str)) -> Result<(), String> {
+fn check_file_system(spec: &FileSystem, tell: &mut dyn FnMut(&str)) -> Result<(), String> {
     let device = spec.device.as_str();
     tell(&format!("INFO: Starting filesystem check on {device}"));
     let mut words = vec!["-a"];
@@ -224,9 +156,9 @@ fn check_file_system(spec: &Spec, tell: &mut dyn FnMut(&str)) -> Result<(), Stri
     }
 }
 
-fn mount(spec: &Spec) -> Answer {
+fn mount(spec: &FileSystem) -> Answer {
     let device = spec.device.as_str();
-    let dir = spec.dir.to_string_lossy();
+    let dir = spec.directory.to_string_lossy();
     let mut words = Vec::new();
     if let Some(kind) = &spec.kind {
         words.extend(["-t", kind]);
@@ -245,54 +177,17 @@ fn mount(spec: &Spec) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    fn spec(words: &str) -> Option<Spec> {
-        Spec::from_args(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn devices_are_told_apart() {
-        let device = |words: &str| spec(words).unwrap().device;
-        assert_eq!(device("/dev/drbd0 /data"), Device::Path("/dev/drbd0".into()));
-        assert_eq!(device("/dev/disk/by-path/pci-0:0:/x /data"), Device::Path("/dev/disk/by-path/pci-0:0:/x".into()));
-        for words in ["-U12-34 /data", "-U 12-34 /data", "UUID=12-34 /data"] {
-            assert_eq!(device(words), Device::Tag("UUID=12-34".into()), "{words}");
-        }
-        assert_eq!(device("-Lmail /data"), Device::Tag("LABEL=mail".into()));
-        for words in ["nas:/mail /data", "[fd00::1]:/mail /data", "//nas/mail /data"] {
-            assert!(matches!(device(words), Device::Remote(_)), "{words}");
-        }
-    }
-
-    #[test]
-    fn type_and_options_may_be_left_out_and_the_directory_may_not() {
-        let full = spec("/dev/sdb1 /data/ ext3 noatime,data=journal").unwrap();
-        assert_eq!((full.dir.to_str(), full.kind.as_deref()), (Some("/data"), Some("ext3")));
-        assert!(full.has_option(&["noatime"]) && !full.has_option(&["atime"]));
-        assert_eq!(spec("/dev/sdb1 /data").unwrap().kind, None);
-        assert!(spec("/dev/sdb1").is_none() && spec("/dev/sdb1 data").is_none());
+    fn spec(words: &str) -> FileSystem {
+        FileSystem::read(&words.split(' ').map(str::to_owned).collect::<Vec<_>>()).unwrap()
     }
 
     #[test]
     fn only_what_does_not_check_itself_is_checked() {
-        assert!(!wants_check(&spec("/dev/null /data ext3").unwrap()));
-        assert!(!wants_check(&spec("nas:/mail /data").unwrap()));
-        assert!(
-            wants_check(&spec("LABEL=mail /data").unwrap()) && wants_check(&spec("LABEL=mail /data ext2").unwrap())
-        );
-        assert!(!wants_check(&spec("/etc /data none bind").unwrap()));
-    }
-
-    proptest! {
-        #[test]
-        fn no_argument_makes_it_panic(words in proptest::collection::vec("[-/:=a-zUL]{0,12}", 0..5)) {
-            if let Some(spec) = Spec::from_args(&words) {
-                prop_assert!(spec.dir.is_absolute());
-                wants_check(&spec);
-            }
-        }
+        assert!(!wants_check(&spec("/dev/null /data ext3")));
+        assert!(!wants_check(&spec("nas:/mail /data")));
+        assert!(wants_check(&spec("LABEL=mail /data")) && wants_check(&spec("LABEL=mail /data ext2")));
+        assert!(!wants_check(&spec("/etc /data none bind")));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Facts as _, Interface};
 use crate::daemon::read_config::{self, Options};
-use crate::haresources::{Resource, ResourceGroup};
+use crate::haresources::{ResourceGroup, known};
 use crate::paths::Paths;
 
 use super::super::pause;
@@ -31,7 +31,7 @@ pub(super) fn check(config: &Config, paths: &Paths, here: &Here, peer_speaks: bo
     let facts = read_config::host_facts(paths, &Options { without_resolver: true, ..Options::default() });
     let interfaces = facts.interfaces().unwrap_or_default();
     for group in &config.groups {
-        for ip in group.resources.iter().filter_map(address_of) {
+        for ip in group.resources.iter().filter_map(known::address) {
             let known = here.status().and_then(|status| status.groups.iter().find(|known| known.key == group.key()));
             let held = match (known, here) {
                 (Some(known), _) if known.state == "free" => Held::No,
@@ -43,12 +43,6 @@ pub(super) fn check(config: &Config, paths: &Paths, here: &Here, peer_speaks: bo
             one(ip, group, &interfaces, held, there, findings);
         }
     }
-}
-
-/// The address of an address resource.
-fn address_of(resource: &Resource) -> Option<IpAddr> {
-    let ours = ["IPaddr", "IPaddr2", "IPv6addr"].contains(&resource.agent.as_str());
-    resource.args.first().filter(|_| ours)?.split('/').next()?.parse().ok()
 }
 
 fn one(ip: IpAddr, group: &ResourceGroup, interfaces: &[Interface], held: Held, there: bool, findings: &mut Findings) {
@@ -118,9 +112,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_table_and_no_word_makes_it_panic(text in "([0-9a-fx.:/ ]{0,30}\n){0,4}") {
+        fn no_table_makes_it_panic(text in "([0-9a-fx.:/ ]{0,30}\n){0,4}") {
             let _ = neighbour(&text, IpAddr::from([10, 9, 1, 1]));
-            let _ = address_of(&Resource::from_word(&format!("IPaddr::{}", text.trim())));
         }
     }
 
@@ -132,13 +125,5 @@ mod tests {
         let mac = |ip: &str| neighbour(table, ip.parse().unwrap());
         assert_eq!(mac("10.9.1.1").as_deref(), Some("02:1a:b0:00:00:01"));
         assert_eq!((mac("10.9.1.2"), mac("10.9.1.3")), (None, None));
-    }
-
-    #[test]
-    fn only_address_resources_have_an_address() {
-        let ip = |word: &str| address_of(&Resource::from_word(word)).map(|ip| ip.to_string());
-        assert_eq!(ip("10.0.0.5/24/eth0").as_deref(), Some("10.0.0.5"));
-        assert_eq!(ip("IPaddr2::10.0.0.5").as_deref(), Some("10.0.0.5"));
-        assert_eq!((ip("SendArp::10.0.0.5/eth0"), ip("web"), ip("IPaddr")), (None, None, None));
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::daemon::boot::started_at_boot;
-use crate::haresources::Resource;
+use crate::haresources::{Resource, known};
 
 use super::finding::Findings;
 
@@ -44,9 +44,9 @@ pub(super) fn disable(agent: &str, starter: &Path) -> String {
 
 /// The line of `fstab` that mounts a `Filesystem` resource.
 fn mounted_at_boot(resource: &Resource, root: &Path) -> Option<String> {
-    let directory = resource.args.get(1).filter(|_| resource.agent == "Filesystem")?.trim_end_matches('/');
+    let directory = known::mount_point(resource)?;
     let text = fs::read(root.join("etc/fstab")).ok()?;
-    mounting_line(&String::from_utf8_lossy(&text), directory)
+    mounting_line(&String::from_utf8_lossy(&text), &directory.to_string_lossy())
 }
 
 fn mounting_line(text: &str, directory: &str) -> Option<String> {

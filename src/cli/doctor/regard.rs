@@ -6,11 +6,9 @@ use std::time::Duration;
 use crate::amount::{age, exact, measured, of_ms};
 use crate::client::{Peer, Status};
 use crate::config::Config;
+use crate::haresources::known::{self, Kind};
 
 use super::finding::Findings;
-
-/// Resources that two nodes must never have at the same time.
-const DISKS: [&str; 3] = ["Filesystem", "drbddisk", "LVM"];
 
 /// Judges it all.
 pub(super) fn check(config: &Config, status: &Status, findings: &mut Findings) {
@@ -77,8 +75,8 @@ fn timing(config: &Config, status: &Status, findings: &mut Findings) {
 }
 
 fn fence(config: &Config, status: &Status, findings: &mut Findings) {
-    let disk =
-        config.groups.iter().flat_map(|group| &group.resources).find(|resource| DISKS.contains(&&*resource.agent));
+    let mut resources = config.groups.iter().flat_map(|group| &group.resources);
+    let disk = resources.find(|resource| known::kind(resource) == Kind::Disk);
     match (disk, status.fencing.as_slice()) {
         (Some(disk), []) => findings.warn(
             "fence",

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::haresources::{Resource, known};
 use crate::names::NodeName;
 
 type Disk = [String; 3];
@@ -90,25 +91,27 @@ pub(super) fn device(text: &str) -> Result<String, String> {
 /// `ADDRESS/PREFIX/INTERFACE`, or less of it from the right.
 pub(super) fn address(text: &str) -> Result<String, String> {
     let plain = word(text)?;
-    let mut parts = plain.split('/');
-    let ip = parts.next().and_then(|ip| ip.parse::<IpAddr>().ok());
-    let prefix = parts.next().map(str::parse::<u8>);
-    let rest: Vec<&str> = parts.collect();
-    let fits = |ip: IpAddr| match prefix {
-        None => true,
-        Some(Ok(prefix)) => prefix <= if ip.is_ipv4() { 32 } else { 128 },
-        Some(Err(_)) => false,
-    };
-    let named = rest.len() <= 1 && rest.iter().all(|nic| !nic.is_empty());
-    match ip {
-        Some(ip @ IpAddr::V4(_)) if fits(ip) && named => Ok(plain),
+    let wrong = || format!("\"{text}\" is not ADDRESS/PREFIX/INTERFACE, such as 192.168.1.10/24/eth0");
+    let rest = plain.split_once('/').map_or(String::new(), |(_, rest)| format!("/{rest}"));
+    if rest.matches('/').count() > 2 || rest.ends_with('/') {
+        return Err(wrong());
+    }
+    match plain.split('/').next().and_then(|ip| ip.parse::<IpAddr>().ok()) {
+        Some(IpAddr::V4(_)) => faultless(plain),
         // A bare word means IPaddr only when it looks like IPv4, and a "::" would end the argument: all groups are spelled.
-        Some(IpAddr::V6(ip)) if fits(ip.into()) && named => {
+        Some(IpAddr::V6(ip)) => {
             let groups = ip.segments().map(|group| format!("{group:x}")).join(":");
-            let rest = plain.split_once('/').map_or(String::new(), |(_, rest)| format!("/{rest}"));
-            Ok(format!("IPv6addr::{groups}{rest}"))
+            faultless(format!("IPv6addr::{groups}{rest}"))
         }
-        Some(_) | None => Err(format!("\"{text}\" is not ADDRESS/PREFIX/INTERFACE, such as 192.168.1.10/24/eth0")),
+        None => Err(wrong()),
+    }
+}
+
+/// The same word, if there is nothing to say about its arguments as a resource.
+fn faultless(resource: String) -> Result<String, String> {
+    match known::faults(&Resource::from_word(&resource)).into_iter().next() {
+        None => Ok(resource),
+        Some(fault) => Err(format!("{}; {}", fault.what, fault.remedy)),
     }
 }
 
@@ -117,7 +120,9 @@ pub(super) fn disk(text: &str) -> Result<Disk, String> {
     let plain = word(text)?;
     let parts: Vec<String> = plain.split(':').map(str::to_owned).collect();
     match <Disk>::try_from(parts) {
-        Ok(disk) if disk[1].starts_with('/') && disk.iter().all(|part| !part.is_empty()) => Ok(disk),
+        Ok(disk) if disk.iter().all(|part| !part.is_empty()) => {
+            faultless(format!("Filesystem::{}", disk.join("::"))).map(|_| disk)
+        }
         _ => Err(format!("\"{text}\" is not DEVICE:DIRECTORY:TYPE, such as /dev/drbd0:/data:ext4")),
     }
 }
@@ -128,7 +133,11 @@ pub(super) fn service(text: &str) -> Result<String, String> {
     if plain.contains('/') && !plain.contains("::") {
         return Err(format!("\"{text}\": a service is the name of an init script or a unit, without a path"));
     }
-    Ok(plain.strip_suffix(".service").unwrap_or(&plain).to_owned())
+    let resource = plain.strip_suffix(".service").unwrap_or(&plain);
+    match known::other_case(&Resource::from_word(resource).agent) {
+        Some(meant) => Err(format!("\"{text}\": upper and lower case count: write {meant}")),
+        None => faultless(resource.to_owned()),
+    }
 }
 
 /// `INTERFACE,ADDRESS,ADDRESS`: both nodes' addresses, so that both can have the same file.

@@ -100,4 +100,8 @@ fn what_latido_cf_asks_for_in_vain_is_said() {
     let text = said(&off, "failback-delay 60\nannounce 3 100ms\n", "alpha asterisk\n");
     assert!(text.contains("failback-delay has no effect") && text.contains("announce has no effect"), "{text}");
     assert_eq!(said(&off, "failback-delay 0\n", "alpha asterisk\n"), "");
+    for (word, announced) in [("SendArp::10.0.0.5/eth0", true), ("IPsrcaddr::10.0.0.1", false)] {
+        let text = said(HA_CF, "announce 3 100ms\n", &format!("alpha {word}\n"));
+        assert_eq!(!text.contains("announce has no effect"), announced, "{word}: {text}");
+    }
 }
