@@ -7,10 +7,8 @@ use crate::cluster::AutoFailback;
 use crate::diagnostic::{Place, Problem};
 use crate::names::NodeName;
 
-use super::directive::default_of;
 use super::media::MediumSpec;
 use super::programs::{ApiRule, Fence, Respawn};
-use super::value;
 
 /// A value and the word it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +79,6 @@ impl HaCf {
     /// Where a scalar was written last.
     pub fn place(&self, directive: &str) -> Option<Place> {
         self.written.get(directive).map(|given| given.place.clone())
-    }
-
-    /// A yes-or-no directive, or what holds without it.
-    pub fn flag(&self, directive: &str) -> bool {
-        let given = self.flags.get(directive).copied();
-        given.unwrap_or_else(|| value::boolean(default_of(directive)) == Ok(true))
     }
 
     /// `use_logd`, or what the original assumes: its logging daemon when nothing says where the log goes.

@@ -42,6 +42,14 @@ impl Default for HaCf {
     }
 }
 
+impl HaCf {
+    /// A yes-or-no directive, or what holds without it.
+    pub fn flag(&self, directive: &str) -> bool {
+        let given = self.flags.get(directive).copied();
+        given.unwrap_or_else(|| value::boolean(default_of(directive)) == Ok(true))
+    }
+}
+
 /// The default of a directive that takes a time.
 fn time(directive: &str) -> Duration {
     value::duration(default_of(directive)).unwrap_or_default()
