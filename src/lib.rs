@@ -21,6 +21,7 @@ pub mod names;
 pub mod paths;
 pub mod printable;
 pub mod record;
+pub mod status;
 pub mod time;
 pub mod timeline;
 pub mod wire;
@@ -29,7 +30,6 @@ pub mod simulate;
 
 // IO.
 pub mod agent;
-pub mod api_client;
 pub mod cli;
 pub mod client;
 pub mod clock;

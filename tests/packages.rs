@@ -200,7 +200,7 @@ fn a_released_executable_asks_for_no_newer_c_library_than_2_17_and_is_small() {
 
 #[test]
 fn the_alert_rules_and_the_dashboard_name_only_metrics_there_are() {
-    let known = fs::read_to_string("src/client/metrics.rs").unwrap();
+    let known = fs::read_to_string("src/status/metrics.rs").unwrap();
     for file in ["pkg/prometheus/latido.rules.yml", "pkg/grafana/latido.json"] {
         let text = fs::read_to_string(file).unwrap();
         for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|w| w.starts_with("latido_")) {

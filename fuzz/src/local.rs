@@ -1,9 +1,11 @@
 //! What anybody on this machine or in a browser may write: lines of the control socket, the FIFO, requests for the status
 //! page; and what an answer of the control socket is made into.
 
-use latido::client::{Answer, Ask, metrics::metrics, text::describe};
 use latido::cluster::Set;
 use latido::names::NodeName;
+use latido::status::metrics::metrics;
+use latido::status::text::describe;
+use latido::status::{Answer, Ask};
 use latido::wire::{field, parse_fifo};
 
 use super::{Seed, bytes::Bytes};
@@ -71,7 +73,7 @@ fn answer(bytes: &[u8]) {
     let Ok(answer) = serde_json::from_slice::<Answer>(bytes) else { return };
     if let Answer::Status(status) = &answer {
         let _ = (metrics(status), describe(status));
-        let _ = latido::client::health::troubles(status);
+        let _ = latido::status::health::troubles(status);
     }
     assert!(serde_json::to_string(&answer).is_ok());
 }

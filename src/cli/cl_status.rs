@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::api::field;
-use crate::api_client::{Failure, Session, myself};
+use crate::client::api::{Failure, Session, myself};
 use crate::wire::{Message, field as wire};
 
 use super::old_log::{OldLog, runtime};

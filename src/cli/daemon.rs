@@ -8,11 +8,12 @@ use std::{fs, io};
 
 use nix::sys::signal::Signal;
 
-use crate::client::{Answer, Ask, Client};
+use crate::client::Client;
 use crate::daemon::called::RECORD;
 use crate::daemon::pidfile::{Running, is_still, running, signal};
 use crate::daemon::{Called, Options, run as run_daemon};
 use crate::paths::Paths;
+use crate::status::{Answer, Ask};
 
 /// Between two looks, and how many of them make half a minute.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::api::Framer;
 use crate::api::body::{Spelling, decode, encode};
 use crate::api::frame::frame;
-use crate::api_client::{Failure, Session, myself};
+use crate::client::api::{Failure, Session, myself};
 use crate::cluster::Level;
 use crate::wire::{Kind, Message, field as wire};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::client::Ask;
 use crate::paths::Paths;
+use crate::status::Ask;
 
 use super::handover::ask_and_tell;
 

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::{Answer, Ask, Client};
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::daemon::environment;
 use crate::paths::Paths;
+use crate::status::{Answer, Ask};
 use crate::sys::local_time;
 
 use super::{helpers, print};

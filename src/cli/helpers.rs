@@ -4,8 +4,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::{Answer, Ask, Client, ClientError, Node, Status};
+use crate::client::{Client, ClientError};
 use crate::daemon::environment;
+use crate::status::{Answer, Ask, Node, Status};
 
 /// What the daemon decides at once takes no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -108,7 +109,7 @@ fn usage(words: &str) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use crate::client::Group;
+    use crate::status::Group;
 
     use super::*;
 

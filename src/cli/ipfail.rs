@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::api_client::{Failure, Session, myself};
+use crate::client::api::{Failure, Session, myself};
 use crate::clock::Clock;
 use crate::cluster::Level;
 use crate::config::value::duration;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::{Answer, Ask, Client, ClientError};
+use crate::client::{Client, ClientError};
 use crate::daemon::by_hand::ByHand;
 use crate::daemon::pidfile::{Running, running};
 use crate::daemon::read_config;
@@ -13,6 +13,7 @@ use crate::diagnostic::Problem;
 use crate::haresources::{Exit, Resource, ResourceGroup, parse};
 use crate::names::NodeName;
 use crate::paths::Paths;
+use crate::status::{Answer, Ask};
 
 use super::advice;
 use super::handover::ask_and_tell;

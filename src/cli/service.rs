@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::client::{Answer, Ask, Client, ClientError};
+use crate::client::{Client, ClientError};
 use crate::daemon::pidfile::{Running, running, signal, surely_running};
 use crate::daemon::{Called, Options, systemctl};
 use crate::paths::Paths;
+use crate::status::{Answer, Ask};
 
 use super::advice::{NOT_PRIVILEGED, by_systemd, not_root};
 use super::background::{await_end, start_in_background, who_runs};

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::health::is_healthy;
-use crate::client::text::describe;
-use crate::client::{Answer, Ask, Client, Status};
+use crate::client::Client;
 use crate::daemon::pidfile::{Running, running};
 use crate::daemon::{read_refusal, read_waits};
 use crate::paths::Paths;
 use crate::printable;
+use crate::status::health::is_healthy;
+use crate::status::text::describe;
+use crate::status::{Answer, Ask, Status};
 
 use super::print;
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::client::Ask;
+use crate::status::Ask;
 
 use super::handover::{HandoverArgs, hand_over};
 

@@ -2,8 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::client::{Answer, Ask, Status};
 use crate::names::ClientId;
+use crate::status::{Answer, Ask, Status};
 
 /// A question that waits for its answer.
 #[derive(Debug)]

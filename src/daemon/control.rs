@@ -1,4 +1,4 @@
-//! Our control socket: `latido status`, `standby` and `takeover` ask here, one JSON object a line (see `client.rs`).
+//! Our control socket: `latido status`, `standby` and `takeover` ask here, one JSON object a line (`status.md`).
 //!
 //! Nothing a client does can delay the loop: each connection is a task of its own, their number, their lines and their
 //! time are bounded, and who does not read its answer is dropped.
@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::client::{Answer, Ask};
 use crate::names::{ClientId, NodeName};
 use crate::paths::Paths;
+use crate::status::{Answer, Ask};
 
 use super::asker::{Asked, Asker, Question};
 use super::doorman::{Doorman, Place, Standing};

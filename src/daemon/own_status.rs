@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use crate::client;
 use crate::cluster::{GroupView, LinkView, View};
 use crate::names::MediumId;
+use crate::status::{self, Traffic, health};
 use crate::time::Mono;
 use crate::wire::Cause;
 
 use super::driver::Driver;
 
 impl Driver {
-    pub(super) fn status(&self) -> client::Status {
+    pub(super) fn status(&self) -> status::Status {
         let now = self.clock.mono();
         let view = self.cluster.view(now);
         let ms = |at: Mono| millis(now.since(at));
-        let mut status = client::Status {
+        let mut status = status::Status {
             version: 1,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             pid: self.guardian.pid(),
@@ -43,7 +43,7 @@ impl Driver {
             least_deadtime_ms: view.least_deadtime.map(millis),
             loop_late_ms: self.worst_lateness(),
             traffic: self.traffic(),
-            peer: view.mirror.as_ref().map(|mirror| client::Peer {
+            peer: view.mirror.as_ref().map(|mirror| status::Peer {
                 said_ms: ms(mirror.at),
                 program: mirror.program.clone(),
                 links: mirror.links.clone(),
@@ -52,13 +52,13 @@ impl Driver {
             last_takeover_ms: view.last_takeover.map(ms),
             last_change_ms: ms(view.last_change),
         };
-        status.troubles = client::health::troubles(&status);
+        status.troubles = health::troubles(&status);
         status.made_printable()
     }
 
     /// One for each name of a medium: two may share one.
-    fn traffic(&self) -> Vec<client::Traffic> {
-        let mut all: Vec<client::Traffic> = Vec::new();
+    fn traffic(&self) -> Vec<status::Traffic> {
+        let mut all: Vec<status::Traffic> = Vec::new();
         for link in 0..self.links.len() {
             let (id, counters) = (self.links.id(link), self.links.counters(link));
             let at = all.iter().position(|known| known.medium == id.as_str()).unwrap_or_else(|| {
@@ -81,8 +81,8 @@ impl Driver {
     }
 
     /// What came in, with nothing sent yet.
-    fn heard_over(&self, id: &MediumId) -> client::Traffic {
-        let mut traffic = client::Traffic { medium: id.to_string(), ..client::Traffic::default() };
+    fn heard_over(&self, id: &MediumId) -> Traffic {
+        let mut traffic = Traffic { medium: id.to_string(), ..Traffic::default() };
         if !self.is_ping(id) {
             let heard = self.intake.counters_of(id);
             let of = |cause: &Cause| heard.rejected.get(cause).copied().unwrap_or(0);
@@ -93,8 +93,8 @@ impl Driver {
     }
 }
 
-fn group_of(group: &GroupView, now: Mono) -> client::Group {
-    client::Group {
+fn group_of(group: &GroupView, now: Mono) -> status::Group {
+    status::Group {
         key: group.key.clone(),
         owner: group.owner.to_string(),
         resources: group.resources.clone(),
@@ -111,13 +111,13 @@ fn fine(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
-fn nodes(view: &View) -> Vec<client::Node> {
-    let link = |link: &LinkView| client::Link {
+fn nodes(view: &View) -> Vec<status::Node> {
+    let link = |link: &LinkView| status::Link {
         medium: link.medium.to_string(),
         up: link.up,
         last_heard_ms: link.last_heard.map(millis),
         failure: link.failure.clone(),
-        gaps: link.gaps.map(|gaps| client::Gaps {
+        gaps: link.gaps.map(|gaps| status::Gaps {
             count: gaps.count,
             median_ms: fine(gaps.median),
             p999_ms: fine(gaps.p999),
@@ -126,7 +126,7 @@ fn nodes(view: &View) -> Vec<client::Node> {
     };
     view.nodes
         .iter()
-        .map(|node| client::Node {
+        .map(|node| status::Node {
             name: node.name.to_string(),
             here: node.is_me,
             ping: node.is_ping,

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::agent::{self, Place};
-use crate::client::{Answer, Ask};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set, phrases};
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::link::Urgency;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::paths::Paths;
+use crate::status::{Answer, Ask};
 use crate::wire::{Form, Kind, Message, field, seal, seal_ping};
 
 use super::asker::Question;

@@ -14,9 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::client::metrics::metrics;
-use crate::client::text::describe;
 use crate::names::NodeName;
+use crate::status::metrics::metrics;
+use crate::status::text::describe;
 
 use super::asker::Asker;
 use super::doorman::{Doorman, Place, Standing};

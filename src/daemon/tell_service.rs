@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::client::text;
+use crate::status::text;
 use crate::time::Mono;
 
 use super::driver::Driver;

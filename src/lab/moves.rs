@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::amount::{exact, measured};
-use crate::client::{Answer, Ask};
 use crate::cluster::{AutoFailback, EventName};
+use crate::status::{Answer, Ask};
 use crate::time::Mono;
 
 use super::play::{Failed, Play};

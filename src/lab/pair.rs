@@ -9,9 +9,10 @@ use std::{fs, io};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use crate::client::{Answer, Ask, Client as Control, Status};
+use crate::client::Client as Control;
 use crate::clock::Clock;
 use crate::paths::Paths;
+use crate::status::{Answer, Ask, Status};
 use crate::time::Mono;
 
 use super::bench::{Bench, Cable};

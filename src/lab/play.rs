@@ -9,9 +9,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::amount::{exact, measured};
-use crate::client::Status;
 use crate::cluster::{AutoFailback, EventName, phrases};
 use crate::haresources::{Resource, ResourceGroup, known};
+use crate::status::Status;
 use crate::time::Mono;
 
 use super::pair::{ASKS_EVERY, Pair};

@@ -5,8 +5,8 @@
 use nix::sys::signal::Signal;
 
 use crate::amount::measured;
-use crate::client::Ask;
 use crate::cluster::AutoFailback;
+use crate::status::Ask;
 use crate::time::Mono;
 
 use super::moves::{

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::amount::measured;
-use crate::client::{Answer, Ask, Group, Status};
+use crate::status::{Answer, Ask, Group, Status};
 
 use super::play::Play;
 use super::timeline::{Style, What};

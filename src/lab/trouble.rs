@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use crate::amount::measured;
-use crate::client::Ask;
 use crate::cluster::EventName;
+use crate::status::Ask;
 use crate::time::Mono;
 
 use super::files::FENCE_FAILS;

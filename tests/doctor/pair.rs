@@ -6,12 +6,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use latido::client::{Answer, Ask, Client, Status};
+use latido::client::Client;
 use latido::lab::bench::{Bench, Cable};
 use latido::lab::cable::NullModem;
 use latido::lab::host::Host;
 use latido::lab::switch::{CableFaults, Faults};
 use latido::simulate;
+use latido::status::{Answer, Ask, Status};
 use tempfile::TempDir;
 
 use super::bench::on_a_bench;
@@ -86,7 +87,7 @@ impl Drop for Pair {
     }
 }
 
-fn links_up(node: &latido::client::Node) -> bool {
+fn links_up(node: &latido::status::Node) -> bool {
     node.links.iter().all(|link| link.up)
 }
 
@@ -226,19 +227,19 @@ fn what_the_daemon_measured_and_the_other_node_said_is_judged() {
     let dir = directory("alpha Filesystem::/dev/sdb1::/data::ext4 web\n", Path::new("/dev/null"));
     fs::create_dir_all(dir.path().join("var/run/latido")).unwrap();
     let listener = std::os::unix::net::UnixListener::bind(dir.path().join("var/run/latido/latido.sock")).unwrap();
-    let node = latido::client::Node {
+    let node = latido::status::Node {
         name: "beta".into(),
         status: "active".into(),
         clock_ahead_s: Some(-125),
         last_heard_ms: Some(100),
         deadtime_ms: 30_000,
-        ..latido::client::Node::default()
+        ..latido::status::Node::default()
     };
-    let group = latido::client::Group {
+    let group = latido::status::Group {
         key: "web".into(),
         state: "held".into(),
         held_by_peer: true,
-        ..latido::client::Group::default()
+        ..latido::status::Group::default()
     };
     let status = Status {
         stable: true,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::amount::{age, exact};
-use crate::client::{Answer, Ask, Client, ClientError, Group, Link, Node, Status};
+use crate::cli::advice;
+use crate::client::{Client, ClientError};
 use crate::config::{Config, MediumSpec};
 use crate::daemon::pidfile::{Running, running};
 use crate::paths::Paths;
-
-use crate::cli::advice;
+use crate::status::{Answer, Ask, Group, Link, Node, Status};
 
 use super::finding::Findings;
 

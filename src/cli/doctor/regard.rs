@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use crate::amount::{age, exact, measured, of_ms};
-use crate::client::{Peer, Status};
 use crate::config::Config;
 use crate::haresources::known::{self, Kind};
+use crate::status::{Peer, Status};
 
 use super::finding::Findings;
 

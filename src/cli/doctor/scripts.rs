@@ -151,7 +151,7 @@ fn first_line(outcome: &Outcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::{Group, Status};
+    use crate::status::{Group, Status};
 
     #[test]
     fn only_what_the_other_node_holds_is_touched_beside_a_daemon() {

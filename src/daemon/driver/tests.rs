@@ -10,13 +10,13 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::auth::{KeyId, Keyring, Method};
-use crate::client::{Answer, Ask, Status};
 use crate::cluster::EventName;
 use crate::daemon::terms::Terms;
 use crate::link::{Fault, Memory, memory_pair};
 use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
 use crate::record::{Player, Shown};
+use crate::status::{Answer, Ask, Status};
 use crate::wire::{Form, Message, seal};
 
 use super::super::guardian::Cradle;

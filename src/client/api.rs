@@ -2,10 +2,9 @@
 //! heartbeat of either generation.
 
 use std::collections::VecDeque;
-use std::fmt;
-use std::io;
 use std::path::Path;
 use std::time::Duration;
+use std::{fmt, io};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;

@@ -72,8 +72,8 @@ fn unheard(status: &Status) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Link, Peer};
     use super::*;
-    use crate::client::{Link, Peer};
 
     fn group(key: &str, state: &str, held_by_peer: bool) -> Group {
         Group { key: key.into(), state: state.into(), held_by_peer, ..Group::default() }
