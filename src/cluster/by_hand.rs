@@ -8,7 +8,7 @@ use crate::haresources::{Invocation, Verb};
 use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
-use super::takeover::Stage;
+use super::dialogues::Stage;
 use super::{Action, Cluster, GroupState, Report};
 
 impl Cluster {

@@ -4,19 +4,7 @@
 use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::{Action, Cluster, Status, mirror};
-
-/// What kind of news a message is; a client's filter is a set of these. The others of the original (duplicates, the
-/// protocol's own messages, requests of clients) are accepted in a filter and never delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// What clients see by default.
-    Keep,
-    /// A heartbeat that changes nothing.
-    NoChange,
-    /// For another node.
-    Drop,
-}
+use super::{Action, Class, Cluster, Status, mirror};
 
 /// That a client joined or left (`api.md` 2.2).
 const CLIENT_STATUS: &str = "hbapi-clstat";

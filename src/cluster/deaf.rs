@@ -9,18 +9,15 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::claims::PeerHold;
+use super::claims::{HEARS, PeerHold};
+use super::dialogues::Leaving;
+use super::dialogues::Stage;
+use super::dialogues::Standby;
 use super::groups::Doubt;
 use super::node::Node;
-use super::partition::HEAL_PATIENCE;
-use super::shutdown::Leaving;
-use super::standby::Standby;
-use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report};
 
-/// In the status of a Latido: the number of the last status of the other it has heard; 0: none, or it holds it dead.
-pub(super) const HEARS: &str = "hears";
 /// While the other node is held dead and may live, what was taken is said again so often in a deadtime.
 const RESTATED_IN_DEADTIME: u32 = 2;
 /// Else a claim is said again so often, for whoever lost it without knowing.
@@ -266,7 +263,7 @@ impl Cluster {
             self.ask_what_it_holds();
         } else {
             // Whom we held dead may be about to be heard.
-            self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
+            self.await_word_of_peer();
         }
     }
 

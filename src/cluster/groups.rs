@@ -11,6 +11,7 @@ mod failures;
 mod keep;
 mod lanes;
 mod reread;
+mod state;
 mod wishes;
 
 use std::collections::VecDeque;
@@ -20,7 +21,11 @@ use crate::names::NodeName;
 use crate::time::Mono;
 
 use super::claims::PeerHold;
-use super::{GroupState, GroupView, Settings};
+use super::{GroupView, Settings};
+
+pub use state::GroupState;
+
+pub(super) use state::Doubt;
 
 use lanes::Running;
 use wishes::Wish;
@@ -44,16 +49,6 @@ struct Group {
     removed: bool,
     /// As it was started, by us or a predecessor, when the file has said something else since: so it runs and goes down.
     as_started: Option<ResourceGroup>,
-}
-
-/// Whether the peer may have taken a group that we claim without our knowing it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
-    No,
-    /// A predecessor had only begun to start it, or it was found running: it goes on when nobody else claims it.
-    Inherited,
-    /// We stood still for longer than deadtime: if the peer has it, it keeps it.
-    Overslept,
 }
 
 /// All groups, what is queued, and what runs.

@@ -6,12 +6,12 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
+use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::deaf::HEARS;
+use super::dialogues::Leaving;
+use super::dialogues::Stage;
 use super::node::Node;
 use super::sequence::Verdict;
-use super::shutdown::Leaving;
-use super::takeover::Stage;
 use super::timer::Timer;
 use super::twin::PastLife;
 use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};

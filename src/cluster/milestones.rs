@@ -4,9 +4,9 @@
 
 use crate::names::NodeName;
 
+use super::dialogues::Stage;
+use super::dialogues::Standby;
 use super::report::LocalWork;
-use super::standby::Standby;
-use super::takeover::Stage;
 use super::{AutoFailback, Cluster, GroupState, Report};
 
 /// What is still to be said.

@@ -2,7 +2,6 @@
 //! agree. In a message of our own kind, sent to a Latido only, a second after something changed; nothing is ever decided
 //! by it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::names::NodeName;
@@ -10,7 +9,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::timer::Timer;
-use super::{Cluster, GroupState};
+use super::{Cluster, GroupState, Mirror};
 
 /// `t=` of the message.
 pub(super) const KIND: &str = "latido";
@@ -23,23 +22,6 @@ const PROGRAM: &str = "program";
 const PAUSE: Duration = Duration::from_secs(1);
 /// What a peer says is shown to people: no more of it than they would read.
 const LONGEST: usize = 400;
-
-/// What the other node said last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mirror {
-    /// When it came in.
-    pub at: Mono,
-    /// Each medium over which it expects to hear us, and whether it does.
-    pub links: BTreeMap<String, bool>,
-    /// The groups that failed there, with the reason.
-    pub failed: Vec<String>,
-    /// Its keepalive, deadtime and the like, as far as both nodes should agree on them.
-    pub timing: String,
-    /// Number and method of the key it signs with.
-    pub key: String,
-    /// Its version.
-    pub program: String,
-}
 
 /// Something that [`Cluster::mirror`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

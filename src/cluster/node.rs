@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use crate::names::{MediumId, NodeName};
-use crate::time::Mono;
+use crate::time::{Mono, millis};
 use crate::wire::{Generation, Message, Sequence, field};
 
 use super::gaps::Gaps;
 use super::proof::Proof;
-use super::send::millis;
 use super::sequence::SeqTrack;
 use super::twin::{PastLife, Twin};
 use super::{LinkView, NodeView, Status};

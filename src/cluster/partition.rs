@@ -10,15 +10,15 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
 use super::deaf::Sleep;
+use super::dialogues::Leaving;
+use super::dialogues::Standby;
 use super::groups::Doubt;
-use super::shutdown::Leaving;
-use super::standby::Standby;
 use super::takeover::Question;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
 
 /// A Latido that came back says at once what it holds; after this it counts as silent.
-pub(super) const HEAL_PATIENCE: Duration = Duration::from_secs(2);
+const HEAL_PATIENCE: Duration = Duration::from_secs(2);
 /// An original claims before it holds (`resources.md` 12.1, 4): two claims must last this long to be a conflict.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two requests to an original to give up what is ours.
@@ -93,6 +93,11 @@ impl Cluster {
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
         self.asked_seq = self.seq;
+        self.await_word_of_peer();
+    }
+
+    /// Whoever is there says something before this is over.
+    pub(super) fn await_word_of_peer(&mut self) {
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
     }
 

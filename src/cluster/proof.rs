@@ -14,9 +14,8 @@ use crate::names::{MediumId, NodeName};
 use crate::time::{Mono, Wall};
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
-use super::deaf::HEARS;
-use super::node::Node;
-use super::shutdown::Leaving;
+use super::claims::HEARS;
+use super::dialogues::Leaving;
 use super::timer::Timer;
 use super::{Action, Cluster, Report, Status};
 
@@ -260,12 +259,13 @@ impl Cluster {
         let node = &self.nodes[index];
         let generation = message.generation().unwrap_or_default();
         let is_new = node.generation == Some(generation) || !node.proof.is_past(generation);
-        let is_odd = || !node.proof.is_plausible(generation, self.now.wall) || self.is_stale(node, message);
+        let is_odd = || !node.proof.is_plausible(generation, self.now.wall) || self.is_stale(index, message);
         is_new && !node.proof.is_given(message) && is_odd()
     }
 
     /// Whether a word of somebody who is not heard, or not any more, is older by its clock than what we know of him.
-    fn is_stale(&self, node: &Node, message: &Message) -> bool {
+    fn is_stale(&self, index: usize, message: &Message) -> bool {
+        let node = &self.nodes[index];
         let (Some(ahead), Some(said)) = (node.clock_ahead, message.hex(field::TS)) else { return false };
         let expected = self.now.wall.0.cast_signed().saturating_add(ahead);
         !node.is_alive() && expected.saturating_sub(said.cast_signed()) > FRESH

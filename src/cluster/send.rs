@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::names::NodeName;
-use crate::time::Mono;
+use crate::time::{Mono, millis};
 use crate::wire::{Kind, Message, Value, field};
 
 use super::adopt::UPGRADE_PATIENCE;
+use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::deaf::HEARS;
-use super::takeover::Stage;
+use super::dialogues::Stage;
 use super::timer::Timer;
 use super::{Action, Class, Cluster, Report, Status, mirror};
 
@@ -190,9 +190,4 @@ impl Cluster {
         }
         self.out.push(Action::Notify(message));
     }
-}
-
-/// Whole milliseconds, as durations travel.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::wire::{Kind, Message, Sequence, field};
 
+use super::dialogues::{Leaving, Standby};
 use super::node::Node;
-use super::standby::Standby;
 use super::timer::Timer;
 use super::{Action, Cluster, ExitReason, Report, Status};
 
@@ -17,17 +17,6 @@ use super::{Action, Cluster, ExitReason, Report, Status};
 const LINGER: Duration = Duration::from_secs(2);
 /// A Latido that lost a message asks within 50 ms, and says what it took at once.
 const LINGER_LATIDO: Duration = Duration::from_millis(500);
-
-/// How far the farewell is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaving {
-    /// Groups are being stopped.
-    Releasing,
-    /// A group cannot be stopped; the operator was told.
-    Blocked,
-    /// `shutdone` is said.
-    Done,
-}
 
 impl Cluster {
     pub(super) fn on_leave(&mut self) {

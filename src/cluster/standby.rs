@@ -18,6 +18,7 @@ use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::{LATIDO, PeerHold};
 use super::deaf::Sleep;
+use super::dialogues::Standby;
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report, Set};
 
@@ -40,23 +41,6 @@ const OUT_OF_ORDER: u64 = 1;
 const FAILBACK_PAUSE: Duration = Duration::from_secs(2);
 /// After the dialogue the peer says what it holds; a client waits that long for it.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(3);
-
-/// Where a hand-over stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standby {
-    /// None.
-    Not,
-    /// We offered this set and wait for `other`.
-    Asked(Set),
-    /// We are stopping it.
-    Releasing(Set),
-    /// We stopped it; the taker starts it.
-    AwaitingTaker(Set),
-    /// We said that we shall take this set; `true` once the giver has begun to stop it.
-    Promised(Set, bool),
-    /// We are starting it.
-    Taking(Set),
-}
 
 impl Cluster {
     /// Whether a group of a set can be given: not what the peer says it cannot start.

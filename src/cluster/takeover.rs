@@ -19,8 +19,8 @@ use crate::wire::Message;
 
 use super::claims::PeerHold;
 use super::deaf::Sleep;
+use super::dialogues::{Stage, Standby};
 use super::node::Node;
-use super::standby::Standby;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set, Status};
 
@@ -30,17 +30,6 @@ pub(super) use peer::{Peer, Question};
 const PEER_SILENT_AFTER: Duration = Duration::from_secs(10);
 /// A group that nobody claims while its home node is well is waited for this long.
 const ORPHAN_AFTER: Duration = Duration::from_secs(3);
-
-/// How far we are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Not active: nothing is decided.
-    Joining,
-    /// Active; the peer was asked what it holds.
-    Asking,
-    /// We know enough to act.
-    Settled,
-}
 
 impl Cluster {
     /// With `auto_failback on` or `off` both nodes say what they hold; with `legacy` nobody does, but two Latidos do

@@ -10,7 +10,7 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
-use super::takeover::Stage;
+use super::dialogues::Stage;
 use super::timer::Timer;
 use super::{Cluster, Report};
 

@@ -1,5 +1,6 @@
 //! A read-only picture of the cluster for `latido status`, clients and tests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::names::{MediumId, NodeName};
@@ -7,9 +8,9 @@ use crate::time::Mono;
 use crate::wire::Generation;
 
 use super::claims::PeerHold;
+use super::dialogues::Standby;
 use super::gaps::enough_deadtime;
-use super::standby::Standby;
-use super::{AutoFailback, Cluster, GapsView, Mirror, Status};
+use super::{AutoFailback, Cluster, GapsView, GroupState, Status};
 
 /// Everything a person may want to know, at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,54 +103,21 @@ pub struct LinkView {
     pub gaps: Option<GapsView>,
 }
 
-/// What a group is doing on this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GroupState {
-    /// Not running here.
-    Free,
-    /// Being started here.
-    Starting,
-    /// Every resource of it was started here.
-    Held,
-    /// Being stopped here.
-    Stopping,
-    /// It could not be started here, or died again and again, and is stopped.
-    Failed,
-    /// It could not be stopped here: it may be running, and nobody else may start it.
-    Blocked,
-}
-
-impl GroupState {
-    /// All of them.
-    pub const ALL: [GroupState; 6] = [
-        GroupState::Free,
-        GroupState::Starting,
-        GroupState::Held,
-        GroupState::Stopping,
-        GroupState::Failed,
-        GroupState::Blocked,
-    ];
-
-    /// Whether it runs here, is to run here, or has not finished stopping.
-    pub const fn is_claimed(self) -> bool {
-        match self {
-            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => true,
-            GroupState::Free | GroupState::Failed => false,
-        }
-    }
-
-    /// As `latido status` and the files of a node spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            GroupState::Free => "free",
-            GroupState::Starting => "starting",
-            GroupState::Held => "held",
-            GroupState::Stopping => "stopping",
-            GroupState::Failed => "failed",
-            GroupState::Blocked => "blocked",
-        }
-    }
+/// What the other Latido said last of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mirror {
+    /// When it came in.
+    pub at: Mono,
+    /// Each medium over which it expects to hear us, and whether it does.
+    pub links: BTreeMap<String, bool>,
+    /// The groups that failed there, with the reason.
+    pub failed: Vec<String>,
+    /// Its keepalive, deadtime and the like, as far as both nodes should agree on them.
+    pub timing: String,
+    /// Number and method of the key it signs with.
+    pub key: String,
+    /// Its version.
+    pub program: String,
 }
 
 /// One group.

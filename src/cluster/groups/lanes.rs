@@ -4,8 +4,8 @@ use crate::haresources::{Chain, Note, Outcome, ResourceGroup, Step, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
+use super::super::dialogues::Stage;
 use super::super::monitor::CALM;
-use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report};
 use super::{Doubt, Group, Groups, Wish};

@@ -5,13 +5,14 @@ use crate::names::{ClientId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
+use super::super::dialogues::Leaving;
+use super::super::dialogues::Stage;
+use super::super::dialogues::Standby;
 use super::super::node::Node;
-use super::super::shutdown::Leaving;
-use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report, Request, Response, Set};
 use super::reasons::WHY;
-use super::{ANSWER_WITHIN, Standby, ask};
+use super::{ANSWER_WITHIN, ask};
 
 /// A client of ours that waits for the end of a hand-over.
 #[derive(Debug)]

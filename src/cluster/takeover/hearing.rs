@@ -3,10 +3,10 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
-use super::super::shutdown::Leaving;
-use super::super::standby::Standby;
+use super::super::dialogues::Leaving;
+use super::super::dialogues::Stage;
+use super::super::dialogues::Standby;
 use super::super::{Cluster, Report};
-use super::Stage;
 
 impl Cluster {
     /// A message of the peer about resources.

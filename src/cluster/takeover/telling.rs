@@ -3,10 +3,11 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Detail, EMPTY, HEARD, LATIDO, Sides, key_hash};
-use super::super::shutdown::Leaving;
-use super::super::standby::{Standby, WHY};
+use super::super::dialogues::Leaving;
+use super::super::dialogues::Stage;
+use super::super::dialogues::Standby;
+use super::super::standby::WHY;
 use super::super::{Cluster, GroupState, OnStartFailure, Set};
-use super::Stage;
 
 impl Cluster {
     /// Undecided ourselves, we say "nothing, and stable": an original that waits beside us then takes its own at once
