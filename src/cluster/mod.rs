@@ -72,7 +72,7 @@ use answers::Answers;
 use clients::Held;
 use deaf::Sleep;
 use dialogues::{Leaving, Stage, Standby};
-use fence::{DeviceChecks, Fencing};
+use fence::Fences;
 use groups::Groups;
 use history::SentHistory;
 use milestones::Milestones;
@@ -193,6 +193,7 @@ pub struct Cluster {
     answers: Answers,
     // Who holds what.
     groups: Groups,
+    fences: Fences,
     stage: Stage,
     peer: Peer,
     needs_failback: bool,
@@ -220,9 +221,6 @@ pub struct Cluster {
     home_since: Option<Mono>,
     client_wait: Option<ClientWait>,
     leaving: Option<Leaving>,
-    fencing: Option<Fencing>,
-    checks: DeviceChecks,
-    broken_devices: BTreeSet<String>,
     monitors: Monitors,
     asked_for: BTreeSet<String>,
     /// Groups of ours that we run and the peer, in legacy mode, may have taken: it is asked to give them up.
@@ -297,6 +295,7 @@ impl Cluster {
             told_once: BTreeSet::new(),
             answers: Answers::default(),
             groups,
+            fences: Fences::default(),
             stage: Stage::Joining,
             peer,
             needs_failback: false,
@@ -316,9 +315,6 @@ impl Cluster {
             home_since: None,
             client_wait: None,
             leaving: None,
-            fencing: None,
-            checks: DeviceChecks::default(),
-            broken_devices: BTreeSet::new(),
             monitors: Monitors::default(),
             asked_for: BTreeSet::new(),
             asked_back: BTreeSet::new(),

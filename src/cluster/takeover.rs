@@ -70,9 +70,10 @@ impl Cluster {
             return;
         }
         if self.is_alone() {
+            let fences = self.is_fencing();
             match &mut self.oversleeping {
                 // What may run there is not known before it is off.
-                Some(sleep) if self.fencing.is_some() => *sleep = Sleep::Asked,
+                Some(sleep) if fences => *sleep = Sleep::Asked,
                 _ => self.forget_sleep(),
             }
             self.note_taken_here(Set::All);

@@ -168,7 +168,7 @@ impl Cluster {
             enough_deadtime: enough.iter().max().copied(),
             least_deadtime: enough.iter().min().copied(),
             fences: self.settings.fences.clone(),
-            broken_fences: self.broken_devices.iter().cloned().collect(),
+            broken_fences: self.fences.broken(),
             sick: self.sick(),
             impostor: self.impostor(),
             doubted: self.doubted(),
