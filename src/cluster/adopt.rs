@@ -21,7 +21,6 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
 use super::deaf::Sleep;
-use super::dialogues::Stage;
 use super::dialogues::Standby;
 use super::monitor::CALM;
 use super::timer::Timer;
@@ -284,10 +283,10 @@ impl Cluster {
 
     /// What a predecessor's death interrupted goes on before the peer has been heard.
     pub(super) fn serve_adopted(&mut self) {
-        if std::mem::take(&mut self.leaves_again) && self.leaving.is_none() {
+        if std::mem::take(&mut self.leaves_again) && !self.leaving.is_ordered() {
             self.on_leave();
         }
-        if self.adopted || self.stage != Stage::Settled {
+        if self.adopted || !self.joining.is_settled() {
             // Before that, of all others only what is to go down.
             self.run_next();
         }
@@ -324,7 +323,7 @@ impl Cluster {
         let index = self.groups.find(&key).filter(is_down);
         let (Some(index), told) = (index, outcome.told()) else { return true };
         let is_first = self.groups.resources(index).first() == Some(&resource);
-        let joins = self.stage == Stage::Joining && self.leaving.is_none() && self.cleaning.is_none();
+        let joins = !self.joining.has_joined() && !self.leaving.is_ordered() && self.cleaning.is_none();
         if told == Told::Running {
             let agent = resource.agent.clone();
             self.report(Report::RunsAlready { resource: resource.to_string(), agent, group: key.clone() });
@@ -337,7 +336,7 @@ impl Cluster {
             }
         }
         // Who leaves says that nothing runs here, whoever started it.
-        let stops = self.adopted || self.cleaning.is_some() || self.leaving.is_some();
+        let stops = self.adopted || self.cleaning.is_some() || self.leaving.is_ordered();
         let ran_before = told == Told::Running && stops;
         if ran_before || self.notes_lost && told != Told::Stopped {
             self.doubtful.insert(key);
@@ -365,7 +364,7 @@ impl Cluster {
             return;
         }
         let groups = found.iter().map(|index| self.groups.key(*index)).collect::<Vec<_>>().join(", ");
-        self.report(Report::StoppingLeftovers { groups, leaving: self.leaving.is_some() });
+        self.report(Report::StoppingLeftovers { groups, leaving: self.leaving.is_ordered() });
         found.into_iter().for_each(|index| self.groups.want_cleaned(index));
         self.run_next();
     }
@@ -373,7 +372,7 @@ impl Cluster {
     /// The program is to be exchanged: as soon as nothing is being started, stopped or handed over we end, and our
     /// successor finds everything as it is.
     pub(super) fn on_upgrade(&mut self) {
-        if self.leaving.is_none() {
+        if !self.leaving.is_ordered() {
             self.upgrading = true;
         }
     }
@@ -396,7 +395,7 @@ impl Cluster {
 
     /// Something is under way that a successor should find finished.
     fn is_needed(&self) -> bool {
-        self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over()
+        self.groups.is_busy() || self.leaving.is_ordered() || self.is_handing_over()
     }
 
     /// Whether the other node has heard the status that asked for more patience.
@@ -436,7 +435,7 @@ impl Cluster {
         }
         let fresh = Kept {
             groups: Vec::new(),
-            leaving: self.leaving.is_some() || self.leaves_again || self.cleaning.is_some_and(Cleaning::ends_here),
+            leaving: self.leaving.is_ordered() || self.leaves_again || self.cleaning.is_some_and(Cleaning::ends_here),
             needs_failback: self.needs_failback,
             peer_gone: self.peer.gone,
             handover: self.handover_to_keep(),

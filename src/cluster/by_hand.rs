@@ -8,7 +8,6 @@ use crate::haresources::{Invocation, Verb};
 use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
-use super::dialogues::Stage;
 use super::{Action, Cluster, GroupState, Report};
 
 impl Cluster {
@@ -21,10 +20,10 @@ impl Cluster {
             return Err("this node manages no resources (-M)".into());
         }
         let index = self.groups.find(key).ok_or_else(|| self.groups.unknown(key))?;
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             return Err("this node is leaving: nothing is started here".into());
         }
-        if self.stage != Stage::Settled {
+        if !self.joining.is_settled() {
             return Err("this node is still starting: it starts what belongs here by itself".into());
         }
         match self.groups.state(index) {
@@ -80,7 +79,7 @@ impl Cluster {
 
     /// Asks each resource of what is not held here whether it runs here all the same.
     fn look_for_strays(&mut self) {
-        let free = |index: &usize| self.groups.state(*index) == GroupState::Free && self.stage == Stage::Settled;
+        let free = |index: &usize| self.groups.state(*index) == GroupState::Free && self.joining.is_settled();
         for index in (0..self.groups.len()).filter(free).collect::<Vec<_>>() {
             let key = self.groups.key(index);
             for (at, resource) in self.groups.resources(index).to_vec().into_iter().enumerate() {

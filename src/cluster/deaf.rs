@@ -10,8 +10,6 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARS, PeerHold};
-use super::dialogues::Leaving;
-use super::dialogues::Stage;
 use super::dialogues::Standby;
 use super::groups::Doubt;
 use super::node::Node;
@@ -77,7 +75,7 @@ impl Cluster {
             let is_first = !std::mem::replace(&mut self.nodes[index].has_answered, true);
             let was_deaf = self.peer.deaf_since.is_some();
             self.hears_us();
-            if (is_first || was_deaf) && self.nice() && !self.peer.said && self.stage != Stage::Joining {
+            if (is_first || was_deaf) && self.nice() && !self.peer.said && self.joining.has_joined() {
                 // It did not hear that it was asked.
                 self.ask_what_it_holds();
             }
@@ -164,7 +162,10 @@ impl Cluster {
             // A reread file asks for more patience.
             return self.timers.set(Timer::Deaf, due);
         }
-        if !self.peer_is_deaf() || self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources
+        if !self.peer_is_deaf()
+            || self.leaving.is_ordered()
+            || self.cleaning.is_some()
+            || !self.settings.manage_resources
         {
             return;
         }
@@ -198,10 +199,10 @@ impl Cluster {
     /// Says again what we hold: a claim that was lost without anybody knowing would be lost for ever.
     pub(super) fn restate_claim(&mut self) {
         self.timers.stop(&Timer::Restate);
-        if self.leaving == Some(Leaving::Blocked) {
+        if self.leaving.is_blocked() {
             return self.say_what_is_left();
         }
-        if self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources {
+        if self.leaving.is_ordered() || self.cleaning.is_some() || !self.settings.manage_resources {
             return;
         }
         if self.holds_peer_dead() {
@@ -225,7 +226,7 @@ impl Cluster {
 
     /// Keeps [`Cluster::restate_claim`] going; called after every event.
     pub(super) fn schedule_restatement(&mut self) {
-        if self.peer.index.is_none() || self.stage != Stage::Settled || self.exited {
+        if self.peer.index.is_none() || !self.joining.is_settled() || self.exited {
             return;
         }
         let every = if self.holds_peer_dead() { self.settings.deadtime / RESTATED_IN_DEADTIME } else { RESTATE_EVERY };
@@ -254,11 +255,11 @@ impl Cluster {
 
     /// Everything that had arrived while we stood still was heard: now ask what the peer holds.
     pub(super) fn ask_after_sleep(&mut self) {
-        if self.oversleeping != Some(Sleep::Woken) || self.stage == Stage::Joining {
+        if self.oversleeping != Some(Sleep::Woken) || !self.joining.has_joined() {
             return;
         }
         self.oversleeping = Some(Sleep::Asked);
-        if self.leaving.is_none() && !self.is_alone() && self.stage == Stage::Settled {
+        if !self.leaving.is_ordered() && !self.is_alone() && self.joining.is_settled() {
             self.peer.stable = false;
             self.ask_what_it_holds();
         } else {

@@ -17,7 +17,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(3);
 impl Cluster {
     /// Asks the peer for each group of ours that we do not run.
     pub(super) fn request_own_groups(&mut self) {
-        if (self.nice() && !self.peer.is_legacy) || self.leaving.is_some() || self.is_alone() {
+        if (self.nice() && !self.peer.is_legacy) || self.leaving.is_ordered() || self.is_alone() {
             return;
         }
         let missing: Vec<usize> = (0..self.groups.len())
@@ -76,7 +76,7 @@ impl Cluster {
             return;
         }
         self.asked_back.remove(&self.groups.key(index));
-        if message.get(field::OK) == Some("OK") && self.leaving.is_none() && self.is_of_this_life(message) {
+        if message.get(field::OK) == Some("OK") && !self.leaving.is_ordered() && self.is_of_this_life(message) {
             match self.groups.state(index) {
                 GroupState::Free if !self.is_alone() => {
                     self.peer.holds[index] = PeerHold::No;
@@ -97,7 +97,7 @@ impl Cluster {
     /// answer to a question it did not ask. What it gave us so it has tried itself.
     pub(super) fn give_failed_group(&mut self, index: usize) {
         let stays = self.settings.on_start_failure == OnStartFailure::Stay;
-        if self.nice() || stays || self.is_alone() || self.leaving.is_some() {
+        if self.nice() || stays || self.is_alone() || self.leaving.is_ordered() {
             return;
         }
         if !self.peer.holds[index].has_failed() {

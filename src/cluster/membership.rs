@@ -8,8 +8,6 @@ use crate::wire::{Generation, Kind, Message, Sequence, field};
 
 use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::dialogues::Leaving;
-use super::dialogues::Stage;
 use super::node::Node;
 use super::sequence::Verdict;
 use super::timer::Timer;
@@ -200,7 +198,7 @@ impl Cluster {
                 }
             }
             Kind::IpRequest | Kind::IpRequestResp if self.nodes[index].is_alive() => {
-                if *kind == Kind::IpRequest || self.leaving.is_none() {
+                if *kind == Kind::IpRequest || !self.leaving.is_ordered() {
                     self.out.push(Action::Notify(message.clone()));
                 }
                 self.on_ip_message(index, kind, message, at);
@@ -318,17 +316,14 @@ impl Cluster {
             self.nodes[index].status = Status::Init;
             self.nodes[index].last_status_at = Some(at);
         }
-        let has_left = self.leaving == Some(Leaving::Done) && self.peer.is_node(index);
+        let has_left = self.leaving.is_done() && self.peer.is_node(index);
         let is_active = restarted && self.local_status == Status::Active;
         if (is_active || has_left) && self.cleaning.is_none() {
             // It waits to hear that we are active before it says anything else, and obeys nobody whose status it did not hear.
             self.send_status();
         }
         if has_left {
-            // It was not there when we said it, or has forgotten it.
-            self.farewell_seq = None;
-            self.say_shutdone();
-            self.linger();
+            self.say_farewell_anew();
         }
     }
 
@@ -380,7 +375,7 @@ impl Cluster {
 
     /// Something the peer said is lost for good: it may have been a claim.
     pub(super) fn ask_again(&mut self, index: usize) {
-        let joined = self.stage != Stage::Joining && self.leaving.is_none() && self.nice();
+        let joined = self.joining.has_joined() && !self.leaving.is_ordered() && self.nice();
         if self.peer.is_node(index) && joined && self.settings.manage_resources && !self.is_handing_over() {
             self.ask_what_it_holds();
         }
@@ -593,7 +588,7 @@ impl Cluster {
     /// Once every node was heard or is dead we ask one for the list of nodes, and are active when it answers
     /// (`wire.md` 6.2). Ping nodes are not waited for: they decide nothing about resources.
     pub(super) fn check_joined(&mut self) {
-        if self.local_status != Status::Up || self.leaving.is_some() || self.waits_for_own_name() {
+        if self.local_status != Status::Up || self.leaving.is_ordered() || self.waits_for_own_name() {
             return;
         }
         let others = || self.nodes.iter().filter(|node| !node.is_ping);
@@ -644,7 +639,7 @@ impl Cluster {
             let node = self.nodes[index].name.clone();
             self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
         }
-        if self.local_status == Status::Up && self.leaving.is_none() && !self.waits_for_own_name() {
+        if self.local_status == Status::Up && !self.leaving.is_ordered() && !self.waits_for_own_name() {
             self.timers.stop(&Timer::ReqNodes);
             self.become_active();
         }

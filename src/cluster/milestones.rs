@@ -4,7 +4,6 @@
 
 use crate::names::NodeName;
 
-use super::dialogues::Stage;
 use super::dialogues::Standby;
 use super::report::LocalWork;
 use super::{AutoFailback, Cluster, GroupState, Report};
@@ -69,11 +68,11 @@ impl Cluster {
 
     /// Says what has come true. Called after every event.
     pub(super) fn tell_milestones(&mut self) {
-        if self.leaving.is_some() || self.exited {
+        if self.leaving.is_ordered() || self.exited {
             self.milestones = Milestones { initial: true, ..Milestones::default() };
             return;
         }
-        if self.stage != Stage::Settled || self.groups.is_busy() || !self.settings.manage_resources {
+        if !self.joining.is_settled() || self.groups.is_busy() || !self.settings.manage_resources {
             return;
         }
         if self.milestones.own {

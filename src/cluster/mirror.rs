@@ -59,7 +59,7 @@ impl Cluster {
     pub(super) fn serve_mirror(&mut self) {
         let Some(peer) = self.peer_name().filter(|_| self.peer_is_latido() && self.is_active()) else { return };
         let alive = self.peer_node().is_some_and(super::node::Node::is_alive);
-        if !alive || self.leaving.is_some() || self.timers.is_set(&Timer::Mirror) {
+        if !alive || self.leaving.is_ordered() || self.timers.is_set(&Timer::Mirror) {
             return;
         }
         // After every event, so nothing is written down to find out that nothing changed.

@@ -24,6 +24,7 @@ mod fence;
 mod gaps;
 mod groups;
 mod history;
+mod joining;
 mod kept;
 mod legacy;
 mod membership;
@@ -71,14 +72,16 @@ use adopt::{Cleaning, IdleCheck};
 use answers::Answers;
 use clients::Held;
 use deaf::Sleep;
-use dialogues::{Leaving, Stage, Standby};
+use dialogues::Standby;
 use fence::Fences;
 use groups::Groups;
 use history::SentHistory;
+use joining::Joining;
 use milestones::Milestones;
 use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
+use shutdown::Departure;
 use standby::ClientWait;
 use takeover::Peer;
 use timer::{Timer, TimerTable};
@@ -193,8 +196,9 @@ pub struct Cluster {
     answers: Answers,
     // Who holds what.
     groups: Groups,
+    joining: Joining,
+    leaving: Departure,
     fences: Fences,
-    stage: Stage,
     peer: Peer,
     needs_failback: bool,
     failback_not_before: Mono,
@@ -202,9 +206,6 @@ pub struct Cluster {
     standby: Standby,
     /// The number of the `other` that the present dialogue rests on.
     promised_seq: u64,
-    /// Of the `shutdone` that the other has heard if it acknowledges it, and for how long that is waited for.
-    farewell_seq: Option<Sequence>,
-    linger_until: Mono,
     /// Of the last time we asked what the peer holds.
     asked_seq: Sequence,
     /// The number of the last offer of the peer.
@@ -220,7 +221,6 @@ pub struct Cluster {
     /// Since when the home of groups of ours could take them back.
     home_since: Option<Mono>,
     client_wait: Option<ClientWait>,
-    leaving: Option<Leaving>,
     monitors: Monitors,
     asked_for: BTreeSet<String>,
     /// Groups of ours that we run and the peer, in legacy mode, may have taken: it is asked to give them up.
@@ -295,16 +295,15 @@ impl Cluster {
             told_once: BTreeSet::new(),
             answers: Answers::default(),
             groups,
+            joining: Joining::default(),
+            leaving: Departure::default(),
             fences: Fences::default(),
-            stage: Stage::Joining,
             peer,
             needs_failback: false,
             failback_not_before: Mono::ZERO,
             empty: EmptySides::default(),
             standby: Standby::Not,
             promised_seq: 0,
-            farewell_seq: None,
-            linger_until: Mono::ZERO,
             asked_seq: Sequence(0),
             offer_seq: 0,
             taking: None,
@@ -314,7 +313,6 @@ impl Cluster {
             moved_because: BTreeMap::new(),
             home_since: None,
             client_wait: None,
-            leaving: None,
             monitors: Monitors::default(),
             asked_for: BTreeSet::new(),
             asked_back: BTreeSet::new(),
@@ -391,7 +389,7 @@ impl Cluster {
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
     pub fn next_deadline(&self) -> Option<Mono> {
         // Who has just woken asks as soon as everything that had arrived was heard.
-        let wakes = self.oversleeping == Some(Sleep::Woken) && self.stage != Stage::Joining;
+        let wakes = self.oversleeping == Some(Sleep::Woken) && self.joining.has_joined();
         let next = if wakes { Some(self.now.mono) } else { self.timers.next() };
         next.filter(|_| !self.exited)
     }
@@ -403,7 +401,7 @@ impl Cluster {
 
     /// Whether it still asks, before it says anything of groups, what runs here already.
     pub fn is_looking_around(&self) -> bool {
-        !self.idle_checks.is_empty() && self.stage == Stage::Joining
+        !self.idle_checks.is_empty() && !self.joining.has_joined()
     }
 
     /// What this node says of itself.

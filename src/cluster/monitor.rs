@@ -107,7 +107,7 @@ impl Cluster {
             GroupState::Free => true,
             GroupState::Starting | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => return,
         };
-        if self.monitors.is_asked(&key, at) || self.leaving.is_some() {
+        if self.monitors.is_asked(&key, at) || self.leaving.is_ordered() {
             return;
         }
         let job = self.groups.next_job();

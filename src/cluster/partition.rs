@@ -10,7 +10,6 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
 use super::deaf::Sleep;
-use super::dialogues::Leaving;
 use super::dialogues::Standby;
 use super::groups::Doubt;
 use super::takeover::Question;
@@ -45,7 +44,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        if self.leaving == Some(Leaving::Done) {
+        if self.leaving.is_done() {
             // There is nothing to ask any more; it held us dead when we said it.
             self.send_status();
             return self.say_shutdone();
@@ -196,7 +195,7 @@ impl Cluster {
             let is_blocked = self.groups.state(index) == GroupState::Blocked;
             is_blocked && hold.is_claimed() && *hold != PeerHold::Blocked
         };
-        if self.leaving == Some(Leaving::Blocked) && self.peer.holds.iter().enumerate().any(takes) {
+        if self.leaving.is_blocked() && self.peer.holds.iter().enumerate().any(takes) {
             // It may not have heard what we cannot stop.
             self.last_claim = None;
         }

@@ -15,7 +15,6 @@ use crate::time::{Mono, Wall};
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
 use super::claims::HEARS;
-use super::dialogues::Leaving;
 use super::timer::Timer;
 use super::{Action, Cluster, Report, Status};
 
@@ -150,7 +149,7 @@ impl Cluster {
         let before = std::mem::replace(&mut self.nodes[index].proof.owed, wish);
         if wish.is_some() && wish != before {
             self.say_now();
-            if self.leaving == Some(Leaving::Done) {
+            if self.leaving.is_done() {
                 // It was said before the proof, and not believed.
                 self.say_shutdone();
             }

@@ -8,7 +8,7 @@ use super::{Cluster, Report, Settings};
 impl Cluster {
     /// Takes over times, policies and groups. Names, nodes and media stay: they need a restart, which the caller says.
     pub(super) fn on_reconfigure(&mut self, settings: Settings, groups: Vec<ResourceGroup>) {
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             return;
         }
         // What was understood is known better than from the last claim alone.

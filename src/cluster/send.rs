@@ -9,7 +9,6 @@ use crate::wire::{Kind, Message, Value, field};
 use super::adopt::UPGRADE_PATIENCE;
 use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::dialogues::Stage;
 use super::timer::Timer;
 use super::{Action, Class, Cluster, Report, Status, mirror};
 
@@ -148,7 +147,7 @@ impl Cluster {
             let number = if peer.is_alive() { peer.last_status.0 } else { 0 };
             status.set(HEARS, format!("{number:x}"));
         }
-        if self.stage == Stage::Joining && (0..self.groups.len()).any(|index| self.groups.is_claimed(index)) {
+        if !self.joining.has_joined() && (0..self.groups.len()).any(|index| self.groups.is_claimed(index)) {
             // Who cannot hear us does not learn it otherwise before he has waited for everybody: he may have taken it.
             status.set(LATIDO, self.own_detail().to_text());
         }

@@ -113,7 +113,7 @@ impl Cluster {
     fn on_offer(&mut self, set: Set, sequence: u64, why: String) {
         let Some(node) = self.peer_name() else { return };
         // An offer that waited while we stood still is given up by now.
-        if self.leaving.is_some() || self.oversleeping == Some(Sleep::Woken) {
+        if self.leaving.is_ordered() || self.oversleeping == Some(Sleep::Woken) {
             return;
         }
         match self.standby {

@@ -1,9 +1,5 @@
 //! Who should hold what (`resources.md` 1 to 3; `docs/takeover.md`).
 //!
-//! ```text
-//! Joining ──active──▶ Asking ──the peer has spoken, or is dead──▶ Settled ──leave──▶ (see shutdown)
-//! ```
-//!
 //! Everything that happens only changes what is known (`peer`, `hearing`); [`Cluster::settle`] then compares what is
 //! known with what is held and begins what is missing, and [`Cluster::announce_claim`] (`telling`) tells the peer
 //! whatever changed.
@@ -18,16 +14,13 @@ use crate::names::NodeName;
 use crate::wire::Message;
 
 use super::claims::PeerHold;
-use super::deaf::Sleep;
-use super::dialogues::{Stage, Standby};
+use super::dialogues::{JoiningEvent, Standby};
 use super::node::Node;
 use super::timer::Timer;
-use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set, Status};
+use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set};
 
 pub(super) use peer::{Peer, Question};
 
-/// As long as the original waits when both nodes start (`resources.md` 2.2); for us the last resort.
-const PEER_SILENT_AFTER: Duration = Duration::from_secs(10);
 /// A group that nobody claims while its home node is well is waited for this long.
 const ORPHAN_AFTER: Duration = Duration::from_secs(3);
 
@@ -51,91 +44,6 @@ impl Cluster {
         self.groups.owner(group) == &self.settings.me
     }
 
-    /// We have just become active.
-    pub(super) fn on_active(&mut self) {
-        if !self.settings.manage_resources {
-            return;
-        }
-        self.check_devices();
-        self.watch_all();
-        self.join_in();
-    }
-
-    /// Says that we are here and asks what the peer holds; not before it is known what runs here already.
-    pub(super) fn join_in(&mut self) {
-        let joins = self.local_status == Status::Active && self.stage == Stage::Joining;
-        // In legacy mode nobody learns from a claim that we still stop something.
-        let stops = !self.nice() && self.groups.any_stopping();
-        if !joins || stops || !self.idle_checks.is_empty() || self.leaving.is_some() {
-            return;
-        }
-        if self.is_alone() {
-            let fences = self.is_fencing();
-            match &mut self.oversleeping {
-                // What may run there is not known before it is off.
-                Some(sleep) if fences => *sleep = Sleep::Asked,
-                _ => self.forget_sleep(),
-            }
-            self.note_taken_here(Set::All);
-            return self.settle_down();
-        }
-        if self.nice() {
-            self.stage = Stage::Asking;
-            self.ask_what_it_holds();
-            match &mut self.oversleeping {
-                Some(sleep) => *sleep = Sleep::Asked,
-                None => self.timers.stop(&Timer::Heal),
-            }
-            self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);
-            if std::mem::take(&mut self.peer.waits_for_answer) {
-                self.answer_starting();
-            }
-        } else {
-            self.settle_down();
-            self.request_own_groups();
-        }
-        self.settle_when_told();
-    }
-
-    /// It has said what it holds, and not to a predecessor of ours.
-    pub(super) fn settle_when_told(&mut self) {
-        if self.peer.said && self.peer.said_to_us && !self.peer.leaving {
-            self.settle_down();
-        }
-    }
-
-    /// The peer is active and has said nothing for ten seconds: it can only be one that never does.
-    pub(super) fn on_peer_silent(&mut self) {
-        if self.stage != Stage::Asking {
-            return;
-        }
-        self.forget_sleep();
-        if self.peer.leaving || self.peer.said {
-            // It has spoken, and is only slow in going, or has not heard us since.
-            return self.settle_down();
-        }
-        if self.has_never_heard_us() {
-            self.believe_that_it_takes_all();
-        } else if let Some(node) = self.peer_name() {
-            self.peer.is_legacy = true;
-            if !self.peer_is_latido() {
-                self.report(Report::PeerIsLegacy { node });
-            }
-        }
-        self.settle_down();
-        self.request_own_groups();
-    }
-
-    fn settle_down(&mut self) {
-        if self.stage != Stage::Settled {
-            self.stage = Stage::Settled;
-            self.timers.stop(&Timer::PeerSilent);
-            self.changed();
-            self.report(Report::LocalComplete);
-            self.begins_with_its_own();
-        }
-    }
-
     /// The peer is dead (`resources.md` 3.1).
     pub(super) fn on_peer_dead(&mut self) {
         let Some(node) = self.peer_name() else { return };
@@ -154,12 +62,12 @@ impl Cluster {
         let told = self.peer.index.and_then(|index| self.nodes[index].farewell.take()).is_some();
         self.peer.gone |= told;
         let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
-        if !released && self.must_fence() && self.leaving.is_none() {
+        if !released && self.must_fence() && !self.leaving.is_ordered() {
             self.peer.forget_words();
             return self.begin_fencing(node);
         }
         self.send_stonith(&node, if released { "unneeded" } else { "n_stnth" });
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             self.peer.holds_nothing();
             self.report(Report::TakeoverCancelled);
             return;
@@ -180,9 +88,7 @@ impl Cluster {
         self.peer.holds_nothing();
         self.groups.forgive_failures();
         self.note_taken_here(Set::All);
-        if self.stage == Stage::Asking {
-            self.settle_down();
-        }
+        self.join_on(JoiningEvent::Gone);
         self.announce_takeover(node);
     }
 
@@ -210,21 +116,19 @@ impl Cluster {
         self.peer.said = true;
         self.report(Report::ShutdownNotice { node: node.clone() });
         self.cancel_standby_with_peer();
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             self.report(Report::TakeoverCancelled);
             return;
         }
         self.needs_failback = true;
         self.groups.forgive_failures();
         self.note_taken_here(Set::All);
-        if self.stage == Stage::Asking {
-            self.settle_down();
-        }
+        self.join_on(JoiningEvent::Gone);
         self.announce_takeover(&node);
     }
 
     fn announce_takeover(&mut self, node: &NodeName) {
-        if self.stage == Stage::Settled && self.groups.any_free() {
+        if self.joining.is_settled() && self.groups.any_free() {
             self.last_takeover = Some(self.now.mono);
             self.report(Report::TakingOverFrom { node: node.clone() });
             self.takes_over_from(node);
@@ -271,8 +175,8 @@ impl Cluster {
         self.serve_upgrade();
         self.join_in();
         self.serve_asked_asleep();
-        let undecided = self.stage != Stage::Settled || self.exited;
-        if self.leaving.is_some() || undecided || !self.settings.manage_resources {
+        let undecided = !self.joining.is_settled() || self.exited;
+        if self.leaving.is_ordered() || undecided || !self.settings.manage_resources {
             return;
         }
         if self.serve_refusal() {

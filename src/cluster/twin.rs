@@ -10,7 +10,6 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
-use super::dialogues::Stage;
 use super::timer::Timer;
 use super::{Cluster, Report};
 
@@ -242,7 +241,7 @@ impl Cluster {
 
     /// Stops what we run while we are the second machine of our name; whether we are.
     pub(super) fn serve_refusal(&mut self) -> bool {
-        if self.stage == Stage::Joining || !self.is_refused() {
+        if !self.joining.has_joined() || !self.is_refused() {
             return false;
         }
         for index in 0..self.groups.len() {

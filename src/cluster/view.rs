@@ -160,7 +160,7 @@ impl Cluster {
             rscstatus: self.told_hold().to_owned(),
             stable,
             waiting_for: self.fencing_text(),
-            leaving: self.leaving.is_some(),
+            leaving: self.leaving.is_ordered(),
             auto_failback: self.settings.auto_failback,
             away: self.away_text(),
             drift: self.drift(),

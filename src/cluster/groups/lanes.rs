@@ -4,7 +4,6 @@ use crate::haresources::{Chain, Note, Outcome, ResourceGroup, Step, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
-use super::super::dialogues::Stage;
 use super::super::monitor::CALM;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report};
@@ -55,7 +54,7 @@ impl Groups {
 impl Cluster {
     /// Starts whatever in the queue need not wait.
     pub(in crate::cluster) fn run_next(&mut self) {
-        let settled = self.stage == Stage::Settled;
+        let settled = self.joining.is_settled();
         let may_start = self.adopted || settled;
         let knows = settled && self.oversleeping.is_none();
         while let Some((index, wish)) = self.groups.take_next(may_start, knows) {

@@ -5,8 +5,6 @@ use crate::names::{ClientId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::super::dialogues::Leaving;
-use super::super::dialogues::Stage;
 use super::super::dialogues::Standby;
 use super::super::node::Node;
 use super::super::timer::Timer;
@@ -56,8 +54,8 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
-        let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
-        if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
+        let asks = self.oversleeping.is_some() && self.joining.is_settled();
+        if asks && !self.leaving.is_ordered() && self.asked_asleep.is_none() && self.client_wait.is_none() {
             // Known in a moment is what there is to hand over.
             self.asked_asleep = Some((client, request, by.to_owned()));
             return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
@@ -83,7 +81,7 @@ impl Cluster {
 
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
-        let is_over = self.oversleeping.is_none() || self.leaving.is_some();
+        let is_over = self.oversleeping.is_none() || self.leaving.is_ordered();
         if is_over && let Some((client, request, by)) = self.asked_asleep.take() {
             self.timers.stop(&Timer::Client);
             self.on_request(client, request, &by);
@@ -194,12 +192,12 @@ impl Cluster {
         if !self.nice() {
             return Some("auto_failback is set to legacy.  Cannot enter standby.".into());
         }
-        if self.leaving == Some(Leaving::Blocked) {
+        if self.leaving.is_blocked() {
             return Some(
                 "this node is leaving and waits for a resource that does not stop; see `latido status`".into(),
             );
         }
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             return Some("this node is leaving; its groups move to the other node anyway".into());
         }
         if self.is_alone() {

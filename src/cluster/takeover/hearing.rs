@@ -3,9 +3,7 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
-use super::super::dialogues::Leaving;
-use super::super::dialogues::Stage;
-use super::super::dialogues::Standby;
+use super::super::dialogues::{JoiningEvent, Standby};
 use super::super::{Cluster, Report};
 
 impl Cluster {
@@ -77,8 +75,8 @@ impl Cluster {
             self.on_claims_known(self.is_answer(message));
         }
         // Who leaves before he has joined knows what he cannot stop.
-        let has_decided = matches!(self.leaving, Some(Leaving::Blocked | Leaving::Done));
-        if self.stage == Stage::Joining && !has_decided {
+        let has_decided = self.leaving.is_blocked() || self.leaving.is_done();
+        if !self.joining.has_joined() && !has_decided {
             self.peer.waits_for_answer = true;
             return;
         }
@@ -105,10 +103,8 @@ impl Cluster {
             // stop: then it says which groups are down for good.
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
-                if self.stage == Stage::Asking {
-                    self.settle_down();
-                }
-                if !std::mem::replace(&mut self.peer.cannot_leave, true) && self.leaving.is_none() {
+                self.join_on(JoiningEvent::Claimed);
+                if !std::mem::replace(&mut self.peer.cannot_leave, true) && !self.leaving.is_ordered() {
                     // Nobody but us can run what failed here.
                     self.groups.forgive_failures();
                 }
@@ -138,8 +134,8 @@ impl Cluster {
         if claim.stable == Some(true) {
             self.peer.leaving = false;
         }
-        if self.stage == Stage::Asking && self.peer.said_to_us {
-            self.settle_down();
+        if self.peer.said_to_us {
+            self.join_on(JoiningEvent::Claimed);
         }
         match claim.stable {
             Some(true) => self.on_peer_stable(sequence),

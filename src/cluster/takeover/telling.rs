@@ -3,8 +3,6 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Detail, EMPTY, HEARD, LATIDO, Sides, key_hash};
-use super::super::dialogues::Leaving;
-use super::super::dialogues::Stage;
 use super::super::dialogues::Standby;
 use super::super::standby::WHY;
 use super::super::{Cluster, GroupState, OnStartFailure, Set};
@@ -12,28 +10,28 @@ use super::super::{Cluster, GroupState, OnStartFailure, Set};
 impl Cluster {
     /// Undecided ourselves, we say "nothing, and stable": an original that waits beside us then takes its own at once
     /// and says what it holds, instead of both waiting ten seconds (12.2 j).
-    pub(super) fn answer_starting(&mut self) {
-        if self.leaving == Some(Leaving::Done) {
+    pub(in crate::cluster) fn answer_starting(&mut self) {
+        if self.leaving.is_done() {
             // It was not there, or did not know us, when we said it.
             return self.say_shutdone();
         }
-        if self.leaving == Some(Leaving::Blocked) && self.peer_is_latido() {
+        if self.leaving.is_blocked() && self.peer_is_latido() {
             return self.say_what_is_left();
         }
-        let stable = self.stage == Stage::Asking || self.says_stable();
-        let info = self.leaving.is_some().then_some("shutdown");
+        let stable = self.joining.is_asking() || self.says_stable();
+        let info = self.leaving.is_ordered().then_some("shutdown");
         self.send_claim(stable, info);
     }
 
     /// Tells the peer whatever changed since it was last told.
     pub(in crate::cluster) fn announce_claim(&mut self) {
-        if self.leaving == Some(Leaving::Blocked) && self.last_claim.as_ref() != Some(&self.claim_text(true)) {
+        if self.leaving.is_blocked() && self.last_claim.as_ref() != Some(&self.claim_text(true)) {
             return self.say_what_is_left();
         }
-        if !self.nice() || self.stage != Stage::Settled || !self.settings.manage_resources || self.exited {
+        if !self.nice() || !self.joining.is_settled() || !self.settings.manage_resources || self.exited {
             return;
         }
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             return;
         }
         let stable = self.says_stable();
@@ -85,7 +83,7 @@ impl Cluster {
     /// that nobody owns it when it does not hear it.
     fn holds_empty_home(&self) -> bool {
         let has_home = (0..self.groups.len()).any(|index| self.is_own(index));
-        if has_home || !self.nice() || self.stage != Stage::Settled || self.leaving.is_some() {
+        if has_home || !self.nice() || !self.joining.is_settled() || self.leaving.is_ordered() {
             return false;
         }
         match self.standby {
@@ -119,8 +117,8 @@ impl Cluster {
     }
 
     fn is_settled(&self) -> bool {
-        self.stage == Stage::Settled
-            && self.leaving.is_none()
+        self.joining.is_settled()
+            && !self.leaving.is_ordered()
             && !(0..self.groups.len()).any(|index| match self.groups.state(index) {
                 GroupState::Stopping => true,
                 GroupState::Starting => !self.is_own(index),
