@@ -21,10 +21,9 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
 use super::deaf::Sleep;
-use super::dialogues::Standby;
 use super::monitor::CALM;
 use super::timer::Timer;
-use super::{Action, Cluster, Event, ExitReason, GroupState, Handover, Kept, Past, Report, Status};
+use super::{Action, Cluster, Event, ExitReason, GroupState, Kept, Past, Report, Status};
 
 /// While it exchanges its program a node asks for so much more patience, as the original does.
 pub(super) const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
@@ -120,55 +119,6 @@ impl Cluster {
         }
     }
 
-    /// The other side of a hand-over is an original: it knows nothing of our death and waits for an hour.
-    fn resume_handover(&mut self, handover: Handover) {
-        let Handover { giving, set, done, begun, overdue, heard } = handover;
-        if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
-            node.track.resume(heard);
-        }
-        if overdue {
-            let waited_for = if giving { &mut self.peer.never_taken } else { &mut self.peer.never_given };
-            *waited_for = Some(set);
-            return;
-        }
-        self.standby = match (giving, done) {
-            (true, false) => Standby::Releasing(set),
-            (true, true) => Standby::AwaitingTaker(set),
-            (false, false) => Standby::Promised(set, begun),
-            (false, true) => Standby::Taking(set),
-        };
-        if giving && !done {
-            for index in (0..self.groups.len()).filter(|index| self.in_set(*index, set)).collect::<Vec<_>>() {
-                self.groups.want_released(index);
-            }
-        }
-        let within = if begun { self.step_within() } else { self.release_begins_within() };
-        self.timers.set(Timer::Standby, self.now.mono + within);
-    }
-
-    /// What of the present hand-over a successor must know.
-    fn handover_to_keep(&self) -> Option<Handover> {
-        let peer = self.peer_node().filter(|node| !node.is_latido)?;
-        let heard = peer.track.complete();
-        let step = |giving, set, done, begun| Handover { giving, set, done, begun, overdue: false, heard };
-        let overdue = |handover| Handover { overdue: true, ..handover };
-        let now = match self.standby {
-            Standby::Releasing(set) => step(true, set, false, true),
-            Standby::AwaitingTaker(set) => step(true, set, true, true),
-            Standby::Promised(set, begun) => step(false, set, false, begun),
-            Standby::Taking(set) => step(false, set, true, true),
-            Standby::Not | Standby::Asked(_) => match (self.peer.never_taken, self.peer.never_given) {
-                (Some(set), _) => overdue(step(true, set, true, true)),
-                (None, Some(set)) => overdue(step(false, set, false, true)),
-                (None, None) => return None,
-            },
-        };
-        // How far it was heard is written down when the dialogue moves on, not with each heartbeat.
-        let before = self.last_kept.as_ref().and_then(|kept| kept.handover);
-        let same = |kept: &Handover| *kept == Handover { heard: kept.heard, ..now };
-        Some(before.filter(same).unwrap_or(now))
-    }
-
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
     /// whether anything else may happen now; what is put off is the first event of a life, a tick.
     pub(super) fn may_speak(&mut self) -> bool {
@@ -190,7 +140,7 @@ impl Cluster {
     fn too_late_after_all(&mut self) {
         let then = if std::mem::take(&mut self.leaves_again) { Cleaning::Leave } else { Cleaning::Speak };
         self.adopted = false;
-        self.standby = Standby::Not;
+        self.void_handover();
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }
@@ -438,7 +388,7 @@ impl Cluster {
             leaving: self.leaving.is_ordered() || self.leaves_again || self.cleaning.is_some_and(Cleaning::ends_here),
             needs_failback: self.needs_failback,
             peer_gone: self.peer.gone,
-            handover: self.handover_to_keep(),
+            handover: self.handover_to_keep(self.last_kept.as_ref().and_then(|kept| kept.handover)),
             lost: self.notes_lost && !(self.idle_checks.is_empty() && self.doubtful.is_empty()),
             patience: self.peer.patience,
         };

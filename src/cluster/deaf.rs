@@ -10,7 +10,6 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARS, PeerHold};
-use super::dialogues::Standby;
 use super::groups::Doubt;
 use super::node::Node;
 use super::timer::Timer;
@@ -134,10 +133,8 @@ impl Cluster {
     }
 
     fn seems_deaf_since(&mut self, since: Mono) {
-        if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
-            // It holds us dead: on its side the dialogue is over.
-            self.drop_standby("the other node does not hear this one");
-        }
+        // It holds us dead: on its side the dialogue is over.
+        self.drop_words("the other node does not hear this one");
         if self.peer.deaf_since.is_none() {
             self.peer.deaf_since = Some(since);
             self.timers.set(Timer::Deaf, since + self.deaf_after());
@@ -243,10 +240,8 @@ impl Cluster {
         if self.cleaning.is_some() || !self.settings.manage_resources {
             return;
         }
-        if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
-            self.drop_standby("this node stood still meanwhile");
-        }
-        self.pending_wish = None;
+        self.drop_words("this node stood still meanwhile");
+        self.hand_over.forget_wish();
         if self.nice() {
             self.groups.mark_overslept();
             self.oversleeping = Some(Sleep::Woken);

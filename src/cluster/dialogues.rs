@@ -7,6 +7,6 @@ mod leaving;
 #[cfg(test)]
 mod tests;
 
-pub(super) use handover::Standby;
+pub(super) use handover::{Owed, Standby, StandbyEvent, StandbyStep};
 pub(super) use joining::{JoiningEvent, Stage};
 pub(super) use leaving::{Leaving, LeavingEvent, LeavingStep};

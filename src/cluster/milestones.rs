@@ -4,7 +4,6 @@
 
 use crate::names::NodeName;
 
-use super::dialogues::Standby;
 use super::report::LocalWork;
 use super::{AutoFailback, Cluster, GroupState, Report};
 
@@ -102,7 +101,7 @@ impl Cluster {
     }
 
     fn tell_initial(&mut self) {
-        if self.standby != Standby::Not || self.oversleeping.is_some() || self.is_fencing() {
+        if self.is_handing_over() || self.oversleeping.is_some() || self.is_fencing() {
             return;
         }
         let mut theirs = false;

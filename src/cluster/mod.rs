@@ -53,7 +53,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::haresources::{Outcome, ResourceGroup};
-use crate::names::{ClientId, JobId, MediumId, NodeName};
+use crate::names::{JobId, MediumId, NodeName};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::{Generation, Sequence};
 
@@ -72,7 +72,6 @@ use adopt::{Cleaning, IdleCheck};
 use answers::Answers;
 use clients::Held;
 use deaf::Sleep;
-use dialogues::Standby;
 use fence::Fences;
 use groups::Groups;
 use history::SentHistory;
@@ -82,7 +81,7 @@ use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
 use shutdown::Departure;
-use standby::ClientWait;
+use standby::{Askers, HandOver, Reasons};
 use takeover::Peer;
 use timer::{Timer, TimerTable};
 use told::EmptySides;
@@ -197,30 +196,19 @@ pub struct Cluster {
     // Who holds what.
     groups: Groups,
     joining: Joining,
+    hand_over: HandOver,
+    reasons: Reasons,
+    askers: Askers,
     leaving: Departure,
     fences: Fences,
     peer: Peer,
     needs_failback: bool,
     failback_not_before: Mono,
     empty: EmptySides,
-    standby: Standby,
-    /// The number of the `other` that the present dialogue rests on.
-    promised_seq: u64,
     /// Of the last time we asked what the peer holds.
     asked_seq: Sequence,
-    /// The number of the last offer of the peer.
-    offer_seq: u64,
-    /// A `done` that is obeyed once all that had arrived was heard, and its number.
-    taking: Option<(Set, u64)>,
-    pending_take: Option<Set>,
-    /// What the other wished for while we gave it something else, and until when it waits.
-    pending_wish: Option<(Set, Mono, String)>,
-    /// Why the groups that the present dialogue is about move, and why those that were moved did.
-    offer_why: String,
-    moved_because: BTreeMap<String, String>,
     /// Since when the home of groups of ours could take them back.
     home_since: Option<Mono>,
-    client_wait: Option<ClientWait>,
     monitors: Monitors,
     asked_for: BTreeSet<String>,
     /// Groups of ours that we run and the peer, in legacy mode, may have taken: it is asked to give them up.
@@ -244,8 +232,6 @@ pub struct Cluster {
     /// The status that asked for the patience an exchange needs.
     patience_seq: Option<Sequence>,
     oversleeping: Option<Sleep>,
-    /// A request that came meanwhile.
-    asked_asleep: Option<(ClientId, Request, String)>,
     /// When we last said that we live.
     said_at: Option<Mono>,
     /// And the patience asked for then: a reread file may ask for another by now.
@@ -296,23 +282,17 @@ impl Cluster {
             answers: Answers::default(),
             groups,
             joining: Joining::default(),
+            hand_over: HandOver::default(),
+            reasons: Reasons::default(),
+            askers: Askers::default(),
             leaving: Departure::default(),
             fences: Fences::default(),
             peer,
             needs_failback: false,
             failback_not_before: Mono::ZERO,
             empty: EmptySides::default(),
-            standby: Standby::Not,
-            promised_seq: 0,
             asked_seq: Sequence(0),
-            offer_seq: 0,
-            taking: None,
-            pending_take: None,
-            pending_wish: None,
-            offer_why: String::new(),
-            moved_because: BTreeMap::new(),
             home_since: None,
-            client_wait: None,
             monitors: Monitors::default(),
             asked_for: BTreeSet::new(),
             asked_back: BTreeSet::new(),
@@ -330,7 +310,6 @@ impl Cluster {
             upgrading: false,
             patience_seq: None,
             oversleeping: None,
-            asked_asleep: None,
             said_at: None,
             said_patience: Duration::MAX,
             slept_after: None,
@@ -456,7 +435,7 @@ impl Cluster {
             Timer::Restate => self.restate_claim(),
             Timer::Upgrade => self.on_patience_unconfirmed(),
             Timer::Standby => self.on_standby_overdue(),
-            Timer::PendingTake => self.pending_take = None,
+            Timer::PendingTake => self.hand_over.forget_offer(),
             Timer::Client => self.answer_client_late(),
             Timer::Pause(lane) => self.on_pause_over(lane),
             Timer::IpRequest => self.request_own_groups(),

@@ -14,7 +14,6 @@ use crate::names::JobId;
 use crate::time::Mono;
 
 use super::claims::PeerHold;
-use super::dialogues::Standby;
 use super::settings::{Monitor, Probe};
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report};
@@ -227,7 +226,7 @@ impl Cluster {
         if stays {
             return;
         }
-        if failures < monitor.failures || self.standby != Standby::Not {
+        if failures < monitor.failures || self.is_handing_over() {
             return;
         }
         if restarts < monitor.restarts && !is_carrier {

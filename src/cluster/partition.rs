@@ -10,7 +10,6 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
 use super::deaf::Sleep;
-use super::dialogues::Standby;
 use super::groups::Doubt;
 use super::takeover::Question;
 use super::timer::Timer;
@@ -232,7 +231,7 @@ impl Cluster {
             self.forget_sleep();
         }
         let waits = self.peer.returned && self.peer_is_latido();
-        if !self.nice() || self.is_alone() || !self.peer.said || waits || self.standby != Standby::Not {
+        if !self.nice() || self.is_alone() || !self.peer.said || waits || self.is_handing_over() {
             return self.timers.stop(&Timer::Conflict);
         }
         // Who leaves stops what he can.

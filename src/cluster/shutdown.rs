@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::dialogues::{Leaving, LeavingEvent, LeavingStep, Standby};
+use super::dialogues::{Leaving, LeavingEvent, LeavingStep};
 use super::node::Node;
 use super::timer::Timer;
 use super::{Action, Cluster, ExitReason, Report, Status};
@@ -69,17 +69,10 @@ impl Cluster {
 
     fn begin_leaving(&mut self) {
         self.report(Report::ShutdownBegins);
-        self.pending_take = None;
-        self.pending_wish = None;
+        self.end_offers_to_leave();
         self.stop_fencing();
         self.end_client("this node is leaving".into());
-        // An original waits an hour for the end of what it promised to take, whoever has left by then (`resources.md` 4.2).
-        let gives = matches!(self.standby, Standby::Releasing(_)) && !self.peer_is_latido();
-        if self.standby != Standby::Not && !gives {
-            self.standby = Standby::Not;
-            self.timers.stop(&Timer::Standby);
-            self.report(Report::StandbyCancelled);
-        }
+        let gives = self.end_handover_to_leave();
         if self.groups.is_busy() {
             self.report(Report::ShutdownWaits);
         }
@@ -101,9 +94,7 @@ impl Cluster {
             return;
         }
         self.run_next();
-        if let Standby::Releasing(set) = self.standby {
-            self.serve_release(set);
-        }
+        self.serve_giving();
         let still_looks = !self.idle_checks.is_empty();
         if self.groups.is_busy() || still_looks || self.exited {
             return;
@@ -131,7 +122,7 @@ impl Cluster {
 
     fn say_farewell(&mut self) {
         // Whoever takes what was given hears next that the rest is free as well.
-        self.standby = Standby::Not;
+        self.void_handover();
         self.timers.stop(&Timer::Standby);
         if self.local_status == Status::Init {
             self.introduce();

@@ -14,7 +14,7 @@ use crate::names::NodeName;
 use crate::wire::Message;
 
 use super::claims::PeerHold;
-use super::dialogues::{JoiningEvent, Standby};
+use super::dialogues::JoiningEvent;
 use super::node::Node;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set};
@@ -63,12 +63,12 @@ impl Cluster {
         self.peer.gone |= told;
         let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
         if !released && self.must_fence() && !self.leaving.is_ordered() {
-            self.peer.forget_words();
+            self.forget_words();
             return self.begin_fencing(node);
         }
         self.send_stonith(&node, if released { "unneeded" } else { "n_stnth" });
         if self.leaving.is_ordered() {
-            self.peer.holds_nothing();
+            self.peer_holds_nothing();
             self.report(Report::TakeoverCancelled);
             return;
         }
@@ -84,12 +84,22 @@ impl Cluster {
     pub(super) fn take_over_from_dead(&mut self, node: &NodeName, certain: bool) {
         self.mark_taken_from_dead(certain);
         self.forget_sleep();
-        self.peer.forget_words();
-        self.peer.holds_nothing();
+        self.forget_words();
+        self.peer_holds_nothing();
         self.groups.forgive_failures();
         self.note_taken_here(Set::All);
         self.join_on(JoiningEvent::Gone);
         self.announce_takeover(node);
+    }
+
+    fn forget_words(&mut self) {
+        self.peer.forget_words();
+        self.hand_over.forget_words();
+    }
+
+    fn peer_holds_nothing(&mut self) {
+        self.peer.holds_nothing();
+        self.hand_over.forget_owed();
     }
 
     /// The peer has stopped everything and leaves (`resources.md` 5.1).
@@ -107,7 +117,7 @@ impl Cluster {
             return;
         }
         self.forget_sleep();
-        self.peer.holds_nothing();
+        self.peer_holds_nothing();
         // Who runs nothing takes nothing, whether he hears us or not.
         self.hears_us();
         self.peer.gone = true;
@@ -145,7 +155,7 @@ impl Cluster {
         // A deaf node that is restarted is deaf still, until it shows that it hears us. An original shows that in no other
         // way than by calling us dead once more.
         let deaf_since = self.peer.deaf_since.filter(|_| self.peer_is_latido());
-        self.peer.forget_words();
+        self.forget_words();
         self.peer.deaf_since = deaf_since;
         self.wait_for_orphans_anew();
         if !self.nice() {
@@ -192,7 +202,7 @@ impl Cluster {
             // What the other did not run before we stood still it may run now.
         } else if self.past_life_may_go_on() {
             // So may what it ran before its new life began: that may be another machine's.
-        } else if self.nice() && self.standby == Standby::Not && self.peer.said {
+        } else if self.nice() && !self.is_handing_over() && self.peer.said {
             self.acquire_unclaimed();
             self.offer_failed_groups();
             self.fail_back();
@@ -253,7 +263,7 @@ impl Cluster {
         let key = self.groups.key(index);
         let Some(asked) = self.peer.invited.get(&key).copied().filter(|_| self.peer_is_latido()) else { return false };
         // Who is asked to give us something would take the question for the word of one who is not ready.
-        let is_promised = self.client_wait.as_ref().is_some_and(|wait| wait.to_us());
+        let is_promised = self.askers.wait_for_groups();
         if !is_promised && (!asked || !self.timers.is_set(&Timer::Heal)) {
             self.ask_what_it_holds();
             self.peer.invited.insert(key, true);

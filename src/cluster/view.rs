@@ -8,7 +8,6 @@ use crate::time::Mono;
 use crate::wire::Generation;
 
 use super::claims::PeerHold;
-use super::dialogues::Standby;
 use super::gaps::enough_deadtime;
 use super::{AutoFailback, Cluster, GapsView, GroupState, Status};
 
@@ -206,7 +205,7 @@ impl Cluster {
             }
             AutoFailback::Off => format!("auto_failback is off; `{command}` brings it home"),
             AutoFailback::Legacy => format!("auto_failback legacy: {home} asks for it only when it starts"),
-            AutoFailback::On if self.groups.is_busy() || self.standby != Standby::Not => {
+            AutoFailback::On if self.groups.is_busy() || self.is_handing_over() => {
                 "something is being started or stopped; it goes home after that".to_owned()
             }
             AutoFailback::On if !self.peer.stable => format!("{} has not finished deciding", peer.name),
@@ -219,7 +218,7 @@ impl Cluster {
                     )
                 }
                 Some(_) | None => {
-                    let why = self.moved_because.get(&key).map_or("moved before this program started", String::as_str);
+                    let why = self.reasons.moved(&key).unwrap_or("moved before this program started");
                     format!("{why}; `{command}` brings it home")
                 }
             },

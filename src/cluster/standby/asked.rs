@@ -5,30 +5,50 @@ use crate::names::{ClientId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::super::dialogues::Standby;
 use super::super::node::Node;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report, Request, Response, Set};
 use super::reasons::WHY;
 use super::{ANSWER_WITHIN, ask};
 
+/// The clients of ours that wait for an answer.
+#[derive(Debug, Default)]
+pub(in crate::cluster) struct Askers {
+    wait: Option<ClientWait>,
+    /// A request that came while we asked the other what it holds.
+    asleep: Option<(ClientId, Request, String)>,
+}
+
+impl Askers {
+    /// Whether one waits for groups to come here.
+    pub(in crate::cluster) fn wait_for_groups(&self) -> bool {
+        self.wait.as_ref().is_some_and(ClientWait::to_us)
+    }
+
+    /// What was given is there now, or not: whoever asked for it waits until the other says which; whether anybody does.
+    pub(super) fn await_confirmation(&mut self) -> bool {
+        let wait = self.wait.as_mut().filter(|wait| !wait.to_us());
+        wait.map(|wait| wait.over = true).is_some()
+    }
+}
+
 /// A client of ours that waits for the end of a hand-over.
 #[derive(Debug)]
-pub(in crate::cluster) struct ClientWait {
+struct ClientWait {
     client: ClientId,
     /// The groups that should move.
     groups: Vec<String>,
     /// What should come here, in our terms, and why; none when we give.
     wish: Option<(Set, String)>,
     /// The dialogue is over; only the peer's word is missing.
-    pub(super) over: bool,
+    over: bool,
     /// Until when the other may begin to give.
     until: Mono,
 }
 
 impl ClientWait {
     /// Whether the groups should come here.
-    pub(in crate::cluster) fn to_us(&self) -> bool {
+    fn to_us(&self) -> bool {
         self.wish.is_some()
     }
 }
@@ -55,15 +75,15 @@ impl Cluster {
             };
         }
         let asks = self.oversleeping.is_some() && self.joining.is_settled();
-        if asks && !self.leaving.is_ordered() && self.asked_asleep.is_none() && self.client_wait.is_none() {
+        if asks && !self.leaving.is_ordered() && self.askers.asleep.is_none() && self.askers.wait.is_none() {
             // Known in a moment is what there is to hand over.
-            self.asked_asleep = Some((client, request, by.to_owned()));
+            self.askers.asleep = Some((client, request, by.to_owned()));
             return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
         }
         if let Some(why) = self.why_no_handover() {
             return self.refuse(client, why);
         }
-        if self.client_wait.is_some() {
+        if self.askers.wait.is_some() {
             return self.refuse(client, "another hand-over is under way; wait for its end".into());
         }
         let why = self.asked_here(by);
@@ -82,7 +102,7 @@ impl Cluster {
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
         let is_over = self.oversleeping.is_none() || self.leaving.is_ordered();
-        if is_over && let Some((client, request, by)) = self.asked_asleep.take() {
+        if is_over && let Some((client, request, by)) = self.askers.asleep.take() {
             self.timers.stop(&Timer::Client);
             self.on_request(client, request, &by);
         }
@@ -146,7 +166,7 @@ impl Cluster {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
         self.needs_failback = false;
-        self.client_wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
+        self.askers.wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
         self.begin_standby(set, why);
     }
 
@@ -164,13 +184,13 @@ impl Cluster {
             }
         }
         let until = self.now.mono + self.answer_within();
-        self.client_wait = Some(ClientWait { client, groups, wish: Some((set, why)), over: false, until });
+        self.askers.wait = Some(ClientWait { client, groups, wish: Some((set, why)), over: false, until });
         self.timers.set(Timer::Client, until);
         self.say_wish();
     }
 
     fn say_wish(&mut self) {
-        let Some((set, why)) = self.client_wait.as_ref().and_then(|wait| wait.wish.clone()) else { return };
+        let Some((set, why)) = self.askers.wait.as_ref().and_then(|wait| wait.wish.clone()) else { return };
         let mut wish = Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.to_text());
         if self.peer_is_latido() {
             wish.set(WHY, why);
@@ -180,7 +200,7 @@ impl Cluster {
 
     /// Who asks anew what we hold had called us dead, and may not have heard what we wish for.
     pub(in crate::cluster) fn say_wish_again(&mut self) {
-        if self.standby == Standby::Not {
+        if !self.is_handing_over() {
             self.say_wish();
         }
     }
@@ -213,7 +233,7 @@ impl Cluster {
         if self.oversleeping.is_some() {
             return Some("this node stood still and asks the other what it holds; try again in a moment".into());
         }
-        (self.standby != Standby::Not).then(|| "a hand-over is under way; wait for its end".into())
+        self.is_handing_over().then(|| "a hand-over is under way; wait for its end".into())
     }
 
     fn refuse(&mut self, client: ClientId, why: String) {
@@ -278,7 +298,7 @@ impl Cluster {
             return self.report(Report::StandbyLegacy);
         }
         let node = self.settings.me.clone();
-        if self.standby != Standby::Not {
+        if self.is_handing_over() {
             return self.report(Report::StandbyBusy { node });
         }
         if let Some(why) = self.why_no_handover() {
@@ -305,10 +325,10 @@ impl Cluster {
             (None, Some(node)) => format!("asked for on {node} (hb_takeover)"),
             (Some(_), _) | (None, None) => self.reason_in(message),
         };
-        let waits = self.standby == Standby::Not && !self.is_at_rest();
-        if self.peer_is_latido() && (waits || self.is_giving_or_asks()) {
+        let waits = !self.is_handing_over() && !self.is_at_rest();
+        if self.peer_is_latido() && (waits || self.hand_over.is_giving_or_asks()) {
             // A failback may have begun at the same moment, or a start: the rest comes after that.
-            self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within(), why));
+            self.hand_over.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within(), why));
             return;
         }
         self.report(Report::GoingStandby { set: set.inverted() });
@@ -317,10 +337,10 @@ impl Cluster {
 
     /// Offers what the other wished for while it was being given something else, unless it has given up waiting.
     pub(super) fn serve_wish(&mut self) {
-        let Some((_, until, _)) = self.pending_wish else { return };
+        let Some((_, until, _)) = self.hand_over.pending_wish else { return };
         let is_over = self.now.mono >= until;
-        if is_over || self.standby == Standby::Not && self.is_at_rest() {
-            let wish = self.pending_wish.take();
+        if is_over || !self.is_handing_over() && self.is_at_rest() {
+            let wish = self.hand_over.pending_wish.take();
             if let Some((set, _, why)) = wish.filter(|_| !is_over) {
                 self.report(Report::GoingStandby { set });
                 self.on_local_ask(&ask(set, "me"), why);
@@ -330,7 +350,7 @@ impl Cluster {
 
     /// This set, in our terms, was offered, and taken as far as possible.
     pub(super) fn answer_taker_client(&mut self, taken: Set) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.to_us()) else { return };
+        let Some(wait) = self.askers.wait.take_if(|wait| wait.to_us()) else { return };
         let here = |key: &String| self.groups.find(key).is_some_and(|at| self.groups.state(at) == GroupState::Held);
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(here);
         let offered = |key: &String| self.groups.find(key).is_none_or(|at| self.in_set(at, taken));
@@ -338,7 +358,7 @@ impl Cluster {
         if comes && !missing.is_empty() && !missing.iter().any(offered) {
             // A failback of its own began at the same moment: what we wish for comes after that.
             self.timers.set(Timer::Client, wait.until);
-            self.client_wait = Some(wait);
+            self.askers.wait = Some(wait);
             return;
         }
         self.timers.stop(&Timer::Client);
@@ -352,7 +372,7 @@ impl Cluster {
 
     /// The peer's claims have been heard: is what a client asked for true now?
     pub(in crate::cluster) fn confirm_client(&mut self) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
+        let Some(wait) = self.askers.wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
         self.timers.stop(&Timer::Client);
         let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.holds[at].is_claimed());
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(there);
@@ -365,13 +385,13 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn answer_client_late(&mut self) {
-        if let Some((client, ..)) = self.asked_asleep.take() {
+        if let Some((client, ..)) = self.askers.asleep.take() {
             let why = "this node does not know yet what runs where; try again when it does (`latido status`)";
             return self.refuse(client, why.into());
         }
-        match &self.client_wait {
+        match &self.askers.wait {
             Some(wait) if wait.over => self.confirm_client(),
-            Some(wait) if wait.to_us() && matches!(self.standby, Standby::Promised(..) | Standby::Taking(_)) => {
+            Some(wait) if wait.to_us() && self.hand_over.is_taking() => {
                 self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
             }
             Some(_) => self.end_client("the other node did not offer its groups in time".into()),
@@ -380,7 +400,7 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn end_client(&mut self, why: String) {
-        if let Some(wait) = self.client_wait.take() {
+        if let Some(wait) = self.askers.wait.take() {
             self.timers.stop(&Timer::Client);
             self.refuse(wait.client, why);
         }

@@ -3,7 +3,7 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
-use super::super::dialogues::{JoiningEvent, Standby};
+use super::super::dialogues::JoiningEvent;
 use super::super::{Cluster, Report};
 
 impl Cluster {
@@ -88,7 +88,10 @@ impl Cluster {
         let Some(claim) = Claim::from_message(message) else { return };
         let sequence = message.sequence().unwrap_or_default().0;
         if sequence < self.peer.claims_seq {
-            if message.get(field::INFO) == Some("standby") && sequence > self.offer_seq && !self.peer_is_latido() {
+            if message.get(field::INFO) == Some("standby")
+                && self.hand_over.is_after_offer(sequence)
+                && !self.peer_is_latido()
+            {
                 // Overtaken by what another job of it says: it has begun all the same.
                 self.on_giver_releases();
             }
@@ -189,9 +192,7 @@ impl Cluster {
             for index in 0..self.groups.len() {
                 let held = if self.is_own(index) { sides.foreign } else { sides.local };
                 // An original that gives says "none" before its stop scripts run: until `done` they may run there.
-                let released =
-                    if let Standby::Promised(set, true) = self.standby { Some(set) } else { self.peer.never_given };
-                let releases = released.is_some_and(|set| self.in_set(index, set.inverted()));
+                let releases = self.hand_over.given_there().is_some_and(|set| self.in_set(index, set.inverted()));
                 let gives = releases || message.get(field::INFO) == Some("standby");
                 let stops = gives && self.peer.holds[index].may_run();
                 self.peer.holds[index] = match held {
@@ -202,7 +203,7 @@ impl Cluster {
             }
         }
         if given.iter().any(|index| self.peer.holds[*index].is_claimed()) {
-            self.peer.never_taken = None;
+            self.hand_over.taker_has_spoken();
         }
         for index in given {
             if self.peer.holds[index] == PeerHold::No {
@@ -214,9 +215,8 @@ impl Cluster {
     /// What we gave to a taker that has not said yet what became of it: a claim without it may be older than our `done`,
     /// and an original says nothing before its last start script has ended (`resources.md` 4.2, 5'-7).
     fn given_in_doubt(&self, message: &Message, claim: &Claim) -> Vec<usize> {
-        let given = if let Standby::AwaitingTaker(set) = self.standby { Some(set) } else { self.peer.never_taken };
-        let Some(set) = given else { return Vec::new() };
-        let newer = message.sequence().unwrap_or_default().0 > self.promised_seq;
+        let Some(set) = self.hand_over.given_here() else { return Vec::new() };
+        let newer = self.hand_over.is_after_promise(message.sequence().unwrap_or_default().0);
         if claim.stable == Some(true) && newer && self.peer_is_latido() {
             return Vec::new();
         }

@@ -7,7 +7,7 @@ use crate::names::NodeName;
 
 use super::super::claims::{Detail, PeerHold, Sides};
 use super::super::node::Node;
-use super::super::{Cluster, Set, Status};
+use super::super::{Cluster, Status};
 use crate::time::Mono;
 
 /// What the other node has said of itself and its groups.
@@ -28,13 +28,6 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) leaving: bool,
     /// It wants to leave and cannot, because something does not stop there: it takes nothing any more.
     pub(in crate::cluster) cannot_leave: bool,
-    /// What we gave to an original that never said that it took it: its start scripts may hang there (`resources.md` 4.2).
-    pub(in crate::cluster) never_taken: Option<Set>,
-    /// What an original had begun to give, in its terms, when we gave up waiting: its stop scripts may hang there, whatever it
-    /// says; until its `done`.
-    pub(in crate::cluster) never_given: Option<Set>,
-    /// What we promised an original to take and it, as far as was heard, did not begin to give: its `done` counts all the same.
-    pub(in crate::cluster) never_begun: Option<Set>,
     /// The keys of groups that we said had failed here: it may be taking them; and whether it was asked since.
     pub(in crate::cluster) invited: BTreeMap<String, bool>,
     /// For how long it asked to be borne, if longer than our deadtime, as far as it was ever heard.
@@ -55,16 +48,10 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) gone: bool,
     /// It said `starting` in its present life, or was dead before: its "none" means nothing, not "no more".
     pub(in crate::cluster) said_starting: bool,
-    /// Why groups failed there, as its last claim said it, by their keys.
-    pub(in crate::cluster) reasons: BTreeMap<String, String>,
     /// The letters it said last; understood anew when our own file changes.
     pub(in crate::cluster) detail: Option<Detail>,
     /// The number of its last claim that said stable: an older offer was over by then.
     pub(in crate::cluster) stable_seq: u64,
-    /// The number of its last word in a hand-over.
-    pub(in crate::cluster) asked_seq: u64,
-    /// The number with which an original last called us dead: its words in a hand-over from before are over.
-    pub(in crate::cluster) cancelled_seq: u64,
     /// What it had said when we called it dead: still true if it knows of no death and says nothing new.
     pub(in crate::cluster) before: Option<Box<Words>>,
     /// While it was held dead it said something of its groups, which was not heard (`wire.md` 10.21).
@@ -103,9 +90,6 @@ impl Peer {
             left: false,
             leaving: false,
             cannot_leave: false,
-            never_taken: None,
-            never_given: None,
-            never_begun: None,
             invited: BTreeMap::new(),
             patience: None,
             orphans: Question::NotAsked,
@@ -116,11 +100,8 @@ impl Peer {
             is_legacy: false,
             gone: false,
             said_starting: false,
-            reasons: BTreeMap::new(),
             detail: None,
             stable_seq: 0,
-            asked_seq: 0,
-            cancelled_seq: 0,
             before: None,
             missed_words: false,
             deaf_since: None,
@@ -157,9 +138,6 @@ impl Peer {
         self.left = false;
         self.leaving = false;
         self.cannot_leave = false;
-        self.never_taken = None;
-        self.never_given = None;
-        self.never_begun = None;
         self.invited.clear();
         self.orphans = Question::NotAsked;
         self.waits_for_answer = false;
@@ -169,17 +147,12 @@ impl Peer {
         self.said_starting = false;
         self.detail = None;
         self.stable_seq = 0;
-        self.asked_seq = 0;
-        self.cancelled_seq = 0;
         self.missed_words = false;
         self.deaf_since = None;
         self.deaf_told = false;
     }
 
     pub(in crate::cluster) fn holds_nothing(&mut self) {
-        self.never_taken = None;
-        self.never_given = None;
-        self.never_begun = None;
         self.holds.fill(PeerHold::No);
         self.sides = Sides::default();
     }

@@ -3,9 +3,8 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Detail, EMPTY, HEARD, LATIDO, Sides, key_hash};
-use super::super::dialogues::Standby;
 use super::super::standby::WHY;
-use super::super::{Cluster, GroupState, OnStartFailure, Set};
+use super::super::{Cluster, GroupState, OnStartFailure};
 
 impl Cluster {
     /// Undecided ourselves, we say "nothing, and stable": an original that waits beside us then takes its own at once
@@ -86,11 +85,7 @@ impl Cluster {
         if has_home || !self.nice() || !self.joining.is_settled() || self.leaving.is_ordered() {
             return false;
         }
-        match self.standby {
-            Standby::Releasing(set) | Standby::AwaitingTaker(set) => set == Set::Foreign,
-            Standby::Taking(set) if set != Set::Local => true,
-            Standby::Taking(_) | Standby::Not | Standby::Asked(_) | Standby::Promised(..) => !self.peer.sides.foreign,
-        }
+        self.hand_over.empty_home_is_here().unwrap_or(!self.peer.sides.foreign)
     }
 
     pub(in crate::cluster) fn own_detail(&self) -> Detail {
@@ -106,14 +101,14 @@ impl Cluster {
     /// Whether our claims call themselves stable. An original takes no offer of a node whose last word was that it is not, and
     /// says so itself only when it gives; whichever of the two words comes in first.
     fn says_stable(&self) -> bool {
-        let asks_an_original = matches!(self.standby, Standby::Asked(_)) && !self.peer_is_latido();
+        let asks_an_original = self.hand_over.is_offered() && !self.peer_is_latido();
         self.is_stable() || asks_an_original && self.is_settled()
     }
 
     /// Whether our claims will not change by themselves. Starting our own groups does not count: the peer need not wait
     /// for them, and a hand-over it asks for is answered when they are up.
     pub(in crate::cluster) fn is_stable(&self) -> bool {
-        self.standby == Standby::Not && self.is_settled()
+        !self.is_handing_over() && self.is_settled()
     }
 
     fn is_settled(&self) -> bool {
