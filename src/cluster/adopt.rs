@@ -13,28 +13,27 @@
 //!
 //! Pure: where the notes are kept, and how long we were silent, is the caller's affair.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::haresources::{Invocation, Outcome, Resource, Told, Verb};
+use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 use crate::names::{JobId, NodeName};
+use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
 use super::deaf::Sleep;
 use super::monitor::CALM;
 use super::timer::Timer;
-use super::{Action, Cluster, Event, ExitReason, GroupState, Kept, Past, Report, Status};
+use super::upgrade::CONFIRMED_BEATS;
+use super::{Action, Cluster, Event, GroupState, Kept, Past, Report, Settings, Silence};
 
-/// While it exchanges its program a node asks for so much more patience, as the original does.
-pub(super) const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
 /// The notes are written by what happens in between.
 const MOMENT: Duration = Duration::from_millis(1);
-/// A peer that heard us says so with its next beat.
-const CONFIRMED_BEATS: u32 = 2;
 
 /// What is done before the first word, and after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cleaning {
+enum Cleaning {
     /// Then we speak.
     Speak,
     /// Then we go.
@@ -51,10 +50,59 @@ impl Cleaning {
 
 /// A `status` that only looks whether something runs that should not.
 #[derive(Debug)]
-pub(super) struct IdleCheck {
+struct IdleCheck {
     job: JobId,
     key: String,
     resource: Resource,
+}
+
+/// What became of a predecessor and of what it left.
+#[derive(Debug, Default)]
+pub(super) struct Adoption {
+    /// What is done before the first word.
+    cleaning: Option<Cleaning>,
+    /// Files reread meanwhile.
+    reread: Option<Box<(Settings, Vec<ResourceGroup>)>>,
+    /// What it ran is held, and goes on.
+    adopted: bool,
+    /// It was told to leave.
+    leaves_again: bool,
+    /// When we were born and how long nothing was heard of us then, until it is decided whether we are in time.
+    speak_by: Option<(Mono, Silence)>,
+    notes_written: bool,
+    idle_checks: Vec<IdleCheck>,
+    /// A predecessor died and nobody knows what it ran.
+    notes_lost: bool,
+    /// Groups of which that was asked, and which did not say that they are stopped.
+    doubtful: BTreeSet<String>,
+    last_kept: Option<Kept>,
+}
+
+impl Adoption {
+    /// Whether leftovers are being stopped, before a word is said.
+    pub(super) fn is_cleaning(&self) -> bool {
+        self.cleaning.is_some()
+    }
+
+    /// Whether it is being asked what runs here.
+    pub(super) fn looks_around(&self) -> bool {
+        !self.idle_checks.is_empty()
+    }
+
+    /// Whether what is not held is known to be down.
+    pub(super) fn knows_what_is_down(&self) -> bool {
+        self.idle_checks.is_empty() && self.doubtful.is_empty()
+    }
+
+    /// Whether what a predecessor ran is held.
+    pub(super) fn goes_on(&self) -> bool {
+        self.adopted
+    }
+
+    /// A predecessor was told to leave.
+    pub(super) fn leave_again(&mut self) {
+        self.leaves_again = true;
+    }
 }
 
 impl Cluster {
@@ -63,7 +111,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        self.notes_lost = match &past {
+        self.adoption.notes_lost = match &past {
             Past::Fresh => false,
             Past::Lost => true,
             Past::Crashed(kept) | Past::Late(kept) | Past::Hopeless(kept) => kept.lost,
@@ -83,7 +131,9 @@ impl Cluster {
     }
 
     fn adopt(&mut self, kept: Kept) {
-        self.needs_failback = kept.needs_failback;
+        if kept.needs_failback {
+            self.failback.need();
+        }
         self.groups.adopt(&kept.groups, self.now.mono);
         self.doubt_notes();
         self.report(Report::Adopting { groups: keys(&kept) });
@@ -99,10 +149,10 @@ impl Cluster {
         // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
         self.peer.gone = kept.peer_gone;
         self.release_removed();
-        self.adopted = true;
-        self.leaves_again |= kept.leaving;
+        self.adoption.adopted = true;
+        self.adoption.leaves_again |= kept.leaving;
         self.retry_failures_later();
-        self.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
+        self.adoption.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
         if let Some(handover) = kept.handover {
             self.resume_handover(handover);
         } else if self.groups.doubt_starts() {
@@ -122,24 +172,24 @@ impl Cluster {
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
     /// whether anything else may happen now; what is put off is the first event of a life, a tick.
     pub(super) fn may_speak(&mut self) -> bool {
-        let Some((born, silence)) = self.speak_by else { return true };
-        if !std::mem::replace(&mut self.notes_written, true) {
+        let Some((born, silence)) = self.adoption.speak_by else { return true };
+        if !std::mem::replace(&mut self.adoption.notes_written, true) {
             self.timers.set(Timer::Keepalive, self.now.mono + MOMENT);
             return false;
         }
         if silence.is_in_time(self.now.mono.since(born)) || self.peer.index.is_none() || self.peer.gone {
-            self.speak_by = None;
+            self.adoption.speak_by = None;
             return true;
         }
-        self.speak_by = None;
+        self.adoption.speak_by = None;
         self.too_late_after_all();
         true
     }
 
     /// Writing took so long that the peer may have taken everything: what we meant to keep is stopped first.
     fn too_late_after_all(&mut self) {
-        let then = if std::mem::take(&mut self.leaves_again) { Cleaning::Leave } else { Cleaning::Speak };
-        self.adopted = false;
+        let then = if std::mem::take(&mut self.adoption.leaves_again) { Cleaning::Leave } else { Cleaning::Speak };
+        self.adoption.adopted = false;
         self.void_handover();
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
@@ -163,7 +213,7 @@ impl Cluster {
     }
 
     fn begin_cleaning(&mut self, then: Cleaning) {
-        self.cleaning = Some(then);
+        self.adoption.cleaning = Some(then);
         let names: Vec<NodeName> = self.nodes.iter().map(|node| node.name.clone()).collect();
         names.into_iter().for_each(|name| self.timers.stop(&Timer::Dead(name)));
     }
@@ -175,9 +225,9 @@ impl Cluster {
             Event::Tick => self.on_tick(),
             Event::Medium { medium, condition } => self.on_medium(medium, condition),
             Event::Request { client, request, by } => self.on_request(client, request, &by),
-            Event::Leave => self.cleaning = Some(Cleaning::Leave),
+            Event::Leave => self.adoption.cleaning = Some(Cleaning::Leave),
             // What is being stopped is a matter of the files as they were.
-            Event::Reconfigure(fresh) => self.reread = Some(fresh),
+            Event::Reconfigure(fresh) => self.adoption.reread = Some(fresh),
             Event::Upgrade => self.on_upgrade(),
             Event::Message { message, .. } => self.hear_farewell(&message),
             Event::Local(_) => {}
@@ -196,13 +246,13 @@ impl Cluster {
 
     /// Goes on with the leftovers; `true` while there are any.
     pub(super) fn serve_cleaning(&mut self) -> bool {
-        let Some(then) = self.cleaning else { return false };
+        let Some(then) = self.adoption.cleaning else { return false };
         self.stop_the_doubtful();
         self.run_next();
-        if self.groups.is_busy() || !self.idle_checks.is_empty() || self.exited {
+        if self.groups.is_busy() || !self.adoption.idle_checks.is_empty() || self.exited {
             return true;
         }
-        self.cleaning = None;
+        self.adoption.cleaning = None;
         if !self.groups.is_blocked() {
             self.report(Report::LeftoversStopped);
         }
@@ -225,7 +275,7 @@ impl Cluster {
             };
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
-        if let Some((settings, groups)) = self.reread.take().map(|fresh| *fresh) {
+        if let Some((settings, groups)) = self.adoption.reread.take().map(|fresh| *fresh) {
             self.on_reconfigure(settings, groups);
         }
         false
@@ -233,10 +283,10 @@ impl Cluster {
 
     /// What a predecessor's death interrupted goes on before the peer has been heard.
     pub(super) fn serve_adopted(&mut self) {
-        if std::mem::take(&mut self.leaves_again) && !self.leaving.is_ordered() {
+        if std::mem::take(&mut self.adoption.leaves_again) && !self.leaving.is_ordered() {
             self.on_leave();
         }
-        if self.adopted || !self.joining.is_settled() {
+        if self.adoption.adopted || !self.joining.is_settled() {
             // Before that, of all others only what is to go down.
             self.run_next();
         }
@@ -259,21 +309,21 @@ impl Cluster {
         for (key, resource) in self.groups.resources_of_what_is_down() {
             let invocation = Invocation { resource: resource.clone(), verb: Verb::Status };
             let job = self.groups.next_job();
-            self.idle_checks.push(IdleCheck { job, key, resource });
+            self.adoption.idle_checks.push(IdleCheck { job, key, resource });
             self.out.push(Action::Run { job, invocation, limit: self.settings.script_timeout.status });
         }
     }
 
     /// Takes the end of such a look; `false` when the job was another.
     pub(super) fn on_idle_check(&mut self, job: JobId, outcome: &Outcome) -> bool {
-        let Some(at) = self.idle_checks.iter().position(|check| check.job == job) else { return false };
-        let IdleCheck { key, resource, .. } = self.idle_checks.remove(at);
+        let Some(at) = self.adoption.idle_checks.iter().position(|check| check.job == job) else { return false };
+        let IdleCheck { key, resource, .. } = self.adoption.idle_checks.remove(at);
         // A group that has moved since is none of this question's business.
         let is_down = |index: &usize| matches!(self.groups.state(*index), GroupState::Free | GroupState::Failed);
         let index = self.groups.find(&key).filter(is_down);
         let (Some(index), told) = (index, outcome.told()) else { return true };
         let is_first = self.groups.resources(index).first() == Some(&resource);
-        let joins = !self.joining.has_joined() && !self.leaving.is_ordered() && self.cleaning.is_none();
+        let joins = !self.joining.has_joined() && !self.leaving.is_ordered() && self.adoption.cleaning.is_none();
         if told == Told::Running {
             let agent = resource.agent.clone();
             self.report(Report::RunsAlready { resource: resource.to_string(), agent, group: key.clone() });
@@ -286,10 +336,10 @@ impl Cluster {
             }
         }
         // Who leaves says that nothing runs here, whoever started it.
-        let stops = self.adopted || self.cleaning.is_some() || self.leaving.is_ordered();
+        let stops = self.adoption.adopted || self.adoption.cleaning.is_some() || self.leaving.is_ordered();
         let ran_before = told == Told::Running && stops;
-        if ran_before || self.notes_lost && told != Told::Stopped {
-            self.doubtful.insert(key);
+        if ran_before || self.adoption.notes_lost && told != Told::Stopped {
+            self.adoption.doubtful.insert(key);
         }
         true
     }
@@ -299,15 +349,17 @@ impl Cluster {
         self.groups.want_resumed(index);
         self.oversleeping = Some(Sleep::Woken);
         // Nobody knows any more how it came here: it belongs at home.
-        self.needs_failback |= !self.is_own(index);
+        if !self.is_own(index) {
+            self.failback.need();
+        }
     }
 
     /// A predecessor may have started these, and nothing shows that they are stopped: that is done before anything is said.
     pub(super) fn stop_the_doubtful(&mut self) {
-        if !self.idle_checks.is_empty() || self.doubtful.is_empty() {
+        if !self.adoption.idle_checks.is_empty() || self.adoption.doubtful.is_empty() {
             return;
         }
-        let doubtful = std::mem::take(&mut self.doubtful);
+        let doubtful = std::mem::take(&mut self.adoption.doubtful);
         let found = doubtful.iter().filter_map(|key| self.groups.find(key));
         let found: Vec<usize> = found.filter(|index| self.groups.state(*index) == GroupState::Free).collect();
         if found.is_empty() {
@@ -319,65 +371,6 @@ impl Cluster {
         self.run_next();
     }
 
-    /// The program is to be exchanged: as soon as nothing is being started, stopped or handed over we end, and our
-    /// successor finds everything as it is.
-    pub(super) fn on_upgrade(&mut self) {
-        if !self.leaving.is_ordered() {
-            self.upgrading = true;
-        }
-    }
-
-    pub(super) fn serve_upgrade(&mut self) {
-        if !self.upgrading || self.exited || self.is_needed() {
-            return;
-        }
-        let unknown = self.local_status == Status::Init || self.is_alone() || self.cleaning.is_some();
-        if unknown || self.is_patience_confirmed() {
-            return self.finish_upgrade();
-        }
-        if self.patience_seq.is_none() {
-            self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
-            self.patience_seq = Some(self.seq);
-            let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
-            self.timers.set(Timer::Upgrade, self.now.mono + bound);
-        }
-    }
-
-    /// Something is under way that a successor should find finished.
-    fn is_needed(&self) -> bool {
-        self.groups.is_busy() || self.leaving.is_ordered() || self.is_handing_over()
-    }
-
-    /// Whether the other node has heard the status that asked for more patience.
-    fn is_patience_confirmed(&self) -> bool {
-        let heard = self.peer_node().map_or(0, |node| node.heard_of_us.max(node.acked.0));
-        self.patience_seq.is_some_and(|asked| heard >= asked.0)
-    }
-
-    /// Nobody confirms the patience we asked for: we go without it, unless we are needed again; then it is asked for anew.
-    pub(super) fn on_patience_unconfirmed(&mut self) {
-        let confirmed = self.is_patience_confirmed();
-        self.patience_seq = None;
-        if !self.upgrading || self.is_needed() {
-            return;
-        }
-        if !confirmed {
-            // The last word about patience must be one that need not be believed.
-            self.send_status();
-        }
-        self.finish_upgrade();
-    }
-
-    fn finish_upgrade(&mut self) {
-        self.timers.stop(&Timer::Upgrade);
-        self.report(Report::Upgrading);
-        for index in 0..self.nodes.len() {
-            self.remember(index);
-        }
-        self.out.push(Action::Exit(ExitReason::Upgrade));
-        self.exited = true;
-    }
-
     /// Puts what has changed since the last time in front of everything that is to be done because of it.
     pub(super) fn keep_what_changed(&mut self) {
         if !self.settings.manage_resources {
@@ -385,11 +378,13 @@ impl Cluster {
         }
         let fresh = Kept {
             groups: Vec::new(),
-            leaving: self.leaving.is_ordered() || self.leaves_again || self.cleaning.is_some_and(Cleaning::ends_here),
-            needs_failback: self.needs_failback,
+            leaving: self.leaving.is_ordered()
+                || self.adoption.leaves_again
+                || self.adoption.cleaning.is_some_and(Cleaning::ends_here),
+            needs_failback: self.failback.is_needed(),
             peer_gone: self.peer.gone,
-            handover: self.handover_to_keep(self.last_kept.as_ref().and_then(|kept| kept.handover)),
-            lost: self.notes_lost && !(self.idle_checks.is_empty() && self.doubtful.is_empty()),
+            handover: self.handover_to_keep(self.adoption.last_kept.as_ref().and_then(|kept| kept.handover)),
+            lost: self.adoption.notes_lost && !(self.adoption.knows_what_is_down()),
             patience: self.peer.patience,
         };
         let same = |kept: &Kept| {
@@ -398,11 +393,11 @@ impl Cluster {
                 == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover, fresh.lost, fresh.patience)
                 && self.groups.are_kept_as(groups)
         };
-        if self.last_kept.as_ref().is_some_and(same) {
+        if self.adoption.last_kept.as_ref().is_some_and(same) {
             return;
         }
         let kept = Kept { groups: self.groups.to_keep(), ..fresh };
-        self.last_kept = Some(kept.clone());
+        self.adoption.last_kept = Some(kept.clone());
         self.out.insert(0, Action::Keep(kept));
     }
 }

@@ -161,7 +161,7 @@ impl Cluster {
         }
         if !self.peer_is_deaf()
             || self.leaving.is_ordered()
-            || self.cleaning.is_some()
+            || self.adoption.is_cleaning()
             || !self.settings.manage_resources
         {
             return;
@@ -199,7 +199,7 @@ impl Cluster {
         if self.leaving.is_blocked() {
             return self.say_what_is_left();
         }
-        if self.leaving.is_ordered() || self.cleaning.is_some() || !self.settings.manage_resources {
+        if self.leaving.is_ordered() || self.adoption.is_cleaning() || !self.settings.manage_resources {
             return;
         }
         if self.holds_peer_dead() {
@@ -237,7 +237,7 @@ impl Cluster {
     /// This process did not run for too long, or the machine was frozen: whatever we hold may have been taken, and what we
     /// promised is forgotten.
     pub(super) fn overslept(&mut self) {
-        if self.cleaning.is_some() || !self.settings.manage_resources {
+        if self.adoption.is_cleaning() || !self.settings.manage_resources {
             return;
         }
         self.drop_words("this node stood still meanwhile");

@@ -49,7 +49,7 @@ impl Cluster {
         let joins = self.local_status == Status::Active && !self.joining.has_joined();
         // In legacy mode nobody learns from a claim that we still stop something.
         let stops = !self.nice() && self.groups.any_stopping();
-        if !joins || stops || !self.idle_checks.is_empty() || self.leaving.is_ordered() {
+        if !joins || stops || self.adoption.looks_around() || self.leaving.is_ordered() {
             return;
         }
         if self.is_alone() {

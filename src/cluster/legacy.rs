@@ -2,6 +2,7 @@
 //!
 //! Nobody says what he holds. We answer such questions in every mode, because the other node may be set so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::time::Mono;
@@ -14,6 +15,17 @@ use super::{Cluster, GroupState, OnStartFailure, Report};
 /// An original answers within a second or two; a question may be lost.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 
+/// Who has asked for which groups with `ip-request`, by their keys.
+#[derive(Debug, Default)]
+pub(super) struct IpRequests {
+    /// The peer, for what is not down here yet.
+    asked_for: BTreeSet<String>,
+    /// We, for groups of ours that we run and the peer may have taken: it is asked to give them up.
+    asked_back: BTreeSet<String>,
+    /// When each was first asked for: what came in before that answers a predecessor.
+    asked_first: BTreeMap<String, Mono>,
+}
+
 impl Cluster {
     /// Asks the peer for each group of ours that we do not run.
     pub(super) fn request_own_groups(&mut self) {
@@ -23,13 +35,16 @@ impl Cluster {
         let missing: Vec<usize> = (0..self.groups.len())
             .filter(|index| self.is_own(*index) && self.groups.state(*index) == GroupState::Free)
             .chain(
-                self.asked_back.iter().filter_map(|key| self.groups.find(key).filter(|at| self.groups.is_claimed(*at))),
+                self.legacy
+                    .asked_back
+                    .iter()
+                    .filter_map(|key| self.groups.find(key).filter(|at| self.groups.is_claimed(*at))),
             )
             .collect();
         for &index in &missing {
             let key = self.groups.key(index);
             self.send(Message::new(&Kind::IpRequest).with(field::IPADDR, key.clone()));
-            self.asked_first.entry(key).or_insert(self.now.mono);
+            self.legacy.asked_first.entry(key).or_insert(self.now.mono);
         }
         if !missing.is_empty() {
             self.timers.set(Timer::IpRequest, self.now.mono + ASK_AGAIN);
@@ -46,8 +61,8 @@ impl Cluster {
             if !self.is_own(index) {
                 self.groups.want_released(index);
                 // What is not known to be down here is answered when it was asked for.
-                if self.idle_checks.is_empty() && self.doubtful.is_empty() {
-                    self.asked_for.insert(self.groups.key(index));
+                if self.adoption.knows_what_is_down() {
+                    self.legacy.asked_for.insert(self.groups.key(index));
                     self.answer_ip_request(index);
                 }
             }
@@ -59,7 +74,7 @@ impl Cluster {
     pub(super) fn ask_back(&mut self) {
         let claimed = (0..self.groups.len()).filter(|index| self.is_own(*index) && self.groups.is_claimed(*index));
         let claimed: Vec<String> = claimed.map(|index| self.groups.key(index)).collect();
-        self.asked_back.extend(claimed);
+        self.legacy.asked_back.extend(claimed);
         self.request_own_groups();
     }
 
@@ -72,10 +87,10 @@ impl Cluster {
         if *kind == Kind::IpRequest {
             return self.on_ip_request(index);
         }
-        if self.asked_first.get(&self.groups.key(index)).is_none_or(|asked| at < *asked) {
+        if self.legacy.asked_first.get(&self.groups.key(index)).is_none_or(|asked| at < *asked) {
             return;
         }
-        self.asked_back.remove(&self.groups.key(index));
+        self.legacy.asked_back.remove(&self.groups.key(index));
         if message.get(field::OK) == Some("OK") && !self.leaving.is_ordered() && self.is_of_this_life(message) {
             match self.groups.state(index) {
                 GroupState::Free if !self.is_alone() => {
@@ -129,7 +144,7 @@ impl Cluster {
         match self.groups.state(index) {
             GroupState::Free | GroupState::Failed => self.send_ip_answer(index, false),
             GroupState::Held | GroupState::Starting | GroupState::Stopping => {
-                self.asked_for.insert(self.groups.key(index));
+                self.legacy.asked_for.insert(self.groups.key(index));
                 self.groups.want_released(index);
                 self.answer_ip_request(index);
             }
@@ -141,7 +156,7 @@ impl Cluster {
     /// A group has come up or gone down: if it is down, whoever asked for it may start it.
     pub(super) fn answer_ip_request(&mut self, index: usize) {
         let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
-        if free && self.asked_for.remove(&self.groups.key(index)) {
+        if free && self.legacy.asked_for.remove(&self.groups.key(index)) {
             self.send_ip_answer(index, true);
         }
     }

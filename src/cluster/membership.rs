@@ -318,7 +318,7 @@ impl Cluster {
         }
         let has_left = self.leaving.is_done() && self.peer.is_node(index);
         let is_active = restarted && self.local_status == Status::Active;
-        if (is_active || has_left) && self.cleaning.is_none() {
+        if (is_active || has_left) && !self.adoption.is_cleaning() {
             // It waits to hear that we are active before it says anything else, and obeys nobody whose status it did not hear.
             self.send_status();
         }
@@ -449,7 +449,7 @@ impl Cluster {
         if sequence.0 >= node.remembered.0.saturating_add(REMEMBER_EVERY) {
             self.remember(index);
         }
-        if waits_for_word && self.cleaning.is_none() {
+        if waits_for_word && !self.adoption.is_cleaning() {
             // It is about to exchange its program, as soon as it hears that we know.
             self.send_status();
         }

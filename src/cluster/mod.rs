@@ -20,6 +20,7 @@ mod clients;
 mod deaf;
 mod dialogues;
 mod event;
+mod failback;
 mod fence;
 mod gaps;
 mod groups;
@@ -47,6 +48,7 @@ mod takeover;
 mod timer;
 mod told;
 mod twin;
+mod upgrade;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,14 +70,16 @@ pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure,
 pub(crate) use standby::WHY;
 pub use view::{GroupView, LinkView, Mirror, NodeView, View};
 
-use adopt::{Cleaning, IdleCheck};
+use adopt::Adoption;
 use answers::Answers;
 use clients::Held;
 use deaf::Sleep;
+use failback::Failback;
 use fence::Fences;
 use groups::Groups;
 use history::SentHistory;
 use joining::Joining;
+use legacy::IpRequests;
 use milestones::Milestones;
 use mirror::Mirrors;
 use monitor::Monitors;
@@ -86,6 +90,7 @@ use takeover::Peer;
 use timer::{Timer, TimerTable};
 use told::EmptySides;
 use twin::OwnName;
+use upgrade::Upgrade;
 
 /// So many subjects of a kind are known to have been told.
 const MOST_TOLD_ONCE: usize = 32;
@@ -199,38 +204,22 @@ pub struct Cluster {
     hand_over: HandOver,
     reasons: Reasons,
     askers: Askers,
+    upgrade: Upgrade,
+    adoption: Adoption,
+    legacy: IpRequests,
+    failback: Failback,
     leaving: Departure,
     fences: Fences,
     peer: Peer,
-    needs_failback: bool,
-    failback_not_before: Mono,
     empty: EmptySides,
     /// Of the last time we asked what the peer holds.
     asked_seq: Sequence,
-    /// Since when the home of groups of ours could take them back.
-    home_since: Option<Mono>,
     monitors: Monitors,
-    asked_for: BTreeSet<String>,
-    /// Groups of ours that we run and the peer, in legacy mode, may have taken: it is asked to give them up.
-    asked_back: BTreeSet<String>,
-    /// When each group was first asked for: what came in before that answers a predecessor.
-    asked_first: BTreeMap<String, Mono>,
     milestones: Milestones,
     last_claim: Option<String>,
     last_takeover: Option<Mono>,
     last_change: Mono,
     // Our own death (`adopt`).
-    cleaning: Option<Cleaning>,
-    /// Files reread meanwhile.
-    reread: Option<Box<(Settings, Vec<ResourceGroup>)>>,
-    adopted: bool,
-    leaves_again: bool,
-    /// When we were born and how long nothing was heard of us then, until it is decided whether we are in time.
-    speak_by: Option<(Mono, Silence)>,
-    notes_written: bool,
-    upgrading: bool,
-    /// The status that asked for the patience an exchange needs.
-    patience_seq: Option<Sequence>,
     oversleeping: Option<Sleep>,
     /// When we last said that we live.
     said_at: Option<Mono>,
@@ -238,12 +227,6 @@ pub struct Cluster {
     said_patience: Duration,
     /// After which of our words it was noticed that we stood still.
     slept_after: Option<Mono>,
-    idle_checks: Vec<IdleCheck>,
-    /// A predecessor died and nobody knows what it ran.
-    notes_lost: bool,
-    /// Groups of which that was asked, and which did not say that they are stopped.
-    doubtful: BTreeSet<String>,
-    last_kept: Option<Kept>,
     exited: bool,
 }
 
@@ -285,41 +268,30 @@ impl Cluster {
             hand_over: HandOver::default(),
             reasons: Reasons::default(),
             askers: Askers::default(),
+            upgrade: Upgrade::default(),
+            adoption: Adoption::default(),
+            legacy: IpRequests::default(),
+            failback: Failback::default(),
             leaving: Departure::default(),
             fences: Fences::default(),
             peer,
-            needs_failback: false,
-            failback_not_before: Mono::ZERO,
             empty: EmptySides::default(),
             asked_seq: Sequence(0),
-            home_since: None,
             monitors: Monitors::default(),
-            asked_for: BTreeSet::new(),
-            asked_back: BTreeSet::new(),
-            asked_first: BTreeMap::new(),
             milestones: Milestones::default(),
             last_claim: None,
             last_takeover: None,
             last_change: now.mono,
-            cleaning: None,
-            reread: None,
-            adopted: false,
-            leaves_again: leaves,
-            speak_by: None,
-            notes_written: false,
-            upgrading: false,
-            patience_seq: None,
             oversleeping: None,
             said_at: None,
             said_patience: Duration::MAX,
             slept_after: None,
-            idle_checks: Vec::new(),
-            notes_lost: false,
-            doubtful: BTreeSet::new(),
-            last_kept: None,
             exited: false,
             settings,
         };
+        if leaves {
+            cluster.adoption.leave_again();
+        }
         cluster.take_up(past);
         cluster
     }
@@ -337,7 +309,7 @@ impl Cluster {
             self.keep_what_changed();
             return std::mem::take(&mut self.out);
         }
-        if self.cleaning.is_some() {
+        if self.adoption.is_cleaning() {
             self.handle_while_cleaning(event);
         } else {
             self.handle_event(event);
@@ -380,7 +352,7 @@ impl Cluster {
 
     /// Whether it still asks, before it says anything of groups, what runs here already.
     pub fn is_looking_around(&self) -> bool {
-        !self.idle_checks.is_empty() && !self.joining.has_joined()
+        self.adoption.looks_around() && !self.joining.has_joined()
     }
 
     /// What this node says of itself.
@@ -417,7 +389,7 @@ impl Cluster {
 
     fn on_timer(&mut self, timer: Timer, due: Mono) {
         match timer {
-            Timer::Keepalive if self.cleaning.is_some() => self.beat_silently(),
+            Timer::Keepalive if self.adoption.is_cleaning() => self.beat_silently(),
             Timer::Keepalive => self.beat(due),
             Timer::Dead(node) => self.on_silence(&node),
             Timer::LinkDead(node, medium) => self.on_link_silence(&node, &medium),

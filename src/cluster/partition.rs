@@ -147,8 +147,7 @@ impl Cluster {
     /// If it knows of a death it took what we do not run, and what we let go, and says so to nobody; and restarts itself in a
     /// moment, unless somebody hands over: what it took would run twice as long. Whether it has to be asked.
     fn doubt_an_original(&mut self) -> bool {
-        self.failback_not_before = self.failback_not_before.max(self.now.mono + self.settings.deadtime);
-        self.timers.set(Timer::Failback, self.failback_not_before);
+        self.put_off_offers(self.now.mono + self.settings.deadtime);
         // What it was about to do when it was heard last is over by now.
         let mut in_doubt = !self.peer.stable;
         for index in 0..self.groups.len() {

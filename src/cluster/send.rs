@@ -6,7 +6,6 @@ use crate::names::NodeName;
 use crate::time::{Mono, millis};
 use crate::wire::{Kind, Message, Value, field};
 
-use super::adopt::UPGRADE_PATIENCE;
 use super::claims::HEARS;
 use super::claims::LATIDO;
 use super::timer::Timer;
@@ -128,8 +127,7 @@ impl Cluster {
 
     /// Says that we live, now.
     pub(super) fn send_status(&mut self) {
-        let patience = if self.patience_seq.is_some() { UPGRADE_PATIENCE } else { Duration::ZERO };
-        self.send_status_with(self.settings.deadtime + patience);
+        self.send_status_with(self.settings.deadtime + self.upgrade.patience());
     }
 
     /// The same, with another patience than usual asked of the others.

@@ -95,7 +95,7 @@ impl Cluster {
         }
         self.run_next();
         self.serve_giving();
-        let still_looks = !self.idle_checks.is_empty();
+        let still_looks = self.adoption.looks_around();
         if self.groups.is_busy() || still_looks || self.exited {
             return;
         }

@@ -515,8 +515,7 @@ impl Cluster {
         let step = self.hand_over_on(StandbyEvent::Overdue);
         if step == StandbyStep::SayNoReply {
             self.report(Report::StandbyNoReply);
-            self.failback_not_before = self.now.mono + FAILBACK_PAUSE;
-            self.timers.set(Timer::Failback, self.failback_not_before);
+            self.offer_not_before(self.now.mono + FAILBACK_PAUSE);
             self.groups.forgive_offered();
             self.end_client("the other node did not answer in time".into());
         } else if let StandbyStep::Drop(owed) = step {

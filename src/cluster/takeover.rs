@@ -15,9 +15,8 @@ use crate::wire::Message;
 
 use super::claims::PeerHold;
 use super::dialogues::JoiningEvent;
-use super::node::Node;
 use super::timer::Timer;
-use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set};
+use super::{AutoFailback, Cluster, GroupState, Report, Set};
 
 pub(super) use peer::{Peer, Question};
 
@@ -31,15 +30,6 @@ impl Cluster {
         self.settings.auto_failback != AutoFailback::Legacy || self.peer_is_latido()
     }
 
-    /// Whether we offer the other node its groups when it is back: between two Latidos `legacy` means `on`.
-    pub(super) fn gives_back(&self) -> bool {
-        match self.settings.auto_failback {
-            AutoFailback::On => true,
-            AutoFailback::Off => false,
-            AutoFailback::Legacy => self.nice(),
-        }
-    }
-
     pub(super) fn is_own(&self, group: usize) -> bool {
         self.groups.owner(group) == &self.settings.me
     }
@@ -47,7 +37,7 @@ impl Cluster {
     /// The peer is dead (`resources.md` 3.1).
     pub(super) fn on_peer_dead(&mut self) {
         let Some(node) = self.peer_name() else { return };
-        self.home_since = None;
+        self.failback.home_is_away();
         // What nobody ran when it was heard last it may have taken since; all that we hold it cannot have.
         let may_run =
             (0..self.groups.len()).any(|index| self.peer.holds[index].may_run() || !self.groups.is_claimed(index));
@@ -57,7 +47,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        self.needs_failback = true;
+        self.failback.need();
         // Whoever was acknowledged says it no more, though its status never came.
         let told = self.peer.index.and_then(|index| self.nodes[index].farewell.take()).is_some();
         self.peer.gone |= told;
@@ -130,7 +120,7 @@ impl Cluster {
             self.report(Report::TakeoverCancelled);
             return;
         }
-        self.needs_failback = true;
+        self.failback.need();
         self.groups.forgive_failures();
         self.note_taken_here(Set::All);
         self.join_on(JoiningEvent::Gone);
@@ -148,7 +138,7 @@ impl Cluster {
     /// The peer has restarted, or is heard for the first time.
     pub(super) fn on_peer_new_life(&mut self, cut_off: bool) {
         self.stop_fencing();
-        self.home_since = None;
+        self.failback.home_is_away();
         self.peer.gone = false;
         self.peer.before = None;
         self.note_home_is_here();
@@ -246,7 +236,7 @@ impl Cluster {
                 let (group, owner) = (self.groups.key(index), self.groups.owner(index).clone());
                 self.report(Report::Orphan { group, owner });
                 // Its home node was deaf or slow: it goes home when that is over.
-                self.needs_failback = true;
+                self.failback.need();
                 self.groups.want_acquired(index);
             }
         }
@@ -293,64 +283,5 @@ impl Cluster {
 
     fn orphans_waited_for(&self) -> bool {
         self.groups.orphaned_since.is_some_and(|since| self.now.mono.since(since) >= ORPHAN_AFTER)
-    }
-
-    /// A group that does not start here: a Latido reads that from our claim and takes it; an original has to be asked,
-    /// once, for the side it is on (12.2 e).
-    fn offer_failed_groups(&mut self) {
-        if self.peer_is_latido() || self.settings.on_start_failure == OnStartFailure::Stay || !self.peer.stable {
-            return;
-        }
-        if self.now.mono < self.failback_not_before {
-            return;
-        }
-        let Some(index) = self.groups.unoffered_failure() else { return };
-        if self.groups.is_busy() || self.peer.holds[index].may_run() {
-            return;
-        }
-        self.groups.mark_offered(index);
-        let set = self.side_of(index);
-        let why = self.failures_in_words().unwrap_or_default();
-        self.begin_standby(set, why);
-    }
-
-    fn fail_back(&mut self) {
-        if !self.gives_back() || !self.needs_failback {
-            self.home_since = None;
-            return;
-        }
-        let peer_active = self.peer_node().is_some_and(Node::is_active);
-        if !peer_active || self.peer.leaving {
-            self.home_since = None;
-            return;
-        }
-        if self.groups.is_busy() || !self.peer.stable || self.now.mono < self.failback_not_before {
-            return;
-        }
-        let home_since = *self.home_since.get_or_insert(self.now.mono);
-        let ripe = home_since + self.settings.failback_delay;
-        if self.now.mono < ripe {
-            self.timers.set_if_unset(Timer::Failback, ripe);
-            return;
-        }
-        let can_go = |index: usize| {
-            !self.is_own(index) && self.groups.state(index) == GroupState::Held && !self.peer.holds[index].has_failed()
-        };
-        let any = (0..self.groups.len()).any(can_go);
-        // What both claim is not decided yet.
-        let contested = |index: usize| can_go(index) && self.peer.holds[index].is_claimed();
-        if (0..self.groups.len()).any(contested) {
-            return;
-        }
-        // Offered until nothing is left to give: an offer may be lost, or refused because the peer is busy.
-        self.needs_failback = any;
-        if !any {
-            self.note_given_away(Set::Foreign);
-        }
-        if any && let Some(node) = self.peer_name() {
-            self.report(Report::FailbackBegins { node: node.clone() });
-            let why = format!("auto_failback: {node} is back");
-            self.begin_standby(Set::Foreign, why);
-        }
     }
 }

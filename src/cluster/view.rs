@@ -209,7 +209,7 @@ impl Cluster {
                 "something is being started or stopped; it goes home after that".to_owned()
             }
             AutoFailback::On if !self.peer.stable => format!("{} has not finished deciding", peer.name),
-            AutoFailback::On => match self.home_since {
+            AutoFailback::On => match self.failback.home_since() {
                 Some(since) if !self.settings.failback_delay.is_zero() => {
                     let left = (since + self.settings.failback_delay).since(self.now.mono);
                     format!(

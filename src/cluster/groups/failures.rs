@@ -13,7 +13,7 @@ impl Cluster {
         // The last node alive resets itself for nothing: it would take down what nobody else can run.
         let is_last = self.is_alone() || !self.peer_node().is_some_and(Node::is_active);
         let exit = match self.settings.on_stop_failure {
-            OnStopFailure::Reboot if is_last && self.cleaning.is_none() => None,
+            OnStopFailure::Reboot if is_last && !self.adoption.is_cleaning() => None,
             OnStopFailure::Reboot => Some(ExitReason::Reboot { resource: resource_name }),
             // Falling silent helps only where silence is answered by fencing.
             OnStopFailure::Fence if self.must_fence() && !self.is_alone() => {

@@ -55,7 +55,7 @@ impl Cluster {
     /// Starts whatever in the queue need not wait.
     pub(in crate::cluster) fn run_next(&mut self) {
         let settled = self.joining.is_settled();
-        let may_start = self.adopted || settled;
+        let may_start = self.adoption.goes_on() || settled;
         let knows = settled && self.oversleeping.is_none();
         while let Some((index, wish)) = self.groups.take_next(may_start, knows) {
             let group = &self.groups.list[index];

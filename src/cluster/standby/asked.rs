@@ -165,7 +165,7 @@ impl Cluster {
         if !self.is_at_rest() {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
-        self.needs_failback = false;
+        self.failback.forgo();
         self.askers.wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
         self.begin_standby(set, why);
     }
