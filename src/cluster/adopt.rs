@@ -22,7 +22,6 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
-use super::deaf::Sleep;
 use super::monitor::CALM;
 use super::timer::Timer;
 use super::upgrade::CONFIRMED_BEATS;
@@ -156,7 +155,7 @@ impl Cluster {
         if let Some(handover) = kept.handover {
             self.resume_handover(handover);
         } else if self.groups.doubt_starts() {
-            self.oversleeping = Some(Sleep::Woken);
+            self.still.come_in_doubt();
         }
     }
 
@@ -249,7 +248,7 @@ impl Cluster {
         let Some(then) = self.adoption.cleaning else { return false };
         self.stop_the_doubtful();
         self.run_next();
-        if self.groups.is_busy() || !self.adoption.idle_checks.is_empty() || self.exited {
+        if self.groups.is_busy() || !self.adoption.idle_checks.is_empty() || self.out.has_ended() {
             return true;
         }
         self.adoption.cleaning = None;
@@ -347,7 +346,7 @@ impl Cluster {
     /// Takes a group that was found running for one of a predecessor's.
     fn take_up_what_runs(&mut self, index: usize) {
         self.groups.want_resumed(index);
-        self.oversleeping = Some(Sleep::Woken);
+        self.still.come_in_doubt();
         // Nobody knows any more how it came here: it belongs at home.
         if !self.is_own(index) {
             self.failback.need();
@@ -398,7 +397,7 @@ impl Cluster {
         }
         let kept = Kept { groups: self.groups.to_keep(), ..fresh };
         self.adoption.last_kept = Some(kept.clone());
-        self.out.insert(0, Action::Keep(kept));
+        self.out.put_first(Action::Keep(kept));
     }
 }
 

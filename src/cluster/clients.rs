@@ -26,7 +26,7 @@ impl Cluster {
         let most = if paused { FEW_UNACKED } else { MOST_UNACKED };
         // A node that has not acknowledged anything yet does not know where to begin.
         let waits = |node: &&super::Node| node.is_alive() && node.flow_control && node.acked > Sequence(0);
-        self.nodes.iter().filter(waits).any(|node| self.seq.0.saturating_sub(node.acked.0) > most)
+        self.nodes.iter().filter(waits).any(|node| self.voice.seq().0.saturating_sub(node.acked.0) > most)
     }
 
     /// Hands a message to the programs on this machine.
@@ -211,7 +211,7 @@ mod tests {
         let mut cluster = cluster();
         heard(&mut cluster, 10, status(1, "active"));
         let ack = |cluster: &mut Cluster| {
-            let seq = format!("{:x}", cluster.seq.0);
+            let seq = format!("{:x}", cluster.voice.seq().0);
             let ack = from_beta("NS_ackmsg", 0, &[("ackseq", &seq), ("dest", "alpha")]);
             heard(cluster, 20, ack);
         };

@@ -10,7 +10,6 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARS, PeerHold};
-use super::groups::Doubt;
 use super::node::Node;
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report};
@@ -20,13 +19,26 @@ const RESTATED_IN_DEADTIME: u32 = 2;
 /// Else a claim is said again so often, for whoever lost it without knowing.
 const RESTATE_EVERY: Duration = Duration::from_secs(60);
 
-/// We stood still for longer than deadtime, or found running what nobody told us of: the peer may have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sleep {
-    /// What arrived meanwhile is being heard.
-    Woken,
-    /// The peer was asked what it holds.
-    Asked,
+/// Whether the peer hears us.
+#[derive(Debug, Default)]
+pub(super) struct Deafness {
+    /// Since when it shows, without a sign to the contrary, that it does not.
+    since: Option<Mono>,
+    /// That was told, and what we hold was let go.
+    is_told: bool,
+}
+
+impl Deafness {
+    /// It begins anew: a deaf Latido that is restarted is deaf still, until it shows that it hears us. An original shows that
+    /// in no other way than by calling us dead once more.
+    pub(super) fn outlives_restart(&mut self, is_latido: bool) {
+        *self = Deafness { since: self.since.filter(|_| is_latido), is_told: false };
+    }
+
+    /// What it showed counts no more.
+    pub(super) fn forget(&mut self) {
+        *self = Deafness::default();
+    }
 }
 
 impl Cluster {
@@ -39,7 +51,7 @@ impl Cluster {
         self.nodes[index].is_latido |= self.nodes[index].says_hears;
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
-            Some(number) if number <= self.seq.0 => {
+            Some(number) if number <= self.voice.seq().0 => {
                 let node = &mut self.nodes[index];
                 let is_news = number > node.heard_of_us;
                 node.heard_of_us = node.heard_of_us.max(number);
@@ -72,7 +84,7 @@ impl Cluster {
         let is_answer = matches!(kind, Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::RepNodes);
         if is_answer && self.peer.is_node(index) && !self.peer_is_latido() {
             let is_first = !std::mem::replace(&mut self.nodes[index].has_answered, true);
-            let was_deaf = self.peer.deaf_since.is_some();
+            let was_deaf = self.deafness.since.is_some();
             self.hears_us();
             if (is_first || was_deaf) && self.nice() && !self.peer.said && self.joining.has_joined() {
                 // It did not hear that it was asked.
@@ -122,8 +134,8 @@ impl Cluster {
     }
 
     pub(super) fn hears_us(&mut self) {
-        self.peer.deaf_since = None;
-        self.peer.deaf_told = false;
+        self.deafness.since = None;
+        self.deafness.is_told = false;
         self.timers.stop(&Timer::Deaf);
     }
 
@@ -135,8 +147,8 @@ impl Cluster {
     fn seems_deaf_since(&mut self, since: Mono) {
         // It holds us dead: on its side the dialogue is over.
         self.drop_words("the other node does not hear this one");
-        if self.peer.deaf_since.is_none() {
-            self.peer.deaf_since = Some(since);
+        if self.deafness.since.is_none() {
+            self.deafness.since = Some(since);
             self.timers.set(Timer::Deaf, since + self.deaf_after());
         }
     }
@@ -149,12 +161,12 @@ impl Cluster {
     /// Whether the peer has shown for so long that it does not hear us.
     pub(super) fn peer_is_deaf(&self) -> bool {
         let long = |since: Mono| self.now.mono.since(since) >= self.deaf_after();
-        self.peer.deaf_since.is_some_and(long) && self.peer_node().is_some_and(Node::is_alive)
+        self.deafness.since.is_some_and(long) && self.peer_node().is_some_and(Node::is_alive)
     }
 
     /// The peer takes what we hold, and will go on: we let go of it.
     pub(super) fn on_deaf_for_long(&mut self) {
-        let due = self.peer.deaf_since.map(|since| since + self.deaf_after());
+        let due = self.deafness.since.map(|since| since + self.deaf_after());
         if let Some(due) = due.filter(|due| *due > self.now.mono) {
             // A reread file asks for more patience.
             return self.timers.set(Timer::Deaf, due);
@@ -184,7 +196,7 @@ impl Cluster {
     }
 
     pub(super) fn tell_one_way(&mut self, taken: &[usize]) {
-        if !std::mem::replace(&mut self.peer.deaf_told, true)
+        if !std::mem::replace(&mut self.deafness.is_told, true)
             && let Some(node) = self.peer_name()
         {
             let groups = taken.iter().map(|index| self.groups.key(*index)).collect::<Vec<_>>().join(", ");
@@ -223,7 +235,7 @@ impl Cluster {
 
     /// Keeps [`Cluster::restate_claim`] going; called after every event.
     pub(super) fn schedule_restatement(&mut self) {
-        if self.peer.index.is_none() || !self.joining.is_settled() || self.exited {
+        if self.peer.index.is_none() || !self.joining.is_settled() || self.out.has_ended() {
             return;
         }
         let every = if self.holds_peer_dead() { self.settings.deadtime / RESTATED_IN_DEADTIME } else { RESTATE_EVERY };
@@ -232,63 +244,5 @@ impl Cluster {
         if later {
             self.timers.set(Timer::Restate, at);
         }
-    }
-
-    /// This process did not run for too long, or the machine was frozen: whatever we hold may have been taken, and what we
-    /// promised is forgotten.
-    pub(super) fn overslept(&mut self) {
-        if self.adoption.is_cleaning() || !self.settings.manage_resources {
-            return;
-        }
-        self.drop_words("this node stood still meanwhile");
-        self.hand_over.forget_wish();
-        if self.nice() {
-            self.groups.mark_overslept();
-            self.oversleeping = Some(Sleep::Woken);
-        }
-    }
-
-    /// Everything that had arrived while we stood still was heard: now ask what the peer holds.
-    pub(super) fn ask_after_sleep(&mut self) {
-        if self.oversleeping != Some(Sleep::Woken) || !self.joining.has_joined() {
-            return;
-        }
-        self.oversleeping = Some(Sleep::Asked);
-        if !self.leaving.is_ordered() && !self.is_alone() && self.joining.is_settled() {
-            self.peer.stable = false;
-            self.ask_what_it_holds();
-        } else {
-            // Whom we held dead may be about to be heard.
-            self.await_word_of_peer();
-        }
-    }
-
-    /// The peer has said what it holds: what it has we let go, what it has not is ours as before.
-    pub(super) fn judge_sleep(&mut self) {
-        if self.oversleeping != Some(Sleep::Asked) {
-            return;
-        }
-        self.oversleeping = None;
-        for index in 0..self.groups.len() {
-            match self.groups.doubt(index) {
-                Doubt::No => {}
-                _ if !self.peer.holds[index].is_claimed() => self.groups.clear_doubt(index),
-                // Both stood still, or a clock was set: who took it from the other has served since.
-                Doubt::Overslept
-                    if self.peer.holds[index] == PeerHold::Overslept && self.groups.has_partition_mark(index) =>
-                {
-                    self.groups.clear_doubt(index);
-                }
-                // Of two Latidos the other may have less right to it.
-                Doubt::Inherited if self.peer_is_latido() => {}
-                Doubt::Inherited | Doubt::Overslept => self.let_go(index),
-            }
-        }
-    }
-
-    /// Nobody is there to have taken anything.
-    pub(super) fn forget_sleep(&mut self) {
-        self.oversleeping = None;
-        (0..self.groups.len()).for_each(|index| self.groups.clear_doubt(index));
     }
 }

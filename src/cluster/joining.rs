@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::deaf::Sleep;
 use super::dialogues::{JoiningEvent, Stage};
 use super::timer::Timer;
 use super::{Cluster, Report, Set, Status};
@@ -53,11 +52,9 @@ impl Cluster {
             return;
         }
         if self.is_alone() {
-            let fences = self.is_fencing();
-            match &mut self.oversleeping {
-                // What may run there is not known before it is off.
-                Some(sleep) if fences => *sleep = Sleep::Asked,
-                _ => self.forget_sleep(),
+            // What may run there is not known before it is off.
+            if !self.is_fencing() || !self.still.is_settled_by_question() {
+                self.forget_sleep();
             }
             self.note_taken_here(Set::All);
             return self.join_on(JoiningEvent::NobodyToAsk);
@@ -65,9 +62,8 @@ impl Cluster {
         if self.nice() {
             self.join_on(JoiningEvent::Asks);
             self.ask_what_it_holds();
-            match &mut self.oversleeping {
-                Some(sleep) => *sleep = Sleep::Asked,
-                None => self.timers.stop(&Timer::Heal),
+            if !self.still.is_settled_by_question() {
+                self.timers.stop(&Timer::Heal);
             }
             self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);
             if std::mem::take(&mut self.peer.waits_for_answer) {

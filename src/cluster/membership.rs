@@ -157,7 +157,7 @@ impl Cluster {
         let node = &mut self.nodes[index];
         // What was asked for again tells an old time, also when it comes before anything new.
         let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest);
-        let borne = self.settings.deadtime.min(self.said_patience);
+        let borne = self.voice.borne(self.settings.deadtime);
         if is_newest && node.clock_jumped(at, message, borne, self.settings.keepalive) && self.peer.is_node(index) {
             // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
             self.overslept();
@@ -228,7 +228,7 @@ impl Cluster {
     /// Whether a ping node answers a question of this life that it has not answered yet: anybody can send an old answer again.
     fn is_new_answer(&self, index: usize, message: &Message) -> bool {
         let asked = message.sequence().filter(|_| message.generation() == Some(self.birth.generation));
-        asked.is_some_and(|asked| asked > self.nodes[index].last_status && asked <= self.seq)
+        asked.is_some_and(|asked| asked > self.nodes[index].last_status && asked <= self.voice.seq())
     }
 
     pub(super) fn is_for_me(&self, message: &Message) -> bool {
@@ -358,7 +358,7 @@ impl Cluster {
         let name = node.name.clone();
         match verdict {
             Verdict::Gap(count) => {
-                self.lossy_until = self.now.mono + self.settings.deadtime * LOSSY_FOR;
+                self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
                 let last = sequence.0.saturating_sub(count.saturating_add(1));
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
@@ -431,7 +431,7 @@ impl Cluster {
         let node = &mut self.nodes[index];
         if message.get(field::PROTOCOL).is_none() && node.flow_control {
             node.flow_control = false;
-            self.flow_control = false;
+            self.voice.end_flow_control();
             let node = self.nodes[index].name.clone();
             self.report(Report::FlowControlOff { node });
         }
@@ -486,7 +486,7 @@ impl Cluster {
         let interval = at.since(last);
         let node_name = node.name.clone();
         if interval > self.settings.keepalive * 3 / 2 {
-            self.lossy_until = self.now.mono + self.settings.deadtime * LOSSY_FOR;
+            self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
         }
         if interval > self.settings.warntime {
             self.report(Report::LateHeartbeat { node: node_name, interval });
@@ -524,8 +524,8 @@ impl Cluster {
         let node = &mut self.nodes[index];
         // Who stands still again and again must come to a judgement some time.
         let latest = *node.spared_since.get_or_insert(self.now.mono) + node.dead_after;
-        if self.judge_from > self.now.mono && self.now.mono < latest {
-            self.timers.set(Timer::Dead(name.clone()), self.judge_from.min(latest));
+        if self.still.judge_from() > self.now.mono && self.now.mono < latest {
+            self.timers.set(Timer::Dead(name.clone()), self.still.judge_from().min(latest));
             return;
         }
         node.spared_since = None;

@@ -67,7 +67,7 @@ impl Cluster {
 
     /// Says what has come true. Called after every event.
     pub(super) fn tell_milestones(&mut self) {
-        if self.leaving.is_ordered() || self.exited {
+        if self.leaving.is_ordered() || self.out.has_ended() {
             self.milestones = Milestones { initial: true, ..Milestones::default() };
             return;
         }
@@ -101,7 +101,7 @@ impl Cluster {
     }
 
     fn tell_initial(&mut self) {
-        if self.is_handing_over() || self.oversleeping.is_some() || self.is_fencing() {
+        if self.is_handing_over() || self.still.is_in_doubt() || self.is_fencing() {
             return;
         }
         let mut theirs = false;

@@ -33,6 +33,7 @@ mod milestones;
 mod mirror;
 mod monitor;
 mod node;
+mod outbox;
 mod partition;
 mod proof;
 mod reconfigure;
@@ -43,6 +44,7 @@ mod send;
 mod sequence;
 mod settings;
 mod shutdown;
+mod sleep;
 mod standby;
 mod takeover;
 mod timer;
@@ -51,8 +53,7 @@ mod twin;
 mod upgrade;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use crate::haresources::{Outcome, ResourceGroup};
 use crate::names::{JobId, MediumId, NodeName};
@@ -71,29 +72,27 @@ pub(crate) use standby::WHY;
 pub use view::{GroupView, LinkView, Mirror, NodeView, View};
 
 use adopt::Adoption;
-use answers::Answers;
 use clients::Held;
-use deaf::Sleep;
+use deaf::Deafness;
 use failback::Failback;
 use fence::Fences;
 use groups::Groups;
-use history::SentHistory;
 use joining::Joining;
 use legacy::IpRequests;
 use milestones::Milestones;
 use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
+use outbox::Outbox;
+use send::Voice;
 use shutdown::Departure;
+use sleep::Stillness;
 use standby::{Askers, HandOver, Reasons};
 use takeover::Peer;
 use timer::{Timer, TimerTable};
 use told::EmptySides;
 use twin::OwnName;
 use upgrade::Upgrade;
-
-/// So many subjects of a kind are known to have been told.
-const MOST_TOLD_ONCE: usize = 32;
 
 /// What a node says of itself, or what we say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -179,7 +178,10 @@ pub struct Cluster {
     settings: Settings,
     birth: Birth,
     now: Now,
-    out: Vec<Action>,
+    out: Outbox,
+    voice: Voice,
+    still: Stillness,
+    deafness: Deafness,
     timers: TimerTable,
     // Who lives.
     local_status: Status,
@@ -189,15 +191,8 @@ pub struct Cluster {
     own_name: OwnName,
     /// By the clock on the wall.
     born: Wall,
-    seq: Sequence,
-    history: SentHistory,
     held: Held,
-    flow_control: bool,
     reqnodes_sent: u32,
-    judge_from: Mono,
-    lossy_until: Mono,
-    told_once: BTreeSet<String>,
-    answers: Answers,
     // Who holds what.
     groups: Groups,
     joining: Joining,
@@ -220,14 +215,6 @@ pub struct Cluster {
     last_takeover: Option<Mono>,
     last_change: Mono,
     // Our own death (`adopt`).
-    oversleeping: Option<Sleep>,
-    /// When we last said that we live.
-    said_at: Option<Mono>,
-    /// And the patience asked for then: a reread file may ask for another by now.
-    said_patience: Duration,
-    /// After which of our words it was noticed that we stood still.
-    slept_after: Option<Mono>,
-    exited: bool,
 }
 
 impl Cluster {
@@ -246,7 +233,10 @@ impl Cluster {
         let mut cluster = Cluster {
             birth,
             now,
-            out: Vec::new(),
+            out: Outbox::default(),
+            voice: Voice::new(),
+            still: Stillness::new(now.mono),
+            deafness: Deafness::default(),
             timers,
             local_status: Status::Init,
             nodes,
@@ -254,15 +244,8 @@ impl Cluster {
             mirrors: Mirrors::default(),
             own_name: OwnName::default(),
             born: now.wall,
-            seq: Sequence(0),
-            history: SentHistory::default(),
             held: Held::default(),
-            flow_control: true,
             reqnodes_sent: 0,
-            judge_from: now.mono,
-            lossy_until: Mono::ZERO,
-            told_once: BTreeSet::new(),
-            answers: Answers::default(),
             groups,
             joining: Joining::default(),
             hand_over: HandOver::default(),
@@ -282,11 +265,6 @@ impl Cluster {
             last_claim: None,
             last_takeover: None,
             last_change: now.mono,
-            oversleeping: None,
-            said_at: None,
-            said_patience: Duration::MAX,
-            slept_after: None,
-            exited: false,
             settings,
         };
         if leaves {
@@ -301,13 +279,13 @@ impl Cluster {
     /// `now` must never run backwards; an earlier one counts as the last.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Action> {
         self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
-        if self.exited {
+        if self.out.has_ended() {
             return Vec::new();
         }
         self.notice_sleep();
         if !self.may_speak() {
             self.keep_what_changed();
-            return std::mem::take(&mut self.out);
+            return self.out.take();
         }
         if self.adoption.is_cleaning() {
             self.handle_while_cleaning(event);
@@ -320,7 +298,7 @@ impl Cluster {
         self.schedule_restatement();
         self.serve_mirror();
         self.keep_what_changed();
-        std::mem::take(&mut self.out)
+        self.out.take()
     }
 
     fn handle_event(&mut self, event: Event) {
@@ -340,9 +318,9 @@ impl Cluster {
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
     pub fn next_deadline(&self) -> Option<Mono> {
         // Who has just woken asks as soon as everything that had arrived was heard.
-        let wakes = self.oversleeping == Some(Sleep::Woken) && self.joining.has_joined();
+        let wakes = self.still.has_just_woken() && self.joining.has_joined();
         let next = if wakes { Some(self.now.mono) } else { self.timers.next() };
-        next.filter(|_| !self.exited)
+        next.filter(|_| !self.out.has_ended())
     }
 
     /// Whether anything is being started or stopped, or waits for its turn.
@@ -362,7 +340,7 @@ impl Cluster {
 
     /// Whether this node has joined: everybody was heard or is dead.
     pub fn is_active(&self) -> bool {
-        self.local_status == Status::Active && !self.exited
+        self.local_status == Status::Active && !self.out.has_ended()
     }
 
     /// The settings in force.
@@ -375,7 +353,7 @@ impl Cluster {
         self.ask_after_sleep();
         while let Some((timer, due)) = self.timers.take_due(self.now.mono) {
             self.on_timer(timer, due);
-            if self.exited {
+            if self.out.has_ended() {
                 return;
             }
         }
@@ -416,52 +394,6 @@ impl Cluster {
             Timer::FenceCheck => self.check_devices(),
             Timer::Forget(group) => self.forget_failure(&group),
             Timer::Monitor(group, resource) => self.on_monitor_due(group, resource),
-        }
-    }
-
-    /// When this process did not run for a while, everything that waited was handed over before this tick; still, what
-    /// was lost while we stood still is our fault, so others get a little longer before they are judged (12.2 b).
-    fn notice_own_stall(&mut self) {
-        let Some(due) = self.timers.next() else { return };
-        let late = self.now.mono.since(due);
-        let tolerable = (self.settings.deadtime / 4).max(Duration::from_millis(50));
-        if late > tolerable {
-            let grace = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
-            self.judge_from = self.now.mono + grace;
-            let links = self.nodes.iter_mut().flat_map(|node| &mut node.links);
-            links.for_each(|link| link.gaps.break_off());
-            self.report(Report::OwnStall { lost: late });
-        }
-    }
-
-    /// Seen before anything that waited is heard: it may say that our groups were taken. What counts is for how long nothing
-    /// was said, by ear of the other, who may have missed the last beat.
-    fn notice_sleep(&mut self) {
-        let silence = self.said_at.map_or(Duration::ZERO, |at| self.now.mono.since(at));
-        let Settings { deadtime, keepalive, .. } = self.settings;
-        let deadtime = deadtime.min(self.said_patience);
-        let nearly_dead = deadtime.saturating_sub(keepalive).max(keepalive * 3 / 2);
-        if silence > nearly_dead && self.slept_after != self.said_at {
-            self.slept_after = self.said_at;
-            self.overslept();
-        }
-    }
-
-    fn report(&mut self, report: Report) {
-        self.out.push(Action::Report(report));
-    }
-
-    /// Reports what could be said a thousand times a second only the first time. The first word of the key is its kind: who
-    /// invents subjects of one fills the places of that one, and from then on each is told, which the shell bounds.
-    fn report_once(&mut self, key: String, report: Report) {
-        let kind = key.split(' ').next().unwrap_or_default();
-        let of_its_kind = self.told_once.iter().filter(|told| told.split(' ').next() == Some(kind)).count();
-        let is_news = !self.told_once.contains(&key);
-        if is_news && of_its_kind < MOST_TOLD_ONCE {
-            self.told_once.insert(key);
-        }
-        if is_news {
-            self.report(report);
         }
     }
 

@@ -9,7 +9,6 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
-use super::deaf::Sleep;
 use super::groups::Doubt;
 use super::takeover::Question;
 use super::timer::Timer;
@@ -90,7 +89,7 @@ impl Cluster {
         self.last_claim = None;
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
-        self.asked_seq = self.seq;
+        self.asked_seq = self.voice.seq();
         self.await_word_of_peer();
     }
 
@@ -181,7 +180,7 @@ impl Cluster {
             if self.peer.orphans == Question::Asked {
                 self.peer.orphans = Question::Answered;
             }
-            if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(Sleep::Asked) {
+            if std::mem::take(&mut self.peer.returned) || self.still.has_asked() {
                 self.timers.stop(&Timer::Heal);
             }
             self.judge_sleep();
@@ -207,7 +206,7 @@ impl Cluster {
             if settled && self.groups.state(index) == GroupState::Held {
                 self.groups.clear_partition_mark(index);
             }
-            if settled && self.oversleeping.is_none() && self.groups.doubt(index) == Doubt::Inherited {
+            if settled && !self.still.is_in_doubt() && self.groups.doubt(index) == Doubt::Inherited {
                 self.groups.clear_doubt(index);
             }
         }
@@ -226,7 +225,7 @@ impl Cluster {
                 self.let_partition_groups_go();
             }
         }
-        if self.oversleeping == Some(Sleep::Asked) && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
+        if self.still.has_asked() && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
             self.forget_sleep();
         }
         let waits = self.peer.returned && self.peer_is_latido();

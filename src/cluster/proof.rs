@@ -233,18 +233,18 @@ impl Cluster {
             return;
         }
         let jump = LEAST_JUMP.saturating_add(self.a_number_of_ours() % JUMPS);
-        self.seq = Sequence(self.seq.0.saturating_add(jump));
+        let seq = self.voice.jump(jump);
         let node = &mut self.nodes[index];
-        node.proof.jumped = Some(self.seq);
+        node.proof.jumped = Some(seq);
         // What was never said is not waited for: nobody is paused for it.
-        node.acked = self.seq;
+        node.acked = seq;
         (0..UNTIL_ACK).for_each(|_| self.send_status());
     }
 
     /// Somebody acknowledges a number of ours that was not known to anybody before we said it.
     pub(super) fn note_ack_as_proof(&mut self, index: usize, message: &Message) {
         let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
-        let sent = self.seq;
+        let sent = self.voice.seq();
         let proof = &mut self.nodes[index].proof;
         let is_fresh = proof.jumped.is_some_and(|jumped| acked > jumped && acked <= sent);
         let doubted = proof.doubted.map(|(generation, ..)| generation);
@@ -301,7 +301,7 @@ impl Cluster {
 
     /// A number that was never asked for before, in whichever life (splitmix64 over what is different each time).
     fn a_number_of_ours(&self) -> u64 {
-        let parts = [self.birth.seed, self.birth.generation.0, self.seq.0, self.now.wall.0];
+        let parts = [self.birth.seed, self.birth.generation.0, self.voice.seq().0, self.now.wall.0];
         parts.into_iter().fold(0, |sum: u64, part| {
             let mixed = (sum ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -312,7 +312,7 @@ impl Cluster {
     /// A status out of turn, unless we have not spoken yet, or did so again and again: the next heartbeat says the same.
     pub(super) fn say_now(&mut self) {
         let speaks = self.local_status != Status::Init && !self.adoption.is_cleaning();
-        if speaks && self.answers.may_say(self.now.mono) {
+        if speaks && self.voice.answers().may_say(self.now.mono) {
             self.send_status();
         }
     }

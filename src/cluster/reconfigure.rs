@@ -43,7 +43,7 @@ impl Cluster {
         self.ask_about(&fresh);
         self.groups.forgive_failures();
         self.release_removed();
-        self.told_once.remove("digest");
+        self.out.tell_again("digest");
         self.report(Report::Reconfigured { groups: count });
         self.changed();
         self.watch_all();

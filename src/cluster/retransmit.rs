@@ -84,10 +84,10 @@ impl Cluster {
             if seq <= acked.0 {
                 continue;
             }
-            match self.history.recall(Sequence(seq), self.now.mono, pause) {
+            match self.voice.history().recall(Sequence(seq), self.now.mono, pause) {
                 Recall::Again(message) => self.out.push(Action::Send(*message)),
                 Recall::Skip => {}
-                Recall::Gone(_) if !self.answers.may_deny(self.now.mono) => return,
+                Recall::Gone(_) if !self.voice.answers().may_deny(self.now.mono) => return,
                 Recall::Gone(why) => {
                     self.report(Report::CannotRexmit { node: name.clone(), seq, why });
                     let nak = Message::new(&Kind::NakRexmit)
@@ -102,7 +102,7 @@ impl Cluster {
     fn on_ack(&mut self, index: usize, message: &Message) {
         let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
         // What was heard of a predecessor of ours is no news of us.
-        if acked <= self.seq && self.is_of_this_life(message) {
+        if acked <= self.voice.seq() && self.is_of_this_life(message) {
             let node = &mut self.nodes[index];
             node.acked = node.acked.max(acked);
             self.free_acked_history();
@@ -113,7 +113,7 @@ impl Cluster {
     pub(super) fn free_acked_history(&mut self) {
         let alive = self.nodes.iter().filter(|node| !node.is_ping && node.status != Status::Dead);
         if let Some(everybody) = alive.map(|node| node.acked).min() {
-            self.history.forget_up_to(everybody);
+            self.voice.history().forget_up_to(everybody);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::wire::{Kind, Message, Sequence, field};
 use super::dialogues::{Leaving, LeavingEvent, LeavingStep};
 use super::node::Node;
 use super::timer::Timer;
-use super::{Action, Cluster, ExitReason, Report, Status};
+use super::{Cluster, ExitReason, Report, Status};
 
 /// An original may ask for lost messages; a 2.1 whose questions are never answered may crash (`wire.md` 4.3).
 const LINGER: Duration = Duration::from_secs(2);
@@ -96,7 +96,7 @@ impl Cluster {
         self.run_next();
         self.serve_giving();
         let still_looks = self.adoption.looks_around();
-        if self.groups.is_busy() || still_looks || self.exited {
+        if self.groups.is_busy() || still_looks || self.out.has_ended() {
             return;
         }
         if self.groups.is_blocked() {
@@ -154,7 +154,7 @@ impl Cluster {
         self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
         // Who has acknowledged nothing may hear us from a later number on, and acknowledges that.
         if self.peer_node().is_some_and(|node| node.acked > Sequence(0)) {
-            self.leaving.said = self.leaving.said.or(Some(self.seq));
+            self.leaving.said = self.leaving.said.or(Some(self.voice.seq()));
         }
     }
 
@@ -180,7 +180,6 @@ impl Cluster {
             self.remember(index);
         }
         self.report(Report::ShutdownComplete { me: self.settings.me.clone() });
-        self.out.push(Action::Exit(ExitReason::Stopped));
-        self.exited = true;
+        self.out.end(ExitReason::Stopped);
     }
 }

@@ -15,7 +15,6 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::{LATIDO, PeerHold};
-use super::deaf::Sleep;
 use super::dialogues::{Owed, Standby, StandbyEvent, StandbyStep};
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report, Set};
@@ -225,7 +224,7 @@ impl Cluster {
     fn on_offer(&mut self, set: Set, sequence: u64, why: String) {
         let Some(node) = self.peer_name() else { return };
         // An offer that waited while we stood still is given up by now.
-        if self.leaving.is_ordered() || self.oversleeping == Some(Sleep::Woken) {
+        if self.leaving.is_ordered() || self.still.has_just_woken() {
             return;
         }
         let step = self.hand_over_on(StandbyEvent::TheyOffer(self.we_yield(&node)));
@@ -263,7 +262,7 @@ impl Cluster {
     pub(super) fn serve_standby(&mut self) {
         if let Some(set) = self.hand_over.pending_take
             && !self.is_handing_over()
-            && self.oversleeping.is_none()
+            && !self.still.is_in_doubt()
             && !self.groups.is_busy()
         {
             self.hand_over.pending_take = None;
@@ -591,7 +590,7 @@ impl Cluster {
 
     /// Whether a hand-over could begin now.
     fn is_at_rest(&self) -> bool {
-        self.peer.stable && !self.groups.is_busy() && self.oversleeping.is_none()
+        self.peer.stable && !self.groups.is_busy() && !self.still.is_in_doubt()
     }
 
     /// For how long an offer, or a client, is left without an answer.

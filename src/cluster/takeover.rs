@@ -54,6 +54,7 @@ impl Cluster {
         let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
         if !released && self.must_fence() && !self.leaving.is_ordered() {
             self.forget_words();
+            self.deafness.forget();
             return self.begin_fencing(node);
         }
         self.send_stonith(&node, if released { "unneeded" } else { "n_stnth" });
@@ -75,6 +76,7 @@ impl Cluster {
         self.mark_taken_from_dead(certain);
         self.forget_sleep();
         self.forget_words();
+        self.deafness.forget();
         self.peer_holds_nothing();
         self.groups.forgive_failures();
         self.note_taken_here(Set::All);
@@ -142,11 +144,8 @@ impl Cluster {
         self.peer.gone = false;
         self.peer.before = None;
         self.note_home_is_here();
-        // A deaf node that is restarted is deaf still, until it shows that it hears us. An original shows that in no other
-        // way than by calling us dead once more.
-        let deaf_since = self.peer.deaf_since.filter(|_| self.peer_is_latido());
+        self.deafness.outlives_restart(self.peer_is_latido());
         self.forget_words();
-        self.peer.deaf_since = deaf_since;
         self.wait_for_orphans_anew();
         if !self.nice() {
             // What it was given it has lost with its life.
@@ -175,7 +174,7 @@ impl Cluster {
         self.serve_upgrade();
         self.join_in();
         self.serve_asked_asleep();
-        let undecided = !self.joining.is_settled() || self.exited;
+        let undecided = !self.joining.is_settled() || self.out.has_ended();
         if self.leaving.is_ordered() || undecided || !self.settings.manage_resources {
             return;
         }
@@ -188,7 +187,7 @@ impl Cluster {
             // Whatever may run on the dead node is not started; what it does not hold is here already.
         } else if self.is_alone() {
             self.acquire_everything();
-        } else if self.oversleeping.is_some() {
+        } else if self.still.is_in_doubt() {
             // What the other did not run before we stood still it may run now.
         } else if self.past_life_may_go_on() {
             // So may what it ran before its new life began: that may be another machine's.

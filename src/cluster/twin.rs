@@ -188,7 +188,7 @@ impl Cluster {
             _ => (word.to_owned(), None),
         };
         let is_us = life == word_of(self.birth.generation, &self.birth.uuid);
-        if is_us && kept.is_none_or(|number| number > self.seq.0) {
+        if is_us && kept.is_none_or(|number| number > self.voice.seq().0) {
             if !self.is_refused() {
                 self.changed();
                 let node = self.nodes[index].name.clone();
@@ -209,7 +209,7 @@ impl Cluster {
         // Said since we were born: no late word of a life before ours, and nothing that somebody kept.
         let is_fresh = message.hex(field::TS).is_some_and(|ts| ts >= self.born.0.saturating_add(CLOCK_SLACK));
         let is_echo = if generation == self.birth.generation {
-            message.sequence().is_none_or(|sequence| self.history.may_have_sent(sequence, message))
+            message.sequence().is_none_or(|sequence| self.voice.may_have_sent(sequence, message))
         } else {
             !is_fresh
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::wire::Sequence;
 
 use super::timer::Timer;
-use super::{Action, Cluster, ExitReason, Report, Status};
+use super::{Cluster, ExitReason, Report, Status};
 
 /// While it exchanges its program a node asks for so much more patience, as the original does.
 const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
@@ -38,7 +38,7 @@ impl Cluster {
     }
 
     pub(super) fn serve_upgrade(&mut self) {
-        if !self.upgrade.is_wanted || self.exited || self.is_needed() {
+        if !self.upgrade.is_wanted || self.out.has_ended() || self.is_needed() {
             return;
         }
         let unknown = self.local_status == Status::Init || self.is_alone() || self.adoption.is_cleaning();
@@ -47,7 +47,7 @@ impl Cluster {
         }
         if self.upgrade.patience_seq.is_none() {
             self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
-            self.upgrade.patience_seq = Some(self.seq);
+            self.upgrade.patience_seq = Some(self.voice.seq());
             let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
             self.timers.set(Timer::Upgrade, self.now.mono + bound);
         }
@@ -84,7 +84,6 @@ impl Cluster {
         for index in 0..self.nodes.len() {
             self.remember(index);
         }
-        self.out.push(Action::Exit(ExitReason::Upgrade));
-        self.exited = true;
+        self.out.end(ExitReason::Upgrade);
     }
 }

@@ -3,7 +3,7 @@
 use super::super::monitor::CALM;
 use super::super::node::Node;
 use super::super::timer::Timer;
-use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
+use super::super::{Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
 use super::{Group, Groups};
 
 impl Cluster {
@@ -22,8 +22,7 @@ impl Cluster {
             OnStopFailure::Fence | OnStopFailure::Block => None,
         };
         if let Some(reason) = exit {
-            self.out.push(Action::Exit(reason));
-            self.exited = true;
+            self.out.end(reason);
             return;
         }
         let Some(running) = self.groups.end_lane(lane) else { return };

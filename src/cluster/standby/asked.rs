@@ -74,7 +74,7 @@ impl Cluster {
                 Err(why) => self.refuse(client, why),
             };
         }
-        let asks = self.oversleeping.is_some() && self.joining.is_settled();
+        let asks = self.still.is_in_doubt() && self.joining.is_settled();
         if asks && !self.leaving.is_ordered() && self.askers.asleep.is_none() && self.askers.wait.is_none() {
             // Known in a moment is what there is to hand over.
             self.askers.asleep = Some((client, request, by.to_owned()));
@@ -101,7 +101,7 @@ impl Cluster {
 
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
-        let is_over = self.oversleeping.is_none() || self.leaving.is_ordered();
+        let is_over = !self.still.is_in_doubt() || self.leaving.is_ordered();
         if is_over && let Some((client, request, by)) = self.askers.asleep.take() {
             self.timers.stop(&Timer::Client);
             self.on_request(client, request, &by);
@@ -230,7 +230,7 @@ impl Cluster {
         if !active || !self.peer.said {
             return Some("the other node is still starting; try again in a moment".into());
         }
-        if self.oversleeping.is_some() {
+        if self.still.is_in_doubt() {
             return Some("this node stood still and asks the other what it holds; try again in a moment".into());
         }
         self.is_handing_over().then(|| "a hand-over is under way; wait for its end".into())

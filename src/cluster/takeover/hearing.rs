@@ -41,7 +41,7 @@ impl Cluster {
         self.nodes[index].is_latido = true;
         self.nodes[index].resources_digest = Some(detail.digest.clone());
         if detail.digest == self.settings.resources_digest {
-            self.told_once.remove("digest");
+            self.out.tell_again("digest");
         } else {
             let node = self.nodes[index].name.clone();
             self.report_once("digest".into(), Report::ResourcesDiffer { node });

@@ -8,7 +8,6 @@ use crate::names::NodeName;
 use super::super::claims::{Detail, PeerHold, Sides};
 use super::super::node::Node;
 use super::super::{Cluster, Status};
-use crate::time::Mono;
 
 /// What the other node has said of itself and its groups.
 #[derive(Debug)]
@@ -56,10 +55,6 @@ pub(in crate::cluster) struct Peer {
     pub(in crate::cluster) before: Option<Box<Words>>,
     /// While it was held dead it said something of its groups, which was not heard (`wire.md` 10.21).
     pub(in crate::cluster) missed_words: bool,
-    /// Since when it shows, without a sign to the contrary, that it does not hear us (`deaf`).
-    pub(in crate::cluster) deaf_since: Option<Mono>,
-    /// That was told, and what we hold was let go.
-    pub(in crate::cluster) deaf_told: bool,
 }
 
 /// A question to the other node, of which one thing only is of interest.
@@ -104,8 +99,6 @@ impl Peer {
             stable_seq: 0,
             before: None,
             missed_words: false,
-            deaf_since: None,
-            deaf_told: false,
         }
     }
 
@@ -148,8 +141,6 @@ impl Peer {
         self.detail = None;
         self.stable_seq = 0;
         self.missed_words = false;
-        self.deaf_since = None;
-        self.deaf_told = false;
     }
 
     pub(in crate::cluster) fn holds_nothing(&mut self) {

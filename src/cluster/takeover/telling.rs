@@ -27,7 +27,7 @@ impl Cluster {
         if self.leaving.is_blocked() && self.last_claim.as_ref() != Some(&self.claim_text(true)) {
             return self.say_what_is_left();
         }
-        if !self.nice() || !self.joining.is_settled() || !self.settings.manage_resources || self.exited {
+        if !self.nice() || !self.joining.is_settled() || !self.settings.manage_resources || self.out.has_ended() {
             return;
         }
         if self.leaving.is_ordered() {
