@@ -62,7 +62,7 @@ impl Stillness {
     }
 
     /// The peer is being asked, for another reason; whether there was any doubt.
-    pub(super) fn is_settled_by_question(&mut self) -> bool {
+    pub(super) fn ask_as_well(&mut self) -> bool {
         if self.is_in_doubt() {
             self.sleep = Sleep::Asked;
         }

@@ -194,7 +194,7 @@ impl Cluster {
 
     /// The peer's side of the dialogue. Accepted by content, whatever its number: the original sends out of order.
     pub(super) fn on_ask(&mut self, message: &Message) {
-        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text) else { return };
+        let Some(set) = Set::given_in(message) else { return };
         if !self.nice() {
             return self.report(Report::StandbyLegacy);
         }
@@ -391,7 +391,7 @@ impl Cluster {
 
     /// The set of a dialogue that we gave up before the giver had begun, if this is its end.
     fn take_never_begun(&mut self, done: &Message) -> Option<Set> {
-        let set = done.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text);
+        let set = Set::given_in(done);
         self.hand_over.never_begun.take_if(|known| Some(*known) == set)
     }
 

@@ -55,47 +55,63 @@ impl ClientWait {
 
 impl Cluster {
     pub(in crate::cluster) fn on_request(&mut self, client: ClientId, request: Request, by: &str) {
-        if let Request::Retry(group) = &request {
-            return match self.retry_group(group) {
-                Ok(group) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![group] } }),
-                Err(why) => self.refuse(client, why),
-            };
+        match request {
+            Request::Retry(group) => {
+                let done = self.retry_group(&group).map(|group| vec![group]);
+                self.answer(client, done);
+            }
+            Request::Bring(group) => {
+                let done = self.bring(&group).map(|()| vec![group]);
+                self.answer(client, done);
+            }
+            Request::Forget(node) => {
+                let done = self.forget_peer(&node).map(|()| vec![]);
+                self.answer(client, done);
+            }
+            Request::Standby(set) => {
+                if let Some(why) = self.reason_to_move(client, &request, by) {
+                    self.on_standby_request(client, set, why);
+                }
+            }
+            Request::Takeover(set) => {
+                if let Some(why) = self.reason_to_move(client, &request, by) {
+                    self.on_takeover_request(client, set, why);
+                }
+            }
+            Request::Move(ref group, ref to) => {
+                let Some(why) = self.reason_to_move(client, &request, by) else { return };
+                match self.way_of_move(group, to.clone()) {
+                    Ok((true, set)) => self.on_takeover_request(client, set, why),
+                    Ok((false, set)) => self.on_standby_request(client, set, why),
+                    Err(why) => self.refuse(client, why),
+                }
+            }
         }
-        if let Request::Bring(group) = &request {
-            let groups = vec![group.clone()];
-            return match self.bring(group) {
-                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups } }),
-                Err(why) => self.refuse(client, why),
-            };
-        }
-        if let Request::Forget(node) = &request {
-            return match self.forget_peer(node) {
-                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![] } }),
-                Err(why) => self.refuse(client, why),
-            };
-        }
+    }
+
+    /// Why a hand-over begins that this client asks for, in words; `None` when it does not begin now, and that is answered.
+    fn reason_to_move(&mut self, client: ClientId, request: &Request, by: &str) -> Option<String> {
         let asks = self.still.is_in_doubt() && self.joining.is_settled();
         if asks && !self.leaving.is_ordered() && self.askers.asleep.is_none() && self.askers.wait.is_none() {
             // Known in a moment is what there is to hand over.
-            self.askers.asleep = Some((client, request, by.to_owned()));
-            return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
+            self.askers.asleep = Some((client, request.clone(), by.to_owned()));
+            self.timers.set(Timer::Client, self.now.mono + self.answer_within());
+            return None;
         }
-        if let Some(why) = self.why_no_handover() {
-            return self.refuse(client, why);
+        let under_way =
+            || self.askers.wait.is_some().then(|| "another hand-over is under way; wait for its end".into());
+        if let Some(why) = self.why_no_handover().or_else(under_way) {
+            self.refuse(client, why);
+            return None;
         }
-        if self.askers.wait.is_some() {
-            return self.refuse(client, "another hand-over is under way; wait for its end".into());
-        }
-        let why = self.asked_here(by);
-        match request {
-            Request::Standby(set) => self.on_standby_request(client, set, why),
-            Request::Takeover(set) => self.on_takeover_request(client, set, why),
-            Request::Move(group, to) => match self.way_of_move(&group, to) {
-                Ok((true, set)) => self.on_takeover_request(client, set, why),
-                Ok((false, set)) => self.on_standby_request(client, set, why),
-                Err(why) => self.refuse(client, why),
-            },
-            Request::Retry(_) | Request::Bring(_) | Request::Forget(_) => {}
+        Some(self.asked_here(by))
+    }
+
+    /// What became of a request that is answered at once.
+    fn answer(&mut self, client: ClientId, done: Result<Vec<String>, String>) {
+        match done {
+            Ok(groups) => self.out.push(Action::Reply { client, response: Response::Moved { groups } }),
+            Err(why) => self.refuse(client, why),
         }
     }
 
@@ -256,8 +272,7 @@ impl Cluster {
                 let why = message.get(WHY).map_or_else(|| self.asked_here("a program (hb_standby)"), str::to_owned);
                 self.on_local_ask(&message, why);
             }
-            Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
-                // An original does not know "failback" here and would move everything (12.2 k).
+            Kind::HbTakeover => match Set::taken_in(&message) {
                 Some(set) => {
                     if self.is_alone() {
                         let why =
@@ -291,7 +306,7 @@ impl Cluster {
         if message.get(field::INFO) != Some("me") {
             return;
         }
-        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text) else {
+        let Some(set) = Set::given_in(message) else {
             return self.report_bad_set(message);
         };
         if !self.nice() {
@@ -318,7 +333,7 @@ impl Cluster {
 
     /// The peer's `hb_takeover`: it wants this set, in its terms.
     pub(in crate::cluster) fn on_takeover_wish(&mut self, message: &Message) {
-        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) else {
+        let Some(set) = Set::taken_in(message) else {
             return self.report_bad_set(message);
         };
         let why = match (message.get(WHY), self.peer_name()) {
@@ -405,9 +420,4 @@ impl Cluster {
             self.refuse(wait.client, why);
         }
     }
-}
-
-/// The set of an `hb_takeover`, in the caller's terms, where "failback" means *my own groups, back to me*.
-fn takeover_set(text: &str) -> Option<Set> {
-    if text == "failback" { Some(Set::Local) } else { Set::from_text(text) }
 }
