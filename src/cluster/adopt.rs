@@ -121,7 +121,7 @@ impl Cluster {
             Past::Late(kept) => {
                 // Later than this it may have been started, and left waiting for us, without our hearing it.
                 let soon = self.birth.silence.is_some_and(|silence| silence.lasted < self.settings.initdead);
-                self.peer.gone = kept.peer_gone && soon;
+                self.peer.remember(kept.peer_gone && soon, None);
                 let then = if kept.leaving { Cleaning::Leave } else { Cleaning::Speak };
                 self.clean(&kept, then);
             }
@@ -138,15 +138,14 @@ impl Cluster {
         self.report(Report::Adopting { groups: keys(&kept) });
         // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom the notes call dead may
         // have come back since they were written.
-        self.peer.patience = kept.patience;
+        // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
+        self.peer.remember(kept.peer_gone, kept.patience);
         let patience = kept.patience.unwrap_or_default().max(self.settings.deadtime);
         let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
         for name in names {
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
-        self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
-        // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
-        self.peer.gone = kept.peer_gone;
+        self.peer.regroup(vec![PeerHold::Unknown; self.groups.len()]);
         self.release_removed();
         self.adoption.adopted = true;
         self.adoption.leaves_again |= kept.leaving;
@@ -176,7 +175,7 @@ impl Cluster {
             self.timers.set(Timer::Keepalive, self.now.mono + MOMENT);
             return false;
         }
-        if silence.is_in_time(self.now.mono.since(born)) || self.peer.index.is_none() || self.peer.gone {
+        if silence.is_in_time(self.now.mono.since(born)) || self.peer.index().is_none() || self.peer.is_gone() {
             self.adoption.speak_by = None;
             return true;
         }
@@ -203,7 +202,7 @@ impl Cluster {
     fn clean(&mut self, kept: &Kept, then: Cleaning) {
         self.groups.clean(&kept.groups, self.now.mono);
         self.doubt_notes();
-        self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
+        self.peer.regroup(vec![PeerHold::Unknown; self.groups.len()]);
         if !self.groups.is_busy() && then == Cleaning::Speak {
             return;
         }
@@ -239,7 +238,7 @@ impl Cluster {
         let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name.as_str()));
         let is_present = peer.generation.is_some() && message.generation() >= peer.generation;
         if said && message.kind() == Kind::ShutDone && is_present {
-            self.peer.gone = true;
+            self.peer.is_surely_gone();
         }
     }
 
@@ -269,7 +268,7 @@ impl Cluster {
         for (name, is_ping) in nodes {
             let patience = match is_ping {
                 true => self.settings.deadping,
-                false if self.peer.gone => (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.initdead),
+                false if self.peer.is_gone() => (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.initdead),
                 false => self.settings.initdead,
             };
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
@@ -381,10 +380,10 @@ impl Cluster {
                 || self.adoption.leaves_again
                 || self.adoption.cleaning.is_some_and(Cleaning::ends_here),
             needs_failback: self.failback.is_needed(),
-            peer_gone: self.peer.gone,
+            peer_gone: self.peer.is_gone(),
             handover: self.handover_to_keep(self.adoption.last_kept.as_ref().and_then(|kept| kept.handover)),
             lost: self.adoption.notes_lost && !(self.adoption.knows_what_is_down()),
-            patience: self.peer.patience,
+            patience: self.peer.patience(),
         };
         let same = |kept: &Kept| {
             let Kept { leaving, needs_failback, peer_gone, handover, lost, patience, ref groups } = *kept;

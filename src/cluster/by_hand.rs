@@ -44,15 +44,15 @@ impl Cluster {
             return Err(format!("{key} is started as soon as that is safe; `latido status` says what is waited for"));
         }
         let peer = self.peer_name().map(|name| name.to_string()).unwrap_or_default();
-        let legacy = !self.nice() || self.peer.is_legacy;
+        let legacy = !self.nice() || self.peer.is_legacy();
         if legacy && own {
             // The only way to ask for it in this mode.
             self.request_own_groups();
             return Ok(());
         }
         let set = self.side_of(index);
-        Err(match self.peer.holds.get(index) {
-            Some(PeerHold::No | PeerHold::Failed | PeerHold::FailedStays) => {
+        Err(match self.peer.hold(index) {
+            PeerHold::No | PeerHold::Failed | PeerHold::FailedStays => {
                 format!("{key} runs nowhere: it is started by itself, here or on {peer}; see `latido status`")
             }
             _ if legacy => format!("{key} may run on {peer}, which cannot be asked with auto_failback legacy"),

@@ -73,7 +73,7 @@ impl Cluster {
     fn may_both_run(&self) -> bool {
         let taken = self.groups.partition_marks();
         let both = |index: usize| {
-            let hold = self.peer.holds[index];
+            let hold = self.peer.hold(index);
             self.groups.is_claimed(index) && (hold.is_claimed() || hold.may_run() && taken.contains(&index))
         };
         self.nice() && (0..self.groups.len()).any(both)
@@ -86,7 +86,7 @@ impl Cluster {
             let is_first = !std::mem::replace(&mut self.nodes[index].has_answered, true);
             let was_deaf = self.deafness.since.is_some();
             self.hears_us();
-            if (is_first || was_deaf) && self.nice() && !self.peer.said && self.joining.has_joined() {
+            if (is_first || was_deaf) && self.nice() && !self.peer.has_spoken() && self.joining.has_joined() {
                 // It did not hear that it was asked.
                 self.ask_what_it_holds();
             }
@@ -101,7 +101,7 @@ impl Cluster {
     /// It says nothing of groups, as far as it knows to nobody: it takes what we have.
     pub(super) fn believe_that_it_takes_all(&mut self) {
         let held = (0..self.groups.len()).filter(|index| self.groups.is_claimed(*index));
-        held.for_each(|index| self.peer.holds[index] = PeerHold::SincePartition);
+        held.for_each(|index| self.peer.note_hold(index, PeerHold::SincePartition));
         self.seems_deaf();
     }
 
@@ -117,7 +117,7 @@ impl Cluster {
         // What was asked for again tells an old time: it may have given back since what it took.
         if sequence < self.nodes[index].newest {
             if self.nice() && !self.peer_is_latido() {
-                self.peer.stable = false;
+                self.peer.is_deciding();
                 self.ask_what_it_holds();
             }
             return;
@@ -126,7 +126,7 @@ impl Cluster {
             // It may hear us by now, and in this mode nobody says what he took.
             self.ask_back();
         }
-        if self.peer.said {
+        if self.peer.has_spoken() {
             self.seems_deaf();
         } else {
             self.believe_that_it_takes_all();
@@ -184,9 +184,9 @@ impl Cluster {
         }
         let here = |state: GroupState| matches!(state, GroupState::Held | GroupState::Starting);
         // In legacy mode nobody says what he takes; a Latido neither, before it has heard with whom it speaks.
-        let says_nothing = !self.nice() || !self.peer.said && self.peer_node().is_some_and(Node::is_active);
+        let says_nothing = !self.nice() || !self.peer.has_spoken() && self.peer_node().is_some_and(Node::is_active);
         let taken: Vec<usize> = (0..self.groups.len())
-            .filter(|index| here(self.groups.state(*index)) && (says_nothing || self.peer.holds[*index].is_claimed()))
+            .filter(|index| here(self.groups.state(*index)) && (says_nothing || self.peer.hold(*index).is_claimed()))
             .collect();
         self.tell_one_way(&taken);
         for index in taken {
@@ -220,7 +220,7 @@ impl Cluster {
             } else if let Some(node) = self.peer_name() {
                 self.send_stonith(&node, "n_stnth");
             }
-        } else if self.nice() && !self.peer.said && !self.peer_is_latido() {
+        } else if self.nice() && !self.peer.has_spoken() && !self.peer_is_latido() {
             // It may not have heard the question.
             self.ask_what_it_holds();
         } else if !self.is_handing_over() {
@@ -230,12 +230,12 @@ impl Cluster {
 
     /// Whether we run what a silent peer may run: if it lives, it must hear that.
     fn holds_peer_dead(&self) -> bool {
-        self.is_alone() && !self.peer.left && !self.groups.partition_marks().is_empty()
+        self.is_alone() && !self.peer.has_left() && !self.groups.partition_marks().is_empty()
     }
 
     /// Keeps [`Cluster::restate_claim`] going; called after every event.
     pub(super) fn schedule_restatement(&mut self) {
-        if self.peer.index.is_none() || !self.joining.is_settled() || self.out.has_ended() {
+        if self.peer.index().is_none() || !self.joining.is_settled() || self.out.has_ended() {
             return;
         }
         let every = if self.holds_peer_dead() { self.settings.deadtime / RESTATED_IN_DEADTIME } else { RESTATE_EVERY };

@@ -68,14 +68,14 @@ impl Cluster {
     /// A group that does not start here: a Latido reads that from our claim and takes it; an original has to be asked,
     /// once, for the side it is on (12.2 e).
     pub(super) fn offer_failed_groups(&mut self) {
-        if self.peer_is_latido() || self.settings.on_start_failure == OnStartFailure::Stay || !self.peer.stable {
+        if self.peer_is_latido() || self.settings.on_start_failure == OnStartFailure::Stay || !self.peer.is_stable() {
             return;
         }
         if self.now.mono < self.failback.not_before {
             return;
         }
         let Some(index) = self.groups.unoffered_failure() else { return };
-        if self.groups.is_busy() || self.peer.holds[index].may_run() {
+        if self.groups.is_busy() || self.peer.hold(index).may_run() {
             return;
         }
         self.groups.mark_offered(index);
@@ -90,11 +90,11 @@ impl Cluster {
             return;
         }
         let peer_active = self.peer_node().is_some_and(Node::is_active);
-        if !peer_active || self.peer.leaving {
+        if !peer_active || self.peer.is_leaving() {
             self.failback.home_since = None;
             return;
         }
-        if self.groups.is_busy() || !self.peer.stable || self.now.mono < self.failback.not_before {
+        if self.groups.is_busy() || !self.peer.is_stable() || self.now.mono < self.failback.not_before {
             return;
         }
         let home_since = *self.failback.home_since.get_or_insert(self.now.mono);
@@ -104,11 +104,11 @@ impl Cluster {
             return;
         }
         let can_go = |index: usize| {
-            !self.is_own(index) && self.groups.state(index) == GroupState::Held && !self.peer.holds[index].has_failed()
+            !self.is_own(index) && self.groups.state(index) == GroupState::Held && !self.peer.hold(index).has_failed()
         };
         let any = (0..self.groups.len()).any(can_go);
         // What both claim is not decided yet.
-        let contested = |index: usize| can_go(index) && self.peer.holds[index].is_claimed();
+        let contested = |index: usize| can_go(index) && self.peer.hold(index).is_claimed();
         if (0..self.groups.len()).any(contested) {
             return;
         }

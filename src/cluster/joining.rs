@@ -66,7 +66,7 @@ impl Cluster {
                 self.timers.stop(&Timer::Heal);
             }
             self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);
-            if std::mem::take(&mut self.peer.waits_for_answer) {
+            if self.peer.take_question() {
                 self.answer_starting();
             }
         } else {
@@ -78,7 +78,7 @@ impl Cluster {
 
     /// It has said what it holds, and not to a predecessor of ours.
     pub(super) fn settle_when_told(&mut self) {
-        if self.peer.said && self.peer.said_to_us && !self.peer.leaving {
+        if self.peer.has_spoken_to_us() && !self.peer.is_leaving() {
             self.join_on(JoiningEvent::Known);
         }
     }
@@ -89,14 +89,14 @@ impl Cluster {
             return;
         }
         self.forget_sleep();
-        if self.peer.leaving || self.peer.said {
+        if self.peer.is_leaving() || self.peer.has_spoken() {
             // It has spoken, and is only slow in going, or has not heard us since.
             return self.join_on(JoiningEvent::Silent);
         }
         if self.has_never_heard_us() {
             self.believe_that_it_takes_all();
         } else if let Some(node) = self.peer_name() {
-            self.peer.is_legacy = true;
+            self.peer.never_speaks();
             if !self.peer_is_latido() {
                 self.report(Report::PeerIsLegacy { node });
             }

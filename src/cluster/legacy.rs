@@ -29,7 +29,7 @@ pub(super) struct IpRequests {
 impl Cluster {
     /// Asks the peer for each group of ours that we do not run.
     pub(super) fn request_own_groups(&mut self) {
-        if (self.nice() && !self.peer.is_legacy) || self.leaving.is_ordered() || self.is_alone() {
+        if (self.nice() && !self.peer.is_legacy()) || self.leaving.is_ordered() || self.is_alone() {
             return;
         }
         let missing: Vec<usize> = (0..self.groups.len())
@@ -94,11 +94,11 @@ impl Cluster {
         if message.get(field::OK) == Some("OK") && !self.leaving.is_ordered() && self.is_of_this_life(message) {
             match self.groups.state(index) {
                 GroupState::Free if !self.is_alone() => {
-                    self.peer.holds[index] = PeerHold::No;
+                    self.peer.note_hold(index, PeerHold::No);
                     self.groups.want_acquired(index);
                 }
                 // Given back, or never asked for: it does not start there either.
-                GroupState::Failed => self.peer.holds[index] = PeerHold::Failed,
+                GroupState::Failed => self.peer.note_hold(index, PeerHold::Failed),
                 GroupState::Free
                 | GroupState::Held
                 | GroupState::Starting
@@ -115,8 +115,8 @@ impl Cluster {
         if self.nice() || stays || self.is_alone() || self.leaving.is_ordered() {
             return;
         }
-        if !self.peer.holds[index].has_failed() {
-            self.peer.holds[index] = PeerHold::Yes;
+        if !self.peer.hold(index).has_failed() {
+            self.peer.note_hold(index, PeerHold::Yes);
         }
         self.send_ip_answer(index, true);
     }
@@ -128,7 +128,7 @@ impl Cluster {
         }
         if self.is_own(index) {
             self.request_own_groups();
-        } else if self.peer.holds[index].has_failed() {
+        } else if self.peer.hold(index).has_failed() {
             self.groups.want_acquired(index);
         }
     }

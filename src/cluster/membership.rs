@@ -194,7 +194,7 @@ impl Cluster {
                         early.push(message.clone());
                     }
                 } else {
-                    self.peer.missed_words = true;
+                    self.peer.speaks_unheard();
                 }
             }
             Kind::IpRequest | Kind::IpRequestResp if self.nodes[index].is_alive() => {
@@ -339,7 +339,7 @@ impl Cluster {
             node.links.iter_mut().for_each(|link| link.gaps.break_off());
             // Its status was not heard in this life, or not yet: who is active did not start just now.
             let is_active = message.get(field::ST) == Some(Status::Active.as_str());
-            if node.last_status > Sequence(0) || is_active && !self.peer.returned {
+            if node.last_status > Sequence(0) || is_active && !self.peer.has_returned() {
                 let name = node.name.clone();
                 let silent_for = self.now.mono.since(node.last_heard.unwrap_or(Mono::ZERO));
                 self.report(Report::NodeReturned { node: name, silent_for });
@@ -420,7 +420,7 @@ impl Cluster {
             let longer = std::mem::replace(&mut node.dead_after, asked) < asked && node.is_alive();
             waits_for_word = longer && node.is_latido && self.local_status == Status::Active;
             if self.peer.is_node(index) {
-                self.peer.patience = Some(asked).filter(|asked| *asked > self.settings.deadtime);
+                self.peer.asks_patience(Some(asked).filter(|asked| *asked > self.settings.deadtime));
             }
         }
         self.is_believed(index, message);

@@ -62,7 +62,7 @@ impl Cluster {
 
     /// Whether the other node runs it, as far as we know.
     fn is_elsewhere(&self, index: usize) -> bool {
-        !self.is_alone() && self.peer.holds[index].may_run()
+        !self.is_alone() && self.peer.hold(index).may_run()
     }
 
     /// Says what has come true. Called after every event.
@@ -106,7 +106,7 @@ impl Cluster {
         }
         let mut theirs = false;
         for index in 0..self.groups.len() {
-            let there = !self.is_alone() && self.peer.holds[index].is_claimed();
+            let there = !self.is_alone() && self.peer.hold(index).is_claimed();
             if self.groups.state(index) != GroupState::Held && !there {
                 return;
             }

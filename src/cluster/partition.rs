@@ -10,7 +10,6 @@ use crate::wire::{Kind, Message, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
 use super::groups::Doubt;
-use super::takeover::Question;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
 
@@ -47,12 +46,7 @@ impl Cluster {
             self.send_status();
             return self.say_shutdone();
         }
-        self.peer.said = false;
-        self.peer.stable = false;
-        self.peer.returned = true;
-        for index in self.groups.partition_marks() {
-            self.peer.holds[index] = PeerHold::Yes;
-        }
+        self.peer.returns_with(&self.groups.partition_marks());
         self.last_claim = None;
         self.live_before_we_claim();
         if self.peer_is_latido() && self.nice() {
@@ -72,8 +66,7 @@ impl Cluster {
         if !self.nice() {
             return self.let_partition_groups_go();
         }
-        self.peer.returned = true;
-        self.peer.holds.fill(PeerHold::Unknown);
+        self.peer.returns_unknown();
         self.live_before_we_claim();
         self.ask_what_it_holds();
     }
@@ -125,19 +118,18 @@ impl Cluster {
     }
 
     fn let_partition_groups_go(&mut self) {
-        self.peer.returned = false;
+        self.peer.end_return();
         self.timers.stop(&Timer::Heal);
         for index in self.groups.partition_marks() {
             self.let_go(index);
         }
         // Who says nothing new knows of no death: what it said before is true still. Unless it said something that was not
         // heard, or we know nothing of it: we may have begun anew while it was cut off.
-        let missed = std::mem::take(&mut self.peer.missed_words);
-        if !missed {
+        if !self.peer.take_missed_words() {
             self.peer.take_back_words();
         }
         let in_doubt = !self.peer_is_latido() && self.doubt_an_original();
-        if self.nice() && (!self.peer.said || in_doubt) {
+        if self.nice() && (!self.peer.has_spoken() || in_doubt) {
             self.ask_what_it_holds();
         }
         self.request_own_groups();
@@ -148,12 +140,11 @@ impl Cluster {
     fn doubt_an_original(&mut self) -> bool {
         self.put_off_offers(self.now.mono + self.settings.deadtime);
         // What it was about to do when it was heard last is over by now.
-        let mut in_doubt = !self.peer.stable;
+        let mut in_doubt = !self.peer.is_stable();
         for index in 0..self.groups.len() {
             let goes = !self.groups.is_claimed(index) || self.groups.is_going_down(index);
-            if goes && self.peer.holds[index] == PeerHold::No && self.nice() {
-                self.peer.holds[index] = PeerHold::Unknown;
-                in_doubt = true;
+            if goes && self.nice() {
+                in_doubt |= self.peer.may_run_after_all(index);
             }
         }
         in_doubt
@@ -173,32 +164,28 @@ impl Cluster {
 
     /// The peer's claims have just been heard; in answer to our question, if there was one.
     pub(super) fn on_claims_known(&mut self, is_answer: bool) {
-        self.peer.before = None;
+        self.peer.speaks_anew();
         if is_answer {
-            // All that was asked after them was heard.
-            self.peer.invited.retain(|_, asked| !*asked);
-            if self.peer.orphans == Question::Asked {
-                self.peer.orphans = Question::Answered;
-            }
-            if std::mem::take(&mut self.peer.returned) || self.still.has_asked() {
+            self.peer.answers();
+            if self.peer.end_return() || self.still.has_asked() {
                 self.timers.stop(&Timer::Heal);
             }
             self.judge_sleep();
         }
-        if self.peer.holds.contains(&PeerHold::SincePartition) {
+        if self.peer.holds().contains(&PeerHold::SincePartition) {
             self.seems_deaf();
         }
         let takes = |(index, hold): (usize, &PeerHold)| {
             let is_blocked = self.groups.state(index) == GroupState::Blocked;
             is_blocked && hold.is_claimed() && *hold != PeerHold::Blocked
         };
-        if self.leaving.is_blocked() && self.peer.holds.iter().enumerate().any(takes) {
+        if self.leaving.is_blocked() && self.peer.holds().iter().enumerate().any(takes) {
             // It may not have heard what we cannot stop.
             self.last_claim = None;
         }
         for index in 0..self.groups.len() {
             // It knows of us and does not hold it: ours by right, and our address is the only one.
-            let settled = !self.peer.holds[index].is_claimed();
+            let settled = !self.peer.hold(index).is_claimed();
             if settled && self.groups.was_contested(index) {
                 self.groups.set_contested(index, false);
                 self.out.push(Action::Announce { group: self.groups.key(index) });
@@ -214,9 +201,9 @@ impl Cluster {
 
     /// Looks for groups that both nodes claim, and decides.
     pub(super) fn resolve_conflicts(&mut self) {
-        if self.peer.returned && !self.timers.is_set(&Timer::Heal) {
-            if self.peer.said {
-                self.peer.returned = false;
+        if self.peer.has_returned() && !self.timers.is_set(&Timer::Heal) {
+            if self.peer.has_spoken() {
+                self.peer.end_return();
             } else if self.peer_is_latido() && self.hears_peer_now() {
                 // It says so as soon as it knows what runs there.
                 self.ask_what_it_holds();
@@ -228,15 +215,15 @@ impl Cluster {
         if self.still.has_asked() && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
             self.forget_sleep();
         }
-        let waits = self.peer.returned && self.peer_is_latido();
-        if !self.nice() || self.is_alone() || !self.peer.said || waits || self.is_handing_over() {
+        let waits = self.peer.has_returned() && self.peer_is_latido();
+        if !self.nice() || self.is_alone() || !self.peer.has_spoken() || waits || self.is_handing_over() {
             return self.timers.stop(&Timer::Conflict);
         }
         // Who leaves stops what he can.
-        let stays = |hold: PeerHold| hold.is_claimed() && (!self.peer.leaving || hold == PeerHold::Blocked);
+        let stays = |hold: PeerHold| hold.is_claimed() && (!self.peer.is_leaving() || hold == PeerHold::Blocked);
         let contested: Vec<usize> = (0..self.groups.len())
             .filter(|index| {
-                stays(self.peer.holds[*index])
+                stays(self.peer.hold(*index))
                     && matches!(self.groups.state(*index), GroupState::Held | GroupState::Starting)
                     && !self.groups.is_going_down(*index)
             })
@@ -257,7 +244,7 @@ impl Cluster {
     /// The files differ, and the peer does not know it yet: by which right it holds what it claims is said with its next
     /// words. Both would let go of everything.
     fn waits_for_letters(&mut self) -> bool {
-        if self.peer.detail.as_ref().is_none_or(|detail| self.holds_of(detail).is_some()) {
+        if self.peer.detail().is_none_or(|detail| self.holds_of(detail).is_some()) {
             return false;
         }
         let until = *self.groups.conflict_since.get_or_insert(self.now.mono) + HEAL_PATIENCE;
@@ -277,7 +264,7 @@ impl Cluster {
             Doubt::No if self.groups.has_partition_mark(index) => 3,
             Doubt::No => 4,
         };
-        let theirs = match self.peer.holds[index] {
+        let theirs = match self.peer.hold(index) {
             PeerHold::Overslept => 0,
             PeerHold::OversleptTaken => 1,
             PeerHold::Inherited => 2,
@@ -326,7 +313,7 @@ impl Cluster {
                 self.let_go(index);
             }
         }
-        if ask && self.peer.stable && !self.timers.is_set(&Timer::Conflict) {
+        if ask && self.peer.is_stable() && !self.timers.is_set(&Timer::Conflict) {
             let group = contested.first().map_or_else(String::new, |index| self.groups.key(*index));
             self.report(Report::BothOwn { group });
             self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, Set::Local.to_text()));

@@ -130,7 +130,7 @@ impl Cluster {
 
     /// A farewell is acknowledged at once: who said it waits for that.
     pub(super) fn acknowledge_farewell(&mut self) {
-        let Some(index) = self.peer.index.filter(|index| self.nodes[*index].is_latido) else { return };
+        let Some(index) = self.peer.index().filter(|index| self.nodes[*index].is_latido) else { return };
         let ack = self.nodes[index].track.ack_now();
         self.send_ack(index, ack);
     }

@@ -131,7 +131,7 @@ impl Cluster {
             self.send_status();
         }
         self.say_shutdone();
-        if self.is_alone() || self.peer.index.is_none() {
+        if self.is_alone() || self.peer.index().is_none() {
             return self.exit_now();
         }
         self.leaving.linger_until = self.now.mono + self.settings.deadtime;

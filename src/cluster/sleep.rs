@@ -125,7 +125,7 @@ impl Cluster {
         }
         self.still.sleep = Sleep::Asked;
         if !self.leaving.is_ordered() && !self.is_alone() && self.joining.is_settled() {
-            self.peer.stable = false;
+            self.peer.is_deciding();
             self.ask_what_it_holds();
         } else {
             // Whom we held dead may be about to be heard.
@@ -142,10 +142,10 @@ impl Cluster {
         for index in 0..self.groups.len() {
             match self.groups.doubt(index) {
                 Doubt::No => {}
-                _ if !self.peer.holds[index].is_claimed() => self.groups.clear_doubt(index),
+                _ if !self.peer.hold(index).is_claimed() => self.groups.clear_doubt(index),
                 // Both stood still, or a clock was set: who took it from the other has served since.
                 Doubt::Overslept
-                    if self.peer.holds[index] == PeerHold::Overslept && self.groups.has_partition_mark(index) =>
+                    if self.peer.hold(index) == PeerHold::Overslept && self.groups.has_partition_mark(index) =>
                 {
                     self.groups.clear_doubt(index);
                 }

@@ -14,7 +14,7 @@ use crate::names::NodeName;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::claims::{LATIDO, PeerHold};
+use super::claims::LATIDO;
 use super::dialogues::{Owed, Standby, StandbyEvent, StandbyStep};
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report, Set};
@@ -156,7 +156,7 @@ impl Cluster {
 
     /// Whether a group of a set can be given: not what the peer says it cannot start.
     fn is_to_give(&self, index: usize, set: Set) -> bool {
-        self.in_set(index, set) && !self.peer.holds[index].has_failed()
+        self.in_set(index, set) && !self.peer.hold(index).has_failed()
     }
 
     /// Whether a group belongs to a set in our own terms.
@@ -218,7 +218,7 @@ impl Cluster {
     /// that a later word of the same dialogue has overtaken, but for an original, which sends out of order.
     fn is_over(&self, offer: u64) -> bool {
         let is_overtaken = offer < self.hand_over.asked_seq && self.peer_is_latido();
-        is_overtaken || offer.saturating_add(OUT_OF_ORDER) < self.peer.stable_seq
+        is_overtaken || self.peer.is_stable_since(offer.saturating_add(OUT_OF_ORDER))
     }
 
     fn on_offer(&mut self, set: Set, sequence: u64, why: String) {
@@ -304,18 +304,17 @@ impl Cluster {
         let Some(node) = self.peer_name().filter(|_| self.hand_over.is_offered()) else { return };
         let sequence = message.sequence().unwrap_or_default().0;
         self.hand_over.promised_seq = sequence;
-        if self.peer_is_latido() && self.peer.stable_seq > sequence {
+        if self.peer_is_latido() && self.peer.is_stable_since(sequence) {
             return self.drop_standby(StandbyEvent::TheyRevoke, "the other node cancelled the hand-over");
         }
         let StandbyStep::Release(set) = self.hand_over_on(StandbyEvent::TheyPromise) else { return };
         self.report(Report::StandbyAccepted { node, set });
         let why = self.reasons.of_offer();
         self.note_move(set, &why);
-        if sequence > self.peer.claims_seq
+        if sequence > self.peer.claims_seq()
             && let Some(holds) = self.read_letters(message)
         {
-            self.peer.holds = holds;
-            self.peer.claims_seq = sequence;
+            self.peer.note_holds(holds, sequence);
         }
         self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // The peer waits for this before anything else; and it must not be told after `done`.
@@ -350,8 +349,8 @@ impl Cluster {
         self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // From here on it may run there, whatever it said before.
         for index in 0..self.groups.len() {
-            if self.in_set(index, set) && self.peer.holds[index] == PeerHold::No && !self.groups.is_claimed(index) {
-                self.peer.holds[index] = PeerHold::Unknown;
+            if self.in_set(index, set) && !self.groups.is_claimed(index) {
+                self.peer.may_run_after_all(index);
             }
         }
         // An original that has taken before it heard that we let go complains of two owners; a Latido takes what we do
@@ -366,7 +365,7 @@ impl Cluster {
             self.note_taken(set);
             if self.peer_is_latido() {
                 // It says again what it holds: what it said before, and is still on its way, is over.
-                self.peer.claims_seq = self.peer.claims_seq.max(message.sequence().unwrap_or_default().0);
+                self.peer.note_words_until(message.sequence().unwrap_or_default().0);
             }
             self.end_giving(set);
         } else if let StandbyStep::TakeSoon(set) = step {
@@ -403,8 +402,8 @@ impl Cluster {
     /// The taker says that it has what was given.
     fn note_taken(&mut self, set: Set) {
         for index in 0..self.groups.len() {
-            if self.in_set(index, set) && self.peer.holds[index] == PeerHold::Unknown {
-                self.peer.holds[index] = PeerHold::Yes;
+            if self.in_set(index, set) {
+                self.peer.runs_as_given(index);
             }
         }
     }
@@ -433,7 +432,7 @@ impl Cluster {
     /// All that had arrived with `done` was heard, and the giver still gives.
     pub(super) fn begin_taking(&mut self) {
         let (Some((set, sequence)), Some(node)) = (self.hand_over.taking, self.peer_name()) else { return };
-        let known = Sequence(self.peer.claims_seq);
+        let known = Sequence(self.peer.claims_seq());
         if self.peer_node().is_some_and(|node| node.track.misses_between(known, Sequence(sequence))) {
             // It overtook the claim that says what is given.
             return self.timers.set(Timer::Take, self.now.mono + OVERTAKEN);
@@ -448,13 +447,11 @@ impl Cluster {
         self.report(Report::Given { node, set, why });
         self.timers.set(Timer::Standby, self.now.mono + self.step_within());
         // Older claims that come late must not bring the giver's hold back.
-        self.peer.claims_seq = self.peer.claims_seq.max(sequence);
+        self.peer.note_words_until(sequence);
         for index in 0..self.groups.len() {
-            let keeps = self.peer_is_latido() && self.peer.holds[index].is_claimed();
+            let keeps = self.peer_is_latido() && self.peer.hold(index).is_claimed();
             if self.in_set(index, set.inverted()) && !keeps {
-                if !self.peer.holds[index].has_failed() {
-                    self.peer.holds[index] = PeerHold::No;
-                }
+                self.peer.does_not_run(index);
                 self.groups.want_acquired(index);
             }
         }
@@ -590,7 +587,7 @@ impl Cluster {
 
     /// Whether a hand-over could begin now.
     fn is_at_rest(&self) -> bool {
-        self.peer.stable && !self.groups.is_busy() && !self.still.is_in_doubt()
+        self.peer.is_stable() && !self.groups.is_busy() && !self.still.is_in_doubt()
     }
 
     /// For how long an offer, or a client, is left without an answer.

@@ -18,7 +18,7 @@ use super::dialogues::JoiningEvent;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, Report, Set};
 
-pub(super) use peer::{Peer, Question};
+pub(super) use peer::Peer;
 
 /// A group that nobody claims while its home node is well is waited for this long.
 const ORPHAN_AFTER: Duration = Duration::from_secs(3);
@@ -40,7 +40,7 @@ impl Cluster {
         self.failback.home_is_away();
         // What nobody ran when it was heard last it may have taken since; all that we hold it cannot have.
         let may_run =
-            (0..self.groups.len()).any(|index| self.peer.holds[index].may_run() || !self.groups.is_claimed(index));
+            (0..self.groups.len()).any(|index| self.peer.hold(index).may_run() || !self.groups.is_claimed(index));
         self.peer.keep_words();
         self.cancel_standby_with_peer();
         self.hears_us();
@@ -49,9 +49,11 @@ impl Cluster {
         }
         self.failback.need();
         // Whoever was acknowledged says it no more, though its status never came.
-        let told = self.peer.index.and_then(|index| self.nodes[index].farewell.take()).is_some();
-        self.peer.gone |= told;
-        let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
+        let told = self.peer.index().and_then(|index| self.nodes[index].farewell.take()).is_some();
+        if told {
+            self.peer.is_surely_gone();
+        }
+        let released = self.peer.is_gone() || !may_run && self.peer.has_spoken() && !self.peer.is_leaving();
         if !released && self.must_fence() && !self.leaving.is_ordered() {
             self.forget_words();
             self.deafness.forget();
@@ -98,24 +100,20 @@ impl Cluster {
     fn on_peer_left(&mut self, message: &Message) {
         let Some(node) = self.peer_name() else { return };
         let sequence = message.sequence().unwrap_or_default().0;
-        if sequence < self.peer.claims_seq {
+        if sequence < self.peer.claims_seq() {
             return;
         }
         // Its last word, also when a claim on a slow medium comes in after it.
-        self.peer.claims_seq = sequence;
+        self.peer.note_words_until(sequence);
         self.acknowledge_farewell();
-        // It may have come back since, and leave again.
-        if std::mem::replace(&mut self.peer.left, true) && self.peer.gone {
+        if self.peer.says_farewell() {
             return;
         }
         self.forget_sleep();
         self.peer_holds_nothing();
         // Who runs nothing takes nothing, whether he hears us or not.
         self.hears_us();
-        self.peer.gone = true;
-        self.peer.leaving = false;
-        self.peer.stable = false;
-        self.peer.said = true;
+        self.peer.leaves();
         self.report(Report::ShutdownNotice { node: node.clone() });
         self.cancel_standby_with_peer();
         if self.leaving.is_ordered() {
@@ -141,20 +139,19 @@ impl Cluster {
     pub(super) fn on_peer_new_life(&mut self, cut_off: bool) {
         self.stop_fencing();
         self.failback.home_is_away();
-        self.peer.gone = false;
-        self.peer.before = None;
+        self.peer.begins_life();
         self.note_home_is_here();
         self.deafness.outlives_restart(self.peer_is_latido());
         self.forget_words();
         self.wait_for_orphans_anew();
         if !self.nice() {
             // What it was given it has lost with its life.
-            self.peer.holds.fill(PeerHold::Unknown);
+            self.peer.forget_holds();
             self.groups.forgive_failures();
         }
         self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
-        if let Some(index) = self.peer.index {
+        if let Some(index) = self.peer.index() {
             self.nodes[index].resources_digest = None;
         }
         self.mirrors.forget();
@@ -191,7 +188,7 @@ impl Cluster {
             // What the other did not run before we stood still it may run now.
         } else if self.past_life_may_go_on() {
             // So may what it ran before its new life began: that may be another machine's.
-        } else if self.nice() && !self.is_handing_over() && self.peer.said {
+        } else if self.nice() && !self.is_handing_over() && self.peer.has_spoken() {
             self.acquire_unclaimed();
             self.offer_failed_groups();
             self.fail_back();
@@ -210,15 +207,15 @@ impl Cluster {
     fn acquire_unclaimed(&mut self) {
         let mut orphaned = false;
         for index in 0..self.groups.len() {
-            if self.groups.state(index) != GroupState::Free || self.peer.holds[index].may_run() {
+            if self.groups.state(index) != GroupState::Free || self.peer.hold(index).may_run() {
                 continue;
             }
-            if self.peer.holds[index] == PeerHold::FailedStays || self.has_to_answer(index) {
+            if self.peer.hold(index) == PeerHold::FailedStays || self.has_to_answer(index) {
                 continue;
             }
             // Who leaves starts nothing any more.
-            let goes = self.peer.leaving && self.peer_is_latido();
-            let failed_there = self.peer.holds[index] == PeerHold::Failed;
+            let goes = self.peer.is_leaving() && self.peer_is_latido();
+            let failed_there = self.peer.hold(index) == PeerHold::Failed;
             if self.is_own(index) || goes || failed_there {
                 if let Some(node) = self.peer_name().filter(|_| failed_there) {
                     self.report_failed_there(index, node);
@@ -227,7 +224,7 @@ impl Cluster {
                 continue;
             }
             // Somebody who has not finished deciding may be stopping or starting it.
-            if !self.peer.stable && !self.peer_is_latido() {
+            if !self.peer.is_stable() && !self.peer_is_latido() {
                 continue;
             }
             orphaned = true;
@@ -250,12 +247,12 @@ impl Cluster {
     /// We said that it failed here, and a Latido takes that: before it is tried again here the other says that it did not.
     fn has_to_answer(&mut self, index: usize) -> bool {
         let key = self.groups.key(index);
-        let Some(asked) = self.peer.invited.get(&key).copied().filter(|_| self.peer_is_latido()) else { return false };
+        let Some(asked) = self.peer.invited(&key).filter(|_| self.peer_is_latido()) else { return false };
         // Who is asked to give us something would take the question for the word of one who is not ready.
         let is_promised = self.askers.wait_for_groups();
         if !is_promised && (!asked || !self.timers.is_set(&Timer::Heal)) {
             self.ask_what_it_holds();
-            self.peer.invited.insert(key, true);
+            self.peer.ask_of_invited(key);
         }
         true
     }
@@ -263,7 +260,7 @@ impl Cluster {
     /// Whoever has just begun to live takes what is his by himself.
     pub(super) fn wait_for_orphans_anew(&mut self) {
         self.groups.orphaned_since = None;
-        self.peer.orphans = Question::NotAsked;
+        self.peer.forget_orphans();
         self.timers.stop(&Timer::Orphans);
     }
 
@@ -272,12 +269,12 @@ impl Cluster {
         if !self.peer_is_latido() {
             return self.hears_peer_now();
         }
-        let waits = self.peer.orphans == Question::Asked && self.timers.is_set(&Timer::Heal);
-        if self.peer.orphans != Question::Answered && !waits {
+        let waits = self.peer.is_asked_of_orphans() && self.timers.is_set(&Timer::Heal);
+        if !self.peer.has_answered_of_orphans() && !waits {
             self.ask_what_it_holds();
-            self.peer.orphans = Question::Asked;
+            self.peer.ask_of_orphans();
         }
-        self.peer.orphans == Question::Answered
+        self.peer.has_answered_of_orphans()
     }
 
     fn orphans_waited_for(&self) -> bool {

@@ -61,7 +61,7 @@ impl Cluster {
     pub(super) fn is_of_a_twin(&mut self, index: usize, medium: &MediumId, message: &Message, at: Mono) -> bool {
         let uuid = message.binary(field::SRC_UUID).filter(|uuid| uuid.len() == 16);
         let generation = message.generation().unwrap_or_default();
-        let has_left = self.peer.is_node(index) && self.peer.left;
+        let has_left = self.peer.is_node(index) && self.peer.has_left();
         let node = &self.nodes[index];
         if !node.is_alive() || has_left {
             return false;
@@ -107,7 +107,7 @@ impl Cluster {
     /// A new life begins while the one before it was not known to have ended.
     pub(super) fn keep_past_life(&mut self, index: usize) {
         let until = self.now.mono + self.settings.deadtime;
-        let has_left = self.peer.is_node(index) && self.peer.left;
+        let has_left = self.peer.is_node(index) && self.peer.has_left();
         let node = &mut self.nodes[index];
         // What was wanted of it says nothing of the next one.
         node.proof.ask_anew();

@@ -7,7 +7,6 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::Generation;
 
-use super::claims::PeerHold;
 use super::gaps::enough_deadtime;
 use super::{AutoFailback, Cluster, GapsView, GroupState, Status};
 
@@ -150,12 +149,12 @@ impl Cluster {
         let here = self.settings.nodes.iter().position(|name| *name == self.settings.me).unwrap_or(0);
         nodes.insert(here.min(nodes.len()), self.own_view());
         let stable =
-            self.is_stable() && !self.groups.is_busy() && (!self.nice() || self.is_alone() || self.peer.stable);
+            self.is_stable() && !self.groups.is_busy() && (!self.nice() || self.is_alone() || self.peer.is_stable());
         View {
             at: now,
             me: self.settings.me.clone(),
             nodes,
-            groups: self.groups.view(|index| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed())),
+            groups: self.groups.view(|index| self.peer.hold(index).is_claimed()),
             rscstatus: self.told_hold().to_owned(),
             stable,
             waiting_for: self.fencing_text(),
@@ -186,7 +185,7 @@ impl Cluster {
     /// Why something is not at home though its home is alive: the first reason that holds.
     fn away_text(&self) -> Option<String> {
         let peer = self.peer_node().filter(|node| node.is_active())?;
-        let peer_has = |index: usize| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed());
+        let peer_has = |index: usize| self.peer.hold(index).is_claimed();
         let guest = |index: &usize| !self.is_own(*index) && self.groups.state(*index) == GroupState::Held;
         let abroad = |index: &usize| self.is_own(*index) && peer_has(*index);
         let (home, index, command) = match (0..self.groups.len()).find(guest) {
@@ -196,7 +195,7 @@ impl Cluster {
         let failed_at_home = if home == self.settings.me {
             self.groups.state(index) == GroupState::Failed
         } else {
-            self.peer.holds.get(index).is_some_and(|hold| matches!(hold, PeerHold::Failed | PeerHold::FailedStays))
+            self.peer.hold(index).has_failed()
         };
         let key = self.groups.key(index);
         let why = match self.settings.auto_failback {
@@ -208,7 +207,7 @@ impl Cluster {
             AutoFailback::On if self.groups.is_busy() || self.is_handing_over() => {
                 "something is being started or stopped; it goes home after that".to_owned()
             }
-            AutoFailback::On if !self.peer.stable => format!("{} has not finished deciding", peer.name),
+            AutoFailback::On if !self.peer.is_stable() => format!("{} has not finished deciding", peer.name),
             AutoFailback::On => match self.failback.home_since() {
                 Some(since) if !self.settings.failback_delay.is_zero() => {
                     let left = (since + self.settings.failback_delay).since(self.now.mono);

@@ -42,7 +42,7 @@ impl Cluster {
         if self.groups.state(index) != GroupState::Failed || self.settings.on_start_failure == OnStartFailure::Stay {
             return;
         }
-        let nobody = self.is_alone() || !self.peer.holds.get(index).is_some_and(|hold| hold.may_run());
+        let nobody = self.is_alone() || !self.peer.hold(index).may_run();
         let patience = if self.is_own(index) { CALM } else { CALM + CALM / 10 };
         let ripe = self.groups.list[index].since + patience;
         if nobody && self.now.mono >= ripe {

@@ -129,7 +129,7 @@ impl Cluster {
         let peer = self.peer_name().ok_or("there is no other node")?;
         let index = self.groups.find_by_word(word).ok_or_else(|| self.groups.unknown(word))?;
         let (key, me) = (self.groups.key(index), self.settings.me.clone());
-        let (here, there) = (self.groups.is_claimed(index), self.peer.holds[index].is_claimed());
+        let (here, there) = (self.groups.is_claimed(index), self.peer.hold(index).is_claimed());
         if here && there {
             return Err(format!("{key} runs on both nodes; see `latido status`"));
         }
@@ -154,7 +154,7 @@ impl Cluster {
         }
         let set = self.side_of(index);
         let with_it = self.keys(|cluster, at| {
-            let moves = if comes { cluster.peer.holds[at].is_claimed() } else { cluster.groups.is_claimed(at) };
+            let moves = if comes { cluster.peer.hold(at).is_claimed() } else { cluster.groups.is_claimed(at) };
             moves && cluster.in_set(at, set)
         });
         if with_it.len() > 1 {
@@ -239,11 +239,11 @@ impl Cluster {
         if self.is_alone() {
             return Some("the other node is not there".into());
         }
-        if self.peer.leaving {
+        if self.peer.is_leaving() {
             return Some("the other node is leaving; what it can stop comes here anyway".into());
         }
         let active = self.peer_node().is_some_and(Node::is_active);
-        if !active || !self.peer.said {
+        if !active || !self.peer.has_spoken() {
             return Some("the other node is still starting; try again in a moment".into());
         }
         if self.still.is_in_doubt() {
@@ -320,7 +320,7 @@ impl Cluster {
             return self.report(Report::StandbyRefused { why });
         }
         if !self.is_at_rest() {
-            let local = self.peer.stable;
+            let local = self.peer.is_stable();
             return self.report(Report::StandbyInFlux { node, local });
         }
         self.begin_standby(set, why);
@@ -389,7 +389,7 @@ impl Cluster {
     pub(in crate::cluster) fn confirm_client(&mut self) {
         let Some(wait) = self.askers.wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
         self.timers.stop(&Timer::Client);
-        let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.holds[at].is_claimed());
+        let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.hold(at).is_claimed());
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(there);
         let response = if missing.is_empty() {
             Response::Moved { groups }

@@ -9,7 +9,7 @@ impl Cluster {
     /// The other side of a hand-over is an original: it knows nothing of our death and waits for an hour.
     pub(in crate::cluster) fn resume_handover(&mut self, handover: Handover) {
         let Handover { giving, set, done, begun, overdue, heard } = handover;
-        if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
+        if let Some(node) = self.peer.index().and_then(|index| self.nodes.get_mut(index)) {
             node.track.resume(heard);
         }
         if overdue {

@@ -37,7 +37,7 @@ impl Cluster {
     }
 
     fn meet_latido(&mut self, detail: &Detail) {
-        let Some(index) = self.peer.index else { return };
+        let Some(index) = self.peer.index() else { return };
         self.nodes[index].is_latido = true;
         self.nodes[index].resources_digest = Some(detail.digest.clone());
         if detail.digest == self.settings.resources_digest {
@@ -53,13 +53,9 @@ impl Cluster {
     fn on_starting(&mut self, message: &Message) {
         let sequence = message.sequence().unwrap_or_default().0;
         // Overtaken by a claim it says nothing new.
-        let is_news = sequence > self.peer.claims_seq;
+        let is_news = sequence > self.peer.claims_seq();
         if is_news {
-            self.peer.stable = false;
-            self.peer.left = false;
-            self.peer.gone = false;
-            self.peer.leaving = false;
-            self.peer.said_starting = true;
+            self.peer.starts();
             self.wait_for_orphans_anew();
             self.on_taker_begins_anew(sequence);
             self.say_wish_again();
@@ -68,16 +64,13 @@ impl Cluster {
             return;
         }
         if is_news && let Some(holds) = self.read_letters(message) {
-            self.peer.holds = holds;
-            self.peer.said = true;
-            self.peer.said_to_us = self.is_of_this_life(message);
-            self.peer.claims_seq = sequence;
+            self.peer.says_holds(holds, sequence, self.is_of_this_life(message));
             self.on_claims_known(self.is_answer(message));
         }
         // Who leaves before he has joined knows what he cannot stop.
         let has_decided = self.leaving.is_blocked() || self.leaving.is_done();
         if !self.joining.has_joined() && !has_decided {
-            self.peer.waits_for_answer = true;
+            self.peer.await_answer();
             return;
         }
         self.answer_starting();
@@ -87,7 +80,7 @@ impl Cluster {
     fn on_claim(&mut self, message: &Message) {
         let Some(claim) = Claim::from_message(message) else { return };
         let sequence = message.sequence().unwrap_or_default().0;
-        if sequence < self.peer.claims_seq {
+        if sequence < self.peer.claims_seq() {
             if message.get(field::INFO) == Some("standby")
                 && self.hand_over.is_after_offer(sequence)
                 && !self.peer_is_latido()
@@ -97,17 +90,15 @@ impl Cluster {
             }
             return;
         }
-        self.peer.claims_seq = sequence;
+        self.peer.note_words_until(sequence);
         if message.get(field::INFO) == Some("shutdown") {
-            self.peer.leaving = true;
-            self.peer.stable = false;
-            self.peer.said = true;
+            self.peer.begins_to_leave();
             // It has only begun to stop: until `shutdone` its groups may run there (12.2 d). Unless something does not
             // stop: then it says which groups are down for good.
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
                 self.join_on(JoiningEvent::Claimed);
-                if !std::mem::replace(&mut self.peer.cannot_leave, true) && !self.leaving.is_ordered() {
+                if self.peer.cannot_leave() && !self.leaving.is_ordered() {
                     // Nobody but us can run what failed here.
                     self.groups.forgive_failures();
                 }
@@ -118,32 +109,23 @@ impl Cluster {
             return;
         }
         if self.may_be_leaving(&claim) {
-            self.peer.leaving = true;
-            self.peer.stable = false;
-            self.peer.said = true;
+            self.peer.begins_to_leave();
             return;
         }
-        if self.peer.gone && self.is_empty_word(&claim) {
+        if self.peer.is_gone() && self.is_empty_word(&claim) {
             // It has left, and answers somebody's question on its way out.
             return;
         }
         self.take_note_of(&claim, message);
         self.note_reasons(message);
-        self.peer.is_legacy = false;
-        self.peer.said = true;
-        self.peer.said_to_us = self.is_of_this_life(message);
-        self.peer.left = false;
-        self.peer.gone = false;
-        if claim.stable == Some(true) {
-            self.peer.leaving = false;
-        }
-        if self.peer.said_to_us {
+        self.peer.claims(claim.stable == Some(true), self.is_of_this_life(message));
+        if self.peer.has_spoken_to_us() {
             self.join_on(JoiningEvent::Claimed);
         }
         match claim.stable {
             Some(true) => self.on_peer_stable(sequence),
             Some(false) => {
-                self.peer.stable = false;
+                self.peer.is_deciding();
                 if message.get(field::INFO) == Some("standby") {
                     self.on_giver_releases();
                 }
@@ -158,7 +140,8 @@ impl Cluster {
     /// groups and never says so again: until `shutdone`, its death or a stable word they may run there (`resources.md` 5.1).
     /// If it has said so, it says this to whoever asks.
     fn may_be_leaving(&self, claim: &Claim) -> bool {
-        self.is_empty_word(claim) && (self.peer.leaving || !self.peer.said_starting && !self.peer.said)
+        self.is_empty_word(claim)
+            && (self.peer.is_leaving() || !self.peer.has_said_starting() && !self.peer.has_spoken())
     }
 
     /// What an original says when it starts and when it leaves.
@@ -168,47 +151,46 @@ impl Cluster {
 
     /// A node that joins says in its statuses what runs there already; of the rest it says nothing yet.
     pub(in crate::cluster) fn note_first_letters(&mut self, index: usize, message: &Message) {
-        if !self.peer.is_node(index) || self.peer.said {
+        if !self.peer.is_node(index) || self.peer.has_spoken() {
             return;
         }
         let letters = Detail::from_message(message).and_then(|detail| self.holds_of(&detail)).unwrap_or_default();
-        for (known, said) in self.peer.holds.iter_mut().zip(letters).filter(|(_, said)| said.is_claimed()) {
-            *known = said;
+        for (index, said) in letters.into_iter().enumerate().filter(|(_, said)| said.is_claimed()) {
+            self.peer.note_hold(index, said);
         }
     }
 
     fn take_note_of(&mut self, claim: &Claim, message: &Message) {
         let mut sides = claim.sides;
         if !claim.replaces && sides != Sides::default() {
-            sides.local |= self.peer.sides.local;
-            sides.foreign |= self.peer.sides.foreign;
+            sides.local |= self.peer.sides().local;
+            sides.foreign |= self.peer.sides().foreign;
         }
-        self.peer.sides = sides;
+        self.peer.claims_sides(sides);
         self.hear_of_empty_sides(message, sides);
         let given = self.given_in_doubt(message, claim);
         if let Some(holds) = self.read_letters(message) {
-            self.peer.holds = holds;
+            self.peer.regroup(holds);
         } else {
             for index in 0..self.groups.len() {
                 let held = if self.is_own(index) { sides.foreign } else { sides.local };
                 // An original that gives says "none" before its stop scripts run: until `done` they may run there.
                 let releases = self.hand_over.given_there().is_some_and(|set| self.in_set(index, set.inverted()));
                 let gives = releases || message.get(field::INFO) == Some("standby");
-                let stops = gives && self.peer.holds[index].may_run();
-                self.peer.holds[index] = match held {
+                let stops = gives && self.peer.hold(index).may_run();
+                let hold = match held {
                     true => PeerHold::Yes,
                     false if stops => PeerHold::Unknown,
                     false => PeerHold::No,
                 };
+                self.peer.note_hold(index, hold);
             }
         }
-        if given.iter().any(|index| self.peer.holds[*index].is_claimed()) {
+        if given.iter().any(|index| self.peer.hold(*index).is_claimed()) {
             self.hand_over.taker_has_spoken();
         }
         for index in given {
-            if self.peer.holds[index] == PeerHold::No {
-                self.peer.holds[index] = PeerHold::Unknown;
-            }
+            self.peer.may_run_after_all(index);
         }
     }
 
@@ -225,8 +207,8 @@ impl Cluster {
 
     /// Keeps the letters of a message that may say something new, and what they mean of our groups.
     pub(in crate::cluster) fn read_letters(&mut self, message: &Message) -> Option<Vec<PeerHold>> {
-        self.peer.detail = Detail::from_message(message);
-        self.holds_of(self.peer.detail.as_ref()?)
+        self.peer.says_letters(Detail::from_message(message));
+        self.holds_of(self.peer.detail()?)
     }
 
     /// What these letters say of our groups; `None` when they cannot be understood.
@@ -247,8 +229,7 @@ impl Cluster {
     }
 
     fn on_peer_stable(&mut self, sequence: u64) {
-        self.peer.stable_seq = self.peer.stable_seq.max(sequence);
-        if !std::mem::replace(&mut self.peer.stable, true) {
+        if self.peer.has_decided(sequence) {
             self.report(Report::RemoteComplete);
             // The original waits for this answer before it trusts us.
             self.last_claim = None;

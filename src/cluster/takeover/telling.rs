@@ -60,9 +60,7 @@ impl Cluster {
                 claim.set(EMPTY, "foreign");
             }
             let failed = |index: &usize| self.groups.state(*index) == GroupState::Failed;
-            let invited: Vec<_> =
-                (0..self.groups.len()).filter(failed).map(|index| (self.groups.key(index), false)).collect();
-            self.peer.invited.extend(invited);
+            self.peer.invite((0..self.groups.len()).filter(failed).map(|index| self.groups.key(index)));
         }
         self.send(claim);
     }
@@ -85,7 +83,7 @@ impl Cluster {
         if has_home || !self.nice() || !self.joining.is_settled() || self.leaving.is_ordered() {
             return false;
         }
-        self.hand_over.empty_home_is_here().unwrap_or(!self.peer.sides.foreign)
+        self.hand_over.empty_home_is_here().unwrap_or(!self.peer.sides().foreign)
     }
 
     pub(in crate::cluster) fn own_detail(&self) -> Detail {
