@@ -238,7 +238,7 @@ impl Cluster {
         let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name.as_str()));
         let is_present = peer.generation.is_some() && message.generation() >= peer.generation;
         if said && message.kind() == Kind::ShutDone && is_present {
-            self.peer.is_surely_gone();
+            self.peer.note_gone();
         }
     }
 

@@ -117,7 +117,7 @@ impl Cluster {
         // What was asked for again tells an old time: it may have given back since what it took.
         if sequence < self.nodes[index].newest {
             if self.nice() && !self.peer_is_latido() {
-                self.peer.is_deciding();
+                self.peer.note_deciding();
                 self.ask_what_it_holds();
             }
             return;
@@ -216,7 +216,7 @@ impl Cluster {
         }
         if self.holds_peer_dead() {
             if self.nice() {
-                self.last_claim = None;
+                self.told.tell_again();
             } else if let Some(node) = self.peer_name() {
                 self.send_stonith(&node, "n_stnth");
             }
@@ -224,7 +224,7 @@ impl Cluster {
             // It may not have heard the question.
             self.ask_what_it_holds();
         } else if !self.is_handing_over() {
-            self.last_claim = None;
+            self.told.tell_again();
         }
     }
 

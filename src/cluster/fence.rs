@@ -105,7 +105,7 @@ impl Cluster {
             self.report(Report::NodeReset { node: node.clone() });
             self.fences.fencing = None;
             self.send_stonith(&node, "OK");
-            self.peer.is_surely_gone();
+            self.peer.note_gone();
             let until = self.now.mono + self.settings.keepalive * ECHOES;
             if let Some(fenced) = self.nodes.iter_mut().find(|other| other.name == node) {
                 fenced.echoes_until = until;

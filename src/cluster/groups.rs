@@ -59,25 +59,13 @@ pub(super) struct Groups {
     running: Vec<Running>,
     next_lane: u64,
     next_job: u64,
-    /// Since when a group of the peer's has been claimed by nobody.
-    pub(super) orphaned_since: Option<Mono>,
-    /// Since when the peer, an original, has claimed what we claim.
-    pub(super) conflict_since: Option<Mono>,
 }
 
 impl Groups {
     pub(super) fn new(specs: Vec<ResourceGroup>, settings: &Settings, now: Mono) -> Groups {
         let specs = if settings.manage_resources { specs } else { Vec::new() };
         let list = specs.into_iter().filter(|spec| !spec.resources.is_empty()).map(|spec| Group::new(spec, now));
-        Groups {
-            list: list.collect(),
-            queue: VecDeque::new(),
-            running: Vec::new(),
-            next_lane: 1,
-            next_job: 1,
-            orphaned_since: None,
-            conflict_since: None,
-        }
+        Groups { list: list.collect(), queue: VecDeque::new(), running: Vec::new(), next_lane: 1, next_job: 1 }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -45,7 +45,7 @@ impl Cluster {
 
     /// Says that we are here and asks what the peer holds; not before it is known what runs here already.
     pub(super) fn join_in(&mut self) {
-        let joins = self.local_status == Status::Active && !self.joining.has_joined();
+        let joins = self.members.local_status() == Status::Active && !self.joining.has_joined();
         // In legacy mode nobody learns from a claim that we still stop something.
         let stops = !self.nice() && self.groups.any_stopping();
         if !joins || stops || self.adoption.looks_around() || self.leaving.is_ordered() {

@@ -1,5 +1,6 @@
 //! Who lives: from a signed message to a node's status, its links and its death (`wire.md` 4.2, 4.5, 6).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::names::{MediumId, NodeName};
@@ -14,9 +15,9 @@ use super::timer::Timer;
 use super::twin::PastLife;
 use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
 
-/// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
 /// A node says no more than a few things in a hand-over.
 const MOST_EARLY: usize = 32;
+/// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
 /// keep us from serving.
 const REQNODES_TRIES: u32 = 5;
 /// A node may not ask to be judged by a longer silence than this.
@@ -27,6 +28,32 @@ const LOSSY_FOR: u32 = 10;
 const REMEMBER_EVERY: u64 = 64;
 /// Of the list of another node, so many letters are told.
 const LONGEST_LIST: usize = 400;
+
+/// Who belongs to the cluster, and what we say of ourselves.
+#[derive(Debug)]
+pub(super) struct Members {
+    local_status: Status,
+    failed_media: BTreeMap<MediumId, String>,
+    /// How often we asked for the list of nodes.
+    reqnodes_sent: u32,
+}
+
+impl Members {
+    /// We have just started.
+    pub(super) fn new() -> Members {
+        Members { local_status: Status::Init, failed_media: BTreeMap::new(), reqnodes_sent: 0 }
+    }
+
+    /// What we say of ourselves.
+    pub(super) fn local_status(&self) -> Status {
+        self.local_status
+    }
+
+    /// Why a medium fails, if it does.
+    pub(super) fn failure_of(&self, medium: &MediumId) -> Option<String> {
+        self.failed_media.get(medium).cloned()
+    }
+}
 
 /// All other nodes, never heard.
 pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
@@ -317,7 +344,7 @@ impl Cluster {
             self.nodes[index].last_status_at = Some(at);
         }
         let has_left = self.leaving.is_done() && self.peer.is_node(index);
-        let is_active = restarted && self.local_status == Status::Active;
+        let is_active = restarted && self.members.local_status == Status::Active;
         if (is_active || has_left) && !self.adoption.is_cleaning() {
             // It waits to hear that we are active before it says anything else, and obeys nobody whose status it did not hear.
             self.send_status();
@@ -418,7 +445,7 @@ impl Cluster {
         if let Some(ms) = message.hex(field::DT) {
             let asked = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
             let longer = std::mem::replace(&mut node.dead_after, asked) < asked && node.is_alive();
-            waits_for_word = longer && node.is_latido && self.local_status == Status::Active;
+            waits_for_word = longer && node.is_latido && self.members.local_status == Status::Active;
             if self.peer.is_node(index) {
                 self.peer.asks_patience(Some(asked).filter(|asked| *asked > self.settings.deadtime));
             }
@@ -573,12 +600,12 @@ impl Cluster {
         self.changed();
         match condition {
             MediumCondition::Working => {
-                if self.failed_media.remove(&medium).is_some() {
+                if self.members.failed_media.remove(&medium).is_some() {
                     self.report(Report::MediumWorks { medium });
                 }
             }
             MediumCondition::Failed(why) => {
-                if self.failed_media.insert(medium.clone(), why.clone()).is_none() {
+                if self.members.failed_media.insert(medium.clone(), why.clone()).is_none() {
                     self.report(Report::MediumFailed { medium, why });
                 }
             }
@@ -588,7 +615,7 @@ impl Cluster {
     /// Once every node was heard or is dead we ask one for the list of nodes, and are active when it answers
     /// (`wire.md` 6.2). Ping nodes are not waited for: they decide nothing about resources.
     pub(super) fn check_joined(&mut self) {
-        if self.local_status != Status::Up || self.leaving.is_ordered() || self.waits_for_own_name() {
+        if self.members.local_status != Status::Up || self.leaving.is_ordered() || self.waits_for_own_name() {
             return;
         }
         let others = || self.nodes.iter().filter(|node| !node.is_ping);
@@ -596,7 +623,7 @@ impl Cluster {
             return;
         }
         let somebody_alive = others().any(|node| node.is_alive() && node.flow_control);
-        if !somebody_alive || self.reqnodes_sent >= REQNODES_TRIES {
+        if !somebody_alive || self.members.reqnodes_sent >= REQNODES_TRIES {
             self.timers.stop(&Timer::ReqNodes);
             self.become_active();
         } else if !self.timers.is_set(&Timer::ReqNodes) {
@@ -605,17 +632,17 @@ impl Cluster {
     }
 
     pub(super) fn ask_for_nodes(&mut self) {
-        if self.local_status != Status::Up {
+        if self.members.local_status != Status::Up {
             return;
         }
-        if self.reqnodes_sent >= REQNODES_TRIES {
+        if self.members.reqnodes_sent >= REQNODES_TRIES {
             return self.check_joined();
         }
         let Some(node) = self.nodes.iter().find(|node| !node.is_ping && node.is_alive()) else {
             return self.check_joined();
         };
         let name = node.name.clone();
-        self.reqnodes_sent = self.reqnodes_sent.saturating_add(1);
+        self.members.reqnodes_sent = self.members.reqnodes_sent.saturating_add(1);
         self.timers.set(Timer::ReqNodes, self.now.mono + Duration::from_secs(1));
         self.send_to(&name, Message::new(&Kind::ReqNodes));
     }
@@ -639,7 +666,7 @@ impl Cluster {
             let node = self.nodes[index].name.clone();
             self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
         }
-        if self.local_status == Status::Up && !self.leaving.is_ordered() && !self.waits_for_own_name() {
+        if self.members.local_status == Status::Up && !self.leaving.is_ordered() && !self.waits_for_own_name() {
             self.timers.stop(&Timer::ReqNodes);
             self.become_active();
         }
@@ -649,6 +676,16 @@ impl Cluster {
         self.report(Report::CommUp);
         self.set_local_status(Status::Active);
         self.on_active();
+    }
+
+    /// Changes what we say of ourselves and says it.
+    pub(super) fn set_local_status(&mut self, status: Status) {
+        self.members.local_status = status;
+        self.changed();
+        if status != Status::Init {
+            self.report(Report::LocalStatus(status));
+        }
+        self.send_status();
     }
 
     pub(super) fn remember(&mut self, index: usize) {

@@ -3,6 +3,7 @@
 //! scripts have run; here they are true, and a group that failed keeps them back.
 
 use crate::names::NodeName;
+use crate::time::Mono;
 
 use super::report::LocalWork;
 use super::{AutoFailback, Cluster, GroupState, Report};
@@ -18,9 +19,16 @@ pub(super) struct Milestones {
     initial: bool,
     /// The other node gave us something.
     took: bool,
+    /// When we last took over groups.
+    last_takeover: Option<Mono>,
 }
 
 impl Milestones {
+    /// When we last took over groups of a node that died or left.
+    pub(super) fn last_takeover(&self) -> Option<Mono> {
+        self.last_takeover
+    }
+
     /// The other node has given us something.
     pub(super) fn took(&mut self) {
         self.took = true;
@@ -43,6 +51,7 @@ impl Cluster {
     /// The other node is dead or has left, and something of it is missing here.
     pub(super) fn takes_over_from(&mut self, node: &NodeName) {
         self.milestones.taken_from = Some(node.clone());
+        self.milestones.last_takeover = Some(self.now.mono);
         if (0..self.groups.len()).any(|index| self.is_own(index)) {
             self.milestones.own = true;
         } else {
@@ -68,7 +77,8 @@ impl Cluster {
     /// Says what has come true. Called after every event.
     pub(super) fn tell_milestones(&mut self) {
         if self.leaving.is_ordered() || self.out.has_ended() {
-            self.milestones = Milestones { initial: true, ..Milestones::default() };
+            self.milestones =
+                Milestones { initial: true, last_takeover: self.milestones.last_takeover, ..Milestones::default() };
             return;
         }
         if !self.joining.is_settled() || self.groups.is_busy() || !self.settings.manage_resources {

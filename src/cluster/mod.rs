@@ -53,11 +53,9 @@ mod twin;
 mod upgrade;
 mod view;
 
-use std::collections::BTreeMap;
-
 use crate::haresources::{Outcome, ResourceGroup};
-use crate::names::{JobId, MediumId, NodeName};
-use crate::time::{Mono, Now, Wall};
+use crate::names::{JobId, NodeName};
+use crate::time::{Mono, Now};
 use crate::wire::{Generation, Sequence};
 
 pub use action::{Action, Class, ExitReason};
@@ -79,16 +77,18 @@ use fence::Fences;
 use groups::Groups;
 use joining::Joining;
 use legacy::IpRequests;
+use membership::Members;
 use milestones::Milestones;
 use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
 use outbox::Outbox;
+use partition::Conflict;
 use send::Voice;
 use shutdown::Departure;
 use sleep::Stillness;
 use standby::{Askers, HandOver, Reasons};
-use takeover::Peer;
+use takeover::{Orphans, Peer, Told};
 use timer::{Timer, TimerTable};
 use told::EmptySides;
 use twin::OwnName;
@@ -183,16 +183,12 @@ pub struct Cluster {
     still: Stillness,
     deafness: Deafness,
     timers: TimerTable,
+    members: Members,
     // Who lives.
-    local_status: Status,
     nodes: Vec<Node>,
-    failed_media: BTreeMap<MediumId, String>,
     mirrors: Mirrors,
     own_name: OwnName,
-    /// By the clock on the wall.
-    born: Wall,
     held: Held,
-    reqnodes_sent: u32,
     // Who holds what.
     groups: Groups,
     joining: Joining,
@@ -206,15 +202,13 @@ pub struct Cluster {
     leaving: Departure,
     fences: Fences,
     peer: Peer,
+    orphans: Orphans,
+    conflict: Conflict,
+    told: Told,
     empty: EmptySides,
-    /// Of the last time we asked what the peer holds.
-    asked_seq: Sequence,
     monitors: Monitors,
     milestones: Milestones,
-    last_claim: Option<String>,
-    last_takeover: Option<Mono>,
     last_change: Mono,
-    // Our own death (`adopt`).
 }
 
 impl Cluster {
@@ -238,14 +232,11 @@ impl Cluster {
             still: Stillness::new(now.mono),
             deafness: Deafness::default(),
             timers,
-            local_status: Status::Init,
+            members: Members::new(),
             nodes,
-            failed_media: BTreeMap::new(),
             mirrors: Mirrors::default(),
-            own_name: OwnName::default(),
-            born: now.wall,
+            own_name: OwnName::new(now.wall),
             held: Held::default(),
-            reqnodes_sent: 0,
             groups,
             joining: Joining::default(),
             hand_over: HandOver::default(),
@@ -258,12 +249,12 @@ impl Cluster {
             leaving: Departure::default(),
             fences: Fences::default(),
             peer,
+            orphans: Orphans::default(),
+            conflict: Conflict::default(),
+            told: Told::default(),
             empty: EmptySides::default(),
-            asked_seq: Sequence(0),
             monitors: Monitors::default(),
             milestones: Milestones::default(),
-            last_claim: None,
-            last_takeover: None,
             last_change: now.mono,
             settings,
         };
@@ -335,12 +326,12 @@ impl Cluster {
 
     /// What this node says of itself.
     pub fn local_status(&self) -> Status {
-        self.local_status
+        self.members.local_status()
     }
 
     /// Whether this node has joined: everybody was heard or is dead.
     pub fn is_active(&self) -> bool {
-        self.local_status == Status::Active && !self.out.has_ended()
+        self.members.local_status() == Status::Active && !self.out.has_ended()
     }
 
     /// The settings in force.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::time::Mono;
-use crate::wire::{Kind, Message, field};
+use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
 use super::groups::Doubt;
@@ -19,6 +19,15 @@ const HEAL_PATIENCE: Duration = Duration::from_secs(2);
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two requests to an original to give up what is ours.
 const CONFLICT_RETRY: Duration = Duration::from_secs(30);
+
+/// What both nodes claim, and what we have asked about it.
+#[derive(Debug, Default)]
+pub(super) struct Conflict {
+    /// Since when the peer has claimed what we claim.
+    since: Option<Mono>,
+    /// The number with which we last asked what the peer holds.
+    asked_seq: Sequence,
+}
 
 impl Cluster {
     /// Groups we are about to take from a dead node that may in truth be alive (not when it is `certain` that it runs
@@ -47,7 +56,7 @@ impl Cluster {
             return self.say_shutdone();
         }
         self.peer.returns_with(&self.groups.partition_marks());
-        self.last_claim = None;
+        self.told.tell_again();
         self.live_before_we_claim();
         if self.peer_is_latido() && self.nice() {
             // What it said while it was dead to us was not heard: `starting` makes it say it again.
@@ -79,10 +88,10 @@ impl Cluster {
 
     /// Says `starting`: the peer says what it holds, and is told again what we hold.
     pub(super) fn ask_what_it_holds(&mut self) {
-        self.last_claim = None;
+        self.told.tell_again();
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
-        self.asked_seq = self.voice.seq();
+        self.conflict.asked_seq = self.voice.seq();
         self.await_word_of_peer();
     }
 
@@ -103,7 +112,7 @@ impl Cluster {
     pub(super) fn is_answer(&self, message: &Message) -> bool {
         let Some((number, _)) = heard_in(message) else { return true };
         // What was heard of our life before this one has a number that says nothing.
-        self.is_of_this_life(message) && number.is_some_and(|number| number >= self.asked_seq.0)
+        self.is_of_this_life(message) && number.is_some_and(|number| number >= self.conflict.asked_seq.0)
     }
 
     /// Whether it was not said to a predecessor of ours, and waited for us; who does not say whom he heard is believed.
@@ -144,7 +153,7 @@ impl Cluster {
         for index in 0..self.groups.len() {
             let goes = !self.groups.is_claimed(index) || self.groups.is_going_down(index);
             if goes && self.nice() {
-                in_doubt |= self.peer.may_run_after_all(index);
+                in_doubt |= self.peer.doubt(index);
             }
         }
         in_doubt
@@ -166,7 +175,8 @@ impl Cluster {
     pub(super) fn on_claims_known(&mut self, is_answer: bool) {
         self.peer.speaks_anew();
         if is_answer {
-            self.peer.answers();
+            self.peer.note_answer();
+            self.orphans.answered();
             if self.peer.end_return() || self.still.has_asked() {
                 self.timers.stop(&Timer::Heal);
             }
@@ -181,7 +191,7 @@ impl Cluster {
         };
         if self.leaving.is_blocked() && self.peer.holds().iter().enumerate().any(takes) {
             // It may not have heard what we cannot stop.
-            self.last_claim = None;
+            self.told.tell_again();
         }
         for index in 0..self.groups.len() {
             // It knows of us and does not hold it: ours by right, and our address is the only one.
@@ -229,7 +239,7 @@ impl Cluster {
             })
             .collect();
         if contested.is_empty() {
-            self.groups.conflict_since = None;
+            self.conflict.since = None;
             return self.timers.stop(&Timer::Conflict);
         }
         if self.peer_is_latido() {
@@ -247,7 +257,7 @@ impl Cluster {
         if self.peer.detail().is_none_or(|detail| self.holds_of(detail).is_some()) {
             return false;
         }
-        let until = *self.groups.conflict_since.get_or_insert(self.now.mono) + HEAL_PATIENCE;
+        let until = *self.conflict.since.get_or_insert(self.now.mono) + HEAL_PATIENCE;
         let waits = self.now.mono < until;
         if waits {
             self.timers.set_if_unset(Timer::Conflict, until);
@@ -293,7 +303,7 @@ impl Cluster {
 
     /// An original has no conflict resolution: what is not ours we let go, what is ours we ask it to give up.
     fn decide_with_original(&mut self, contested: &[usize]) {
-        let since = *self.groups.conflict_since.get_or_insert(self.now.mono);
+        let since = *self.conflict.since.get_or_insert(self.now.mono);
         if self.now.mono.since(since) < CONFLICT_PATIENCE {
             return self.timers.set_if_unset(Timer::Conflict, since + CONFLICT_PATIENCE);
         }

@@ -228,7 +228,7 @@ impl Cluster {
         let beat = self.settings.keepalive * 3 / 2;
         let node = &self.nodes[index];
         let goes_on = node.is_alive() && node.last_heard.is_some_and(|at| self.now.mono.since(at) < beat);
-        let is_mute = self.local_status == Status::Init || self.adoption.is_cleaning();
+        let is_mute = self.members.local_status() == Status::Init || self.adoption.is_cleaning();
         if goes_on || is_mute || node.proof.jumped.is_some() {
             return;
         }
@@ -311,7 +311,7 @@ impl Cluster {
 
     /// A status out of turn, unless we have not spoken yet, or did so again and again: the next heartbeat says the same.
     pub(super) fn say_now(&mut self) {
-        let speaks = self.local_status != Status::Init && !self.adoption.is_cleaning();
+        let speaks = self.members.local_status() != Status::Init && !self.adoption.is_cleaning();
         if speaks && self.voice.answers().may_say(self.now.mono) {
             self.send_status();
         }

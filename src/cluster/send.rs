@@ -11,7 +11,7 @@ use super::claims::HEARS;
 use super::claims::LATIDO;
 use super::history::SentHistory;
 use super::timer::Timer;
-use super::{Action, Class, Cluster, Report, Status, mirror};
+use super::{Action, Class, Cluster, Status, mirror};
 
 /// The names the original gives its own status while it starts (`wire.md` 6.1).
 const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
@@ -161,7 +161,7 @@ impl Cluster {
 
     /// Our heartbeat, on a fixed grid: a beat that comes late does not move the next.
     pub(super) fn beat(&mut self, due: Mono) {
-        if self.local_status == Status::Init {
+        if self.members.local_status() == Status::Init {
             self.introduce();
             self.check_joined();
         } else {
@@ -194,16 +194,6 @@ impl Cluster {
         (keepalive / 3).max(floor).min(keepalive)
     }
 
-    /// Changes what we say of ourselves and says it.
-    pub(super) fn set_local_status(&mut self, status: Status) {
-        self.local_status = status;
-        self.changed();
-        if status != Status::Init {
-            self.report(Report::LocalStatus(status));
-        }
-        self.send_status();
-    }
-
     /// Says that we live, now.
     pub(super) fn send_status(&mut self) {
         self.send_status_with(self.settings.deadtime + self.upgrade.patience());
@@ -214,7 +204,7 @@ impl Cluster {
         (self.voice.said_at, self.voice.said_patience) = (Some(self.now.mono), deadtime);
         let dead_after = millis(deadtime);
         let mut status = Message::new(&Kind::Status)
-            .with(field::ST, self.local_status.as_str())
+            .with(field::ST, self.members.local_status().as_str())
             .with(field::DT, format!("{dead_after:x}"));
         if self.voice.flow_control {
             status.set(field::PROTOCOL, "1");

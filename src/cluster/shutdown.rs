@@ -60,7 +60,7 @@ impl Cluster {
             LeavingStep::SayUnderway => self.report(Report::ShutdownUnderway),
             LeavingStep::SayBlocked => {
                 self.report(Report::ShutdownBlocked);
-                self.last_claim = None;
+                self.told.tell_again();
             }
             LeavingStep::SayFarewell => self.say_farewell(),
             LeavingStep::End => self.exit_now(),
@@ -82,7 +82,7 @@ impl Cluster {
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }
-        if self.local_status == Status::Active && self.nice() && self.settings.manage_resources && !gives {
+        if self.members.local_status() == Status::Active && self.nice() && self.settings.manage_resources && !gives {
             // Until `shutdone` we hold what we hold: an early "none" would let the peer believe us free (12.2 d).
             self.send_claim(false, Some("shutdown"));
         }
@@ -110,7 +110,7 @@ impl Cluster {
 
     /// Something does not stop here: the other node may have the rest. An original would take no half of a side.
     pub(super) fn say_what_is_left(&mut self) {
-        if self.peer_is_latido() && self.local_status != Status::Init && !self.is_alone() {
+        if self.peer_is_latido() && self.members.local_status() != Status::Init && !self.is_alone() {
             self.send_claim(true, Some("shutdown"));
         }
     }
@@ -124,7 +124,7 @@ impl Cluster {
         // Whoever takes what was given hears next that the rest is free as well.
         self.void_handover();
         self.timers.stop(&Timer::Standby);
-        if self.local_status == Status::Init {
+        if self.members.local_status() == Status::Init {
             self.introduce();
         } else if self.is_alone() && self.peer_is_latido() {
             // It may hear us again by now; nobody who held us dead obeys us before our status was heard.

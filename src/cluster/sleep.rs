@@ -125,7 +125,7 @@ impl Cluster {
         }
         self.still.sleep = Sleep::Asked;
         if !self.leaving.is_ordered() && !self.is_alone() && self.joining.is_settled() {
-            self.peer.is_deciding();
+            self.peer.note_deciding();
             self.ask_what_it_holds();
         } else {
             // Whom we held dead may be about to be heard.

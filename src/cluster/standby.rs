@@ -350,7 +350,7 @@ impl Cluster {
         // From here on it may run there, whatever it said before.
         for index in 0..self.groups.len() {
             if self.in_set(index, set) && !self.groups.is_claimed(index) {
-                self.peer.may_run_after_all(index);
+                self.peer.doubt(index);
             }
         }
         // An original that has taken before it heard that we let go complains of two owners; a Latido takes what we do
@@ -403,7 +403,7 @@ impl Cluster {
     fn note_taken(&mut self, set: Set) {
         for index in 0..self.groups.len() {
             if self.in_set(index, set) {
-                self.peer.runs_as_given(index);
+                self.peer.note_taken(index);
             }
         }
     }
@@ -451,7 +451,7 @@ impl Cluster {
         for index in 0..self.groups.len() {
             let keeps = self.peer_is_latido() && self.peer.hold(index).is_claimed();
             if self.in_set(index, set.inverted()) && !keeps {
-                self.peer.does_not_run(index);
+                self.peer.note_stopped(index);
                 self.groups.want_acquired(index);
             }
         }

@@ -5,10 +5,9 @@
 //! whatever changed.
 
 mod hearing;
+mod orphans;
 mod peer;
 mod telling;
-
-use std::time::Duration;
 
 use crate::names::NodeName;
 use crate::wire::Message;
@@ -18,10 +17,9 @@ use super::dialogues::JoiningEvent;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, Report, Set};
 
+pub(super) use orphans::Orphans;
 pub(super) use peer::Peer;
-
-/// A group that nobody claims while its home node is well is waited for this long.
-const ORPHAN_AFTER: Duration = Duration::from_secs(3);
+pub(super) use telling::Told;
 
 impl Cluster {
     /// With `auto_failback on` or `off` both nodes say what they hold; with `legacy` nobody does, but two Latidos do
@@ -51,7 +49,7 @@ impl Cluster {
         // Whoever was acknowledged says it no more, though its status never came.
         let told = self.peer.index().and_then(|index| self.nodes[index].farewell.take()).is_some();
         if told {
-            self.peer.is_surely_gone();
+            self.peer.note_gone();
         }
         let released = self.peer.is_gone() || !may_run && self.peer.has_spoken() && !self.peer.is_leaving();
         if !released && self.must_fence() && !self.leaving.is_ordered() {
@@ -89,6 +87,7 @@ impl Cluster {
     fn forget_words(&mut self) {
         self.peer.forget_words();
         self.hand_over.forget_words();
+        self.orphans.forget_answer();
     }
 
     fn peer_holds_nothing(&mut self) {
@@ -129,7 +128,6 @@ impl Cluster {
 
     fn announce_takeover(&mut self, node: &NodeName) {
         if self.joining.is_settled() && self.groups.any_free() {
-            self.last_takeover = Some(self.now.mono);
             self.report(Report::TakingOverFrom { node: node.clone() });
             self.takes_over_from(node);
         }
@@ -236,12 +234,7 @@ impl Cluster {
                 self.groups.want_acquired(index);
             }
         }
-        if orphaned && !self.timers.is_set(&Timer::Orphans) && self.groups.orphaned_since.is_none() {
-            self.groups.orphaned_since = Some(self.now.mono);
-            self.timers.set(Timer::Orphans, self.now.mono + ORPHAN_AFTER);
-        } else if !orphaned {
-            self.wait_for_orphans_anew();
-        }
+        self.look_after_orphans(orphaned);
     }
 
     /// We said that it failed here, and a Latido takes that: before it is tried again here the other says that it did not.
@@ -255,29 +248,5 @@ impl Cluster {
             self.peer.ask_of_invited(key);
         }
         true
-    }
-
-    /// Whoever has just begun to live takes what is his by himself.
-    pub(super) fn wait_for_orphans_anew(&mut self) {
-        self.groups.orphaned_since = None;
-        self.peer.forget_orphans();
-        self.timers.stop(&Timer::Orphans);
-    }
-
-    /// Who has fallen silent meanwhile may have taken it: a Latido is asked first, an original must be heard.
-    fn orphans_are_confirmed(&mut self) -> bool {
-        if !self.peer_is_latido() {
-            return self.hears_peer_now();
-        }
-        let waits = self.peer.is_asked_of_orphans() && self.timers.is_set(&Timer::Heal);
-        if !self.peer.has_answered_of_orphans() && !waits {
-            self.ask_what_it_holds();
-            self.peer.ask_of_orphans();
-        }
-        self.peer.has_answered_of_orphans()
-    }
-
-    fn orphans_waited_for(&self) -> bool {
-        self.groups.orphaned_since.is_some_and(|since| self.now.mono.since(since) >= ORPHAN_AFTER)
     }
 }

@@ -7,7 +7,7 @@
 //! own name before it has joined starts nothing, and so does one that is told that it is the second.
 
 use crate::names::{MediumId, NodeName};
-use crate::time::Mono;
+use crate::time::{Mono, Wall};
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
 use super::timer::Timer;
@@ -46,14 +46,23 @@ pub(super) struct Twin {
 }
 
 /// Another machine that speaks in our name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct OwnName {
+    /// When we were born, by the clock on the wall.
+    born: Wall,
     /// Over which medium it was heard last, and when.
     heard: Option<(MediumId, Mono)>,
     /// When the other node last said that it hears another one besides us.
     told: Option<Mono>,
     /// When the other node last said that it is us it does not listen to.
     refused: Option<Mono>,
+}
+
+impl OwnName {
+    /// Nobody else was heard yet.
+    pub(super) fn new(born: Wall) -> OwnName {
+        OwnName { born, heard: None, told: None, refused: None }
+    }
 }
 
 impl Cluster {
@@ -207,7 +216,7 @@ impl Cluster {
         let ours = message.binary(field::SRC_UUID).is_none_or(|uuid| uuid == self.birth.uuid);
         let generation = message.generation().unwrap_or_default();
         // Said since we were born: no late word of a life before ours, and nothing that somebody kept.
-        let is_fresh = message.hex(field::TS).is_some_and(|ts| ts >= self.born.0.saturating_add(CLOCK_SLACK));
+        let is_fresh = message.hex(field::TS).is_some_and(|ts| ts >= self.own_name.born.0.saturating_add(CLOCK_SLACK));
         let is_echo = if generation == self.birth.generation {
             message.sequence().is_none_or(|sequence| self.voice.may_have_sent(sequence, message))
         } else {

@@ -41,7 +41,7 @@ impl Cluster {
         if !self.upgrade.is_wanted || self.out.has_ended() || self.is_needed() {
             return;
         }
-        let unknown = self.local_status == Status::Init || self.is_alone() || self.adoption.is_cleaning();
+        let unknown = self.members.local_status() == Status::Init || self.is_alone() || self.adoption.is_cleaning();
         if unknown || self.is_patience_confirmed() {
             return self.finish_upgrade();
         }

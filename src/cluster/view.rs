@@ -143,7 +143,7 @@ impl Cluster {
     /// How things are.
     pub fn view(&self, now: Mono) -> View {
         let enough: Vec<Duration> = self.enough_deadtimes().collect();
-        let failed = |medium: &MediumId| self.failed_media.get(medium).cloned();
+        let failed = |medium: &MediumId| self.members.failure_of(medium);
         let mut nodes: Vec<NodeView> =
             self.nodes.iter().map(|node| node.view(now, &self.settings.resources_digest, failed)).collect();
         let here = self.settings.nodes.iter().position(|name| *name == self.settings.me).unwrap_or(0);
@@ -170,7 +170,7 @@ impl Cluster {
             sick: self.sick(),
             impostor: self.impostor(),
             doubted: self.doubted(),
-            last_takeover: self.last_takeover,
+            last_takeover: self.milestones.last_takeover(),
             last_change: self.last_change,
         }
     }
@@ -230,7 +230,7 @@ impl Cluster {
             name: self.settings.me.clone(),
             is_me: true,
             is_ping: false,
-            status: self.local_status,
+            status: self.members.local_status(),
             last_heard: None,
             generation: Some(self.birth.generation),
             deadtime: self.settings.deadtime,

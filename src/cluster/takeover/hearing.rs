@@ -98,7 +98,7 @@ impl Cluster {
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
                 self.join_on(JoiningEvent::Claimed);
-                if self.peer.cannot_leave() && !self.leaving.is_ordered() {
+                if self.peer.note_cannot_leave() && !self.leaving.is_ordered() {
                     // Nobody but us can run what failed here.
                     self.groups.forgive_failures();
                 }
@@ -125,7 +125,7 @@ impl Cluster {
         match claim.stable {
             Some(true) => self.on_peer_stable(sequence),
             Some(false) => {
-                self.peer.is_deciding();
+                self.peer.note_deciding();
                 if message.get(field::INFO) == Some("standby") {
                     self.on_giver_releases();
                 }
@@ -190,7 +190,7 @@ impl Cluster {
             self.hand_over.taker_has_spoken();
         }
         for index in given {
-            self.peer.may_run_after_all(index);
+            self.peer.doubt(index);
         }
     }
 
@@ -229,10 +229,10 @@ impl Cluster {
     }
 
     fn on_peer_stable(&mut self, sequence: u64) {
-        if self.peer.has_decided(sequence) {
+        if self.peer.note_decided(sequence) {
             self.report(Report::RemoteComplete);
             // The original waits for this answer before it trusts us.
-            self.last_claim = None;
+            self.told.tell_again();
         }
         self.on_giver_gave_up_giving(sequence);
         self.on_taker_is_quiet(sequence);

@@ -31,8 +31,6 @@ pub(in crate::cluster) struct Peer {
     invited: BTreeMap<String, bool>,
     /// For how long it asked to be borne, if longer than our deadtime, as far as it was ever heard.
     patience: Option<Duration>,
-    /// How far we are with asking whether nobody runs what nobody seems to run.
-    orphans: Question,
     /// It said `starting` before we could answer.
     waits_for_answer: bool,
     /// `resource` messages with a lower number are older than what we know.
@@ -57,14 +55,6 @@ pub(in crate::cluster) struct Peer {
     missed_words: bool,
 }
 
-/// A question to the other node, of which one thing only is of interest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Question {
-    NotAsked,
-    Asked,
-    Answered,
-}
-
 /// What a peer had said, to be taken up again.
 #[derive(Debug)]
 struct Words {
@@ -87,7 +77,6 @@ impl Peer {
             cannot_leave: false,
             invited: BTreeMap::new(),
             patience: None,
-            orphans: Question::NotAsked,
             waits_for_answer: false,
             claims_seq: 0,
             sides: Sides::default(),
@@ -271,12 +260,12 @@ impl Peer {
     }
 
     /// It has not finished deciding.
-    pub(in crate::cluster) fn is_deciding(&mut self) {
+    pub(in crate::cluster) fn note_deciding(&mut self) {
         self.stable = false;
     }
 
     /// It has finished deciding, as this number says; whether that is new.
-    pub(in crate::cluster) fn has_decided(&mut self, sequence: u64) -> bool {
+    pub(in crate::cluster) fn note_decided(&mut self, sequence: u64) -> bool {
         self.stable_seq = self.stable_seq.max(sequence);
         !std::mem::replace(&mut self.stable, true)
     }
@@ -289,7 +278,7 @@ impl Peer {
     }
 
     /// It wants to leave and cannot, because something does not stop there; whether that is new.
-    pub(in crate::cluster) fn cannot_leave(&mut self) -> bool {
+    pub(in crate::cluster) fn note_cannot_leave(&mut self) -> bool {
         !std::mem::replace(&mut self.cannot_leave, true)
     }
 
@@ -329,7 +318,7 @@ impl Peer {
     // What becomes of it.
 
     /// It surely runs nothing: it was fenced, or said so.
-    pub(in crate::cluster) fn is_surely_gone(&mut self) {
+    pub(in crate::cluster) fn note_gone(&mut self) {
         self.gone = true;
     }
 
@@ -368,14 +357,14 @@ impl Peer {
     }
 
     /// It does not run a group any more; what failed there has failed.
-    pub(in crate::cluster) fn does_not_run(&mut self, index: usize) {
+    pub(in crate::cluster) fn note_stopped(&mut self, index: usize) {
         if !self.hold(index).has_failed() {
             self.note_hold(index, PeerHold::No);
         }
     }
 
     /// It may run a group that it said it does not run; whether it said so.
-    pub(in crate::cluster) fn may_run_after_all(&mut self, index: usize) -> bool {
+    pub(in crate::cluster) fn doubt(&mut self, index: usize) -> bool {
         let was_free = self.hold(index) == PeerHold::No;
         if was_free {
             self.note_hold(index, PeerHold::Unknown);
@@ -384,7 +373,7 @@ impl Peer {
     }
 
     /// It runs a group of which that was not known.
-    pub(in crate::cluster) fn runs_as_given(&mut self, index: usize) {
+    pub(in crate::cluster) fn note_taken(&mut self, index: usize) {
         if self.hold(index) == PeerHold::Unknown {
             self.note_hold(index, PeerHold::Yes);
         }
@@ -427,38 +416,15 @@ impl Peer {
         self.invited.insert(key, true);
     }
 
-    /// Whether it was asked whether it runs what nobody seems to run.
-    pub(in crate::cluster) fn is_asked_of_orphans(&self) -> bool {
-        self.orphans == Question::Asked
-    }
-
-    /// Whether it has answered that.
-    pub(in crate::cluster) fn has_answered_of_orphans(&self) -> bool {
-        self.orphans == Question::Answered
-    }
-
-    /// It is asked that.
-    pub(in crate::cluster) fn ask_of_orphans(&mut self) {
-        self.orphans = Question::Asked;
-    }
-
-    /// It is to be asked that anew.
-    pub(in crate::cluster) fn forget_orphans(&mut self) {
-        self.orphans = Question::NotAsked;
-    }
-
     /// It says something new of its groups: what it said before it was called dead is over.
     pub(in crate::cluster) fn speaks_anew(&mut self) {
         self.before = None;
     }
 
     /// It answers what it was asked before.
-    pub(in crate::cluster) fn answers(&mut self) {
+    pub(in crate::cluster) fn note_answer(&mut self) {
         // All that was asked after they were invited was heard.
         self.invited.retain(|_, asked| !*asked);
-        if self.orphans == Question::Asked {
-            self.orphans = Question::Answered;
-        }
     }
 
     pub(in crate::cluster) fn forget_words(&mut self) {
@@ -469,7 +435,6 @@ impl Peer {
         self.leaving = false;
         self.cannot_leave = false;
         self.invited.clear();
-        self.orphans = Question::NotAsked;
         self.waits_for_answer = false;
         self.claims_seq = 0;
         self.returned = false;
