@@ -141,7 +141,7 @@ impl Cluster {
         // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
         self.peer.remember(kept.peer_gone, kept.patience);
         let patience = kept.patience.unwrap_or_default().max(self.settings.deadtime);
-        let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
+        let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping()).map(|n| n.name().clone()).collect();
         for name in names {
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
@@ -212,7 +212,7 @@ impl Cluster {
 
     fn begin_cleaning(&mut self, then: Cleaning) {
         self.adoption.cleaning = Some(then);
-        let names: Vec<NodeName> = self.nodes.iter().map(|node| node.name.clone()).collect();
+        let names: Vec<NodeName> = self.nodes.iter().map(|node| node.name().clone()).collect();
         names.into_iter().for_each(|name| self.timers.stop(&Timer::Dead(name)));
     }
 
@@ -235,8 +235,8 @@ impl Cluster {
     /// Who says that it leaves, in the life we know or a later one, need not be fenced when it is silent later.
     fn hear_farewell(&mut self, message: &Message) {
         let Some(peer) = self.peer_node() else { return };
-        let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name.as_str()));
-        let is_present = peer.generation.is_some() && message.generation() >= peer.generation;
+        let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name().as_str()));
+        let is_present = peer.generation().is_some() && message.generation() >= peer.generation();
         if said && message.kind() == Kind::ShutDone && is_present {
             self.peer.note_gone();
         }
@@ -264,7 +264,7 @@ impl Cluster {
             return true;
         }
         self.timers.set(Timer::Keepalive, self.now.mono);
-        let nodes: Vec<_> = self.nodes.iter().map(|node| (node.name.clone(), node.is_ping)).collect();
+        let nodes: Vec<_> = self.nodes.iter().map(|node| (node.name().clone(), node.is_ping())).collect();
         for (name, is_ping) in nodes {
             let patience = match is_ping {
                 true => self.settings.deadping,

@@ -47,14 +47,11 @@ impl Cluster {
         if !self.peer.is_node(index) {
             return;
         }
-        self.nodes[index].says_hears = message.get(HEARS).is_some();
-        self.nodes[index].is_latido |= self.nodes[index].says_hears;
+        self.nodes[index].note_says_hears(message.get(HEARS).is_some());
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
             Some(number) if number <= self.voice.seq().0 => {
-                let node = &mut self.nodes[index];
-                let is_news = number > node.heard_of_us;
-                node.heard_of_us = node.heard_of_us.max(number);
+                let is_news = self.nodes[index].note_heard_of_us(number);
                 // While both run something it must go on hearing us. Who was frozen, and cannot hear us, calls us dead a
                 // deadtime after it woke: that is too late to begin to wait.
                 if is_news || !self.may_both_run() {
@@ -83,7 +80,7 @@ impl Cluster {
     pub(super) fn note_answer(&mut self, index: usize, kind: &Kind) {
         let is_answer = matches!(kind, Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::RepNodes);
         if is_answer && self.peer.is_node(index) && !self.peer_is_latido() {
-            let is_first = !std::mem::replace(&mut self.nodes[index].has_answered, true);
+            let is_first = self.nodes[index].note_answer();
             let was_deaf = self.deafness.since.is_some();
             self.hears_us();
             if (is_first || was_deaf) && self.nice() && !self.peer.has_spoken() && self.joining.has_joined() {
@@ -95,7 +92,7 @@ impl Cluster {
 
     /// An original that has answered nothing of ours since we were born: it holds us dead, and has taken what we have.
     pub(super) fn has_never_heard_us(&self) -> bool {
-        !self.peer_is_latido() && self.peer_node().is_some_and(|node| node.is_alive() && !node.has_answered)
+        !self.peer_is_latido() && self.peer_node().is_some_and(|node| node.is_alive() && !node.has_answered())
     }
 
     /// It says nothing of groups, as far as it knows to nobody: it takes what we have.
@@ -115,7 +112,7 @@ impl Cluster {
         let sequence = message.sequence().unwrap_or_default();
         self.on_taker_called_us_dead(sequence.0);
         // What was asked for again tells an old time: it may have given back since what it took.
-        if sequence < self.nodes[index].newest {
+        if sequence < self.nodes[index].newest() {
             if self.nice() && !self.peer_is_latido() {
                 self.peer.note_deciding();
                 self.ask_what_it_holds();

@@ -107,10 +107,8 @@ impl Cluster {
             self.send_stonith(&node, "OK");
             self.peer.note_gone();
             let until = self.now.mono + self.settings.keepalive * ECHOES;
-            if let Some(fenced) = self.nodes.iter_mut().find(|other| other.name == node) {
-                fenced.echoes_until = until;
-                // What it was asked before the reset it may have answered before the reset.
-                fenced.proof.ask_anew();
+            if let Some(fenced) = self.nodes.iter_mut().find(|other| *other.name() == node) {
+                fenced.expect_echoes(until);
             }
             self.take_over_from_dead(&node, true);
             return true;

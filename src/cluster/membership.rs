@@ -12,11 +12,8 @@ use super::claims::LATIDO;
 use super::node::Node;
 use super::sequence::Verdict;
 use super::timer::Timer;
-use super::twin::PastLife;
 use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
 
-/// A node says no more than a few things in a hand-over.
-const MOST_EARLY: usize = 32;
 /// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
 /// keep us from serving.
 const REQNODES_TRIES: u32 = 5;
@@ -64,11 +61,8 @@ pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
         let trigger = (birth.seed >> (count % 8)) % 10;
         let mut node = Node::new(name.clone(), false, carrying.clone(), settings.initdead, trigger);
         if let Some((_, generation, sequence)) = birth.remembered.iter().find(|(known, _, _)| known == name) {
-            node.generation = Some(*generation);
-            node.proof.note(*generation);
-            node.last_status = *sequence;
-            node.remembered = *sequence;
-            node.clock_ahead = birth.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
+            let ahead = birth.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
+            node.was_known(*generation, *sequence, ahead);
         }
         nodes.push(node);
     }
@@ -89,16 +83,16 @@ impl Cluster {
         if src.eq_ignore_ascii_case(self.settings.me.as_str()) {
             return self.on_own_name(medium, message);
         }
-        let Some(index) = self.nodes.iter().position(|node| node.name.as_str().eq_ignore_ascii_case(src)) else {
+        let Some(index) = self.nodes.iter().position(|node| node.name().as_str().eq_ignore_ascii_case(src)) else {
             let node: String = src.chars().take(99).collect();
             return self.report_once(format!("unknown {node}"), Report::UnknownNode { node });
         };
         let kind = message.kind();
-        if !self.nodes[index].links.iter().any(|link| link.medium == *medium) {
+        if !self.nodes[index].is_on(medium) {
             // An echo of something else, or a ping node that speaks on a network: nobody says this of himself.
             return;
         }
-        if self.nodes[index].is_ping {
+        if self.nodes[index].is_ping() {
             if kind == Kind::NsSt && self.is_new_answer(index, message) {
                 self.on_ping_answer(index, medium, message, at);
             }
@@ -135,8 +129,7 @@ impl Cluster {
             self.on_new_life(index, message.generation().unwrap_or_default(), message, at);
         }
         let node = &self.nodes[index];
-        if !node.heard && sequence <= node.last_status || node.status == Status::Dead && sequence <= node.newest {
-            // Heard before our restart, or before its death: a replay of what we know already.
+        if node.is_replayed(sequence) {
             return;
         }
         if kind == Kind::Status && !self.return_is_believable(index, sequence, message) {
@@ -146,9 +139,7 @@ impl Cluster {
         if verdict == Verdict::Old {
             return;
         }
-        if let Some(link) = self.nodes[index].links.iter_mut().find(|link| link.medium == *medium) {
-            link.newest = link.newest.max(sequence);
-        }
+        self.nodes[index].note_number(medium, sequence);
         self.life_sign(index, medium, at, kind == Kind::Status);
         if verdict != Verdict::Duplicate {
             self.dispatch(index, &kind, message, at);
@@ -162,28 +153,26 @@ impl Cluster {
 
     /// What a node said right before it was reset may arrive after that.
     fn is_echo(&self, index: usize) -> bool {
-        let node = &self.nodes[index];
-        node.status == Status::Dead && self.now.mono < node.echoes_until
+        self.nodes[index].is_echo(self.now.mono)
     }
 
     /// Every new numbered message proves that its sender lives, not only a status: when many are lost, each counts.
     /// One heard before, or without a number, proves nothing: anybody can say it again.
     fn proof_of_life(&mut self, index: usize, at: Mono) {
         let node = &mut self.nodes[index];
-        if node.is_alive() && node.last_status_at.is_some() {
-            node.last_heard = node.last_heard.max(Some(at));
-            let until = node.last_heard.unwrap_or(at) + node.dead_after;
-            self.timers.set(Timer::Dead(node.name.clone()), until);
-        } else if node.status != Status::Dead && node.farewell.is_none() {
+        if node.is_alive() && node.last_status_at().is_some() {
+            let until = node.note_life(at);
+            self.timers.set(Timer::Dead(node.name().clone()), until);
+        } else if !node.is_dead() && !node.has_farewell() {
             // Its first status was lost: whoever speaks is not called dead for that.
-            self.timers.postpone(&Timer::Dead(node.name.clone()), at + self.settings.deadtime);
+            self.timers.postpone(&Timer::Dead(node.name().clone()), at + self.settings.deadtime);
         }
     }
 
     fn dispatch(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) {
         let node = &mut self.nodes[index];
         // What was asked for again tells an old time, also when it comes before anything new.
-        let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest);
+        let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest());
         let borne = self.voice.borne(self.settings.deadtime);
         if is_newest && node.clock_jumped(at, message, borne, self.settings.keepalive) && self.peer.is_node(index) {
             // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
@@ -212,14 +201,11 @@ impl Cluster {
                         self.out.push(Action::Notify(message.clone()));
                     }
                     self.on_resource_message(kind, message);
-                } else if *kind == Kind::ShutDone && !self.nodes[index].heard {
-                    self.nodes[index].farewell = Some(message.clone());
-                } else if *kind == Kind::AskResources && !self.nodes[index].heard && self.is_handing_over() {
+                } else if *kind == Kind::ShutDone && !self.nodes[index].was_heard() {
+                    self.nodes[index].keep_farewell(message);
+                } else if *kind == Kind::AskResources && !self.nodes[index].was_heard() && self.is_handing_over() {
                     // In the hand-over that a predecessor of ours began.
-                    let early = &mut self.nodes[index].early;
-                    if early.len() < MOST_EARLY {
-                        early.push(message.clone());
-                    }
+                    self.nodes[index].keep_early(message);
                 } else {
                     self.peer.speaks_unheard();
                 }
@@ -255,7 +241,7 @@ impl Cluster {
     /// Whether a ping node answers a question of this life that it has not answered yet: anybody can send an old answer again.
     fn is_new_answer(&self, index: usize, message: &Message) -> bool {
         let asked = message.sequence().filter(|_| message.generation() == Some(self.birth.generation));
-        asked.is_some_and(|asked| asked > self.nodes[index].last_status && asked <= self.voice.seq())
+        asked.is_some_and(|asked| asked > self.nodes[index].last_status() && asked <= self.voice.seq())
     }
 
     pub(super) fn is_for_me(&self, message: &Message) -> bool {
@@ -270,7 +256,7 @@ impl Cluster {
     fn generation_is_current(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) -> bool {
         let generation = message.generation().unwrap_or_default();
         let node = &self.nodes[index];
-        match node.generation {
+        match node.generation() {
             Some(known) if generation != known && node.proof.is_past(generation) => {
                 if self.proves_life(index, kind, message) {
                     self.note_lower_generation(index, generation);
@@ -279,10 +265,9 @@ impl Cluster {
                 }
                 let node = &self.nodes[index];
                 // Its last words before the restart, on a slow medium, or else a second restart that counts wrong.
-                let last_words = |past: PastLife| past.generation == generation && self.now.mono < past.until;
-                if !node.past_life.is_some_and(last_words) {
-                    let report = Report::Replay { node: node.name.clone(), generation, known };
-                    self.report_once(format!("replay {} {}", node.name, generation.0), report);
+                if !node.twins.may_be_last_words(generation, self.now.mono) {
+                    let report = Report::Replay { node: node.name().clone(), generation, known };
+                    self.report_once(format!("replay {} {}", node.name(), generation.0), report);
                 }
                 self.doubt(index, kind, message, at);
                 return false;
@@ -291,10 +276,10 @@ impl Cluster {
             Some(_) if kind.is_unsequenced() => return true,
             _ if *kind != Kind::Status && !node.proof.is_plausible(generation, self.now.wall) => return false,
             // A new life of a node we hold dead begins with a status (`wire.md` 10.8).
-            _ if node.status == Status::Dead && *kind != Kind::Status => {
+            _ if node.is_dead() && *kind != Kind::Status => {
                 if *kind == Kind::ShutDone {
                     // It overtook that status, and is perhaps all that is ever said in this life.
-                    self.nodes[index].farewell = Some(message.clone());
+                    self.nodes[index].keep_farewell(message);
                 }
                 return false;
             }
@@ -309,21 +294,12 @@ impl Cluster {
 
     pub(super) fn on_new_life(&mut self, index: usize, generation: Generation, message: &Message, at: Mono) {
         let node = &mut self.nodes[index];
-        let name = node.name.clone();
-        let restarted = node.heard;
-        let was_dead = node.status == Status::Dead;
+        let name = node.name().clone();
+        let restarted = node.was_heard();
+        let was_dead = node.is_dead();
         self.keep_past_life(index);
         let node = &mut self.nodes[index];
-        node.generation = Some(generation);
-        node.proof.note(generation);
-        node.last_status = Sequence(0);
-        node.newest = Sequence(0);
-        node.echoes_until = Mono::ZERO;
-        node.farewell = node.farewell.take().filter(|word| word.generation() == Some(generation));
-        node.early.clear();
-        node.heard_of_us = 0;
-        node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
-        node.forget_life();
+        node.begin_life(generation, message.get(HEARS).or(message.get(LATIDO)).is_some());
         self.timers.stop(&Timer::Rexmit(name.clone()));
         self.remember(index);
         if restarted {
@@ -339,9 +315,7 @@ impl Cluster {
             }
         }
         if !was_dead && restarted {
-            // Alive, but it has to find itself first; silence from here on is judged as before.
-            self.nodes[index].status = Status::Init;
-            self.nodes[index].last_status_at = Some(at);
+            self.nodes[index].restarted(at);
         }
         let has_left = self.leaving.is_done() && self.peer.is_node(index);
         let is_active = restarted && self.members.local_status == Status::Active;
@@ -357,18 +331,16 @@ impl Cluster {
     /// A status of the same life from a node we hold dead is a healed partition, or an old message come late.
     fn return_is_believable(&mut self, index: usize, sequence: Sequence, message: &Message) -> bool {
         let node = &mut self.nodes[index];
-        if sequence <= node.last_status && node.status == Status::Dead {
+        if sequence <= node.last_status() && node.is_dead() {
             return false;
         }
-        if node.status == Status::Dead && message.get(field::ST).and_then(Status::from_text).is_some() {
-            node.is_latido |= message.get(HEARS).is_some();
-            node.track.reset();
-            node.links.iter_mut().for_each(|link| link.gaps.break_off());
+        if node.is_dead() && message.get(field::ST).and_then(Status::from_text).is_some() {
+            node.comes_back(message.get(HEARS).is_some());
             // Its status was not heard in this life, or not yet: who is active did not start just now.
             let is_active = message.get(field::ST) == Some(Status::Active.as_str());
-            if node.last_status > Sequence(0) || is_active && !self.peer.has_returned() {
-                let name = node.name.clone();
-                let silent_for = self.now.mono.since(node.last_heard.unwrap_or(Mono::ZERO));
+            if node.last_status() > Sequence(0) || is_active && !self.peer.has_returned() {
+                let name = node.name().clone();
+                let silent_for = self.now.mono.since(node.last_heard().unwrap_or(Mono::ZERO));
                 self.report(Report::NodeReturned { node: name, silent_for });
                 if self.peer.is_node(index) {
                     self.on_peer_returned();
@@ -380,9 +352,8 @@ impl Cluster {
 
     fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> Verdict {
         let node = &mut self.nodes[index];
-        let verdict = node.track.judge(sequence, self.now.mono);
-        node.newest = node.newest.max(sequence);
-        let name = node.name.clone();
+        let verdict = node.judge(sequence, self.now.mono);
+        let name = node.name().clone();
         match verdict {
             Verdict::Gap(count) => {
                 self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
@@ -411,13 +382,8 @@ impl Cluster {
     /// Any kept or duplicate message proves its link (`wire.md` 6.6); a heartbeat measures it as well.
     fn life_sign(&mut self, index: usize, medium: &MediumId, at: Mono, is_beat: bool) {
         let node = &mut self.nodes[index];
-        let (name, dead_after) = (node.name.clone(), node.dead_after);
-        let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
-        link.last_heard = link.last_heard.max(Some(at));
-        if is_beat {
-            link.gaps.note(at);
-        }
-        let rose = !std::mem::replace(&mut link.up, true);
+        let Some(rose) = node.note_life_on(medium, at, is_beat) else { return };
+        let (name, dead_after) = (node.name().clone(), node.dead_after());
         self.timers.set(Timer::LinkDead(name.clone(), medium.clone()), at + dead_after);
         if rose {
             self.report(Report::LinkUp { node: name.clone(), medium: medium.clone() });
@@ -428,7 +394,7 @@ impl Cluster {
     fn on_status(&mut self, index: usize, message: &Message, at: Mono) {
         let Some(status) = message.get(field::ST).and_then(Status::from_text) else { return };
         let sequence = message.sequence().unwrap_or_default();
-        if sequence <= self.nodes[index].last_status && self.nodes[index].heard {
+        if sequence <= self.nodes[index].last_status() && self.nodes[index].was_heard() {
             // A retransmitted old status never changes the state (`wire.md` 4.2).
             return;
         }
@@ -438,14 +404,13 @@ impl Cluster {
         self.note_lateness(index, at);
         let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
-        node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
-        node.last_status = sequence;
-        node.last_status_at = node.last_status_at.max(Some(at));
+        node.note_clock(message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed())));
+        node.note_status(sequence, at);
         let mut waits_for_word = false;
         if let Some(ms) = message.hex(field::DT) {
             let asked = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
-            let longer = std::mem::replace(&mut node.dead_after, asked) < asked && node.is_alive();
-            waits_for_word = longer && node.is_latido && self.members.local_status == Status::Active;
+            let longer = node.asks_dead_after(asked);
+            waits_for_word = longer && node.is_latido() && self.members.local_status == Status::Active;
             if self.peer.is_node(index) {
                 self.peer.asks_patience(Some(asked).filter(|asked| *asked > self.settings.deadtime));
             }
@@ -456,24 +421,23 @@ impl Cluster {
         self.note_first_letters(index, message);
         self.note_hearing(index, message);
         let node = &mut self.nodes[index];
-        if message.get(field::PROTOCOL).is_none() && node.flow_control {
-            node.flow_control = false;
+        if message.get(field::PROTOCOL).is_none() && node.acks_nothing() {
             self.voice.end_flow_control();
-            let node = self.nodes[index].name.clone();
+            let node = self.nodes[index].name().clone();
             self.report(Report::FlowControlOff { node });
         }
         self.learn_uuid(index, message);
-        let class = if self.nodes[index].status == status { Class::NoChange } else { Class::Keep };
+        let class = if self.nodes[index].status() == status { Class::NoChange } else { Class::Keep };
         self.deliver(class, message);
         self.alive(index, status, at, Some(message));
-        for message in std::mem::take(&mut self.nodes[index].early) {
+        for message in self.nodes[index].take_early() {
             self.on_resource_message(&Kind::AskResources, &message);
         }
-        if let Some(farewell) = self.nodes[index].farewell.take() {
+        if let Some(farewell) = self.nodes[index].take_farewell() {
             self.on_resource_message(&Kind::ShutDone, &farewell);
         }
         let node = &self.nodes[index];
-        if sequence.0 >= node.remembered.0.saturating_add(REMEMBER_EVERY) {
+        if node.is_unwritten_for(REMEMBER_EVERY) {
             self.remember(index);
         }
         if waits_for_word && !self.adoption.is_cleaning() {
@@ -485,14 +449,10 @@ impl Cluster {
     /// A node said something that counts as life: arm its death anew and follow its status.
     fn alive(&mut self, index: usize, status: Status, at: Mono, said: Option<&Message>) {
         let node = &mut self.nodes[index];
-        node.heard = true;
-        node.spared_since = None;
-        let name = node.name.clone();
-        let (dead_after, is_ping) = (node.dead_after, node.is_ping);
-        node.last_heard = node.last_heard.max(Some(at));
-        let heard_at = node.last_heard.unwrap_or(at);
-        let before = std::mem::replace(&mut node.status, status);
-        self.timers.set(Timer::Dead(name.clone()), heard_at + dead_after);
+        let (name, is_ping) = (node.name().clone(), node.is_ping());
+        let before = node.follow(status);
+        let until = node.note_life(at);
+        self.timers.set(Timer::Dead(name.clone()), until);
         if before != status {
             self.changed();
             self.report(Report::NodeStatus { node: name.clone(), status });
@@ -509,9 +469,9 @@ impl Cluster {
 
     fn note_lateness(&mut self, index: usize, at: Mono) {
         let node = &self.nodes[index];
-        let Some(last) = node.last_status_at.filter(|_| node.is_alive()) else { return };
+        let Some(last) = node.last_status_at().filter(|_| node.is_alive()) else { return };
         let interval = at.since(last);
-        let node_name = node.name.clone();
+        let node_name = node.name().clone();
         if interval > self.settings.keepalive * 3 / 2 {
             self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
         }
@@ -523,11 +483,8 @@ impl Cluster {
     fn learn_uuid(&mut self, index: usize, message: &Message) {
         let Some(uuid) = message.binary(field::SRC_UUID).filter(|uuid| uuid.len() == 16) else { return };
         let node = &mut self.nodes[index];
-        if node.uuid.as_deref() == Some(uuid) {
-            return;
-        }
-        if node.uuid.replace(uuid.to_vec()).is_some() {
-            let (node, uuid) = (node.name.clone(), uuid_text(uuid));
+        if node.note_uuid(uuid) {
+            let (node, uuid) = (node.name().clone(), uuid_text(uuid));
             self.report(Report::UuidChanged { node, uuid });
         }
     }
@@ -535,35 +492,32 @@ impl Cluster {
     fn on_ping_answer(&mut self, index: usize, medium: &MediumId, message: &Message, at: Mono) {
         self.life_sign(index, medium, at, false);
         let node = &mut self.nodes[index];
-        node.last_status = message.sequence().unwrap_or_default();
-        node.last_status_at = node.last_status_at.max(Some(at));
-        let returned = node.status != Status::Ping;
+        node.note_status(message.sequence().unwrap_or_default(), at);
+        let returned = node.status() != Status::Ping;
         self.alive(index, Status::Ping, at, None);
         if returned {
-            let name = self.nodes[index].name.clone();
+            let name = self.nodes[index].name().clone();
             self.deliver_ping_return(&name);
         }
     }
 
     /// A node's dead timer rang.
     pub(super) fn on_silence(&mut self, name: &NodeName) {
-        let Some(index) = self.nodes.iter().position(|node| node.name == *name) else { return };
+        let Some(index) = self.nodes.iter().position(|node| node.name() == name) else { return };
         let node = &mut self.nodes[index];
-        // Who stands still again and again must come to a judgement some time.
-        let latest = *node.spared_since.get_or_insert(self.now.mono) + node.dead_after;
+        let latest = node.spare(self.now.mono);
         if self.still.judge_from() > self.now.mono && self.now.mono < latest {
             self.timers.set(Timer::Dead(name.clone()), self.still.judge_from().min(latest));
             return;
         }
-        node.spared_since = None;
+        node.end_sparing();
         if self.twin_takes_its_place(index) {
             return;
         }
         let node = &mut self.nodes[index];
-        node.status = Status::Dead;
-        node.forget_life();
-        let since = node.last_heard.unwrap_or(Mono::ZERO);
-        let is_ping = node.is_ping;
+        node.dies();
+        let since = node.last_heard().unwrap_or(Mono::ZERO);
+        let is_ping = node.is_ping();
         self.timers.stop(&Timer::Rexmit(name.clone()));
         self.changed();
         self.report(Report::NodeDead { node: name.clone(), silent_for: self.now.mono.since(since) });
@@ -577,10 +531,8 @@ impl Cluster {
     }
 
     pub(super) fn on_link_silence(&mut self, name: &NodeName, medium: &MediumId) {
-        let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name) else { return };
-        let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
-        link.gaps.break_off();
-        if std::mem::replace(&mut link.up, false) {
+        let Some(node) = self.nodes.iter_mut().find(|node| node.name() == name) else { return };
+        if node.note_silence_on(medium) {
             self.changed();
             self.report(Report::LinkDead { node: name.clone(), medium: medium.clone() });
             self.notify_link(name, medium, "dead");
@@ -618,11 +570,11 @@ impl Cluster {
         if self.members.local_status != Status::Up || self.leaving.is_ordered() || self.waits_for_own_name() {
             return;
         }
-        let others = || self.nodes.iter().filter(|node| !node.is_ping);
-        if others().any(|node| !node.heard && node.status != Status::Dead) {
+        let others = || self.nodes.iter().filter(|node| !node.is_ping());
+        if others().any(|node| !node.was_heard() && !node.is_dead()) {
             return;
         }
-        let somebody_alive = others().any(|node| node.is_alive() && node.flow_control);
+        let somebody_alive = others().any(|node| node.is_alive() && node.acks());
         if !somebody_alive || self.members.reqnodes_sent >= REQNODES_TRIES {
             self.timers.stop(&Timer::ReqNodes);
             self.become_active();
@@ -638,10 +590,10 @@ impl Cluster {
         if self.members.reqnodes_sent >= REQNODES_TRIES {
             return self.check_joined();
         }
-        let Some(node) = self.nodes.iter().find(|node| !node.is_ping && node.is_alive()) else {
+        let Some(node) = self.nodes.iter().find(|node| !node.is_ping() && node.is_alive()) else {
             return self.check_joined();
         };
-        let name = node.name.clone();
+        let name = node.name().clone();
         self.members.reqnodes_sent = self.members.reqnodes_sent.saturating_add(1);
         self.timers.set(Timer::ReqNodes, self.now.mono + Duration::from_secs(1));
         self.send_to(&name, Message::new(&Kind::ReqNodes));
@@ -649,7 +601,7 @@ impl Cluster {
 
     fn on_reqnodes(&mut self, index: usize) {
         let list: String = self.settings.nodes.iter().map(|node| format!("{node} ")).collect();
-        let name = self.nodes[index].name.clone();
+        let name = self.nodes[index].name().clone();
         // In the original's order, here and with whatever else has a `dest`.
         let answer = Message::empty().with(field::DEST, name.as_str()).with(field::T, Kind::RepNodes.as_str());
         self.send_to(&name, answer.with(field::NODELIST, list).with(field::DELNODELIST, " "));
@@ -663,7 +615,7 @@ impl Cluster {
         ours.sort_unstable();
         if theirs != ours {
             let list = theirs.join(" ").chars().take(LONGEST_LIST).collect();
-            let node = self.nodes[index].name.clone();
+            let node = self.nodes[index].name().clone();
             self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
         }
         if self.members.local_status == Status::Up && !self.leaving.is_ordered() && !self.waits_for_own_name() {
@@ -690,10 +642,10 @@ impl Cluster {
 
     pub(super) fn remember(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        let Some(generation) = node.generation else { return };
-        node.remembered = node.last_status;
-        let (name, ahead) = (node.name.clone(), node.clock_ahead);
-        self.out.push(Action::Remember { node: name, generation, sequence: node.last_status, ahead });
+        let Some(generation) = node.generation() else { return };
+        node.note_written();
+        let (name, ahead) = (node.name().clone(), node.clock_ahead());
+        self.out.push(Action::Remember { node: name, generation, sequence: node.last_status(), ahead });
     }
 }
 

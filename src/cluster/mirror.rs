@@ -83,7 +83,8 @@ impl Cluster {
     }
 
     fn mirror_facts(&self) -> impl Iterator<Item = Fact> {
-        let links = self.peer_node().into_iter().flat_map(|node| node.links.iter().map(|link| Fact::Link(link.up)));
+        let links =
+            self.peer_node().into_iter().flat_map(|node| node.links().iter().map(|link| Fact::Link(link.is_up())));
         let failed = |index| match self.groups.state(index) {
             GroupState::Failed | GroupState::Blocked => Some(self.groups.state_since(index)),
             GroupState::Free | GroupState::Starting | GroupState::Held | GroupState::Stopping => None,
@@ -94,8 +95,9 @@ impl Cluster {
 
     fn mirror(&self, peer: &NodeName) -> Message {
         let links = self.peer_node().map_or(String::new(), |node| {
-            let word = |link: &super::node::Link| format!("{}={}", link.medium, if link.up { "up" } else { "dead" });
-            node.links.iter().map(word).collect::<Vec<_>>().join(" ")
+            let word =
+                |link: &super::node::Link| format!("{}={}", link.medium(), if link.is_up() { "up" } else { "dead" });
+            node.links().iter().map(word).collect::<Vec<_>>().join(" ")
         });
         let failed = self.groups.view(|_| false).into_iter().filter_map(|group| match group.state {
             GroupState::Failed | GroupState::Blocked => {
@@ -131,19 +133,23 @@ impl Cluster {
     pub(super) fn drift(&self) -> Vec<String> {
         let Some(peer) = self.peer_node() else { return Vec::new() };
         let mut sentences = Vec::new();
-        if peer.resources_digest.as_ref().is_some_and(|theirs| *theirs != self.settings.resources_digest) {
-            sentences.push(format!("haresources is not the same as on {}", peer.name));
+        if peer.resources_digest().is_some_and(|theirs| *theirs != self.settings.resources_digest) {
+            sentences.push(format!("haresources is not the same as on {}", peer.name()));
         }
         let Some(mirror) = &self.mirrors.heard else { return sentences };
         let ours: Vec<_> = self.settings.timing.split(' ').collect();
         let other = |word: &&str| !ours.contains(word);
         let differing: Vec<_> = mirror.timing.split(' ').filter(other).collect();
         if !differing.is_empty() {
-            sentences.push(format!("ha.cf of {} says {}", peer.name, differing.join(" ")));
+            sentences.push(format!("ha.cf of {} says {}", peer.name(), differing.join(" ")));
         }
         if mirror.key != self.settings.key && !mirror.key.is_empty() {
-            sentences
-                .push(format!("{} signs with key {}, this node with {}", peer.name, mirror.key, self.settings.key));
+            sentences.push(format!(
+                "{} signs with key {}, this node with {}",
+                peer.name(),
+                mirror.key,
+                self.settings.key
+            ));
         }
         sentences
     }

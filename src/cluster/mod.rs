@@ -219,8 +219,8 @@ impl Cluster {
         let mut timers = TimerTable::default();
         timers.set(Timer::Keepalive, now.mono);
         for node in &nodes {
-            let patience = if node.is_ping { settings.deadping } else { settings.initdead };
-            timers.set(Timer::Dead(node.name.clone()), now.mono + patience);
+            let patience = if node.is_ping() { settings.deadping } else { settings.initdead };
+            timers.set(Timer::Dead(node.name().clone()), now.mono + patience);
         }
         let groups = Groups::new(groups, &settings, now.mono);
         let peer = Peer::new(&nodes, groups.len());

@@ -102,7 +102,7 @@ impl Cluster {
 
     /// The number of the last message of the peer that we heard and the generation it was said in, as a field.
     pub(super) fn heard_of_peer(&self) -> String {
-        let heard = self.peer_node().map(|node| (node.track.highest().0, node.generation.unwrap_or_default().0));
+        let heard = self.peer_node().map(|node| (node.track.highest().0, node.generation().unwrap_or_default().0));
         let (number, generation) = heard.unwrap_or_default();
         format!("{number:x}.{generation:x}")
     }
@@ -123,7 +123,7 @@ impl Cluster {
     /// Whether the peer was heard just now, not only before it was cut off again.
     pub(super) fn hears_peer_now(&self) -> bool {
         let lately = |at: Mono| self.now.mono.since(at) < self.settings.keepalive * 3 / 2;
-        self.peer_node().and_then(|node| node.last_heard).is_some_and(lately)
+        self.peer_node().and_then(|node| node.last_heard()).is_some_and(lately)
     }
 
     fn let_partition_groups_go(&mut self) {
@@ -294,7 +294,7 @@ impl Cluster {
 
     /// Its home node keeps it; while the files differ both may be that, or neither.
     fn loses_a_draw(&self, index: usize) -> bool {
-        let differ = self.peer_node().and_then(|node| node.resources_digest.as_ref());
+        let differ = self.peer_node().and_then(|node| node.resources_digest());
         if differ.is_some_and(|theirs| *theirs != self.settings.resources_digest) {
             return self.peer_name().is_some_and(|peer| self.settings.me > peer);
         }

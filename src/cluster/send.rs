@@ -156,7 +156,7 @@ impl Cluster {
     }
 
     fn uuid_of(&self, name: &str) -> Option<Vec<u8>> {
-        self.nodes.iter().find(|node| node.name.as_str() == name)?.uuid.clone()
+        self.nodes.iter().find(|node| node.name().as_str() == name)?.uuid().map(<[u8]>::to_vec)
     }
 
     /// Our heartbeat, on a fixed grid: a beat that comes late does not move the next.
@@ -211,7 +211,7 @@ impl Cluster {
         }
         // An original ignores it; a Latido knows by it from the first word on with whom it speaks.
         if let Some(peer) = self.peer_node() {
-            let number = if peer.is_alive() { peer.last_status.0 } else { 0 };
+            let number = if peer.is_alive() { peer.last_status().0 } else { 0 };
             status.set(HEARS, format!("{number:x}"));
         }
         if !self.joining.has_joined() && (0..self.groups.len()).any(|index| self.groups.is_claimed(index)) {

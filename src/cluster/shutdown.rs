@@ -153,7 +153,7 @@ impl Cluster {
     pub(super) fn say_shutdone(&mut self) {
         self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
         // Who has acknowledged nothing may hear us from a later number on, and acknowledges that.
-        if self.peer_node().is_some_and(|node| node.acked > Sequence(0)) {
+        if self.peer_node().is_some_and(|node| node.acked() > Sequence(0)) {
             self.leaving.said = self.leaving.said.or(Some(self.voice.seq()));
         }
     }
@@ -161,9 +161,9 @@ impl Cluster {
     /// Who did not hear the farewell would call us dead, and fence us: a Latido is told again, and who was not heard yet in
     /// this life, for at most a deadtime.
     pub(super) fn on_linger_over(&mut self) {
-        let has_heard = |node: &Node| self.leaving.said.is_some_and(|farewell| farewell <= node.acked);
-        let missed = |node: &Node| node.is_latido && node.says_hears && !has_heard(node);
-        let unheard = |node: &Node| !node.heard || missed(node);
+        let has_heard = |node: &Node| self.leaving.said.is_some_and(|farewell| farewell <= node.acked());
+        let missed = |node: &Node| node.is_latido() && node.says_hears() && !has_heard(node);
+        let unheard = |node: &Node| !node.was_heard() || missed(node);
         if self.peer_node().is_some_and(unheard) {
             // Nobody obeys whose status was not heard.
             self.send_status();

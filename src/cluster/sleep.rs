@@ -11,6 +11,7 @@ use crate::time::Mono;
 
 use super::claims::PeerHold;
 use super::groups::Doubt;
+use super::node::Node;
 use super::{Cluster, Report, Settings};
 
 /// We stood still for longer than deadtime, or found running what nobody told us of: the peer may have it.
@@ -85,8 +86,7 @@ impl Cluster {
         if late > tolerable {
             let grace = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
             self.still.judge_from = self.now.mono + grace;
-            let links = self.nodes.iter_mut().flat_map(|node| &mut node.links);
-            links.for_each(|link| link.gaps.break_off());
+            self.nodes.iter_mut().for_each(Node::break_off_gaps);
             self.report(Report::OwnStall { lost: late });
         }
     }

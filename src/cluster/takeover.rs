@@ -47,7 +47,7 @@ impl Cluster {
         }
         self.failback.need();
         // Whoever was acknowledged says it no more, though its status never came.
-        let told = self.peer.index().and_then(|index| self.nodes[index].farewell.take()).is_some();
+        let told = self.peer.index().and_then(|index| self.nodes[index].take_farewell()).is_some();
         if told {
             self.peer.note_gone();
         }
@@ -150,7 +150,7 @@ impl Cluster {
         self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
         if let Some(index) = self.peer.index() {
-            self.nodes[index].resources_digest = None;
+            self.nodes[index].forget_digest();
         }
         self.mirrors.forget();
         if cut_off {

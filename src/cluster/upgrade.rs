@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::wire::Sequence;
 
+use super::node::Node;
 use super::timer::Timer;
 use super::{Cluster, ExitReason, Report, Status};
 
@@ -60,7 +61,7 @@ impl Cluster {
 
     /// Whether the other node has heard the status that asked for more patience.
     fn is_patience_confirmed(&self) -> bool {
-        let heard = self.peer_node().map_or(0, |node| node.heard_of_us.max(node.acked.0));
+        let heard = self.peer_node().map_or(0, Node::has_of_us);
         self.upgrade.patience_seq.is_some_and(|asked| heard >= asked.0)
     }
 

@@ -177,8 +177,8 @@ impl Cluster {
 
     /// One for each link.
     fn enough_deadtimes(&self) -> impl Iterator<Item = Duration> {
-        let links = self.nodes.iter().filter(|node| !node.is_ping).flat_map(|node| &node.links);
-        let gaps = links.filter_map(|link| link.gaps.view());
+        let links = self.nodes.iter().filter(|node| !node.is_ping()).flat_map(|node| node.links());
+        let gaps = links.filter_map(|link| link.gaps());
         gaps.filter_map(|gaps| enough_deadtime(self.settings.keepalive, &gaps))
     }
 
@@ -189,7 +189,7 @@ impl Cluster {
         let guest = |index: &usize| !self.is_own(*index) && self.groups.state(*index) == GroupState::Held;
         let abroad = |index: &usize| self.is_own(*index) && peer_has(*index);
         let (home, index, command) = match (0..self.groups.len()).find(guest) {
-            Some(index) => (peer.name.clone(), index, "latido standby foreign"),
+            Some(index) => (peer.name().clone(), index, "latido standby foreign"),
             None => (self.settings.me.clone(), (0..self.groups.len()).find(abroad)?, "latido takeover local"),
         };
         let failed_at_home = if home == self.settings.me {
@@ -207,7 +207,7 @@ impl Cluster {
             AutoFailback::On if self.groups.is_busy() || self.is_handing_over() => {
                 "something is being started or stopped; it goes home after that".to_owned()
             }
-            AutoFailback::On if !self.peer.is_stable() => format!("{} has not finished deciding", peer.name),
+            AutoFailback::On if !self.peer.is_stable() => format!("{} has not finished deciding", peer.name()),
             AutoFailback::On => match self.failback.home_since() {
                 Some(since) if !self.settings.failback_delay.is_zero() => {
                     let left = (since + self.settings.failback_delay).since(self.now.mono);

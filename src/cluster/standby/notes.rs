@@ -34,7 +34,7 @@ impl Cluster {
 
     /// What of the present hand-over a successor must know; `before`: what is written down already.
     pub(in crate::cluster) fn handover_to_keep(&self, before: Option<Handover>) -> Option<Handover> {
-        let peer = self.peer_node().filter(|node| !node.is_latido)?;
+        let peer = self.peer_node().filter(|node| !node.is_latido())?;
         let heard = peer.track.complete();
         let step = |giving, set, done, begun| Handover { giving, set, done, begun, overdue: false, heard };
         let overdue = |handover| Handover { overdue: true, ..handover };

@@ -38,12 +38,11 @@ impl Cluster {
 
     fn meet_latido(&mut self, detail: &Detail) {
         let Some(index) = self.peer.index() else { return };
-        self.nodes[index].is_latido = true;
-        self.nodes[index].resources_digest = Some(detail.digest.clone());
+        self.nodes[index].note_digest(&detail.digest);
         if detail.digest == self.settings.resources_digest {
             self.out.tell_again("digest");
         } else {
-            let node = self.nodes[index].name.clone();
+            let node = self.nodes[index].name().clone();
             self.report_once("digest".into(), Report::ResourcesDiffer { node });
         }
     }

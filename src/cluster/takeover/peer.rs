@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::names::NodeName;
 
+use super::super::Cluster;
 use super::super::claims::{Detail, PeerHold, Sides};
 use super::super::node::Node;
-use super::super::{Cluster, Status};
 
 /// What the other node has said of itself and its groups.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ struct Words {
 impl Peer {
     pub(in crate::cluster) fn new(nodes: &[Node], groups: usize) -> Peer {
         Peer {
-            index: nodes.iter().position(|node| !node.is_ping),
+            index: nodes.iter().position(|node| !node.is_ping()),
             holds: vec![PeerHold::Unknown; groups],
             said: false,
             said_to_us: false,
@@ -458,15 +458,15 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn peer_name(&self) -> Option<NodeName> {
-        self.peer_node().map(|node| node.name.clone())
+        self.peer_node().map(|node| node.name().clone())
     }
 
     pub(in crate::cluster) fn peer_is_latido(&self) -> bool {
-        self.peer_node().is_some_and(|node| node.is_latido)
+        self.peer_node().is_some_and(|node| node.is_latido())
     }
 
     /// Whether nobody else can hold or take anything: there is no peer, or it is dead, or it has left in order.
     pub(in crate::cluster) fn is_alone(&self) -> bool {
-        self.peer.has_left() || self.peer_node().is_none_or(|node| node.status == Status::Dead)
+        self.peer.has_left() || self.peer_node().is_none_or(|node| node.is_dead())
     }
 }

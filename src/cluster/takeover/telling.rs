@@ -102,7 +102,7 @@ impl Cluster {
     pub(in crate::cluster) fn own_detail(&self) -> Detail {
         let stays = self.settings.on_start_failure == OnStartFailure::Stay;
         let digest = self.settings.resources_digest.clone();
-        let theirs = self.peer_node().and_then(|node| node.resources_digest.as_ref());
+        let theirs = self.peer_node().and_then(|node| node.resources_digest());
         let explain = self.groups.any_removed() || theirs.is_some_and(|theirs| *theirs != digest);
         let keys =
             if explain { (0..self.groups.len()).map(|at| key_hash(&self.groups.key(at))).collect() } else { vec![] };
