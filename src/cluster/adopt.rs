@@ -13,6 +13,8 @@
 //!
 //! Pure: where the notes are kept, and how long we were silent, is the caller's affair.
 
+mod upgrade;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -24,8 +26,9 @@ use crate::wire::{Kind, Message, field};
 use super::claims::PeerHold;
 use super::monitor::CALM;
 use super::timer::Timer;
-use super::upgrade::CONFIRMED_BEATS;
 use super::{Action, Cluster, Event, GroupState, Kept, Past, Report, Settings, Silence};
+
+use upgrade::{CONFIRMED_BEATS, Upgrade};
 
 /// The notes are written by what happens in between.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -75,9 +78,16 @@ pub(super) struct Adoption {
     /// Groups of which that was asked, and which did not say that they are stopped.
     doubtful: BTreeSet<String>,
     last_kept: Option<Kept>,
+    /// The program is to be exchanged.
+    upgrade: Upgrade,
 }
 
 impl Adoption {
+    /// For how much longer than usual the others are to bear our silence.
+    pub(super) fn patience(&self) -> Duration {
+        self.upgrade.patience()
+    }
+
     /// Whether leftovers are being stopped, before a word is said.
     pub(super) fn is_cleaning(&self) -> bool {
         self.cleaning.is_some()

@@ -213,7 +213,7 @@ impl Cluster {
         }
         if self.holds_peer_dead() {
             if self.nice() {
-                self.told.tell_again();
+                self.takeover.tell_again();
             } else if let Some(node) = self.peer_name() {
                 self.send_stonith(&node, "n_stnth");
             }
@@ -221,7 +221,7 @@ impl Cluster {
             // It may not have heard the question.
             self.ask_what_it_holds();
         } else if !self.is_handing_over() {
-            self.told.tell_again();
+            self.takeover.tell_again();
         }
     }
 

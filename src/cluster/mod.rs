@@ -4,9 +4,10 @@
 //! call it with [`Event::Tick`]; [`Cluster::view`] shows what is. It opens nothing, waits for nothing, reads no clock.
 //! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `docs/takeover.md` says where it does otherwise and why.
 //!
-//! Reading order: `event`, `action`, this file, `membership` (who lives), `takeover` (who should hold what), `groups`
-//! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own
-//! death), `proof`, `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of.
+//! Reading order: `event`, `action`, this file, `membership` (who lives), `dialogues` (how two nodes agree, as tables),
+//! `joining`, `takeover` (who should hold what), `groups` (making it so), `standby` (hand-overs), `failback`, `partition`,
+//! `shutdown`, `legacy`; then, each by itself, `adopt` (our own death), `sleep`, `deaf`, `proof`, `fence`, `monitor` and
+//! `mirror`. A folder holds what a file of its name is made of. No file imports from one that imports from it.
 
 // Numbers from outside are reckoned with here: what could go beyond its range is said to saturate, or checked.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -50,7 +51,6 @@ mod takeover;
 mod timer;
 mod told;
 mod twin;
-mod upgrade;
 mod view;
 
 use crate::haresources::{Outcome, ResourceGroup};
@@ -87,12 +87,11 @@ use partition::Conflict;
 use send::Voice;
 use shutdown::Departure;
 use sleep::Stillness;
-use standby::{Askers, HandOver, Reasons};
-use takeover::{Orphans, Peer, Told};
+use standby::HandOver;
+use takeover::{Peer, Takeover};
 use timer::{Timer, TimerTable};
 use told::EmptySides;
 use twin::OwnName;
-use upgrade::Upgrade;
 
 /// What a node says of itself, or what we say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -172,43 +171,42 @@ impl Birth {
     }
 }
 
-/// One node's whole knowledge and will.
+/// One node's whole knowledge and will. Each part keeps its fields to the file it is named in, and is reached by methods.
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
     birth: Birth,
     now: Now,
+    timers: TimerTable,
+    /// When anything last changed.
+    last_change: Mono,
+    // What we do and say (`outbox`, `send`).
     out: Outbox,
     voice: Voice,
-    still: Stillness,
-    deafness: Deafness,
-    timers: TimerTable,
-    members: Members,
-    // Who lives.
-    nodes: Vec<Node>,
-    mirrors: Mirrors,
-    own_name: OwnName,
     held: Held,
-    // Who holds what.
-    groups: Groups,
+    // Who lives (`membership`, `node`, `twin`), and how far we know it (`deaf`, `sleep`).
+    members: Members,
+    nodes: Vec<Node>,
+    own_name: OwnName,
+    mirrors: Mirrors,
+    deafness: Deafness,
+    still: Stillness,
+    // Who should hold what (`takeover`, `partition`), and how it gets there.
+    peer: Peer,
+    takeover: Takeover,
+    conflict: Conflict,
+    legacy: IpRequests,
+    fences: Fences,
     joining: Joining,
     hand_over: HandOver,
-    reasons: Reasons,
-    askers: Askers,
-    upgrade: Upgrade,
-    adoption: Adoption,
-    legacy: IpRequests,
     failback: Failback,
     leaving: Departure,
-    fences: Fences,
-    peer: Peer,
-    orphans: Orphans,
-    conflict: Conflict,
-    told: Told,
-    empty: EmptySides,
+    adoption: Adoption,
+    // What runs here (`groups`, `monitor`), and what is said of it (`milestones`, `told`).
+    groups: Groups,
     monitors: Monitors,
     milestones: Milestones,
-    last_change: Mono,
+    empty: EmptySides,
 }
 
 impl Cluster {
@@ -227,35 +225,31 @@ impl Cluster {
         let mut cluster = Cluster {
             birth,
             now,
+            timers,
+            last_change: now.mono,
             out: Outbox::default(),
             voice: Voice::new(),
-            still: Stillness::new(now.mono),
-            deafness: Deafness::default(),
-            timers,
+            held: Held::default(),
             members: Members::new(),
             nodes,
-            mirrors: Mirrors::default(),
             own_name: OwnName::new(now.wall),
-            held: Held::default(),
-            groups,
+            mirrors: Mirrors::default(),
+            deafness: Deafness::default(),
+            still: Stillness::new(now.mono),
+            peer,
+            takeover: Takeover::default(),
+            conflict: Conflict::default(),
+            legacy: IpRequests::default(),
+            fences: Fences::default(),
             joining: Joining::default(),
             hand_over: HandOver::default(),
-            reasons: Reasons::default(),
-            askers: Askers::default(),
-            upgrade: Upgrade::default(),
-            adoption: Adoption::default(),
-            legacy: IpRequests::default(),
             failback: Failback::default(),
             leaving: Departure::default(),
-            fences: Fences::default(),
-            peer,
-            orphans: Orphans::default(),
-            conflict: Conflict::default(),
-            told: Told::default(),
-            empty: EmptySides::default(),
+            adoption: Adoption::default(),
+            groups,
             monitors: Monitors::default(),
             milestones: Milestones::default(),
-            last_change: now.mono,
+            empty: EmptySides::default(),
             settings,
         };
         if leaves {

@@ -56,7 +56,7 @@ impl Cluster {
             return self.say_shutdone();
         }
         self.peer.returns_with(&self.groups.partition_marks());
-        self.told.tell_again();
+        self.takeover.tell_again();
         self.live_before_we_claim();
         if self.peer_is_latido() && self.nice() {
             // What it said while it was dead to us was not heard: `starting` makes it say it again.
@@ -88,7 +88,7 @@ impl Cluster {
 
     /// Says `starting`: the peer says what it holds, and is told again what we hold.
     pub(super) fn ask_what_it_holds(&mut self) {
-        self.told.tell_again();
+        self.takeover.tell_again();
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
         self.conflict.asked_seq = self.voice.seq();
@@ -176,7 +176,7 @@ impl Cluster {
         self.peer.speaks_anew();
         if is_answer {
             self.peer.note_answer();
-            self.orphans.answered();
+            self.takeover.answered();
             if self.peer.end_return() || self.still.has_asked() {
                 self.timers.stop(&Timer::Heal);
             }
@@ -191,7 +191,7 @@ impl Cluster {
         };
         if self.leaving.is_blocked() && self.peer.holds().iter().enumerate().any(takes) {
             // It may not have heard what we cannot stop.
-            self.told.tell_again();
+            self.takeover.tell_again();
         }
         for index in 0..self.groups.len() {
             // It knows of us and does not hold it: ours by right, and our address is the only one.

@@ -196,7 +196,7 @@ impl Cluster {
 
     /// Says that we live, now.
     pub(super) fn send_status(&mut self) {
-        self.send_status_with(self.settings.deadtime + self.upgrade.patience());
+        self.send_status_with(self.settings.deadtime + self.adoption.patience());
     }
 
     /// The same, with another patience than usual asked of the others.

@@ -60,7 +60,7 @@ impl Cluster {
             LeavingStep::SayUnderway => self.report(Report::ShutdownUnderway),
             LeavingStep::SayBlocked => {
                 self.report(Report::ShutdownBlocked);
-                self.told.tell_again();
+                self.takeover.tell_again();
             }
             LeavingStep::SayFarewell => self.say_farewell(),
             LeavingStep::End => self.exit_now(),

@@ -19,9 +19,10 @@ use super::dialogues::{Owed, Standby, StandbyEvent, StandbyStep};
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report, Set};
 
-pub(super) use asked::Askers;
-pub(super) use reasons::Reasons;
 pub(crate) use reasons::WHY;
+
+use asked::Askers;
+use reasons::Reasons;
 
 /// The original cancels its request when nobody answers for so long; so do we.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -65,9 +66,23 @@ pub(super) struct HandOver {
     never_given: Option<Set>,
     /// What we promised an original to take and it, as far as was heard, did not begin to give: its `done` counts all the same.
     never_begun: Option<Set>,
+    /// Why groups move.
+    reasons: Reasons,
+    /// Who waits for the end.
+    askers: Askers,
 }
 
 impl HandOver {
+    /// Whether a client of ours waits for groups to come here.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.askers.wait_for_groups()
+    }
+
+    /// Why a group was moved, if it was in our life.
+    pub(super) fn why_moved(&self, key: &str) -> Option<&str> {
+        self.reasons.moved(key)
+    }
+
     /// Whether one is under way.
     fn is_on(&self) -> bool {
         self.stands != Standby::Not
@@ -174,7 +189,7 @@ impl Cluster {
         let node = self.settings.me.clone();
         self.report(Report::WantsStandby { node, set });
         self.hand_over_on(StandbyEvent::WeOffer(set));
-        self.reasons.offered(why);
+        self.hand_over.reasons.offered(why);
         self.hand_over.never_begun = None;
         self.timers.set(Timer::Standby, self.now.mono + self.answer_within());
         if !self.peer_is_latido() {
@@ -183,7 +198,7 @@ impl Cluster {
         }
         let mut offer = ask(set, "me");
         if self.peer_is_latido() {
-            offer.set(WHY, self.reasons.of_offer());
+            offer.set(WHY, self.hand_over.reasons.of_offer());
         }
         self.send(offer);
     }
@@ -231,7 +246,7 @@ impl Cluster {
         if step == StandbyStep::SayBusy {
             self.report(Report::StandbyBusy { node });
             // Nobody offers twice what was asked of him once.
-            if self.askers.wait_for_groups() && self.hand_over.is_giving_or_asks() {
+            if self.hand_over.is_awaited() && self.hand_over.is_giving_or_asks() {
                 self.end_client("the other node asked for groups at the same moment; try again".into());
             }
             return;
@@ -243,7 +258,7 @@ impl Cluster {
         self.report(Report::WantsStandby { node, set });
         self.hand_over.pending_take = Some(set);
         self.hand_over.offer_seq = sequence;
-        self.reasons.offered(why);
+        self.hand_over.reasons.offered(why);
         // The asker gives up then; a later answer would leave us waiting for nothing.
         self.timers.set(Timer::PendingTake, self.now.mono + self.answer_within().mul_f32(0.9));
     }
@@ -309,7 +324,7 @@ impl Cluster {
         }
         let StandbyStep::Release(set) = self.hand_over_on(StandbyEvent::TheyPromise) else { return };
         self.report(Report::StandbyAccepted { node, set });
-        let why = self.reasons.of_offer();
+        let why = self.hand_over.reasons.of_offer();
         self.note_move(set, &why);
         if sequence > self.peer.claims_seq()
             && let Some(holds) = self.read_letters(message)
@@ -411,7 +426,7 @@ impl Cluster {
     fn end_giving(&mut self, set: Set) {
         self.timers.stop(&Timer::Standby);
         self.report(Report::OtherCompleted { set });
-        if self.askers.await_confirmation() {
+        if self.hand_over.askers.await_confirmation() {
             self.timers.set(Timer::Client, self.now.mono + CONFIRMED_WITHIN);
         }
     }
@@ -442,7 +457,7 @@ impl Cluster {
             return;
         }
         self.report(Report::StandbyAcquire { node: node.clone(), set });
-        let why = self.reasons.of_offer();
+        let why = self.hand_over.reasons.of_offer();
         self.note_move(set.inverted(), &why);
         self.report(Report::Given { node, set, why });
         self.timers.set(Timer::Standby, self.now.mono + self.step_within());

@@ -17,9 +17,29 @@ use super::dialogues::JoiningEvent;
 use super::timer::Timer;
 use super::{AutoFailback, Cluster, GroupState, Report, Set};
 
-pub(super) use orphans::Orphans;
 pub(super) use peer::Peer;
-pub(super) use telling::Told;
+
+use orphans::Orphans;
+use telling::Told;
+
+/// What we have decided with the other node, and told it.
+#[derive(Debug, Default)]
+pub(super) struct Takeover {
+    orphans: Orphans,
+    told: Told,
+}
+
+impl Takeover {
+    /// The other is told again what we hold, whether it is the same or not.
+    pub(super) fn tell_again(&mut self) {
+        self.told.tell_again();
+    }
+
+    /// The other has said what it holds, after it was asked.
+    pub(super) fn answered(&mut self) {
+        self.orphans.answered();
+    }
+}
 
 impl Cluster {
     /// With `auto_failback on` or `off` both nodes say what they hold; with `legacy` nobody does, but two Latidos do
@@ -87,7 +107,7 @@ impl Cluster {
     fn forget_words(&mut self) {
         self.peer.forget_words();
         self.hand_over.forget_words();
-        self.orphans.forget_answer();
+        self.takeover.orphans.forget_answer();
     }
 
     fn peer_holds_nothing(&mut self) {
@@ -242,7 +262,7 @@ impl Cluster {
         let key = self.groups.key(index);
         let Some(asked) = self.peer.invited(&key).filter(|_| self.peer_is_latido()) else { return false };
         // Who is asked to give us something would take the question for the word of one who is not ready.
-        let is_promised = self.askers.wait_for_groups();
+        let is_promised = self.hand_over.is_awaited();
         if !is_promised && (!asked || !self.timers.is_set(&Timer::Heal)) {
             self.ask_what_it_holds();
             self.peer.ask_of_invited(key);

@@ -217,7 +217,7 @@ impl Cluster {
                     )
                 }
                 Some(_) | None => {
-                    let why = self.reasons.moved(&key).unwrap_or("moved before this program started");
+                    let why = self.hand_over.why_moved(&key).unwrap_or("moved before this program started");
                     format!("{why}; `{command}` brings it home")
                 }
             },

@@ -13,7 +13,7 @@ use super::{ANSWER_WITHIN, ask};
 
 /// The clients of ours that wait for an answer.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Askers {
+pub(super) struct Askers {
     wait: Option<ClientWait>,
     /// A request that came while we asked the other what it holds.
     asleep: Option<(ClientId, Request, String)>,
@@ -21,7 +21,7 @@ pub(in crate::cluster) struct Askers {
 
 impl Askers {
     /// Whether one waits for groups to come here.
-    pub(in crate::cluster) fn wait_for_groups(&self) -> bool {
+    pub(super) fn wait_for_groups(&self) -> bool {
         self.wait.as_ref().is_some_and(ClientWait::to_us)
     }
 
@@ -92,14 +92,18 @@ impl Cluster {
     /// Why a hand-over begins that this client asks for, in words; `None` when it does not begin now, and that is answered.
     fn reason_to_move(&mut self, client: ClientId, request: &Request, by: &str) -> Option<String> {
         let asks = self.still.is_in_doubt() && self.joining.is_settled();
-        if asks && !self.leaving.is_ordered() && self.askers.asleep.is_none() && self.askers.wait.is_none() {
+        if asks
+            && !self.leaving.is_ordered()
+            && self.hand_over.askers.asleep.is_none()
+            && self.hand_over.askers.wait.is_none()
+        {
             // Known in a moment is what there is to hand over.
-            self.askers.asleep = Some((client, request.clone(), by.to_owned()));
+            self.hand_over.askers.asleep = Some((client, request.clone(), by.to_owned()));
             self.timers.set(Timer::Client, self.now.mono + self.answer_within());
             return None;
         }
         let under_way =
-            || self.askers.wait.is_some().then(|| "another hand-over is under way; wait for its end".into());
+            || self.hand_over.askers.wait.is_some().then(|| "another hand-over is under way; wait for its end".into());
         if let Some(why) = self.why_no_handover().or_else(under_way) {
             self.refuse(client, why);
             return None;
@@ -118,7 +122,7 @@ impl Cluster {
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
         let is_over = !self.still.is_in_doubt() || self.leaving.is_ordered();
-        if is_over && let Some((client, request, by)) = self.askers.asleep.take() {
+        if is_over && let Some((client, request, by)) = self.hand_over.askers.asleep.take() {
             self.timers.stop(&Timer::Client);
             self.on_request(client, request, &by);
         }
@@ -182,7 +186,7 @@ impl Cluster {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
         self.failback.forgo();
-        self.askers.wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
+        self.hand_over.askers.wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
         self.begin_standby(set, why);
     }
 
@@ -200,13 +204,13 @@ impl Cluster {
             }
         }
         let until = self.now.mono + self.answer_within();
-        self.askers.wait = Some(ClientWait { client, groups, wish: Some((set, why)), over: false, until });
+        self.hand_over.askers.wait = Some(ClientWait { client, groups, wish: Some((set, why)), over: false, until });
         self.timers.set(Timer::Client, until);
         self.say_wish();
     }
 
     fn say_wish(&mut self) {
-        let Some((set, why)) = self.askers.wait.as_ref().and_then(|wait| wait.wish.clone()) else { return };
+        let Some((set, why)) = self.hand_over.askers.wait.as_ref().and_then(|wait| wait.wish.clone()) else { return };
         let mut wish = Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.to_text());
         if self.peer_is_latido() {
             wish.set(WHY, why);
@@ -365,7 +369,7 @@ impl Cluster {
 
     /// This set, in our terms, was offered, and taken as far as possible.
     pub(super) fn answer_taker_client(&mut self, taken: Set) {
-        let Some(wait) = self.askers.wait.take_if(|wait| wait.to_us()) else { return };
+        let Some(wait) = self.hand_over.askers.wait.take_if(|wait| wait.to_us()) else { return };
         let here = |key: &String| self.groups.find(key).is_some_and(|at| self.groups.state(at) == GroupState::Held);
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(here);
         let offered = |key: &String| self.groups.find(key).is_none_or(|at| self.in_set(at, taken));
@@ -373,7 +377,7 @@ impl Cluster {
         if comes && !missing.is_empty() && !missing.iter().any(offered) {
             // A failback of its own began at the same moment: what we wish for comes after that.
             self.timers.set(Timer::Client, wait.until);
-            self.askers.wait = Some(wait);
+            self.hand_over.askers.wait = Some(wait);
             return;
         }
         self.timers.stop(&Timer::Client);
@@ -387,7 +391,7 @@ impl Cluster {
 
     /// The peer's claims have been heard: is what a client asked for true now?
     pub(in crate::cluster) fn confirm_client(&mut self) {
-        let Some(wait) = self.askers.wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
+        let Some(wait) = self.hand_over.askers.wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
         self.timers.stop(&Timer::Client);
         let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.hold(at).is_claimed());
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(there);
@@ -400,11 +404,11 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn answer_client_late(&mut self) {
-        if let Some((client, ..)) = self.askers.asleep.take() {
+        if let Some((client, ..)) = self.hand_over.askers.asleep.take() {
             let why = "this node does not know yet what runs where; try again when it does (`latido status`)";
             return self.refuse(client, why.into());
         }
-        match &self.askers.wait {
+        match &self.hand_over.askers.wait {
             Some(wait) if wait.over => self.confirm_client(),
             Some(wait) if wait.to_us() && self.hand_over.is_taking() => {
                 self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
@@ -415,7 +419,7 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn end_client(&mut self, why: String) {
-        if let Some(wait) = self.askers.wait.take() {
+        if let Some(wait) = self.hand_over.askers.wait.take() {
             self.timers.stop(&Timer::Client);
             self.refuse(wait.client, why);
         }

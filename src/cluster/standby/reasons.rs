@@ -17,7 +17,7 @@ const LONGEST: usize = 200;
 
 /// Why groups move, and why they moved.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Reasons {
+pub(super) struct Reasons {
     /// Of the present dialogue.
     offer: String,
     /// Of each group that was moved, by its key.
@@ -28,17 +28,17 @@ pub(in crate::cluster) struct Reasons {
 
 impl Reasons {
     /// Something is offered, from whichever side.
-    pub(in crate::cluster) fn offered(&mut self, why: String) {
+    pub(super) fn offered(&mut self, why: String) {
         self.offer = why;
     }
 
     /// Why the groups that the present dialogue is about move.
-    pub(in crate::cluster) fn of_offer(&self) -> String {
+    pub(super) fn of_offer(&self) -> String {
         self.offer.clone()
     }
 
     /// Why a group was moved, if it was in our life.
-    pub(in crate::cluster) fn moved(&self, key: &str) -> Option<&str> {
+    pub(super) fn moved(&self, key: &str) -> Option<&str> {
         self.moved.get(key).map(String::as_str)
     }
 }
@@ -73,7 +73,7 @@ impl Cluster {
     /// What a claim says of the groups that failed there.
     pub(in crate::cluster) fn note_reasons(&mut self, message: &Message) {
         let said = message.get(WHY).map(printable).unwrap_or_default();
-        self.reasons.failed_there = said
+        self.hand_over.reasons.failed_there = said
             .split(BETWEEN)
             .filter_map(|part| part.split_once(": "))
             .map(|(key, why)| (key.to_owned(), why.to_owned()))
@@ -83,8 +83,14 @@ impl Cluster {
     /// A group that failed on the other node is started here.
     pub(in crate::cluster) fn report_failed_there(&mut self, index: usize, node: NodeName) {
         let group = self.groups.key(index);
-        let why = self.reasons.failed_there.get(&group).cloned().unwrap_or_else(|| "it does not say why".to_owned());
-        self.reasons.moved.insert(group.clone(), format!("it failed on {node}: {why}"));
+        let why = self
+            .hand_over
+            .reasons
+            .failed_there
+            .get(&group)
+            .cloned()
+            .unwrap_or_else(|| "it does not say why".to_owned());
+        self.hand_over.reasons.moved.insert(group.clone(), format!("it failed on {node}: {why}"));
         self.report(Report::FailedThere { group, node, why });
     }
 
@@ -92,7 +98,7 @@ impl Cluster {
     pub(in crate::cluster) fn note_move(&mut self, set: Set, why: &str) {
         for index in 0..self.groups.len() {
             if self.in_set(index, set) {
-                self.reasons.moved.insert(self.groups.key(index), why.to_owned());
+                self.hand_over.reasons.moved.insert(self.groups.key(index), why.to_owned());
             }
         }
     }

@@ -231,7 +231,7 @@ impl Cluster {
         if self.peer.note_decided(sequence) {
             self.report(Report::RemoteComplete);
             // The original waits for this answer before it trusts us.
-            self.told.tell_again();
+            self.takeover.tell_again();
         }
         self.on_giver_gave_up_giving(sequence);
         self.on_taker_is_quiet(sequence);

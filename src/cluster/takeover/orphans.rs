@@ -13,7 +13,7 @@ const ORPHAN_AFTER: Duration = Duration::from_secs(3);
 
 /// How far we are with groups that nobody claims.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Orphans {
+pub(super) struct Orphans {
     /// Since when a group of the peer's has been claimed by nobody.
     since: Option<Mono>,
     /// Whether nobody runs what nobody seems to run.
@@ -31,7 +31,7 @@ enum Question {
 
 impl Orphans {
     /// The other has said what it holds, after it was asked.
-    pub(in crate::cluster) fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         if self.question == Question::Asked {
             self.question = Question::Answered;
         }
@@ -46,8 +46,8 @@ impl Orphans {
 impl Cluster {
     /// Begins to wait, or ends it.
     pub(super) fn look_after_orphans(&mut self, any: bool) {
-        if any && !self.timers.is_set(&Timer::Orphans) && self.orphans.since.is_none() {
-            self.orphans.since = Some(self.now.mono);
+        if any && !self.timers.is_set(&Timer::Orphans) && self.takeover.orphans.since.is_none() {
+            self.takeover.orphans.since = Some(self.now.mono);
             self.timers.set(Timer::Orphans, self.now.mono + ORPHAN_AFTER);
         } else if !any {
             self.wait_for_orphans_anew();
@@ -56,8 +56,8 @@ impl Cluster {
 
     /// Whoever has just begun to live takes what is his by himself.
     pub(in crate::cluster) fn wait_for_orphans_anew(&mut self) {
-        self.orphans.since = None;
-        self.orphans.question = Question::NotAsked;
+        self.takeover.orphans.since = None;
+        self.takeover.orphans.question = Question::NotAsked;
         self.timers.stop(&Timer::Orphans);
     }
 
@@ -66,15 +66,15 @@ impl Cluster {
         if !self.peer_is_latido() {
             return self.hears_peer_now();
         }
-        let waits = self.orphans.question == Question::Asked && self.timers.is_set(&Timer::Heal);
-        if self.orphans.question != Question::Answered && !waits {
+        let waits = self.takeover.orphans.question == Question::Asked && self.timers.is_set(&Timer::Heal);
+        if self.takeover.orphans.question != Question::Answered && !waits {
             self.ask_what_it_holds();
-            self.orphans.question = Question::Asked;
+            self.takeover.orphans.question = Question::Asked;
         }
-        self.orphans.question == Question::Answered
+        self.takeover.orphans.question == Question::Answered
     }
 
     pub(super) fn orphans_waited_for(&self) -> bool {
-        self.orphans.since.is_some_and(|since| self.now.mono.since(since) >= ORPHAN_AFTER)
+        self.takeover.orphans.since.is_some_and(|since| self.now.mono.since(since) >= ORPHAN_AFTER)
     }
 }

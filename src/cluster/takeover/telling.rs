@@ -8,13 +8,13 @@ use super::super::{Cluster, GroupState, OnStartFailure};
 
 /// What the peer was last told of our groups.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Told {
+pub(super) struct Told {
     claim: Option<String>,
 }
 
 impl Told {
     /// It is told again, whether it is the same or not.
-    pub(in crate::cluster) fn tell_again(&mut self) {
+    pub(super) fn tell_again(&mut self) {
         self.claim = None;
     }
 }
@@ -37,7 +37,7 @@ impl Cluster {
 
     /// Tells the peer whatever changed since it was last told.
     pub(in crate::cluster) fn announce_claim(&mut self) {
-        if self.leaving.is_blocked() && self.told.claim.as_ref() != Some(&self.claim_text(true)) {
+        if self.leaving.is_blocked() && self.takeover.told.claim.as_ref() != Some(&self.claim_text(true)) {
             return self.say_what_is_left();
         }
         if !self.nice() || !self.joining.is_settled() || !self.settings.manage_resources || self.out.has_ended() {
@@ -48,14 +48,14 @@ impl Cluster {
         }
         let stable = self.says_stable();
         let claim = self.claim_text(stable);
-        if self.told.claim.as_deref() != Some(claim.as_str()) {
+        if self.takeover.told.claim.as_deref() != Some(claim.as_str()) {
             let info = self.is_giving().then_some("standby");
             self.send_claim(stable, info);
         }
     }
 
     pub(in crate::cluster) fn send_claim(&mut self, stable: bool, info: Option<&str>) {
-        self.told.claim = Some(self.claim_text(stable));
+        self.takeover.told.claim = Some(self.claim_text(stable));
         let mut claim = Message::new(&Kind::Resource)
             .with(field::RSC_HOLD, self.own_sides().as_str())
             .with(field::RTYPE, "full")

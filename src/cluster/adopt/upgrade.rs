@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::wire::Sequence;
 
-use super::node::Node;
-use super::timer::Timer;
-use super::{Cluster, ExitReason, Report, Status};
+use super::super::node::Node;
+use super::super::timer::Timer;
+use super::super::{Cluster, ExitReason, Report, Status};
 
 /// While it exchanges its program a node asks for so much more patience, as the original does.
 const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
@@ -32,23 +32,23 @@ impl Upgrade {
 impl Cluster {
     /// The program is to be exchanged: as soon as nothing is being started, stopped or handed over we end, and our
     /// successor finds everything as it is.
-    pub(super) fn on_upgrade(&mut self) {
+    pub(in crate::cluster) fn on_upgrade(&mut self) {
         if !self.leaving.is_ordered() {
-            self.upgrade.is_wanted = true;
+            self.adoption.upgrade.is_wanted = true;
         }
     }
 
-    pub(super) fn serve_upgrade(&mut self) {
-        if !self.upgrade.is_wanted || self.out.has_ended() || self.is_needed() {
+    pub(in crate::cluster) fn serve_upgrade(&mut self) {
+        if !self.adoption.upgrade.is_wanted || self.out.has_ended() || self.is_needed() {
             return;
         }
         let unknown = self.members.local_status() == Status::Init || self.is_alone() || self.adoption.is_cleaning();
         if unknown || self.is_patience_confirmed() {
             return self.finish_upgrade();
         }
-        if self.upgrade.patience_seq.is_none() {
+        if self.adoption.upgrade.patience_seq.is_none() {
             self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
-            self.upgrade.patience_seq = Some(self.voice.seq());
+            self.adoption.upgrade.patience_seq = Some(self.voice.seq());
             let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
             self.timers.set(Timer::Upgrade, self.now.mono + bound);
         }
@@ -62,14 +62,14 @@ impl Cluster {
     /// Whether the other node has heard the status that asked for more patience.
     fn is_patience_confirmed(&self) -> bool {
         let heard = self.peer_node().map_or(0, Node::has_of_us);
-        self.upgrade.patience_seq.is_some_and(|asked| heard >= asked.0)
+        self.adoption.upgrade.patience_seq.is_some_and(|asked| heard >= asked.0)
     }
 
     /// Nobody confirms the patience we asked for: we go without it, unless we are needed again; then it is asked for anew.
-    pub(super) fn on_patience_unconfirmed(&mut self) {
+    pub(in crate::cluster) fn on_patience_unconfirmed(&mut self) {
         let confirmed = self.is_patience_confirmed();
-        self.upgrade.patience_seq = None;
-        if !self.upgrade.is_wanted || self.is_needed() {
+        self.adoption.upgrade.patience_seq = None;
+        if !self.adoption.upgrade.is_wanted || self.is_needed() {
             return;
         }
         if !confirmed {
