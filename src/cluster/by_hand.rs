@@ -7,7 +7,6 @@
 use crate::haresources::{Invocation, Verb};
 use crate::wire::{Kind, Message, field};
 
-use super::claims::PeerHold;
 use super::{Action, Cluster, GroupState, Report};
 
 impl Cluster {
@@ -51,12 +50,12 @@ impl Cluster {
             return Ok(());
         }
         let set = self.side_of(index);
-        Err(match self.peer.hold(index) {
-            PeerHold::No | PeerHold::Failed | PeerHold::FailedStays => {
-                format!("{key} runs nowhere: it is started by itself, here or on {peer}; see `latido status`")
-            }
-            _ if legacy => format!("{key} may run on {peer}, which cannot be asked with auto_failback legacy"),
-            _ => format!("{key} runs on {peer}, or may run there: `latido takeover {set}` moves it here"),
+        Err(if !self.peer.hold(index).may_run() {
+            format!("{key} runs nowhere: it is started by itself, here or on {peer}; see `latido status`")
+        } else if legacy {
+            format!("{key} may run on {peer}, which cannot be asked with auto_failback legacy")
+        } else {
+            format!("{key} runs on {peer}, or may run there: `latido takeover {set}` moves it here")
         })
     }
 

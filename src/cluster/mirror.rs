@@ -96,7 +96,7 @@ impl Cluster {
     fn mirror(&self, peer: &NodeName) -> Message {
         let links = self.peer_node().map_or(String::new(), |node| {
             let word =
-                |link: &super::node::Link| format!("{}={}", link.medium(), if link.is_up() { "up" } else { "dead" });
+                |link: &super::link::Link| format!("{}={}", link.medium(), if link.is_up() { "up" } else { "dead" });
             node.links().iter().map(word).collect::<Vec<_>>().join(" ")
         });
         let failed = self.groups.view(|_| false).into_iter().filter_map(|group| match group.state {

@@ -29,6 +29,7 @@ mod history;
 mod joining;
 mod kept;
 mod legacy;
+mod link;
 mod membership;
 mod milestones;
 mod mirror;

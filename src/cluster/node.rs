@@ -6,31 +6,16 @@ use crate::names::{MediumId, NodeName};
 use crate::time::{Mono, millis};
 use crate::wire::{Generation, Message, Sequence, field};
 
-use super::gaps::Gaps;
+use super::link::Link;
 use super::proof::Proof;
 use super::sequence::{SeqTrack, Verdict};
 use super::twin::Twins;
-use super::{GapsView, LinkView, NodeView, Status};
+use super::{NodeView, Status};
 
 /// A node says no more than a few things in a hand-over.
 const MOST_EARLY: usize = 32;
 /// What a clock on the wire tells.
 const SECOND: Duration = Duration::from_secs(1);
-
-/// One node as reachable over one medium.
-#[derive(Debug)]
-pub(super) struct Link {
-    /// Which medium.
-    medium: MediumId,
-    /// Whether anything was heard within the node's dead time.
-    up: bool,
-    /// When the last kept or duplicate message came in.
-    last_heard: Option<Mono>,
-    /// How regularly heartbeats come in over it.
-    gaps: Gaps,
-    /// The highest number it brought in the node's life: a medium overtakes itself only with what was asked for again.
-    newest: Sequence,
-}
 
 /// One other node, or a ping node.
 #[derive(Debug)]
@@ -97,32 +82,9 @@ pub(super) struct Node {
     remembered: Sequence,
 }
 
-impl Link {
-    /// Which medium.
-    pub(super) fn medium(&self) -> &MediumId {
-        &self.medium
-    }
-
-    /// Whether anything was heard within the node's dead time.
-    pub(super) fn is_up(&self) -> bool {
-        self.up
-    }
-
-    /// The highest number it brought in the node's life.
-    pub(super) fn newest(&self) -> Sequence {
-        self.newest
-    }
-
-    /// How regularly heartbeats come in over it.
-    pub(super) fn gaps(&self) -> Option<GapsView> {
-        self.gaps.view()
-    }
-}
-
 impl Node {
     /// A node not heard yet.
     pub(super) fn new(name: NodeName, is_ping: bool, media: Vec<MediumId>, dead_after: Duration, trigger: u64) -> Node {
-        let link = |medium| Link { medium, up: false, last_heard: None, gaps: Gaps::default(), newest: Sequence(0) };
         Node {
             name,
             is_ping,
@@ -152,7 +114,7 @@ impl Node {
             says_hears: false,
             resources_digest: None,
             clock_ahead: None,
-            links: media.into_iter().map(link).collect(),
+            links: media.into_iter().map(Link::new).collect(),
             remembered: Sequence(0),
         }
     }
@@ -264,7 +226,7 @@ impl Node {
 
     /// Whether its messages may come in over this medium.
     pub(super) fn is_on(&self, medium: &MediumId) -> bool {
-        self.links.iter().any(|link| link.medium == *medium)
+        self.links.iter().any(|link| link.medium() == medium)
     }
 
     /// Whether what comes in now was said before the reset that ended its life.
@@ -368,31 +330,26 @@ impl Node {
 
     /// The number came in over this medium.
     pub(super) fn note_number(&mut self, medium: &MediumId, sequence: Sequence) {
-        if let Some(link) = self.links.iter_mut().find(|link| link.medium == *medium) {
-            link.newest = link.newest.max(sequence);
+        if let Some(link) = self.links.iter_mut().find(|link| link.medium() == medium) {
+            link.note_number(sequence);
         }
     }
 
     /// It is heard over this medium; a heartbeat measures it. Whether the link came up by that; `None` without such a link.
     pub(super) fn note_life_on(&mut self, medium: &MediumId, at: Mono, is_beat: bool) -> Option<bool> {
-        let link = self.links.iter_mut().find(|link| link.medium == *medium)?;
-        link.last_heard = link.last_heard.max(Some(at));
-        if is_beat {
-            link.gaps.note(at);
-        }
-        Some(!std::mem::replace(&mut link.up, true))
+        let link = self.links.iter_mut().find(|link| link.medium() == medium)?;
+        Some(link.note_life(at, is_beat))
     }
 
     /// It is silent on this medium; whether the link was up until now.
     pub(super) fn note_silence_on(&mut self, medium: &MediumId) -> bool {
-        let Some(link) = self.links.iter_mut().find(|link| link.medium == *medium) else { return false };
-        link.gaps.break_off();
-        std::mem::replace(&mut link.up, false)
+        let Some(link) = self.links.iter_mut().find(|link| link.medium() == medium) else { return false };
+        link.note_silence()
     }
 
     /// What comes next on its links is no answer to what came last.
     pub(super) fn break_off_gaps(&mut self) {
-        self.links.iter_mut().for_each(|link| link.gaps.break_off());
+        self.links.iter_mut().for_each(Link::break_off_gaps);
     }
 
     /// Something proves that it lives; until when that counts.
@@ -525,8 +482,7 @@ impl Node {
         self.track.reset();
         self.acked = Sequence(0);
         for link in &mut self.links {
-            link.gaps.break_off();
-            link.newest = Sequence(0);
+            link.forget_life();
         }
     }
 
@@ -566,17 +522,7 @@ impl Node {
             resources_differ: self.resources_digest.as_ref().map(|theirs| theirs != digest),
             clock_ahead: self.clock_ahead,
             uuid: self.uuid.clone(),
-            links: self
-                .links
-                .iter()
-                .map(|link| LinkView {
-                    medium: link.medium.clone(),
-                    up: link.up,
-                    last_heard: link.last_heard.map(|at| now.since(at)),
-                    failure: failed(&link.medium),
-                    gaps: link.gaps.view(),
-                })
-                .collect(),
+            links: self.links.iter().map(|link| link.view(now, failed(link.medium()))).collect(),
         }
     }
 }

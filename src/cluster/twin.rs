@@ -306,7 +306,7 @@ impl Cluster {
             node.name(),
             twin.generation.0,
             twin.medium,
-            remedy(&node.name())
+            remedy(node.name())
         ))
     }
 }
