@@ -3,6 +3,12 @@
 use super::super::Set;
 use super::{JoiningEvent, Leaving, LeavingEvent, LeavingStep, Owed, Stage, Standby, StandbyEvent, StandbyStep};
 
+/// Each state with each event, once.
+fn is_whole<S: PartialEq, E: PartialEq>(rows: &[(S, E)], states: usize, events: usize) -> bool {
+    let is_first = |(at, row): (usize, &(S, E))| rows.iter().position(|other| other == row) == Some(at);
+    rows.len() == states * events && rows.iter().enumerate().all(is_first)
+}
+
 #[test]
 fn a_node_leaves_once_and_a_second_order_ends_it_only_where_something_does_not_stop() {
     use {Leaving as L, LeavingEvent as E, LeavingStep as S};
@@ -23,6 +29,7 @@ fn a_node_leaves_once_and_a_second_order_ends_it_only_where_something_does_not_s
     for (state, event, next, step) in table {
         assert_eq!(state.after(event), (next, step), "{state:?}, {event:?}");
     }
+    assert!(is_whole(&table.map(|row| (row.0, row.1)), 4, 3));
 }
 
 #[test]
@@ -51,6 +58,7 @@ fn a_node_that_joins_acts_when_it_knows_what_the_other_holds_or_that_nobody_will
     for (state, event, next) in table {
         assert_eq!(state.after(event), next, "{state:?}, {event:?}");
     }
+    assert!(is_whole(&table.map(|row| (row.0, row.1)), 3, 6));
 }
 
 /// What is given in the tests below, and what is offered after that.
