@@ -4,7 +4,7 @@
 //! call it with [`Event::Tick`]; [`Cluster::view`] shows what is. It opens nothing, waits for nothing, reads no clock.
 //! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `docs/takeover.md` says where it does otherwise and why.
 //!
-//! Reading order: `event`, `action`, this file, `membership` (who lives), `dialogues` (how two nodes agree, as tables),
+//! Reading order: `event`, `action`, this file, `doors` (what is asked here), `membership` (who lives), `dialogues` (how two nodes agree, as tables),
 //! `joining`, `takeover` (who should hold what), `groups` (making it so), `standby` (hand-overs), `failback`, `partition`,
 //! `shutdown`, `legacy`; then, each by itself, `adopt` (our own death), `sleep`, `deaf`, `proof`, `fence`, `monitor` and
 //! `mirror`. A folder holds what a file of its name is made of. No file imports from one that imports from it.
@@ -20,6 +20,7 @@ mod claims;
 mod clients;
 mod deaf;
 mod dialogues;
+mod doors;
 mod event;
 mod failback;
 mod fence;

@@ -54,43 +54,13 @@ impl ClientWait {
 }
 
 impl Cluster {
-    pub(in crate::cluster) fn on_request(&mut self, client: ClientId, request: Request, by: &str) {
-        match request {
-            Request::Retry(group) => {
-                let done = self.retry_group(&group).map(|group| vec![group]);
-                self.answer(client, done);
-            }
-            Request::Bring(group) => {
-                let done = self.bring(&group).map(|()| vec![group]);
-                self.answer(client, done);
-            }
-            Request::Forget(node) => {
-                let done = self.forget_peer(&node).map(|()| vec![]);
-                self.answer(client, done);
-            }
-            Request::Standby(set) => {
-                if let Some(why) = self.reason_to_move(client, &request, by) {
-                    self.on_standby_request(client, set, why);
-                }
-            }
-            Request::Takeover(set) => {
-                if let Some(why) = self.reason_to_move(client, &request, by) {
-                    self.on_takeover_request(client, set, why);
-                }
-            }
-            Request::Move(ref group, ref to) => {
-                let Some(why) = self.reason_to_move(client, &request, by) else { return };
-                match self.way_of_move(group, to.clone()) {
-                    Ok((true, set)) => self.on_takeover_request(client, set, why),
-                    Ok((false, set)) => self.on_standby_request(client, set, why),
-                    Err(why) => self.refuse(client, why),
-                }
-            }
-        }
-    }
-
     /// Why a hand-over begins that this client asks for, in words; `None` when it does not begin now, and that is answered.
-    fn reason_to_move(&mut self, client: ClientId, request: &Request, by: &str) -> Option<String> {
+    pub(in crate::cluster) fn reason_to_move(
+        &mut self,
+        client: ClientId,
+        request: &Request,
+        by: &str,
+    ) -> Option<String> {
         let asks = self.still.is_in_doubt() && self.joining.is_settled();
         if asks
             && !self.leaving.is_ordered()
@@ -111,14 +81,6 @@ impl Cluster {
         Some(self.asked_here(by))
     }
 
-    /// What became of a request that is answered at once.
-    fn answer(&mut self, client: ClientId, done: Result<Vec<String>, String>) {
-        match done {
-            Ok(groups) => self.out.push(Action::Reply { client, response: Response::Moved { groups } }),
-            Err(why) => self.refuse(client, why),
-        }
-    }
-
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
         let is_over = !self.still.is_in_doubt() || self.leaving.is_ordered();
@@ -129,7 +91,7 @@ impl Cluster {
     }
 
     /// Where one group is to go: whether it comes here, and the set to ask for.
-    fn way_of_move(&self, word: &str, to: Option<NodeName>) -> Result<(bool, Set), String> {
+    pub(in crate::cluster) fn way_of_move(&self, word: &str, to: Option<NodeName>) -> Result<(bool, Set), String> {
         let peer = self.peer_name().ok_or("there is no other node")?;
         let index = self.groups.find_by_word(word).ok_or_else(|| self.groups.unknown(word))?;
         let (key, me) = (self.groups.key(index), self.settings.me.clone());
@@ -172,7 +134,7 @@ impl Cluster {
         Ok(set)
     }
 
-    fn on_standby_request(&mut self, client: ClientId, set: Set, why: String) {
+    pub(in crate::cluster) fn on_standby_request(&mut self, client: ClientId, set: Set, why: String) {
         let groups = self.keys(|cluster, index| cluster.in_set(index, set) && cluster.groups.is_claimed(index));
         if groups.is_empty() {
             return self.refuse(client, format!("this node holds nothing of the set \"{set}\""));
@@ -190,7 +152,7 @@ impl Cluster {
         self.begin_standby(set, why);
     }
 
-    fn on_takeover_request(&mut self, client: ClientId, set: Set, why: String) {
+    pub(in crate::cluster) fn on_takeover_request(&mut self, client: ClientId, set: Set, why: String) {
         let wanted = |cluster: &Cluster, index: usize| {
             cluster.in_set(index, set) && matches!(cluster.groups.state(index), GroupState::Free | GroupState::Failed)
         };
@@ -256,54 +218,24 @@ impl Cluster {
         self.is_handing_over().then(|| "a hand-over is under way; wait for its end".into())
     }
 
-    fn refuse(&mut self, client: ClientId, why: String) {
-        self.out.push(Action::Reply { client, response: Response::Refused(why) });
-    }
-
     fn keys(&self, wanted: impl Fn(&Cluster, usize) -> bool) -> Vec<String> {
         (0..self.groups.len()).filter(|index| wanted(self, *index)).map(|index| self.groups.key(index)).collect()
     }
 
-    /// Something somebody on this machine wrote into the FIFO.
-    pub(in crate::cluster) fn on_local(&mut self, message: Message) {
-        // What has no type is no message, and nobody could read it.
-        let has_type = message.get(field::T).is_some_and(|kind| !kind.is_empty());
-        if !has_type || self.on_helper(&message) {
-            return;
+    /// `hb_standby` on this machine.
+    pub(in crate::cluster) fn on_local_offer(&mut self, message: &Message) {
+        let why = message.get(WHY).map_or_else(|| self.asked_here("a program (hb_standby)"), str::to_owned);
+        self.on_local_ask(message, why);
+    }
+
+    /// `hb_takeover` on this machine: the other node is told.
+    pub(in crate::cluster) fn on_local_wish(&mut self, message: Message) {
+        let Some(set) = Set::taken_in(&message) else { return self.report_bad_set(&message) };
+        if self.is_alone() {
+            let why = "hb_takeover: the other node is not there; `latido status` says who holds what".into();
+            self.report(Report::StandbyRefused { why });
         }
-        match message.kind() {
-            Kind::AskResources => {
-                let why = message.get(WHY).map_or_else(|| self.asked_here("a program (hb_standby)"), str::to_owned);
-                self.on_local_ask(&message, why);
-            }
-            Kind::HbTakeover => match Set::taken_in(&message) {
-                Some(set) => {
-                    if self.is_alone() {
-                        let why =
-                            "hb_takeover: the other node is not there; `latido status` says who holds what".into();
-                        self.report(Report::StandbyRefused { why });
-                    }
-                    self.send(message.with(field::RSC_HOLD, set.to_text()));
-                }
-                None => self.report_bad_set(&message),
-            },
-            // Nobody but the daemon says these.
-            Kind::Status
-            | Kind::Starting
-            | Kind::Resource
-            | Kind::ShutDone
-            | Kind::Stonith
-            | Kind::IpRequest
-            | Kind::IpRequestResp
-            | Kind::NsSt
-            | Kind::Ack
-            | Kind::Rexmit
-            | Kind::NakRexmit
-            | Kind::ReqNodes
-            | Kind::RepNodes
-            | Kind::IfStat => {}
-            Kind::Other(_) => self.send(message),
-        }
+        self.send(message.with(field::RSC_HOLD, set.to_text()));
     }
 
     fn on_local_ask(&mut self, message: &Message, why: String) {
