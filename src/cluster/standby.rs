@@ -1,8 +1,8 @@
 //! Hand-overs: standby, takeover on request, and the three-step dialogue behind both (`resources.md` 4, `wire.md` 5.2).
 //!
-//! Where a dialogue stands and what follows from what is decided in `dialogues`; here it is carried out. `rsc_hold` is in
-//! the giver's terms in all four messages. Nothing moves while anything starts or stops (12.2 a); a
-//! request that comes meanwhile is answered when all is quiet, as long as the asker waits.
+//! Where a dialogue stands, and what follows from what happens, is decided in `dialogues`; here it is carried out, the
+//! taker's side in `taking`. `rsc_hold` is in the giver's terms in all four messages. Nothing moves while anything starts or
+//! stops (12.2 a); a request that comes meanwhile is answered when all is quiet, as long as the asker waits.
 
 mod asked;
 mod notes;
