@@ -80,3 +80,8 @@ pub struct Now {
     /// For `ts` and for people.
     pub wall: Wall,
 }
+
+/// Whole milliseconds, as durations travel.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

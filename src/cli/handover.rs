@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::client::Client;
 use crate::clock::Clock;
+use crate::cluster::Set;
 use crate::daemon::environment;
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
@@ -21,7 +22,7 @@ use super::{helpers, print};
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct HandoverArgs {
     /// all, local (this node's own groups), foreign (the other node's), or failback
-    #[arg(default_value = "all", value_parser = ["all", "local", "foreign", "failback"])]
+    #[arg(default_value = "all", value_parser = Set::WORDS)]
     set: String,
     /// The node's directory
     #[arg(short = 'd', long = "dir", value_name = "DIR", env = "HA_DIR", default_value = "/etc/ha.d")]
@@ -73,23 +74,22 @@ pub(super) fn old_program(name: &str, called: &str, words: &[String]) -> ExitCod
         return old_usage(called);
     }
     let set = words.first().map_or("all", String::as_str);
-    if !["all", "local", "foreign", "failback"].contains(&set) {
+    let is_known = Set::WORDS.contains(&set);
+    let Some((given, taken)) = Set::from_text(set).zip(Set::to_take(set)).filter(|_| is_known) else {
         if set != "--help" {
             print(&format!("{called}: wrong resources({set})."));
         }
         return old_usage(called);
-    }
+    };
     let is_answer = std::env::var(environment::MARK).is_ok_and(|kind| kind == "hb_takeover");
     if is_answer && name == "hb_standby" && helpers::is_done_by_the_daemon(name) {
         return ExitCode::SUCCESS;
     }
     let message = if name == "hb_standby" {
-        let set = if set == "failback" { "foreign" } else { set };
-        complain!("{} Going standby [{set}].", local_time(Clock::start().now().wall.0).stamp());
-        format!(">>>\nt=ask_resources\nrsc_hold={set}\ninfo=me\n<<<\n")
+        complain!("{} Going standby [{given}].", local_time(Clock::start().now().wall.0).stamp());
+        format!(">>>\nt=ask_resources\nrsc_hold={given}\ninfo=me\n<<<\n")
     } else {
-        let set = if set == "failback" { "local" } else { set };
-        format!(">>>\nt=hb_takeover\nrsc_hold={set}\n<<<\n")
+        format!(">>>\nt=hb_takeover\nrsc_hold={taken}\n<<<\n")
     };
     let fifo = super::paths_from_environment().fifo();
     let open = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&fifo);

@@ -6,7 +6,7 @@ use crate::haresources::Invocation;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::wire::{Generation, Message, Sequence};
 
-use super::{Class, Kept, Probe, Report, Response};
+use super::{Kept, Probe, Report, Response};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,6 +102,18 @@ pub enum Action {
     Alive,
     /// Leave, or reset the machine. Nothing follows.
     Exit(ExitReason),
+}
+
+/// What kind of news a message is; a client's filter is a set of these. The others of the original (duplicates, the
+/// protocol's own messages, requests of clients) are accepted in a filter and never delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// What clients see by default.
+    Keep,
+    /// A heartbeat that changes nothing.
+    NoChange,
+    /// For another node.
+    Drop,
 }
 
 /// Why the daemon ends.

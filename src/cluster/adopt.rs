@@ -13,165 +13,29 @@
 //!
 //! Pure: where the notes are kept, and how long we were silent, is the caller's affair.
 
+mod upgrade;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
 use crate::names::{JobId, NodeName};
-use crate::wire::{Kind, Message, Sequence, field};
+use crate::time::Mono;
+use crate::wire::{Kind, Message, field};
 
 use super::claims::PeerHold;
-use super::deaf::Sleep;
 use super::monitor::CALM;
-use super::standby::Standby;
-use super::takeover::Stage;
 use super::timer::Timer;
-use super::{Action, Cluster, Event, ExitReason, GroupState, Report, Set, Status};
+use super::{Action, Cluster, Event, GroupState, Kept, Past, Report, Settings, Silence};
 
-/// While it exchanges its program a node asks for so much more patience, as the original does.
-pub(super) const UPGRADE_PATIENCE: Duration = Duration::from_secs(30);
-/// Of the silence the peer allows us, this part is left for our first message to reach it.
-const RESERVE: u32 = 5;
+use upgrade::{CONFIRMED_BEATS, Upgrade};
+
 /// The notes are written by what happens in between.
 const MOMENT: Duration = Duration::from_millis(1);
-/// A peer that heard us says so with its next beat.
-const CONFIRMED_BEATS: u32 = 2;
-
-/// What a node writes down for its next life, each time before it acts on it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Kept {
-    /// The groups that are not simply free.
-    pub groups: Vec<KeptGroup>,
-    /// It was told to leave.
-    pub leaving: bool,
-    /// The other node had been away and has not got its groups back.
-    pub needs_failback: bool,
-    /// The other node surely runs nothing and was not heard since: it left in order, or was fenced.
-    #[serde(default)]
-    pub peer_gone: bool,
-    /// A hand-over with an original, which waits for its end whoever we are by now.
-    #[serde(default)]
-    pub handover: Option<Handover>,
-    /// The notes before these were lost, and not all was asked yet whether it runs.
-    #[serde(default)]
-    pub lost: bool,
-    /// For how long the other node asked to be borne, if longer than our deadtime.
-    #[serde(default)]
-    pub patience: Option<Duration>,
-}
-
-/// A hand-over that a successor must finish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Handover {
-    /// Whether we are the giver.
-    pub giving: bool,
-    /// Which groups, in the giver's terms.
-    pub set: Set,
-    /// As giver: our groups are down and `done` is said. As taker: `done` was heard.
-    pub done: bool,
-    /// As taker: the giver has begun to stop its groups. Not in records from before.
-    #[serde(default = "begun")]
-    pub begun: bool,
-    /// We have given up waiting: its scripts may hang there, and what was handed over may run there until it says the
-    /// contrary. Not in records from before.
-    #[serde(default)]
-    pub overdue: bool,
-    /// How far the other node had been heard: what it said since is asked for again.
-    pub heard: Sequence,
-}
-
-fn begun() -> bool {
-    true
-}
-
-/// How long nothing was heard of us when we were born, and how long the others bear that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Silence {
-    /// Since the predecessor's last status.
-    pub lasted: Duration,
-    /// As it had asked for.
-    pub patience: Duration,
-}
-
-/// One group as it was.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct KeptGroup {
-    /// Where it belongs.
-    pub owner: NodeName,
-    /// Its resources, verbatim, as they were started.
-    pub words: Vec<String>,
-    /// What it did.
-    pub state: GroupState,
-    /// Taken over while the peer was silent.
-    pub since_partition: bool,
-    /// Its failure was answered already.
-    pub offered: bool,
-    /// Why it failed, if it did; one line.
-    pub failure: Option<String>,
-}
-
-/// What came before this life.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Past {
-    /// Nothing since the machine was started, or an orderly end.
-    #[default]
-    Fresh,
-    /// A death, and its notes are lost or cannot be read.
-    Lost,
-    /// A death so short ago that the peer does not know of it.
-    Crashed(Kept),
-    /// A death the peer has noticed, or may have.
-    Late(Kept),
-    /// One death too many.
-    Hopeless(Kept),
-}
-
-impl Past {
-    /// What the notes of a dead predecessor mean: it was last heard `silent_for` ago and had asked the others to call
-    /// it dead after `patience`. `alone`: there is no other node that could have taken anything.
-    pub fn judge(kept: Kept, silent_for: Duration, patience: Duration, alone: bool) -> Past {
-        if (Silence { lasted: silent_for, patience }).is_in_time(Duration::ZERO) || alone {
-            Past::Crashed(kept)
-        } else {
-            Past::Late(kept)
-        }
-    }
-}
-
-impl Silence {
-    /// Whether a word said `later` reaches the others before they call us dead.
-    fn is_in_time(self, later: Duration) -> bool {
-        self.lasted.saturating_add(later) < self.patience - self.patience / RESERVE
-    }
-}
-
-impl Kept {
-    /// Whether a successor must know any of it.
-    pub fn is_worth_keeping(&self) -> bool {
-        self.leaving || self.peer_gone || self.lost || self.handover.is_some() || !self.groups.is_empty()
-    }
-
-    /// Whether anything may run that nobody else may start.
-    pub fn claims_anything(&self) -> bool {
-        self.lost || self.groups.iter().any(KeptGroup::is_claimed)
-    }
-}
-
-impl KeptGroup {
-    pub(super) fn is_claimed(&self) -> bool {
-        !matches!(self.state, GroupState::Free | GroupState::Failed)
-    }
-
-    /// The group as it was written in `haresources`, without a line.
-    pub(super) fn spec(&self) -> ResourceGroup {
-        let resources = self.words.iter().map(|word| Resource::from_word(word)).collect();
-        ResourceGroup { owner: self.owner.clone(), resources, line: 0 }
-    }
-}
 
 /// What is done before the first word, and after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cleaning {
+enum Cleaning {
     /// Then we speak.
     Speak,
     /// Then we go.
@@ -188,10 +52,66 @@ impl Cleaning {
 
 /// A `status` that only looks whether something runs that should not.
 #[derive(Debug)]
-pub(super) struct IdleCheck {
+struct IdleCheck {
     job: JobId,
     key: String,
     resource: Resource,
+}
+
+/// What became of a predecessor and of what it left.
+#[derive(Debug, Default)]
+pub(super) struct Adoption {
+    /// What is done before the first word.
+    cleaning: Option<Cleaning>,
+    /// Files reread meanwhile.
+    reread: Option<Box<(Settings, Vec<ResourceGroup>)>>,
+    /// What it ran is held, and goes on.
+    adopted: bool,
+    /// It was told to leave.
+    leaves_again: bool,
+    /// When we were born and how long nothing was heard of us then, until it is decided whether we are in time.
+    speak_by: Option<(Mono, Silence)>,
+    notes_written: bool,
+    idle_checks: Vec<IdleCheck>,
+    /// A predecessor died and nobody knows what it ran.
+    notes_lost: bool,
+    /// Groups of which that was asked, and which did not say that they are stopped.
+    doubtful: BTreeSet<String>,
+    last_kept: Option<Kept>,
+    /// The program is to be exchanged.
+    upgrade: Upgrade,
+}
+
+impl Adoption {
+    /// For how much longer than usual the others are to bear our silence.
+    pub(super) fn patience(&self) -> Duration {
+        self.upgrade.patience()
+    }
+
+    /// Whether leftovers are being stopped, before a word is said.
+    pub(super) fn is_cleaning(&self) -> bool {
+        self.cleaning.is_some()
+    }
+
+    /// Whether it is being asked what runs here.
+    pub(super) fn looks_around(&self) -> bool {
+        !self.idle_checks.is_empty()
+    }
+
+    /// Whether what is not held is known to be down.
+    pub(super) fn knows_what_is_down(&self) -> bool {
+        self.idle_checks.is_empty() && self.doubtful.is_empty()
+    }
+
+    /// Whether what a predecessor ran is held.
+    pub(super) fn goes_on(&self) -> bool {
+        self.adopted
+    }
+
+    /// A predecessor was told to leave.
+    pub(super) fn leave_again(&mut self) {
+        self.leaves_again = true;
+    }
 }
 
 impl Cluster {
@@ -200,7 +120,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        self.notes_lost = match &past {
+        self.adoption.notes_lost = match &past {
             Past::Fresh => false,
             Past::Lost => true,
             Past::Crashed(kept) | Past::Late(kept) | Past::Hopeless(kept) => kept.lost,
@@ -211,7 +131,7 @@ impl Cluster {
             Past::Late(kept) => {
                 // Later than this it may have been started, and left waiting for us, without our hearing it.
                 let soon = self.birth.silence.is_some_and(|silence| silence.lasted < self.settings.initdead);
-                self.peer.gone = kept.peer_gone && soon;
+                self.peer.remember(kept.peer_gone && soon, None);
                 let then = if kept.leaving { Cleaning::Leave } else { Cleaning::Speak };
                 self.clean(&kept, then);
             }
@@ -220,30 +140,31 @@ impl Cluster {
     }
 
     fn adopt(&mut self, kept: Kept) {
-        self.needs_failback = kept.needs_failback;
+        if kept.needs_failback {
+            self.failback.need();
+        }
         self.groups.adopt(&kept.groups, self.now.mono);
         self.doubt_notes();
         self.report(Report::Adopting { groups: keys(&kept) });
         // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom the notes call dead may
         // have come back since they were written.
-        self.peer.patience = kept.patience;
+        // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
+        self.peer.remember(kept.peer_gone, kept.patience);
         let patience = kept.patience.unwrap_or_default().max(self.settings.deadtime);
-        let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping).map(|n| n.name.clone()).collect();
+        let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping()).map(|n| n.name().clone()).collect();
         for name in names {
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
-        self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
-        // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
-        self.peer.gone = kept.peer_gone;
+        self.peer.regroup(vec![PeerHold::Unknown; self.groups.len()]);
         self.release_removed();
-        self.adopted = true;
-        self.leaves_again |= kept.leaving;
+        self.adoption.adopted = true;
+        self.adoption.leaves_again |= kept.leaving;
         self.retry_failures_later();
-        self.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
+        self.adoption.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
         if let Some(handover) = kept.handover {
             self.resume_handover(handover);
         } else if self.groups.doubt_starts() {
-            self.oversleeping = Some(Sleep::Woken);
+            self.still.come_in_doubt();
         }
     }
 
@@ -256,77 +177,28 @@ impl Cluster {
         }
     }
 
-    /// The other side of a hand-over is an original: it knows nothing of our death and waits for an hour.
-    fn resume_handover(&mut self, handover: Handover) {
-        let Handover { giving, set, done, begun, overdue, heard } = handover;
-        if let Some(node) = self.peer.index.and_then(|index| self.nodes.get_mut(index)) {
-            node.track.resume(heard);
-        }
-        if overdue {
-            let waited_for = if giving { &mut self.peer.never_taken } else { &mut self.peer.never_given };
-            *waited_for = Some(set);
-            return;
-        }
-        self.standby = match (giving, done) {
-            (true, false) => Standby::Releasing(set),
-            (true, true) => Standby::AwaitingTaker(set),
-            (false, false) => Standby::Promised(set, begun),
-            (false, true) => Standby::Taking(set),
-        };
-        if giving && !done {
-            for index in (0..self.groups.len()).filter(|index| self.in_set(*index, set)).collect::<Vec<_>>() {
-                self.groups.want_released(index);
-            }
-        }
-        let within = if begun { self.step_within() } else { self.release_begins_within() };
-        self.timers.set(Timer::Standby, self.now.mono + within);
-    }
-
-    /// What of the present hand-over a successor must know.
-    fn handover_to_keep(&self) -> Option<Handover> {
-        let peer = self.peer_node().filter(|node| !node.is_latido)?;
-        let heard = peer.track.complete();
-        let step = |giving, set, done, begun| Handover { giving, set, done, begun, overdue: false, heard };
-        let overdue = |handover| Handover { overdue: true, ..handover };
-        let now = match self.standby {
-            Standby::Releasing(set) => step(true, set, false, true),
-            Standby::AwaitingTaker(set) => step(true, set, true, true),
-            Standby::Promised(set, begun) => step(false, set, false, begun),
-            Standby::Taking(set) => step(false, set, true, true),
-            Standby::Not | Standby::Asked(_) => match (self.peer.never_taken, self.peer.never_given) {
-                (Some(set), _) => overdue(step(true, set, true, true)),
-                (None, Some(set)) => overdue(step(false, set, false, true)),
-                (None, None) => return None,
-            },
-        };
-        // How far it was heard is written down when the dialogue moves on, not with each heartbeat.
-        let before = self.last_kept.as_ref().and_then(|kept| kept.handover);
-        let same = |kept: &Handover| *kept == Handover { heard: kept.heard, ..now };
-        Some(before.filter(same).unwrap_or(now))
-    }
-
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
     /// whether anything else may happen now; what is put off is the first event of a life, a tick.
     pub(super) fn may_speak(&mut self) -> bool {
-        let Some((born, silence)) = self.speak_by else { return true };
-        if !std::mem::replace(&mut self.notes_written, true) {
+        let Some((born, silence)) = self.adoption.speak_by else { return true };
+        if !std::mem::replace(&mut self.adoption.notes_written, true) {
             self.timers.set(Timer::Keepalive, self.now.mono + MOMENT);
             return false;
         }
-        if silence.is_in_time(self.now.mono.since(born)) || self.peer.index.is_none() || self.peer.gone {
-            self.speak_by = None;
+        if silence.is_in_time(self.now.mono.since(born)) || self.peer.index().is_none() || self.peer.is_gone() {
+            self.adoption.speak_by = None;
             return true;
         }
-        self.speak_by = None;
+        self.adoption.speak_by = None;
         self.too_late_after_all();
         true
     }
 
     /// Writing took so long that the peer may have taken everything: what we meant to keep is stopped first.
     fn too_late_after_all(&mut self) {
-        let then = if std::mem::take(&mut self.leaves_again) { Cleaning::Leave } else { Cleaning::Speak };
-        self.adopted = false;
-        self.standby = Standby::Not;
+        let then = if std::mem::take(&mut self.adoption.leaves_again) { Cleaning::Leave } else { Cleaning::Speak };
+        self.adoption.adopted = false;
+        self.void_handover();
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }
@@ -340,7 +212,7 @@ impl Cluster {
     fn clean(&mut self, kept: &Kept, then: Cleaning) {
         self.groups.clean(&kept.groups, self.now.mono);
         self.doubt_notes();
-        self.peer.holds = vec![PeerHold::Unknown; self.groups.len()];
+        self.peer.regroup(vec![PeerHold::Unknown; self.groups.len()]);
         if !self.groups.is_busy() && then == Cleaning::Speak {
             return;
         }
@@ -349,8 +221,8 @@ impl Cluster {
     }
 
     fn begin_cleaning(&mut self, then: Cleaning) {
-        self.cleaning = Some(then);
-        let names: Vec<NodeName> = self.nodes.iter().map(|node| node.name.clone()).collect();
+        self.adoption.cleaning = Some(then);
+        let names: Vec<NodeName> = self.nodes.iter().map(|node| node.name().clone()).collect();
         names.into_iter().for_each(|name| self.timers.stop(&Timer::Dead(name)));
     }
 
@@ -361,9 +233,9 @@ impl Cluster {
             Event::Tick => self.on_tick(),
             Event::Medium { medium, condition } => self.on_medium(medium, condition),
             Event::Request { client, request, by } => self.on_request(client, request, &by),
-            Event::Leave => self.cleaning = Some(Cleaning::Leave),
+            Event::Leave => self.adoption.cleaning = Some(Cleaning::Leave),
             // What is being stopped is a matter of the files as they were.
-            Event::Reconfigure(fresh) => self.reread = Some(fresh),
+            Event::Reconfigure(fresh) => self.adoption.reread = Some(fresh),
             Event::Upgrade => self.on_upgrade(),
             Event::Message { message, .. } => self.hear_farewell(&message),
             Event::Local(_) => {}
@@ -373,22 +245,22 @@ impl Cluster {
     /// Who says that it leaves, in the life we know or a later one, need not be fenced when it is silent later.
     fn hear_farewell(&mut self, message: &Message) {
         let Some(peer) = self.peer_node() else { return };
-        let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name.as_str()));
-        let is_present = peer.generation.is_some() && message.generation() >= peer.generation;
+        let said = message.get(field::SRC).is_some_and(|src| src.eq_ignore_ascii_case(peer.name().as_str()));
+        let is_present = peer.generation().is_some() && message.generation() >= peer.generation();
         if said && message.kind() == Kind::ShutDone && is_present {
-            self.peer.gone = true;
+            self.peer.note_gone();
         }
     }
 
     /// Goes on with the leftovers; `true` while there are any.
     pub(super) fn serve_cleaning(&mut self) -> bool {
-        let Some(then) = self.cleaning else { return false };
+        let Some(then) = self.adoption.cleaning else { return false };
         self.stop_the_doubtful();
         self.run_next();
-        if self.groups.is_busy() || !self.idle_checks.is_empty() || self.exited {
+        if self.groups.is_busy() || !self.adoption.idle_checks.is_empty() || self.out.has_ended() {
             return true;
         }
-        self.cleaning = None;
+        self.adoption.cleaning = None;
         if !self.groups.is_blocked() {
             self.report(Report::LeftoversStopped);
         }
@@ -402,16 +274,16 @@ impl Cluster {
             return true;
         }
         self.timers.set(Timer::Keepalive, self.now.mono);
-        let nodes: Vec<_> = self.nodes.iter().map(|node| (node.name.clone(), node.is_ping)).collect();
+        let nodes: Vec<_> = self.nodes.iter().map(|node| (node.name().clone(), node.is_ping())).collect();
         for (name, is_ping) in nodes {
             let patience = match is_ping {
                 true => self.settings.deadping,
-                false if self.peer.gone => (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.initdead),
+                false if self.peer.is_gone() => (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.initdead),
                 false => self.settings.initdead,
             };
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
         }
-        if let Some((settings, groups)) = self.reread.take().map(|fresh| *fresh) {
+        if let Some((settings, groups)) = self.adoption.reread.take().map(|fresh| *fresh) {
             self.on_reconfigure(settings, groups);
         }
         false
@@ -419,10 +291,10 @@ impl Cluster {
 
     /// What a predecessor's death interrupted goes on before the peer has been heard.
     pub(super) fn serve_adopted(&mut self) {
-        if std::mem::take(&mut self.leaves_again) && self.leaving.is_none() {
+        if std::mem::take(&mut self.adoption.leaves_again) && !self.leaving.is_ordered() {
             self.on_leave();
         }
-        if self.adopted || self.stage != Stage::Settled {
+        if self.adoption.adopted || !self.joining.is_settled() {
             // Before that, of all others only what is to go down.
             self.run_next();
         }
@@ -445,21 +317,21 @@ impl Cluster {
         for (key, resource) in self.groups.resources_of_what_is_down() {
             let invocation = Invocation { resource: resource.clone(), verb: Verb::Status };
             let job = self.groups.next_job();
-            self.idle_checks.push(IdleCheck { job, key, resource });
+            self.adoption.idle_checks.push(IdleCheck { job, key, resource });
             self.out.push(Action::Run { job, invocation, limit: self.settings.script_timeout.status });
         }
     }
 
     /// Takes the end of such a look; `false` when the job was another.
     pub(super) fn on_idle_check(&mut self, job: JobId, outcome: &Outcome) -> bool {
-        let Some(at) = self.idle_checks.iter().position(|check| check.job == job) else { return false };
-        let IdleCheck { key, resource, .. } = self.idle_checks.remove(at);
+        let Some(at) = self.adoption.idle_checks.iter().position(|check| check.job == job) else { return false };
+        let IdleCheck { key, resource, .. } = self.adoption.idle_checks.remove(at);
         // A group that has moved since is none of this question's business.
         let is_down = |index: &usize| matches!(self.groups.state(*index), GroupState::Free | GroupState::Failed);
         let index = self.groups.find(&key).filter(is_down);
         let (Some(index), told) = (index, outcome.told()) else { return true };
         let is_first = self.groups.resources(index).first() == Some(&resource);
-        let joins = self.stage == Stage::Joining && self.leaving.is_none() && self.cleaning.is_none();
+        let joins = !self.joining.has_joined() && !self.leaving.is_ordered() && self.adoption.cleaning.is_none();
         if told == Told::Running {
             let agent = resource.agent.clone();
             self.report(Report::RunsAlready { resource: resource.to_string(), agent, group: key.clone() });
@@ -472,10 +344,10 @@ impl Cluster {
             }
         }
         // Who leaves says that nothing runs here, whoever started it.
-        let stops = self.adopted || self.cleaning.is_some() || self.leaving.is_some();
+        let stops = self.adoption.adopted || self.adoption.cleaning.is_some() || self.leaving.is_ordered();
         let ran_before = told == Told::Running && stops;
-        if ran_before || self.notes_lost && told != Told::Stopped {
-            self.doubtful.insert(key);
+        if ran_before || self.adoption.notes_lost && told != Told::Stopped {
+            self.adoption.doubtful.insert(key);
         }
         true
     }
@@ -483,85 +355,28 @@ impl Cluster {
     /// Takes a group that was found running for one of a predecessor's.
     fn take_up_what_runs(&mut self, index: usize) {
         self.groups.want_resumed(index);
-        self.oversleeping = Some(Sleep::Woken);
+        self.still.come_in_doubt();
         // Nobody knows any more how it came here: it belongs at home.
-        self.needs_failback |= !self.is_own(index);
+        if !self.is_own(index) {
+            self.failback.need();
+        }
     }
 
     /// A predecessor may have started these, and nothing shows that they are stopped: that is done before anything is said.
     pub(super) fn stop_the_doubtful(&mut self) {
-        if !self.idle_checks.is_empty() || self.doubtful.is_empty() {
+        if !self.adoption.idle_checks.is_empty() || self.adoption.doubtful.is_empty() {
             return;
         }
-        let doubtful = std::mem::take(&mut self.doubtful);
+        let doubtful = std::mem::take(&mut self.adoption.doubtful);
         let found = doubtful.iter().filter_map(|key| self.groups.find(key));
         let found: Vec<usize> = found.filter(|index| self.groups.state(*index) == GroupState::Free).collect();
         if found.is_empty() {
             return;
         }
         let groups = found.iter().map(|index| self.groups.key(*index)).collect::<Vec<_>>().join(", ");
-        self.report(Report::StoppingLeftovers { groups, leaving: self.leaving.is_some() });
+        self.report(Report::StoppingLeftovers { groups, leaving: self.leaving.is_ordered() });
         found.into_iter().for_each(|index| self.groups.want_cleaned(index));
         self.run_next();
-    }
-
-    /// The program is to be exchanged: as soon as nothing is being started, stopped or handed over we end, and our
-    /// successor finds everything as it is.
-    pub(super) fn on_upgrade(&mut self) {
-        if self.leaving.is_none() {
-            self.upgrading = true;
-        }
-    }
-
-    pub(super) fn serve_upgrade(&mut self) {
-        if !self.upgrading || self.exited || self.is_needed() {
-            return;
-        }
-        let unknown = self.local_status == Status::Init || self.is_alone() || self.cleaning.is_some();
-        if unknown || self.is_patience_confirmed() {
-            return self.finish_upgrade();
-        }
-        if self.patience_seq.is_none() {
-            self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
-            self.patience_seq = Some(self.seq);
-            let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
-            self.timers.set(Timer::Upgrade, self.now.mono + bound);
-        }
-    }
-
-    /// Something is under way that a successor should find finished.
-    fn is_needed(&self) -> bool {
-        self.groups.is_busy() || self.leaving.is_some() || self.is_handing_over()
-    }
-
-    /// Whether the other node has heard the status that asked for more patience.
-    fn is_patience_confirmed(&self) -> bool {
-        let heard = self.peer_node().map_or(0, |node| node.heard_of_us.max(node.acked.0));
-        self.patience_seq.is_some_and(|asked| heard >= asked.0)
-    }
-
-    /// Nobody confirms the patience we asked for: we go without it, unless we are needed again; then it is asked for anew.
-    pub(super) fn on_patience_unconfirmed(&mut self) {
-        let confirmed = self.is_patience_confirmed();
-        self.patience_seq = None;
-        if !self.upgrading || self.is_needed() {
-            return;
-        }
-        if !confirmed {
-            // The last word about patience must be one that need not be believed.
-            self.send_status();
-        }
-        self.finish_upgrade();
-    }
-
-    fn finish_upgrade(&mut self) {
-        self.timers.stop(&Timer::Upgrade);
-        self.report(Report::Upgrading);
-        for index in 0..self.nodes.len() {
-            self.remember(index);
-        }
-        self.out.push(Action::Exit(ExitReason::Upgrade));
-        self.exited = true;
     }
 
     /// Puts what has changed since the last time in front of everything that is to be done because of it.
@@ -571,12 +386,14 @@ impl Cluster {
         }
         let fresh = Kept {
             groups: Vec::new(),
-            leaving: self.leaving.is_some() || self.leaves_again || self.cleaning.is_some_and(Cleaning::ends_here),
-            needs_failback: self.needs_failback,
-            peer_gone: self.peer.gone,
-            handover: self.handover_to_keep(),
-            lost: self.notes_lost && !(self.idle_checks.is_empty() && self.doubtful.is_empty()),
-            patience: self.peer.patience,
+            leaving: self.leaving.is_ordered()
+                || self.adoption.leaves_again
+                || self.adoption.cleaning.is_some_and(Cleaning::ends_here),
+            needs_failback: self.failback.is_needed(),
+            peer_gone: self.peer.is_gone(),
+            handover: self.handover_to_keep(self.adoption.last_kept.as_ref().and_then(|kept| kept.handover)),
+            lost: self.adoption.notes_lost && !(self.adoption.knows_what_is_down()),
+            patience: self.peer.patience(),
         };
         let same = |kept: &Kept| {
             let Kept { leaving, needs_failback, peer_gone, handover, lost, patience, ref groups } = *kept;
@@ -584,12 +401,12 @@ impl Cluster {
                 == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover, fresh.lost, fresh.patience)
                 && self.groups.are_kept_as(groups)
         };
-        if self.last_kept.as_ref().is_some_and(same) {
+        if self.adoption.last_kept.as_ref().is_some_and(same) {
             return;
         }
         let kept = Kept { groups: self.groups.to_keep(), ..fresh };
-        self.last_kept = Some(kept.clone());
-        self.out.insert(0, Action::Keep(kept));
+        self.adoption.last_kept = Some(kept.clone());
+        self.out.put_first(Action::Keep(kept));
     }
 }
 

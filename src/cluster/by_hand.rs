@@ -7,8 +7,6 @@
 use crate::haresources::{Invocation, Verb};
 use crate::wire::{Kind, Message, field};
 
-use super::claims::PeerHold;
-use super::takeover::Stage;
 use super::{Action, Cluster, GroupState, Report};
 
 impl Cluster {
@@ -21,10 +19,10 @@ impl Cluster {
             return Err("this node manages no resources (-M)".into());
         }
         let index = self.groups.find(key).ok_or_else(|| self.groups.unknown(key))?;
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             return Err("this node is leaving: nothing is started here".into());
         }
-        if self.stage != Stage::Settled {
+        if !self.joining.is_settled() {
             return Err("this node is still starting: it starts what belongs here by itself".into());
         }
         match self.groups.state(index) {
@@ -45,19 +43,19 @@ impl Cluster {
             return Err(format!("{key} is started as soon as that is safe; `latido status` says what is waited for"));
         }
         let peer = self.peer_name().map(|name| name.to_string()).unwrap_or_default();
-        let legacy = !self.nice() || self.peer.is_legacy;
+        let legacy = !self.nice() || self.peer.is_legacy();
         if legacy && own {
             // The only way to ask for it in this mode.
             self.request_own_groups();
             return Ok(());
         }
         let set = self.side_of(index);
-        Err(match self.peer.holds.get(index) {
-            Some(PeerHold::No | PeerHold::Failed | PeerHold::FailedStays) => {
-                format!("{key} runs nowhere: it is started by itself, here or on {peer}; see `latido status`")
-            }
-            _ if legacy => format!("{key} may run on {peer}, which cannot be asked with auto_failback legacy"),
-            _ => format!("{key} runs on {peer}, or may run there: `latido takeover {set}` moves it here"),
+        Err(if !self.peer.hold(index).may_run() {
+            format!("{key} runs nowhere: it is started by itself, here or on {peer}; see `latido status`")
+        } else if legacy {
+            format!("{key} may run on {peer}, which cannot be asked with auto_failback legacy")
+        } else {
+            format!("{key} runs on {peer}, or may run there: `latido takeover {set}` moves it here")
         })
     }
 
@@ -80,7 +78,7 @@ impl Cluster {
 
     /// Asks each resource of what is not held here whether it runs here all the same.
     fn look_for_strays(&mut self) {
-        let free = |index: &usize| self.groups.state(*index) == GroupState::Free && self.stage == Stage::Settled;
+        let free = |index: &usize| self.groups.state(*index) == GroupState::Free && self.joining.is_settled();
         for index in (0..self.groups.len()).filter(free).collect::<Vec<_>>() {
             let key = self.groups.key(index);
             for (at, resource) in self.groups.resources(index).to_vec().into_iter().enumerate() {

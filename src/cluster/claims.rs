@@ -13,6 +13,8 @@ pub(super) const LATIDO: &str = "latido";
 pub(super) const HEARD: &str = "heard";
 /// In the claim of a Latido to another: a side without groups that it has besides what `rsc_hold` says.
 pub(super) const EMPTY: &str = "empty";
+/// In the status of a Latido: the number of the last status of the other it has heard; 0: none, or it holds it dead.
+pub(super) const HEARS: &str = "hears";
 const VERSION: &str = "1";
 
 /// What the peer says of one group.

@@ -4,19 +4,7 @@
 use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::{Action, Cluster, Status, mirror};
-
-/// What kind of news a message is; a client's filter is a set of these. The others of the original (duplicates, the
-/// protocol's own messages, requests of clients) are accepted in a filter and never delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// What clients see by default.
-    Keep,
-    /// A heartbeat that changes nothing.
-    NoChange,
-    /// For another node.
-    Drop,
-}
+use super::{Action, Class, Cluster, Status, mirror};
 
 /// That a client joined or left (`api.md` 2.2).
 const CLIENT_STATUS: &str = "hbapi-clstat";
@@ -37,8 +25,8 @@ impl Cluster {
     pub fn has_too_much_on_its_way(&self, paused: bool) -> bool {
         let most = if paused { FEW_UNACKED } else { MOST_UNACKED };
         // A node that has not acknowledged anything yet does not know where to begin.
-        let waits = |node: &&super::Node| node.is_alive() && node.flow_control && node.acked > Sequence(0);
-        self.nodes.iter().filter(waits).any(|node| self.seq.0.saturating_sub(node.acked.0) > most)
+        let waits = |node: &&super::Node| node.is_alive() && node.acks() && node.acked() > Sequence(0);
+        self.nodes.iter().filter(waits).any(|node| self.voice.seq().0.saturating_sub(node.acked().0) > most)
     }
 
     /// Hands a message to the programs on this machine.
@@ -68,7 +56,7 @@ impl Cluster {
         let sequence = message.sequence().unwrap_or_default();
         let early = kind.as_str() == CLIENT_STATUS && node.track.misses_before(sequence);
         if early && self.held.messages.len() < MOST_HELD {
-            self.held.messages.push((node.name.clone(), sequence, message.clone()));
+            self.held.messages.push((node.name().clone(), sequence, message.clone()));
         } else {
             self.deliver(Class::Keep, message);
         }
@@ -80,7 +68,7 @@ impl Cluster {
             return;
         }
         let waits = |(name, sequence, _): &(NodeName, Sequence, Message)| {
-            let node = self.nodes.iter().find(|node| node.name == *name);
+            let node = self.nodes.iter().find(|node| node.name() == name);
             node.is_some_and(|node| node.is_alive() && node.track.misses_before(*sequence))
         };
         let (waiting, mut ready): (Vec<_>, Vec<_>) = self.held.messages.iter().cloned().partition(waits);
@@ -223,7 +211,7 @@ mod tests {
         let mut cluster = cluster();
         heard(&mut cluster, 10, status(1, "active"));
         let ack = |cluster: &mut Cluster| {
-            let seq = format!("{:x}", cluster.seq.0);
+            let seq = format!("{:x}", cluster.voice.seq().0);
             let ack = from_beta("NS_ackmsg", 0, &[("ackseq", &seq), ("dest", "alpha")]);
             heard(cluster, 20, ack);
         };

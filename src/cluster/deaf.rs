@@ -9,30 +9,36 @@ use std::time::Duration;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::claims::PeerHold;
-use super::groups::Doubt;
+use super::claims::{HEARS, PeerHold};
 use super::node::Node;
-use super::partition::HEAL_PATIENCE;
-use super::shutdown::Leaving;
-use super::standby::Standby;
-use super::takeover::Stage;
 use super::timer::Timer;
 use super::{Cluster, GroupState, Report};
 
-/// In the status of a Latido: the number of the last status of the other it has heard; 0: none, or it holds it dead.
-pub(super) const HEARS: &str = "hears";
 /// While the other node is held dead and may live, what was taken is said again so often in a deadtime.
 const RESTATED_IN_DEADTIME: u32 = 2;
 /// Else a claim is said again so often, for whoever lost it without knowing.
 const RESTATE_EVERY: Duration = Duration::from_secs(60);
 
-/// We stood still for longer than deadtime, or found running what nobody told us of: the peer may have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sleep {
-    /// What arrived meanwhile is being heard.
-    Woken,
-    /// The peer was asked what it holds.
-    Asked,
+/// Whether the peer hears us.
+#[derive(Debug, Default)]
+pub(super) struct Deafness {
+    /// Since when it shows, without a sign to the contrary, that it does not.
+    since: Option<Mono>,
+    /// That was told, and what we hold was let go.
+    is_told: bool,
+}
+
+impl Deafness {
+    /// It begins anew: a deaf Latido that is restarted is deaf still, until it shows that it hears us. An original shows that
+    /// in no other way than by calling us dead once more.
+    pub(super) fn outlives_restart(&mut self, is_latido: bool) {
+        *self = Deafness { since: self.since.filter(|_| is_latido), is_told: false };
+    }
+
+    /// What it showed counts no more.
+    pub(super) fn forget(&mut self) {
+        *self = Deafness::default();
+    }
 }
 
 impl Cluster {
@@ -41,14 +47,11 @@ impl Cluster {
         if !self.peer.is_node(index) {
             return;
         }
-        self.nodes[index].says_hears = message.get(HEARS).is_some();
-        self.nodes[index].is_latido |= self.nodes[index].says_hears;
+        self.nodes[index].note_says_hears(message.get(HEARS).is_some());
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
-            Some(number) if number <= self.seq.0 => {
-                let node = &mut self.nodes[index];
-                let is_news = number > node.heard_of_us;
-                node.heard_of_us = node.heard_of_us.max(number);
+            Some(number) if number <= self.voice.seq().0 => {
+                let is_news = self.nodes[index].note_heard_of_us(number);
                 // While both run something it must go on hearing us. Who was frozen, and cannot hear us, calls us dead a
                 // deadtime after it woke: that is too late to begin to wait.
                 if is_news || !self.may_both_run() {
@@ -67,7 +70,7 @@ impl Cluster {
     fn may_both_run(&self) -> bool {
         let taken = self.groups.partition_marks();
         let both = |index: usize| {
-            let hold = self.peer.holds[index];
+            let hold = self.peer.hold(index);
             self.groups.is_claimed(index) && (hold.is_claimed() || hold.may_run() && taken.contains(&index))
         };
         self.nice() && (0..self.groups.len()).any(both)
@@ -77,10 +80,10 @@ impl Cluster {
     pub(super) fn note_answer(&mut self, index: usize, kind: &Kind) {
         let is_answer = matches!(kind, Kind::Ack | Kind::Rexmit | Kind::NakRexmit | Kind::RepNodes);
         if is_answer && self.peer.is_node(index) && !self.peer_is_latido() {
-            let is_first = !std::mem::replace(&mut self.nodes[index].has_answered, true);
-            let was_deaf = self.peer.deaf_since.is_some();
+            let is_first = self.nodes[index].note_answer();
+            let was_deaf = self.deafness.since.is_some();
             self.hears_us();
-            if (is_first || was_deaf) && self.nice() && !self.peer.said && self.stage != Stage::Joining {
+            if (is_first || was_deaf) && self.nice() && !self.peer.has_spoken() && self.joining.has_joined() {
                 // It did not hear that it was asked.
                 self.ask_what_it_holds();
             }
@@ -89,13 +92,13 @@ impl Cluster {
 
     /// An original that has answered nothing of ours since we were born: it holds us dead, and has taken what we have.
     pub(super) fn has_never_heard_us(&self) -> bool {
-        !self.peer_is_latido() && self.peer_node().is_some_and(|node| node.is_alive() && !node.has_answered)
+        !self.peer_is_latido() && self.peer_node().is_some_and(|node| node.is_alive() && !node.has_answered())
     }
 
     /// It says nothing of groups, as far as it knows to nobody: it takes what we have.
     pub(super) fn believe_that_it_takes_all(&mut self) {
         let held = (0..self.groups.len()).filter(|index| self.groups.is_claimed(*index));
-        held.for_each(|index| self.peer.holds[index] = PeerHold::SincePartition);
+        held.for_each(|index| self.peer.note_hold(index, PeerHold::SincePartition));
         self.seems_deaf();
     }
 
@@ -109,9 +112,9 @@ impl Cluster {
         let sequence = message.sequence().unwrap_or_default();
         self.on_taker_called_us_dead(sequence.0);
         // What was asked for again tells an old time: it may have given back since what it took.
-        if sequence < self.nodes[index].newest {
+        if sequence < self.nodes[index].newest() {
             if self.nice() && !self.peer_is_latido() {
-                self.peer.stable = false;
+                self.peer.note_deciding();
                 self.ask_what_it_holds();
             }
             return;
@@ -120,7 +123,7 @@ impl Cluster {
             // It may hear us by now, and in this mode nobody says what he took.
             self.ask_back();
         }
-        if self.peer.said {
+        if self.peer.has_spoken() {
             self.seems_deaf();
         } else {
             self.believe_that_it_takes_all();
@@ -128,8 +131,8 @@ impl Cluster {
     }
 
     pub(super) fn hears_us(&mut self) {
-        self.peer.deaf_since = None;
-        self.peer.deaf_told = false;
+        self.deafness.since = None;
+        self.deafness.is_told = false;
         self.timers.stop(&Timer::Deaf);
     }
 
@@ -139,12 +142,10 @@ impl Cluster {
     }
 
     fn seems_deaf_since(&mut self, since: Mono) {
-        if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
-            // It holds us dead: on its side the dialogue is over.
-            self.drop_standby("the other node does not hear this one");
-        }
-        if self.peer.deaf_since.is_none() {
-            self.peer.deaf_since = Some(since);
+        // It holds us dead: on its side the dialogue is over.
+        self.drop_words("the other node does not hear this one");
+        if self.deafness.since.is_none() {
+            self.deafness.since = Some(since);
             self.timers.set(Timer::Deaf, since + self.deaf_after());
         }
     }
@@ -157,17 +158,20 @@ impl Cluster {
     /// Whether the peer has shown for so long that it does not hear us.
     pub(super) fn peer_is_deaf(&self) -> bool {
         let long = |since: Mono| self.now.mono.since(since) >= self.deaf_after();
-        self.peer.deaf_since.is_some_and(long) && self.peer_node().is_some_and(Node::is_alive)
+        self.deafness.since.is_some_and(long) && self.peer_node().is_some_and(Node::is_alive)
     }
 
     /// The peer takes what we hold, and will go on: we let go of it.
     pub(super) fn on_deaf_for_long(&mut self) {
-        let due = self.peer.deaf_since.map(|since| since + self.deaf_after());
+        let due = self.deafness.since.map(|since| since + self.deaf_after());
         if let Some(due) = due.filter(|due| *due > self.now.mono) {
             // A reread file asks for more patience.
             return self.timers.set(Timer::Deaf, due);
         }
-        if !self.peer_is_deaf() || self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources
+        if !self.peer_is_deaf()
+            || self.leaving.is_ordered()
+            || self.adoption.is_cleaning()
+            || !self.settings.manage_resources
         {
             return;
         }
@@ -177,9 +181,9 @@ impl Cluster {
         }
         let here = |state: GroupState| matches!(state, GroupState::Held | GroupState::Starting);
         // In legacy mode nobody says what he takes; a Latido neither, before it has heard with whom it speaks.
-        let says_nothing = !self.nice() || !self.peer.said && self.peer_node().is_some_and(Node::is_active);
+        let says_nothing = !self.nice() || !self.peer.has_spoken() && self.peer_node().is_some_and(Node::is_active);
         let taken: Vec<usize> = (0..self.groups.len())
-            .filter(|index| here(self.groups.state(*index)) && (says_nothing || self.peer.holds[*index].is_claimed()))
+            .filter(|index| here(self.groups.state(*index)) && (says_nothing || self.peer.hold(*index).is_claimed()))
             .collect();
         self.tell_one_way(&taken);
         for index in taken {
@@ -189,7 +193,7 @@ impl Cluster {
     }
 
     pub(super) fn tell_one_way(&mut self, taken: &[usize]) {
-        if !std::mem::replace(&mut self.peer.deaf_told, true)
+        if !std::mem::replace(&mut self.deafness.is_told, true)
             && let Some(node) = self.peer_name()
         {
             let groups = taken.iter().map(|index| self.groups.key(*index)).collect::<Vec<_>>().join(", ");
@@ -201,34 +205,34 @@ impl Cluster {
     /// Says again what we hold: a claim that was lost without anybody knowing would be lost for ever.
     pub(super) fn restate_claim(&mut self) {
         self.timers.stop(&Timer::Restate);
-        if self.leaving == Some(Leaving::Blocked) {
+        if self.leaving.is_blocked() {
             return self.say_what_is_left();
         }
-        if self.leaving.is_some() || self.cleaning.is_some() || !self.settings.manage_resources {
+        if self.leaving.is_ordered() || self.adoption.is_cleaning() || !self.settings.manage_resources {
             return;
         }
         if self.holds_peer_dead() {
             if self.nice() {
-                self.last_claim = None;
+                self.takeover.tell_again();
             } else if let Some(node) = self.peer_name() {
                 self.send_stonith(&node, "n_stnth");
             }
-        } else if self.nice() && !self.peer.said && !self.peer_is_latido() {
+        } else if self.nice() && !self.peer.has_spoken() && !self.peer_is_latido() {
             // It may not have heard the question.
             self.ask_what_it_holds();
         } else if !self.is_handing_over() {
-            self.last_claim = None;
+            self.takeover.tell_again();
         }
     }
 
     /// Whether we run what a silent peer may run: if it lives, it must hear that.
     fn holds_peer_dead(&self) -> bool {
-        self.is_alone() && !self.peer.left && !self.groups.partition_marks().is_empty()
+        self.is_alone() && !self.peer.has_left() && !self.groups.partition_marks().is_empty()
     }
 
     /// Keeps [`Cluster::restate_claim`] going; called after every event.
     pub(super) fn schedule_restatement(&mut self) {
-        if self.peer.index.is_none() || self.stage != Stage::Settled || self.exited {
+        if self.peer.index().is_none() || !self.joining.is_settled() || self.out.has_ended() {
             return;
         }
         let every = if self.holds_peer_dead() { self.settings.deadtime / RESTATED_IN_DEADTIME } else { RESTATE_EVERY };
@@ -237,65 +241,5 @@ impl Cluster {
         if later {
             self.timers.set(Timer::Restate, at);
         }
-    }
-
-    /// This process did not run for too long, or the machine was frozen: whatever we hold may have been taken, and what we
-    /// promised is forgotten.
-    pub(super) fn overslept(&mut self) {
-        if self.cleaning.is_some() || !self.settings.manage_resources {
-            return;
-        }
-        if matches!(self.standby, Standby::Promised(..) | Standby::Asked(_)) {
-            self.drop_standby("this node stood still meanwhile");
-        }
-        self.pending_wish = None;
-        if self.nice() {
-            self.groups.mark_overslept();
-            self.oversleeping = Some(Sleep::Woken);
-        }
-    }
-
-    /// Everything that had arrived while we stood still was heard: now ask what the peer holds.
-    pub(super) fn ask_after_sleep(&mut self) {
-        if self.oversleeping != Some(Sleep::Woken) || self.stage == Stage::Joining {
-            return;
-        }
-        self.oversleeping = Some(Sleep::Asked);
-        if self.leaving.is_none() && !self.is_alone() && self.stage == Stage::Settled {
-            self.peer.stable = false;
-            self.ask_what_it_holds();
-        } else {
-            // Whom we held dead may be about to be heard.
-            self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
-        }
-    }
-
-    /// The peer has said what it holds: what it has we let go, what it has not is ours as before.
-    pub(super) fn judge_sleep(&mut self) {
-        if self.oversleeping != Some(Sleep::Asked) {
-            return;
-        }
-        self.oversleeping = None;
-        for index in 0..self.groups.len() {
-            match self.groups.doubt(index) {
-                Doubt::No => {}
-                _ if !self.peer.holds[index].is_claimed() => self.groups.clear_doubt(index),
-                // Both stood still, or a clock was set: who took it from the other has served since.
-                Doubt::Overslept
-                    if self.peer.holds[index] == PeerHold::Overslept && self.groups.has_partition_mark(index) =>
-                {
-                    self.groups.clear_doubt(index);
-                }
-                // Of two Latidos the other may have less right to it.
-                Doubt::Inherited if self.peer_is_latido() => {}
-                Doubt::Inherited | Doubt::Overslept => self.let_go(index),
-            }
-        }
-    }
-
-    /// Nobody is there to have taken anything.
-    pub(super) fn forget_sleep(&mut self) {
-        self.oversleeping = None;
-        (0..self.groups.len()).for_each(|index| self.groups.clear_doubt(index));
     }
 }

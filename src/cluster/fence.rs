@@ -7,6 +7,7 @@
 //!
 //! A node that is heard again is left alone (`resources.md` 12.2 p).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::haresources::Outcome;
@@ -29,9 +30,17 @@ const CHECK_LIMIT: Duration = Duration::from_secs(60);
 /// For so many keepalives after a reset, what the node said right before it may still arrive.
 const ECHOES: u32 = 2;
 
+/// The node being fenced, and how the devices are.
+#[derive(Debug, Default)]
+pub(super) struct Fences {
+    fencing: Option<Fencing>,
+    checks: DeviceChecks,
+    broken_devices: BTreeSet<String>,
+}
+
 /// A node being fenced.
 #[derive(Debug)]
-pub(super) struct Fencing {
+struct Fencing {
     node: NodeName,
     device: usize,
     round: u32,
@@ -41,8 +50,15 @@ pub(super) struct Fencing {
 
 /// Devices being asked for their health.
 #[derive(Debug, Default)]
-pub(super) struct DeviceChecks {
+struct DeviceChecks {
     running: Vec<(JobId, usize)>,
+}
+
+impl Fences {
+    /// Those that did not answer when they were last asked.
+    pub(super) fn broken(&self) -> Vec<String> {
+        self.broken_devices.iter().cloned().collect()
+    }
 }
 
 impl Cluster {
@@ -52,12 +68,12 @@ impl Cluster {
 
     /// Whether a takeover waits for a device.
     pub(super) fn is_fencing(&self) -> bool {
-        self.fencing.is_some()
+        self.fences.fencing.is_some()
     }
 
     pub(super) fn begin_fencing(&mut self, node: NodeName) {
-        if self.fencing.is_none() {
-            self.fencing = Some(Fencing { node, device: 0, round: 1, job: None, since: self.now.mono });
+        if self.fences.fencing.is_none() {
+            self.fences.fencing = Some(Fencing { node, device: 0, round: 1, job: None, since: self.now.mono });
             self.changed();
             self.use_device();
         }
@@ -65,7 +81,7 @@ impl Cluster {
 
     fn use_device(&mut self) {
         let job = self.groups.next_job();
-        let Some(fencing) = &mut self.fencing else { return };
+        let Some(fencing) = &mut self.fences.fencing else { return };
         fencing.job = Some(job);
         let (node, device) = (fencing.node.clone(), fencing.device);
         // The list may have become shorter by a SIGHUP.
@@ -77,31 +93,31 @@ impl Cluster {
 
     /// A device has answered; false when this job is none of ours.
     pub(super) fn on_fence_done(&mut self, job: JobId, outcome: &Outcome) -> bool {
-        if let Some(at) = self.checks.running.iter().position(|(running, _)| *running == job) {
-            let (_, device) = self.checks.running.remove(at);
+        if let Some(at) = self.fences.checks.running.iter().position(|(running, _)| *running == job) {
+            let (_, device) = self.fences.checks.running.remove(at);
             self.on_check_done(device, outcome);
             return true;
         }
-        let Some(fencing) = self.fencing.as_mut().filter(|fencing| fencing.job == Some(job)) else { return false };
+        let Some(fencing) = self.fences.fencing.as_mut().filter(|fencing| fencing.job == Some(job)) else {
+            return false;
+        };
         fencing.job = None;
         let (node, device) = (fencing.node.clone(), fencing.device);
         if outcome.succeeded() {
             self.report(Report::NodeReset { node: node.clone() });
-            self.fencing = None;
+            self.fences.fencing = None;
             self.send_stonith(&node, "OK");
-            self.peer.gone = true;
+            self.peer.note_gone();
             let until = self.now.mono + self.settings.keepalive * ECHOES;
-            if let Some(fenced) = self.nodes.iter_mut().find(|other| other.name == node) {
-                fenced.echoes_until = until;
-                // What it was asked before the reset it may have answered before the reset.
-                fenced.proof.ask_anew();
+            if let Some(fenced) = self.nodes.iter_mut().find(|other| *other.name() == node) {
+                fenced.expect_echoes(until);
             }
             self.take_over_from_dead(&node, true);
             return true;
         }
         let device = self.settings.fences.get(device).cloned().unwrap_or_default();
         self.report(Report::NotReset { node: node.clone(), device, why: outcome.exit.to_string() });
-        if let Some(fencing) = &mut self.fencing {
+        if let Some(fencing) = &mut self.fences.fencing {
             fencing.device = fencing.device.saturating_add(1);
             if fencing.device < self.settings.fences.len() {
                 self.use_device();
@@ -115,7 +131,7 @@ impl Cluster {
     }
 
     fn pause_fencing(&mut self) {
-        if let Some(fencing) = &mut self.fencing {
+        if let Some(fencing) = &mut self.fences.fencing {
             fencing.device = 0;
             fencing.round = fencing.round.saturating_add(1);
             fencing.job = None;
@@ -126,7 +142,7 @@ impl Cluster {
     pub(super) fn on_fence_pause_over(&mut self) {
         if self.settings.fences.is_empty() {
             // A SIGHUP took the devices away: the operator wants the takeover without them.
-            if let Some(fencing) = self.fencing.take() {
+            if let Some(fencing) = self.fences.fencing.take() {
                 self.take_over_from_dead(&fencing.node, false);
             }
             return;
@@ -136,7 +152,7 @@ impl Cluster {
 
     /// The node lives, or we leave: nobody is shot any more.
     pub(super) fn stop_fencing(&mut self) {
-        let Some(fencing) = self.fencing.take() else { return };
+        let Some(fencing) = self.fences.fencing.take() else { return };
         self.timers.stop(&Timer::Fence);
         if let Some(job) = fencing.job {
             self.out.push(Action::Cancel { job });
@@ -152,7 +168,7 @@ impl Cluster {
 
     /// What `latido status` says of it.
     pub(super) fn fencing_text(&self) -> Option<String> {
-        let fencing = self.fencing.as_ref()?;
+        let fencing = self.fences.fencing.as_ref()?;
         let device = self.settings.fences.get(fencing.device).map_or("", String::as_str);
         let waited = self.now.mono.since(fencing.since).as_secs();
         let Fencing { node, round, .. } = fencing;
@@ -165,12 +181,12 @@ impl Cluster {
             return;
         }
         self.timers.set(Timer::FenceCheck, self.now.mono + CHECK_EVERY);
-        if !self.checks.running.is_empty() {
+        if !self.fences.checks.running.is_empty() {
             return;
         }
         for device in 0..self.settings.fences.len() {
             let job = self.groups.next_job();
-            self.checks.running.push((job, device));
+            self.fences.checks.running.push((job, device));
             self.out.push(Action::CheckFence { job, device, limit: CHECK_LIMIT });
         }
     }
@@ -178,11 +194,11 @@ impl Cluster {
     fn on_check_done(&mut self, device: usize, outcome: &Outcome) {
         let Some(name) = self.settings.fences.get(device).cloned() else { return };
         if outcome.succeeded() {
-            if self.broken_devices.remove(&name) {
+            if self.fences.broken_devices.remove(&name) {
                 self.report(Report::FenceDeviceWorks { device: name });
             }
         } else {
-            self.broken_devices.insert(name.clone());
+            self.fences.broken_devices.insert(name.clone());
             self.report(Report::FenceDeviceBroken { device: name, why: outcome.exit.to_string() });
         }
     }

@@ -11,6 +11,7 @@ mod failures;
 mod keep;
 mod lanes;
 mod reread;
+mod state;
 mod wishes;
 
 use std::collections::VecDeque;
@@ -20,7 +21,11 @@ use crate::names::NodeName;
 use crate::time::Mono;
 
 use super::claims::PeerHold;
-use super::{GroupState, GroupView, Settings};
+use super::{GroupView, Settings};
+
+pub use state::GroupState;
+
+pub(super) use state::Doubt;
 
 use lanes::Running;
 use wishes::Wish;
@@ -46,16 +51,6 @@ struct Group {
     as_started: Option<ResourceGroup>,
 }
 
-/// Whether the peer may have taken a group that we claim without our knowing it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
-    No,
-    /// A predecessor had only begun to start it, or it was found running: it goes on when nobody else claims it.
-    Inherited,
-    /// We stood still for longer than deadtime: if the peer has it, it keeps it.
-    Overslept,
-}
-
 /// All groups, what is queued, and what runs.
 #[derive(Debug)]
 pub(super) struct Groups {
@@ -64,25 +59,13 @@ pub(super) struct Groups {
     running: Vec<Running>,
     next_lane: u64,
     next_job: u64,
-    /// Since when a group of the peer's has been claimed by nobody.
-    pub(super) orphaned_since: Option<Mono>,
-    /// Since when the peer, an original, has claimed what we claim.
-    pub(super) conflict_since: Option<Mono>,
 }
 
 impl Groups {
     pub(super) fn new(specs: Vec<ResourceGroup>, settings: &Settings, now: Mono) -> Groups {
         let specs = if settings.manage_resources { specs } else { Vec::new() };
         let list = specs.into_iter().filter(|spec| !spec.resources.is_empty()).map(|spec| Group::new(spec, now));
-        Groups {
-            list: list.collect(),
-            queue: VecDeque::new(),
-            running: Vec::new(),
-            next_lane: 1,
-            next_job: 1,
-            orphaned_since: None,
-            conflict_since: None,
-        }
+        Groups { list: list.collect(), queue: VecDeque::new(), running: Vec::new(), next_lane: 1, next_job: 1 }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -2,6 +2,7 @@
 //!
 //! Nobody says what he holds. We answer such questions in every mode, because the other node may be set so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::time::Mono;
@@ -14,22 +15,36 @@ use super::{Cluster, GroupState, OnStartFailure, Report};
 /// An original answers within a second or two; a question may be lost.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 
+/// Who has asked for which groups with `ip-request`, by their keys.
+#[derive(Debug, Default)]
+pub(super) struct IpRequests {
+    /// The peer, for what is not down here yet.
+    asked_for: BTreeSet<String>,
+    /// We, for groups of ours that we run and the peer may have taken: it is asked to give them up.
+    asked_back: BTreeSet<String>,
+    /// When each was first asked for: what came in before that answers a predecessor.
+    asked_first: BTreeMap<String, Mono>,
+}
+
 impl Cluster {
     /// Asks the peer for each group of ours that we do not run.
     pub(super) fn request_own_groups(&mut self) {
-        if (self.nice() && !self.peer.is_legacy) || self.leaving.is_some() || self.is_alone() {
+        if (self.nice() && !self.peer.is_legacy()) || self.leaving.is_ordered() || self.is_alone() {
             return;
         }
         let missing: Vec<usize> = (0..self.groups.len())
             .filter(|index| self.is_own(*index) && self.groups.state(*index) == GroupState::Free)
             .chain(
-                self.asked_back.iter().filter_map(|key| self.groups.find(key).filter(|at| self.groups.is_claimed(*at))),
+                self.legacy
+                    .asked_back
+                    .iter()
+                    .filter_map(|key| self.groups.find(key).filter(|at| self.groups.is_claimed(*at))),
             )
             .collect();
         for &index in &missing {
             let key = self.groups.key(index);
             self.send(Message::new(&Kind::IpRequest).with(field::IPADDR, key.clone()));
-            self.asked_first.entry(key).or_insert(self.now.mono);
+            self.legacy.asked_first.entry(key).or_insert(self.now.mono);
         }
         if !missing.is_empty() {
             self.timers.set(Timer::IpRequest, self.now.mono + ASK_AGAIN);
@@ -46,8 +61,8 @@ impl Cluster {
             if !self.is_own(index) {
                 self.groups.want_released(index);
                 // What is not known to be down here is answered when it was asked for.
-                if self.idle_checks.is_empty() && self.doubtful.is_empty() {
-                    self.asked_for.insert(self.groups.key(index));
+                if self.adoption.knows_what_is_down() {
+                    self.legacy.asked_for.insert(self.groups.key(index));
                     self.answer_ip_request(index);
                 }
             }
@@ -59,7 +74,7 @@ impl Cluster {
     pub(super) fn ask_back(&mut self) {
         let claimed = (0..self.groups.len()).filter(|index| self.is_own(*index) && self.groups.is_claimed(*index));
         let claimed: Vec<String> = claimed.map(|index| self.groups.key(index)).collect();
-        self.asked_back.extend(claimed);
+        self.legacy.asked_back.extend(claimed);
         self.request_own_groups();
     }
 
@@ -72,18 +87,18 @@ impl Cluster {
         if *kind == Kind::IpRequest {
             return self.on_ip_request(index);
         }
-        if self.asked_first.get(&self.groups.key(index)).is_none_or(|asked| at < *asked) {
+        if self.legacy.asked_first.get(&self.groups.key(index)).is_none_or(|asked| at < *asked) {
             return;
         }
-        self.asked_back.remove(&self.groups.key(index));
-        if message.get(field::OK) == Some("OK") && self.leaving.is_none() && self.is_of_this_life(message) {
+        self.legacy.asked_back.remove(&self.groups.key(index));
+        if message.get(field::OK) == Some("OK") && !self.leaving.is_ordered() && self.is_of_this_life(message) {
             match self.groups.state(index) {
                 GroupState::Free if !self.is_alone() => {
-                    self.peer.holds[index] = PeerHold::No;
+                    self.peer.note_hold(index, PeerHold::No);
                     self.groups.want_acquired(index);
                 }
                 // Given back, or never asked for: it does not start there either.
-                GroupState::Failed => self.peer.holds[index] = PeerHold::Failed,
+                GroupState::Failed => self.peer.note_hold(index, PeerHold::Failed),
                 GroupState::Free
                 | GroupState::Held
                 | GroupState::Starting
@@ -97,11 +112,11 @@ impl Cluster {
     /// answer to a question it did not ask. What it gave us so it has tried itself.
     pub(super) fn give_failed_group(&mut self, index: usize) {
         let stays = self.settings.on_start_failure == OnStartFailure::Stay;
-        if self.nice() || stays || self.is_alone() || self.leaving.is_some() {
+        if self.nice() || stays || self.is_alone() || self.leaving.is_ordered() {
             return;
         }
-        if !self.peer.holds[index].has_failed() {
-            self.peer.holds[index] = PeerHold::Yes;
+        if !self.peer.hold(index).has_failed() {
+            self.peer.note_hold(index, PeerHold::Yes);
         }
         self.send_ip_answer(index, true);
     }
@@ -113,7 +128,7 @@ impl Cluster {
         }
         if self.is_own(index) {
             self.request_own_groups();
-        } else if self.peer.holds[index].has_failed() {
+        } else if self.peer.hold(index).has_failed() {
             self.groups.want_acquired(index);
         }
     }
@@ -129,7 +144,7 @@ impl Cluster {
         match self.groups.state(index) {
             GroupState::Free | GroupState::Failed => self.send_ip_answer(index, false),
             GroupState::Held | GroupState::Starting | GroupState::Stopping => {
-                self.asked_for.insert(self.groups.key(index));
+                self.legacy.asked_for.insert(self.groups.key(index));
                 self.groups.want_released(index);
                 self.answer_ip_request(index);
             }
@@ -141,7 +156,7 @@ impl Cluster {
     /// A group has come up or gone down: if it is down, whoever asked for it may start it.
     pub(super) fn answer_ip_request(&mut self, index: usize) {
         let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
-        if free && self.asked_for.remove(&self.groups.key(index)) {
+        if free && self.legacy.asked_for.remove(&self.groups.key(index)) {
             self.send_ip_answer(index, true);
         }
     }

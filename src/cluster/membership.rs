@@ -1,34 +1,54 @@
 //! Who lives: from a signed message to a node's status, its links and its death (`wire.md` 4.2, 4.5, 6).
 
+mod active;
+mod silence;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::names::{MediumId, NodeName};
+use crate::names::MediumId;
 use crate::time::Mono;
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
+use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::deaf::HEARS;
 use super::node::Node;
 use super::sequence::Verdict;
-use super::shutdown::Leaving;
-use super::takeover::Stage;
 use super::timer::Timer;
-use super::twin::PastLife;
-use super::{Action, Birth, Class, Cluster, MediumCondition, Report, Settings, Status, mirror};
+use super::{Action, Birth, Class, Cluster, Report, Settings, Status, mirror};
 
-/// After so many unanswered `reqnodes`, one a second, we go on without: whoever is alive but never answers must not
-/// A node says no more than a few things in a hand-over.
-const MOST_EARLY: usize = 32;
-/// keep us from serving.
-const REQNODES_TRIES: u32 = 5;
 /// A node may not ask to be judged by a longer silence than this.
 const LONGEST_DEAD_AFTER: Duration = Duration::from_secs(24 * 3600);
 /// After a loss, for so many deadtimes, we beat faster (`send`).
 const LOSSY_FOR: u32 = 10;
 /// Status numbers between two notes on disk: what an attacker can replay to us after our restart.
 const REMEMBER_EVERY: u64 = 64;
-/// Of the list of another node, so many letters are told.
-const LONGEST_LIST: usize = 400;
+
+/// Who belongs to the cluster, and what we say of ourselves.
+#[derive(Debug)]
+pub(super) struct Members {
+    local_status: Status,
+    failed_media: BTreeMap<MediumId, String>,
+    /// How often we asked for the list of nodes.
+    reqnodes_sent: u32,
+}
+
+impl Members {
+    /// We have just started.
+    pub(super) fn new() -> Members {
+        Members { local_status: Status::Init, failed_media: BTreeMap::new(), reqnodes_sent: 0 }
+    }
+
+    /// What we say of ourselves.
+    pub(super) fn local_status(&self) -> Status {
+        self.local_status
+    }
+
+    /// Why a medium fails, if it does.
+    pub(super) fn failure_of(&self, medium: &MediumId) -> Option<String> {
+        self.failed_media.get(medium).cloned()
+    }
+}
 
 /// All other nodes, never heard.
 pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
@@ -39,11 +59,8 @@ pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
         let trigger = (birth.seed >> (count % 8)) % 10;
         let mut node = Node::new(name.clone(), false, carrying.clone(), settings.initdead, trigger);
         if let Some((_, generation, sequence)) = birth.remembered.iter().find(|(known, _, _)| known == name) {
-            node.generation = Some(*generation);
-            node.proof.note(*generation);
-            node.last_status = *sequence;
-            node.remembered = *sequence;
-            node.clock_ahead = birth.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
+            let ahead = birth.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
+            node.was_known(*generation, *sequence, ahead);
         }
         nodes.push(node);
     }
@@ -64,16 +81,16 @@ impl Cluster {
         if src.eq_ignore_ascii_case(self.settings.me.as_str()) {
             return self.on_own_name(medium, message);
         }
-        let Some(index) = self.nodes.iter().position(|node| node.name.as_str().eq_ignore_ascii_case(src)) else {
+        let Some(index) = self.nodes.iter().position(|node| node.name().as_str().eq_ignore_ascii_case(src)) else {
             let node: String = src.chars().take(99).collect();
             return self.report_once(format!("unknown {node}"), Report::UnknownNode { node });
         };
         let kind = message.kind();
-        if !self.nodes[index].links.iter().any(|link| link.medium == *medium) {
+        if !self.nodes[index].is_on(medium) {
             // An echo of something else, or a ping node that speaks on a network: nobody says this of himself.
             return;
         }
-        if self.nodes[index].is_ping {
+        if self.nodes[index].is_ping() {
             if kind == Kind::NsSt && self.is_new_answer(index, message) {
                 self.on_ping_answer(index, medium, message, at);
             }
@@ -110,8 +127,7 @@ impl Cluster {
             self.on_new_life(index, message.generation().unwrap_or_default(), message, at);
         }
         let node = &self.nodes[index];
-        if !node.heard && sequence <= node.last_status || node.status == Status::Dead && sequence <= node.newest {
-            // Heard before our restart, or before its death: a replay of what we know already.
+        if node.is_replayed(sequence) {
             return;
         }
         if kind == Kind::Status && !self.return_is_believable(index, sequence, message) {
@@ -121,9 +137,7 @@ impl Cluster {
         if verdict == Verdict::Old {
             return;
         }
-        if let Some(link) = self.nodes[index].links.iter_mut().find(|link| link.medium == *medium) {
-            link.newest = link.newest.max(sequence);
-        }
+        self.nodes[index].note_number(medium, sequence);
         self.life_sign(index, medium, at, kind == Kind::Status);
         if verdict != Verdict::Duplicate {
             self.dispatch(index, &kind, message, at);
@@ -137,29 +151,27 @@ impl Cluster {
 
     /// What a node said right before it was reset may arrive after that.
     fn is_echo(&self, index: usize) -> bool {
-        let node = &self.nodes[index];
-        node.status == Status::Dead && self.now.mono < node.echoes_until
+        self.nodes[index].is_echo(self.now.mono)
     }
 
     /// Every new numbered message proves that its sender lives, not only a status: when many are lost, each counts.
     /// One heard before, or without a number, proves nothing: anybody can say it again.
     fn proof_of_life(&mut self, index: usize, at: Mono) {
         let node = &mut self.nodes[index];
-        if node.is_alive() && node.last_status_at.is_some() {
-            node.last_heard = node.last_heard.max(Some(at));
-            let until = node.last_heard.unwrap_or(at) + node.dead_after;
-            self.timers.set(Timer::Dead(node.name.clone()), until);
-        } else if node.status != Status::Dead && node.farewell.is_none() {
+        if node.is_alive() && node.last_status_at().is_some() {
+            let until = node.note_life(at);
+            self.timers.set(Timer::Dead(node.name().clone()), until);
+        } else if !node.is_dead() && !node.has_farewell() {
             // Its first status was lost: whoever speaks is not called dead for that.
-            self.timers.postpone(&Timer::Dead(node.name.clone()), at + self.settings.deadtime);
+            self.timers.postpone(&Timer::Dead(node.name().clone()), at + self.settings.deadtime);
         }
     }
 
     fn dispatch(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) {
         let node = &mut self.nodes[index];
         // What was asked for again tells an old time, also when it comes before anything new.
-        let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest);
-        let borne = self.settings.deadtime.min(self.said_patience);
+        let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest());
+        let borne = self.voice.borne(self.settings.deadtime);
         if is_newest && node.clock_jumped(at, message, borne, self.settings.keepalive) && self.peer.is_node(index) {
             // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
             self.overslept();
@@ -187,20 +199,17 @@ impl Cluster {
                         self.out.push(Action::Notify(message.clone()));
                     }
                     self.on_resource_message(kind, message);
-                } else if *kind == Kind::ShutDone && !self.nodes[index].heard {
-                    self.nodes[index].farewell = Some(message.clone());
-                } else if *kind == Kind::AskResources && !self.nodes[index].heard && self.is_handing_over() {
+                } else if *kind == Kind::ShutDone && !self.nodes[index].was_heard() {
+                    self.nodes[index].keep_farewell(message);
+                } else if *kind == Kind::AskResources && !self.nodes[index].was_heard() && self.is_handing_over() {
                     // In the hand-over that a predecessor of ours began.
-                    let early = &mut self.nodes[index].early;
-                    if early.len() < MOST_EARLY {
-                        early.push(message.clone());
-                    }
+                    self.nodes[index].keep_early(message);
                 } else {
-                    self.peer.missed_words = true;
+                    self.peer.speaks_unheard();
                 }
             }
             Kind::IpRequest | Kind::IpRequestResp if self.nodes[index].is_alive() => {
-                if *kind == Kind::IpRequest || self.leaving.is_none() {
+                if *kind == Kind::IpRequest || !self.leaving.is_ordered() {
                     self.out.push(Action::Notify(message.clone()));
                 }
                 self.on_ip_message(index, kind, message, at);
@@ -230,7 +239,7 @@ impl Cluster {
     /// Whether a ping node answers a question of this life that it has not answered yet: anybody can send an old answer again.
     fn is_new_answer(&self, index: usize, message: &Message) -> bool {
         let asked = message.sequence().filter(|_| message.generation() == Some(self.birth.generation));
-        asked.is_some_and(|asked| asked > self.nodes[index].last_status && asked <= self.seq)
+        asked.is_some_and(|asked| asked > self.nodes[index].last_status() && asked <= self.voice.seq())
     }
 
     pub(super) fn is_for_me(&self, message: &Message) -> bool {
@@ -245,7 +254,7 @@ impl Cluster {
     fn generation_is_current(&mut self, index: usize, kind: &Kind, message: &Message, at: Mono) -> bool {
         let generation = message.generation().unwrap_or_default();
         let node = &self.nodes[index];
-        match node.generation {
+        match node.generation() {
             Some(known) if generation != known && node.proof.is_past(generation) => {
                 if self.proves_life(index, kind, message) {
                     self.note_lower_generation(index, generation);
@@ -254,10 +263,9 @@ impl Cluster {
                 }
                 let node = &self.nodes[index];
                 // Its last words before the restart, on a slow medium, or else a second restart that counts wrong.
-                let last_words = |past: PastLife| past.generation == generation && self.now.mono < past.until;
-                if !node.past_life.is_some_and(last_words) {
-                    let report = Report::Replay { node: node.name.clone(), generation, known };
-                    self.report_once(format!("replay {} {}", node.name, generation.0), report);
+                if !node.twins.may_be_last_words(generation, self.now.mono) {
+                    let report = Report::Replay { node: node.name().clone(), generation, known };
+                    self.report_once(format!("replay {} {}", node.name(), generation.0), report);
                 }
                 self.doubt(index, kind, message, at);
                 return false;
@@ -266,10 +274,10 @@ impl Cluster {
             Some(_) if kind.is_unsequenced() => return true,
             _ if *kind != Kind::Status && !node.proof.is_plausible(generation, self.now.wall) => return false,
             // A new life of a node we hold dead begins with a status (`wire.md` 10.8).
-            _ if node.status == Status::Dead && *kind != Kind::Status => {
+            _ if node.is_dead() && *kind != Kind::Status => {
                 if *kind == Kind::ShutDone {
                     // It overtook that status, and is perhaps all that is ever said in this life.
-                    self.nodes[index].farewell = Some(message.clone());
+                    self.nodes[index].keep_farewell(message);
                 }
                 return false;
             }
@@ -284,21 +292,12 @@ impl Cluster {
 
     pub(super) fn on_new_life(&mut self, index: usize, generation: Generation, message: &Message, at: Mono) {
         let node = &mut self.nodes[index];
-        let name = node.name.clone();
-        let restarted = node.heard;
-        let was_dead = node.status == Status::Dead;
+        let name = node.name().clone();
+        let restarted = node.was_heard();
+        let was_dead = node.is_dead();
         self.keep_past_life(index);
         let node = &mut self.nodes[index];
-        node.generation = Some(generation);
-        node.proof.note(generation);
-        node.last_status = Sequence(0);
-        node.newest = Sequence(0);
-        node.echoes_until = Mono::ZERO;
-        node.farewell = node.farewell.take().filter(|word| word.generation() == Some(generation));
-        node.early.clear();
-        node.heard_of_us = 0;
-        node.is_latido = message.get(HEARS).or(message.get(LATIDO)).is_some();
-        node.forget_life();
+        node.begin_life(generation, message.get(HEARS).or(message.get(LATIDO)).is_some());
         self.timers.stop(&Timer::Rexmit(name.clone()));
         self.remember(index);
         if restarted {
@@ -314,39 +313,32 @@ impl Cluster {
             }
         }
         if !was_dead && restarted {
-            // Alive, but it has to find itself first; silence from here on is judged as before.
-            self.nodes[index].status = Status::Init;
-            self.nodes[index].last_status_at = Some(at);
+            self.nodes[index].restarted(at);
         }
-        let has_left = self.leaving == Some(Leaving::Done) && self.peer.is_node(index);
-        let is_active = restarted && self.local_status == Status::Active;
-        if (is_active || has_left) && self.cleaning.is_none() {
+        let has_left = self.leaving.is_done() && self.peer.is_node(index);
+        let is_active = restarted && self.members.local_status == Status::Active;
+        if (is_active || has_left) && !self.adoption.is_cleaning() {
             // It waits to hear that we are active before it says anything else, and obeys nobody whose status it did not hear.
             self.send_status();
         }
         if has_left {
-            // It was not there when we said it, or has forgotten it.
-            self.farewell_seq = None;
-            self.say_shutdone();
-            self.linger();
+            self.say_farewell_anew();
         }
     }
 
     /// A status of the same life from a node we hold dead is a healed partition, or an old message come late.
     fn return_is_believable(&mut self, index: usize, sequence: Sequence, message: &Message) -> bool {
         let node = &mut self.nodes[index];
-        if sequence <= node.last_status && node.status == Status::Dead {
+        if sequence <= node.last_status() && node.is_dead() {
             return false;
         }
-        if node.status == Status::Dead && message.get(field::ST).and_then(Status::from_text).is_some() {
-            node.is_latido |= message.get(HEARS).is_some();
-            node.track.reset();
-            node.links.iter_mut().for_each(|link| link.gaps.break_off());
+        if node.is_dead() && message.get(field::ST).and_then(Status::from_text).is_some() {
+            node.comes_back(message.get(HEARS).is_some());
             // Its status was not heard in this life, or not yet: who is active did not start just now.
             let is_active = message.get(field::ST) == Some(Status::Active.as_str());
-            if node.last_status > Sequence(0) || is_active && !self.peer.returned {
-                let name = node.name.clone();
-                let silent_for = self.now.mono.since(node.last_heard.unwrap_or(Mono::ZERO));
+            if node.last_status() > Sequence(0) || is_active && !self.peer.has_returned() {
+                let name = node.name().clone();
+                let silent_for = self.now.mono.since(node.last_heard().unwrap_or(Mono::ZERO));
                 self.report(Report::NodeReturned { node: name, silent_for });
                 if self.peer.is_node(index) {
                     self.on_peer_returned();
@@ -358,12 +350,11 @@ impl Cluster {
 
     fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> Verdict {
         let node = &mut self.nodes[index];
-        let verdict = node.track.judge(sequence, self.now.mono);
-        node.newest = node.newest.max(sequence);
-        let name = node.name.clone();
+        let verdict = node.judge(sequence, self.now.mono);
+        let name = node.name().clone();
         match verdict {
             Verdict::Gap(count) => {
-                self.lossy_until = self.now.mono + self.settings.deadtime * LOSSY_FOR;
+                self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
                 let last = sequence.0.saturating_sub(count.saturating_add(1));
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
@@ -380,7 +371,7 @@ impl Cluster {
 
     /// Something the peer said is lost for good: it may have been a claim.
     pub(super) fn ask_again(&mut self, index: usize) {
-        let joined = self.stage != Stage::Joining && self.leaving.is_none() && self.nice();
+        let joined = self.joining.has_joined() && !self.leaving.is_ordered() && self.nice();
         if self.peer.is_node(index) && joined && self.settings.manage_resources && !self.is_handing_over() {
             self.ask_what_it_holds();
         }
@@ -389,13 +380,8 @@ impl Cluster {
     /// Any kept or duplicate message proves its link (`wire.md` 6.6); a heartbeat measures it as well.
     fn life_sign(&mut self, index: usize, medium: &MediumId, at: Mono, is_beat: bool) {
         let node = &mut self.nodes[index];
-        let (name, dead_after) = (node.name.clone(), node.dead_after);
-        let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
-        link.last_heard = link.last_heard.max(Some(at));
-        if is_beat {
-            link.gaps.note(at);
-        }
-        let rose = !std::mem::replace(&mut link.up, true);
+        let Some(rose) = node.note_life_on(medium, at, is_beat) else { return };
+        let (name, dead_after) = (node.name().clone(), node.dead_after());
         self.timers.set(Timer::LinkDead(name.clone(), medium.clone()), at + dead_after);
         if rose {
             self.report(Report::LinkUp { node: name.clone(), medium: medium.clone() });
@@ -406,7 +392,7 @@ impl Cluster {
     fn on_status(&mut self, index: usize, message: &Message, at: Mono) {
         let Some(status) = message.get(field::ST).and_then(Status::from_text) else { return };
         let sequence = message.sequence().unwrap_or_default();
-        if sequence <= self.nodes[index].last_status && self.nodes[index].heard {
+        if sequence <= self.nodes[index].last_status() && self.nodes[index].was_heard() {
             // A retransmitted old status never changes the state (`wire.md` 4.2).
             return;
         }
@@ -416,16 +402,15 @@ impl Cluster {
         self.note_lateness(index, at);
         let arrived = self.now.wall.0.saturating_sub(self.now.mono.since(at).as_secs());
         let node = &mut self.nodes[index];
-        node.clock_ahead = message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed()));
-        node.last_status = sequence;
-        node.last_status_at = node.last_status_at.max(Some(at));
+        node.note_clock(message.hex(field::TS).map(|ts| ts.cast_signed().saturating_sub(arrived.cast_signed())));
+        node.note_status(sequence, at);
         let mut waits_for_word = false;
         if let Some(ms) = message.hex(field::DT) {
             let asked = Duration::from_millis(ms).clamp(Duration::from_millis(1), LONGEST_DEAD_AFTER);
-            let longer = std::mem::replace(&mut node.dead_after, asked) < asked && node.is_alive();
-            waits_for_word = longer && node.is_latido && self.local_status == Status::Active;
+            let longer = node.asks_dead_after(asked);
+            waits_for_word = longer && node.is_latido() && self.members.local_status == Status::Active;
             if self.peer.is_node(index) {
-                self.peer.patience = Some(asked).filter(|asked| *asked > self.settings.deadtime);
+                self.peer.asks_patience(Some(asked).filter(|asked| *asked > self.settings.deadtime));
             }
         }
         self.is_believed(index, message);
@@ -434,27 +419,26 @@ impl Cluster {
         self.note_first_letters(index, message);
         self.note_hearing(index, message);
         let node = &mut self.nodes[index];
-        if message.get(field::PROTOCOL).is_none() && node.flow_control {
-            node.flow_control = false;
-            self.flow_control = false;
-            let node = self.nodes[index].name.clone();
+        if message.get(field::PROTOCOL).is_none() && node.acks_nothing() {
+            self.voice.end_flow_control();
+            let node = self.nodes[index].name().clone();
             self.report(Report::FlowControlOff { node });
         }
         self.learn_uuid(index, message);
-        let class = if self.nodes[index].status == status { Class::NoChange } else { Class::Keep };
+        let class = if self.nodes[index].status() == status { Class::NoChange } else { Class::Keep };
         self.deliver(class, message);
         self.alive(index, status, at, Some(message));
-        for message in std::mem::take(&mut self.nodes[index].early) {
+        for message in self.nodes[index].take_early() {
             self.on_resource_message(&Kind::AskResources, &message);
         }
-        if let Some(farewell) = self.nodes[index].farewell.take() {
+        if let Some(farewell) = self.nodes[index].take_farewell() {
             self.on_resource_message(&Kind::ShutDone, &farewell);
         }
         let node = &self.nodes[index];
-        if sequence.0 >= node.remembered.0.saturating_add(REMEMBER_EVERY) {
+        if node.is_unwritten_for(REMEMBER_EVERY) {
             self.remember(index);
         }
-        if waits_for_word && self.cleaning.is_none() {
+        if waits_for_word && !self.adoption.is_cleaning() {
             // It is about to exchange its program, as soon as it hears that we know.
             self.send_status();
         }
@@ -463,14 +447,10 @@ impl Cluster {
     /// A node said something that counts as life: arm its death anew and follow its status.
     fn alive(&mut self, index: usize, status: Status, at: Mono, said: Option<&Message>) {
         let node = &mut self.nodes[index];
-        node.heard = true;
-        node.spared_since = None;
-        let name = node.name.clone();
-        let (dead_after, is_ping) = (node.dead_after, node.is_ping);
-        node.last_heard = node.last_heard.max(Some(at));
-        let heard_at = node.last_heard.unwrap_or(at);
-        let before = std::mem::replace(&mut node.status, status);
-        self.timers.set(Timer::Dead(name.clone()), heard_at + dead_after);
+        let (name, is_ping) = (node.name().clone(), node.is_ping());
+        let before = node.follow(status);
+        let until = node.note_life(at);
+        self.timers.set(Timer::Dead(name.clone()), until);
         if before != status {
             self.changed();
             self.report(Report::NodeStatus { node: name.clone(), status });
@@ -485,27 +465,11 @@ impl Cluster {
         self.check_joined();
     }
 
-    fn note_lateness(&mut self, index: usize, at: Mono) {
-        let node = &self.nodes[index];
-        let Some(last) = node.last_status_at.filter(|_| node.is_alive()) else { return };
-        let interval = at.since(last);
-        let node_name = node.name.clone();
-        if interval > self.settings.keepalive * 3 / 2 {
-            self.lossy_until = self.now.mono + self.settings.deadtime * LOSSY_FOR;
-        }
-        if interval > self.settings.warntime {
-            self.report(Report::LateHeartbeat { node: node_name, interval });
-        }
-    }
-
     fn learn_uuid(&mut self, index: usize, message: &Message) {
         let Some(uuid) = message.binary(field::SRC_UUID).filter(|uuid| uuid.len() == 16) else { return };
         let node = &mut self.nodes[index];
-        if node.uuid.as_deref() == Some(uuid) {
-            return;
-        }
-        if node.uuid.replace(uuid.to_vec()).is_some() {
-            let (node, uuid) = (node.name.clone(), uuid_text(uuid));
+        if node.note_uuid(uuid) {
+            let (node, uuid) = (node.name().clone(), uuid_text(uuid));
             self.report(Report::UuidChanged { node, uuid });
         }
     }
@@ -513,155 +477,21 @@ impl Cluster {
     fn on_ping_answer(&mut self, index: usize, medium: &MediumId, message: &Message, at: Mono) {
         self.life_sign(index, medium, at, false);
         let node = &mut self.nodes[index];
-        node.last_status = message.sequence().unwrap_or_default();
-        node.last_status_at = node.last_status_at.max(Some(at));
-        let returned = node.status != Status::Ping;
+        node.note_status(message.sequence().unwrap_or_default(), at);
+        let returned = node.status() != Status::Ping;
         self.alive(index, Status::Ping, at, None);
         if returned {
-            let name = self.nodes[index].name.clone();
+            let name = self.nodes[index].name().clone();
             self.deliver_ping_return(&name);
         }
     }
 
-    /// A node's dead timer rang.
-    pub(super) fn on_silence(&mut self, name: &NodeName) {
-        let Some(index) = self.nodes.iter().position(|node| node.name == *name) else { return };
-        let node = &mut self.nodes[index];
-        // Who stands still again and again must come to a judgement some time.
-        let latest = *node.spared_since.get_or_insert(self.now.mono) + node.dead_after;
-        if self.judge_from > self.now.mono && self.now.mono < latest {
-            self.timers.set(Timer::Dead(name.clone()), self.judge_from.min(latest));
-            return;
-        }
-        node.spared_since = None;
-        if self.twin_takes_its_place(index) {
-            return;
-        }
-        let node = &mut self.nodes[index];
-        node.status = Status::Dead;
-        node.forget_life();
-        let since = node.last_heard.unwrap_or(Mono::ZERO);
-        let is_ping = node.is_ping;
-        self.timers.stop(&Timer::Rexmit(name.clone()));
-        self.changed();
-        self.report(Report::NodeDead { node: name.clone(), silent_for: self.now.mono.since(since) });
-        self.notify_status(name, Status::Dead, is_ping);
-        self.deliver_held();
-        self.free_acked_history();
-        if self.peer.is_node(index) {
-            self.on_peer_dead();
-        }
-        self.check_joined();
-    }
-
-    pub(super) fn on_link_silence(&mut self, name: &NodeName, medium: &MediumId) {
-        let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name) else { return };
-        let Some(link) = node.links.iter_mut().find(|link| link.medium == *medium) else { return };
-        link.gaps.break_off();
-        if std::mem::replace(&mut link.up, false) {
-            self.changed();
-            self.report(Report::LinkDead { node: name.clone(), medium: medium.clone() });
-            self.notify_link(name, medium, "dead");
-        }
-    }
-
-    fn notify_link(&mut self, node: &NodeName, medium: &MediumId, st: &str) {
-        let message = Message::new(&Kind::IfStat)
-            .with(field::NODE, node.as_str())
-            .with(field::IFNAME, medium.as_str())
-            .with(field::ST, st);
-        self.deliver(Class::Keep, &message);
-        self.out.push(Action::Notify(message));
-    }
-
-    pub(super) fn on_medium(&mut self, medium: MediumId, condition: MediumCondition) {
-        self.changed();
-        match condition {
-            MediumCondition::Working => {
-                if self.failed_media.remove(&medium).is_some() {
-                    self.report(Report::MediumWorks { medium });
-                }
-            }
-            MediumCondition::Failed(why) => {
-                if self.failed_media.insert(medium.clone(), why.clone()).is_none() {
-                    self.report(Report::MediumFailed { medium, why });
-                }
-            }
-        }
-    }
-
-    /// Once every node was heard or is dead we ask one for the list of nodes, and are active when it answers
-    /// (`wire.md` 6.2). Ping nodes are not waited for: they decide nothing about resources.
-    pub(super) fn check_joined(&mut self) {
-        if self.local_status != Status::Up || self.leaving.is_some() || self.waits_for_own_name() {
-            return;
-        }
-        let others = || self.nodes.iter().filter(|node| !node.is_ping);
-        if others().any(|node| !node.heard && node.status != Status::Dead) {
-            return;
-        }
-        let somebody_alive = others().any(|node| node.is_alive() && node.flow_control);
-        if !somebody_alive || self.reqnodes_sent >= REQNODES_TRIES {
-            self.timers.stop(&Timer::ReqNodes);
-            self.become_active();
-        } else if !self.timers.is_set(&Timer::ReqNodes) {
-            self.ask_for_nodes();
-        }
-    }
-
-    pub(super) fn ask_for_nodes(&mut self) {
-        if self.local_status != Status::Up {
-            return;
-        }
-        if self.reqnodes_sent >= REQNODES_TRIES {
-            return self.check_joined();
-        }
-        let Some(node) = self.nodes.iter().find(|node| !node.is_ping && node.is_alive()) else {
-            return self.check_joined();
-        };
-        let name = node.name.clone();
-        self.reqnodes_sent = self.reqnodes_sent.saturating_add(1);
-        self.timers.set(Timer::ReqNodes, self.now.mono + Duration::from_secs(1));
-        self.send_to(&name, Message::new(&Kind::ReqNodes));
-    }
-
-    fn on_reqnodes(&mut self, index: usize) {
-        let list: String = self.settings.nodes.iter().map(|node| format!("{node} ")).collect();
-        let name = self.nodes[index].name.clone();
-        // In the original's order, here and with whatever else has a `dest`.
-        let answer = Message::empty().with(field::DEST, name.as_str()).with(field::T, Kind::RepNodes.as_str());
-        self.send_to(&name, answer.with(field::NODELIST, list).with(field::DELNODELIST, " "));
-    }
-
-    fn on_repnodes(&mut self, index: usize, message: &Message) {
-        let list = message.get(field::NODELIST).unwrap_or("");
-        let mut theirs: Vec<&str> = list.split_ascii_whitespace().collect();
-        let mut ours: Vec<&str> = self.settings.nodes.iter().map(NodeName::as_str).collect();
-        theirs.sort_unstable();
-        ours.sort_unstable();
-        if theirs != ours {
-            let list = theirs.join(" ").chars().take(LONGEST_LIST).collect();
-            let node = self.nodes[index].name.clone();
-            self.report_once("nodelist".into(), Report::NodeListDiffers { node, list });
-        }
-        if self.local_status == Status::Up && self.leaving.is_none() && !self.waits_for_own_name() {
-            self.timers.stop(&Timer::ReqNodes);
-            self.become_active();
-        }
-    }
-
-    fn become_active(&mut self) {
-        self.report(Report::CommUp);
-        self.set_local_status(Status::Active);
-        self.on_active();
-    }
-
     pub(super) fn remember(&mut self, index: usize) {
         let node = &mut self.nodes[index];
-        let Some(generation) = node.generation else { return };
-        node.remembered = node.last_status;
-        let (name, ahead) = (node.name.clone(), node.clock_ahead);
-        self.out.push(Action::Remember { node: name, generation, sequence: node.last_status, ahead });
+        let Some(generation) = node.generation() else { return };
+        node.note_written();
+        let (name, ahead) = (node.name().clone(), node.clock_ahead());
+        self.out.push(Action::Remember { node: name, generation, sequence: node.last_status(), ahead });
     }
 }
 

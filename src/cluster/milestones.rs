@@ -3,10 +3,9 @@
 //! scripts have run; here they are true, and a group that failed keeps them back.
 
 use crate::names::NodeName;
+use crate::time::Mono;
 
 use super::report::LocalWork;
-use super::standby::Standby;
-use super::takeover::Stage;
 use super::{AutoFailback, Cluster, GroupState, Report};
 
 /// What is still to be said.
@@ -20,9 +19,16 @@ pub(super) struct Milestones {
     initial: bool,
     /// The other node gave us something.
     took: bool,
+    /// When we last took over groups.
+    last_takeover: Option<Mono>,
 }
 
 impl Milestones {
+    /// When we last took over groups of a node that died or left.
+    pub(super) fn last_takeover(&self) -> Option<Mono> {
+        self.last_takeover
+    }
+
     /// The other node has given us something.
     pub(super) fn took(&mut self) {
         self.took = true;
@@ -45,6 +51,7 @@ impl Cluster {
     /// The other node is dead or has left, and something of it is missing here.
     pub(super) fn takes_over_from(&mut self, node: &NodeName) {
         self.milestones.taken_from = Some(node.clone());
+        self.milestones.last_takeover = Some(self.now.mono);
         if (0..self.groups.len()).any(|index| self.is_own(index)) {
             self.milestones.own = true;
         } else {
@@ -64,16 +71,17 @@ impl Cluster {
 
     /// Whether the other node runs it, as far as we know.
     fn is_elsewhere(&self, index: usize) -> bool {
-        !self.is_alone() && self.peer.holds[index].may_run()
+        !self.is_alone() && self.peer.hold(index).may_run()
     }
 
     /// Says what has come true. Called after every event.
     pub(super) fn tell_milestones(&mut self) {
-        if self.leaving.is_some() || self.exited {
-            self.milestones = Milestones { initial: true, ..Milestones::default() };
+        if self.leaving.is_ordered() || self.out.has_ended() {
+            self.milestones =
+                Milestones { initial: true, last_takeover: self.milestones.last_takeover, ..Milestones::default() };
             return;
         }
-        if self.stage != Stage::Settled || self.groups.is_busy() || !self.settings.manage_resources {
+        if !self.joining.is_settled() || self.groups.is_busy() || !self.settings.manage_resources {
             return;
         }
         if self.milestones.own {
@@ -103,12 +111,12 @@ impl Cluster {
     }
 
     fn tell_initial(&mut self) {
-        if self.standby != Standby::Not || self.oversleeping.is_some() || self.is_fencing() {
+        if self.is_handing_over() || self.still.is_in_doubt() || self.is_fencing() {
             return;
         }
         let mut theirs = false;
         for index in 0..self.groups.len() {
-            let there = !self.is_alone() && self.peer.holds[index].is_claimed();
+            let there = !self.is_alone() && self.peer.hold(index).is_claimed();
             if self.groups.state(index) != GroupState::Held && !there {
                 return;
             }

@@ -2,7 +2,6 @@
 //! agree. In a message of our own kind, sent to a Latido only, a second after something changed; nothing is ever decided
 //! by it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::names::NodeName;
@@ -10,7 +9,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::timer::Timer;
-use super::{Cluster, GroupState};
+use super::{Cluster, GroupState, Mirror};
 
 /// `t=` of the message.
 pub(super) const KIND: &str = "latido";
@@ -23,23 +22,6 @@ const PROGRAM: &str = "program";
 const PAUSE: Duration = Duration::from_secs(1);
 /// What a peer says is shown to people: no more of it than they would read.
 const LONGEST: usize = 400;
-
-/// What the other node said last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mirror {
-    /// When it came in.
-    pub at: Mono,
-    /// Each medium over which it expects to hear us, and whether it does.
-    pub links: BTreeMap<String, bool>,
-    /// The groups that failed there, with the reason.
-    pub failed: Vec<String>,
-    /// Its keepalive, deadtime and the like, as far as both nodes should agree on them.
-    pub timing: String,
-    /// Number and method of the key it signs with.
-    pub key: String,
-    /// Its version.
-    pub program: String,
-}
 
 /// Something that [`Cluster::mirror`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +59,7 @@ impl Cluster {
     pub(super) fn serve_mirror(&mut self) {
         let Some(peer) = self.peer_name().filter(|_| self.peer_is_latido() && self.is_active()) else { return };
         let alive = self.peer_node().is_some_and(super::node::Node::is_alive);
-        if !alive || self.leaving.is_some() || self.timers.is_set(&Timer::Mirror) {
+        if !alive || self.leaving.is_ordered() || self.timers.is_set(&Timer::Mirror) {
             return;
         }
         // After every event, so nothing is written down to find out that nothing changed.
@@ -101,7 +83,8 @@ impl Cluster {
     }
 
     fn mirror_facts(&self) -> impl Iterator<Item = Fact> {
-        let links = self.peer_node().into_iter().flat_map(|node| node.links.iter().map(|link| Fact::Link(link.up)));
+        let links =
+            self.peer_node().into_iter().flat_map(|node| node.links().iter().map(|link| Fact::Link(link.is_up())));
         let failed = |index| match self.groups.state(index) {
             GroupState::Failed | GroupState::Blocked => Some(self.groups.state_since(index)),
             GroupState::Free | GroupState::Starting | GroupState::Held | GroupState::Stopping => None,
@@ -112,8 +95,9 @@ impl Cluster {
 
     fn mirror(&self, peer: &NodeName) -> Message {
         let links = self.peer_node().map_or(String::new(), |node| {
-            let word = |link: &super::node::Link| format!("{}={}", link.medium, if link.up { "up" } else { "dead" });
-            node.links.iter().map(word).collect::<Vec<_>>().join(" ")
+            let word =
+                |link: &super::link::Link| format!("{}={}", link.medium(), if link.is_up() { "up" } else { "dead" });
+            node.links().iter().map(word).collect::<Vec<_>>().join(" ")
         });
         let failed = self.groups.view(|_| false).into_iter().filter_map(|group| match group.state {
             GroupState::Failed | GroupState::Blocked => {
@@ -149,19 +133,23 @@ impl Cluster {
     pub(super) fn drift(&self) -> Vec<String> {
         let Some(peer) = self.peer_node() else { return Vec::new() };
         let mut sentences = Vec::new();
-        if peer.resources_digest.as_ref().is_some_and(|theirs| *theirs != self.settings.resources_digest) {
-            sentences.push(format!("haresources is not the same as on {}", peer.name));
+        if peer.resources_digest().is_some_and(|theirs| *theirs != self.settings.resources_digest) {
+            sentences.push(format!("haresources is not the same as on {}", peer.name()));
         }
         let Some(mirror) = &self.mirrors.heard else { return sentences };
         let ours: Vec<_> = self.settings.timing.split(' ').collect();
         let other = |word: &&str| !ours.contains(word);
         let differing: Vec<_> = mirror.timing.split(' ').filter(other).collect();
         if !differing.is_empty() {
-            sentences.push(format!("ha.cf of {} says {}", peer.name, differing.join(" ")));
+            sentences.push(format!("ha.cf of {} says {}", peer.name(), differing.join(" ")));
         }
         if mirror.key != self.settings.key && !mirror.key.is_empty() {
-            sentences
-                .push(format!("{} signs with key {}, this node with {}", peer.name, mirror.key, self.settings.key));
+            sentences.push(format!(
+                "{} signs with key {}, this node with {}",
+                peer.name(),
+                mirror.key,
+                self.settings.key
+            ));
         }
         sentences
     }

@@ -4,9 +4,10 @@
 //! call it with [`Event::Tick`]; [`Cluster::view`] shows what is. It opens nothing, waits for nothing, reads no clock.
 //! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `takeover.md` says where it does otherwise and why.
 //!
-//! Reading order: `event`, `action`, this file, `membership` (who lives), `takeover` (who should hold what), `groups`
-//! (making it so), `standby` (hand-overs), `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own
-//! death), `proof`, `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of.
+//! Reading order: `event`, `action`, this file, `doors` (what is asked here), `membership` (who lives), `dialogues` (how two
+//! nodes agree, as tables), `joining`, `takeover` (who should hold what), `groups` (making it so), `standby` (hand-overs),
+//! `failback`, `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own death), `sleep`, `deaf`, `proof`,
+//! `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of. No file imports from one that imports from it.
 
 // Numbers from outside are reckoned with here: what could go beyond its range is said to saturate, or checked.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
@@ -18,17 +19,24 @@ mod by_hand;
 mod claims;
 mod clients;
 mod deaf;
+mod dialogues;
+mod doors;
 mod event;
+mod failback;
 mod fence;
 mod gaps;
 mod groups;
 mod history;
+mod joining;
+mod kept;
 mod legacy;
+mod link;
 mod membership;
 mod milestones;
 mod mirror;
 mod monitor;
 mod node;
+mod outbox;
 mod partition;
 mod proof;
 mod reconfigure;
@@ -39,6 +47,7 @@ mod send;
 mod sequence;
 mod settings;
 mod shutdown;
+mod sleep;
 mod standby;
 mod takeover;
 mod timer;
@@ -46,46 +55,45 @@ mod told;
 mod twin;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
 use crate::haresources::{Outcome, ResourceGroup};
-use crate::names::{ClientId, JobId, MediumId, NodeName};
-use crate::time::{Mono, Now, Wall};
+use crate::names::{JobId, NodeName};
+use crate::time::{Mono, Now};
 use crate::wire::{Generation, Sequence};
 
-pub use action::{Action, ExitReason};
-pub use adopt::{Handover, Kept, KeptGroup, Past, Silence};
-pub use clients::Class;
+pub use action::{Action, Class, ExitReason};
 pub use event::{Event, MediumCondition};
 pub use gaps::GapsView;
-pub use mirror::Mirror;
+pub use groups::GroupState;
+pub use kept::{Handover, Kept, KeptGroup, Past, Silence};
 pub use report::{EventName, Level, LogLine, Mood, Outside, Program, Report, Scope, Shown, phrases};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
 pub(crate) use standby::WHY;
-pub use view::{GroupState, GroupView, LinkView, NodeView, View};
+pub use view::{GroupView, LinkView, Mirror, NodeView, View};
 
-use adopt::{Cleaning, IdleCheck};
-use answers::Answers;
+use adopt::Adoption;
 use clients::Held;
-use deaf::Sleep;
-use fence::{DeviceChecks, Fencing};
+use deaf::Deafness;
+use failback::Failback;
+use fence::Fences;
 use groups::Groups;
-use history::SentHistory;
+use joining::Joining;
+use legacy::IpRequests;
+use membership::Members;
 use milestones::Milestones;
 use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
-use shutdown::Leaving;
-use standby::{ClientWait, Standby};
-use takeover::{Peer, Stage};
+use outbox::Outbox;
+use partition::Conflict;
+use send::Voice;
+use shutdown::Departure;
+use sleep::Stillness;
+use standby::HandOver;
+use takeover::{Peer, Takeover};
 use timer::{Timer, TimerTable};
 use told::EmptySides;
 use twin::OwnName;
-
-/// So many subjects of a kind are known to have been told.
-const MOST_TOLD_ONCE: usize = 32;
 
 /// What a node says of itself, or what we say of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -165,101 +173,42 @@ impl Birth {
     }
 }
 
-/// One node's whole knowledge and will.
+/// One node's whole knowledge and will. Each part keeps its fields to the file it is named in, and is reached by methods.
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
     birth: Birth,
     now: Now,
-    out: Vec<Action>,
     timers: TimerTable,
-    // Who lives.
-    local_status: Status,
-    nodes: Vec<Node>,
-    failed_media: BTreeMap<MediumId, String>,
-    mirrors: Mirrors,
-    own_name: OwnName,
-    /// By the clock on the wall.
-    born: Wall,
-    seq: Sequence,
-    history: SentHistory,
-    held: Held,
-    flow_control: bool,
-    reqnodes_sent: u32,
-    judge_from: Mono,
-    lossy_until: Mono,
-    told_once: BTreeSet<String>,
-    answers: Answers,
-    // Who holds what.
-    groups: Groups,
-    stage: Stage,
-    peer: Peer,
-    needs_failback: bool,
-    failback_not_before: Mono,
-    empty: EmptySides,
-    standby: Standby,
-    /// The number of the `other` that the present dialogue rests on.
-    promised_seq: u64,
-    /// Of the `shutdone` that the other has heard if it acknowledges it, and for how long that is waited for.
-    farewell_seq: Option<Sequence>,
-    linger_until: Mono,
-    /// Of the last time we asked what the peer holds.
-    asked_seq: Sequence,
-    /// The number of the last offer of the peer.
-    offer_seq: u64,
-    /// A `done` that is obeyed once all that had arrived was heard, and its number.
-    taking: Option<(Set, u64)>,
-    pending_take: Option<Set>,
-    /// What the other wished for while we gave it something else, and until when it waits.
-    pending_wish: Option<(Set, Mono, String)>,
-    /// Why the groups that the present dialogue is about move, and why those that were moved did.
-    offer_why: String,
-    moved_because: BTreeMap<String, String>,
-    /// Since when the home of groups of ours could take them back.
-    home_since: Option<Mono>,
-    client_wait: Option<ClientWait>,
-    leaving: Option<Leaving>,
-    fencing: Option<Fencing>,
-    checks: DeviceChecks,
-    broken_devices: BTreeSet<String>,
-    monitors: Monitors,
-    asked_for: BTreeSet<String>,
-    /// Groups of ours that we run and the peer, in legacy mode, may have taken: it is asked to give them up.
-    asked_back: BTreeSet<String>,
-    /// When each group was first asked for: what came in before that answers a predecessor.
-    asked_first: BTreeMap<String, Mono>,
-    milestones: Milestones,
-    last_claim: Option<String>,
-    last_takeover: Option<Mono>,
+    /// When anything last changed.
     last_change: Mono,
-    // Our own death (`adopt`).
-    cleaning: Option<Cleaning>,
-    /// Files reread meanwhile.
-    reread: Option<Box<(Settings, Vec<ResourceGroup>)>>,
-    adopted: bool,
-    leaves_again: bool,
-    /// When we were born and how long nothing was heard of us then, until it is decided whether we are in time.
-    speak_by: Option<(Mono, Silence)>,
-    notes_written: bool,
-    upgrading: bool,
-    /// The status that asked for the patience an exchange needs.
-    patience_seq: Option<Sequence>,
-    oversleeping: Option<Sleep>,
-    /// A request that came meanwhile.
-    asked_asleep: Option<(ClientId, Request, String)>,
-    /// When we last said that we live.
-    said_at: Option<Mono>,
-    /// And the patience asked for then: a reread file may ask for another by now.
-    said_patience: Duration,
-    /// After which of our words it was noticed that we stood still.
-    slept_after: Option<Mono>,
-    idle_checks: Vec<IdleCheck>,
-    /// A predecessor died and nobody knows what it ran.
-    notes_lost: bool,
-    /// Groups of which that was asked, and which did not say that they are stopped.
-    doubtful: BTreeSet<String>,
-    last_kept: Option<Kept>,
-    exited: bool,
+    // What we do and say (`outbox`, `send`).
+    out: Outbox,
+    voice: Voice,
+    held: Held,
+    // Who lives (`membership`, `node`, `twin`), and how far we know it (`deaf`, `sleep`).
+    members: Members,
+    nodes: Vec<Node>,
+    own_name: OwnName,
+    mirrors: Mirrors,
+    deafness: Deafness,
+    still: Stillness,
+    // Who should hold what (`takeover`, `partition`), and how it gets there.
+    peer: Peer,
+    takeover: Takeover,
+    conflict: Conflict,
+    legacy: IpRequests,
+    fences: Fences,
+    joining: Joining,
+    hand_over: HandOver,
+    failback: Failback,
+    leaving: Departure,
+    adoption: Adoption,
+    // What runs here (`groups`, `monitor`), and what is said of it (`milestones`, `told`).
+    groups: Groups,
+    monitors: Monitors,
+    milestones: Milestones,
+    empty: EmptySides,
 }
 
 impl Cluster {
@@ -270,82 +219,44 @@ impl Cluster {
         let mut timers = TimerTable::default();
         timers.set(Timer::Keepalive, now.mono);
         for node in &nodes {
-            let patience = if node.is_ping { settings.deadping } else { settings.initdead };
-            timers.set(Timer::Dead(node.name.clone()), now.mono + patience);
+            let patience = if node.is_ping() { settings.deadping } else { settings.initdead };
+            timers.set(Timer::Dead(node.name().clone()), now.mono + patience);
         }
         let groups = Groups::new(groups, &settings, now.mono);
         let peer = Peer::new(&nodes, groups.len());
         let mut cluster = Cluster {
             birth,
             now,
-            out: Vec::new(),
             timers,
-            local_status: Status::Init,
-            nodes,
-            failed_media: BTreeMap::new(),
-            mirrors: Mirrors::default(),
-            own_name: OwnName::default(),
-            born: now.wall,
-            seq: Sequence(0),
-            history: SentHistory::default(),
-            held: Held::default(),
-            flow_control: true,
-            reqnodes_sent: 0,
-            judge_from: now.mono,
-            lossy_until: Mono::ZERO,
-            told_once: BTreeSet::new(),
-            answers: Answers::default(),
-            groups,
-            stage: Stage::Joining,
-            peer,
-            needs_failback: false,
-            failback_not_before: Mono::ZERO,
-            empty: EmptySides::default(),
-            standby: Standby::Not,
-            promised_seq: 0,
-            farewell_seq: None,
-            linger_until: Mono::ZERO,
-            asked_seq: Sequence(0),
-            offer_seq: 0,
-            taking: None,
-            pending_take: None,
-            pending_wish: None,
-            offer_why: String::new(),
-            moved_because: BTreeMap::new(),
-            home_since: None,
-            client_wait: None,
-            leaving: None,
-            fencing: None,
-            checks: DeviceChecks::default(),
-            broken_devices: BTreeSet::new(),
-            monitors: Monitors::default(),
-            asked_for: BTreeSet::new(),
-            asked_back: BTreeSet::new(),
-            asked_first: BTreeMap::new(),
-            milestones: Milestones::default(),
-            last_claim: None,
-            last_takeover: None,
             last_change: now.mono,
-            cleaning: None,
-            reread: None,
-            adopted: false,
-            leaves_again: leaves,
-            speak_by: None,
-            notes_written: false,
-            upgrading: false,
-            patience_seq: None,
-            oversleeping: None,
-            asked_asleep: None,
-            said_at: None,
-            said_patience: Duration::MAX,
-            slept_after: None,
-            idle_checks: Vec::new(),
-            notes_lost: false,
-            doubtful: BTreeSet::new(),
-            last_kept: None,
-            exited: false,
+            out: Outbox::default(),
+            voice: Voice::new(),
+            held: Held::default(),
+            members: Members::new(),
+            nodes,
+            own_name: OwnName::new(now.wall),
+            mirrors: Mirrors::default(),
+            deafness: Deafness::default(),
+            still: Stillness::new(now.mono),
+            peer,
+            takeover: Takeover::default(),
+            conflict: Conflict::default(),
+            legacy: IpRequests::default(),
+            fences: Fences::default(),
+            joining: Joining::default(),
+            hand_over: HandOver::default(),
+            failback: Failback::default(),
+            leaving: Departure::default(),
+            adoption: Adoption::default(),
+            groups,
+            monitors: Monitors::default(),
+            milestones: Milestones::default(),
+            empty: EmptySides::default(),
             settings,
         };
+        if leaves {
+            cluster.adoption.leave_again();
+        }
         cluster.take_up(past);
         cluster
     }
@@ -355,15 +266,15 @@ impl Cluster {
     /// `now` must never run backwards; an earlier one counts as the last.
     pub fn handle(&mut self, now: Now, event: Event) -> Vec<Action> {
         self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
-        if self.exited {
+        if self.out.has_ended() {
             return Vec::new();
         }
         self.notice_sleep();
         if !self.may_speak() {
             self.keep_what_changed();
-            return std::mem::take(&mut self.out);
+            return self.out.take();
         }
-        if self.cleaning.is_some() {
+        if self.adoption.is_cleaning() {
             self.handle_while_cleaning(event);
         } else {
             self.handle_event(event);
@@ -374,7 +285,7 @@ impl Cluster {
         self.schedule_restatement();
         self.serve_mirror();
         self.keep_what_changed();
-        std::mem::take(&mut self.out)
+        self.out.take()
     }
 
     fn handle_event(&mut self, event: Event) {
@@ -394,9 +305,9 @@ impl Cluster {
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
     pub fn next_deadline(&self) -> Option<Mono> {
         // Who has just woken asks as soon as everything that had arrived was heard.
-        let wakes = self.oversleeping == Some(Sleep::Woken) && self.stage != Stage::Joining;
+        let wakes = self.still.has_just_woken() && self.joining.has_joined();
         let next = if wakes { Some(self.now.mono) } else { self.timers.next() };
-        next.filter(|_| !self.exited)
+        next.filter(|_| !self.out.has_ended())
     }
 
     /// Whether anything is being started or stopped, or waits for its turn.
@@ -406,17 +317,17 @@ impl Cluster {
 
     /// Whether it still asks, before it says anything of groups, what runs here already.
     pub fn is_looking_around(&self) -> bool {
-        !self.idle_checks.is_empty() && self.stage == Stage::Joining
+        self.adoption.looks_around() && !self.joining.has_joined()
     }
 
     /// What this node says of itself.
     pub fn local_status(&self) -> Status {
-        self.local_status
+        self.members.local_status()
     }
 
     /// Whether this node has joined: everybody was heard or is dead.
     pub fn is_active(&self) -> bool {
-        self.local_status == Status::Active && !self.exited
+        self.members.local_status() == Status::Active && !self.out.has_ended()
     }
 
     /// The settings in force.
@@ -429,7 +340,7 @@ impl Cluster {
         self.ask_after_sleep();
         while let Some((timer, due)) = self.timers.take_due(self.now.mono) {
             self.on_timer(timer, due);
-            if self.exited {
+            if self.out.has_ended() {
                 return;
             }
         }
@@ -443,7 +354,7 @@ impl Cluster {
 
     fn on_timer(&mut self, timer: Timer, due: Mono) {
         match timer {
-            Timer::Keepalive if self.cleaning.is_some() => self.beat_silently(),
+            Timer::Keepalive if self.adoption.is_cleaning() => self.beat_silently(),
             Timer::Keepalive => self.beat(due),
             Timer::Dead(node) => self.on_silence(&node),
             Timer::LinkDead(node, medium) => self.on_link_silence(&node, &medium),
@@ -461,7 +372,7 @@ impl Cluster {
             Timer::Restate => self.restate_claim(),
             Timer::Upgrade => self.on_patience_unconfirmed(),
             Timer::Standby => self.on_standby_overdue(),
-            Timer::PendingTake => self.pending_take = None,
+            Timer::PendingTake => self.hand_over.forget_offer(),
             Timer::Client => self.answer_client_late(),
             Timer::Pause(lane) => self.on_pause_over(lane),
             Timer::IpRequest => self.request_own_groups(),
@@ -470,53 +381,6 @@ impl Cluster {
             Timer::FenceCheck => self.check_devices(),
             Timer::Forget(group) => self.forget_failure(&group),
             Timer::Monitor(group, resource) => self.on_monitor_due(group, resource),
-        }
-    }
-
-    /// When this process did not run for a while, everything that waited was handed over before this tick; still, what
-    /// was lost while we stood still is our fault, so others get a little longer before they are judged
-    /// (`resources.md` 12.2 b).
-    fn notice_own_stall(&mut self) {
-        let Some(due) = self.timers.next() else { return };
-        let late = self.now.mono.since(due);
-        let tolerable = (self.settings.deadtime / 4).max(Duration::from_millis(50));
-        if late > tolerable {
-            let grace = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
-            self.judge_from = self.now.mono + grace;
-            let links = self.nodes.iter_mut().flat_map(|node| &mut node.links);
-            links.for_each(|link| link.gaps.break_off());
-            self.report(Report::OwnStall { lost: late });
-        }
-    }
-
-    /// Seen before anything that waited is heard: it may say that our groups were taken. What counts is for how long nothing
-    /// was said, by ear of the other, who may have missed the last beat.
-    fn notice_sleep(&mut self) {
-        let silence = self.said_at.map_or(Duration::ZERO, |at| self.now.mono.since(at));
-        let Settings { deadtime, keepalive, .. } = self.settings;
-        let deadtime = deadtime.min(self.said_patience);
-        let nearly_dead = deadtime.saturating_sub(keepalive).max(keepalive * 3 / 2);
-        if silence > nearly_dead && self.slept_after != self.said_at {
-            self.slept_after = self.said_at;
-            self.overslept();
-        }
-    }
-
-    fn report(&mut self, report: Report) {
-        self.out.push(Action::Report(report));
-    }
-
-    /// Reports what could be said a thousand times a second only the first time. The first word of the key is its kind: who
-    /// invents subjects of one fills the places of that one, and from then on each is told, which the shell bounds.
-    fn report_once(&mut self, key: String, report: Report) {
-        let kind = key.split(' ').next().unwrap_or_default();
-        let of_its_kind = self.told_once.iter().filter(|told| told.split(' ').next() == Some(kind)).count();
-        let is_news = !self.told_once.contains(&key);
-        if is_news && of_its_kind < MOST_TOLD_ONCE {
-            self.told_once.insert(key);
-        }
-        if is_news {
-            self.report(report);
         }
     }
 

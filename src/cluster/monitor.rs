@@ -106,7 +106,7 @@ impl Cluster {
             GroupState::Free => true,
             GroupState::Starting | GroupState::Stopping | GroupState::Failed | GroupState::Blocked => return,
         };
-        if self.monitors.is_asked(&key, at) || self.leaving.is_some() {
+        if self.monitors.is_asked(&key, at) || self.leaving.is_ordered() {
             return;
         }
         let job = self.groups.next_job();
@@ -226,7 +226,7 @@ impl Cluster {
         if stays {
             return;
         }
-        if failures < monitor.failures || self.standby != super::standby::Standby::Not {
+        if failures < monitor.failures || self.is_handing_over() {
             return;
         }
         if restarts < monitor.restarts && !is_carrier {
@@ -248,20 +248,17 @@ impl Cluster {
 
     /// Handing it back to the node that gave it up a short while ago would be ping-pong.
     fn peer_gave_up(&self, index: usize) -> bool {
-        match self.peer.holds.get(index) {
-            Some(PeerHold::FailedStays) => true,
-            Some(PeerHold::Failed) => self.now.mono.since(self.groups.state_since(index)) < CALM,
-            Some(
-                PeerHold::Unknown
-                | PeerHold::No
-                | PeerHold::Yes
-                | PeerHold::SincePartition
-                | PeerHold::Overslept
-                | PeerHold::OversleptTaken
-                | PeerHold::Inherited
-                | PeerHold::Blocked,
-            )
-            | None => false,
+        match self.peer.hold(index) {
+            PeerHold::FailedStays => true,
+            PeerHold::Failed => self.now.mono.since(self.groups.state_since(index)) < CALM,
+            PeerHold::Unknown
+            | PeerHold::No
+            | PeerHold::Yes
+            | PeerHold::SincePartition
+            | PeerHold::Overslept
+            | PeerHold::OversleptTaken
+            | PeerHold::Inherited
+            | PeerHold::Blocked => false,
         }
     }
 
@@ -277,7 +274,7 @@ impl Cluster {
     }
 
     fn judge_stray(&mut self, index: usize, at: usize, runs: bool) {
-        let elsewhere = self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed());
+        let elsewhere = self.peer.hold(index).is_claimed();
         let stray = runs && elsewhere;
         let health = self.monitors.health.entry((self.groups.key(index), at)).or_default();
         let told = std::mem::replace(&mut health.told_stray, stray);

@@ -7,23 +7,28 @@
 use std::time::Duration;
 
 use crate::time::Mono;
-use crate::wire::{Kind, Message, field};
+use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::{HEARD, LATIDO, PeerHold};
-use super::deaf::Sleep;
 use super::groups::Doubt;
-use super::shutdown::Leaving;
-use super::standby::Standby;
-use super::takeover::Question;
 use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
 
 /// A Latido that came back says at once what it holds; after this it counts as silent.
-pub(super) const HEAL_PATIENCE: Duration = Duration::from_secs(2);
+const HEAL_PATIENCE: Duration = Duration::from_secs(2);
 /// An original claims before it holds (`resources.md` 12.1.4): two claims must last this long to be a conflict.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two requests to an original to give up what is ours.
 const CONFLICT_RETRY: Duration = Duration::from_secs(30);
+
+/// What both nodes claim, and what we have asked about it.
+#[derive(Debug, Default)]
+pub(super) struct Conflict {
+    /// Since when the peer has claimed what we claim.
+    since: Option<Mono>,
+    /// The number with which we last asked what the peer holds.
+    asked_seq: Sequence,
+}
 
 impl Cluster {
     /// Groups we are about to take from a dead node that may in truth be alive (not when it is `certain` that it runs
@@ -46,18 +51,13 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        if self.leaving == Some(Leaving::Done) {
+        if self.leaving.is_done() {
             // There is nothing to ask any more; it held us dead when we said it.
             self.send_status();
             return self.say_shutdone();
         }
-        self.peer.said = false;
-        self.peer.stable = false;
-        self.peer.returned = true;
-        for index in self.groups.partition_marks() {
-            self.peer.holds[index] = PeerHold::Yes;
-        }
-        self.last_claim = None;
+        self.peer.returns_with(&self.groups.partition_marks());
+        self.takeover.tell_again();
         self.live_before_we_claim();
         if self.peer_is_latido() && self.nice() {
             // What it said while it was dead to us was not heard: `starting` makes it say it again.
@@ -76,8 +76,7 @@ impl Cluster {
         if !self.nice() {
             return self.let_partition_groups_go();
         }
-        self.peer.returned = true;
-        self.peer.holds.fill(PeerHold::Unknown);
+        self.peer.returns_unknown();
         self.live_before_we_claim();
         self.ask_what_it_holds();
     }
@@ -90,16 +89,21 @@ impl Cluster {
 
     /// Says `starting`: the peer says what it holds, and is told again what we hold.
     pub(super) fn ask_what_it_holds(&mut self) {
-        self.last_claim = None;
+        self.takeover.tell_again();
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
-        self.asked_seq = self.seq;
+        self.conflict.asked_seq = self.voice.seq();
+        self.await_word_of_peer();
+    }
+
+    /// Whoever is there says something before this is over.
+    pub(super) fn await_word_of_peer(&mut self) {
         self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
     }
 
     /// The number of the last message of the peer that we heard and the generation it was said in, as a field.
     pub(super) fn heard_of_peer(&self) -> String {
-        let heard = self.peer_node().map(|node| (node.track.highest().0, node.generation.unwrap_or_default().0));
+        let heard = self.peer_node().map(|node| (node.track.highest().0, node.generation().unwrap_or_default().0));
         let (number, generation) = heard.unwrap_or_default();
         format!("{number:x}.{generation:x}")
     }
@@ -109,7 +113,7 @@ impl Cluster {
     pub(super) fn is_answer(&self, message: &Message) -> bool {
         let Some((number, _)) = heard_in(message) else { return true };
         // What was heard of our life before this one has a number that says nothing.
-        self.is_of_this_life(message) && number.is_some_and(|number| number >= self.asked_seq.0)
+        self.is_of_this_life(message) && number.is_some_and(|number| number >= self.conflict.asked_seq.0)
     }
 
     /// Whether it was not said to a predecessor of ours, and waited for us; who does not say whom he heard is believed.
@@ -120,23 +124,22 @@ impl Cluster {
     /// Whether the peer was heard just now, not only before it was cut off again.
     pub(super) fn hears_peer_now(&self) -> bool {
         let lately = |at: Mono| self.now.mono.since(at) < self.settings.keepalive * 3 / 2;
-        self.peer_node().and_then(|node| node.last_heard).is_some_and(lately)
+        self.peer_node().and_then(|node| node.last_heard()).is_some_and(lately)
     }
 
     fn let_partition_groups_go(&mut self) {
-        self.peer.returned = false;
+        self.peer.end_return();
         self.timers.stop(&Timer::Heal);
         for index in self.groups.partition_marks() {
             self.let_go(index);
         }
         // Who says nothing new knows of no death: what it said before is true still. Unless it said something that was not
         // heard, or we know nothing of it: we may have begun anew while it was cut off.
-        let missed = std::mem::take(&mut self.peer.missed_words);
-        if !missed {
+        if !self.peer.take_missed_words() {
             self.peer.take_back_words();
         }
         let in_doubt = !self.peer_is_latido() && self.doubt_an_original();
-        if self.nice() && (!self.peer.said || in_doubt) {
+        if self.nice() && (!self.peer.has_spoken() || in_doubt) {
             self.ask_what_it_holds();
         }
         self.request_own_groups();
@@ -145,15 +148,13 @@ impl Cluster {
     /// If it knows of a death it took what we do not run, and what we let go, and says so to nobody; and restarts itself in a
     /// moment, unless somebody hands over: what it took would run twice as long. Whether it has to be asked.
     fn doubt_an_original(&mut self) -> bool {
-        self.failback_not_before = self.failback_not_before.max(self.now.mono + self.settings.deadtime);
-        self.timers.set(Timer::Failback, self.failback_not_before);
+        self.put_off_offers(self.now.mono + self.settings.deadtime);
         // What it was about to do when it was heard last is over by now.
-        let mut in_doubt = !self.peer.stable;
+        let mut in_doubt = !self.peer.is_stable();
         for index in 0..self.groups.len() {
             let goes = !self.groups.is_claimed(index) || self.groups.is_going_down(index);
-            if goes && self.peer.holds[index] == PeerHold::No && self.nice() {
-                self.peer.holds[index] = PeerHold::Unknown;
-                in_doubt = true;
+            if goes && self.nice() {
+                in_doubt |= self.peer.doubt(index);
             }
         }
         in_doubt
@@ -173,32 +174,29 @@ impl Cluster {
 
     /// The peer's claims have just been heard; in answer to our question, if there was one.
     pub(super) fn on_claims_known(&mut self, is_answer: bool) {
-        self.peer.before = None;
+        self.peer.speaks_anew();
         if is_answer {
-            // All that was asked after them was heard.
-            self.peer.invited.retain(|_, asked| !*asked);
-            if self.peer.orphans == Question::Asked {
-                self.peer.orphans = Question::Answered;
-            }
-            if std::mem::take(&mut self.peer.returned) || self.oversleeping == Some(Sleep::Asked) {
+            self.peer.note_answer();
+            self.takeover.answered();
+            if self.peer.end_return() || self.still.has_asked() {
                 self.timers.stop(&Timer::Heal);
             }
             self.judge_sleep();
         }
-        if self.peer.holds.contains(&PeerHold::SincePartition) {
+        if self.peer.holds().contains(&PeerHold::SincePartition) {
             self.seems_deaf();
         }
         let takes = |(index, hold): (usize, &PeerHold)| {
             let is_blocked = self.groups.state(index) == GroupState::Blocked;
             is_blocked && hold.is_claimed() && *hold != PeerHold::Blocked
         };
-        if self.leaving == Some(Leaving::Blocked) && self.peer.holds.iter().enumerate().any(takes) {
+        if self.leaving.is_blocked() && self.peer.holds().iter().enumerate().any(takes) {
             // It may not have heard what we cannot stop.
-            self.last_claim = None;
+            self.takeover.tell_again();
         }
         for index in 0..self.groups.len() {
             // It knows of us and does not hold it: ours by right, and our address is the only one.
-            let settled = !self.peer.holds[index].is_claimed();
+            let settled = !self.peer.hold(index).is_claimed();
             if settled && self.groups.was_contested(index) {
                 self.groups.set_contested(index, false);
                 self.out.push(Action::Announce { group: self.groups.key(index) });
@@ -206,7 +204,7 @@ impl Cluster {
             if settled && self.groups.state(index) == GroupState::Held {
                 self.groups.clear_partition_mark(index);
             }
-            if settled && self.oversleeping.is_none() && self.groups.doubt(index) == Doubt::Inherited {
+            if settled && !self.still.is_in_doubt() && self.groups.doubt(index) == Doubt::Inherited {
                 self.groups.clear_doubt(index);
             }
         }
@@ -214,9 +212,9 @@ impl Cluster {
 
     /// Looks for groups that both nodes claim, and decides.
     pub(super) fn resolve_conflicts(&mut self) {
-        if self.peer.returned && !self.timers.is_set(&Timer::Heal) {
-            if self.peer.said {
-                self.peer.returned = false;
+        if self.peer.has_returned() && !self.timers.is_set(&Timer::Heal) {
+            if self.peer.has_spoken() {
+                self.peer.end_return();
             } else if self.peer_is_latido() && self.hears_peer_now() {
                 // It says so as soon as it knows what runs there.
                 self.ask_what_it_holds();
@@ -225,24 +223,24 @@ impl Cluster {
                 self.let_partition_groups_go();
             }
         }
-        if self.oversleeping == Some(Sleep::Asked) && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
+        if self.still.has_asked() && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
             self.forget_sleep();
         }
-        let waits = self.peer.returned && self.peer_is_latido();
-        if !self.nice() || self.is_alone() || !self.peer.said || waits || self.standby != Standby::Not {
+        let waits = self.peer.has_returned() && self.peer_is_latido();
+        if !self.nice() || self.is_alone() || !self.peer.has_spoken() || waits || self.is_handing_over() {
             return self.timers.stop(&Timer::Conflict);
         }
         // Who leaves stops what he can.
-        let stays = |hold: PeerHold| hold.is_claimed() && (!self.peer.leaving || hold == PeerHold::Blocked);
+        let stays = |hold: PeerHold| hold.is_claimed() && (!self.peer.is_leaving() || hold == PeerHold::Blocked);
         let contested: Vec<usize> = (0..self.groups.len())
             .filter(|index| {
-                stays(self.peer.holds[*index])
+                stays(self.peer.hold(*index))
                     && matches!(self.groups.state(*index), GroupState::Held | GroupState::Starting)
                     && !self.groups.is_going_down(*index)
             })
             .collect();
         if contested.is_empty() {
-            self.groups.conflict_since = None;
+            self.conflict.since = None;
             return self.timers.stop(&Timer::Conflict);
         }
         if self.peer_is_latido() {
@@ -257,10 +255,10 @@ impl Cluster {
     /// The files differ, and the peer does not know it yet: by which right it holds what it claims is said with its next
     /// words. Both would let go of everything.
     fn waits_for_letters(&mut self) -> bool {
-        if self.peer.detail.as_ref().is_none_or(|detail| self.holds_of(detail).is_some()) {
+        if self.peer.detail().is_none_or(|detail| self.holds_of(detail).is_some()) {
             return false;
         }
-        let until = *self.groups.conflict_since.get_or_insert(self.now.mono) + HEAL_PATIENCE;
+        let until = *self.conflict.since.get_or_insert(self.now.mono) + HEAL_PATIENCE;
         let waits = self.now.mono < until;
         if waits {
             self.timers.set_if_unset(Timer::Conflict, until);
@@ -277,7 +275,7 @@ impl Cluster {
             Doubt::No if self.groups.has_partition_mark(index) => 3,
             Doubt::No => 4,
         };
-        let theirs = match self.peer.holds[index] {
+        let theirs = match self.peer.hold(index) {
             PeerHold::Overslept => 0,
             PeerHold::OversleptTaken => 1,
             PeerHold::Inherited => 2,
@@ -297,7 +295,7 @@ impl Cluster {
 
     /// Its home node keeps it; while the files differ both may be that, or neither.
     fn loses_a_draw(&self, index: usize) -> bool {
-        let differ = self.peer_node().and_then(|node| node.resources_digest.as_ref());
+        let differ = self.peer_node().and_then(|node| node.resources_digest());
         if differ.is_some_and(|theirs| *theirs != self.settings.resources_digest) {
             return self.peer_name().is_some_and(|peer| self.settings.me > peer);
         }
@@ -306,7 +304,7 @@ impl Cluster {
 
     /// An original has no conflict resolution: what is not ours we let go, what is ours we ask it to give up.
     fn decide_with_original(&mut self, contested: &[usize]) {
-        let since = *self.groups.conflict_since.get_or_insert(self.now.mono);
+        let since = *self.conflict.since.get_or_insert(self.now.mono);
         if self.now.mono.since(since) < CONFLICT_PATIENCE {
             return self.timers.set_if_unset(Timer::Conflict, since + CONFLICT_PATIENCE);
         }
@@ -326,7 +324,7 @@ impl Cluster {
                 self.let_go(index);
             }
         }
-        if ask && self.peer.stable && !self.timers.is_set(&Timer::Conflict) {
+        if ask && self.peer.is_stable() && !self.timers.is_set(&Timer::Conflict) {
             let group = contested.first().map_or_else(String::new, |index| self.groups.key(*index));
             self.report(Report::BothOwn { group });
             self.send(Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, Set::Local.to_text()));

@@ -14,9 +14,7 @@ use crate::names::{MediumId, NodeName};
 use crate::time::{Mono, Wall};
 use crate::wire::{Generation, Kind, Message, Sequence, field};
 
-use super::deaf::HEARS;
-use super::node::Node;
-use super::shutdown::Leaving;
+use super::claims::HEARS;
 use super::timer::Timer;
 use super::{Action, Cluster, Report, Status};
 
@@ -151,7 +149,7 @@ impl Cluster {
         let before = std::mem::replace(&mut self.nodes[index].proof.owed, wish);
         if wish.is_some() && wish != before {
             self.say_now();
-            if self.leaving == Some(Leaving::Done) {
+            if self.leaving.is_done() {
                 // It was said before the proof, and not believed.
                 self.say_shutdone();
             }
@@ -187,15 +185,15 @@ impl Cluster {
         let node = &mut self.nodes[index];
         let is_news = node.proof.doubted.is_none_or(|(generation, sequence, _)| life > (generation, sequence));
         let is_live = is_news && node.proof.keeps_pace(now, message);
-        let is_silent = node.last_heard.is_some_and(|heard| at.since(heard) >= node.dead_after);
-        if is_live && node.status != Status::Dead {
+        let is_silent = node.last_heard().is_some_and(|heard| at.since(heard) >= node.dead_after());
+        if is_live && !node.is_dead() {
             // Not heard yet it asks for no patience; that of a first start is not meant for it.
-            let patience = if node.heard { node.dead_after } else { self.settings.deadtime };
-            self.timers.postpone(&Timer::Dead(node.name.clone()), at + patience);
+            let patience = if node.was_heard() { node.dead_after() } else { self.settings.deadtime };
+            self.timers.postpone(&Timer::Dead(node.name().clone()), at + patience);
         }
         if is_news {
             node.proof.doubted = Some((life.0, life.1, now));
-            let (name, known, is_heard) = (node.name.clone(), node.proof.highest, node.is_alive() && !is_silent);
+            let (name, known, is_heard) = (node.name().clone(), node.proof.highest, node.is_alive() && !is_silent);
             self.changed();
             if !is_heard {
                 let report = Report::MayBeOld { node: name.clone(), generation: life.0, known };
@@ -215,7 +213,7 @@ impl Cluster {
         if node.proof.asked.is_some_and(|asked| self.now.mono.since(asked) < QUESTION_PAUSE) {
             return;
         }
-        let newest = node.newest;
+        let newest = node.newest();
         let number = known.map_or_else(|| self.a_number_of_ours(), |(number, _)| number);
         let proof = &mut self.nodes[index].proof;
         (proof.wanted, proof.asked) = (Some((number, self.now.mono)), Some(self.now.mono));
@@ -229,24 +227,24 @@ impl Cluster {
     fn challenge_original(&mut self, index: usize) {
         let beat = self.settings.keepalive * 3 / 2;
         let node = &self.nodes[index];
-        let goes_on = node.is_alive() && node.last_heard.is_some_and(|at| self.now.mono.since(at) < beat);
-        let is_mute = self.local_status == Status::Init || self.cleaning.is_some();
+        let goes_on = node.is_alive() && node.last_heard().is_some_and(|at| self.now.mono.since(at) < beat);
+        let is_mute = self.members.local_status() == Status::Init || self.adoption.is_cleaning();
         if goes_on || is_mute || node.proof.jumped.is_some() {
             return;
         }
         let jump = LEAST_JUMP.saturating_add(self.a_number_of_ours() % JUMPS);
-        self.seq = Sequence(self.seq.0.saturating_add(jump));
+        let seq = self.voice.jump(jump);
         let node = &mut self.nodes[index];
-        node.proof.jumped = Some(self.seq);
+        node.proof.jumped = Some(seq);
         // What was never said is not waited for: nobody is paused for it.
-        node.acked = self.seq;
+        node.skip_acks(seq);
         (0..UNTIL_ACK).for_each(|_| self.send_status());
     }
 
     /// Somebody acknowledges a number of ours that was not known to anybody before we said it.
     pub(super) fn note_ack_as_proof(&mut self, index: usize, message: &Message) {
         let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
-        let sent = self.seq;
+        let sent = self.voice.seq();
         let proof = &mut self.nodes[index].proof;
         let is_fresh = proof.jumped.is_some_and(|jumped| acked > jumped && acked <= sent);
         let doubted = proof.doubted.map(|(generation, ..)| generation);
@@ -259,14 +257,15 @@ impl Cluster {
     pub(super) fn is_unbelievable(&self, index: usize, message: &Message) -> bool {
         let node = &self.nodes[index];
         let generation = message.generation().unwrap_or_default();
-        let is_new = node.generation == Some(generation) || !node.proof.is_past(generation);
-        let is_odd = || !node.proof.is_plausible(generation, self.now.wall) || self.is_stale(node, message);
+        let is_new = node.generation() == Some(generation) || !node.proof.is_past(generation);
+        let is_odd = || !node.proof.is_plausible(generation, self.now.wall) || self.is_stale(index, message);
         is_new && !node.proof.is_given(message) && is_odd()
     }
 
     /// Whether a word of somebody who is not heard, or not any more, is older by its clock than what we know of him.
-    fn is_stale(&self, node: &Node, message: &Message) -> bool {
-        let (Some(ahead), Some(said)) = (node.clock_ahead, message.hex(field::TS)) else { return false };
+    fn is_stale(&self, index: usize, message: &Message) -> bool {
+        let node = &self.nodes[index];
+        let (Some(ahead), Some(said)) = (node.clock_ahead(), message.hex(field::TS)) else { return false };
         let expected = self.now.wall.0.cast_signed().saturating_add(ahead);
         !node.is_alive() && expected.saturating_sub(said.cast_signed()) > FRESH
     }
@@ -275,25 +274,23 @@ impl Cluster {
     pub(super) fn doubted(&self) -> Option<String> {
         let node = self.peer_node()?;
         let (generation, _, at) = node.proof.doubted?;
-        let is_heard = node.last_heard.is_none_or(|heard| self.now.mono.since(heard) < node.dead_after);
-        if node.is_alive() && is_heard || self.now.mono.since(at) >= node.dead_after.max(self.settings.deadtime) {
+        let is_heard = node.last_heard().is_none_or(|heard| self.now.mono.since(heard) < node.dead_after());
+        if node.is_alive() && is_heard || self.now.mono.since(at) >= node.dead_after().max(self.settings.deadtime) {
             return None;
         }
-        Some(Report::MayBeOld { node: node.name.clone(), generation, known: node.proof.highest }.to_string())
+        Some(Report::MayBeOld { node: node.name().clone(), generation, known: node.proof.highest }.to_string())
     }
 
     /// The administrator says that the other node's lives are to be counted from anew.
     pub(super) fn forget_peer(&mut self, name: &NodeName) -> Result<(), String> {
-        let Some(index) = self.nodes.iter().position(|node| node.name == *name && !node.is_ping) else {
+        let Some(index) = self.nodes.iter().position(|node| node.name() == name && !node.is_ping()) else {
             return Err(format!("{name} is no other node of ha.cf"));
         };
         let node = &mut self.nodes[index];
         if node.is_alive() {
             return Err(format!("{name} is heard: there is nothing to forget"));
         }
-        node.proof.forget();
-        (node.generation, node.past_life, node.clock_ahead) = (None, None, None);
-        (node.last_status, node.newest, node.remembered) = (Sequence(0), Sequence(0), Sequence(0));
+        node.forget_lives();
         self.out.push(Action::Forget { node: name.clone() });
         self.report(Report::PeerForgotten { node: name.clone() });
         self.changed();
@@ -302,7 +299,7 @@ impl Cluster {
 
     /// A number that was never asked for before, in whichever life (splitmix64 over what is different each time).
     fn a_number_of_ours(&self) -> u64 {
-        let parts = [self.birth.seed, self.birth.generation.0, self.seq.0, self.now.wall.0];
+        let parts = [self.birth.seed, self.birth.generation.0, self.voice.seq().0, self.now.wall.0];
         parts.into_iter().fold(0, |sum: u64, part| {
             let mixed = (sum ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -312,8 +309,8 @@ impl Cluster {
 
     /// A status out of turn, unless we have not spoken yet, or did so again and again: the next heartbeat says the same.
     pub(super) fn say_now(&mut self) {
-        let speaks = self.local_status != Status::Init && self.cleaning.is_none();
-        if speaks && self.answers.may_say(self.now.mono) {
+        let speaks = self.members.local_status() != Status::Init && !self.adoption.is_cleaning();
+        if speaks && self.voice.answers().may_say(self.now.mono) {
             self.send_status();
         }
     }
@@ -322,7 +319,7 @@ impl Cluster {
     pub(super) fn note_lower_generation(&mut self, index: usize, generation: Generation) {
         let node = &self.nodes[index];
         let known = node.proof.highest;
-        self.report(Report::GenerationWentBack { node: node.name.clone(), generation, known });
+        self.report(Report::GenerationWentBack { node: node.name().clone(), generation, known });
     }
 
     /// Whether a status shows that its sender, in the generation we know, began anew.
@@ -334,15 +331,15 @@ impl Cluster {
             return false;
         }
         // Who goes on counting answers our question with a new number.
-        if node.proof.is_given(message) && sequence <= node.newest.max(node.last_status) {
+        if node.proof.is_given(message) && sequence <= node.newest().max(node.last_status()) {
             return true;
         }
         // While new words come in an old one is no more than late, unless its medium has brought a newer one.
-        let overtaken = !node.links.iter().any(|link| link.medium == *medium && link.newest > sequence);
+        let overtaken = !node.links().iter().any(|link| link.medium() == medium && link.newest() > sequence);
         let late = overtaken
             && node.is_alive()
-            && node.last_heard.is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
+            && node.last_heard().is_some_and(|at| self.now.mono.since(at) < self.settings.keepalive * 3 / 2);
         let first = matches!(message.get(field::ST).and_then(Status::from_text), Some(Status::Init | Status::Up));
-        sequence < node.last_status && !late && (first || node.status == Status::Dead || !node.heard)
+        sequence < node.last_status() && !late && (first || node.is_dead() || !node.was_heard())
     }
 }

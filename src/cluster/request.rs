@@ -5,6 +5,8 @@ use std::fmt;
 
 use crate::names::NodeName;
 
+use crate::wire::{Message, field};
+
 use super::claims::key_hash;
 
 /// Which groups move, in the terms of the node that gives them up (`resources.md` 4.1).
@@ -24,16 +26,38 @@ pub enum Set {
 /// In front of the hash of one group, on the wire and in the notes.
 const ONE: &str = "one:";
 
+/// What a person may say to mean his own groups, or the other node's, come home.
+const FAILBACK: &str = "failback";
+
 impl Set {
+    /// What a person may say for a set, on the command line and in the FIFO.
+    pub const WORDS: [&str; 4] = ["all", "local", "foreign", FAILBACK];
+
     /// The word in `rsc_hold`; `failback` means `foreign`. `None` for any other word (the original then blocks both
     /// nodes for an hour).
     pub fn from_text(text: &str) -> Option<Set> {
         match text {
             "all" => Some(Set::All),
             "local" => Some(Set::Local),
-            "foreign" | "failback" => Some(Set::Foreign),
+            "foreign" | FAILBACK => Some(Set::Foreign),
             _ => u32::from_str_radix(text.strip_prefix(ONE)?, 16).ok().map(Set::One),
         }
+    }
+
+    /// The same word said by whoever takes, in its terms: here `failback` means *my own groups, back to me*, which the
+    /// original does not know and would move everything for (`resources.md` 12.2 k).
+    pub fn to_take(text: &str) -> Option<Set> {
+        if text == FAILBACK { Some(Set::Local) } else { Set::from_text(text) }
+    }
+
+    /// What a message of a giver is about, in its terms; everything when it does not say.
+    pub(super) fn given_in(message: &Message) -> Option<Set> {
+        message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text)
+    }
+
+    /// What a message of a taker is about, in its terms; everything when it does not say.
+    pub(super) fn taken_in(message: &Message) -> Option<Set> {
+        message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::to_take)
     }
 
     /// The group with this key alone.
@@ -110,4 +134,19 @@ pub enum Response {
     },
     /// It was not done, or only in part; the sentence says why and what to do.
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failback_brings_groups_home_whoever_says_it() {
+        assert_eq!((Set::from_text(FAILBACK), Set::to_take(FAILBACK)), (Some(Set::Foreign), Some(Set::Local)));
+        for word in Set::WORDS.into_iter().filter(|word| *word != FAILBACK) {
+            assert_eq!(Set::from_text(word).map(Set::to_text).as_deref(), Some(word));
+            assert_eq!(Set::to_take(word), Set::from_text(word));
+        }
+        assert_eq!((Set::from_text("none"), Set::to_take("")), (None, None));
+    }
 }

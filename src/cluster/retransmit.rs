@@ -8,14 +8,14 @@ use crate::wire::{Kind, Message, Sequence, field};
 use super::claims::HEARD;
 use super::history::Recall;
 use super::timer::Timer;
-use super::{Action, Cluster, Report, Status};
+use super::{Action, Cluster, Report};
 
 /// At most so many messages are resent for one request.
 const RESENT_AT_ONCE: u64 = 50;
 
 impl Cluster {
     pub(super) fn schedule_rexmit(&mut self, name: &NodeName) {
-        let Some(node) = self.nodes.iter().find(|node| node.name == *name) else { return };
+        let Some(node) = self.nodes.iter().find(|node| node.name() == name) else { return };
         match node.track.next_request() {
             Some(at) => self.timers.set(Timer::Rexmit(name.clone()), at),
             None => self.timers.stop(&Timer::Rexmit(name.clone())),
@@ -25,7 +25,7 @@ impl Cluster {
     pub(super) fn request_missing(&mut self, name: &NodeName) {
         let interval = self.settings.max_rexmit_delay.max(Duration::from_millis(50));
         let now = self.now.mono;
-        let Some(node) = self.nodes.iter_mut().find(|node| node.name == *name) else { return };
+        let Some(node) = self.nodes.iter_mut().find(|node| node.name() == name) else { return };
         if !node.is_alive() {
             return;
         }
@@ -49,7 +49,7 @@ impl Cluster {
                 if let Some(seq) = message.hex(field::FIRSTSEQ)
                     && self.nodes[index].track.give_up(Sequence(seq))
                 {
-                    let node = self.nodes[index].name.clone();
+                    let node = self.nodes[index].name().clone();
                     self.schedule_rexmit(&node);
                     self.deliver_held();
                     self.report(Report::Irretrievable { node, seq });
@@ -79,15 +79,15 @@ impl Cluster {
             return;
         };
         let pause = self.settings.max_rexmit_delay.saturating_sub(Duration::from_millis(10));
-        let (name, acked) = (self.nodes[index].name.clone(), self.nodes[index].acked);
+        let (name, acked) = (self.nodes[index].name().clone(), self.nodes[index].acked());
         for seq in first..=last.min(first.saturating_add(RESENT_AT_ONCE - 1)) {
             if seq <= acked.0 {
                 continue;
             }
-            match self.history.recall(Sequence(seq), self.now.mono, pause) {
+            match self.voice.history().recall(Sequence(seq), self.now.mono, pause) {
                 Recall::Again(message) => self.out.push(Action::Send(*message)),
                 Recall::Skip => {}
-                Recall::Gone(_) if !self.answers.may_deny(self.now.mono) => return,
+                Recall::Gone(_) if !self.voice.answers().may_deny(self.now.mono) => return,
                 Recall::Gone(why) => {
                     self.report(Report::CannotRexmit { node: name.clone(), seq, why });
                     let nak = Message::new(&Kind::NakRexmit)
@@ -102,41 +102,36 @@ impl Cluster {
     fn on_ack(&mut self, index: usize, message: &Message) {
         let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
         // What was heard of a predecessor of ours is no news of us.
-        if acked <= self.seq && self.is_of_this_life(message) {
+        if acked <= self.voice.seq() && self.is_of_this_life(message) {
             let node = &mut self.nodes[index];
-            node.acked = node.acked.max(acked);
+            node.note_ack(acked);
             self.free_acked_history();
         }
     }
 
     /// Forgets what every living node has.
     pub(super) fn free_acked_history(&mut self) {
-        let alive = self.nodes.iter().filter(|node| !node.is_ping && node.status != Status::Dead);
-        if let Some(everybody) = alive.map(|node| node.acked).min() {
-            self.history.forget_up_to(everybody);
+        let alive = self.nodes.iter().filter(|node| !node.is_ping() && !node.is_dead());
+        if let Some(everybody) = alive.map(|node| node.acked()).min() {
+            self.voice.history().forget_up_to(everybody);
         }
     }
 
     /// Acknowledges what arrived without holes: a peer that nobody acks stops serving its clients, and a 2.1 aborts.
     pub(super) fn acknowledge(&mut self, index: usize) {
-        let node = &mut self.nodes[index];
-        if !node.flow_control {
-            return;
-        }
-        let trigger = node.trigger;
-        let Some(ack) = node.track.ack_due(trigger) else { return };
+        let Some(ack) = self.nodes[index].ack_due() else { return };
         self.send_ack(index, ack);
     }
 
     /// A farewell is acknowledged at once: who said it waits for that.
     pub(super) fn acknowledge_farewell(&mut self) {
-        let Some(index) = self.peer.index.filter(|index| self.nodes[*index].is_latido) else { return };
+        let Some(index) = self.peer.index().filter(|index| self.nodes[*index].is_latido()) else { return };
         let ack = self.nodes[index].track.ack_now();
         self.send_ack(index, ack);
     }
 
     fn send_ack(&mut self, index: usize, ack: Sequence) {
-        let name = self.nodes[index].name.clone();
+        let name = self.nodes[index].name().clone();
         let mut message =
             Message::new(&Kind::Ack).with(field::DEST, name.as_str()).with(field::ACKSEQ, format!("{:x}", ack.0));
         if self.peer.is_node(index) && self.peer_is_latido() {

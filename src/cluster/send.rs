@@ -3,18 +3,95 @@
 use std::time::Duration;
 
 use crate::names::NodeName;
-use crate::time::Mono;
-use crate::wire::{Kind, Message, Value, field};
+use crate::time::{Mono, millis};
+use crate::wire::{Kind, Message, Sequence, Value, field};
 
-use super::adopt::UPGRADE_PATIENCE;
+use super::answers::Answers;
+use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::deaf::HEARS;
-use super::takeover::Stage;
+use super::history::SentHistory;
 use super::timer::Timer;
-use super::{Action, Class, Cluster, Report, Status, mirror};
+use super::{Action, Class, Cluster, Status, mirror};
 
 /// The names the original gives its own status while it starts (`wire.md` 6.1).
 const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
+
+/// What we say: its numbers, and what is remembered of it.
+#[derive(Debug)]
+pub(super) struct Voice {
+    seq: Sequence,
+    history: SentHistory,
+    answers: Answers,
+    /// Whether we ask for acknowledgements: until a node says that it gives none.
+    flow_control: bool,
+    /// While packets get lost we beat faster.
+    lossy_until: Mono,
+    /// When we last said that we live.
+    said_at: Option<Mono>,
+    /// And the patience asked for then: a reread file may ask for another by now.
+    said_patience: Duration,
+}
+
+impl Voice {
+    /// Nothing was said yet.
+    pub(super) fn new() -> Voice {
+        Voice {
+            seq: Sequence(0),
+            history: SentHistory::default(),
+            answers: Answers::default(),
+            flow_control: true,
+            lossy_until: Mono::ZERO,
+            said_at: None,
+            said_patience: Duration::MAX,
+        }
+    }
+
+    /// The number of the last message.
+    pub(super) fn seq(&self) -> Sequence {
+        self.seq
+    }
+
+    /// Goes on counting from so much further on; the number before the next.
+    pub(super) fn jump(&mut self, by: u64) -> Sequence {
+        self.seq = Sequence(self.seq.0.saturating_add(by));
+        self.seq
+    }
+
+    /// What was said, for those who ask again.
+    pub(super) fn history(&mut self) -> &mut SentHistory {
+        &mut self.history
+    }
+
+    /// Whether a message with our name and generation may be ours, come back.
+    pub(super) fn may_have_sent(&self, sequence: Sequence, message: &Message) -> bool {
+        self.history.may_have_sent(sequence, message)
+    }
+
+    /// How often we answer what anybody can say again.
+    pub(super) fn answers(&mut self) -> &mut Answers {
+        &mut self.answers
+    }
+
+    /// Somebody gives no acknowledgements: nobody is asked for them.
+    pub(super) fn end_flow_control(&mut self) {
+        self.flow_control = false;
+    }
+
+    /// Packets get lost.
+    pub(super) fn beat_faster_until(&mut self, until: Mono) {
+        self.lossy_until = until;
+    }
+
+    /// When we last said that we live.
+    pub(super) fn said_at(&self) -> Option<Mono> {
+        self.said_at
+    }
+
+    /// For how long the others bear our silence, whatever is to be said next.
+    pub(super) fn borne(&self, deadtime: Duration) -> Duration {
+        deadtime.min(self.said_patience)
+    }
+}
 
 impl Cluster {
     /// Adds the control fields and sends a message everywhere. Our own messages are not looped back: whoever sends one
@@ -29,8 +106,8 @@ impl Cluster {
         message.set_value(field::SRC_UUID, Value::Binary(self.birth.uuid.to_vec()));
         let numbered = !kind.is_unsequenced();
         if numbered {
-            self.seq = self.seq.next();
-            message.set(field::SEQ, format!("{:x}", self.seq.0));
+            self.voice.seq = self.voice.seq.next();
+            message.set(field::SEQ, format!("{:x}", self.voice.seq.0));
         }
         message.set(field::HG, format!("{:x}", self.birth.generation.0));
         message.set(field::TS, format!("{:x}", self.now.wall.0.max(1)));
@@ -41,7 +118,7 @@ impl Cluster {
         let ttl = (self.settings.hopfudge as usize).saturating_add(self.nodes.len()).saturating_add(1);
         message.set(field::TTL, ttl.to_string());
         if numbered {
-            self.history.record(self.seq, message.clone());
+            self.voice.history.record(self.voice.seq, message.clone());
         }
         self.deliver_own(&message);
         self.notify_own(&message);
@@ -79,12 +156,12 @@ impl Cluster {
     }
 
     fn uuid_of(&self, name: &str) -> Option<Vec<u8>> {
-        self.nodes.iter().find(|node| node.name.as_str() == name)?.uuid.clone()
+        self.nodes.iter().find(|node| node.name().as_str() == name)?.uuid().map(<[u8]>::to_vec)
     }
 
     /// Our heartbeat, on a fixed grid: a beat that comes late does not move the next.
     pub(super) fn beat(&mut self, due: Mono) {
-        if self.local_status == Status::Init {
+        if self.members.local_status() == Status::Init {
             self.introduce();
             self.check_joined();
         } else {
@@ -108,7 +185,7 @@ impl Cluster {
     /// are seldom lossy in one direction only: what we miss of the peer, the peer misses of us.
     fn beat_interval(&self) -> Duration {
         let keepalive = self.settings.keepalive;
-        if self.now.mono >= self.lossy_until {
+        if self.now.mono >= self.voice.lossy_until {
             return keepalive;
         }
         // A serial line carries some nine heartbeats a second and must keep room for other messages.
@@ -117,38 +194,27 @@ impl Cluster {
         (keepalive / 3).max(floor).min(keepalive)
     }
 
-    /// Changes what we say of ourselves and says it.
-    pub(super) fn set_local_status(&mut self, status: Status) {
-        self.local_status = status;
-        self.changed();
-        if status != Status::Init {
-            self.report(Report::LocalStatus(status));
-        }
-        self.send_status();
-    }
-
     /// Says that we live, now.
     pub(super) fn send_status(&mut self) {
-        let patience = if self.patience_seq.is_some() { UPGRADE_PATIENCE } else { Duration::ZERO };
-        self.send_status_with(self.settings.deadtime + patience);
+        self.send_status_with(self.settings.deadtime + self.adoption.patience());
     }
 
     /// The same, with another patience than usual asked of the others.
     pub(super) fn send_status_with(&mut self, deadtime: Duration) {
-        (self.said_at, self.said_patience) = (Some(self.now.mono), deadtime);
+        (self.voice.said_at, self.voice.said_patience) = (Some(self.now.mono), deadtime);
         let dead_after = millis(deadtime);
         let mut status = Message::new(&Kind::Status)
-            .with(field::ST, self.local_status.as_str())
+            .with(field::ST, self.members.local_status().as_str())
             .with(field::DT, format!("{dead_after:x}"));
-        if self.flow_control {
+        if self.voice.flow_control {
             status.set(field::PROTOCOL, "1");
         }
         // An original ignores it; a Latido knows by it from the first word on with whom it speaks.
         if let Some(peer) = self.peer_node() {
-            let number = if peer.is_alive() { peer.last_status.0 } else { 0 };
+            let number = if peer.is_alive() { peer.last_status().0 } else { 0 };
             status.set(HEARS, format!("{number:x}"));
         }
-        if self.stage == Stage::Joining && (0..self.groups.len()).any(|index| self.groups.is_claimed(index)) {
+        if !self.joining.has_joined() && (0..self.groups.len()).any(|index| self.groups.is_claimed(index)) {
             // Who cannot hear us does not learn it otherwise before he has waited for everybody: he may have taken it.
             status.set(LATIDO, self.own_detail().to_text());
         }
@@ -167,7 +233,7 @@ impl Cluster {
             .with(field::WEOWN, "yes")
             .with(field::OK, "OK")
             .with(field::SRC, self.settings.me.as_str())
-            .with(field::SEQ, format!("{:x}", self.seq.0))
+            .with(field::SEQ, format!("{:x}", self.voice.seq.0))
             .with(field::HG, format!("{:x}", self.birth.generation.0))
             .with(field::TS, format!("{:x}", self.now.wall.0.max(1)))
             .with(field::LD, "n/a")
@@ -190,9 +256,4 @@ impl Cluster {
         }
         self.out.push(Action::Notify(message));
     }
-}
-
-/// Whole milliseconds, as durations travel.
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,45 +1,44 @@
 //! Who should hold what (`resources.md` 1 to 3; `takeover.md`).
 //!
-//! ```text
-//! Joining ──active──▶ Asking ──the peer has spoken, or is dead──▶ Settled ──leave──▶ (see shutdown)
-//! ```
-//!
 //! Everything that happens only changes what is known (`peer`, `hearing`); [`Cluster::settle`] then compares what is
 //! known with what is held and begins what is missing, and [`Cluster::announce_claim`] (`telling`) tells the peer
 //! whatever changed.
 
 mod hearing;
+mod orphans;
 mod peer;
 mod telling;
-
-use std::time::Duration;
 
 use crate::names::NodeName;
 use crate::wire::Message;
 
 use super::claims::PeerHold;
-use super::deaf::Sleep;
-use super::node::Node;
-use super::standby::Standby;
+use super::dialogues::JoiningEvent;
 use super::timer::Timer;
-use super::{AutoFailback, Cluster, GroupState, OnStartFailure, Report, Set, Status};
+use super::{AutoFailback, Cluster, GroupState, Report, Set};
 
-pub(super) use peer::{Peer, Question};
+pub(super) use peer::Peer;
 
-/// As long as the original waits when both nodes start (`resources.md` 2.2); for us the last resort.
-const PEER_SILENT_AFTER: Duration = Duration::from_secs(10);
-/// A group that nobody claims while its home node is well is waited for this long.
-const ORPHAN_AFTER: Duration = Duration::from_secs(3);
+use orphans::Orphans;
+use telling::Told;
 
-/// How far we are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Not active: nothing is decided.
-    Joining,
-    /// Active; the peer was asked what it holds.
-    Asking,
-    /// We know enough to act.
-    Settled,
+/// What we have decided with the other node, and told it.
+#[derive(Debug, Default)]
+pub(super) struct Takeover {
+    orphans: Orphans,
+    told: Told,
+}
+
+impl Takeover {
+    /// The other is told again what we hold, whether it is the same or not.
+    pub(super) fn tell_again(&mut self) {
+        self.told.tell_again();
+    }
+
+    /// The other has said what it holds, after it was asked.
+    pub(super) fn answered(&mut self) {
+        self.orphans.answered();
+    }
 }
 
 impl Cluster {
@@ -49,128 +48,38 @@ impl Cluster {
         self.settings.auto_failback != AutoFailback::Legacy || self.peer_is_latido()
     }
 
-    /// Whether we offer the other node its groups when it is back: between two Latidos `legacy` means `on`.
-    pub(super) fn gives_back(&self) -> bool {
-        match self.settings.auto_failback {
-            AutoFailback::On => true,
-            AutoFailback::Off => false,
-            AutoFailback::Legacy => self.nice(),
-        }
-    }
-
     pub(super) fn is_own(&self, group: usize) -> bool {
         self.groups.owner(group) == &self.settings.me
-    }
-
-    /// We have just become active.
-    pub(super) fn on_active(&mut self) {
-        if !self.settings.manage_resources {
-            return;
-        }
-        self.check_devices();
-        self.watch_all();
-        self.join_in();
-    }
-
-    /// Says that we are here and asks what the peer holds; not before it is known what runs here already.
-    pub(super) fn join_in(&mut self) {
-        let joins = self.local_status == Status::Active && self.stage == Stage::Joining;
-        // In legacy mode nobody learns from a claim that we still stop something.
-        let stops = !self.nice() && self.groups.any_stopping();
-        if !joins || stops || !self.idle_checks.is_empty() || self.leaving.is_some() {
-            return;
-        }
-        if self.is_alone() {
-            match &mut self.oversleeping {
-                // What may run there is not known before it is off.
-                Some(sleep) if self.fencing.is_some() => *sleep = Sleep::Asked,
-                _ => self.forget_sleep(),
-            }
-            self.note_taken_here(Set::All);
-            return self.settle_down();
-        }
-        if self.nice() {
-            self.stage = Stage::Asking;
-            self.ask_what_it_holds();
-            match &mut self.oversleeping {
-                Some(sleep) => *sleep = Sleep::Asked,
-                None => self.timers.stop(&Timer::Heal),
-            }
-            self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);
-            if std::mem::take(&mut self.peer.waits_for_answer) {
-                self.answer_starting();
-            }
-        } else {
-            self.settle_down();
-            self.request_own_groups();
-        }
-        self.settle_when_told();
-    }
-
-    /// It has said what it holds, and not to a predecessor of ours.
-    pub(super) fn settle_when_told(&mut self) {
-        if self.peer.said && self.peer.said_to_us && !self.peer.leaving {
-            self.settle_down();
-        }
-    }
-
-    /// The peer is active and has said nothing for ten seconds: it can only be one that never does.
-    pub(super) fn on_peer_silent(&mut self) {
-        if self.stage != Stage::Asking {
-            return;
-        }
-        self.forget_sleep();
-        if self.peer.leaving || self.peer.said {
-            // It has spoken, and is only slow in going, or has not heard us since.
-            return self.settle_down();
-        }
-        if self.has_never_heard_us() {
-            self.believe_that_it_takes_all();
-        } else if let Some(node) = self.peer_name() {
-            self.peer.is_legacy = true;
-            if !self.peer_is_latido() {
-                self.report(Report::PeerIsLegacy { node });
-            }
-        }
-        self.settle_down();
-        self.request_own_groups();
-    }
-
-    fn settle_down(&mut self) {
-        if self.stage != Stage::Settled {
-            self.stage = Stage::Settled;
-            self.timers.stop(&Timer::PeerSilent);
-            self.changed();
-            self.report(Report::LocalComplete);
-            self.begins_with_its_own();
-        }
     }
 
     /// The peer is dead (`resources.md` 3.1).
     pub(super) fn on_peer_dead(&mut self) {
         let Some(node) = self.peer_name() else { return };
-        self.home_since = None;
+        self.failback.home_is_away();
         // What nobody ran when it was heard last it may have taken since; all that we hold it cannot have.
         let may_run =
-            (0..self.groups.len()).any(|index| self.peer.holds[index].may_run() || !self.groups.is_claimed(index));
+            (0..self.groups.len()).any(|index| self.peer.hold(index).may_run() || !self.groups.is_claimed(index));
         self.peer.keep_words();
         self.cancel_standby_with_peer();
         self.hears_us();
         if !self.settings.manage_resources {
             return;
         }
-        self.needs_failback = true;
+        self.failback.need();
         // Whoever was acknowledged says it no more, though its status never came.
-        let told = self.peer.index.and_then(|index| self.nodes[index].farewell.take()).is_some();
-        self.peer.gone |= told;
-        let released = self.peer.gone || !may_run && self.peer.said && !self.peer.leaving;
-        if !released && self.must_fence() && self.leaving.is_none() {
-            self.peer.forget_words();
+        let told = self.peer.index().and_then(|index| self.nodes[index].take_farewell()).is_some();
+        if told {
+            self.peer.note_gone();
+        }
+        let released = self.peer.is_gone() || !may_run && self.peer.has_spoken() && !self.peer.is_leaving();
+        if !released && self.must_fence() && !self.leaving.is_ordered() {
+            self.forget_words();
+            self.deafness.forget();
             return self.begin_fencing(node);
         }
         self.send_stonith(&node, if released { "unneeded" } else { "n_stnth" });
-        if self.leaving.is_some() {
-            self.peer.holds_nothing();
+        if self.leaving.is_ordered() {
+            self.peer_holds_nothing();
             self.report(Report::TakeoverCancelled);
             return;
         }
@@ -186,56 +95,59 @@ impl Cluster {
     pub(super) fn take_over_from_dead(&mut self, node: &NodeName, certain: bool) {
         self.mark_taken_from_dead(certain);
         self.forget_sleep();
-        self.peer.forget_words();
-        self.peer.holds_nothing();
+        self.forget_words();
+        self.deafness.forget();
+        self.peer_holds_nothing();
         self.groups.forgive_failures();
         self.note_taken_here(Set::All);
-        if self.stage == Stage::Asking {
-            self.settle_down();
-        }
+        self.join_on(JoiningEvent::Gone);
         self.announce_takeover(node);
+    }
+
+    fn forget_words(&mut self) {
+        self.peer.forget_words();
+        self.hand_over.forget_words();
+        self.takeover.orphans.forget_answer();
+    }
+
+    fn peer_holds_nothing(&mut self) {
+        self.peer.holds_nothing();
+        self.hand_over.forget_owed();
     }
 
     /// The peer has stopped everything and leaves (`resources.md` 5.1).
     fn on_peer_left(&mut self, message: &Message) {
         let Some(node) = self.peer_name() else { return };
         let sequence = message.sequence().unwrap_or_default().0;
-        if sequence < self.peer.claims_seq {
+        if sequence < self.peer.claims_seq() {
             return;
         }
         // Its last word, also when a claim on a slow medium comes in after it.
-        self.peer.claims_seq = sequence;
+        self.peer.note_words_until(sequence);
         self.acknowledge_farewell();
-        // It may have come back since, and leave again.
-        if std::mem::replace(&mut self.peer.left, true) && self.peer.gone {
+        if self.peer.says_farewell() {
             return;
         }
         self.forget_sleep();
-        self.peer.holds_nothing();
+        self.peer_holds_nothing();
         // Who runs nothing takes nothing, whether he hears us or not.
         self.hears_us();
-        self.peer.gone = true;
-        self.peer.leaving = false;
-        self.peer.stable = false;
-        self.peer.said = true;
+        self.peer.leaves();
         self.report(Report::ShutdownNotice { node: node.clone() });
         self.cancel_standby_with_peer();
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             self.report(Report::TakeoverCancelled);
             return;
         }
-        self.needs_failback = true;
+        self.failback.need();
         self.groups.forgive_failures();
         self.note_taken_here(Set::All);
-        if self.stage == Stage::Asking {
-            self.settle_down();
-        }
+        self.join_on(JoiningEvent::Gone);
         self.announce_takeover(&node);
     }
 
     fn announce_takeover(&mut self, node: &NodeName) {
-        if self.stage == Stage::Settled && self.groups.any_free() {
-            self.last_takeover = Some(self.now.mono);
+        if self.joining.is_settled() && self.groups.any_free() {
             self.report(Report::TakingOverFrom { node: node.clone() });
             self.takes_over_from(node);
         }
@@ -244,25 +156,21 @@ impl Cluster {
     /// The peer has restarted, or is heard for the first time.
     pub(super) fn on_peer_new_life(&mut self, cut_off: bool) {
         self.stop_fencing();
-        self.home_since = None;
-        self.peer.gone = false;
-        self.peer.before = None;
+        self.failback.home_is_away();
+        self.peer.begins_life();
         self.note_home_is_here();
-        // A deaf node that is restarted is deaf still, until it shows that it hears us. An original shows that in no other
-        // way than by calling us dead once more.
-        let deaf_since = self.peer.deaf_since.filter(|_| self.peer_is_latido());
-        self.peer.forget_words();
-        self.peer.deaf_since = deaf_since;
+        self.deafness.outlives_restart(self.peer_is_latido());
+        self.forget_words();
         self.wait_for_orphans_anew();
         if !self.nice() {
             // What it was given it has lost with its life.
-            self.peer.holds.fill(PeerHold::Unknown);
+            self.peer.forget_holds();
             self.groups.forgive_failures();
         }
         self.groups.clear_partition_marks(cut_off || !self.nice());
         self.cancel_standby_with_peer();
-        if let Some(index) = self.peer.index {
-            self.nodes[index].resources_digest = None;
+        if let Some(index) = self.peer.index() {
+            self.nodes[index].forget_digest();
         }
         self.mirrors.forget();
         if cut_off {
@@ -281,8 +189,8 @@ impl Cluster {
         self.serve_upgrade();
         self.join_in();
         self.serve_asked_asleep();
-        let undecided = self.stage != Stage::Settled || self.exited;
-        if self.leaving.is_some() || undecided || !self.settings.manage_resources {
+        let undecided = !self.joining.is_settled() || self.out.has_ended();
+        if self.leaving.is_ordered() || undecided || !self.settings.manage_resources {
             return;
         }
         if self.serve_refusal() {
@@ -294,11 +202,11 @@ impl Cluster {
             // Whatever may run on the dead node is not started; what it does not hold is here already.
         } else if self.is_alone() {
             self.acquire_everything();
-        } else if self.oversleeping.is_some() {
+        } else if self.still.is_in_doubt() {
             // What the other did not run before we stood still it may run now.
         } else if self.past_life_may_go_on() {
             // So may what it ran before its new life began: that may be another machine's.
-        } else if self.nice() && self.standby == Standby::Not && self.peer.said {
+        } else if self.nice() && !self.is_handing_over() && self.peer.has_spoken() {
             self.acquire_unclaimed();
             self.offer_failed_groups();
             self.fail_back();
@@ -317,15 +225,15 @@ impl Cluster {
     fn acquire_unclaimed(&mut self) {
         let mut orphaned = false;
         for index in 0..self.groups.len() {
-            if self.groups.state(index) != GroupState::Free || self.peer.holds[index].may_run() {
+            if self.groups.state(index) != GroupState::Free || self.peer.hold(index).may_run() {
                 continue;
             }
-            if self.peer.holds[index] == PeerHold::FailedStays || self.has_to_answer(index) {
+            if self.peer.hold(index) == PeerHold::FailedStays || self.has_to_answer(index) {
                 continue;
             }
             // Who leaves starts nothing any more.
-            let goes = self.peer.leaving && self.peer_is_latido();
-            let failed_there = self.peer.holds[index] == PeerHold::Failed;
+            let goes = self.peer.is_leaving() && self.peer_is_latido();
+            let failed_there = self.peer.hold(index) == PeerHold::Failed;
             if self.is_own(index) || goes || failed_there {
                 if let Some(node) = self.peer_name().filter(|_| failed_there) {
                     self.report_failed_there(index, node);
@@ -334,7 +242,7 @@ impl Cluster {
                 continue;
             }
             // Somebody who has not finished deciding may be stopping or starting it.
-            if !self.peer.stable && !self.peer_is_latido() {
+            if !self.peer.is_stable() && !self.peer_is_latido() {
                 continue;
             }
             orphaned = true;
@@ -342,111 +250,23 @@ impl Cluster {
                 let (group, owner) = (self.groups.key(index), self.groups.owner(index).clone());
                 self.report(Report::Orphan { group, owner });
                 // Its home node was deaf or slow: it goes home when that is over.
-                self.needs_failback = true;
+                self.failback.need();
                 self.groups.want_acquired(index);
             }
         }
-        if orphaned && !self.timers.is_set(&Timer::Orphans) && self.groups.orphaned_since.is_none() {
-            self.groups.orphaned_since = Some(self.now.mono);
-            self.timers.set(Timer::Orphans, self.now.mono + ORPHAN_AFTER);
-        } else if !orphaned {
-            self.wait_for_orphans_anew();
-        }
+        self.look_after_orphans(orphaned);
     }
 
     /// We said that it failed here, and a Latido takes that: before it is tried again here the other says that it did not.
     fn has_to_answer(&mut self, index: usize) -> bool {
         let key = self.groups.key(index);
-        let Some(asked) = self.peer.invited.get(&key).copied().filter(|_| self.peer_is_latido()) else { return false };
+        let Some(asked) = self.peer.invited(&key).filter(|_| self.peer_is_latido()) else { return false };
         // Who is asked to give us something would take the question for the word of one who is not ready.
-        let is_promised = self.client_wait.as_ref().is_some_and(|wait| wait.to_us());
+        let is_promised = self.hand_over.is_awaited();
         if !is_promised && (!asked || !self.timers.is_set(&Timer::Heal)) {
             self.ask_what_it_holds();
-            self.peer.invited.insert(key, true);
+            self.peer.ask_of_invited(key);
         }
         true
-    }
-
-    /// Whoever has just begun to live takes what is his by himself.
-    pub(super) fn wait_for_orphans_anew(&mut self) {
-        self.groups.orphaned_since = None;
-        self.peer.orphans = Question::NotAsked;
-        self.timers.stop(&Timer::Orphans);
-    }
-
-    /// Who has fallen silent meanwhile may have taken it: a Latido is asked first, an original must be heard.
-    fn orphans_are_confirmed(&mut self) -> bool {
-        if !self.peer_is_latido() {
-            return self.hears_peer_now();
-        }
-        let waits = self.peer.orphans == Question::Asked && self.timers.is_set(&Timer::Heal);
-        if self.peer.orphans != Question::Answered && !waits {
-            self.ask_what_it_holds();
-            self.peer.orphans = Question::Asked;
-        }
-        self.peer.orphans == Question::Answered
-    }
-
-    fn orphans_waited_for(&self) -> bool {
-        self.groups.orphaned_since.is_some_and(|since| self.now.mono.since(since) >= ORPHAN_AFTER)
-    }
-
-    /// A group that does not start here: a Latido reads that from our claim and takes it; an original has to be asked,
-    /// once, for the side it is on (`resources.md` 12.2 e).
-    fn offer_failed_groups(&mut self) {
-        if self.peer_is_latido() || self.settings.on_start_failure == OnStartFailure::Stay || !self.peer.stable {
-            return;
-        }
-        if self.now.mono < self.failback_not_before {
-            return;
-        }
-        let Some(index) = self.groups.unoffered_failure() else { return };
-        if self.groups.is_busy() || self.peer.holds[index].may_run() {
-            return;
-        }
-        self.groups.mark_offered(index);
-        let set = self.side_of(index);
-        let why = self.failures_in_words().unwrap_or_default();
-        self.begin_standby(set, why);
-    }
-
-    fn fail_back(&mut self) {
-        if !self.gives_back() || !self.needs_failback {
-            self.home_since = None;
-            return;
-        }
-        let peer_active = self.peer_node().is_some_and(Node::is_active);
-        if !peer_active || self.peer.leaving {
-            self.home_since = None;
-            return;
-        }
-        if self.groups.is_busy() || !self.peer.stable || self.now.mono < self.failback_not_before {
-            return;
-        }
-        let home_since = *self.home_since.get_or_insert(self.now.mono);
-        let ripe = home_since + self.settings.failback_delay;
-        if self.now.mono < ripe {
-            self.timers.set_if_unset(Timer::Failback, ripe);
-            return;
-        }
-        let can_go = |index: usize| {
-            !self.is_own(index) && self.groups.state(index) == GroupState::Held && !self.peer.holds[index].has_failed()
-        };
-        let any = (0..self.groups.len()).any(can_go);
-        // What both claim is not decided yet.
-        let contested = |index: usize| can_go(index) && self.peer.holds[index].is_claimed();
-        if (0..self.groups.len()).any(contested) {
-            return;
-        }
-        // Offered until nothing is left to give: an offer may be lost, or refused because the peer is busy.
-        self.needs_failback = any;
-        if !any {
-            self.note_given_away(Set::Foreign);
-        }
-        if any && let Some(node) = self.peer_name() {
-            self.report(Report::FailbackBegins { node: node.clone() });
-            let why = format!("auto_failback: {node} is back");
-            self.begin_standby(Set::Foreign, why);
-        }
     }
 }

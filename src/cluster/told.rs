@@ -32,8 +32,8 @@ impl Cluster {
 
     /// A node that comes up disturbs nobody before it has joined.
     fn other_rests(&self) -> bool {
-        let comes = !self.peer.said && self.peer_node().is_some_and(|node| !node.is_active());
-        self.is_alone() || self.peer.stable || comes
+        let comes = !self.peer.has_spoken() && self.peer_node().is_some_and(|node| !node.is_active());
+        self.is_alone() || self.peer.is_stable() || comes
     }
 
     /// What we hold; a side without groups is where it was moved.

@@ -1,15 +1,14 @@
 //! A read-only picture of the cluster for `latido status`, clients and tests.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 use crate::wire::Generation;
 
-use super::claims::PeerHold;
 use super::gaps::enough_deadtime;
-use super::standby::Standby;
-use super::{AutoFailback, Cluster, GapsView, Mirror, Status};
+use super::{AutoFailback, Cluster, GapsView, GroupState, Status};
 
 /// Everything a person may want to know, at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -102,54 +101,21 @@ pub struct LinkView {
     pub gaps: Option<GapsView>,
 }
 
-/// What a group is doing on this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GroupState {
-    /// Not running here.
-    Free,
-    /// Being started here.
-    Starting,
-    /// Every resource of it was started here.
-    Held,
-    /// Being stopped here.
-    Stopping,
-    /// It could not be started here, or died again and again, and is stopped.
-    Failed,
-    /// It could not be stopped here: it may be running, and nobody else may start it.
-    Blocked,
-}
-
-impl GroupState {
-    /// All of them.
-    pub const ALL: [GroupState; 6] = [
-        GroupState::Free,
-        GroupState::Starting,
-        GroupState::Held,
-        GroupState::Stopping,
-        GroupState::Failed,
-        GroupState::Blocked,
-    ];
-
-    /// Whether it runs here, is to run here, or has not finished stopping.
-    pub const fn is_claimed(self) -> bool {
-        match self {
-            GroupState::Starting | GroupState::Held | GroupState::Stopping | GroupState::Blocked => true,
-            GroupState::Free | GroupState::Failed => false,
-        }
-    }
-
-    /// As `latido status` and the files of a node spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            GroupState::Free => "free",
-            GroupState::Starting => "starting",
-            GroupState::Held => "held",
-            GroupState::Stopping => "stopping",
-            GroupState::Failed => "failed",
-            GroupState::Blocked => "blocked",
-        }
-    }
+/// What the other Latido said last of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mirror {
+    /// When it came in.
+    pub at: Mono,
+    /// Each medium over which it expects to hear us, and whether it does.
+    pub links: BTreeMap<String, bool>,
+    /// The groups that failed there, with the reason.
+    pub failed: Vec<String>,
+    /// Its keepalive, deadtime and the like, as far as both nodes should agree on them.
+    pub timing: String,
+    /// Number and method of the key it signs with.
+    pub key: String,
+    /// Its version.
+    pub program: String,
 }
 
 /// One group.
@@ -177,22 +143,22 @@ impl Cluster {
     /// How things are.
     pub fn view(&self, now: Mono) -> View {
         let enough: Vec<Duration> = self.enough_deadtimes().collect();
-        let failed = |medium: &MediumId| self.failed_media.get(medium).cloned();
+        let failed = |medium: &MediumId| self.members.failure_of(medium);
         let mut nodes: Vec<NodeView> =
             self.nodes.iter().map(|node| node.view(now, &self.settings.resources_digest, failed)).collect();
         let here = self.settings.nodes.iter().position(|name| *name == self.settings.me).unwrap_or(0);
         nodes.insert(here.min(nodes.len()), self.own_view());
         let stable =
-            self.is_stable() && !self.groups.is_busy() && (!self.nice() || self.is_alone() || self.peer.stable);
+            self.is_stable() && !self.groups.is_busy() && (!self.nice() || self.is_alone() || self.peer.is_stable());
         View {
             at: now,
             me: self.settings.me.clone(),
             nodes,
-            groups: self.groups.view(|index| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed())),
+            groups: self.groups.view(|index| self.peer.hold(index).is_claimed()),
             rscstatus: self.told_hold().to_owned(),
             stable,
             waiting_for: self.fencing_text(),
-            leaving: self.leaving.is_some(),
+            leaving: self.leaving.is_ordered(),
             auto_failback: self.settings.auto_failback,
             away: self.away_text(),
             drift: self.drift(),
@@ -200,36 +166,36 @@ impl Cluster {
             enough_deadtime: enough.iter().max().copied(),
             least_deadtime: enough.iter().min().copied(),
             fences: self.settings.fences.clone(),
-            broken_fences: self.broken_devices.iter().cloned().collect(),
+            broken_fences: self.fences.broken(),
             sick: self.sick(),
             impostor: self.impostor(),
             doubted: self.doubted(),
-            last_takeover: self.last_takeover,
+            last_takeover: self.milestones.last_takeover(),
             last_change: self.last_change,
         }
     }
 
     /// One for each link.
     fn enough_deadtimes(&self) -> impl Iterator<Item = Duration> {
-        let links = self.nodes.iter().filter(|node| !node.is_ping).flat_map(|node| &node.links);
-        let gaps = links.filter_map(|link| link.gaps.view());
+        let links = self.nodes.iter().filter(|node| !node.is_ping()).flat_map(|node| node.links());
+        let gaps = links.filter_map(|link| link.gaps());
         gaps.filter_map(|gaps| enough_deadtime(self.settings.keepalive, &gaps))
     }
 
     /// Why something is not at home though its home is alive: the first reason that holds.
     fn away_text(&self) -> Option<String> {
         let peer = self.peer_node().filter(|node| node.is_active())?;
-        let peer_has = |index: usize| self.peer.holds.get(index).is_some_and(|hold| hold.is_claimed());
+        let peer_has = |index: usize| self.peer.hold(index).is_claimed();
         let guest = |index: &usize| !self.is_own(*index) && self.groups.state(*index) == GroupState::Held;
         let abroad = |index: &usize| self.is_own(*index) && peer_has(*index);
         let (home, index, command) = match (0..self.groups.len()).find(guest) {
-            Some(index) => (peer.name.clone(), index, "latido standby foreign"),
+            Some(index) => (peer.name().clone(), index, "latido standby foreign"),
             None => (self.settings.me.clone(), (0..self.groups.len()).find(abroad)?, "latido takeover local"),
         };
         let failed_at_home = if home == self.settings.me {
             self.groups.state(index) == GroupState::Failed
         } else {
-            self.peer.holds.get(index).is_some_and(|hold| matches!(hold, PeerHold::Failed | PeerHold::FailedStays))
+            self.peer.hold(index).has_failed()
         };
         let key = self.groups.key(index);
         let why = match self.settings.auto_failback {
@@ -238,11 +204,11 @@ impl Cluster {
             }
             AutoFailback::Off => format!("auto_failback is off; `{command}` brings it home"),
             AutoFailback::Legacy => format!("auto_failback legacy: {home} asks for it only when it starts"),
-            AutoFailback::On if self.groups.is_busy() || self.standby != Standby::Not => {
+            AutoFailback::On if self.groups.is_busy() || self.is_handing_over() => {
                 "something is being started or stopped; it goes home after that".to_owned()
             }
-            AutoFailback::On if !self.peer.stable => format!("{} has not finished deciding", peer.name),
-            AutoFailback::On => match self.home_since {
+            AutoFailback::On if !self.peer.is_stable() => format!("{} has not finished deciding", peer.name()),
+            AutoFailback::On => match self.failback.home_since() {
                 Some(since) if !self.settings.failback_delay.is_zero() => {
                     let left = (since + self.settings.failback_delay).since(self.now.mono);
                     format!(
@@ -251,7 +217,7 @@ impl Cluster {
                     )
                 }
                 Some(_) | None => {
-                    let why = self.moved_because.get(&key).map_or("moved before this program started", String::as_str);
+                    let why = self.hand_over.why_moved(&key).unwrap_or("moved before this program started");
                     format!("{why}; `{command}` brings it home")
                 }
             },
@@ -264,7 +230,7 @@ impl Cluster {
             name: self.settings.me.clone(),
             is_me: true,
             is_ping: false,
-            status: self.local_status,
+            status: self.members.local_status(),
             last_heard: None,
             generation: Some(self.birth.generation),
             deadtime: self.settings.deadtime,

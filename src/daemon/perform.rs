@@ -218,9 +218,7 @@ impl Driver {
                 None => return self.control.answer(question.client, Answer::Refused(no_name(node))),
             },
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
-            // "failback" of a takeover: my own groups, back to me.
-            Ask::Takeover { set } if set == "failback" => Some(Request::Takeover(Set::Local)),
-            Ask::Takeover { set } => Set::from_text(set).map(Request::Takeover),
+            Ask::Takeover { set } => Set::to_take(set).map(Request::Takeover),
         };
         match &question.ask {
             Ask::Status | Ask::Reload => {}

@@ -9,7 +9,7 @@ use crate::ipfail::{self, Decider, Facts, NAME, Order};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field as wire};
 
-use super::host::Coming;
+use super::pending::Coming;
 use super::{Deed, Pair, What};
 
 /// From its start to its first word.

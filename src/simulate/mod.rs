@@ -11,6 +11,7 @@ mod life;
 mod note;
 mod orders;
 mod original;
+mod pending;
 mod perform;
 mod pings;
 mod play;
@@ -27,6 +28,7 @@ mod table;
 mod tape;
 mod timeline;
 mod verdict;
+mod whereabouts;
 mod words;
 mod work;
 
@@ -50,7 +52,7 @@ pub use original::Version;
 pub use perform::{Complaint, Performance};
 pub use pings::Way;
 pub use play::{COMMANDS, EXPECTATIONS, Play};
-pub use presence::{Change, Double, Seen, Where};
+pub use presence::{Change, Double, Seen};
 pub use promises::{Broken, Promise};
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
@@ -59,8 +61,10 @@ pub use table::table;
 pub use tape::Taped;
 pub use timeline::{heading, label, timeline};
 pub use verdict::{Row, verdict};
+pub use whereabouts::Where;
 
-use host::{Host, Pending};
+use host::Host;
+use pending::Pending;
 use pings::Echo;
 use setting::Setting;
 

@@ -15,6 +15,7 @@ mod legacy;
 mod membership;
 mod resources;
 mod sending;
+mod stage;
 mod standby;
 mod worker;
 
@@ -25,8 +26,8 @@ use std::time::Duration;
 use hold::Hold;
 use leaving::Leaving;
 use membership::{Peer, Ping};
-use resources::Stage;
 use sending::Sent;
+use stage::Stage;
 use standby::Standby;
 use worker::{Job, Worker};
 

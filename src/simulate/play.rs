@@ -1,14 +1,12 @@
-//! Plays: what befalls a pair, one command a line, and what must then be true. Parsing and its complaints; a play is
-//! performed in `perform.rs`.
+//! Plays: what befalls a pair, one command a line, and what must then be true. `reader.rs` reads them, `perform.rs`
+//! performs them.
 
 use std::time::Duration;
 
 use crate::cluster::Set;
-use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::{ResourceGroup, Verb};
 
-use super::reader::Reader;
-use super::{Behaviour, Beside, NotesFault, Setting, Settings, Version, Way};
+use super::{Behaviour, Beside, NotesFault, Setting, Version, Way};
 
 /// Every command with its words, and what it does.
 pub const COMMANDS: [(&str, &str); 64] = [
@@ -236,33 +234,4 @@ pub(super) enum Expectation {
     NeverSaid(usize, String),
     Reply(usize, String),
     Silent(usize),
-}
-
-impl Play {
-    /// Reads a play for nodes with these settings, both naming the same media, and these groups.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, in the order of its lines.
-    pub fn parse(
-        source: &SourceText,
-        settings: &[Settings; 2],
-        groups: &[ResourceGroup],
-    ) -> Result<Play, Vec<Problem>> {
-        Play::parse_beside(source, settings, groups, &Beside::default())
-    }
-
-    /// The same beside these programs and ping groups.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, in the order of its lines.
-    pub fn parse_beside(
-        source: &SourceText,
-        settings: &[Settings; 2],
-        groups: &[ResourceGroup],
-        beside: &Beside,
-    ) -> Result<Play, Vec<Problem>> {
-        let (mut play, problems) = Reader::new(source, settings, groups, beside).read();
-        play.beside = beside.clone();
-        if problems.is_empty() { Ok(play) } else { Err(problems) }
-    }
 }

@@ -8,8 +8,53 @@ use crate::haresources::{Resource, ResourceGroup};
 use crate::names::NodeName;
 
 use super::play::{COMMANDS, Command, EXPECTATIONS, Expectation, Original, Play, Reload, Step};
-use super::words::Line;
 use super::{Behaviour, Beside, NotesFault, Setting, Settings, Version};
+
+/// A line that says something.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) number: usize,
+    pub(super) text: &'a str,
+}
+
+impl<'a> Line<'a> {
+    /// What follows the first `n` words.
+    pub(super) fn after(self, n: usize) -> &'a str {
+        (0..n).fold(self.text, |rest, _| {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            rest[end..].trim_start()
+        })
+    }
+}
+
+impl Play {
+    /// Reads a play for nodes with these settings, both naming the same media, and these groups.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of its lines.
+    pub fn parse(
+        source: &SourceText,
+        settings: &[Settings; 2],
+        groups: &[ResourceGroup],
+    ) -> Result<Play, Vec<Problem>> {
+        Play::parse_beside(source, settings, groups, &Beside::default())
+    }
+
+    /// The same beside these programs and ping groups.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, in the order of its lines.
+    pub fn parse_beside(
+        source: &SourceText,
+        settings: &[Settings; 2],
+        groups: &[ResourceGroup],
+        beside: &Beside,
+    ) -> Result<Play, Vec<Problem>> {
+        let (mut play, problems) = Reader::new(source, settings, groups, beside).read();
+        play.beside = beside.clone();
+        if problems.is_empty() { Ok(play) } else { Err(problems) }
+    }
+}
 
 /// What is known while a play is read.
 pub(super) struct Reader<'a> {

@@ -4,8 +4,9 @@ use crate::cluster::{Action, Event, ExitReason, Kept};
 use crate::haresources::Outcome;
 use crate::time::Mono;
 
-use super::host::{Coming, Exchange, Pending};
+use super::host::Exchange;
 use super::note::What;
+use super::pending::{Coming, Pending};
 use super::{Deed, Fault, Pair};
 
 /// What of the queue is next: when, whether others come before it, and its key.

@@ -9,7 +9,7 @@ use crate::haresources::{Resource, Verb};
 
 use super::pings::Way as PingWay;
 use super::play::{Command, Ways};
-use super::reader::Reader;
+use super::reader::{Line, Reader};
 use super::{Behaviour, Setting, Version};
 
 /// Nobody wants to see more, and nothing is to go on for ever.
@@ -18,23 +18,6 @@ const LONGEST_PLAY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A clock is not set further than by a hundred years.
 const FURTHEST: i64 = 100 * 366 * 24 * 3600;
-
-/// A line that says something.
-#[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
-    pub(super) number: usize,
-    pub(super) text: &'a str,
-}
-
-impl<'a> Line<'a> {
-    /// What follows the first `n` words.
-    pub(super) fn after(self, n: usize) -> &'a str {
-        (0..n).fold(self.text, |rest, _| {
-            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-            rest[end..].trim_start()
-        })
-    }
-}
 
 impl<'a> Reader<'a> {
     /// Directions of a medium: one that is named, or both.

@@ -7,8 +7,8 @@ use crate::haresources::{Exit, Invocation, Outcome, Resource, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
-use super::host::Coming;
 use super::note::What;
+use super::pending::Coming;
 use super::script::{Behaviour, Effect};
 use super::{Deed, Fault, Pair};
 

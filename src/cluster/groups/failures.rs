@@ -3,7 +3,7 @@
 use super::super::monitor::CALM;
 use super::super::node::Node;
 use super::super::timer::Timer;
-use super::super::{Action, Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
+use super::super::{Cluster, ExitReason, GroupState, OnStartFailure, OnStopFailure, Report};
 use super::{Group, Groups};
 
 impl Cluster {
@@ -13,7 +13,7 @@ impl Cluster {
         // The last node alive resets itself for nothing: it would take down what nobody else can run.
         let is_last = self.is_alone() || !self.peer_node().is_some_and(Node::is_active);
         let exit = match self.settings.on_stop_failure {
-            OnStopFailure::Reboot if is_last && self.cleaning.is_none() => None,
+            OnStopFailure::Reboot if is_last && !self.adoption.is_cleaning() => None,
             OnStopFailure::Reboot => Some(ExitReason::Reboot { resource: resource_name }),
             // Falling silent helps only where silence is answered by fencing.
             OnStopFailure::Fence if self.must_fence() && !self.is_alone() => {
@@ -22,8 +22,7 @@ impl Cluster {
             OnStopFailure::Fence | OnStopFailure::Block => None,
         };
         if let Some(reason) = exit {
-            self.out.push(Action::Exit(reason));
-            self.exited = true;
+            self.out.end(reason);
             return;
         }
         let Some(running) = self.groups.end_lane(lane) else { return };
@@ -43,7 +42,7 @@ impl Cluster {
         if self.groups.state(index) != GroupState::Failed || self.settings.on_start_failure == OnStartFailure::Stay {
             return;
         }
-        let nobody = self.is_alone() || !self.peer.holds.get(index).is_some_and(|hold| hold.may_run());
+        let nobody = self.is_alone() || !self.peer.hold(index).may_run();
         let patience = if self.is_own(index) { CALM } else { CALM + CALM / 10 };
         let ripe = self.groups.list[index].since + patience;
         if nobody && self.now.mono >= ripe {

@@ -5,7 +5,6 @@ use crate::names::JobId;
 use crate::time::Mono;
 
 use super::super::monitor::CALM;
-use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report};
 use super::{Doubt, Group, Groups, Wish};
@@ -55,9 +54,9 @@ impl Groups {
 impl Cluster {
     /// Starts whatever in the queue need not wait.
     pub(in crate::cluster) fn run_next(&mut self) {
-        let settled = self.stage == Stage::Settled;
-        let may_start = self.adopted || settled;
-        let knows = settled && self.oversleeping.is_none();
+        let settled = self.joining.is_settled();
+        let may_start = self.adoption.goes_on() || settled;
+        let knows = settled && !self.still.is_in_doubt();
         while let Some((index, wish)) = self.groups.take_next(may_start, knows) {
             let group = &self.groups.list[index];
             let (spec, owner, resources) = (group.running_spec(), group.spec.owner.clone(), group.words());
@@ -94,7 +93,7 @@ impl Cluster {
         }
         let Some(running) = self.groups.running.iter_mut().find(|running| running.job == Some(job)) else { return };
         running.job = None;
-        let sleeps = self.oversleeping.is_some() && self.groups.list[running.index].doubt == Doubt::Overslept;
+        let sleeps = self.still.is_in_doubt() && self.groups.list[running.index].doubt == Doubt::Overslept;
         if sleeps && running.wish == Wish::Acquire && running.chain.has_begun_nothing() {
             // It goes on when the other has said that it did not take it meanwhile.
             let (lane, index) = (running.lane, running.index);

@@ -81,7 +81,7 @@ impl Cluster {
         while let Some(index) = self.groups.list.iter().position(gone) {
             let group = self.groups.list.remove(index);
             self.monitors.forget(group.spec.key());
-            self.peer.holds.remove(index);
+            self.peer.forget_group(index);
             // Nothing is left to be done to it.
             self.groups.queue.retain(|task| task.0 != index);
             let queued = self.groups.queue.iter_mut().map(|task| &mut task.0);

@@ -6,95 +6,96 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::super::node::Node;
-use super::super::shutdown::Leaving;
-use super::super::takeover::Stage;
 use super::super::timer::Timer;
 use super::super::{Action, Cluster, GroupState, Report, Request, Response, Set};
 use super::reasons::WHY;
-use super::{ANSWER_WITHIN, Standby, ask};
+use super::{ANSWER_WITHIN, ask};
+
+/// The clients of ours that wait for an answer.
+#[derive(Debug, Default)]
+pub(super) struct Askers {
+    wait: Option<ClientWait>,
+    /// A request that came while we asked the other what it holds.
+    asleep: Option<(ClientId, Request, String)>,
+}
+
+impl Askers {
+    /// Whether one waits for groups to come here.
+    pub(super) fn wait_for_groups(&self) -> bool {
+        self.wait.as_ref().is_some_and(ClientWait::to_us)
+    }
+
+    /// What was given is there now, or not: whoever asked for it waits until the other says which; whether anybody does.
+    pub(super) fn await_confirmation(&mut self) -> bool {
+        let wait = self.wait.as_mut().filter(|wait| !wait.to_us());
+        wait.map(|wait| wait.over = true).is_some()
+    }
+}
 
 /// A client of ours that waits for the end of a hand-over.
 #[derive(Debug)]
-pub(in crate::cluster) struct ClientWait {
+struct ClientWait {
     client: ClientId,
     /// The groups that should move.
     groups: Vec<String>,
     /// What should come here, in our terms, and why; none when we give.
     wish: Option<(Set, String)>,
     /// The dialogue is over; only the peer's word is missing.
-    pub(super) over: bool,
+    over: bool,
     /// Until when the other may begin to give.
     until: Mono,
 }
 
 impl ClientWait {
     /// Whether the groups should come here.
-    pub(in crate::cluster) fn to_us(&self) -> bool {
+    fn to_us(&self) -> bool {
         self.wish.is_some()
     }
 }
 
 impl Cluster {
-    pub(in crate::cluster) fn on_request(&mut self, client: ClientId, request: Request, by: &str) {
-        if let Request::Retry(group) = &request {
-            return match self.retry_group(group) {
-                Ok(group) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![group] } }),
-                Err(why) => self.refuse(client, why),
-            };
-        }
-        if let Request::Bring(group) = &request {
-            let groups = vec![group.clone()];
-            return match self.bring(group) {
-                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups } }),
-                Err(why) => self.refuse(client, why),
-            };
-        }
-        if let Request::Forget(node) = &request {
-            return match self.forget_peer(node) {
-                Ok(()) => self.out.push(Action::Reply { client, response: Response::Moved { groups: vec![] } }),
-                Err(why) => self.refuse(client, why),
-            };
-        }
-        let asks = self.oversleeping.is_some() && self.stage == Stage::Settled;
-        if asks && self.leaving.is_none() && self.asked_asleep.is_none() && self.client_wait.is_none() {
+    /// Why a hand-over begins that this client asks for, in words; `None` when it does not begin now, and that is answered.
+    pub(in crate::cluster) fn reason_to_move(
+        &mut self,
+        client: ClientId,
+        request: &Request,
+        by: &str,
+    ) -> Option<String> {
+        let asks = self.still.is_in_doubt() && self.joining.is_settled();
+        if asks
+            && !self.leaving.is_ordered()
+            && self.hand_over.askers.asleep.is_none()
+            && self.hand_over.askers.wait.is_none()
+        {
             // Known in a moment is what there is to hand over.
-            self.asked_asleep = Some((client, request, by.to_owned()));
-            return self.timers.set(Timer::Client, self.now.mono + self.answer_within());
+            self.hand_over.askers.asleep = Some((client, request.clone(), by.to_owned()));
+            self.timers.set(Timer::Client, self.now.mono + self.answer_within());
+            return None;
         }
-        if let Some(why) = self.why_no_handover() {
-            return self.refuse(client, why);
+        let under_way =
+            || self.hand_over.askers.wait.is_some().then(|| "another hand-over is under way; wait for its end".into());
+        if let Some(why) = self.why_no_handover().or_else(under_way) {
+            self.refuse(client, why);
+            return None;
         }
-        if self.client_wait.is_some() {
-            return self.refuse(client, "another hand-over is under way; wait for its end".into());
-        }
-        let why = self.asked_here(by);
-        match request {
-            Request::Standby(set) => self.on_standby_request(client, set, why),
-            Request::Takeover(set) => self.on_takeover_request(client, set, why),
-            Request::Move(group, to) => match self.way_of_move(&group, to) {
-                Ok((true, set)) => self.on_takeover_request(client, set, why),
-                Ok((false, set)) => self.on_standby_request(client, set, why),
-                Err(why) => self.refuse(client, why),
-            },
-            Request::Retry(_) | Request::Bring(_) | Request::Forget(_) => {}
-        }
+        Some(self.asked_here(by))
     }
 
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
-        let is_over = self.oversleeping.is_none() || self.leaving.is_some();
-        if is_over && let Some((client, request, by)) = self.asked_asleep.take() {
+        let is_over = !self.still.is_in_doubt() || self.leaving.is_ordered();
+        if is_over && let Some((client, request, by)) = self.hand_over.askers.asleep.take() {
             self.timers.stop(&Timer::Client);
             self.on_request(client, request, &by);
         }
     }
 
     /// Where one group is to go: whether it comes here, and the set to ask for.
-    fn way_of_move(&self, word: &str, to: Option<NodeName>) -> Result<(bool, Set), String> {
+    pub(in crate::cluster) fn way_of_move(&self, word: &str, to: Option<NodeName>) -> Result<(bool, Set), String> {
         let peer = self.peer_name().ok_or("there is no other node")?;
         let index = self.groups.find_by_word(word).ok_or_else(|| self.groups.unknown(word))?;
         let (key, me) = (self.groups.key(index), self.settings.me.clone());
-        let (here, there) = (self.groups.is_claimed(index), self.peer.holds[index].is_claimed());
+        let (here, there) = (self.groups.is_claimed(index), self.peer.hold(index).is_claimed());
         if here && there {
             return Err(format!("{key} runs on both nodes; see `latido status`"));
         }
@@ -119,7 +120,7 @@ impl Cluster {
         }
         let set = self.side_of(index);
         let with_it = self.keys(|cluster, at| {
-            let moves = if comes { cluster.peer.holds[at].is_claimed() } else { cluster.groups.is_claimed(at) };
+            let moves = if comes { cluster.peer.hold(at).is_claimed() } else { cluster.groups.is_claimed(at) };
             moves && cluster.in_set(at, set)
         });
         if with_it.len() > 1 {
@@ -133,7 +134,7 @@ impl Cluster {
         Ok(set)
     }
 
-    fn on_standby_request(&mut self, client: ClientId, set: Set, why: String) {
+    pub(in crate::cluster) fn on_standby_request(&mut self, client: ClientId, set: Set, why: String) {
         let groups = self.keys(|cluster, index| cluster.in_set(index, set) && cluster.groups.is_claimed(index));
         if groups.is_empty() {
             return self.refuse(client, format!("this node holds nothing of the set \"{set}\""));
@@ -146,12 +147,12 @@ impl Cluster {
         if !self.is_at_rest() {
             return self.refuse(client, "resources are being started or stopped; try again when all is quiet".into());
         }
-        self.needs_failback = false;
-        self.client_wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
+        self.failback.forgo();
+        self.hand_over.askers.wait = Some(ClientWait { client, groups, wish: None, over: false, until: self.now.mono });
         self.begin_standby(set, why);
     }
 
-    fn on_takeover_request(&mut self, client: ClientId, set: Set, why: String) {
+    pub(in crate::cluster) fn on_takeover_request(&mut self, client: ClientId, set: Set, why: String) {
         let wanted = |cluster: &Cluster, index: usize| {
             cluster.in_set(index, set) && matches!(cluster.groups.state(index), GroupState::Free | GroupState::Failed)
         };
@@ -165,13 +166,13 @@ impl Cluster {
             }
         }
         let until = self.now.mono + self.answer_within();
-        self.client_wait = Some(ClientWait { client, groups, wish: Some((set, why)), over: false, until });
+        self.hand_over.askers.wait = Some(ClientWait { client, groups, wish: Some((set, why)), over: false, until });
         self.timers.set(Timer::Client, until);
         self.say_wish();
     }
 
     fn say_wish(&mut self) {
-        let Some((set, why)) = self.client_wait.as_ref().and_then(|wait| wait.wish.clone()) else { return };
+        let Some((set, why)) = self.hand_over.askers.wait.as_ref().and_then(|wait| wait.wish.clone()) else { return };
         let mut wish = Message::new(&Kind::HbTakeover).with(field::RSC_HOLD, set.to_text());
         if self.peer_is_latido() {
             wish.set(WHY, why);
@@ -181,7 +182,7 @@ impl Cluster {
 
     /// Who asks anew what we hold had called us dead, and may not have heard what we wish for.
     pub(in crate::cluster) fn say_wish_again(&mut self) {
-        if self.standby == Standby::Not {
+        if !self.is_handing_over() {
             self.say_wish();
         }
     }
@@ -193,100 +194,69 @@ impl Cluster {
         if !self.nice() {
             return Some("auto_failback is set to legacy.  Cannot enter standby.".into());
         }
-        if self.leaving == Some(Leaving::Blocked) {
+        if self.leaving.is_blocked() {
             return Some(
                 "this node is leaving and waits for a resource that does not stop; see `latido status`".into(),
             );
         }
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             return Some("this node is leaving; its groups move to the other node anyway".into());
         }
         if self.is_alone() {
             return Some("the other node is not there".into());
         }
-        if self.peer.leaving {
+        if self.peer.is_leaving() {
             return Some("the other node is leaving; what it can stop comes here anyway".into());
         }
         let active = self.peer_node().is_some_and(Node::is_active);
-        if !active || !self.peer.said {
+        if !active || !self.peer.has_spoken() {
             return Some("the other node is still starting; try again in a moment".into());
         }
-        if self.oversleeping.is_some() {
+        if self.still.is_in_doubt() {
             return Some("this node stood still and asks the other what it holds; try again in a moment".into());
         }
-        (self.standby != Standby::Not).then(|| "a hand-over is under way; wait for its end".into())
-    }
-
-    fn refuse(&mut self, client: ClientId, why: String) {
-        self.out.push(Action::Reply { client, response: Response::Refused(why) });
+        self.is_handing_over().then(|| "a hand-over is under way; wait for its end".into())
     }
 
     fn keys(&self, wanted: impl Fn(&Cluster, usize) -> bool) -> Vec<String> {
         (0..self.groups.len()).filter(|index| wanted(self, *index)).map(|index| self.groups.key(index)).collect()
     }
 
-    /// Something somebody on this machine wrote into the FIFO.
-    pub(in crate::cluster) fn on_local(&mut self, message: Message) {
-        // What has no type is no message, and nobody could read it.
-        let has_type = message.get(field::T).is_some_and(|kind| !kind.is_empty());
-        if !has_type || self.on_helper(&message) {
-            return;
+    /// `hb_standby` on this machine.
+    pub(in crate::cluster) fn on_local_offer(&mut self, message: &Message) {
+        let why = message.get(WHY).map_or_else(|| self.asked_here("a program (hb_standby)"), str::to_owned);
+        self.on_local_ask(message, why);
+    }
+
+    /// `hb_takeover` on this machine: the other node is told.
+    pub(in crate::cluster) fn on_local_wish(&mut self, message: Message) {
+        let Some(set) = Set::taken_in(&message) else { return self.report_bad_set(&message) };
+        if self.is_alone() {
+            let why = "hb_takeover: the other node is not there; `latido status` says who holds what".into();
+            self.report(Report::StandbyRefused { why });
         }
-        match message.kind() {
-            Kind::AskResources => {
-                let why = message.get(WHY).map_or_else(|| self.asked_here("a program (hb_standby)"), str::to_owned);
-                self.on_local_ask(&message, why);
-            }
-            Kind::HbTakeover => match message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) {
-                // An original does not know "failback" here and would move everything (`resources.md` 12.2 k).
-                Some(set) => {
-                    if self.is_alone() {
-                        let why =
-                            "hb_takeover: the other node is not there; `latido status` says who holds what".into();
-                        self.report(Report::StandbyRefused { why });
-                    }
-                    self.send(message.with(field::RSC_HOLD, set.to_text()));
-                }
-                None => self.report_bad_set(&message),
-            },
-            // Nobody but the daemon says these.
-            Kind::Status
-            | Kind::Starting
-            | Kind::Resource
-            | Kind::ShutDone
-            | Kind::Stonith
-            | Kind::IpRequest
-            | Kind::IpRequestResp
-            | Kind::NsSt
-            | Kind::Ack
-            | Kind::Rexmit
-            | Kind::NakRexmit
-            | Kind::ReqNodes
-            | Kind::RepNodes
-            | Kind::IfStat => {}
-            Kind::Other(_) => self.send(message),
-        }
+        self.send(message.with(field::RSC_HOLD, set.to_text()));
     }
 
     fn on_local_ask(&mut self, message: &Message, why: String) {
         if message.get(field::INFO) != Some("me") {
             return;
         }
-        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), Set::from_text) else {
+        let Some(set) = Set::given_in(message) else {
             return self.report_bad_set(message);
         };
         if !self.nice() {
             return self.report(Report::StandbyLegacy);
         }
         let node = self.settings.me.clone();
-        if self.standby != Standby::Not {
+        if self.is_handing_over() {
             return self.report(Report::StandbyBusy { node });
         }
         if let Some(why) = self.why_no_handover() {
             return self.report(Report::StandbyRefused { why });
         }
         if !self.is_at_rest() {
-            let local = self.peer.stable;
+            let local = self.peer.is_stable();
             return self.report(Report::StandbyInFlux { node, local });
         }
         self.begin_standby(set, why);
@@ -299,17 +269,17 @@ impl Cluster {
 
     /// The peer's `hb_takeover`: it wants this set, in its terms.
     pub(in crate::cluster) fn on_takeover_wish(&mut self, message: &Message) {
-        let Some(set) = message.get(field::RSC_HOLD).map_or(Some(Set::All), takeover_set) else {
+        let Some(set) = Set::taken_in(message) else {
             return self.report_bad_set(message);
         };
         let why = match (message.get(WHY), self.peer_name()) {
             (None, Some(node)) => format!("asked for on {node} (hb_takeover)"),
             (Some(_), _) | (None, None) => self.reason_in(message),
         };
-        let waits = self.standby == Standby::Not && !self.is_at_rest();
-        if self.peer_is_latido() && (waits || self.is_giving_or_asks()) {
+        let waits = !self.is_handing_over() && !self.is_at_rest();
+        if self.peer_is_latido() && (waits || self.hand_over.is_giving_or_asks()) {
             // A failback may have begun at the same moment, or a start: the rest comes after that.
-            self.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within(), why));
+            self.hand_over.pending_wish = Some((set.inverted(), self.now.mono + self.answer_within(), why));
             return;
         }
         self.report(Report::GoingStandby { set: set.inverted() });
@@ -318,10 +288,10 @@ impl Cluster {
 
     /// Offers what the other wished for while it was being given something else, unless it has given up waiting.
     pub(super) fn serve_wish(&mut self) {
-        let Some((_, until, _)) = self.pending_wish else { return };
+        let Some((_, until, _)) = self.hand_over.pending_wish else { return };
         let is_over = self.now.mono >= until;
-        if is_over || self.standby == Standby::Not && self.is_at_rest() {
-            let wish = self.pending_wish.take();
+        if is_over || !self.is_handing_over() && self.is_at_rest() {
+            let wish = self.hand_over.pending_wish.take();
             if let Some((set, _, why)) = wish.filter(|_| !is_over) {
                 self.report(Report::GoingStandby { set });
                 self.on_local_ask(&ask(set, "me"), why);
@@ -331,7 +301,7 @@ impl Cluster {
 
     /// This set, in our terms, was offered, and taken as far as possible.
     pub(super) fn answer_taker_client(&mut self, taken: Set) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.to_us()) else { return };
+        let Some(wait) = self.hand_over.askers.wait.take_if(|wait| wait.to_us()) else { return };
         let here = |key: &String| self.groups.find(key).is_some_and(|at| self.groups.state(at) == GroupState::Held);
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(here);
         let offered = |key: &String| self.groups.find(key).is_none_or(|at| self.in_set(at, taken));
@@ -339,7 +309,7 @@ impl Cluster {
         if comes && !missing.is_empty() && !missing.iter().any(offered) {
             // A failback of its own began at the same moment: what we wish for comes after that.
             self.timers.set(Timer::Client, wait.until);
-            self.client_wait = Some(wait);
+            self.hand_over.askers.wait = Some(wait);
             return;
         }
         self.timers.stop(&Timer::Client);
@@ -353,9 +323,9 @@ impl Cluster {
 
     /// The peer's claims have been heard: is what a client asked for true now?
     pub(in crate::cluster) fn confirm_client(&mut self) {
-        let Some(wait) = self.client_wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
+        let Some(wait) = self.hand_over.askers.wait.take_if(|wait| wait.over && !wait.to_us()) else { return };
         self.timers.stop(&Timer::Client);
-        let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.holds[at].is_claimed());
+        let there = |key: &String| self.groups.find(key).is_some_and(|at| self.peer.hold(at).is_claimed());
         let (groups, missing): (Vec<String>, Vec<String>) = wait.groups.iter().cloned().partition(there);
         let response = if missing.is_empty() {
             Response::Moved { groups }
@@ -366,13 +336,13 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn answer_client_late(&mut self) {
-        if let Some((client, ..)) = self.asked_asleep.take() {
+        if let Some((client, ..)) = self.hand_over.askers.asleep.take() {
             let why = "this node does not know yet what runs where; try again when it does (`latido status`)";
             return self.refuse(client, why.into());
         }
-        match &self.client_wait {
+        match &self.hand_over.askers.wait {
             Some(wait) if wait.over => self.confirm_client(),
-            Some(wait) if wait.to_us() && matches!(self.standby, Standby::Promised(..) | Standby::Taking(_)) => {
+            Some(wait) if wait.to_us() && self.hand_over.is_taking() => {
                 self.timers.set(Timer::Client, self.now.mono + ANSWER_WITHIN);
             }
             Some(_) => self.end_client("the other node did not offer its groups in time".into()),
@@ -381,14 +351,9 @@ impl Cluster {
     }
 
     pub(in crate::cluster) fn end_client(&mut self, why: String) {
-        if let Some(wait) = self.client_wait.take() {
+        if let Some(wait) = self.hand_over.askers.wait.take() {
             self.timers.stop(&Timer::Client);
             self.refuse(wait.client, why);
         }
     }
-}
-
-/// The set of an `hb_takeover`, in the caller's terms, where "failback" means *my own groups, back to me*.
-fn takeover_set(text: &str) -> Option<Set> {
-    if text == "failback" { Some(Set::Local) } else { Set::from_text(text) }
 }

@@ -1,6 +1,8 @@
 //! Why groups move: what a Latido says with an offer and with a group that failed, so that `latido why` on the taker names
 //! the reason of the other (`takeover.md` 4). Nothing is ever decided by it.
 
+use std::collections::BTreeMap;
+
 use crate::names::NodeName;
 use crate::wire::Message;
 
@@ -12,6 +14,34 @@ pub(crate) const WHY: &str = "why";
 const BETWEEN: &str = "; ";
 /// Whoever reads it is in a hurry, and a serial line is slow.
 const LONGEST: usize = 200;
+
+/// Why groups move, and why they moved.
+#[derive(Debug, Default)]
+pub(super) struct Reasons {
+    /// Of the present dialogue.
+    offer: String,
+    /// Of each group that was moved, by its key.
+    moved: BTreeMap<String, String>,
+    /// Why groups failed on the other node, as its last claim said it, by their keys.
+    failed_there: BTreeMap<String, String>,
+}
+
+impl Reasons {
+    /// Something is offered, from whichever side.
+    pub(super) fn offered(&mut self, why: String) {
+        self.offer = why;
+    }
+
+    /// Why the groups that the present dialogue is about move.
+    pub(super) fn of_offer(&self) -> String {
+        self.offer.clone()
+    }
+
+    /// Why a group was moved, if it was in our life.
+    pub(super) fn moved(&self, key: &str) -> Option<&str> {
+        self.moved.get(key).map(String::as_str)
+    }
+}
 
 impl Cluster {
     /// What somebody on this machine asked for, in words.
@@ -43,7 +73,7 @@ impl Cluster {
     /// What a claim says of the groups that failed there.
     pub(in crate::cluster) fn note_reasons(&mut self, message: &Message) {
         let said = message.get(WHY).map(printable).unwrap_or_default();
-        self.peer.reasons = said
+        self.hand_over.reasons.failed_there = said
             .split(BETWEEN)
             .filter_map(|part| part.split_once(": "))
             .map(|(key, why)| (key.to_owned(), why.to_owned()))
@@ -53,8 +83,14 @@ impl Cluster {
     /// A group that failed on the other node is started here.
     pub(in crate::cluster) fn report_failed_there(&mut self, index: usize, node: NodeName) {
         let group = self.groups.key(index);
-        let why = self.peer.reasons.get(&group).cloned().unwrap_or_else(|| "it does not say why".to_owned());
-        self.moved_because.insert(group.clone(), format!("it failed on {node}: {why}"));
+        let why = self
+            .hand_over
+            .reasons
+            .failed_there
+            .get(&group)
+            .cloned()
+            .unwrap_or_else(|| "it does not say why".to_owned());
+        self.hand_over.reasons.moved.insert(group.clone(), format!("it failed on {node}: {why}"));
         self.report(Report::FailedThere { group, node, why });
     }
 
@@ -62,7 +98,7 @@ impl Cluster {
     pub(in crate::cluster) fn note_move(&mut self, set: Set, why: &str) {
         for index in 0..self.groups.len() {
             if self.in_set(index, set) {
-                self.moved_because.insert(self.groups.key(index), why.to_owned());
+                self.hand_over.reasons.moved.insert(self.groups.key(index), why.to_owned());
             }
         }
     }

@@ -3,10 +3,8 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Claim, Detail, PeerHold, Sides, key_hash};
-use super::super::shutdown::Leaving;
-use super::super::standby::Standby;
+use super::super::dialogues::JoiningEvent;
 use super::super::{Cluster, Report};
-use super::Stage;
 
 impl Cluster {
     /// A message of the peer about resources.
@@ -39,13 +37,12 @@ impl Cluster {
     }
 
     fn meet_latido(&mut self, detail: &Detail) {
-        let Some(index) = self.peer.index else { return };
-        self.nodes[index].is_latido = true;
-        self.nodes[index].resources_digest = Some(detail.digest.clone());
+        let Some(index) = self.peer.index() else { return };
+        self.nodes[index].note_digest(&detail.digest);
         if detail.digest == self.settings.resources_digest {
-            self.told_once.remove("digest");
+            self.out.tell_again("digest");
         } else {
-            let node = self.nodes[index].name.clone();
+            let node = self.nodes[index].name().clone();
             self.report_once("digest".into(), Report::ResourcesDiffer { node });
         }
     }
@@ -55,13 +52,9 @@ impl Cluster {
     fn on_starting(&mut self, message: &Message) {
         let sequence = message.sequence().unwrap_or_default().0;
         // Overtaken by a claim it says nothing new.
-        let is_news = sequence > self.peer.claims_seq;
+        let is_news = sequence > self.peer.claims_seq();
         if is_news {
-            self.peer.stable = false;
-            self.peer.left = false;
-            self.peer.gone = false;
-            self.peer.leaving = false;
-            self.peer.said_starting = true;
+            self.peer.starts();
             self.wait_for_orphans_anew();
             self.on_taker_begins_anew(sequence);
             self.say_wish_again();
@@ -70,16 +63,13 @@ impl Cluster {
             return;
         }
         if is_news && let Some(holds) = self.read_letters(message) {
-            self.peer.holds = holds;
-            self.peer.said = true;
-            self.peer.said_to_us = self.is_of_this_life(message);
-            self.peer.claims_seq = sequence;
+            self.peer.says_holds(holds, sequence, self.is_of_this_life(message));
             self.on_claims_known(self.is_answer(message));
         }
         // Who leaves before he has joined knows what he cannot stop.
-        let has_decided = matches!(self.leaving, Some(Leaving::Blocked | Leaving::Done));
-        if self.stage == Stage::Joining && !has_decided {
-            self.peer.waits_for_answer = true;
+        let has_decided = self.leaving.is_blocked() || self.leaving.is_done();
+        if !self.joining.has_joined() && !has_decided {
+            self.peer.await_answer();
             return;
         }
         self.answer_starting();
@@ -89,26 +79,25 @@ impl Cluster {
     fn on_claim(&mut self, message: &Message) {
         let Some(claim) = Claim::from_message(message) else { return };
         let sequence = message.sequence().unwrap_or_default().0;
-        if sequence < self.peer.claims_seq {
-            if message.get(field::INFO) == Some("standby") && sequence > self.offer_seq && !self.peer_is_latido() {
+        if sequence < self.peer.claims_seq() {
+            if message.get(field::INFO) == Some("standby")
+                && self.hand_over.is_after_offer(sequence)
+                && !self.peer_is_latido()
+            {
                 // Overtaken by what another job of it says: it has begun all the same.
                 self.on_giver_releases();
             }
             return;
         }
-        self.peer.claims_seq = sequence;
+        self.peer.note_words_until(sequence);
         if message.get(field::INFO) == Some("shutdown") {
-            self.peer.leaving = true;
-            self.peer.stable = false;
-            self.peer.said = true;
+            self.peer.begins_to_leave();
             // It has only begun to stop: until `shutdone` its groups may run there (`resources.md` 12.2 d). Unless something does not
             // stop: then it says which groups are down for good.
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
-                if self.stage == Stage::Asking {
-                    self.settle_down();
-                }
-                if !std::mem::replace(&mut self.peer.cannot_leave, true) && self.leaving.is_none() {
+                self.join_on(JoiningEvent::Claimed);
+                if self.peer.note_cannot_leave() && !self.leaving.is_ordered() {
                     // Nobody but us can run what failed here.
                     self.groups.forgive_failures();
                 }
@@ -119,32 +108,23 @@ impl Cluster {
             return;
         }
         if self.may_be_leaving(&claim) {
-            self.peer.leaving = true;
-            self.peer.stable = false;
-            self.peer.said = true;
+            self.peer.begins_to_leave();
             return;
         }
-        if self.peer.gone && self.is_empty_word(&claim) {
+        if self.peer.is_gone() && self.is_empty_word(&claim) {
             // It has left, and answers somebody's question on its way out.
             return;
         }
         self.take_note_of(&claim, message);
         self.note_reasons(message);
-        self.peer.is_legacy = false;
-        self.peer.said = true;
-        self.peer.said_to_us = self.is_of_this_life(message);
-        self.peer.left = false;
-        self.peer.gone = false;
-        if claim.stable == Some(true) {
-            self.peer.leaving = false;
-        }
-        if self.stage == Stage::Asking && self.peer.said_to_us {
-            self.settle_down();
+        self.peer.claims(claim.stable == Some(true), self.is_of_this_life(message));
+        if self.peer.has_spoken_to_us() {
+            self.join_on(JoiningEvent::Claimed);
         }
         match claim.stable {
             Some(true) => self.on_peer_stable(sequence),
             Some(false) => {
-                self.peer.stable = false;
+                self.peer.note_deciding();
                 if message.get(field::INFO) == Some("standby") {
                     self.on_giver_releases();
                 }
@@ -159,7 +139,8 @@ impl Cluster {
     /// groups and never says so again: until `shutdone`, its death or a stable word they may run there (`resources.md` 5.1).
     /// If it has said so, it says this to whoever asks.
     fn may_be_leaving(&self, claim: &Claim) -> bool {
-        self.is_empty_word(claim) && (self.peer.leaving || !self.peer.said_starting && !self.peer.said)
+        self.is_empty_word(claim)
+            && (self.peer.is_leaving() || !self.peer.has_said_starting() && !self.peer.has_spoken())
     }
 
     /// What an original says when it starts and when it leaves.
@@ -169,58 +150,54 @@ impl Cluster {
 
     /// A node that joins says in its statuses what runs there already; of the rest it says nothing yet.
     pub(in crate::cluster) fn note_first_letters(&mut self, index: usize, message: &Message) {
-        if !self.peer.is_node(index) || self.peer.said {
+        if !self.peer.is_node(index) || self.peer.has_spoken() {
             return;
         }
         let letters = Detail::from_message(message).and_then(|detail| self.holds_of(&detail)).unwrap_or_default();
-        for (known, said) in self.peer.holds.iter_mut().zip(letters).filter(|(_, said)| said.is_claimed()) {
-            *known = said;
+        for (index, said) in letters.into_iter().enumerate().filter(|(_, said)| said.is_claimed()) {
+            self.peer.note_hold(index, said);
         }
     }
 
     fn take_note_of(&mut self, claim: &Claim, message: &Message) {
         let mut sides = claim.sides;
         if !claim.replaces && sides != Sides::default() {
-            sides.local |= self.peer.sides.local;
-            sides.foreign |= self.peer.sides.foreign;
+            sides.local |= self.peer.sides().local;
+            sides.foreign |= self.peer.sides().foreign;
         }
-        self.peer.sides = sides;
+        self.peer.claims_sides(sides);
         self.hear_of_empty_sides(message, sides);
         let given = self.given_in_doubt(message, claim);
         if let Some(holds) = self.read_letters(message) {
-            self.peer.holds = holds;
+            self.peer.regroup(holds);
         } else {
             for index in 0..self.groups.len() {
                 let held = if self.is_own(index) { sides.foreign } else { sides.local };
                 // An original that gives says "none" before its stop scripts run: until `done` they may run there.
-                let released =
-                    if let Standby::Promised(set, true) = self.standby { Some(set) } else { self.peer.never_given };
-                let releases = released.is_some_and(|set| self.in_set(index, set.inverted()));
+                let releases = self.hand_over.given_there().is_some_and(|set| self.in_set(index, set.inverted()));
                 let gives = releases || message.get(field::INFO) == Some("standby");
-                let stops = gives && self.peer.holds[index].may_run();
-                self.peer.holds[index] = match held {
+                let stops = gives && self.peer.hold(index).may_run();
+                let hold = match held {
                     true => PeerHold::Yes,
                     false if stops => PeerHold::Unknown,
                     false => PeerHold::No,
                 };
+                self.peer.note_hold(index, hold);
             }
         }
-        if given.iter().any(|index| self.peer.holds[*index].is_claimed()) {
-            self.peer.never_taken = None;
+        if given.iter().any(|index| self.peer.hold(*index).is_claimed()) {
+            self.hand_over.taker_has_spoken();
         }
         for index in given {
-            if self.peer.holds[index] == PeerHold::No {
-                self.peer.holds[index] = PeerHold::Unknown;
-            }
+            self.peer.doubt(index);
         }
     }
 
     /// What we gave to a taker that has not said yet what became of it: a claim without it may be older than our `done`,
     /// and an original says nothing before its last start script has ended (`resources.md` 4.2).
     fn given_in_doubt(&self, message: &Message, claim: &Claim) -> Vec<usize> {
-        let given = if let Standby::AwaitingTaker(set) = self.standby { Some(set) } else { self.peer.never_taken };
-        let Some(set) = given else { return Vec::new() };
-        let newer = message.sequence().unwrap_or_default().0 > self.promised_seq;
+        let Some(set) = self.hand_over.given_here() else { return Vec::new() };
+        let newer = self.hand_over.is_after_promise(message.sequence().unwrap_or_default().0);
         if claim.stable == Some(true) && newer && self.peer_is_latido() {
             return Vec::new();
         }
@@ -229,8 +206,8 @@ impl Cluster {
 
     /// Keeps the letters of a message that may say something new, and what they mean of our groups.
     pub(in crate::cluster) fn read_letters(&mut self, message: &Message) -> Option<Vec<PeerHold>> {
-        self.peer.detail = Detail::from_message(message);
-        self.holds_of(self.peer.detail.as_ref()?)
+        self.peer.says_letters(Detail::from_message(message));
+        self.holds_of(self.peer.detail()?)
     }
 
     /// What these letters say of our groups; `None` when they cannot be understood.
@@ -251,11 +228,10 @@ impl Cluster {
     }
 
     fn on_peer_stable(&mut self, sequence: u64) {
-        self.peer.stable_seq = self.peer.stable_seq.max(sequence);
-        if !std::mem::replace(&mut self.peer.stable, true) {
+        if self.peer.note_decided(sequence) {
             self.report(Report::RemoteComplete);
             // The original waits for this answer before it trusts us.
-            self.last_claim = None;
+            self.takeover.tell_again();
         }
         self.on_giver_gave_up_giving(sequence);
         self.on_taker_is_quiet(sequence);

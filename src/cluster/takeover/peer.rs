@@ -5,87 +5,59 @@ use std::time::Duration;
 
 use crate::names::NodeName;
 
+use super::super::Cluster;
 use super::super::claims::{Detail, PeerHold, Sides};
 use super::super::node::Node;
-use super::super::{Cluster, Set, Status};
-use crate::time::Mono;
 
 /// What the other node has said of itself and its groups.
 #[derive(Debug)]
 pub(in crate::cluster) struct Peer {
-    pub(in crate::cluster) index: Option<usize>,
+    index: Option<usize>,
     /// One entry a group of ours.
-    pub(in crate::cluster) holds: Vec<PeerHold>,
+    holds: Vec<PeerHold>,
     /// Whether it has said in its present life what it holds.
-    pub(in crate::cluster) said: bool,
+    said: bool,
     /// What it said last was not said to a predecessor of ours.
-    pub(in crate::cluster) said_to_us: bool,
+    said_to_us: bool,
     /// Whether it says that it has finished deciding.
-    pub(in crate::cluster) stable: bool,
+    stable: bool,
     /// It said `shutdone`.
-    pub(in crate::cluster) left: bool,
+    left: bool,
     /// It is stopping its groups, to leave.
-    pub(in crate::cluster) leaving: bool,
+    leaving: bool,
     /// It wants to leave and cannot, because something does not stop there: it takes nothing any more.
-    pub(in crate::cluster) cannot_leave: bool,
-    /// What we gave to an original that never said that it took it: its start scripts may hang there (`resources.md` 4.2).
-    pub(in crate::cluster) never_taken: Option<Set>,
-    /// What an original had begun to give, in its terms, when we gave up waiting: its stop scripts may hang there, whatever it
-    /// says; until its `done`.
-    pub(in crate::cluster) never_given: Option<Set>,
-    /// What we promised an original to take and it, as far as was heard, did not begin to give: its `done` counts all the same.
-    pub(in crate::cluster) never_begun: Option<Set>,
+    cannot_leave: bool,
     /// The keys of groups that we said had failed here: it may be taking them; and whether it was asked since.
-    pub(in crate::cluster) invited: BTreeMap<String, bool>,
+    invited: BTreeMap<String, bool>,
     /// For how long it asked to be borne, if longer than our deadtime, as far as it was ever heard.
-    pub(in crate::cluster) patience: Option<Duration>,
-    /// How far we are with asking whether nobody runs what nobody seems to run.
-    pub(in crate::cluster) orphans: Question,
+    patience: Option<Duration>,
     /// It said `starting` before we could answer.
-    pub(in crate::cluster) waits_for_answer: bool,
+    waits_for_answer: bool,
     /// `resource` messages with a lower number are older than what we know.
-    pub(in crate::cluster) claims_seq: u64,
+    claims_seq: u64,
     /// Its last claim for whole sides, in its terms.
-    pub(in crate::cluster) sides: Sides,
+    sides: Sides,
     /// It came back after a partition and has not said yet what it holds.
-    pub(in crate::cluster) returned: bool,
+    returned: bool,
     /// It answers `ip-request` but never says what it holds.
-    pub(in crate::cluster) is_legacy: bool,
+    is_legacy: bool,
     /// It surely runs nothing, and has not been heard since: it left in order, or was fenced.
-    pub(in crate::cluster) gone: bool,
+    gone: bool,
     /// It said `starting` in its present life, or was dead before: its "none" means nothing, not "no more".
-    pub(in crate::cluster) said_starting: bool,
-    /// Why groups failed there, as its last claim said it, by their keys.
-    pub(in crate::cluster) reasons: BTreeMap<String, String>,
+    said_starting: bool,
     /// The letters it said last; understood anew when our own file changes.
-    pub(in crate::cluster) detail: Option<Detail>,
+    detail: Option<Detail>,
     /// The number of its last claim that said stable: an older offer was over by then.
-    pub(in crate::cluster) stable_seq: u64,
-    /// The number of its last word in a hand-over.
-    pub(in crate::cluster) asked_seq: u64,
-    /// The number with which an original last called us dead: its words in a hand-over from before are over.
-    pub(in crate::cluster) cancelled_seq: u64,
+    stable_seq: u64,
     /// What it had said when we called it dead: still true if it knows of no death and says nothing new.
-    pub(in crate::cluster) before: Option<Box<Words>>,
+    before: Option<Box<Words>>,
     /// While it was held dead it said something of its groups, which was not heard (`wire.md` 10.21).
-    pub(in crate::cluster) missed_words: bool,
-    /// Since when it shows, without a sign to the contrary, that it does not hear us (`deaf`).
-    pub(in crate::cluster) deaf_since: Option<Mono>,
-    /// That was told, and what we hold was let go.
-    pub(in crate::cluster) deaf_told: bool,
-}
-
-/// A question to the other node, of which one thing only is of interest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cluster) enum Question {
-    NotAsked,
-    Asked,
-    Answered,
+    missed_words: bool,
 }
 
 /// What a peer had said, to be taken up again.
 #[derive(Debug)]
-pub(in crate::cluster) struct Words {
+struct Words {
     holds: Vec<PeerHold>,
     sides: Sides,
     stable: bool,
@@ -95,7 +67,7 @@ pub(in crate::cluster) struct Words {
 impl Peer {
     pub(in crate::cluster) fn new(nodes: &[Node], groups: usize) -> Peer {
         Peer {
-            index: nodes.iter().position(|node| !node.is_ping),
+            index: nodes.iter().position(|node| !node.is_ping()),
             holds: vec![PeerHold::Unknown; groups],
             said: false,
             said_to_us: false,
@@ -103,12 +75,8 @@ impl Peer {
             left: false,
             leaving: false,
             cannot_leave: false,
-            never_taken: None,
-            never_given: None,
-            never_begun: None,
             invited: BTreeMap::new(),
             patience: None,
-            orphans: Question::NotAsked,
             waits_for_answer: false,
             claims_seq: 0,
             sides: Sides::default(),
@@ -116,15 +84,10 @@ impl Peer {
             is_legacy: false,
             gone: false,
             said_starting: false,
-            reasons: BTreeMap::new(),
             detail: None,
             stable_seq: 0,
-            asked_seq: 0,
-            cancelled_seq: 0,
             before: None,
             missed_words: false,
-            deaf_since: None,
-            deaf_told: false,
         }
     }
 
@@ -146,22 +109,332 @@ impl Peer {
         }
     }
 
+    /// Its place among the nodes, if there is another node.
+    pub(in crate::cluster) fn index(&self) -> Option<usize> {
+        self.index
+    }
+
     pub(in crate::cluster) fn is_node(&self, index: usize) -> bool {
         self.index == Some(index)
     }
 
-    pub(super) fn forget_words(&mut self) {
+    // What is known of it.
+
+    /// What it says of a group of ours.
+    pub(in crate::cluster) fn hold(&self, index: usize) -> PeerHold {
+        self.holds.get(index).copied().unwrap_or(PeerHold::Unknown)
+    }
+
+    /// What it says of each group of ours.
+    pub(in crate::cluster) fn holds(&self) -> &[PeerHold] {
+        &self.holds
+    }
+
+    /// Whether it has said in its present life what it holds.
+    pub(in crate::cluster) fn has_spoken(&self) -> bool {
+        self.said
+    }
+
+    /// Whether it has said that to us, and not to a predecessor of ours.
+    pub(in crate::cluster) fn has_spoken_to_us(&self) -> bool {
+        self.said && self.said_to_us
+    }
+
+    /// Whether it says that it has finished deciding.
+    pub(in crate::cluster) fn is_stable(&self) -> bool {
+        self.stable
+    }
+
+    /// Whether it said `shutdone`.
+    pub(in crate::cluster) fn has_left(&self) -> bool {
+        self.left
+    }
+
+    /// Whether it stops its groups, to leave.
+    pub(in crate::cluster) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Whether it surely runs nothing, and has not been heard since: it left in order, or was fenced.
+    pub(in crate::cluster) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Whether it answers `ip-request` but never says what it holds.
+    pub(in crate::cluster) fn is_legacy(&self) -> bool {
+        self.is_legacy
+    }
+
+    /// Whether it came back after a partition and has not said yet what it holds.
+    pub(in crate::cluster) fn has_returned(&self) -> bool {
+        self.returned
+    }
+
+    /// Whether it said `starting` in its present life.
+    pub(in crate::cluster) fn has_said_starting(&self) -> bool {
+        self.said_starting
+    }
+
+    /// Its last claim for whole sides, in its terms.
+    pub(in crate::cluster) fn sides(&self) -> Sides {
+        self.sides
+    }
+
+    /// The letters it said last.
+    pub(in crate::cluster) fn detail(&self) -> Option<&Detail> {
+        self.detail.as_ref()
+    }
+
+    /// For how long it asked to be borne, if longer than our deadtime.
+    pub(in crate::cluster) fn patience(&self) -> Option<Duration> {
+        self.patience
+    }
+
+    /// The number of the last word of it that says what it holds; what has a lower one is older than what we know.
+    pub(in crate::cluster) fn claims_seq(&self) -> u64 {
+        self.claims_seq
+    }
+
+    /// Whether it has said after this number that it is stable.
+    pub(in crate::cluster) fn is_stable_since(&self, sequence: u64) -> bool {
+        self.stable_seq > sequence
+    }
+
+    // What it says.
+
+    /// It says `starting`: it begins to decide.
+    pub(in crate::cluster) fn starts(&mut self) {
+        self.stable = false;
+        self.left = false;
+        self.gone = false;
+        self.leaving = false;
+        self.said_starting = true;
+    }
+
+    /// It says `starting`, and is answered when we know what we hold.
+    pub(in crate::cluster) fn await_answer(&mut self) {
+        self.waits_for_answer = true;
+    }
+
+    /// Whether it waits for that answer; it is given now.
+    pub(in crate::cluster) fn take_question(&mut self) -> bool {
+        std::mem::take(&mut self.waits_for_answer)
+    }
+
+    /// Keeps the letters of a message that may say something new.
+    pub(in crate::cluster) fn says_letters(&mut self, detail: Option<Detail>) {
+        self.detail = detail;
+    }
+
+    /// It says of itself what it holds, with `starting`.
+    pub(in crate::cluster) fn says_holds(&mut self, holds: Vec<PeerHold>, sequence: u64, to_us: bool) {
+        self.note_holds(holds, sequence);
+        self.said = true;
+        self.said_to_us = to_us;
+    }
+
+    /// Each group as a word with this number has it.
+    pub(in crate::cluster) fn note_holds(&mut self, holds: Vec<PeerHold>, sequence: u64) {
+        self.holds = holds;
+        self.claims_seq = sequence;
+    }
+
+    /// Words before this number are older than what we know.
+    pub(in crate::cluster) fn note_words_until(&mut self, sequence: u64) {
+        self.claims_seq = self.claims_seq.max(sequence);
+    }
+
+    /// It makes a claim in order: it is there and decides.
+    pub(in crate::cluster) fn claims(&mut self, is_stable: bool, to_us: bool) {
+        self.is_legacy = false;
+        self.said = true;
+        self.said_to_us = to_us;
+        self.left = false;
+        self.gone = false;
+        self.leaving &= !is_stable;
+    }
+
+    /// It claims these sides, in its terms.
+    pub(in crate::cluster) fn claims_sides(&mut self, sides: Sides) {
+        self.sides = sides;
+    }
+
+    /// It has not finished deciding.
+    pub(in crate::cluster) fn note_deciding(&mut self) {
+        self.stable = false;
+    }
+
+    /// It has finished deciding, as this number says; whether that is new.
+    pub(in crate::cluster) fn note_decided(&mut self, sequence: u64) -> bool {
+        self.stable_seq = self.stable_seq.max(sequence);
+        !std::mem::replace(&mut self.stable, true)
+    }
+
+    /// It has begun to stop what it holds, to leave.
+    pub(in crate::cluster) fn begins_to_leave(&mut self) {
+        self.leaving = true;
+        self.stable = false;
+        self.said = true;
+    }
+
+    /// It wants to leave and cannot, because something does not stop there; whether that is new.
+    pub(in crate::cluster) fn note_cannot_leave(&mut self) -> bool {
+        !std::mem::replace(&mut self.cannot_leave, true)
+    }
+
+    /// It says `shutdone`; whether we knew already that it is gone. It may have come back since, and leave again.
+    pub(in crate::cluster) fn says_farewell(&mut self) -> bool {
+        std::mem::replace(&mut self.left, true) && self.gone
+    }
+
+    /// It has left: it runs nothing.
+    pub(in crate::cluster) fn leaves(&mut self) {
+        self.gone = true;
+        self.leaving = false;
+        self.stable = false;
+        self.said = true;
+    }
+
+    /// It asks to be borne for so long, if that is longer than our deadtime.
+    pub(in crate::cluster) fn asks_patience(&mut self, patience: Option<Duration>) {
+        self.patience = patience;
+    }
+
+    /// It says something of its groups while it is held dead, which is not heard (`wire.md` 10.21).
+    pub(in crate::cluster) fn speaks_unheard(&mut self) {
+        self.missed_words = true;
+    }
+
+    /// Whether it did, since it was last asked that.
+    pub(in crate::cluster) fn take_missed_words(&mut self) -> bool {
+        std::mem::take(&mut self.missed_words)
+    }
+
+    /// It was asked what it holds, and says nothing: it never will.
+    pub(in crate::cluster) fn never_speaks(&mut self) {
+        self.is_legacy = true;
+    }
+
+    // What becomes of it.
+
+    /// It surely runs nothing: it was fenced, or said so.
+    pub(in crate::cluster) fn note_gone(&mut self) {
+        self.gone = true;
+    }
+
+    /// It begins a new life.
+    pub(in crate::cluster) fn begins_life(&mut self) {
+        self.gone = false;
+        self.before = None;
+    }
+
+    /// It is heard again after we had called it dead; these groups it may run still.
+    pub(in crate::cluster) fn returns_with(&mut self, groups: &[usize]) {
+        self.said = false;
+        self.stable = false;
+        self.returned = true;
+        groups.iter().for_each(|index| self.note_hold(*index, PeerHold::Yes));
+    }
+
+    /// It was cut off from the start: nothing is known of it.
+    pub(in crate::cluster) fn returns_unknown(&mut self) {
+        self.returned = true;
+        self.forget_holds();
+    }
+
+    /// It has said what it holds, or was expected to and did not; whether it had been away.
+    pub(in crate::cluster) fn end_return(&mut self) -> bool {
+        std::mem::take(&mut self.returned)
+    }
+
+    // What is concluded.
+
+    /// It holds a group in this way.
+    pub(in crate::cluster) fn note_hold(&mut self, index: usize, hold: PeerHold) {
+        if let Some(known) = self.holds.get_mut(index) {
+            *known = hold;
+        }
+    }
+
+    /// It does not run a group any more; what failed there has failed.
+    pub(in crate::cluster) fn note_stopped(&mut self, index: usize) {
+        if !self.hold(index).has_failed() {
+            self.note_hold(index, PeerHold::No);
+        }
+    }
+
+    /// It may run a group that it said it does not run; whether it said so.
+    pub(in crate::cluster) fn doubt(&mut self, index: usize) -> bool {
+        let was_free = self.hold(index) == PeerHold::No;
+        if was_free {
+            self.note_hold(index, PeerHold::Unknown);
+        }
+        was_free
+    }
+
+    /// It runs a group of which that was not known.
+    pub(in crate::cluster) fn note_taken(&mut self, index: usize) {
+        if self.hold(index) == PeerHold::Unknown {
+            self.note_hold(index, PeerHold::Yes);
+        }
+    }
+
+    /// Nothing is known of what it holds.
+    pub(in crate::cluster) fn forget_holds(&mut self) {
+        self.holds.fill(PeerHold::Unknown);
+    }
+
+    /// There are other groups now, of which it holds these.
+    pub(in crate::cluster) fn regroup(&mut self, holds: Vec<PeerHold>) {
+        self.holds = holds;
+    }
+
+    /// A group is gone.
+    pub(in crate::cluster) fn forget_group(&mut self, index: usize) {
+        self.holds.remove(index);
+    }
+
+    /// What the notes of a predecessor say of it.
+    pub(in crate::cluster) fn remember(&mut self, gone: bool, patience: Option<Duration>) {
+        (self.gone, self.patience) = (gone, patience);
+    }
+
+    // What it is asked.
+
+    /// It is told that these groups failed here: it may take them.
+    pub(in crate::cluster) fn invite(&mut self, groups: impl IntoIterator<Item = String>) {
+        self.invited.extend(groups.into_iter().map(|key| (key, false)));
+    }
+
+    /// Whether it may be taking this group, and was asked since.
+    pub(in crate::cluster) fn invited(&self, key: &str) -> Option<bool> {
+        self.invited.get(key).copied()
+    }
+
+    /// It is asked whether it takes this group.
+    pub(in crate::cluster) fn ask_of_invited(&mut self, key: String) {
+        self.invited.insert(key, true);
+    }
+
+    /// It says something new of its groups: what it said before it was called dead is over.
+    pub(in crate::cluster) fn speaks_anew(&mut self) {
+        self.before = None;
+    }
+
+    /// It answers what it was asked before.
+    pub(in crate::cluster) fn note_answer(&mut self) {
+        // All that was asked after they were invited was heard.
+        self.invited.retain(|_, asked| !*asked);
+    }
+
+    pub(in crate::cluster) fn forget_words(&mut self) {
         self.said = false;
         self.said_to_us = false;
         self.stable = false;
         self.left = false;
         self.leaving = false;
         self.cannot_leave = false;
-        self.never_taken = None;
-        self.never_given = None;
-        self.never_begun = None;
         self.invited.clear();
-        self.orphans = Question::NotAsked;
         self.waits_for_answer = false;
         self.claims_seq = 0;
         self.returned = false;
@@ -169,17 +442,10 @@ impl Peer {
         self.said_starting = false;
         self.detail = None;
         self.stable_seq = 0;
-        self.asked_seq = 0;
-        self.cancelled_seq = 0;
         self.missed_words = false;
-        self.deaf_since = None;
-        self.deaf_told = false;
     }
 
     pub(in crate::cluster) fn holds_nothing(&mut self) {
-        self.never_taken = None;
-        self.never_given = None;
-        self.never_begun = None;
         self.holds.fill(PeerHold::No);
         self.sides = Sides::default();
     }
@@ -188,19 +454,19 @@ impl Peer {
 impl Cluster {
     /// The other node, if there is one.
     pub(in crate::cluster) fn peer_node(&self) -> Option<&Node> {
-        self.nodes.get(self.peer.index?)
+        self.nodes.get(self.peer.index()?)
     }
 
     pub(in crate::cluster) fn peer_name(&self) -> Option<NodeName> {
-        self.peer_node().map(|node| node.name.clone())
+        self.peer_node().map(|node| node.name().clone())
     }
 
     pub(in crate::cluster) fn peer_is_latido(&self) -> bool {
-        self.peer_node().is_some_and(|node| node.is_latido)
+        self.peer_node().is_some_and(|node| node.is_latido())
     }
 
     /// Whether nobody else can hold or take anything: there is no peer, or it is dead, or it has left in order.
     pub(in crate::cluster) fn is_alone(&self) -> bool {
-        self.peer.left || self.peer_node().is_none_or(|node| node.status == Status::Dead)
+        self.peer.has_left() || self.peer_node().is_none_or(|node| node.is_dead())
     }
 }

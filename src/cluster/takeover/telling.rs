@@ -3,48 +3,59 @@
 use crate::wire::{Kind, Message, field};
 
 use super::super::claims::{Detail, EMPTY, HEARD, LATIDO, Sides, key_hash};
-use super::super::shutdown::Leaving;
-use super::super::standby::{Standby, WHY};
-use super::super::{Cluster, GroupState, OnStartFailure, Set};
-use super::Stage;
+use super::super::standby::WHY;
+use super::super::{Cluster, GroupState, OnStartFailure};
+
+/// What the peer was last told of our groups.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    claim: Option<String>,
+}
+
+impl Told {
+    /// It is told again, whether it is the same or not.
+    pub(super) fn tell_again(&mut self) {
+        self.claim = None;
+    }
+}
 
 impl Cluster {
     /// Undecided ourselves, we say "nothing, and stable": an original that waits beside us then takes its own at once
     /// and says what it holds, instead of both waiting ten seconds (`resources.md` 12.2 j).
-    pub(super) fn answer_starting(&mut self) {
-        if self.leaving == Some(Leaving::Done) {
+    pub(in crate::cluster) fn answer_starting(&mut self) {
+        if self.leaving.is_done() {
             // It was not there, or did not know us, when we said it.
             return self.say_shutdone();
         }
-        if self.leaving == Some(Leaving::Blocked) && self.peer_is_latido() {
+        if self.leaving.is_blocked() && self.peer_is_latido() {
             return self.say_what_is_left();
         }
-        let stable = self.stage == Stage::Asking || self.says_stable();
-        let info = self.leaving.is_some().then_some("shutdown");
+        let stable = self.joining.is_asking() || self.says_stable();
+        let info = self.leaving.is_ordered().then_some("shutdown");
         self.send_claim(stable, info);
     }
 
     /// Tells the peer whatever changed since it was last told.
     pub(in crate::cluster) fn announce_claim(&mut self) {
-        if self.leaving == Some(Leaving::Blocked) && self.last_claim.as_ref() != Some(&self.claim_text(true)) {
+        if self.leaving.is_blocked() && self.takeover.told.claim.as_ref() != Some(&self.claim_text(true)) {
             return self.say_what_is_left();
         }
-        if !self.nice() || self.stage != Stage::Settled || !self.settings.manage_resources || self.exited {
+        if !self.nice() || !self.joining.is_settled() || !self.settings.manage_resources || self.out.has_ended() {
             return;
         }
-        if self.leaving.is_some() {
+        if self.leaving.is_ordered() {
             return;
         }
         let stable = self.says_stable();
         let claim = self.claim_text(stable);
-        if self.last_claim.as_deref() != Some(claim.as_str()) {
+        if self.takeover.told.claim.as_deref() != Some(claim.as_str()) {
             let info = self.is_giving().then_some("standby");
             self.send_claim(stable, info);
         }
     }
 
     pub(in crate::cluster) fn send_claim(&mut self, stable: bool, info: Option<&str>) {
-        self.last_claim = Some(self.claim_text(stable));
+        self.takeover.told.claim = Some(self.claim_text(stable));
         let mut claim = Message::new(&Kind::Resource)
             .with(field::RSC_HOLD, self.own_sides().as_str())
             .with(field::RTYPE, "full")
@@ -62,9 +73,7 @@ impl Cluster {
                 claim.set(EMPTY, "foreign");
             }
             let failed = |index: &usize| self.groups.state(*index) == GroupState::Failed;
-            let invited: Vec<_> =
-                (0..self.groups.len()).filter(failed).map(|index| (self.groups.key(index), false)).collect();
-            self.peer.invited.extend(invited);
+            self.peer.invite((0..self.groups.len()).filter(failed).map(|index| self.groups.key(index)));
         }
         self.send(claim);
     }
@@ -84,20 +93,16 @@ impl Cluster {
     /// that nobody owns it when it does not hear it.
     fn holds_empty_home(&self) -> bool {
         let has_home = (0..self.groups.len()).any(|index| self.is_own(index));
-        if has_home || !self.nice() || self.stage != Stage::Settled || self.leaving.is_some() {
+        if has_home || !self.nice() || !self.joining.is_settled() || self.leaving.is_ordered() {
             return false;
         }
-        match self.standby {
-            Standby::Releasing(set) | Standby::AwaitingTaker(set) => set == Set::Foreign,
-            Standby::Taking(set) if set != Set::Local => true,
-            Standby::Taking(_) | Standby::Not | Standby::Asked(_) | Standby::Promised(..) => !self.peer.sides.foreign,
-        }
+        self.hand_over.empty_home_is_here().unwrap_or(!self.peer.sides().foreign)
     }
 
     pub(in crate::cluster) fn own_detail(&self) -> Detail {
         let stays = self.settings.on_start_failure == OnStartFailure::Stay;
         let digest = self.settings.resources_digest.clone();
-        let theirs = self.peer_node().and_then(|node| node.resources_digest.as_ref());
+        let theirs = self.peer_node().and_then(|node| node.resources_digest());
         let explain = self.groups.any_removed() || theirs.is_some_and(|theirs| *theirs != digest);
         let keys =
             if explain { (0..self.groups.len()).map(|at| key_hash(&self.groups.key(at))).collect() } else { vec![] };
@@ -107,19 +112,19 @@ impl Cluster {
     /// Whether our claims call themselves stable. An original takes no offer of a node whose last word was that it is not, and
     /// says so itself only when it gives; whichever of the two words comes in first.
     fn says_stable(&self) -> bool {
-        let asks_an_original = matches!(self.standby, Standby::Asked(_)) && !self.peer_is_latido();
+        let asks_an_original = self.hand_over.is_offered() && !self.peer_is_latido();
         self.is_stable() || asks_an_original && self.is_settled()
     }
 
     /// Whether our claims will not change by themselves. Starting our own groups does not count: the peer need not wait
     /// for them, and a hand-over it asks for is answered when they are up.
     pub(in crate::cluster) fn is_stable(&self) -> bool {
-        self.standby == Standby::Not && self.is_settled()
+        !self.is_handing_over() && self.is_settled()
     }
 
     fn is_settled(&self) -> bool {
-        self.stage == Stage::Settled
-            && self.leaving.is_none()
+        self.joining.is_settled()
+            && !self.leaving.is_ordered()
             && !(0..self.groups.len()).any(|index| match self.groups.state(index) {
                 GroupState::Stopping => true,
                 GroupState::Starting => !self.is_own(index),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cluster::{Action, ExitReason, Status, phrases};
 use crate::time::Mono;
 
-use super::resources::Stage;
+use super::stage::Stage;
 use super::{Original, Phase};
 
 /// From its own `shutdone` to the end of the process.

@@ -4,7 +4,7 @@
 use crate::wire::{Kind, Message, field};
 
 use super::Original;
-use super::worker::Job;
+use super::worker::{Job, answer};
 
 impl Original {
     /// The returning node wants its group (legacy).
@@ -42,10 +42,4 @@ impl Original {
         }
         answer(self.settings.me.as_str(), key, true)
     }
-}
-
-/// `ip-request-resp` to that node.
-pub(super) fn answer(to: &str, key: &str, owned: bool) -> Message {
-    let answer = Message::new(&Kind::IpRequestResp).with(field::DEST, to).with(field::IPADDR, key);
-    answer.with(field::WEOWN, if owned { "yes" } else { "no" }).with(field::OK, "OK")
 }

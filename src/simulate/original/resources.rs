@@ -10,6 +10,7 @@ use crate::haresources::Outcome;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
+use super::stage::Stage;
 use super::standby::Standby;
 use super::worker::Job;
 use super::{Hold, Original};
@@ -19,17 +20,6 @@ const LOCAL_WAIT: Duration = Duration::from_secs(10);
 const FAILBACK_AGAIN: Duration = Duration::from_secs(1);
 const FENCE_AGAIN: Duration = Duration::from_secs(5);
 const FENCE_LIMIT: Duration = Duration::from_secs(120);
-
-/// How far a node is with its own groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
-    Init,
-    Starting,
-    BothStarting,
-    Received,
-    Stable,
-    Shutdown,
-}
 
 impl Original {
     /// Row C.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::wire::{Kind, Message, field};
 
-use super::resources::Stage;
+use super::stage::Stage;
 use super::{Hold, Original};
 
 const REPLY_WAIT: Duration = Duration::from_secs(10);

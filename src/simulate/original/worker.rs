@@ -10,7 +10,7 @@ use crate::names::JobId;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::{Arrival, Hold, Original, Phase, legacy};
+use super::{Arrival, Hold, Original, Phase};
 
 /// Longer than any play lasts.
 pub(super) const NO_LIMIT: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -242,7 +242,7 @@ impl Original {
             }
             Step::Offer(group) => {
                 let runs = outcome.says_running();
-                let answer = legacy::answer(self.other.as_str(), group.key(), runs);
+                let answer = answer(self.other.as_str(), group.key(), runs);
                 let mut steps = if runs { give(&group) } else { Vec::new() };
                 steps.push(Step::Say(answer));
                 self.next(at, steps);
@@ -319,4 +319,10 @@ fn give(group: &ResourceGroup) -> Vec<Step> {
 
 fn done(set: &str) -> Message {
     Message::new(&Kind::AskResources).with(field::RSC_HOLD, set).with(field::INFO, "done")
+}
+
+/// `ip-request-resp` to that node.
+pub(super) fn answer(to: &str, key: &str, owned: bool) -> Message {
+    let answer = Message::new(&Kind::IpRequestResp).with(field::DEST, to).with(field::IPADDR, key);
+    answer.with(field::WEOWN, if owned { "yes" } else { "no" }).with(field::OK, "OK")
 }

@@ -9,7 +9,7 @@ use crate::cluster::{Report, Settings, Status, phrases};
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
-use super::super::host::Coming;
+use super::super::pending::Coming;
 use super::super::{Behaviour, Deed, Pair, What};
 use super::Scene;
 
