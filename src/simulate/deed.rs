@@ -5,7 +5,17 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Version;
-use super::host::NotesFault;
+
+/// What becomes of a daemon's notes while it is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotesFault {
+    /// They are gone.
+    Lost,
+    /// They are as they were before their last change.
+    Old,
+    /// They cannot be read; a daemon takes that for none.
+    Unreadable,
+}
 
 /// One deed.
 #[derive(Clone, Debug, PartialEq, Eq)]

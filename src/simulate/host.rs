@@ -9,6 +9,7 @@ use crate::names::NodeName;
 use crate::time::Mono;
 use crate::wire::{Generation, Sequence};
 
+use super::NotesFault;
 use super::beside::Company;
 use super::original::Original;
 use super::puppet::Puppet;
@@ -90,17 +91,6 @@ pub(super) enum Exchange {
     Asked,
     /// And the other one was started, and waits for that.
     Awaited,
-}
-
-/// What becomes of a daemon's notes while it is away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotesFault {
-    /// They are gone.
-    Lost,
-    /// They are as they were before their last change.
-    Old,
-    /// They cannot be read; a daemon takes that for none.
-    Unreadable,
 }
 
 impl Host {

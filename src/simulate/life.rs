@@ -7,7 +7,8 @@ use crate::time::{Mono, Now, Wall};
 use crate::wire::Generation;
 
 use super::beside::Company;
-use super::host::{Exchange, NotesFault};
+use super::deed::NotesFault;
+use super::host::Exchange;
 use super::pending::{Coming, Pending};
 use super::{Deed, Fault, Pair, Start};
 

@@ -43,9 +43,9 @@ use crate::wire::Message;
 
 pub use beside::{Beside, Ipfail};
 pub use cables::Direction;
+pub use deed::NotesFault;
 pub use deed::{Deed, Start};
 pub use fault::Fault;
-pub use host::NotesFault;
 pub use note::{Note, What};
 pub use orders::{Answered, Asked};
 pub use original::Version;
