@@ -15,6 +15,7 @@ pub mod diagnostic;
 pub mod dice;
 pub mod export;
 pub mod haresources;
+pub mod host;
 pub mod ipfail;
 pub mod journal;
 pub mod names;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::client::ClientError;
-use crate::daemon::boot::has_unit;
-use crate::daemon::pidfile::{Running, running};
+use crate::host::at_boot::has_unit;
+use crate::host::pidfile::{Running, running};
 use crate::paths::Paths;
 
 /// LSB: not allowed.

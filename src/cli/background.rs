@@ -5,10 +5,11 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::daemon::again::again;
-use crate::daemon::called::{MYSELF, ORIGINAL};
-use crate::daemon::pidfile::{Running, is_still, running, surely_running, without_supervisor};
-use crate::daemon::{LATER, Options, read_config, something_runs};
+use crate::daemon::life::again::again;
+use crate::daemon::{LATER, Options, something_runs};
+use crate::host::called::{MYSELF, ORIGINAL};
+use crate::host::pidfile::{Running, is_still, running, surely_running, without_supervisor};
+use crate::host::read_config;
 use crate::paths::Paths;
 use crate::sys;
 

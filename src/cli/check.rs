@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::auth::authkeys;
 use crate::config::Sources;
-use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::{Problem, Severity, SourceText};
+use crate::host::read_config::{self, Options};
 use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::printable;

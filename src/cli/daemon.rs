@@ -9,9 +9,9 @@ use std::{fs, io};
 use nix::sys::signal::Signal;
 
 use crate::client::Client;
-use crate::daemon::called::RECORD;
-use crate::daemon::pidfile::{Running, is_still, running, signal};
 use crate::daemon::{Called, Options, run as run_daemon};
+use crate::host::called::RECORD;
+use crate::host::pidfile::{Running, is_still, running, signal};
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
 

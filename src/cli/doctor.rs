@@ -19,14 +19,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use finding::Findings;
+use peer::Here;
+
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::daemon::read_config;
+use crate::host::read_config;
 use crate::paths::Paths;
 
 use super::print;
-use finding::Findings;
-use peer::Here;
 
 /// Options of `latido doctor`.
 #[derive(Clone, Debug, clap::Args)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::daemon::journal::previous;
+use crate::daemon::writing::journal::previous;
 use crate::journal::{self, Entry};
 use crate::paths::Paths;
 use crate::sys;

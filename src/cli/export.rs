@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Config, OnlyName};
-use crate::daemon::lookup::{Found, Places};
-use crate::daemon::read_config;
 use crate::export::{Script, pacemaker};
+use crate::host::lookup::{Found, Places};
+use crate::host::read_config;
 use crate::paths::Paths;
 
 use super::print;

@@ -11,12 +11,13 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::clock::Clock;
 use crate::cluster::Set;
-use crate::daemon::environment;
+use crate::host::environment;
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
 use crate::sys::local_time;
 
-use super::{helpers, print};
+use super::old::helpers;
+use super::print;
 
 /// Which groups, of which node.
 #[derive(Clone, Debug, clap::Args)]

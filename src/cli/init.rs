@@ -12,12 +12,15 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ask::Hints;
+use pair::Pair;
+
 use crate::auth::Method;
 use crate::config::value::BAUD_RATES;
 use crate::config::{Config, Facts as _, HaCf, OnlyName, Sources};
-use crate::daemon::cards;
-use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::{Problem, SourceText};
+use crate::host::cards;
+use crate::host::read_config::{self, Options};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
@@ -25,9 +28,6 @@ use super::diff::diff;
 use super::keygen::key_file;
 use super::print;
 use super::replace::replace;
-
-use ask::Hints;
-use pair::Pair;
 
 /// Options of `latido init`.
 #[derive(Clone, Debug, clap::Args)]

@@ -9,13 +9,10 @@ mod advice;
 mod agent;
 mod background;
 mod check;
-mod cl_status;
 mod completions;
 mod daemon;
 mod diff;
 mod doctor;
-mod dopd;
-mod drbd_peer_outdater;
 mod events;
 mod export;
 mod forget_peer;
@@ -23,17 +20,13 @@ mod forget_peer;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handover;
-mod heartbeat;
-mod helpers;
 mod init;
-mod ipfail;
 mod keygen;
 mod lab;
 mod logging;
 mod manual;
 mod move_group;
-mod old_log;
-mod old_programs;
+mod old;
 mod propagate;
 mod replace;
 mod replay;
@@ -132,14 +125,14 @@ pub fn main() -> ExitCode {
     if let Some((program, rest)) = words.split_first() {
         match program.rsplit('/').next() {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
-            Some("req_resource") => return helpers::req_resource(rest),
-            Some("mach_down") => return helpers::mach_down(rest),
-            Some("send_arp") => return old_programs::send_arp(rest),
-            Some("ha_logger") => return old_programs::ha_logger(rest),
-            Some("cl_respawn") => return old_programs::cl_respawn(rest),
-            Some(name) if old_programs::is_refused(name) => return old_programs::refuse(name),
+            Some("req_resource") => return old::helpers::req_resource(rest),
+            Some("mach_down") => return old::helpers::mach_down(rest),
+            Some("send_arp") => return old::programs::send_arp(rest),
+            Some("ha_logger") => return old::programs::ha_logger(rest),
+            Some("cl_respawn") => return old::programs::cl_respawn(rest),
+            Some(name) if old::programs::is_refused(name) => return old::programs::refuse(name),
             Some("ha_propagate") => return propagate::ha_propagate(),
-            Some("heartbeat") => return heartbeat::heartbeat(rest),
+            Some("heartbeat") => return old::heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, program, rest),
             Some(name) if agent::is_agent(name) => return agent::called_as(name, rest),
             _ => {}
@@ -189,10 +182,10 @@ pub fn main() -> ExitCode {
 /// The old programs that speak the client API.
 fn old_client(name: &str, words: &[String]) -> Option<ExitCode> {
     match name {
-        "cl_status" => Some(cl_status::cl_status(words)),
-        "ipfail" => Some(ipfail::ipfail()),
-        "dopd" => Some(dopd::dopd()),
-        "drbd-peer-outdater" => Some(drbd_peer_outdater::drbd_peer_outdater(words)),
+        "cl_status" => Some(old::cl_status::cl_status(words)),
+        "ipfail" => Some(old::ipfail::ipfail()),
+        "dopd" => Some(old::dopd::dopd()),
+        "drbd-peer-outdater" => Some(old::drbd_peer_outdater::drbd_peer_outdater(words)),
         _ => None,
     }
 }

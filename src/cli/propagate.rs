@@ -11,14 +11,15 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use remote::Remote;
+
 use crate::auth::{self, Method};
-use crate::daemon::read_config;
+use crate::host::read_config;
 use crate::names::NodeName;
 use crate::paths::Paths;
 
 use super::diff::diff;
 use super::{paths_from_environment, print};
-use remote::Remote;
 
 /// The files both nodes share, with the modes they need.
 pub(super) const FILES: [(&str, u32); 4] =

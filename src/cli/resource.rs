@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::client::{Client, ClientError};
-use crate::daemon::by_hand::ByHand;
-use crate::daemon::pidfile::{Running, running};
-use crate::daemon::read_config;
 use crate::diagnostic::Problem;
 use crate::haresources::{Exit, Resource, ResourceGroup, parse};
+use crate::host::groups_by_hand::ByHand;
+use crate::host::pidfile::{Running, running};
+use crate::host::read_config;
 use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
@@ -225,7 +225,7 @@ pub(super) fn resource_manager(program: &str, words: &[String]) -> ExitCode {
         "ourkeys" => print(groups().iter().filter(|group| belongs(group, &here)).map(whole_line)),
         "otherkeys" => print(groups().iter().filter(|group| !belongs(group, &here)).map(whole_line)),
         "status" => with_groups(&paths, |node| old_status(node, name)),
-        "takegroup" | "givegroup" if super::helpers::is_done_by_the_daemon(&format!("ResourceManager {verb}")) => {
+        "takegroup" | "givegroup" if super::old::helpers::is_done_by_the_daemon(&format!("ResourceManager {verb}")) => {
             ExitCode::SUCCESS
         }
         "takegroup" if let Some(why) = runs_elsewhere(&paths, name) => complain(&format!("ResourceManager: {why}")),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::client::{Client, ClientError};
-use crate::daemon::pidfile::{Running, running, signal, surely_running};
 use crate::daemon::{Called, Options, systemctl};
+use crate::host::pidfile::{Running, running, signal, surely_running};
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
 

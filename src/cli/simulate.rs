@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::api::Rules;
 use crate::cluster::Settings;
 use crate::config::{Config, MediumSpec, OnlyName};
-use crate::daemon::read_config;
 use crate::diagnostic::{Problem, SourceText};
 use crate::haresources::ResourceGroup;
+use crate::host::read_config;
 use crate::ipfail::NAME;
 use crate::paths::Paths;
 use crate::simulate::{

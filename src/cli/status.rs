@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::daemon::pidfile::{Running, running};
 use crate::daemon::{read_refusal, read_waits};
+use crate::host::pidfile::{Running, running};
 use crate::paths::Paths;
 use crate::printable;
 use crate::status::health::is_healthy;

@@ -4,10 +4,14 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use super::asker::Asker;
-use super::fifo::Fifo;
-use super::state::State;
-use super::{identity, pidfile, probe, status_page};
+use crate::host::pidfile;
+
+use super::doors::asker::Asker;
+use super::doors::fifo::Fifo;
+use super::doors::status_page;
+use super::driver::probe;
+use super::life::identity;
+use super::life::state::State;
 
 /// The notes of a dead predecessor: as they are written down again, if they can be read.
 pub fn notes(text: &str) -> Option<String> {

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::host::called::Called;
 use crate::paths::Paths;
-
-use super::called::Called;
 
 /// How the daemon is to run.
 #[derive(Clone, Debug)]

@@ -1,10 +1,10 @@
 //! On what terms a daemon starts: what it may do without, and who else runs here (`takeover.md` 9).
 
 use crate::config::Sources;
+use crate::host::pidfile::Running;
 
-use super::logging::Log;
-use super::pidfile::Running;
-use super::wants::{Want, Wants};
+use super::driver::wants::{Want, Wants};
+use super::writing::logging::Log;
 
 /// On what terms a daemon starts.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@ use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use crate::config::{Config, Facts as _, Interface};
-use crate::daemon::read_config::{self, Options};
 use crate::haresources::{ResourceGroup, known};
+use crate::host::read_config::{self, Options};
 use crate::paths::Paths;
 
 use super::super::pause;

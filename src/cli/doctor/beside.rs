@@ -7,8 +7,8 @@ use std::process::Command;
 
 use crate::cli::logging::runs;
 use crate::config::Config;
-use crate::daemon::boot::{has_unit, started_at_boot};
 use crate::daemon::systemctl;
+use crate::host::at_boot::{has_unit, started_at_boot};
 use crate::paths::Paths;
 
 use super::boot::disable;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::daemon::boot::started_at_boot;
 use crate::haresources::{Resource, known};
+use crate::host::at_boot::started_at_boot;
 
 use super::finding::Findings;
 

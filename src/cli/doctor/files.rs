@@ -2,8 +2,8 @@
 
 use crate::auth::Method;
 use crate::config::{Config, Sources};
-use crate::daemon::read_config::{self, Options};
 use crate::diagnostic::Problem;
+use crate::host::read_config::{self, Options};
 use crate::names::NodeName;
 use crate::paths::Paths;
 

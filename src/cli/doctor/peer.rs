@@ -6,7 +6,7 @@ use crate::amount::{age, exact};
 use crate::cli::advice;
 use crate::client::{Client, ClientError};
 use crate::config::{Config, MediumSpec};
-use crate::daemon::pidfile::{Running, running};
+use crate::host::pidfile::{Running, running};
 use crate::paths::Paths;
 use crate::status::{Answer, Ask, Group, Link, Node, Status};
 

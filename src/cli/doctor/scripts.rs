@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::daemon::layout::{lacks, lacks_functions};
-use crate::daemon::trial::{Program, program_of, run_script};
 use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
+use crate::host::layout::{lacks, lacks_functions};
+use crate::host::one_script::{Program, program_of, run_script};
 use crate::paths::Paths;
 
 use super::finding::Findings;

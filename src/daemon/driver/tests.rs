@@ -11,7 +11,10 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::auth::{KeyId, Keyring, Method};
 use crate::cluster::EventName;
+use crate::daemon::life::guardian::Cradle;
 use crate::daemon::terms::Terms;
+use crate::daemon::writing::logging::Terminal;
+use crate::host::read_config;
 use crate::link::{Fault, Memory, memory_pair};
 use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
@@ -19,9 +22,6 @@ use crate::record::{Player, Shown};
 use crate::status::{Answer, Ask, Status};
 use crate::wire::{Form, Message, seal};
 
-use super::super::guardian::Cradle;
-use super::super::logging::Terminal;
-use super::super::read_config;
 use super::super::start::assemble;
 use super::*;
 
@@ -70,12 +70,12 @@ impl Node {
             ..read_config::Options::default()
         };
         let config = read_config::load_with(&paths, &read).1.unwrap();
-        crate::daemon::directories::make_directories(&paths).unwrap();
+        crate::host::directories::make_directories(&paths).unwrap();
         let clock = Clock::start();
         let log = Log::start(clock, Terminal::Nobody, 0);
         let options = Options {
             paths,
-            called: super::super::called::Called::by("latido".into()),
+            called: crate::host::called::Called::by("latido".into()),
             without_resources: false,
             without_realtime: true,
             debug: 0,

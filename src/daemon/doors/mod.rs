@@ -1,0 +1,15 @@
+//! Where others come in: the control socket, the socket of client programs, the FIFO, the page. Nothing a visitor does can
+//! delay the loop.
+//!
+//! ```text
+//! control, status_page ──> asker ──> the loop        doorman: how many may be in, and who makes room
+//! api_socket, fifo ──────────────> the loop          socket: how each is made, with its mode
+//! ```
+
+pub(super) mod api_socket;
+pub(super) mod asker;
+pub(super) mod control;
+pub(super) mod doorman;
+pub(super) mod fifo;
+pub(super) mod socket;
+pub(super) mod status_page;

@@ -1,0 +1,530 @@
+//! The loop: wait for the next event or deadline, tell the core, carry out what it asks for.
+//!
+//! When a deadline has passed, what had arrived by then is handed over first, and no more than that, so that neither a
+//! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md` 5).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use crate::agent::Net;
+use crate::clock::Clock;
+use crate::cluster::{Cluster, Event, MediumCondition};
+use crate::config::Config;
+use crate::haresources::{Invocation, Outcome};
+use crate::host::disk::Lookout;
+use crate::host::environment::Environment;
+use crate::host::lookup::Places;
+use crate::host::pidfile;
+use crate::host::script_log::ScriptLog;
+use crate::link::{LinkEvent, Links};
+use crate::names::JobId;
+use crate::time::{Mono, Now};
+use crate::wire::{Intake, Kind, field, parse_fifo};
+
+use super::doors::api_socket::Heard;
+use super::doors::control::Control;
+use super::doors::fifo::Fifo;
+use super::driver::api_clients::Api;
+use super::driver::deadline::Alarm;
+use super::driver::journal_entries::{Lateness, Said};
+use super::driver::notification_scripts::Notifications;
+use super::driver::notify_command::Notices;
+use super::driver::pace::Waiting;
+use super::driver::service::Service;
+use super::driver::units::Units;
+use super::driver::wants::{Want, Wants};
+use super::life::adopt::Orphans;
+use super::life::guardian::{ENDS, Guardian, READY, STOPPING};
+use super::life::identity::Remembered;
+use super::life::signals::{Signal, Signals};
+use super::life::state::StateFile;
+use super::life::watchdog::Watchdog;
+use super::options::Options;
+use super::programs::children::{Children, Ended};
+use super::programs::respawn::{Company, News};
+use super::terms::Terms;
+use super::writing::journal::Journal;
+use super::writing::logging::Log;
+use super::writing::noise::Noise;
+use super::writing::recorder::Recorder;
+
+/// A running node and everything it touches.
+pub(super) struct Driver {
+    options: Options,
+    config: Config,
+    clock: Clock,
+    log: Log,
+    links: Links,
+    intake: Intake,
+    cluster: Cluster,
+    children: Children,
+    environment: Environment,
+    places: Places,
+    net: Option<Net>,
+    control: Control,
+    api: Api,
+    waiting: Waiting,
+    remembered: Remembered,
+    notifications: Notifications,
+    notices: Notices,
+    journal: Journal,
+    /// Scripts that run for the cluster, and since when.
+    runs: BTreeMap<JobId, (String, Mono)>,
+    /// Agents whose script could not be run when it was last wanted, and why.
+    unrunnable: BTreeMap<String, String>,
+    lateness: Lateness,
+    lookout: Lookout,
+    alarm: Alarm,
+    /// Events that carrying out an action caused at once.
+    soon: VecDeque<Event>,
+    exit: Option<u8>,
+    guardian: Guardian,
+    wants: Wants,
+    orphans: Orphans,
+    company: Company,
+    watchdog: Option<Watchdog>,
+    state: StateFile,
+    service: Service,
+    units: Units,
+    recorder: Option<Recorder>,
+    noise: Noise<Said>,
+    fifo: Fifo,
+    signals: Signals,
+}
+
+/// What was there before the loop.
+#[derive(Debug)]
+pub(super) struct Inherited {
+    pub terms: Terms,
+    pub guardian: Guardian,
+    pub orphans: Orphans,
+    pub company: Company,
+    pub state: StateFile,
+    pub recorder: Option<Recorder>,
+    pub remembered: Remembered,
+    /// After how long without a sign of life the service manager believes us dead.
+    pub limit: Option<Duration>,
+}
+
+/// Why the loop woke.
+enum Woken {
+    Deadline,
+    Link(LinkEvent),
+    Child(Ended),
+    Fifo(String),
+    Control(super::doors::asker::Question),
+    Signal(Signal),
+    OrphansGone(Vec<(JobId, Invocation, Duration)>),
+    GuardianGone,
+    Company(News),
+    Api(Heard),
+}
+
+impl Driver {
+    /// Opens what is left to open; must be called inside the runtime.
+    pub(super) fn new(
+        options: Options,
+        config: Config,
+        clock: Clock,
+        log: Log,
+        links: Links,
+        cluster: Cluster,
+        inherited: Inherited,
+    ) -> io::Result<Driver> {
+        let Inherited { mut terms, guardian, orphans, company, state, recorder, remembered, limit } = inherited;
+        let watchdog = open_watchdog(&config, &log);
+        let intake = Intake::new(config.keyring.clone());
+        let paths = &options.paths;
+        let net = Net::open(config.announce, paths.rsctmp())
+            .inspect_err(|error| log.warn(format!("no built-in IPaddr: {error}")))
+            .ok();
+        let (socket, pipe) = (paths.control_socket(), paths.fifo());
+        let control = match Control::open(paths) {
+            Ok(control) => control,
+            Err(error) => terms
+                .spare(Want::Control, format!("{}: {error}", socket.display()), &log)
+                .map(|()| Control::deaf(&socket))
+                .map_err(io::Error::other)?,
+        };
+        let fifo = match Fifo::open(&pipe) {
+            Ok(fifo) => fifo,
+            Err(error) => terms
+                .spare(Want::Fifo, format!("{}: {error}", pipe.display()), &log)
+                .map(|()| Fifo::absent())
+                .map_err(io::Error::other)?,
+        };
+        Ok(Driver {
+            environment: Environment::new(
+                paths,
+                &config,
+                std::env::vars_os(),
+                ScriptLog::open(&config.logging, log.disk()),
+            ),
+            places: Places::new(paths),
+            control,
+            api: Api::new(&config.apiauth),
+            waiting: Waiting::default(),
+            fifo,
+            signals: Signals::listen()?,
+            remembered,
+            children: Children::default(),
+            notifications: Notifications::default(),
+            notices: Notices::default(),
+            journal: Journal::open(&paths.journal(), &log),
+            runs: BTreeMap::new(),
+            unrunnable: BTreeMap::new(),
+            lateness: Lateness::default(),
+            lookout: Lookout::default(),
+            alarm: Alarm::new()?,
+            soon: VecDeque::new(),
+            exit: None,
+            guardian,
+            wants: terms.wants,
+            orphans,
+            company,
+            watchdog,
+            state,
+            service: Service::new(limit),
+            units: Units::default(),
+            recorder,
+            noise: Noise::default(),
+            net,
+            options,
+            config,
+            clock,
+            log,
+            links,
+            intake,
+            cluster,
+        })
+    }
+
+    /// Runs until the core says that it is over.
+    pub(super) async fn run(mut self) -> u8 {
+        self.company.watch_leftovers();
+        let _ = self.serve_page();
+        let orphans = self.orphans.watch();
+        if orphans > 0 {
+            self.log
+                .info(format!("{orphans} process(es) of the daemon before are still at work: waiting for their end"));
+        }
+        self.order_units();
+        self.tell(Event::Tick);
+        self.guardian.say(&[READY]);
+        self.get_what_is_wanted();
+        loop {
+            // A node that leaves in order waits for those beside it.
+            if let Some(code) = self.exit.filter(|code| *code != 0 || self.company.is_over()) {
+                self.say_all();
+                self.links.flush(Duration::from_millis(300)).await;
+                self.guardian.say(&[ENDS, code]);
+                return code;
+            }
+            let woken = self.wait().await;
+            self.react(woken);
+            self.let_speak();
+        }
+    }
+
+    /// The status page, where one is wanted: `false` when it cannot be had.
+    pub(super) fn serve_page(&mut self) -> bool {
+        let Some(address) = self.config.latido.listen else { return true };
+        let Err(error) = self.control.serve_page(address, &self.config.settings.me) else { return true };
+        let why = format!("listen {address}: {error}: no status page of ours, whatever answers there");
+        if !self.wants.has(Want::Page) {
+            self.log.warn(&why);
+            self.wants.add(Want::Page, why);
+        }
+        false
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let deadline = self.next_deadline();
+        tokio::select! {
+            // The deadline first: whatever floods in may not hold up our own heartbeat.
+            biased;
+            () = self.alarm.reach(&self.clock, deadline) => Woken::Deadline,
+            ended = self.children.next() => Woken::Child(ended),
+            signal = self.signals.next() => Woken::Signal(signal),
+            () = self.guardian.gone() => Woken::GuardianGone,
+            runs = self.orphans.gone() => Woken::OrphansGone(runs),
+            news = self.company.next() => Woken::Company(news),
+            question = self.control.next() => Woken::Control(question),
+            text = self.fifo.next(), if !self.waiting.is_tight() => Woken::Fifo(text),
+            // By chance, so that neither a flood of packets nor one of requests starves the other.
+            woken = async {
+                tokio::select! {
+                    event = self.links.next() => Woken::Link(event),
+                    heard = self.api.next() => Woken::Api(heard),
+                }
+            } => woken,
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Mono> {
+        let repeat = self.net.as_ref().and_then(Net::next_repeat);
+        [
+            self.cluster.next_deadline(),
+            self.links.next_wake(),
+            repeat,
+            self.guardian.next_attempt(),
+            self.company.next_deadline(),
+            self.wants.next_attempt(),
+            self.next_look_for_room(),
+            self.noise.next(),
+            self.service.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn react(&mut self, woken: Woken) {
+        match woken {
+            Woken::Deadline => self.on_deadline(),
+            Woken::Link(event) => self.on_link(event),
+            Woken::Child(ended) => self.on_child(ended),
+            Woken::Fifo(text) => self.on_fifo(&text),
+            Woken::Control(question) => self.on_question(question),
+            Woken::Signal(signal) => self.on_signal(signal),
+            Woken::OrphansGone(runs) => self.on_orphans_gone(runs),
+            Woken::GuardianGone => self.on_guardian_gone(),
+            Woken::Company(news) => self.on_company(&news),
+            Woken::Api(heard) => self.on_heard(heard),
+        }
+    }
+
+    fn on_child(&mut self, ended: Ended) {
+        match ended {
+            Ended::Resource(job, outcome) => self.on_job_ended(job, outcome),
+            Ended::Agent(job, call, outcome) => {
+                for line in outcome.said.lines().filter(|line| !line.is_empty() && *line != "INFO:  Success") {
+                    let line = format!("{call}: {line}");
+                    if outcome.succeeded() { self.log.info(line) } else { self.log.error(line) }
+                }
+                self.on_job_ended(job, outcome);
+            }
+            Ended::Notice(number, exit) => self.on_told(number, &exit),
+            Ended::Notification(kind, exit) => self.on_notified(&kind, &exit),
+        }
+    }
+
+    fn on_job_ended(&mut self, job: JobId, outcome: Outcome) {
+        self.state.job_ended(job);
+        self.tell(Event::Done { job, outcome });
+    }
+
+    fn on_deadline(&mut self) {
+        self.links.begin_drain();
+        while let Some(event) = self.links.try_next() {
+            self.on_link(event);
+        }
+        let now = self.clock.mono();
+        if self.links.next_wake().is_some_and(|at| at <= now) {
+            self.links.retry();
+        }
+        let conflicts = self.net.as_mut().map(|net| net.repeat(now)).unwrap_or_default();
+        conflicts.into_iter().for_each(|conflict| self.on_conflict(conflict));
+        if self.noise.next().is_some_and(|at| at <= now) {
+            self.say_what_was_held_back();
+        }
+        if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
+            self.lateness.note(now, now.since(due));
+            self.tell(Event::Tick);
+        }
+        if self.guardian.next_attempt().is_some_and(|at| at <= now) {
+            self.get_a_guardian();
+        }
+        if self.wants.next_attempt().is_some_and(|at| at <= now) {
+            self.get_what_is_wanted();
+        }
+        if self.service.next().is_some_and(|at| at <= now) {
+            self.tell_service();
+        }
+        if self.company.next_deadline().is_some_and(|at| at <= now) {
+            let wanted = self.company.serve(now, &self.environment, &self.log);
+            self.note_company(wanted);
+        }
+    }
+
+    fn on_orphans_gone(&mut self, runs: Vec<(JobId, Invocation, Duration)>) {
+        for (job, invocation, limit) in runs {
+            self.run_script(job, &invocation, limit);
+        }
+        self.hear_what_that_caused();
+    }
+
+    fn on_company(&mut self, news: &News) {
+        let now = self.clock.mono();
+        let wanted = match news {
+            News::Ended(index, how) => {
+                self.audit_clients();
+                self.company.ended(*index, *how, now, &self.log)
+            }
+            News::RoomForAll => self.company.serve(now, &self.environment, &self.log),
+        };
+        self.note_company(wanted);
+    }
+
+    /// Whoever runs beside us is written down; who asked for `failfast` and died takes the machine with it.
+    fn note_company(&mut self, wants_reboot: Option<String>) {
+        if let Some(clients) = self.company.take_changed() {
+            let written = self.state.clients(clients);
+            self.complain(written);
+        }
+        if let Some(words) = wants_reboot {
+            self.reboot(&format!("{words} died, and ha.cf says failfast"));
+        }
+    }
+
+    fn on_guardian_gone(&mut self) {
+        // Heard by the service manager before the death is, there is no moment in which it thinks that we are gone.
+        super::life::service::tell(&[sd_notify::NotifyState::MainPid(std::process::id())]);
+        self.log.error("The supervisor died. This daemon goes on and starts another.");
+        self.get_a_guardian();
+    }
+
+    fn get_a_guardian(&mut self) {
+        let now = self.clock.mono();
+        let written = self.guardian.replace(&self.options, now).and_then(|()| {
+            let pid = self.guardian.pid();
+            pidfile::write(&self.options.paths.pid_file, pid)?;
+            Ok(pid)
+        });
+        match written {
+            Ok(pid) => self.log.info(format!("supervised by pid {pid} from now on")),
+            Err(error) => self.log.error(format!("no supervisor: {error}; if this daemon dies nobody starts it again")),
+        }
+    }
+
+    fn on_link(&mut self, event: LinkEvent) {
+        match event {
+            LinkEvent::Bytes { link, at, stream } => self.on_bytes(link, at, stream),
+            LinkEvent::Failed { link, reason } => {
+                let medium = self.links.id(link).clone();
+                self.tell(Event::Medium { medium, condition: MediumCondition::Failed(reason) });
+            }
+            LinkEvent::Restored { link } => {
+                let medium = self.links.id(link).clone();
+                self.intake.hung_up(&medium);
+                self.tell(Event::Medium { medium, condition: MediumCondition::Working });
+            }
+        }
+    }
+
+    fn on_bytes(&mut self, link: usize, at: Mono, stream: bool) {
+        let medium = self.links.id(link).clone();
+        for result in self.intake.take(&medium, stream, self.links.bytes()) {
+            match result {
+                Ok((message, key)) => {
+                    let status = message.kind() == Kind::Status;
+                    let from = message.get(field::SRC).filter(|_| status).map(str::to_owned);
+                    self.tell(Event::Message { medium: medium.clone(), at, message });
+                    from.into_iter().for_each(|node| self.choose_key(&node, key));
+                }
+                Err(reject) => self.on_reject(&medium, reject),
+            }
+        }
+    }
+
+    fn on_fifo(&mut self, text: &str) {
+        for message in parse_fifo(text.as_bytes()).into_iter().flatten() {
+            if self.notifications.is_said_by_its_hands(&message.kind()) {
+                log::debug!("a script of rc.d says {}: this daemon does that itself", message.kind());
+                continue;
+            }
+            if matches!(message.kind(), Kind::AskResources | Kind::HbTakeover) {
+                let set = message.get(field::RSC_HOLD).unwrap_or("all").chars().take(32).collect::<String>();
+                let what = if message.kind() == Kind::HbTakeover { "hb_takeover" } else { "hb_standby" };
+                self.keep_request("a program on this machine", &format!("{what} {set}"));
+            }
+            if self.may_be_said(&message, "a program on this machine") {
+                self.tell(Event::Local(message));
+            }
+        }
+        // Who writes here waits, too.
+        self.has_room();
+    }
+
+    fn on_signal(&mut self, signal: Signal) {
+        match signal {
+            Signal::Leave => {
+                self.guardian.say(&[STOPPING]);
+                self.company.no_more();
+                self.tell(Event::Leave);
+            }
+            Signal::Reload => drop(self.reload()),
+            Signal::Upgrade => self.tell(Event::Upgrade),
+            Signal::Interrupt => {
+                self.log.info("SIGINT ends no heartbeat; `heartbeat -k` does, and SIGTERM");
+            }
+            Signal::Alarm => {
+                self.log.error(format!("Unexpected alarm in process {}", std::process::id()));
+            }
+            Signal::Louder | Signal::Quieter => {
+                let level = self.log.change_debug(signal == Signal::Louder);
+                self.log.info(format!("debug now set to {level} [pid {}]", std::process::id()));
+            }
+        }
+    }
+
+    /// Tells the core, obeys it, and goes on with whatever that caused at once.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.soon.push_back(event);
+        self.hear_what_that_caused();
+    }
+
+    pub(super) fn hear_what_that_caused(&mut self) {
+        while let Some(event) = self.soon.pop_front() {
+            log::trace!("{event:?}");
+            if let Event::Done { job, outcome } = &event {
+                self.on_run_ended(*job, outcome);
+            }
+            let now = self.clock.now();
+            self.record(now, &event);
+            for action in self.cluster.handle(now, event) {
+                self.perform(action);
+            }
+        }
+        self.pace_clients();
+        if !self.company.has_begun() && self.cluster.is_active() {
+            self.open_api();
+            let wanted = self.company.begin(self.clock.mono(), &self.environment, &self.log);
+            self.note_company(wanted);
+        }
+    }
+
+    /// Before the core hears of it: what kills the core is to be the last line.
+    fn record(&mut self, now: Now, event: &Event) {
+        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.note(now, event)) {
+            self.recorder = None;
+            self.log.error(why);
+        }
+    }
+}
+
+fn open_watchdog(config: &Config, log: &Log) -> Option<Watchdog> {
+    let (watchdog, lines) = Watchdog::open(config.watchdog.as_ref()?, config.settings.deadtime);
+    lines.into_iter().for_each(|(level, text)| log.write(level, text));
+    watchdog
+}
+
+mod api_clients;
+mod carrier;
+mod deadline;
+mod fence;
+mod journal_entries;
+mod keys;
+mod notification_scripts;
+mod notify_command;
+mod pace;
+mod perform;
+pub(super) mod probe;
+mod reload;
+pub(super) mod service;
+mod status;
+#[cfg(test)]
+mod tests;
+mod units;
+pub(super) mod wants;

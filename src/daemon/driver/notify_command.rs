@@ -1,0 +1,105 @@
+//! `notify COMMAND` of `latido.cf`: run for each change of state, one at a time, in order, none left out.
+//!
+//! A command that hangs is ended after its limit; meanwhile the others wait, up to a bound far beyond any real trouble.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cluster::Level;
+use crate::daemon::programs::children::Ended;
+use crate::haresources::{Exit, Outcome};
+use crate::host::lookup::Call;
+use crate::host::script::Output;
+use crate::host::trust;
+use crate::journal::Entry;
+
+use super::Driver;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const MOST_WAITING: usize = 2000;
+/// What outside can cause at will waits in fewer places, so that it takes none of what moves groups.
+const MOST_NOISE: usize = 100;
+
+/// How much it matters that a change is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Groups move, or may.
+    Move,
+    /// Outside can cause it at will.
+    Noise,
+}
+
+/// What waits to be told.
+#[derive(Debug, Default)]
+pub(crate) struct Notices {
+    waiting: VecDeque<(u64, Entry)>,
+    next: u64,
+    running: bool,
+    lost: u64,
+}
+
+impl Driver {
+    /// Tells the command of a change, after all earlier ones.
+    pub(crate) fn notice(&mut self, entry: &Entry, weight: Weight) {
+        if self.config.latido.notify.is_none() {
+            return;
+        }
+        self.notices.next += 1;
+        let most = if weight == Weight::Noise { MOST_NOISE } else { MOST_WAITING };
+        if self.notices.waiting.len() < most {
+            let number = self.notices.next;
+            self.notices.waiting.push_back((number, entry.clone()));
+        } else {
+            self.notices.lost += 1;
+        }
+        self.tell_next();
+    }
+
+    pub(super) fn on_told(&mut self, number: u64, exit: &Exit) {
+        self.notices.running = false;
+        if *exit != Exit::Code(0) {
+            let text = format!("notify command: {exit} (notice {number})");
+            self.log_noise("notify", "exit", Level::Warn, text);
+        }
+        if self.notices.waiting.is_empty() && self.notices.lost > 0 {
+            self.log.error(format!("{} notices were lost: the notify command is too slow", self.notices.lost));
+            self.notices.lost = 0;
+        }
+        self.tell_next();
+    }
+
+    fn tell_next(&mut self) {
+        while !self.notices.running {
+            let Some(words) = self.config.latido.notify.clone() else { return self.notices.waiting.clear() };
+            let Some((number, entry)) = self.notices.waiting.pop_front() else { return };
+            if let Err(why) = self.start_notice(&words, number, &entry) {
+                self.log_noise("notify", "start", Level::Error, format!("notify command: {why}"));
+            }
+        }
+    }
+
+    fn start_notice(&mut self, words: &[String], number: u64, entry: &Entry) -> Result<(), String> {
+        let Some((program, rest)) = words.split_first() else { return Err("there is none".to_owned()) };
+        trust::refuse(Path::new(program))?;
+        let mut environment = self.environment.clone();
+        environment.set("LATIDO_SEQUENCE", number.to_string());
+        environment.set("LATIDO_TIME", format!("{:.3}", entry.t));
+        environment.set("LATIDO_NODE", &entry.node);
+        environment.set("LATIDO_LEVEL", &entry.level);
+        environment.set("LATIDO_EVENT", &entry.event);
+        // Of these some words may be a stranger's.
+        environment.add_from_outside("LATIDO_TEXT", &entry.text);
+        for (name, value) in entry.data.as_object().into_iter().flatten() {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            environment.add_from_outside(&format!("LATIDO_ABOUT_{}", name.to_ascii_uppercase()), &text);
+        }
+        let call = Call { program: program.into(), name: None, arguments: rest.iter().map(Into::into).collect() };
+        let ended = move |outcome: Outcome| Ended::Notice(number, outcome.exit);
+        self.children
+            .start(&call, Output::Log, LIMIT, &environment, ended)
+            .map_err(|error| format!("cannot run {program}: {error}"))?;
+        self.notices.running = true;
+        Ok(())
+    }
+}

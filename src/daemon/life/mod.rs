@@ -1,0 +1,22 @@
+//! The lives of a daemon: two processes that watch each other, what one leaves for the next, and who the node is in
+//! all of them (`takeover.md` 9, `systemd.md` 2).
+//!
+//! ```text
+//! supervisor <── socket pair ──> guardian (the core's side)      again: either starts the other anew
+//! start ──> adopt ──> state, in_force      what was left        orphan: a core that stands still
+//!       ──> identity, generation           who the node is
+//! ```
+
+pub(super) mod adopt;
+pub(crate) mod again;
+pub(super) mod generation;
+pub(super) mod guardian;
+pub(super) mod identity;
+pub(super) mod in_force;
+pub(super) mod orphan;
+pub(super) mod realtime;
+pub(super) mod service;
+pub(super) mod signals;
+pub(super) mod state;
+pub(super) mod supervisor;
+pub(super) mod watchdog;

@@ -1,0 +1,521 @@
+//! The parent of the daemon that does the work (`takeover.md` 9): it waits for its child, passes
+//! signals on, and starts another within milliseconds when that one dies. It opens nothing, reads no configuration and
+//! knows nothing of clusters, so that there is nothing in it to fail.
+//!
+//! Once something runs here no refusal ends it (`takeover.md` 9): a fork that fails and a child that cannot start are
+//! tried again, after 50 ms and then after longer and longer.
+//!
+//! The two share a socket pair: the child says when it is ready and how it means to end, and either sees the other's
+//! death as the end of the stream. A child that ends without a word has crashed.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use crate::clock::Clock;
+use crate::daemon::options::Options;
+use crate::daemon::start::run_core;
+use crate::host::trust;
+use crate::process;
+use crate::sys::{self, Forked};
+use crate::time::Mono;
+
+use super::again::become_it;
+use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRADE};
+use super::signals::PASSED_ON;
+use super::{realtime, service};
+
+/// So many deaths within [`A_WHILE`] are too many: what kills the child kills the next one too.
+const TOO_MANY: usize = 20;
+const A_WHILE: Duration = Duration::from_secs(60);
+/// So many children in a row that died before they were ready.
+const STILLBORN: u32 = 5;
+/// After so many looks without a sign of life its loop does not turn any more: that is still within the limit.
+const SILENT_LOOKS: u32 = 5;
+/// Between two attempts: at least, and at most.
+const SOON: Duration = Duration::from_millis(50);
+const AT_LAST: Duration = Duration::from_secs(3);
+/// How long a service manager waits for the end of a first start that it is to try again, so that it does not try ten
+/// times a second.
+const LATER_AFTER: Duration = Duration::from_secs(2);
+/// The exit code when the supervisor itself could not work: no decision, so a service manager may try again.
+const BROKEN: u8 = 70;
+
+/// What would stop a process for the sake of a terminal: of no use to a node that must beat, and so held back for ever.
+/// The original ignores two of them, and the third has no effect on it in the background.
+const HELD_BACK: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTOU];
+
+/// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
+/// original: 0, 6 not configured, 1 for anything else that stays as it is; 75 when something is missing that may be there
+/// later, 70 when the supervisor itself cannot work.
+pub fn run(options: &Options) -> ExitCode {
+    // Both processes hold the keys, which no core dump shall carry to a disk. What they start is asked by `coredumps`.
+    let _ = nix::sys::prctl::set_dumpable(false);
+    match Supervisor::new(options).and_then(Supervisor::watch) {
+        Ok(End::Code(code)) => ExitCode::from(code),
+        Ok(End::Core(cradle)) => ExitCode::from(run_core(options, *cradle)),
+        Err(error) => {
+            eprintln!("ERROR: the supervisor cannot work: {error}");
+            ExitCode::from(BROKEN)
+        }
+    }
+}
+
+/// How a process comes out of here.
+enum End {
+    /// The old one: all is over.
+    Code(u8),
+    /// The new one: it does the work.
+    Core(Box<Cradle>),
+}
+
+/// When children died.
+#[derive(Debug, Default)]
+struct Deaths {
+    at: VecDeque<Mono>,
+    stillborn: u32,
+}
+
+impl Deaths {
+    /// One more; `true` when it was one too many.
+    fn count(&mut self, now: Mono, was_ready: bool) -> bool {
+        self.at.push_back(now);
+        self.at.retain(|at| now.since(*at) < A_WHILE);
+        self.stillborn = if was_ready { 0 } else { self.stillborn + 1 };
+        self.at.len() >= TOO_MANY || self.stillborn >= STILLBORN
+    }
+}
+
+/// Attempts that failed in a row: each wait is an eighth of the time they have taken, so that what must be done before
+/// the deadtime is over is done in time, whatever that is.
+#[derive(Debug, Default)]
+struct Refusals {
+    since: Option<Mono>,
+    count: u32,
+}
+
+impl Refusals {
+    /// One more; how long to wait for the next attempt.
+    fn count(&mut self, now: Mono) -> Duration {
+        self.count = self.count.saturating_add(1);
+        let since = *self.since.get_or_insert(now);
+        (now.since(since) / 8).clamp(SOON, AT_LAST)
+    }
+}
+
+/// Whether the loop of the child still turns, for a service manager that looks (`systemd.md` 2). Counted in looks of our
+/// own: when the whole machine stands still, so do we, and the child has missed nothing.
+#[derive(Debug)]
+struct Pulse {
+    every: Duration,
+    looked: Mono,
+    missed: u32,
+}
+
+impl Pulse {
+    fn of(limit: Duration, now: Mono) -> Pulse {
+        Pulse { every: service::every(limit), looked: now, missed: 0 }
+    }
+
+    /// The child gave a sign of life, or there is none that could.
+    fn beats(&mut self) {
+        self.missed = 0;
+    }
+
+    /// A look; `true` when the child has been silent for too many of them.
+    fn is_gone(&mut self, now: Mono) -> bool {
+        let since = now.since(self.looked);
+        if since < self.every {
+            return false;
+        }
+        self.looked = now;
+        self.missed = if since < 2 * self.every { self.missed + 1 } else { 0 };
+        self.missed >= SILENT_LOOKS
+    }
+}
+
+struct Supervisor<'a> {
+    options: &'a Options,
+    program: PathBuf,
+    clock: Clock,
+    signals: SignalFd,
+    oom_score: String,
+    deaths: Deaths,
+    refusals: Refusals,
+    /// Told to end while there was no child.
+    leaving: bool,
+    /// A child was told to end, and has not ended in order since.
+    told: bool,
+    /// How the last child ended that had been ready.
+    how: Option<String>,
+    child: i32,
+    is_ours: bool,
+    line: UnixStream,
+    said: Vec<u8>,
+    ready: bool,
+    /// After how long without a sign of life the service manager believes us dead.
+    limit: Option<Duration>,
+    pulse: Option<Pulse>,
+}
+
+impl<'a> Supervisor<'a> {
+    fn new(options: &'a Options) -> io::Result<Supervisor<'a>> {
+        PASSED_ON.into_iter().chain(HELD_BACK).collect::<SigSet>().thread_block()?;
+        let mask: SigSet = PASSED_ON.into_iter().collect();
+        let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        // Replaced by a package manager, our name would end in this.
+        let program = std::env::current_exe()?.to_string_lossy().trim_end_matches(" (deleted)").into();
+        let (child, line) = match options.watch_over {
+            // The child, our parent, gave us its end of the line as standard input.
+            Some(pid) => (pid, UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?)),
+            None => (0, UnixStream::pair()?.0),
+        };
+        let clock = Clock::start();
+        let limit = service::limit(options.watch_over.is_some());
+        let supervisor = Supervisor {
+            options,
+            program,
+            clock,
+            signals,
+            oom_score: fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default(),
+            deaths: Deaths::default(),
+            refusals: Refusals::default(),
+            leaving: false,
+            told: false,
+            how: None,
+            child,
+            is_ours: false,
+            line,
+            said: Vec::new(),
+            ready: options.watch_over.is_some(),
+            limit,
+            pulse: limit.map(|limit| Pulse::of(limit, clock.mono())),
+        };
+        supervisor.make_hard_to_kill();
+        Ok(supervisor)
+    }
+
+    /// Whoever cannot be killed for want of memory and cannot be swapped out is there when it is needed.
+    fn make_hard_to_kill(&self) {
+        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+        if !self.options.without_realtime {
+            // It sleeps all its life: what it is refused costs milliseconds when it wakes.
+            let _ = realtime::become_realtime(None);
+        }
+    }
+
+    fn watch(mut self) -> io::Result<End> {
+        if self.options.watch_over.is_none()
+            && let Some(cradle) = self.give_birth(None, false)?
+        {
+            return Ok(End::Core(cradle));
+        }
+        let mut hopeless = false;
+        loop {
+            self.await_the_end();
+            let how = self.bury();
+            let (before, wait) = match self.last_word() {
+                Some(AGAIN) => (self.how.clone(), true),
+                Some(UPGRADE) => (Some(self.become_the_next_program()), false),
+                Some(LATER) => return Ok(End::Code(self.end_of_a_try())),
+                Some(code) => return Ok(End::Code(if hopeless && !self.leaving { 1 } else { code })),
+                // Who cannot even clean up is not asked to hurry.
+                None if hopeless => (self.how.clone(), true),
+                None => {
+                    hopeless = self.deaths.count(self.clock.mono(), self.ready);
+                    (Some(how), false)
+                }
+            };
+            self.how = before.clone();
+            if let Some(cradle) = self.surely_give_birth(before, hopeless, wait) {
+                return Ok(End::Core(cradle));
+            }
+        }
+    }
+
+    /// A first start that cannot be now: not at once again, but at once over for who does not want it any more.
+    fn end_of_a_try(&mut self) -> u8 {
+        if std::env::var_os("NOTIFY_SOCKET").is_some() {
+            self.pause(LATER_AFTER);
+        }
+        if self.leaving { 0 } else { LATER }
+    }
+
+    /// Makes a child, as soon as the machine allows it.
+    fn surely_give_birth(&mut self, before: Option<String>, hopeless: bool, mut wait: bool) -> Option<Box<Cradle>> {
+        loop {
+            if std::mem::replace(&mut wait, true) {
+                let time = self.refusals.count(self.clock.mono());
+                self.pause(time);
+            }
+            match self.give_birth(before.clone(), hopeless || self.leaving) {
+                Ok(cradle) => return cradle,
+                Err(error) => eprintln!("ERROR: the supervisor cannot make a process: {error}; trying again"),
+            }
+        }
+    }
+
+    /// Waits, with an ear for whoever wants us to end: there is no child that could be told.
+    fn pause(&mut self, time: Duration) {
+        let until = self.clock.mono() + time;
+        while !self.leaving && self.clock.mono() < until {
+            self.live_on();
+            let left = PollTimeout::try_from(until.since(self.clock.mono())).unwrap_or(PollTimeout::ZERO);
+            // Rounded up: a poll that returns at once would be a loop that turns.
+            let left = if left == PollTimeout::ZERO { PollTimeout::from(1_u8) } else { left };
+            let _ = poll(&mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)], left);
+            while let Ok(Some(info)) = self.signals.read_signal() {
+                let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+                self.leaving |= is_an_order_to_end(number);
+            }
+        }
+    }
+
+    /// Makes a child; returns, in the child, what it has to know.
+    fn give_birth(&mut self, before: Option<String>, hopeless: bool) -> io::Result<Option<Box<Cradle>>> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let supervisor = std::process::id();
+        match sys::fork()? {
+            Forked::Parent(pid) => {
+                (self.line, self.child, self.is_ours) = (ours, pid, true);
+                self.said.clear();
+                self.ready = false;
+                sys::trim_memory();
+                Ok(None)
+            }
+            Forked::Child => {
+                let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
+                // What a terminal sends to everybody in front of it is to arrive once, through the parent.
+                let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
+                let (deaths, attempt, leaving) = (self.deaths.at.len(), self.refusals.count, self.leaving);
+                let told = self.told;
+                Ok(Some(Box::new(Cradle {
+                    line: theirs,
+                    supervisor,
+                    before,
+                    deaths,
+                    hopeless,
+                    leaving,
+                    told,
+                    attempt,
+                    limit: self.limit,
+                })))
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let patience = self.pulse.as_ref().and_then(|pulse| PollTimeout::try_from(pulse.every).ok());
+        let patience = patience.unwrap_or(PollTimeout::NONE);
+        match poll(&mut [readable(self.signals.as_fd()), readable(self.line.as_fd())], patience) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => {
+                // For want of memory: the next look comes a moment later.
+                eprintln!("ERROR: the supervisor cannot wait: {error}; trying again");
+                #[allow(clippy::disallowed_methods, reason = "what could wait for an event was just refused")]
+                std::thread::sleep(SOON);
+            }
+        }
+    }
+
+    fn pass_signals_on(&mut self) {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+            // One that turns out to be unable to start takes the order with it.
+            self.leaving |= !self.ready && is_an_order_to_end(number);
+            self.told |= is_an_order_to_end(number);
+            if let Ok(signal) = Signal::try_from(number) {
+                // A child that died this moment is noticed next, and its successor is asked again by whoever asked.
+                let _ = kill(Pid::from_raw(self.child), signal);
+            }
+        }
+    }
+
+    /// Hears what the child says; `false` when it is gone.
+    fn listen(&mut self) -> bool {
+        let readable = PollFd::new(self.line.as_fd(), PollFlags::POLLIN);
+        if !matches!(poll(&mut [readable], PollTimeout::ZERO), Ok(1)) {
+            return true;
+        }
+        let mut words = [0; 16];
+        let read = match self.line.read(&mut words) {
+            Ok(0) => return false,
+            Ok(read) => read,
+            Err(error) => return error.kind() == io::ErrorKind::Interrupted,
+        };
+        for &word in &words[..read] {
+            if word == ALIVE && self.said.last() != Some(&ENDS) {
+                self.live_on();
+                continue;
+            }
+            self.said.push(word);
+            if self.last_word().is_none() && self.said.last() != Some(&ENDS) {
+                self.heed(word);
+            }
+        }
+        true
+    }
+
+    fn heed(&mut self, word: u8) {
+        use sd_notify::NotifyState::{MainPid, Ready, Stopping};
+        self.live_on();
+        match word {
+            READY => {
+                self.ready = true;
+                self.refusals = Refusals::default();
+                // It hears by itself what it was told on its way.
+                self.leaving = false;
+                service::tell(&[MainPid(std::process::id()), Ready]);
+            }
+            STOPPING => {
+                service::tell(&[Stopping]);
+            }
+            _ => {}
+        }
+    }
+
+    /// The exit code it announced before it ended; of several, the last: it knows best.
+    fn last_word(&self) -> Option<u8> {
+        self.said.windows(2).rfind(|words| words[0] == ENDS).map(|words| words[1])
+    }
+
+    /// Waits until it is gone, and says how it went.
+    fn bury(&mut self) -> String {
+        let pid = Pid::from_raw(self.child);
+        if !self.is_ours {
+            // It closed everything already; the rest takes no time.
+            for _ in 0..1000 {
+                if !process::is_alive(self.child) {
+                    break;
+                }
+                let _ = poll(&mut [], 1u8);
+            }
+            return "ended without a word".to_owned();
+        }
+        loop {
+            match waitpid(pid, None) {
+                Ok(WaitStatus::Exited(_, code)) => return format!("exit {code}"),
+                Ok(WaitStatus::Signaled(_, signal, _)) => return format!("killed by {signal}"),
+                Err(nix::errno::Errno::EINTR) | Ok(_) => {}
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    /// Passes signals on until the child is gone.
+    fn await_the_end(&mut self) {
+        loop {
+            self.wait();
+            self.pass_signals_on();
+            if !self.listen() {
+                return;
+            }
+            self.feel_its_pulse();
+        }
+    }
+
+    /// The service manager is told that all goes on: the child does, or there is none and we look after that.
+    fn live_on(&mut self) {
+        if let Some(pulse) = &mut self.pulse {
+            pulse.beats();
+            service::tell(&[sd_notify::NotifyState::Watchdog]);
+        }
+    }
+
+    /// A child whose loop does not turn is ended: the next one takes up what runs, and nothing moves.
+    fn feel_its_pulse(&mut self) {
+        let now = self.clock.mono();
+        if !self.ready {
+            // It may be waiting for the answer to a name, as long as that takes.
+            if self.pulse.as_ref().is_some_and(|pulse| now.since(pulse.looked) >= pulse.every) {
+                self.pulse.iter_mut().for_each(|pulse| pulse.looked = now);
+                self.live_on();
+            }
+            return;
+        }
+        if self.pulse.as_mut().is_some_and(|pulse| pulse.is_gone(now)) {
+            eprintln!(
+                "ERROR: the core process (pid {}) does not move any more: it is killed and started again",
+                self.child
+            );
+            let _ = kill(Pid::from_raw(self.child), Signal::SIGKILL);
+        }
+    }
+
+    /// Exchanges the program of this process for what lies in its place now. Returns only when that fails.
+    fn become_the_next_program(&self) -> String {
+        if let Err(why) = trust::refuse(&self.program) {
+            return format!("{why}; the old program goes on");
+        }
+        let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
+        let error = become_it(self.options, &self.program);
+        let _ = fs::write("/proc/self/oom_score_adj", "-1000");
+        format!("cannot run {}: {error}; the old program goes on", self.program.display())
+    }
+}
+
+fn is_an_order_to_end(signal: i32) -> bool {
+    signal == Signal::SIGTERM as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_deaths_in_a_minute_are_borne_and_twenty_are_not() {
+        let mut deaths = Deaths::default();
+        let at = |seconds| Mono::at(Duration::from_secs(seconds));
+        assert!((0..10).all(|n| !deaths.count(at(n), true)));
+        assert!((10..19).all(|n| !deaths.count(at(n), true)));
+        assert!(deaths.count(at(19), true));
+        let mut deaths = Deaths::default();
+        assert!((0..100).all(|n| !deaths.count(at(n * 4), true)));
+    }
+
+    #[test]
+    fn attempts_follow_at_once_then_every_few_seconds_and_in_time_for_any_deadtime() {
+        let mut refusals = Refusals::default();
+        let (mut now, mut tries) = (Mono::ZERO, 0);
+        while now.elapsed() < Duration::from_secs(30) {
+            let wait = refusals.count(now);
+            assert!(wait <= AT_LAST && wait <= SOON.max(now.elapsed() / 8), "{wait:?} at {now:?}");
+            now += wait;
+            tries += 1;
+        }
+        assert!((30..60).contains(&tries), "{tries}");
+    }
+
+    #[test]
+    fn a_silent_child_is_gone_after_five_looks_and_not_when_the_whole_machine_stood_still() {
+        let mut pulse = Pulse::of(Duration::from_secs(40), Mono::ZERO);
+        let at = |seconds| Mono::at(Duration::from_secs(seconds));
+        assert!((1..5).all(|n| !pulse.is_gone(at(n * 5))));
+        assert!(pulse.is_gone(at(25)));
+        pulse.beats();
+        assert!((6..10).all(|n| !pulse.is_gone(at(n * 5))));
+        assert!(!pulse.is_gone(at(1000)), "we slept as well");
+        assert!(!pulse.is_gone(at(1001)) && !pulse.is_gone(at(1005)), "not sooner than it is due");
+    }
+
+    #[test]
+    fn children_that_are_never_ready_are_given_up_sooner() {
+        let mut deaths = Deaths::default();
+        assert!((0..4).all(|_| !deaths.count(Mono::ZERO, false)));
+        assert!(!deaths.count(Mono::ZERO, true));
+        assert!((0..4).all(|_| !deaths.count(Mono::ZERO, false)));
+        assert!(deaths.count(Mono::ZERO, false));
+    }
+}
