@@ -7,7 +7,8 @@
 //! Reading order: `event`, `action`, this file, `doors` (what is asked here), `membership` (who lives), `dialogues` (how two
 //! nodes agree, as tables), `joining`, `takeover` (who should hold what), `groups` (making it so), `standby` (hand-overs),
 //! `failback`, `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own death), `sleep`, `deaf`, `proof`,
-//! `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of. No file imports from one that imports from it.
+//! `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of. No file imports from one that
+//! imports from it.
 
 // Numbers from outside are reckoned with here: what could go beyond its range is said to saturate, or checked.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]

@@ -83,7 +83,8 @@ impl Cluster {
             self.groups.want_released(index);
         }
         if self.members.local_status() == Status::Active && self.nice() && self.settings.manage_resources && !gives {
-            // Until `shutdone` we hold what we hold: an early "none" would let the peer believe us free (`resources.md` 12.2 d).
+            // Until `shutdone` we hold what we hold: an early "none" would let the peer believe us free
+            // (`resources.md` 12.2 d).
             self.send_claim(false, Some("shutdown"));
         }
     }

@@ -78,7 +78,8 @@ impl Stillness {
 
 impl Cluster {
     /// When this process did not run for a while, everything that waited was handed over before this tick; still, what
-    /// was lost while we stood still is our fault, so others get a little longer before they are judged (`resources.md` 12.2 b).
+    /// was lost while we stood still is our fault, so others get a little longer before they are judged
+    /// (`resources.md` 12.2 b).
     pub(super) fn notice_own_stall(&mut self) {
         let Some(due) = self.timers.next() else { return };
         let late = self.now.mono.since(due);

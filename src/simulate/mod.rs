@@ -43,8 +43,7 @@ use crate::wire::Message;
 
 pub use beside::{Beside, Ipfail};
 pub use cables::Direction;
-pub use deed::NotesFault;
-pub use deed::{Deed, Start};
+pub use deed::{Deed, NotesFault, Start};
 pub use fault::Fault;
 pub use note::{Note, What};
 pub use orders::{Answered, Asked};

@@ -92,8 +92,8 @@ impl Cluster {
         self.peer.note_words_until(sequence);
         if message.get(field::INFO) == Some("shutdown") {
             self.peer.begins_to_leave();
-            // It has only begun to stop: until `shutdone` its groups may run there (`resources.md` 12.2 d). Unless something does not
-            // stop: then it says which groups are down for good.
+            // It has only begun to stop: until `shutdone` its groups may run there (`resources.md` 12.2 d). Unless something
+            // does not stop: then it says which groups are down for good.
             if claim.stable == Some(true) && self.peer_is_latido() {
                 self.take_note_of(&claim, message);
                 self.join_on(JoiningEvent::Claimed);
