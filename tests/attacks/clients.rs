@@ -33,7 +33,7 @@ const fn test(name: &'static str, run: fn(), pace: Pace) -> Test {
 }
 
 /// The word by which this program is a client in a host.
-const ROLE: &str = "as-fortress-client";
+const ROLE: &str = "as-attacking-client";
 /// Says that what is said is binary: it grows by a third on its way.
 const BLOB: &str = "blob";
 const REGISTER: &str = "/run/heartbeat/register";

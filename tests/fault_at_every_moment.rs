@@ -4,7 +4,7 @@
 //! A moment is right before and right after each event that changes anything: a message that is no heartbeat, the begin and
 //! the end of a script, a report; in between, where nothing happens for longer than a second, its middle (a heartbeat that
 //! changes nothing is like any other). `LATIDO_STORY=name` plays one story. The pairs of faults are many hours:
-//! `cargo test --test every_moment -- --ignored`, in slices `LATIDO_SLICE=3/40`; `LATIDO_SAMPLE=1000` takes one in so many.
+//! `cargo test --test fault_at_every_moment -- --ignored`, in slices `LATIDO_SLICE=3/40`; `LATIDO_SAMPLE=1000` takes one in so many.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@
 
 #[path = "promises/run.rs"]
 mod run;
-#[path = "every_moment/stories.rs"]
+#[path = "fault_at_every_moment/stories.rs"]
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};

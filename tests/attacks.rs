@@ -1,17 +1,17 @@
-//! The fortress, live: what somebody without the key, an unprivileged user of the machine or a member of the group
-//! `haclient` tries against running daemons (`threat-model.md`: each of its rows names its test).
+//! Attacks on running daemons: what somebody without the key, an unprivileged user of the machine or a member of the group
+//! `haclient` tries (`threat-model.md`: each of its rows names its test).
 //!
 //! Needs what `live` needs, and runs as it does.
 
-#[path = "fortress/clients.rs"]
+#[path = "attacks/clients.rs"]
 mod clients;
-#[path = "fortress/config.rs"]
+#[path = "attacks/config.rs"]
 mod config;
-#[path = "fortress/floods.rs"]
+#[path = "attacks/floods.rs"]
 mod floods;
-#[path = "fortress/noise.rs"]
+#[path = "attacks/noise.rs"]
 mod noise;
-#[path = "fortress/places.rs"]
+#[path = "attacks/places.rs"]
 mod places;
 #[path = "live/runner.rs"]
 #[allow(dead_code, reason = "the other live tests use the rest")]
@@ -19,7 +19,7 @@ mod runner;
 #[path = "live/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the other live tests use the rest")]
 mod support;
-#[path = "fortress/wire.rs"]
+#[path = "attacks/wire.rs"]
 mod wire;
 
 use std::process::ExitCode;
