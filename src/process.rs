@@ -1,5 +1,5 @@
 //! Processes by their number: whether one is alive. Who must not be mistaken for a later one of the same number is held
-//! by more than it (`daemon/process.rs`).
+//! by more than it (`host/process.rs`).
 
 use std::fs;
 

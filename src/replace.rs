@@ -2,7 +2,7 @@
 //! whoever reads after a crash, finds the old text or the new one (`docs/files.md`).
 //!
 //! Must not decide whether a file may be replaced, nor who may read it: that is the caller's. What has to be possible on
-//! a full disk is `daemon/spare.rs`.
+//! a full disk is `host/spare.rs`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

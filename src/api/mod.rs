@@ -1,5 +1,5 @@
 //! The client API of heartbeat (`api.md` 1 and 2): what programs linked with the original's library may ask, and the
-//! answers. Pure: sockets, credentials of the kernel and signals are `daemon/api_socket.rs`'s affair.
+//! answers. Pure: sockets, credentials of the kernel and signals are `daemon/doors/api_socket.rs`'s affair.
 //!
 //! Bytes become bodies in [`frame`], bodies become messages in [`body`], a message of a client becomes a [`Request`], and
 //! [`Clients`] knows who is signed on, answers, and says what is to be done as a list of [`Effect`]s.

@@ -1,7 +1,7 @@
 //! What a command says about its own doing, on standard error: `LATIDO_LOG=debug latido check` names the files it reads,
 //! the sockets it tries and the programs it runs (`latido.8`, Environment).
 //!
-//! Must not be started for the daemon, which has a log of its own (`daemon/logging.rs`).
+//! Must not be started for the daemon, which has a log of its own (`daemon/writing/logging.rs`).
 
 use std::io::Write as _;
 

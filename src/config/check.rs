@@ -77,7 +77,7 @@ fn ping_nodes(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
 }
 
 fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
-    let (keepalive, deadtime, warntime) = (cf.keepalive, cf.deadtime, cf.effective_warntime());
+    let (keepalive, deadtime, warntime) = (cf.time("keepalive"), cf.time("deadtime"), cf.effective_warntime());
     if deadtime > keepalive * 2 && deadtime < keepalive.saturating_mul(4) {
         let what = format!(
             "deadtime {} is less than four times keepalive {}: two or three lost packets count as death",
@@ -94,7 +94,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
             exact(deadtime)
         );
         problems.push(placed(Problem::warning(file, what).remedy("half of deadtime"), cf.place("warntime")));
-    } else if cf.warntime.is_some() && warntime <= keepalive {
+    } else if cf.given_time("warntime").is_some() && warntime <= keepalive {
         let what = format!(
             "warntime {} is not above keepalive {}: every heartbeat is reported as late",
             exact(warntime),
@@ -142,8 +142,9 @@ fn serial_load(cf: &HaCf, file: &str, signing: Option<Method>, problems: &mut Ve
     for medium in &cf.media {
         let Some((device, baud)) = medium.value.serial_line() else { continue };
         let least = smallest_keepalive(baud / 10, signing);
-        if cf.keepalive < least {
-            let what = format!("{device} at {baud} baud is more than half full with keepalive {}", exact(cf.keepalive));
+        let keepalive = cf.time("keepalive");
+        if keepalive < least {
+            let what = format!("{device} at {baud} baud is more than half full with keepalive {}", exact(keepalive));
             let remedy = format!("keepalive {} or longer, or a higher baud", super::value::as_written(least));
             problems.push(placed(Problem::warning(file, what).remedy(remedy), Some(medium.place.clone())));
         }

@@ -84,7 +84,7 @@ fn nodes(cf: &HaCf, file: &str, facts: &dyn Facts, problems: &mut Vec<Problem>) 
 }
 
 fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
-    let (keepalive, deadtime, initdead) = (cf.keepalive, cf.deadtime, cf.effective_initdead());
+    let (keepalive, deadtime, initdead) = (cf.time("keepalive"), cf.time("deadtime"), cf.effective_initdead());
     let twice = keepalive.saturating_mul(2);
     let where_of = |names: [&str; 2]| names.into_iter().find_map(|name| cf.place(name));
     if deadtime <= twice {
@@ -103,7 +103,9 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
             format!("Initial dead time [{}] is smaller than deadtime [{}]", initdead.as_millis(), deadtime.as_millis());
         let problem = Problem::error(file, what).remedy("twice deadtime, or more").original(original);
         problems.push(placed(problem, where_of(["initdead", "deadtime"])));
-    } else if initdead < Duration::from_secs(10) || (cf.initdead.is_some() && initdead < deadtime.saturating_mul(2)) {
+    } else if initdead < Duration::from_secs(10)
+        || (cf.given_time("initdead").is_some() && initdead < deadtime.saturating_mul(2))
+    {
         let what = format!(
             "initdead {}: if the other machine boots more slowly, this node takes everything and the other one too",
             exact(initdead)
@@ -116,7 +118,7 @@ fn times(cf: &HaCf, file: &str, problems: &mut Vec<Problem>) {
         };
         problems.push(placed(problem, where_of(["initdead", "deadtime"])));
     }
-    if let Some(deadping) = cf.deadping.filter(|deadping| *deadping <= twice) {
+    if let Some(deadping) = cf.given_time("deadping").filter(|deadping| *deadping <= twice) {
         let what = format!("deadping {} must exceed twice keepalive (2 x {})", exact(deadping), exact(keepalive));
         let original = format!(
             "Ping dead time [{}] is too small compared to keeplive [{}]",

@@ -30,32 +30,18 @@ pub struct HaCf {
     pub media: Vec<Given<MediumSpec>>,
     /// Those of them that this machine lacks now, each with what was said of it.
     pub lacking: Vec<(MediumSpec, Problem)>,
-    /// `keepalive`
-    pub keepalive: Duration,
-    /// `deadtime`
-    pub deadtime: Duration,
-    /// `warntime`
-    pub warntime: Option<Duration>,
-    /// `initdead`
-    pub initdead: Option<Duration>,
-    /// `deadping`
-    pub deadping: Option<Duration>,
+    /// The directives that take a time and were written: name to value.
+    pub times: BTreeMap<&'static str, Duration>,
+    /// The directives that take a number and were written: name to value.
+    pub numbers: BTreeMap<&'static str, u64>,
     /// `auto_failback`, after `nice_failback` had its say.
     pub auto_failback: AutoFailback,
-    /// `hopfudge`
-    pub hopfudge: u8,
-    /// `max_rexmit_delay`
-    pub max_rexmit_delay: Duration,
     /// `udpport` as it stands now; each kind of medium keeps the one of its first medium.
     pub udpport: u16,
     /// `baud` as it stands now.
     pub baud: u32,
     /// What each kind of medium was fixed to at its first medium: directive to port or speed.
     pub fixed: BTreeMap<&'static str, Given<u32>>,
-    /// `debug`
-    pub debug: u8,
-    /// `rtprio`
-    pub rtprio: Option<u8>,
     /// `respawn` and `failfast`
     pub respawn: Vec<Given<Respawn>>,
     /// `apiauth`
@@ -100,24 +86,5 @@ impl HaCf {
             }
         }
         names
-    }
-
-    /// `warntime`, or half of deadtime.
-    pub fn effective_warntime(&self) -> Duration {
-        self.warntime.unwrap_or(Duration::from_millis(u64::try_from(self.deadtime.as_millis() / 2).unwrap_or(u64::MAX)))
-    }
-
-    /// `initdead`, or what the original computes: 12 s, twice deadtime, or deadtime.
-    pub fn effective_initdead(&self) -> Duration {
-        self.initdead.unwrap_or_else(|| match self.deadtime {
-            short if short < Duration::from_secs(6) => Duration::from_secs(12),
-            middling if middling <= Duration::from_secs(10) => middling * 2,
-            long => long,
-        })
-    }
-
-    /// `deadping`, or deadtime.
-    pub fn effective_deadping(&self) -> Duration {
-        self.deadping.unwrap_or(self.deadtime)
     }
 }

@@ -19,19 +19,12 @@ impl Default for HaCf {
             nodes: Vec::new(),
             media: Vec::new(),
             lacking: Vec::new(),
-            keepalive: time("keepalive"),
-            deadtime: time("deadtime"),
-            warntime: None,
-            initdead: None,
-            deadping: None,
+            times: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             auto_failback: AutoFailback::Legacy,
-            hopfudge: number("hopfudge"),
-            max_rexmit_delay: Duration::from_millis(number("max_rexmit_delay")),
             udpport: number("udpport"),
             baud: number("baud"),
             fixed: BTreeMap::new(),
-            debug: number("debug"),
-            rtprio: None,
             respawn: Vec::new(),
             apiauth: Vec::new(),
             env: Vec::new(),
@@ -48,11 +41,41 @@ impl HaCf {
         let given = self.flags.get(directive).copied();
         given.unwrap_or_else(|| value::boolean(default_of(directive)) == Ok(true))
     }
-}
 
-/// The default of a directive that takes a time.
-fn time(directive: &str) -> Duration {
-    value::duration(default_of(directive)).unwrap_or_default()
+    /// A time that was written.
+    pub fn given_time(&self, directive: &str) -> Option<Duration> {
+        self.times.get(directive).copied()
+    }
+
+    /// A directive that takes a time, or what the table has it to be.
+    pub fn time(&self, directive: &str) -> Duration {
+        self.given_time(directive).unwrap_or_else(|| value::duration(default_of(directive)).unwrap_or_default())
+    }
+
+    /// A directive that takes a number, or what the table has it to be.
+    pub fn number(&self, directive: &str) -> u64 {
+        self.numbers.get(directive).copied().unwrap_or_else(|| number(directive))
+    }
+
+    /// `warntime`, or half of deadtime.
+    pub fn effective_warntime(&self) -> Duration {
+        let half = || Duration::from_millis(u64::try_from(self.time("deadtime").as_millis() / 2).unwrap_or(u64::MAX));
+        self.given_time("warntime").unwrap_or_else(half)
+    }
+
+    /// `initdead`, or what the original computes: 12 s, twice deadtime, or deadtime.
+    pub fn effective_initdead(&self) -> Duration {
+        self.given_time("initdead").unwrap_or_else(|| match self.time("deadtime") {
+            short if short < Duration::from_secs(6) => Duration::from_secs(12),
+            middling if middling <= Duration::from_secs(10) => middling * 2,
+            long => long,
+        })
+    }
+
+    /// `deadping`, or deadtime.
+    pub fn effective_deadping(&self) -> Duration {
+        self.given_time("deadping").unwrap_or_else(|| self.time("deadtime"))
+    }
 }
 
 /// The default of a directive that takes a number.

@@ -71,33 +71,17 @@ fn flawed(
     reader.error(word, format!("{}: {}", directive.name, flaw.what)).remedy(flaw.remedy)
 }
 
-pub(super) fn keepalive(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
+/// A time, which may be none.
+pub(super) fn time(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
+    if let Some(duration) = duration(reader, directive, word, true) {
+        reader.cf.times.insert(directive.name, duration);
+    }
+}
+
+/// A time longer than nothing.
+pub(super) fn some_time(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
     if let Some(duration) = duration(reader, directive, word, false) {
-        reader.cf.keepalive = duration;
-    }
-}
-
-pub(super) fn deadtime(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(duration) = duration(reader, directive, word, true) {
-        reader.cf.deadtime = duration;
-    }
-}
-
-pub(super) fn warntime(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(duration) = duration(reader, directive, word, false) {
-        reader.cf.warntime = Some(duration);
-    }
-}
-
-pub(super) fn initdead(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(duration) = duration(reader, directive, word, true) {
-        reader.cf.initdead = Some(duration);
-    }
-}
-
-pub(super) fn deadping(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(duration) = duration(reader, directive, word, true) {
-        reader.cf.deadping = Some(duration);
+        reader.cf.times.insert(directive.name, duration);
     }
 }
 
@@ -138,27 +122,14 @@ fn integer(
     Some(value)
 }
 
-pub(super) fn hopfudge(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(value) = integer(reader, directive, word, 0..=255) {
-        reader.cf.hopfudge = u8::try_from(value).unwrap_or(u8::MAX);
-    }
-}
-
-pub(super) fn debug(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(value) = integer(reader, directive, word, 0..=255) {
-        reader.cf.debug = u8::try_from(value).unwrap_or(u8::MAX);
-    }
-}
-
-pub(super) fn rtprio(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(value) = integer(reader, directive, word, 1..=99) {
-        reader.cf.rtprio = u8::try_from(value).ok();
-    }
-}
-
-pub(super) fn max_rexmit_delay(reader: &mut Reader<'_>, directive: &'static Directive, word: &Word<'_>) {
-    if let Some(value) = integer(reader, directive, word, 1..=i64::MAX) {
-        reader.cf.max_rexmit_delay = Duration::from_millis(u64::try_from(value).unwrap_or(250));
+/// A number in a range.
+pub(super) fn number<const LEAST: i64, const MOST: i64>(
+    reader: &mut Reader<'_>,
+    directive: &'static Directive,
+    word: &Word<'_>,
+) {
+    if let Some(value) = integer(reader, directive, word, LEAST..=MOST) {
+        reader.cf.numbers.insert(directive.name, u64::try_from(value).unwrap_or_default());
     }
 }
 
