@@ -1,7 +1,7 @@
 //! Questions answered from the view and the configuration alone (`api.md` 2.4).
 
 use crate::cluster::{LinkView, NodeView, Status, View};
-use crate::config::{Config, DIRECTIVES, MediumSpec};
+use crate::config::{Config, DIRECTIVES};
 use crate::names::NodeName;
 use crate::wire::{Kind, Message, Value, field as wire};
 
@@ -101,7 +101,7 @@ impl Picture<'_> {
             let others = self.view.nodes.iter().flat_map(|node| &node.links);
             let same: Vec<&LinkView> = others.filter(|link| link.medium == id).collect();
             let fails = same.iter().any(|link| link.failure.is_some());
-            let up = !fails && (hears_itself(spec) || same.iter().any(|link| link.up));
+            let up = !fails && (spec.hears_itself() || same.iter().any(|link| link.up));
             match links.iter_mut().find(|(name, _)| name == id.as_str()) {
                 Some(link) => link.1 |= up,
                 None => links.push((id.to_string(), up)),
@@ -117,18 +117,6 @@ impl Picture<'_> {
         let mut response = response;
         response.set_value("queryuuid", Value::Binary(uuid));
         response
-    }
-}
-
-fn hears_itself(spec: &MediumSpec) -> bool {
-    match spec {
-        MediumSpec::Bcast { .. } => true,
-        MediumSpec::Mcast { looped, .. } | MediumSpec::Mcast6 { looped, .. } => *looped,
-        MediumSpec::Serial { .. }
-        | MediumSpec::Ucast { .. }
-        | MediumSpec::Ucast6 { .. }
-        | MediumSpec::Ping { .. }
-        | MediumSpec::PingGroup { .. } => false,
     }
 }
 

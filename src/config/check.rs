@@ -11,7 +11,6 @@ use crate::diagnostic::{Place, Problem};
 use super::cables;
 use super::facts::Facts;
 use super::ha_cf::HaCf;
-use super::media::MediumSpec;
 
 /// A status message on the wire, signed with sha1 (`wire.md` 7), in bytes.
 const STATUS_BYTES: u64 = 205;
@@ -49,16 +48,7 @@ fn ucast_to_self(cf: &HaCf, file: &str, facts: &dyn Facts, problems: &mut Vec<Pr
     let mut paths = cf.media.iter().filter(|medium| medium.value.ping_node().is_none()).peekable();
     let first = paths.peek().map(|medium| medium.place.clone());
     let all_mine = paths.peek().is_some()
-        && paths.all(|medium| match &medium.value {
-            MediumSpec::Ucast { host, .. } => host.parse().is_ok_and(|address| mine.contains(&address)),
-            MediumSpec::Ucast6 { address, .. } => mine.contains(&IpAddr::V6(*address)),
-            MediumSpec::Serial { .. }
-            | MediumSpec::Bcast { .. }
-            | MediumSpec::Mcast { .. }
-            | MediumSpec::Mcast6 { .. }
-            | MediumSpec::Ping { .. }
-            | MediumSpec::PingGroup { .. } => false,
-        });
+        && paths.all(|medium| medium.value.peer().is_some_and(|address| mine.contains(&address)));
     if all_mine {
         let problem = Problem::error(file, "ucast goes to this host's own address only: the other node hears nothing");
         problems.push(placed(problem.remedy("name the other node's address"), first));

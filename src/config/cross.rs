@@ -8,14 +8,13 @@ use crate::names::NodeName;
 
 use super::facts::Facts;
 use super::ha_cf::HaCf;
-
-/// Directives that make a path; when one of them is wrong, a missing path is no news.
-const MEDIA: [&str; 7] = ["serial", "bcast", "udp", "ucast", "mcast", "ucast6", "mcast6"];
+use super::media::PATHS;
 
 /// All complaints; `file` is the path of `ha.cf`.
 pub(super) fn check(cf: &HaCf, file: &str, facts: &dyn Facts) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if !MEDIA.iter().any(|name| cf.broken.contains(name)) {
+    // When a line of one is wrong, a missing path is no news.
+    if !PATHS.iter().any(|name| cf.broken.contains(name)) {
         paths(cf, file, &mut problems);
     }
     nodes(cf, file, facts, &mut problems);

@@ -1,8 +1,12 @@
-//! What may be written after `serial`, `bcast`, … (`wire.md` 7, `config.md` 3).
+//! What may be written after `serial`, `bcast`, … (`wire.md` 7, `config.md` 3), and what others ask of a medium: they ask
+//! here, so that a new one answers in this file.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::names::{MediumId, NodeName};
+
+/// Directives that make a path between nodes.
+pub(super) const PATHS: [&str; 7] = ["serial", "bcast", "udp", "ucast", "mcast", "ucast6", "mcast6"];
 
 /// One medium, fully described.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,6 +137,84 @@ impl MediumSpec {
             | MediumSpec::Mcast6 { interface, .. }
             | MediumSpec::Ucast6 { interface, .. } => Some(interface),
             MediumSpec::Serial { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => None,
+        }
+    }
+
+    /// The port it listens on, if it is UDP.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            MediumSpec::Bcast { port, .. }
+            | MediumSpec::Mcast { port, .. }
+            | MediumSpec::Ucast { port, .. }
+            | MediumSpec::Mcast6 { port, .. }
+            | MediumSpec::Ucast6 { port, .. } => Some(*port),
+            MediumSpec::Serial { .. } | MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. } => None,
+        }
+    }
+
+    /// Whether its line names the port itself, so that `udpport` means nothing to it.
+    pub(super) fn names_its_port(&self) -> bool {
+        matches!(self, MediumSpec::Mcast { .. } | MediumSpec::Mcast6 { .. })
+    }
+
+    /// The one address it sends to, if it is one and was written as an address.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        match self {
+            MediumSpec::Ucast { host, .. } => literal_address(host),
+            MediumSpec::Ucast6 { address, .. } => Some(IpAddr::V6(*address)),
+            MediumSpec::Serial { .. }
+            | MediumSpec::Bcast { .. }
+            | MediumSpec::Mcast { .. }
+            | MediumSpec::Mcast6 { .. }
+            | MediumSpec::Ping { .. }
+            | MediumSpec::PingGroup { .. } => None,
+        }
+    }
+
+    /// The hosts it pings, as written.
+    pub fn pinged(&self) -> &[String] {
+        match self {
+            MediumSpec::Ping { host, .. } => std::slice::from_ref(host),
+            MediumSpec::PingGroup { hosts, .. } => hosts,
+            MediumSpec::Serial { .. }
+            | MediumSpec::Bcast { .. }
+            | MediumSpec::Mcast { .. }
+            | MediumSpec::Ucast { .. }
+            | MediumSpec::Mcast6 { .. }
+            | MediumSpec::Ucast6 { .. } => &[],
+        }
+    }
+
+    /// Whether what this node says over it comes back.
+    pub fn hears_itself(&self) -> bool {
+        match self {
+            MediumSpec::Bcast { .. } => true,
+            MediumSpec::Mcast { looped, .. } | MediumSpec::Mcast6 { looped, .. } => *looped,
+            MediumSpec::Serial { .. }
+            | MediumSpec::Ucast { .. }
+            | MediumSpec::Ucast6 { .. }
+            | MediumSpec::Ping { .. }
+            | MediumSpec::PingGroup { .. } => false,
+        }
+    }
+
+    /// What stands behind the directive in its line.
+    pub(super) fn words(&self) -> String {
+        let flag = |looped: &bool| u8::from(*looped);
+        match self {
+            MediumSpec::Serial { device, .. } => device.clone(),
+            MediumSpec::Bcast { interface, .. } => interface.clone(),
+            MediumSpec::Mcast { interface, group, port, ttl, looped } => {
+                format!("{interface} {group} {port} {ttl} {}", flag(looped))
+            }
+            MediumSpec::Ucast { interface, host, .. } => format!("{interface} {host}"),
+            MediumSpec::Mcast6 { interface, group, port, hops, looped } => {
+                let hops = hops.map_or(-1, i16::from);
+                format!("{interface} {group} {port} {hops} {}", flag(looped))
+            }
+            MediumSpec::Ucast6 { interface, address, .. } => format!("{interface} {address}"),
+            MediumSpec::Ping { host, .. } => host.clone(),
+            MediumSpec::PingGroup { node, hosts } => format!("{node} {}", hosts.join(" ")),
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::media::MediumSpec;
 use super::{Config, Fence, Respawn};
 
 /// Directives that are printed in a place of their own, because their order matters.
@@ -72,16 +71,7 @@ fn failback(text: &mut String, config: &Config) {
 fn media(text: &mut String, config: &Config) {
     let (mut port, mut baud) = (None, None);
     for spec in &config.media {
-        let wanted = match spec {
-            MediumSpec::Bcast { port, .. } | MediumSpec::Ucast { port, .. } | MediumSpec::Ucast6 { port, .. } => {
-                Some(*port)
-            }
-            MediumSpec::Serial { .. }
-            | MediumSpec::Mcast { .. }
-            | MediumSpec::Mcast6 { .. }
-            | MediumSpec::Ping { .. }
-            | MediumSpec::PingGroup { .. } => None,
-        };
+        let wanted = spec.port().filter(|_| !spec.names_its_port());
         if let Some(wanted) = wanted.filter(|wanted| port != Some(*wanted)) {
             line(text, "udpport", &wanted.to_string());
             port = Some(wanted);
@@ -94,7 +84,7 @@ fn media(text: &mut String, config: &Config) {
                 line(text, "baud", &wanted.to_string());
             }
         }
-        medium(text, spec);
+        line(text, spec.directive(), &spec.words());
     }
     let last_port = parameter(config, "udpport");
     if let Some(last) = last_port.filter(|last| port.map(|port| port.to_string()).as_deref() != Some(*last)) {
@@ -105,24 +95,4 @@ fn media(text: &mut String, config: &Config) {
     {
         line(text, "baud", last);
     }
-}
-
-fn medium(text: &mut String, spec: &MediumSpec) {
-    let flag = |looped: &bool| u8::from(*looped);
-    let value = match spec {
-        MediumSpec::Serial { device, .. } => device.clone(),
-        MediumSpec::Bcast { interface, .. } => interface.clone(),
-        MediumSpec::Mcast { interface, group, port, ttl, looped } => {
-            format!("{interface} {group} {port} {ttl} {}", flag(looped))
-        }
-        MediumSpec::Ucast { interface, host, .. } => format!("{interface} {host}"),
-        MediumSpec::Mcast6 { interface, group, port, hops, looped } => {
-            let hops = hops.map_or(-1, i16::from);
-            format!("{interface} {group} {port} {hops} {}", flag(looped))
-        }
-        MediumSpec::Ucast6 { interface, address, .. } => format!("{interface} {address}"),
-        MediumSpec::Ping { host, .. } => host.clone(),
-        MediumSpec::PingGroup { node, hosts } => format!("{node} {}", hosts.join(" ")),
-    };
-    line(text, spec.directive(), &value);
 }

@@ -1,7 +1,6 @@
 //! What is wrong with the words of `haresources` (`config.md` 10): the arguments of agents known by name, and what this
 //! machine has or lacks for each word. Pure.
 
-use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::cluster::ScriptTimeouts;
@@ -127,29 +126,16 @@ fn problem(fault: Fault, is_built_in: bool, file: &str, place: &At) -> Problem {
 
 /// Whether this machine has the interface and the network of an address.
 fn network(resource: &Resource, interfaces: &[Interface], file: &str, place: &At, problems: &mut Vec<Problem>) {
-    let (ip, nic) = match known::arguments(resource) {
-        Some(Arguments::Address4(address)) => {
-            if address.nic.is_none() && address.prefix.is_none() {
-                let prefix = interfaces.iter().filter_map(|interface| interface.prefix_for(address.ip.into())).max();
-                let doubt = prefix.and_then(|prefix| known::no_host_of(address.ip, prefix));
-                problems.extend(doubt.map(|doubt| problem(doubt, false, file, place)));
-            }
-            (IpAddr::V4(address.ip), address.nic)
-        }
-        Some(Arguments::Address6(address)) => (IpAddr::V6(address.ip), address.nic),
-        Some(Arguments::Announce(announce)) => match announce.nic {
-            Some(nic) => (IpAddr::V4(announce.ip), Some(nic)),
-            None => return,
-        },
-        Some(
-            Arguments::Source(_)
-            | Arguments::FileSystem(_)
-            | Arguments::Drbd(_)
-            | Arguments::Mail(_)
-            | Arguments::Delay(_),
-        )
-        | None => return,
-    };
+    let Some(arguments) = known::arguments(resource) else { return };
+    if let Arguments::Address4(address) = &arguments
+        && address.nic.is_none()
+        && address.prefix.is_none()
+    {
+        let prefix = interfaces.iter().filter_map(|interface| interface.prefix_for(address.ip.into())).max();
+        let doubt = prefix.and_then(|prefix| known::no_host_of(address.ip, prefix));
+        problems.extend(doubt.map(|doubt| problem(doubt, false, file, place)));
+    }
+    let Some((ip, nic)) = arguments.network() else { return };
     match nic {
         Some(nic) if !interfaces.iter().any(|interface| interface.name == nic) => {
             let problem = Problem::warning(file, format!("interface {nic} does not exist on this host"));

@@ -144,7 +144,7 @@ impl Writer<'_> {
     fn pings(&mut self) -> bool {
         let has_ipfail =
             self.config.respawn.iter().any(|client| client.command.iter().any(|word| word.ends_with("ipfail")));
-        let hosts: Vec<String> = self.config.media.iter().flat_map(ping_hosts).collect();
+        let hosts: Vec<String> = self.config.media.iter().flat_map(MediumSpec::pinged).cloned().collect();
         if !has_ipfail || hosts.is_empty() {
             return false;
         }
@@ -240,19 +240,6 @@ impl Writer<'_> {
             id = format!("{plain}-{number}");
         }
         id
-    }
-}
-
-fn ping_hosts(medium: &MediumSpec) -> Vec<String> {
-    match medium {
-        MediumSpec::Ping { node, .. } => vec![node.to_string()],
-        MediumSpec::PingGroup { hosts, .. } => hosts.clone(),
-        MediumSpec::Serial { .. }
-        | MediumSpec::Bcast { .. }
-        | MediumSpec::Mcast { .. }
-        | MediumSpec::Ucast { .. }
-        | MediumSpec::Mcast6 { .. }
-        | MediumSpec::Ucast6 { .. } => Vec::new(),
     }
 }
 

@@ -312,16 +312,7 @@ fn ucasts(config: &Config) -> Vec<(String, Ipv4Addr)> {
 }
 
 fn pinged(config: &Config) -> Vec<Ipv4Addr> {
-    let mut hosts = Vec::new();
-    for medium in &config.media {
-        if let MediumSpec::Ping { host, .. } = medium {
-            hosts.push(host.clone());
-        }
-        if let MediumSpec::PingGroup { hosts: members, .. } = medium {
-            hosts.extend(members.clone());
-        }
-    }
-    hosts.iter().filter_map(|host| host.parse().ok()).collect()
+    config.media.iter().flat_map(MediumSpec::pinged).filter_map(|host| host.parse().ok()).collect()
 }
 
 /// An address that a group brings up.

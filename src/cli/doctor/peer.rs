@@ -141,23 +141,19 @@ fn link(config: &Config, status: &Status, node: &Node, link: &Link, findings: &m
 /// Where people found the reason.
 fn what_may_be_wrong(config: &Config, medium: &str) -> String {
     let spec = config.media.iter().find(|spec| spec.id().as_str() == medium);
-    match spec {
-        Some(MediumSpec::Serial { baud, .. }) => format!(
+    if let Some((_, baud)) = spec.and_then(MediumSpec::serial_line) {
+        return format!(
             "the cable, its RTS and CTS, the speed ({baud} on both nodes), a getty on the port; test it with both daemons \
              stopped: latido doctor --line on both nodes"
-        ),
-        Some(
-            MediumSpec::Bcast { port, .. }
-            | MediumSpec::Ucast { port, .. }
-            | MediumSpec::Mcast { port, .. }
-            | MediumSpec::Ucast6 { port, .. }
-            | MediumSpec::Mcast6 { port, .. },
-        ) => format!(
+        );
+    }
+    let firewall = |port| {
+        format!(
             "the cable; a firewall that drops UDP port {port} on either node; another port, address or key in the other \
              node's files"
-        ),
-        Some(MediumSpec::Ping { .. } | MediumSpec::PingGroup { .. }) | None => "the cable, the address".to_owned(),
-    }
+        )
+    };
+    spec.and_then(MediumSpec::port).map_or("the cable, the address".to_owned(), firewall)
 }
 
 fn same_files(node: &Node, findings: &mut Findings) {

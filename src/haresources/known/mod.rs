@@ -180,6 +180,20 @@ impl Known {
 }
 
 impl Arguments {
+    /// The address that has to be in a network of this machine, and the interface named with it.
+    pub fn network(&self) -> Option<(IpAddr, Option<&str>)> {
+        match self {
+            Arguments::Address4(Address4 { ip, nic, .. }) => Some(((*ip).into(), nic.as_deref())),
+            Arguments::Address6(Address6 { ip, nic, .. }) => Some(((*ip).into(), nic.as_deref())),
+            Arguments::Announce(Announce { ip, nic, .. }) => nic.as_deref().map(|nic| ((*ip).into(), Some(nic))),
+            Arguments::Source(_)
+            | Arguments::FileSystem(_)
+            | Arguments::Drbd(_)
+            | Arguments::Mail(_)
+            | Arguments::Delay(_) => None,
+        }
+    }
+
     fn doubts(&self, agent: &str, args: &[String]) -> Vec<Fault> {
         match self {
             Arguments::Address4(address) => address.doubts(agent, args),
@@ -245,16 +259,8 @@ pub fn is_announced(resource: &Resource) -> bool {
 
 /// The interface that an address names, without its alias.
 pub fn interface(resource: &Resource) -> Option<String> {
-    match arguments(resource)? {
-        Arguments::Address4(address) => address.nic,
-        Arguments::Address6(address) => address.nic,
-        Arguments::Source(_)
-        | Arguments::Announce(_)
-        | Arguments::FileSystem(_)
-        | Arguments::Drbd(_)
-        | Arguments::Mail(_)
-        | Arguments::Delay(_) => None,
-    }
+    address(resource)?;
+    arguments(resource)?.network()?.1.map(str::to_owned)
 }
 
 /// Where a file system is mounted, also when its other arguments are wrong: a script of the site may take them.
