@@ -125,23 +125,21 @@ pub fn main() -> ExitCode {
     if let Some((program, rest)) = words.split_first() {
         match program.rsplit('/').next() {
             Some("ResourceManager") => return resource::resource_manager(program, rest),
-            Some("req_resource") => return old::helpers::req_resource(rest),
-            Some("mach_down") => return old::helpers::mach_down(rest),
-            Some("send_arp") => return old::programs::send_arp(rest),
-            Some("ha_logger") => return old::programs::ha_logger(rest),
-            Some("cl_respawn") => return old::programs::cl_respawn(rest),
-            Some(name) if old::programs::is_refused(name) => return old::programs::refuse(name),
             Some("ha_propagate") => return propagate::ha_propagate(),
-            Some("heartbeat") => return old::heartbeat::heartbeat(rest),
             Some(name @ ("hb_standby" | "hb_takeover")) => return handover::old_program(name, program, rest),
             Some(name) if agent::is_agent(name) => return agent::called_as(name, rest),
-            _ => {}
+            Some(name) => {
+                if let Some(code) = old::program(name, rest) {
+                    return code;
+                }
+            }
+            None => {}
         }
     }
     // `latido cl_status …` serves where there is no link of that name.
     let called = words.iter().take(2).enumerate().find_map(|(at, word)| {
         let name = if at == 0 { word.rsplit('/').next().unwrap_or("") } else { word };
-        old_client(name, &words[at + 1..])
+        old::client(name, &words[at + 1..])
     });
     if let Some(code) = called {
         return code;
@@ -176,17 +174,6 @@ pub fn main() -> ExitCode {
         Command::Agent(args) => agent::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Manual(args) => manual::run(&args),
-    }
-}
-
-/// The old programs that speak the client API.
-fn old_client(name: &str, words: &[String]) -> Option<ExitCode> {
-    match name {
-        "cl_status" => Some(old::cl_status::cl_status(words)),
-        "ipfail" => Some(old::ipfail::ipfail()),
-        "dopd" => Some(old::dopd::dopd()),
-        "drbd-peer-outdater" => Some(old::drbd_peer_outdater::drbd_peer_outdater(words)),
-        _ => None,
     }
 }
 
