@@ -300,6 +300,11 @@ fn fences(cf: &HaCf, latido: &LatidoCf) -> Vec<Fence> {
     of_ha_cf.chain(latido.fences.iter().cloned().map(Fence::Command)).collect()
 }
 
+/// What the core knows of a node whose files say nothing but its name.
+pub fn settings_without_files(me: NodeName) -> Settings {
+    settings(&HaCf::default(), &LatidoCf::default(), &[], &[], me, true)
+}
+
 fn settings(
     cf: &HaCf,
     latido: &LatidoCf,

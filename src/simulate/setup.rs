@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cluster::{AutoFailback, Medium, OnStartFailure, OnStopFailure, ScriptTimeouts, Settings};
+use crate::config::settings_without_files;
 use crate::haresources::{Resource, ResourceGroup};
 use crate::names::{MediumId, NodeName};
 
@@ -12,8 +13,6 @@ use super::{MEDIA, NAMES};
 pub fn settings(me: &str) -> Option<Settings> {
     let medium = |name: &&str| Medium { id: MediumId::new(*name), ping_node: None };
     Some(Settings {
-        failback_delay: Duration::ZERO,
-        me: NodeName::new(me)?,
         nodes: NAMES.iter().filter_map(|name| NodeName::new(name)).collect(),
         media: MEDIA.iter().map(medium).collect(),
         keepalive: Duration::from_secs(1),
@@ -22,9 +21,6 @@ pub fn settings(me: &str) -> Option<Settings> {
         initdead: Duration::from_secs(12),
         deadping: Duration::from_secs(5),
         auto_failback: AutoFailback::On,
-        hopfudge: 1,
-        max_rexmit_delay: Duration::from_millis(250),
-        manage_resources: true,
         script_timeout: ScriptTimeouts {
             start: Duration::from_secs(10),
             stop: Duration::from_secs(10),
@@ -32,11 +28,10 @@ pub fn settings(me: &str) -> Option<Settings> {
         },
         on_start_failure: OnStartFailure::Move,
         on_stop_failure: OnStopFailure::Reboot,
-        fences: Vec::new(),
-        monitors: Vec::new(),
         resources_digest: "simulated".into(),
         timing: "keepalive=1s deadtime=5s".into(),
         key: "1 sha1".into(),
+        ..settings_without_files(NodeName::new(me)?)
     })
 }
 
