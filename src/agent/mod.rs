@@ -3,6 +3,13 @@
 //! Those that only speak to the kernel's network run inside the daemon, in well under a millisecond, over sockets that
 //! stay open for its whole life: closing a packet socket costs more than everything else together. Those that may block
 //! are programs of their own: `latido agent NAME`.
+//!
+//! ```text
+//! daemon ──> Net::run  ──> ipaddr (nic), ipv6addr, sendarp ──> announce ──> arp, ndp (filter)
+//!                      ──> ipsrcaddr
+//! latido agent ──> run_alone ──> filesystem, drbddisk, mailto (program), delay ──> pseudo: a note that it was started
+//! all ──> answer: what an agent says; their arguments are read in `haresources::known`
+//! ```
 
 mod announce;
 mod answer;

@@ -3,6 +3,13 @@
 //!
 //! Bytes become bodies in [`frame`], bodies become messages in [`body`], a message of a client becomes a [`Request`], and
 //! [`Clients`] knows who is signed on, answers, and says what is to be done as a list of [`Effect`]s.
+//!
+//! ```text
+//! bytes ──> frame ──> body ──> clients ──> signon ──> rules     who may
+//!                                      ──> request ──> answer   what is asked, and what it comes to
+//!                                      ──> say, deliver         messages to the other node and to other clients
+//! clients ──> effect: what the caller is to do
+//! ```
 
 mod answer;
 pub mod body;

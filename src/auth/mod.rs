@@ -2,6 +2,11 @@
 //!
 //! A message is checked with the key whose number it carries, whichever key we sign with ourselves: that is what makes
 //! changing keys one node at a time possible. No secret and no right digest ever leaves this room in words.
+//!
+//! ```text
+//! authkeys ──> mod.rs (the keys) ──> method ──> crc, md5, sha1, sha256 ──> hex
+//! secret: where a key lies in memory        strength: what is said of a weak one
+//! ```
 
 pub mod authkeys;
 mod crc;

@@ -1,4 +1,10 @@
 //! The command line: one file per subcommand, and the old names this executable answers to (latido(8)).
+//!
+//! ```text
+//! main ──> the name it was called by: old/, or an agent (resource.d/NAME)
+//!      ──> one file a subcommand ──> host, client, config, …: this room names everything, nothing names it
+//! shared: advice (what to type next), background (starting and waiting), replace, diff, logging
+//! ```
 
 /// A line on standard error, fit for a terminal whatever others wrote into it.
 macro_rules! complain {

@@ -9,6 +9,13 @@
 //! `failback`, `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own death), `sleep`, `deaf`, `proof`,
 //! `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of. No file imports from one that
 //! imports from it.
+//!
+//! ```text
+//! event ──> doors (what is asked here), membership (messages, silence) ──> node, link, sequence, gaps, retransmit
+//!       ──> joining, takeover, standby, failback, partition, shutdown, legacy ──> dialogues
+//!       ──> groups ──> Action::Run          claims, send, outbox ──> Action::Send          report ──> Action::Report
+//! timer: the next `Tick`       kept, adopt: what a successor needs       view, told: what others are shown
+//! ```
 
 // Numbers from outside are reckoned with here: what could go beyond its range is said to saturate, or checked.
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]

@@ -1,6 +1,15 @@
 //! `ha.cf`, `latido.cf`, `haresources` and `authkeys`: read, checked, assembled (`config.md`). Pure.
 //!
 //! All problems are found in one run. What only the machine knows comes in as [`Facts`].
+//!
+//! ```text
+//! read_ha_cf ──> line, reader               lines and words; where a directive leaves what it was told (ha_cf)
+//!            ──> directive ──> scalar, media_lines (media), access (programs) ──> value
+//! latido_cf  ──> line, value                the same for latido.cf, with a table of its own
+//! mod.rs     ──> check (cross, cables, words), effect     what the files mean together, and what is wrong with it
+//!            ──> parameters, print          what is in force, as clients and as files see it
+//! facts                                     what only the machine knows; suggest: what was probably meant
+//! ```
 
 mod access;
 mod cables;

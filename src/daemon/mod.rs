@@ -2,6 +2,12 @@
 //!
 //! [`run`] becomes the supervisor and forks; the child reads the configuration, opens what a node needs and hands over
 //! to `driver`, which waits for whatever happens next, tells the core, and carries out what it asks for.
+//!
+//! ```text
+//! life (supervisor, guardian) ──> start ──> driver ──> programs   scripts, respawn
+//!                                                  ──> doors      sockets, FIFO, page
+//!                                                  ──> writing    log, journal, record
+//! ```
 
 mod doors;
 mod driver;

@@ -1,4 +1,9 @@
 //! Resource groups: the file that names them and the order their scripts run in (`config.md` 6, `resources.md` 3.2).
+//!
+//! ```text
+//! parse ──> resource (a word, a group)      known: agents known by name, and their arguments
+//! chain ──> agent (a call, and how it ended) ──> resource
+//! ```
 
 mod agent;
 mod chain;

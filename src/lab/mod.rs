@@ -3,6 +3,13 @@
 //! From the ground up: [`namespaces`] makes the bench in which everything lives and with which it vanishes, [`host`] a host
 //! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`client`]
 //! and [`witness`] see what happens, `timeline` prints it.
+//!
+//! ```text
+//! cli ──> story, scenario (trouble, moves, clients), shell, random ──> play ──> pair (plan, files)
+//! pair ──> machine (original) ──> host ──> init ──> namespaces
+//!      ──> bench ──> switch, interface; cable, client
+//! witness, client ──> timeline; world: who runs what; steady: whether the machine stood still
+//! ```
 
 pub mod bench;
 pub mod cable;

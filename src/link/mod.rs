@@ -6,6 +6,12 @@
 //!
 //! [`Links`] owns all media of a node. What a medium is before it is opened is a plan: names are resolved once, when the
 //! daemon starts, so that reopening never asks a resolver.
+//!
+//! ```text
+//! links ──> plan ──> serial (lock, out_queue), udp (interface, port_holders), ping ──> datagram
+//!       ──> watch: what became of an interface       memory: a cable inside this process, for tests
+//! line_test ──> serial: `latido doctor --line`
+//! ```
 
 mod datagram;
 #[cfg(feature = "fuzzing")]

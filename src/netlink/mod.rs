@@ -1,5 +1,9 @@
 //! The little of rtnetlink we need: links by name, addresses, routes. One socket, answers awaited, every length checked;
 //! nothing waits longer than two seconds.
+//!
+//! ```text
+//! mod.rs: the socket, links, addresses ──> route, six ──> attribute: the bytes of one
+//! ```
 
 mod attribute;
 #[cfg(feature = "fuzzing")]

@@ -1,6 +1,14 @@
 //! Two cores, one virtual clock, wires that can be cut: an hour of a cluster's life in milliseconds, the same each time.
 //!
 //! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
+//!
+//! ```text
+//! a play:   reader ──> play ──> perform ──> deed, orders, setting, note, cables        (words: the help)
+//! the rig:  rig ──> host ──> life, original, puppet (a node played by hand)
+//!           rig ──> work, script, pending      what scripts do and when;  pings, beside (ipfail), presence
+//! judged:   promises, verdict                  shown: timeline, table, story; tape: a record of it
+//! schedules of faults: fault
+//! ```
 
 mod beside;
 mod cables;

@@ -2,6 +2,10 @@
 //!
 //! `fault` is what can happen and how it is drawn from a seed, `deeds` does it, `notes` are the resource scripts that write
 //! down what they were asked, `run` plays and collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
+//!
+//! ```text
+//! run ──> fault ──> deeds ──> the hosts ──> notes ──> fact ──> judge ──> complaints
+//! ```
 
 mod causes;
 mod deeds;
