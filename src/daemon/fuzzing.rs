@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use crate::host::pidfile;
 
-use super::doors::asker::Asker;
 use super::doors::fifo::Fifo;
+use super::doors::question::Asker;
 use super::doors::status_page;
 use super::driver::probe;
 use super::life::identity;

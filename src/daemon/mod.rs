@@ -20,7 +20,7 @@ pub(crate) use crate::host::log_file::open as open_log;
 pub(crate) use crate::host::lookup::systemctl;
 pub use driver::wants::{read_refusal, read_waits};
 pub use life::adopt::something_runs;
-pub use life::guardian::LATER;
 pub use life::in_force::lacks_anew;
+pub use life::own_supervisor::LATER;
 pub use life::supervisor::run;
 pub use options::Options;

@@ -20,9 +20,9 @@ use super::driver::wants::{self, Want};
 use super::driver::{Driver, Inherited};
 use super::life::adopt::{Inheritance, Left};
 use super::life::generation::next_generation;
-use super::life::guardian::{AGAIN, Cradle, Guardian, LATER, UPGRADE, last_word};
 use super::life::identity::{self, Remembered};
-use super::life::{in_force, orphan, realtime, service};
+use super::life::own_supervisor::{AGAIN, Cradle, Guardian, LATER, UPGRADE, last_word};
+use super::life::{in_force, realtime, service, stuck_core};
 use super::options::Options;
 use super::programs::respawn::Company;
 use super::terms::Terms;
@@ -110,7 +110,7 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
         Err(problems) => refuse(options, &log, &problems),
     };
     if let Some(holder) = orphan {
-        orphan::await_it(&options.paths, holder, limit, &log);
+        stuck_core::await_it(&options.paths, holder, limit, &log);
     }
     log.disk().settle();
     if terms_are_over(code, other) {

@@ -24,7 +24,7 @@ use super::bench::Cable;
 use super::files::FENCE_SCRIPT;
 use super::host::{DISKS, HA_DIR, Host};
 use super::original;
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness::{RECORD, Said};
 
 /// The executable of this program, also where its path is hidden by a mount.

@@ -7,7 +7,7 @@ use crate::cluster::{AutoFailback, EventName};
 use crate::status::{Answer, Ask};
 use crate::time::Mono;
 
-use super::play::{Failed, Play};
+use super::run::{Failed, Play};
 
 pub(super) fn cold_start(play: &mut Play) -> Result<(), Failed> {
     play.lost = true;

@@ -17,13 +17,13 @@ use crate::time::Mono;
 
 use super::bench::{Bench, Cable};
 use super::cable::NullModem;
-use super::client::Client;
+use super::caller::Client;
 use super::host::{DISKS, HA_DIR, Host, in_network};
 use super::interface;
 use super::machine::{Machine, PROGRAM, Teller, write_disk};
 use super::plan::Plan;
+use super::printer::{Happening, What};
 use super::switch::{CableFaults, Faults};
-use super::timeline::{Happening, What};
 
 /// Everything on the bench.
 #[derive(Debug)]

@@ -12,9 +12,9 @@ use crate::time::Mono;
 use super::moves::{
     both_active, cold_start, holds_all, home, move_groups, power_on_machine, served_by, takeover_in_words,
 };
-use super::play::{Failed, Play};
-use super::timeline::What;
-use super::{clients, trouble};
+use super::printer::What;
+use super::run::{Failed, Play};
+use super::{client_cable, failing_programs};
 
 /// A scenario by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -69,17 +69,17 @@ impl Scenario {
             Scenario::ColdStart => cold_start(play),
             Scenario::Heartbeats => heartbeats(play),
             Scenario::Cable => cable(play),
-            Scenario::ClientCable => clients::client_cable(play),
+            Scenario::ClientCable => client_cable::client_cable(play),
             Scenario::PowerOff => power_off(play),
             Scenario::Return => owner_returns(play),
             Scenario::HandOver => hand_over(play),
             Scenario::Stop => stop(play),
             Scenario::Partition => partition(play),
-            Scenario::DeadService => trouble::dead_service(play),
-            Scenario::FailingStart => trouble::failing_start(play),
-            Scenario::HangingStop => trouble::hanging_stop(play),
-            Scenario::KilledCore => trouble::killed_core(play),
-            Scenario::StuckFence => trouble::stuck_fence(play),
+            Scenario::DeadService => failing_programs::dead_service(play),
+            Scenario::FailingStart => failing_programs::failing_start(play),
+            Scenario::HangingStop => failing_programs::hanging_stop(play),
+            Scenario::KilledCore => failing_programs::killed_core(play),
+            Scenario::StuckFence => failing_programs::stuck_fence(play),
         }
     }
 }

@@ -10,8 +10,8 @@ use nix::sys::signal::Signal;
 use crate::amount::measured;
 use crate::status::{Answer, Ask, Group, Status};
 
-use super::play::Play;
-use super::timeline::{Style, What};
+use super::printer::{Style, What};
+use super::run::Play;
 
 /// Scripts of the user's may take as long.
 const LONG: Duration = Duration::from_secs(120);

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use latido::clock::Clock;
-use latido::lab::steady::Watch;
+use latido::lab::stalls::Watch;
 use latido::time::Mono;
 
 /// So often a test may fail on a machine that stood still meanwhile; afterwards the machine cannot judge it.

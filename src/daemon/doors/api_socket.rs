@@ -21,7 +21,7 @@ use crate::api::{Caller, Framer, Limits, Why, frame};
 use crate::host::process::Process;
 use crate::names::ClientId;
 
-use super::doorman::{self, Doorman, Place, Standing};
+use super::connection_limit::{self, Doorman, Place, Standing};
 use super::socket;
 
 /// All connections together, signed on or not.
@@ -223,7 +223,7 @@ impl Drop for ApiSocket {
 }
 
 async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
-    let most = doorman::affordable(MOST_CONNECTIONS);
+    let most = connection_limit::affordable(MOST_CONNECTIONS);
     let door = Doorman::new(most, most / FOR_ROOT, (most / SHARE).max(1));
     let mut audit = interval(AUDIT);
     audit.set_missed_tick_behavior(MissedTickBehavior::Delay);

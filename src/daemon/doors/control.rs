@@ -21,8 +21,8 @@ use crate::names::{ClientId, NodeName};
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
 
-use super::asker::{Asked, Asker, Question};
-use super::doorman::{Doorman, Place, Standing};
+use super::connection_limit::{Doorman, Place, Standing};
+use super::question::{Asked, Asker, Question};
 use super::{socket, status_page};
 
 const MOST_CLIENTS: usize = 32;

@@ -7,9 +7,9 @@
 //! ```
 
 pub(super) mod api_socket;
-pub(super) mod asker;
+pub(super) mod connection_limit;
 pub(super) mod control;
-pub(super) mod doorman;
 pub(super) mod fifo;
+pub(super) mod question;
 pub(super) mod socket;
 pub(super) mod status_page;

@@ -18,8 +18,8 @@ use crate::names::NodeName;
 use crate::status::metrics::metrics;
 use crate::status::text::describe;
 
-use super::asker::Asker;
-use super::doorman::{Doorman, Place, Standing};
+use super::connection_limit::{Doorman, Place, Standing};
+use super::question::Asker;
 
 const MOST_READERS: usize = 16;
 /// So many at a time from one address, or one network of IPv6.

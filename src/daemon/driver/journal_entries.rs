@@ -8,7 +8,7 @@ use crate::agent::Conflict;
 use crate::cluster::{EventName, Level, LogLine, Outside, Program, Report, Status};
 use crate::daemon::writing::journal;
 use crate::daemon::writing::journald::Fields;
-use crate::daemon::writing::noise::{Share, with_count};
+use crate::daemon::writing::rate_limit::{Share, with_count};
 use crate::haresources::Outcome;
 use crate::journal::{Entry, Evidence, LinkEvidence};
 use crate::names::{JobId, MediumId};

@@ -26,7 +26,7 @@ use super::doors::api_socket::Heard;
 use super::doors::control::Control;
 use super::doors::fifo::Fifo;
 use super::driver::api_clients::Api;
-use super::driver::deadline::Alarm;
+use super::driver::deadline_timer::Alarm;
 use super::driver::journal_entries::{Lateness, Said};
 use super::driver::notification_scripts::Notifications;
 use super::driver::notify_command::Notices;
@@ -35,8 +35,8 @@ use super::driver::service::Service;
 use super::driver::units::Units;
 use super::driver::wants::{Want, Wants};
 use super::life::adopt::Orphans;
-use super::life::guardian::{ENDS, Guardian, READY, STOPPING};
 use super::life::identity::Remembered;
+use super::life::own_supervisor::{ENDS, Guardian, READY, STOPPING};
 use super::life::signals::{Signal, Signals};
 use super::life::state::StateFile;
 use super::life::watchdog::Watchdog;
@@ -46,7 +46,7 @@ use super::programs::respawn::{Company, News};
 use super::terms::Terms;
 use super::writing::journal::Journal;
 use super::writing::logging::Log;
-use super::writing::noise::Noise;
+use super::writing::rate_limit::Noise;
 use super::writing::recorder::Recorder;
 
 /// A running node and everything it touches.
@@ -113,7 +113,7 @@ enum Woken {
     Link(LinkEvent),
     Child(Ended),
     Fifo(String),
-    Control(super::doors::asker::Question),
+    Control(super::doors::question::Question),
     Signal(Signal),
     OrphansGone(Vec<(JobId, Invocation, Duration)>),
     GuardianGone,
@@ -512,7 +512,7 @@ fn open_watchdog(config: &Config, log: &Log) -> Option<Watchdog> {
 
 mod api_clients;
 mod carrier;
-mod deadline;
+mod deadline_timer;
 mod fence;
 mod journal_entries;
 mod keys;

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::agent::{self, Place};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set, phrases};
-use crate::daemon::doors::asker::Question;
+use crate::daemon::doors::question::Question;
 use crate::daemon::life::identity::Heard;
 use crate::daemon::life::watchdog::Watchdog;
-use crate::daemon::life::{guardian, in_force};
+use crate::daemon::life::{in_force, own_supervisor};
 use crate::daemon::programs::children::Ended;
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::host::lookup::{Call, Found, own_agent};
@@ -260,7 +260,7 @@ impl Driver {
                 self.company.stop(self.clock.mono(), &self.log);
                 self.exit = Some(0);
             }
-            ExitReason::Upgrade => self.exit = Some(guardian::UPGRADE),
+            ExitReason::Upgrade => self.exit = Some(own_supervisor::UPGRADE),
             ExitReason::ToBeFenced { resource } => {
                 self.log.write(
                     crate::cluster::Level::Crit,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::daemon::life::guardian::ALIVE;
+use crate::daemon::life::own_supervisor::ALIVE;
 use crate::daemon::life::service::{every, is_there, tell};
 use crate::status::text;
 use crate::time::Mono;

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::auth::{KeyId, Keyring, Method};
 use crate::cluster::EventName;
-use crate::daemon::life::guardian::Cradle;
+use crate::daemon::life::own_supervisor::Cradle;
 use crate::daemon::terms::Terms;
 use crate::daemon::writing::logging::Terminal;
 use crate::host::read_config;

@@ -10,13 +10,13 @@
 pub(super) mod adopt;
 pub(crate) mod again;
 pub(super) mod generation;
-pub(super) mod guardian;
 pub(super) mod identity;
 pub(super) mod in_force;
-pub(super) mod orphan;
+pub(super) mod own_supervisor;
 pub(super) mod realtime;
 pub(super) mod service;
 pub(super) mod signals;
 pub(super) mod state;
+pub(super) mod stuck_core;
 pub(super) mod supervisor;
 pub(super) mod watchdog;

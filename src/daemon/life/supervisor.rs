@@ -32,7 +32,7 @@ use crate::sys::{self, Forked};
 use crate::time::Mono;
 
 use super::again::become_it;
-use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRADE};
+use super::own_supervisor::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRADE};
 use super::signals::PASSED_ON;
 use super::{realtime, service};
 

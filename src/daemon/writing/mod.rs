@@ -8,5 +8,5 @@
 pub(crate) mod journal;
 pub(super) mod journald;
 pub(super) mod logging;
-pub(super) mod noise;
+pub(super) mod rate_limit;
 pub(super) mod recorder;

@@ -3,13 +3,13 @@
 //! `fault` is what can happen and how it is drawn from a seed, `deeds` does it, `notes` are the resource scripts that write
 //! down what they were asked, `run` plays and collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
 
+mod carry_out;
 mod causes;
-mod deeds;
 mod fact;
 mod fault;
 mod judge;
-mod notes;
 mod run;
+mod script_lines;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,15 +20,15 @@ use std::time::Duration;
 
 use super::files::Files;
 use super::plan::Plan;
-use super::play::Play;
-use super::timeline::{Outcome, Row};
+use super::printer::{Outcome, Row};
+use super::run::Play;
 use crate::dice::Dice;
 use crate::time::Mono;
 
 use fault::Vocabulary;
 use judge::{Bounds, Group};
-use notes::Reader;
 use run::Run;
+use script_lines::Reader;
 
 /// A random lab as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(super) fn has_fence(seed: u64) -> bool {
 
 /// The resource scripts of a plan, by name.
 pub(super) fn scripts(plan: &Plan) -> Vec<(String, String)> {
-    plan.recorded.iter().map(|name| (name.clone(), notes::script(name))).collect()
+    plan.recorded.iter().map(|name| (name.clone(), script_lines::script(name))).collect()
 }
 
 /// Makes the directory for what is kept when something went wrong.
@@ -100,8 +100,8 @@ pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Resul
         interfaces: plan.interfaces.clone(),
         scripts: plan.recorded.iter().cloned().collect(),
     };
-    deeds::give_fence(&play.pair, 0)?;
-    deeds::give_fence(&play.pair, 1)?;
+    carry_out::give_fence(&play.pair, 0)?;
+    carry_out::give_fence(&play.pair, 1)?;
     // Who runs what is the judge's business alone.
     play.world.set_divided(true);
     let calm = if plan.original.is_some() { CALM_BESIDE_ORIGINAL } else { CALM };

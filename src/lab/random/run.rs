@@ -14,16 +14,16 @@ use nix::sys::signal::Signal;
 
 use crate::amount::measured;
 use crate::dice::Dice;
-use crate::lab::play::Play;
-use crate::lab::timeline::What;
+use crate::lab::printer::What;
+use crate::lab::run::Play;
 use crate::time::Mono;
 
+use super::carry_out;
 use super::causes::Journal;
-use super::deeds;
 use super::fact::{Asked, Daemon, Entry, Fact, Seen, Things};
 use super::fault::{Blow, Direction, Fault, Order, Part, Place, Vocabulary};
 use super::judge::Group;
-use super::notes::Reader;
+use super::script_lines::Reader;
 
 /// Between two looks at everything.
 const LOOK: Duration = Duration::from_millis(200);
@@ -85,7 +85,7 @@ struct Node {
 impl<'a> Run<'a> {
     pub(super) fn new(play: &'a mut Play, dice: Dice, words: Vocabulary, notes: Reader, groups: Vec<Group>) -> Run<'a> {
         let clock = play.pair.clock();
-        let journal = |node: usize| Journal::at(deeds::journal(&play.pair, node));
+        let journal = |node: usize| Journal::at(carry_out::journal(&play.pair, node));
         Run {
             dice,
             words,
@@ -291,7 +291,7 @@ impl<'a> Run<'a> {
                 self.type_order(1 - node, Order::Standby, there);
             }
             fault => {
-                if let Err(error) = deeds::set(&mut self.play.pair, node, fault, true) {
+                if let Err(error) = carry_out::set(&mut self.play.pair, node, fault, true) {
                     return self.report(Err(error));
                 }
                 if *fault == Fault::Full(Place::Disk) {
@@ -339,7 +339,7 @@ impl<'a> Run<'a> {
             _ if gone && !is_on => {}
             Fault::CardGone(interface) if self.play.pair.cable_faults(node, interface).is_some() => {}
             fault => {
-                let done = deeds::set(&mut self.play.pair, node, fault, false);
+                let done = carry_out::set(&mut self.play.pair, node, fault, false);
                 if !gone {
                     self.report(done);
                 }
@@ -358,7 +358,7 @@ impl<'a> Run<'a> {
     }
 
     fn clean_disk(&mut self, node: usize) {
-        let done = deeds::clean_disk(&self.play.pair, node);
+        let done = carry_out::clean_disk(&self.play.pair, node);
         self.report(done);
     }
 
@@ -366,7 +366,7 @@ impl<'a> Run<'a> {
     fn mend_serial(&mut self, node: usize, medium: Option<&str>, direction: Direction) {
         let serial: Vec<String> = self.play.pair.plan.serial.iter().map(|(device, _)| device.clone()).collect();
         for device in serial.iter().filter(|device| medium.is_none_or(|medium| medium == *device)) {
-            let done = deeds::cut(&self.play.pair, node, Some(device), direction, false);
+            let done = carry_out::cut(&self.play.pair, node, Some(device), direction, false);
             self.report(done);
         }
     }
@@ -420,13 +420,13 @@ impl<'a> Run<'a> {
     }
 
     fn kill(&mut self, node: usize, part: Part, mended: Mono) {
-        let whom = match deeds::find(&self.play.pair, node, part) {
+        let whom = match carry_out::find(&self.play.pair, node, part) {
             Ok(whom) => whom,
             Err(error) => return self.report(Err(error)),
         };
         let at = self.play.now();
         self.nodes[node].killed = Some(at);
-        deeds::send(&whom, Signal::SIGKILL);
+        carry_out::send(&whom, Signal::SIGKILL);
         if part != Part::Supervisor {
             self.entries.push(Entry { at, fact: Fact::CoreKilled(node) });
         }
@@ -437,7 +437,7 @@ impl<'a> Run<'a> {
     }
 
     fn leave(&mut self, node: usize, away: Duration) {
-        if let Err(error) = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGTERM) {
+        if let Err(error) = carry_out::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGTERM) {
             return self.report(Err(error));
         }
         let id = self.new_request(node, "heartbeat -k".to_owned(), false);
@@ -450,7 +450,7 @@ impl<'a> Run<'a> {
     }
 
     fn reload(&mut self, node: usize) {
-        let done = deeds::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGHUP);
+        let done = carry_out::signal(&self.play.pair, node, Part::Supervisor, Signal::SIGHUP);
         self.report(done);
     }
 

@@ -131,7 +131,7 @@ async fn what_was_said_before_the_end_still_arrives() {
 async fn where_there_is_no_place_left_the_one_who_has_been_silent_for_longest_goes() {
     let mut rig = rig();
     let mut streams = Vec::new();
-    for _ in 0..doorman::affordable(MOST_CONNECTIONS) {
+    for _ in 0..connection_limit::affordable(MOST_CONNECTIONS) {
         streams.push(rig.connect().await);
     }
     // Who is signed on stays, however silent.

@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use crate::cluster::phrases;
 use crate::haresources::Verb;
-use crate::lab::story::split_log_line;
-use crate::lab::timeline::{Happening, What};
+use crate::lab::log_entries::split_log_line;
+use crate::lab::printer::{Happening, What};
 use crate::lab::witness::Said;
 use crate::time::Mono;
 
+use super::super::carry_out;
 use super::super::causes;
-use super::super::deeds;
 use super::super::fact::{Daemon, Entry, Fact, Seen, Things};
 use super::super::fault::{Fault, Place};
-use super::super::notes::{self, Noted};
+use super::super::script_lines::{self, Noted};
 use super::{Run, STARTED_AGAIN};
 
 /// A reset machine needs a moment.
@@ -102,7 +102,7 @@ impl Run<'_> {
             self.power_off(node);
             self.nodes[node].comes_back = Some(self.play.now() + FENCED);
         }
-        let done = fs::write(self.kept.join(notes::done(&name)), "");
+        let done = fs::write(self.kept.join(script_lines::done(&name)), "");
         self.report(done);
     }
 
@@ -127,7 +127,7 @@ impl Run<'_> {
     fn look_for_daemon(&mut self, node: usize) {
         let state = self.nodes[node].daemon;
         if !matches!(state, Some(Daemon::Well | Daemon::Leaving | Daemon::Stopped))
-            || deeds::is_there(&self.play.pair, node)
+            || carry_out::is_there(&self.play.pair, node)
         {
             return;
         }

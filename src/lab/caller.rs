@@ -21,7 +21,7 @@ use crate::sys;
 use crate::time::Mono;
 
 use super::host::in_network;
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness;
 
 /// One answer: when it came, and who gave it.

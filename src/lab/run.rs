@@ -14,11 +14,11 @@ use crate::haresources::{Resource, ResourceGroup, known};
 use crate::status::Status;
 use crate::time::Mono;
 
+use super::log_entries::{entry, split_log_line};
 use super::pair::{ASKS_EVERY, Pair};
-use super::steady::Watch;
-use super::story::{entry, split_log_line};
-use super::timeline::{Happening, Printer, Row, What};
-use super::world::{Twice, World};
+use super::printer::{Happening, Printer, Row, What};
+use super::stalls::Watch;
+use super::what_runs::{Twice, World};
 
 /// A pair being played with.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::time::Mono;
 use super::files::FENCE_FAILS;
 use super::host::HA_DIR;
 use super::moves::{home, move_groups, takeover_in_words};
-use super::play::{Failed, Play};
+use super::run::{Failed, Play};
 
 /// The recorder at the end of the group.
 const SERVICE: &str = "service";

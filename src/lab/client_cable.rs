@@ -8,7 +8,7 @@ use crate::cluster::{AutoFailback, EventName};
 use crate::time::Mono;
 
 use super::moves::home;
-use super::play::{Failed, Play};
+use super::run::{Failed, Play};
 
 pub(super) fn client_cable(play: &mut Play) -> Result<(), Failed> {
     home(play)?;

@@ -10,7 +10,7 @@ use crate::cluster::{EventName, Level, Shown, phrases};
 use crate::timeline::{Entry, Tone};
 
 use super::host::HA_DIR;
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness::Said;
 
 /// A log line of the daemon, without its head: how loud it is and the text.

@@ -16,7 +16,7 @@ use crate::paths::Paths;
 use crate::replace::Draft;
 
 use super::fault::{Behaviour, Direction, Fault, File, Part, Place};
-use super::notes::{self, trouble};
+use super::script_lines::{self, trouble};
 
 /// What fills a place up.
 const FILLER: &str = "filler";
@@ -171,7 +171,7 @@ fn disk(pair: &Pair, node: usize) -> PathBuf {
 
 /// Gives a node a fencing device that does what it is asked.
 pub(super) fn give_fence(pair: &Pair, node: usize) -> io::Result<()> {
-    write_over(&disk(pair, node).join("fence"), &notes::fence_script())
+    write_over(&disk(pair, node).join("fence"), &script_lines::fence_script())
 }
 
 /// Where a node's daemon writes its journal, as seen from the bench.

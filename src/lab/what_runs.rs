@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use crate::time::Mono;
 
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness::Said;
 
 /// Something that ran on both hosts though they could hear each other.
