@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use crate::host::pidfile;
 
 use super::doors::fifo::Fifo;
-use super::doors::question::Asker;
+use super::doors::question::QuestionSender;
 use super::doors::status_page;
 use super::driver::probe;
 use super::life::identity;
@@ -42,7 +42,7 @@ pub fn page(mut bytes: &[u8]) -> Option<(bool, String)> {
         let request = status_page::read_request(&mut bytes).await?;
         let first = request.lines().next().unwrap_or_default();
         let ours = status_page::is_for_us(&request, &["alpha".to_owned()]);
-        Some((ours, status_page::answer(first, &Asker::of_nobody()).await))
+        Some((ours, status_page::answer(first, &QuestionSender::of_nobody()).await))
     };
     match pin!(asking).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,

@@ -109,13 +109,13 @@ fn work(next: &Receiver<Job>, counts: &Counts) {
 
 /// Notices a disk that hangs, for the operator.
 #[derive(Debug, Default)]
-pub(crate) struct Lookout {
+pub(crate) struct DiskWatch {
     done: usize,
     /// Since when nothing has been done though something waits, and whether that has been said.
     hangs: Option<(Mono, bool)>,
 }
 
-impl Lookout {
+impl DiskWatch {
     /// A disk that takes so long for one write is in trouble.
     const LONG: Duration = Duration::from_secs(5);
 
@@ -180,8 +180,8 @@ mod tests {
         assert_eq!(taken, MOST_WAITING - 1);
         assert!(!disk.settle(), "it cannot be done");
         let at = |seconds| Mono::at(Duration::from_secs(seconds));
-        let mut lookout = Lookout::default();
-        let mut said = |seconds| lookout.look(&disk, at(seconds)).map(|(_, text)| text).unwrap_or_default();
+        let mut disk_watch = DiskWatch::default();
+        let mut said = |seconds| disk_watch.look(&disk, at(seconds)).map(|(_, text)| text).unwrap_or_default();
         assert_eq!([said(1), said(5)], ["", ""]);
         assert!(said(6).starts_with("log and journal cannot be written for 5 s"));
         assert_eq!(said(7), "");

@@ -192,7 +192,7 @@ impl Places {
     ///
     /// # Errors
     /// Which path others may write.
-    pub(crate) fn notification(&self, name: &str) -> Result<Option<PathBuf>, String> {
+    pub(crate) fn notification_script(&self, name: &str) -> Result<Option<PathBuf>, String> {
         if !is_plain(name) {
             return Ok(None);
         }
@@ -324,9 +324,9 @@ mod tests {
         }
         let functions = dir.path().join("shellfuncs");
         script(&functions, 0o644);
-        assert!(places.find("web").is_ok() && places.notification("status").is_ok_and(|found| found.is_some()));
+        assert!(places.find("web").is_ok() && places.notification_script("status").is_ok_and(|found| found.is_some()));
         fs::set_permissions(&functions, Permissions::from_mode(0o666)).unwrap();
-        let refused = [places.find("web").unwrap_err(), places.notification("status").unwrap_err()];
+        let refused = [places.find("web").unwrap_err(), places.notification_script("status").unwrap_err()];
         assert!(refused.iter().all(|why| why.contains("/shellfuncs may be written by everybody")), "{refused:?}");
         assert_eq!(places.find("other"), Ok(Found::Script(dir.path().join("init.d/other"))));
         assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
@@ -349,7 +349,7 @@ mod tests {
         let (_dir, places) = node();
         for name in ["../web", "/bin/true", "", ".", "..", ".hidden"] {
             assert!(places.find(name).is_err(), "{name}");
-            assert_eq!(places.notification(name), Ok(None), "{name}");
+            assert_eq!(places.notification_script(name), Ok(None), "{name}");
         }
     }
 }

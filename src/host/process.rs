@@ -26,7 +26,7 @@ impl Process {
         Some(Process { pid, start: start_of(pid)? })
     }
 
-    /// Whether it still runs, and is not merely waiting to be buried.
+    /// Whether it still runs, and is not merely waiting to be reaped (a zombie).
     pub(crate) fn is_alive(self) -> bool {
         start_of(self.pid) == Some(self.start) && crate::process::is_alive(self.pid)
     }
@@ -43,7 +43,7 @@ impl Process {
         }
     }
 
-    /// Sends its process group a signal, unless it was buried: then the number may be another group's.
+    /// Sends its process group a signal, unless it was reaped: then the number may be another group's.
     pub(crate) fn signal_group(self, signal: Signal) {
         if let Ok(process) = Held::open(self.pid)
             && start_of(self.pid) == Some(self.start)

@@ -1,6 +1,6 @@
 //! What the driver writes into the journal: the core's reports, requests, ends of scripts, address conflicts, and
 //! beside some of them the evidence: what was seen of the other nodes at that moment. What outside can cause again and
-//! again goes through `noise` first.
+//! again goes through `rate_limit` first.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(crate) enum Said {
 }
 
 impl Driver {
-    /// Into the log, the journal and, when it is a change, the `notify` command: at once, or counted (`noise`) when outside
+    /// Into the log, the journal and, when it is a change, the `notify` command: at once, or counted (`rate_limit`) when outside
     /// can cause it again and again.
     pub(super) fn write_report(&mut self, report: Report) {
         match self.outside(&report) {
@@ -53,7 +53,7 @@ impl Driver {
     /// Another machine answers for an address of ours.
     pub(super) fn on_conflict(&mut self, conflict: Conflict) {
         let subject = conflict.ip.to_string();
-        self.hear_say(EventName::AddressConflict.name(), &subject, Share::RUBBISH, Said::Conflict(conflict));
+        self.hear_say(EventName::AddressConflict.name(), &subject, Share::FROM_ANYBODY, Said::Conflict(conflict));
     }
 
     /// Somebody asks for something that moves groups.
@@ -64,31 +64,31 @@ impl Driver {
     pub(super) fn on_reject(&mut self, medium: &MediumId, reject: Reject) {
         if self.config.log_badpack {
             let subject = format!("{medium} {}", reject.cause().as_str());
-            self.hear_say("reject", &subject, Share::RUBBISH, Said::Reject(medium.clone(), reject));
+            self.hear_say("reject", &subject, Share::FROM_ANYBODY, Said::Reject(medium.clone(), reject));
         }
     }
 
     /// A line of the log that outside can cause again and again.
-    pub(super) fn log_noise(&mut self, kind: &'static str, subject: &str, level: Level, text: String) {
+    pub(super) fn log_limited(&mut self, kind: &'static str, subject: &str, level: Level, text: String) {
         self.hear_say(kind, subject, Share::USUAL, Said::Line(level, text));
     }
 
     fn hear_say(&mut self, kind: &'static str, subject: &str, share: Share, said: Said) {
-        if let Some(said) = self.noise.admit(self.clock.mono(), kind, subject, share, said) {
+        if let Some(said) = self.rate_limit.admit(self.clock.mono(), kind, subject, share, said) {
             self.say(&said, 0);
         }
     }
 
     /// Says what was held back in a minute that is over.
     pub(super) fn say_what_was_held_back(&mut self) {
-        for (said, count) in self.noise.due(self.clock.mono()) {
+        for (said, count) in self.rate_limit.due(self.clock.mono()) {
             self.say(&said, count);
         }
     }
 
     /// The same, whether the minute is over or not: this process ends.
     pub(super) fn say_all(&mut self) {
-        for (said, count) in self.noise.all() {
+        for (said, count) in self.rate_limit.all() {
             self.say(&said, count);
         }
     }
@@ -105,7 +105,7 @@ impl Driver {
                     serde_json::json!({ "address": conflict.ip, "mac": conflict.mac(), "interface": conflict.nic });
                 let entry = self.entry(EventName::AddressConflict, text, data);
                 self.keep(&entry);
-                self.notice(&entry, Weight::Noise);
+                self.queue_notify(&entry, Weight::Noise);
             }
             Said::Asked(by, what) => {
                 let data = serde_json::json!({ "by": by, "what": what });
@@ -144,7 +144,7 @@ impl Driver {
         self.keep(&entry);
         if event.is_news() {
             let weight = if self.outside(report).is_some() { Weight::Noise } else { Weight::Move };
-            self.notice(&entry, weight);
+            self.queue_notify(&entry, weight);
         }
     }
 

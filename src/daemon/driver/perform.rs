@@ -6,7 +6,7 @@ use crate::agent::{self, Place};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set, phrases};
 use crate::daemon::doors::question::Question;
-use crate::daemon::life::identity::Heard;
+use crate::daemon::life::identity::PeerHeard;
 use crate::daemon::life::watchdog::Watchdog;
 use crate::daemon::life::{in_force, own_supervisor};
 use crate::daemon::programs::children::Ended;
@@ -37,12 +37,12 @@ impl Driver {
             Action::Fence { job, device, node, limit } => self.fence(job, device, &node, limit),
             Action::CheckFence { job, device, limit } => self.check_fence(job, device, limit),
             Action::Cancel { job } => self.children.cancel(job),
-            Action::Notify(message) => self.notify(message),
+            Action::Notify(message) => self.run_notification_script(message),
             Action::Deliver { class, message } => self.deliver(class, &message),
             Action::Reply { client, response } => self.reply(client, response),
             Action::Report(report) => self.write_report(report),
             Action::Remember { node, generation, sequence, ahead } => {
-                self.remembered.remember(Heard { node, generation, sequence, ahead });
+                self.remembered.remember(PeerHeard { node, generation, sequence, ahead });
             }
             Action::Forget { node } => self.remembered.forget(&node),
             Action::Keep(kept) => {
@@ -61,7 +61,7 @@ impl Driver {
         log::trace!("send {message}");
         let keys = self.intake.keyring();
         let form = Form::for_datagrams(self.config.netstring);
-        let urgency = self.waiting.urgency(message);
+        let urgency = self.send_queue.urgency(message);
         self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic), urgency);
         if message.kind() == Kind::Status && urgency != Urgency::Again {
             self.links.expect_beat(self.config.settings.keepalive);
@@ -73,8 +73,8 @@ impl Driver {
     }
 
     pub(crate) fn run_script(&mut self, job: JobId, invocation: &Invocation, limit: Duration) {
-        if self.orphans.any() {
-            return self.orphans.hold_back(job, invocation.clone(), limit);
+        if self.left_scripts.any() {
+            return self.left_scripts.hold_back(job, invocation.clone(), limit);
         }
         let name = &invocation.resource.agent;
         let failure = match self.places.find(name) {
@@ -163,7 +163,7 @@ impl Driver {
     }
 
     fn look_at_disk(&mut self) {
-        if let Some((level, text)) = self.lookout.look(&self.log.disk(), self.clock.mono()) {
+        if let Some((level, text)) = self.disk_watch.look(&self.log.disk(), self.clock.mono()) {
             self.log.write(level, text);
         }
     }
@@ -197,25 +197,25 @@ impl Driver {
         let request = match &question.ask {
             Ask::Status => {
                 let status = self.status();
-                return self.control.answer(question.client, Answer::Status(Box::new(status)));
+                return self.control.answer(question.asker, Answer::Status(Box::new(status)));
             }
             Ask::Reload => {
                 self.keep_request(&question.by, "reload");
                 let reread = self.reload();
                 let accepted = reread.is_ok();
                 let said = reread.unwrap_or_else(|errors| errors);
-                return self.control.answer(question.client, Answer::Reread { accepted, said });
+                return self.control.answer(question.asker, Answer::Reread { accepted, said });
             }
             Ask::Retry { group } => Some(Request::Retry(group.clone())),
             Ask::Move { group, to: None } => Some(Request::Move(group.clone(), None)),
             Ask::Move { group, to: Some(to) } => match NodeName::new(to) {
                 Some(to) => Some(Request::Move(group.clone(), Some(to))),
-                None => return self.control.answer(question.client, Answer::Refused(no_name(to))),
+                None => return self.control.answer(question.asker, Answer::Refused(no_name(to))),
             },
             Ask::Bring { group } => Some(Request::Bring(group.clone())),
             Ask::Forget { node } => match NodeName::new(node) {
                 Some(node) => Some(Request::Forget(node)),
-                None => return self.control.answer(question.client, Answer::Refused(no_name(node))),
+                None => return self.control.answer(question.asker, Answer::Refused(no_name(node))),
             },
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
             Ask::Takeover { set } => Set::to_take(set).map(Request::Takeover),
@@ -233,10 +233,10 @@ impl Driver {
             Ask::Takeover { set } => self.keep_request(&question.by, &format!("takeover {set}")),
         }
         match request {
-            Some(request) => self.tell(Event::Request { client: question.client, request, by: question.by }),
+            Some(request) => self.tell(Event::Request { client: question.asker, request, by: question.by }),
             None => {
                 let why = "no such set: say all, local, foreign or failback".to_owned();
-                self.control.answer(question.client, Answer::Refused(why));
+                self.control.answer(question.asker, Answer::Refused(why));
             }
         }
     }
@@ -257,7 +257,7 @@ impl Driver {
                     in_force::forget(&self.options.paths);
                 }
                 self.disarm_watchdog();
-                self.company.stop(self.clock.mono(), &self.log);
+                self.respawned.stop(self.clock.mono(), &self.log);
                 self.exit = Some(0);
             }
             ExitReason::Upgrade => self.exit = Some(own_supervisor::UPGRADE),

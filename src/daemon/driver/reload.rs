@@ -56,14 +56,14 @@ impl Driver {
         let fresh = (config.settings.clone(), config.groups.clone());
         let media = std::mem::take(&mut self.config.media);
         self.config = Config { media, ..config };
-        self.api.set_rules(&self.config.apiauth);
+        self.api_clients.set_rules(&self.config.apiauth);
         let scripts = self.environment.log.follow(&self.config.logging);
         self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os(), scripts);
         let deadtime = self.config.settings.deadtime;
         if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
             self.log.write(level, text);
         }
-        self.company.try_refused(self.clock.mono());
+        self.respawned.try_refused(self.clock.mono());
         self.wants.remove(Want::Files);
         self.wants.remove(Want::Key);
         let kept = in_force::keep(&self.options.paths, sources);

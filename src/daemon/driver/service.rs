@@ -69,7 +69,7 @@ impl Driver {
         service.looked = now;
         service.next = Some(now + service.alive_every.unwrap_or(OLDEST).min(OLDEST));
         if service.alive_every.is_some() {
-            self.guardian.say(&[ALIVE]);
+            self.own_supervisor.say(&[ALIVE]);
         }
         if line != service.told {
             tell(&[NotifyState::Status(&line)]);

@@ -18,7 +18,7 @@ impl Driver {
         let mut status = status::Status {
             version: 1,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: self.guardian.pid(),
+            pid: self.own_supervisor.pid(),
             core: std::process::id(),
             up_for_ms: millis(now.elapsed()),
             me: view.me.to_string(),

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::auth::{KeyId, Keyring, Method};
 use crate::cluster::EventName;
-use crate::daemon::life::own_supervisor::Cradle;
+use crate::daemon::life::own_supervisor::CoreStart;
 use crate::daemon::terms::Terms;
 use crate::daemon::writing::logging::Terminal;
 use crate::host::read_config;
@@ -40,7 +40,7 @@ struct Node {
     dir: TempDir,
     ends: [Memory; 2],
     done: JoinHandle<u8>,
-    _line: UnixStream,
+    _supervisor_end: UnixStream,
 }
 
 fn write(path: &Path, text: &str, mode: u32) {
@@ -85,11 +85,11 @@ impl Node {
         };
         let media = ["eth0", "/dev/ttyS0"].map(MediumId::new);
         let links = Links::in_memory(media.into_iter().zip(ends.clone()).collect(), &clock);
-        let (line, theirs) = UnixStream::pair().unwrap();
+        let (supervisor_end, theirs) = UnixStream::pair().unwrap();
         let supervisor = std::process::id();
         let (deaths, attempt) = (0, 0);
-        let cradle = Cradle {
-            line: theirs,
+        let core_start = CoreStart {
+            socket: theirs,
             supervisor,
             before: None,
             deaths,
@@ -99,8 +99,8 @@ impl Node {
             attempt,
             limit: None,
         };
-        let driver = assemble(&options, &config, &clock, &log, cradle, links, Terms::default()).unwrap();
-        Node { dir, ends, done: spawn_local(driver.run()), _line: line }
+        let driver = assemble(&options, &config, &clock, &log, core_start, links, Terms::default()).unwrap();
+        Node { dir, ends, done: spawn_local(driver.run()), _supervisor_end: supervisor_end }
     }
 
     async fn ask(&self, ask: &Ask) -> Answer {

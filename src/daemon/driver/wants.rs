@@ -216,7 +216,7 @@ impl Driver {
                 let uuid = identity::uuid_from_name(&self.config.settings.me);
                 self.get_from_disk(want, move || identity::keep_uuid(&paths, &uuid).is_ok())
             }
-            Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
+            Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.own_supervisor.pid()).is_ok(),
             Want::Control => {
                 let opened = Control::open(&self.options.paths);
                 opened.map(|control| self.control = control).map(|()| _ = self.serve_page()).is_ok()

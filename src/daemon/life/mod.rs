@@ -2,8 +2,8 @@
 //! all of them (`takeover.md` 9, `systemd.md` 2).
 //!
 //! ```text
-//! supervisor <── socket pair ──> guardian (the core's side)      again: either starts the other anew
-//! start ──> adopt ──> state, in_force      what was left        orphan: a core that stands still
+//! supervisor <── socket pair ──> own_supervisor (the core's side)    again: either starts the other anew
+//! start ──> adopt ──> state, in_force      what was left             stuck_core: a core that stands still
 //!       ──> identity, generation           who the node is
 //! ```
 

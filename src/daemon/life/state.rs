@@ -48,7 +48,7 @@ pub(crate) struct State {
     /// Scripts at work, and when their time is over, since boot.
     pub jobs: Vec<(Process, Duration)>,
     /// Programs of `respawn`.
-    pub clients: Vec<Process>,
+    pub respawned: Vec<Process>,
 }
 
 impl State {
@@ -94,7 +94,7 @@ impl State {
         for (Process { pid, start }, until) in &self.jobs {
             let _ = writeln!(text, "job {pid} {start} {}", until.as_millis());
         }
-        for Process { pid, start } in &self.clients {
+        for Process { pid, start } in &self.respawned {
             let _ = writeln!(text, "client {pid} {start}");
         }
         text
@@ -125,7 +125,7 @@ impl State {
                     let (process, until) = rest.rsplit_once(' ')?;
                     state.jobs.push((process_of(process)?, millis(until)?));
                 }
-                "client" => state.clients.push(process_of(rest)?),
+                "client" => state.respawned.push(process_of(rest)?),
                 // Of a later version, from which somebody went back: what runs is still known.
                 _ => {}
             }
@@ -230,12 +230,12 @@ impl StateFile {
         self.jobs.remove(&job);
     }
 
-    /// These programs run beside us.
+    /// These programs of `respawn` run.
     ///
     /// # Errors
     /// As [`StateFile::keep`].
-    pub(crate) fn clients(&mut self, clients: Vec<Process>) -> Result<(), String> {
-        self.state.clients = clients;
+    pub(crate) fn respawned(&mut self, respawned: Vec<Process>) -> Result<(), String> {
+        self.state.respawned = respawned;
         self.write()
     }
 
@@ -256,7 +256,7 @@ impl StateFile {
     /// At the end: what nobody has to know is removed.
     pub(crate) fn close(&mut self) {
         if !self.state.kept.claims_anything() {
-            // Whoever finds it still finds that nothing was held. Programs beside us that end only now are nobody's news:
+            // Whoever finds it still finds that nothing was held. Programs of `respawn` that end only now are not told of:
             // written down again, the file would have our successor leave as we do.
             self.closed = true;
             spare::remove(&self.path);

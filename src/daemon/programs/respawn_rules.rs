@@ -1,7 +1,7 @@
 //! `respawn` and `failfast` (`resources.md` 8, `api.md` 5): programs that run beside the daemon, under a user of their
 //! own, started again when they end, stopped last in the reverse order of `ha.cf`.
 //!
-//! What is to be done when is decided by [`Clients`], which starts nothing itself; `clients.rs` does it.
+//! What is to be done when is decided by [`RespawnRules`], which starts nothing itself; `respawn` does it.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// So many short runs in a row are the last.
 const TOO_MANY: u32 = 11;
 /// Between the request to end and the end; the original waits for an hour.
-const GRACE: Duration = Duration::from_secs(5);
+const TIME_TO_END: Duration = Duration::from_secs(5);
 
-/// How a client ended.
+/// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// By itself, with this code.
@@ -32,7 +32,7 @@ pub(crate) enum Ending {
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Start this one and say so with [`Clients::started`] or [`Clients::refused`].
+    /// Start this one and say so with [`RespawnRules::started`] or [`RespawnRules::refused`].
     Start(usize),
     /// Ask the process group of this pid to end.
     Terminate(u32),
@@ -59,13 +59,13 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Client {
+struct RespawnedProgram {
     line: Respawn,
     state: State,
     short: u32,
 }
 
-impl Client {
+impl RespawnedProgram {
     fn words(&self) -> String {
         self.line.command.join(" ")
     }
@@ -73,20 +73,21 @@ impl Client {
 
 /// All of them, in the order of `ha.cf`.
 #[derive(Debug, Default)]
-pub(crate) struct Clients {
-    list: Vec<Client>,
+pub(crate) struct RespawnRules {
+    list: Vec<RespawnedProgram>,
     begun: bool,
     /// The node is leaving: none is started again.
     leaving: bool,
-    /// The one being stopped, and when patience with it ends.
+    /// The one being stopped, and when it is killed.
     stopping: Option<(usize, Mono)>,
 }
 
-impl Clients {
+impl RespawnRules {
     /// None of them runs yet.
-    pub(crate) fn new(lines: &[Respawn]) -> Clients {
-        let client = |line: &Respawn| Client { line: line.clone(), state: State::Waiting(Mono::ZERO), short: 0 };
-        Clients { list: lines.iter().map(client).collect(), begun: false, leaving: false, stopping: None }
+    pub(crate) fn new(lines: &[Respawn]) -> RespawnRules {
+        let program =
+            |line: &Respawn| RespawnedProgram { line: line.clone(), state: State::Waiting(Mono::ZERO), short: 0 };
+        RespawnRules { list: lines.iter().map(program).collect(), begun: false, leaving: false, stopping: None }
     }
 
     /// What `ha.cf` says of one.
@@ -104,7 +105,7 @@ impl Clients {
         self.leaving = true;
     }
 
-    /// Whether [`Clients::begin`] was called.
+    /// Whether [`RespawnRules::begin`] was called.
     pub(crate) fn has_begun(&self) -> bool {
         self.begun
     }
@@ -114,7 +115,7 @@ impl Clients {
         if let Some((index, patience)) = self.stopping {
             return match self.list[index].state {
                 State::Running { pid, .. } if patience <= now => {
-                    self.stopping = Some((index, now + GRACE));
+                    self.stopping = Some((index, now + TIME_TO_END));
                     let text = format!("killing {} process group {pid} with signal 9", self.list[index].words());
                     vec![Order::Log(Level::Warn, text), Order::Kill(pid)]
                 }
@@ -124,16 +125,16 @@ impl Clients {
         if !self.begun || self.leaving {
             return Vec::new();
         }
-        let due = |client: &Client| matches!(client.state, State::Waiting(at) if at <= now);
+        let due = |program: &RespawnedProgram| matches!(program.state, State::Waiting(at) if at <= now);
         (0..self.list.len()).filter(|index| due(&self.list[*index])).map(Order::Start).collect()
     }
 
-    /// When [`Clients::due`] wants to be called.
+    /// When [`RespawnRules::due`] wants to be called.
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         if let Some((_, patience)) = self.stopping {
             return Some(patience);
         }
-        let waiting = |client: &Client| match client.state {
+        let waiting = |program: &RespawnedProgram| match program.state {
             State::Waiting(at) => Some(at),
             State::Running { .. } | State::Refused | State::Over => None,
         };
@@ -152,16 +153,16 @@ impl Clients {
 
     /// The administrator may have mended what kept some from being started.
     pub(crate) fn try_refused(&mut self, now: Mono) {
-        self.list.iter_mut().filter(|client| client.state == State::Refused).for_each(|client| {
-            client.state = State::Waiting(now);
+        self.list.iter_mut().filter(|program| program.state == State::Refused).for_each(|program| {
+            program.state = State::Waiting(now);
         });
     }
 
     /// One has ended.
     pub(crate) fn ended(&mut self, index: usize, how: Ending, now: Mono) -> Vec<Order> {
-        let Some(client) = self.list.get_mut(index) else { return Vec::new() };
-        let State::Running { pid, since } = client.state else { return Vec::new() };
-        let words = client.words();
+        let Some(program) = self.list.get_mut(index) else { return Vec::new() };
+        let State::Running { pid, since } = program.state else { return Vec::new() };
+        let words = program.words();
         let mut orders = vec![match how {
             Ending::Code(code) => {
                 Order::Log(Level::Info, format!("Managed {words} process {pid} exited with return code {code}."))
@@ -170,7 +171,7 @@ impl Clients {
                 Order::Log(Level::Warn, format!("Managed {words} process {pid} killed by signal {signal}."))
             }
         }];
-        client.state = State::Over;
+        program.state = State::Over;
         if self.stopping.is_some() {
             orders.extend(self.stop_next(now));
             return orders;
@@ -178,20 +179,20 @@ impl Clients {
         if self.leaving || how == Ending::Code(NEVER_AGAIN) {
             return orders;
         }
-        if client.line.failfast && how != Ending::Code(0) {
+        if program.line.failfast && how != Ending::Code(0) {
             orders.push(Order::Reboot(words));
             return orders;
         }
         let was_short = now.since(since) < SHORT;
-        client.short = if was_short { client.short + 1 } else { 0 };
-        if client.short >= TOO_MANY {
+        program.short = if was_short { program.short + 1 } else { 0 };
+        if program.short >= TOO_MANY {
             let text =
                 format!("Client {words} \"respawning too fast\": it stays down until heartbeat is started again");
             orders.push(Order::Log(Level::Error, text));
             return orders;
         }
         orders.push(Order::Log(Level::Error, format!("Respawning client \"{words}\":")));
-        client.state = State::Waiting(if was_short { now + PAUSE } else { now });
+        program.state = State::Waiting(if was_short { now + PAUSE } else { now });
         orders
     }
 
@@ -207,16 +208,16 @@ impl Clients {
         let mut orders = Vec::new();
         let before = self.stopping.map_or(self.list.len(), |(index, _)| index);
         for index in (0..before).rev() {
-            self.stopping = Some((index, now + GRACE));
-            let client = &mut self.list[index];
-            if let State::Running { pid, .. } = client.state {
-                let text = format!("killing {} process group {pid} with signal 15", client.words());
+            self.stopping = Some((index, now + TIME_TO_END));
+            let program = &mut self.list[index];
+            if let State::Running { pid, .. } = program.state {
+                let text = format!("killing {} process group {pid} with signal 15", program.words());
                 orders.extend([Order::Log(Level::Info, text), Order::Terminate(pid)]);
                 return orders;
             }
-            client.state = State::Over;
+            program.state = State::Over;
             if self.begun {
-                orders.push(Order::Log(Level::Info, format!("client [{}] is not running.", client.words())));
+                orders.push(Order::Log(Level::Info, format!("client [{}] is not running.", program.words())));
             }
         }
         self.stopping = None;
@@ -226,12 +227,12 @@ impl Clients {
 
     /// Whether none runs or will run.
     pub(crate) fn is_over(&self) -> bool {
-        !self.list.iter().any(|client| matches!(client.state, State::Running { .. }))
+        !self.list.iter().any(|program| matches!(program.state, State::Running { .. }))
     }
 
     /// The pids of those that run.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let pid = |client: &Client| match client.state {
+        let pid = |program: &RespawnedProgram| match program.state {
             State::Running { pid, .. } => Some(pid),
             State::Waiting(_) | State::Refused | State::Over => None,
         };

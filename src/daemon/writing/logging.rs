@@ -64,7 +64,7 @@ struct Sinks {
 }
 
 /// A line as it is written.
-struct Line {
+struct FormattedLine {
     full: String,
     /// As it stands in the debug file.
     debug: String,
@@ -291,14 +291,14 @@ impl Sinks {
         }
     }
 
-    fn compose(&self, wall: Wall, said: &LogLine) -> Line {
+    fn compose(&self, wall: Wall, said: &LogLine) -> FormattedLine {
         let (full, debug) = self.forms(wall, said);
         let shown = match self.terminal {
             Terminal::Person => Some(full.clone()),
             Terminal::Journal => Some(format!("<{}>{}\n", said.level.severity(), said.text)),
             Terminal::Nobody => None,
         };
-        Line { full, debug, shown, is_debug: said.level == Level::Debug }
+        FormattedLine { full, debug, shown, is_debug: said.level == Level::Debug }
     }
 
     /// The line in the log and in the debug file: the daemon's as it writes them, those of its scripts as they do, and those
@@ -331,7 +331,7 @@ fn words(said: &LogLine) -> String {
 }
 
 impl Places {
-    fn write(&mut self, line: &Line) {
+    fn write(&mut self, line: &FormattedLine) {
         if let Some(target) = self.logfile.as_mut().filter(|_| !line.is_debug) {
             target.append(&line.full);
         }

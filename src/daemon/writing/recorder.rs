@@ -54,7 +54,7 @@ impl Recorder {
         Ok(Recorder { path: path.to_owned(), disk, writer: Arc::new(Mutex::new(writer)), trouble })
     }
 
-    /// The node is born.
+    /// The life of the node begins.
     ///
     /// # Errors
     /// As [`Recorder::note`].

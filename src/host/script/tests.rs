@@ -52,7 +52,10 @@ impl Stage {
         }
         match children.next().await {
             Ended::Resource(JobId(7), outcome) => outcome,
-            other @ (Ended::Resource(..) | Ended::Agent(..) | Ended::Notice(..) | Ended::Notification(..)) => {
+            other @ (Ended::Resource(..)
+            | Ended::Agent(..)
+            | Ended::NotifyCommand(..)
+            | Ended::NotificationScript(..)) => {
                 panic!("{other:?}")
             }
         }

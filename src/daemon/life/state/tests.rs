@@ -38,12 +38,12 @@ fn everything_written_down_is_read_back() {
     let mut file = StateFile::new(dir.path(), Duration::from_millis(77), Duration::from_secs(2));
     file.keep(kept()).unwrap();
     file.job_started(JobId(1), std::process::id(), Duration::from_secs(9)).unwrap();
-    file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
+    file.respawned(vec![Process { pid: 4711, start: 12 }]).unwrap();
     let state = StateFile::read(dir.path()).unwrap();
     assert_eq!((state.alive, state.patience), (Duration::from_millis(77), Duration::from_secs(2)));
     assert_eq!((state.kept, state.boot), (kept(), boot_id()));
     assert_eq!(state.jobs, [(Process::running(std::process::id()).unwrap(), Duration::from_secs(9))]);
-    assert_eq!(state.clients, [Process { pid: 4711, start: 12 }]);
+    assert_eq!(state.respawned, [Process { pid: 4711, start: 12 }]);
 }
 
 #[test]
@@ -90,10 +90,10 @@ fn a_file_nobody_needs_goes_and_one_that_names_a_blocked_group_stays() {
 fn a_program_that_ends_after_the_end_of_the_daemon_leaves_no_order_to_leave_behind() {
     let dir = tempfile::tempdir().unwrap();
     let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
-    file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
+    file.respawned(vec![Process { pid: 4711, start: 12 }]).unwrap();
     file.keep(Kept { leaving: true, ..Kept::default() }).unwrap();
     file.close();
-    file.clients(Vec::new()).unwrap();
+    file.respawned(Vec::new()).unwrap();
     assert_eq!(StateFile::read(dir.path()), None);
 }
 
@@ -132,7 +132,7 @@ fn notes_of_version_0_1_0_and_of_a_later_one_are_read() {
     let state = State::from_text(of_0_1_0).unwrap();
     assert_eq!((state.kept.clone(), state.boot.as_str()), (kept, "9f2c 37"));
     assert_eq!((state.alive, state.patience), (Duration::from_millis(123_456), Duration::from_secs(2)));
-    assert_eq!((state.jobs.len(), state.clients.len()), (1, 1));
+    assert_eq!((state.jobs.len(), state.respawned.len()), (1, 1));
     let later = of_0_1_0.replace("leaving\n", "leaving\nmood good\n");
     assert_eq!(State::from_text(&later), Some(state));
 }
@@ -165,7 +165,7 @@ proptest! {
             boot: "b 1".into(),
             kept: kept(),
             jobs: vec![(Process { pid, start }, Duration::from_millis(alive))],
-            clients: vec![Process { pid, start }],
+            respawned: vec![Process { pid, start }],
         };
         prop_assert_eq!(State::from_text(&state.to_text()), Some(state));
     }
