@@ -147,7 +147,7 @@ fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer)
 
 /// One problem for programs.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct JsonProblem<'a> {
     file: Cow<'a, str>,
     line: Option<usize>,
     column: Option<usize>,
@@ -160,7 +160,7 @@ struct Entry<'a> {
 fn json(problems: &[Problem], sources: &Sources) -> String {
     let entries: Vec<_> = problems
         .iter()
-        .map(|problem| Entry {
+        .map(|problem| JsonProblem {
             file: printable::line(&problem.file),
             line: problem.place.as_ref().map(|place| place.line),
             column: column(problem, source_of(problem, sources)),

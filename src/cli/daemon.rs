@@ -8,7 +8,7 @@ use std::{fs, io};
 
 use nix::sys::signal::Signal;
 
-use crate::client::Client;
+use crate::client::Asker;
 use crate::daemon::{Called, Options, run as run_daemon};
 use crate::host::called::RECORD;
 use crate::host::pidfile::{Running, is_still, running, signal};
@@ -148,7 +148,7 @@ fn still_the_old_one(pid: i32) -> io::Result<Option<PathBuf>> {
 
 /// The process that does the work.
 fn core_of(paths: &Paths) -> Option<u32> {
-    match Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(1)) {
+    match Asker::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(1)) {
         Ok(Answer::Status(status)) => Some(status.core),
         Ok(_) | Err(_) => None,
     }

@@ -4,4 +4,4 @@
 pub mod api;
 pub(super) mod control;
 
-pub use control::{Client, ClientError};
+pub use control::{AskError, Asker};

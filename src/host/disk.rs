@@ -23,9 +23,9 @@ const STACK: usize = 64 * 1024;
 
 /// A way to the thread; clones lead to the same one, which ends with the last of them.
 #[derive(Clone)]
-pub(crate) struct Disk(Option<Arc<Way>>);
+pub(crate) struct Disk(Option<Arc<DiskQueue>>);
 
-struct Way {
+struct DiskQueue {
     jobs: Sender<Job>,
     counts: Arc<Counts>,
 }
@@ -54,18 +54,18 @@ impl Disk {
     /// When there is no thread to be had.
     pub(crate) fn behind() -> io::Result<Disk> {
         let (jobs, next) = channel();
-        let way = Arc::new(Way { jobs, counts: Arc::default() });
-        let counts = Arc::clone(&way.counts);
+        let queue = Arc::new(DiskQueue { jobs, counts: Arc::default() });
+        let counts = Arc::clone(&queue.counts);
         let thread = std::thread::Builder::new().name("disk".to_owned()).stack_size(STACK);
         thread.spawn(move || work(&next, &counts))?;
-        settle_before_a_panic_ends(Arc::downgrade(&way));
-        Ok(Disk(Some(way)))
+        write_all_before_a_panic_ends(Arc::downgrade(&queue));
+        Ok(Disk(Some(queue)))
     }
 
     /// Has this done when everything before it is done; `false` when too much waits already, and it is not done.
     pub(crate) fn later(&self, job: impl FnOnce() + Send + 'static) -> bool {
         match &self.0 {
-            Some(way) => way.counts.waiting.load(Ordering::Relaxed) < MOST_WAITING && way.send(job),
+            Some(queue) => queue.counts.waiting.load(Ordering::Relaxed) < MOST_WAITING && queue.send(job),
             None => {
                 job();
                 true
@@ -80,11 +80,11 @@ impl Disk {
 
     /// The same, at most for so long.
     pub(crate) fn settle_within(&self, patience: Duration) -> bool {
-        self.0.as_ref().is_none_or(|way| way.settle(patience))
+        self.0.as_ref().is_none_or(|queue| queue.settle(patience))
     }
 }
 
-impl Way {
+impl DiskQueue {
     fn send(&self, job: impl FnOnce() + Send + 'static) -> bool {
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         self.jobs.send(Box::new(job)).is_ok()
@@ -143,12 +143,12 @@ impl DiskWatch {
 }
 
 /// The log says why: what is still on its way there must arrive.
-fn settle_before_a_panic_ends(way: Weak<Way>) {
+fn write_all_before_a_panic_ends(queue: Weak<DiskQueue>) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
-        if let Some(way) = way.upgrade() {
-            way.settle(LAST_WORDS);
+        if let Some(queue) = queue.upgrade() {
+            queue.settle(LAST_WORDS);
         }
     }));
 }

@@ -35,10 +35,10 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use files::Files;
-use pair::Pair;
-use plan::Plan;
+use pair::LabPair;
+use plan::LabPlan;
 use printer::{Outcome, Printer, Style};
-use run::Play;
+use run::LabRun;
 
 use crate::amount::{exact, measured};
 use crate::time::Mono;
@@ -158,11 +158,11 @@ fn play_inside(more: &[&str]) -> Result<ExitStatus, namespaces::Missing> {
 pub fn run_on_the_bench(options: &Options) -> ExitCode {
     match prepare(options).and_then(|(plan, agents)| {
         namespaces::settle().map_err(|missing| (NOT_HERE, missing.to_string()))?;
-        let pair = Pair::build(plan, &agents)
+        let pair = LabPair::build(plan, &agents)
             .map_err(|error| (NOT_HERE, format!("the pair cannot be built on this machine: {error}")))?;
-        Ok(Play::new(pair, Printer { style: Style::for_stdout(options.json) }))
+        Ok(LabRun::new(pair, Printer { style: Style::for_stdout(options.json) }))
     }) {
-        Ok(mut play) => perform(&mut play, options),
+        Ok(mut run) => perform(&mut run, options),
         Err((code, text)) => {
             complain(&text);
             ExitCode::from(code)
@@ -172,7 +172,7 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 
 /// Reads the files and the scripts; afterwards nothing of the user's directory is needed.
 #[allow(clippy::type_complexity, reason = "a plan and its files, or an exit code and a sentence; used once")]
-fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, String)> {
+fn prepare(options: &Options) -> Result<(LabPlan, Vec<(String, String)>), (u8, String)> {
     let mut files = match (&options.config, options.random) {
         (Some(directory), _) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
         (None, Some(random)) => random::files(random.seed),
@@ -196,7 +196,7 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
         return Err((NOT_HERE, sentence.to_owned()));
     }
     let plan_at = |speed| {
-        Plan::new(files.clone(), speed, options.real_scripts).map_err(|problems| {
+        LabPlan::new(files.clone(), speed, options.real_scripts).map_err(|problems| {
             let hint = "the files are not good enough for a lab (`latido check DIR` shows each problem in its place):";
             (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
         })
@@ -223,35 +223,35 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
 }
 
 /// Plays what was asked for and prints the table.
-fn perform(play: &mut Play, options: &Options) -> ExitCode {
-    introduce(play);
+fn perform(run: &mut LabRun, options: &Options) -> ExitCode {
+    introduce(run);
     if options.shell {
-        return shell::run(play);
+        return shell::run(run);
     }
-    if let (Some(random), Some(kept)) = (options.random, play.pair.plan.kept.clone()) {
-        return random::perform(play, random, &kept).unwrap_or_else(|error| {
+    if let (Some(random), Some(kept)) = (options.random, run.pair.plan.kept.clone()) {
+        return random::perform(run, random, &kept).unwrap_or_else(|error| {
             complain(&format!("{}: {error}", kept.display()));
             ExitCode::from(NOT_HERE)
         });
     }
     let scenarios = if options.scenarios.is_empty() { &scenario::ALL[..] } else { &options.scenarios[..] };
     for scenario in scenarios {
-        if scenario.play(play).is_err() && play.lost {
+        if scenario.run(run).is_err() && run.lost {
             break;
         }
     }
     // What the last scenario waited for may still be on its way to the time line.
-    play.run_for(pair::ASKS_EVERY * 10);
-    if play.world.anything_twice() {
-        play.complain("something still runs on both nodes".to_owned());
+    run.run_for(pair::ASKS_EVERY * 10);
+    if run.what_runs.anything_twice() {
+        run.complain("something still runs on both nodes".to_owned());
     }
-    let stood_still = play.steady.worst(Mono::ZERO, play.now());
-    play.printer.table(&play.rows, &Outcome { wrong: &play.wrong, speed: play.pair.plan.speed, stood_still });
-    if play.wrong.is_empty() {
+    let stood_still = run.stall_watch.worst(Mono::ZERO, run.now());
+    run.printer.table(&run.rows, &Outcome { wrong: &run.wrong, speed: run.pair.plan.speed, stood_still });
+    if run.wrong.is_empty() {
         return ExitCode::SUCCESS;
     }
-    complain(&format!("not everything went as it should:\n  {}", play.wrong.join("\n  ")));
-    let deadtime = play.pair.plan.config.settings.deadtime;
+    complain(&format!("not everything went as it should:\n  {}", run.wrong.join("\n  ")));
+    let deadtime = run.pair.plan.config.settings.deadtime;
     if stood_still * SHAKY < deadtime {
         return ExitCode::FAILURE;
     }
@@ -261,8 +261,8 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
 }
 
 /// Says what stands on the bench.
-fn introduce(play: &mut Play) {
-    let plan = &play.pair.plan;
+fn introduce(run: &mut LabRun) {
+    let plan = &run.pair.plan;
     let settings = &plan.config.settings;
     let cables = plan.interfaces.iter().cloned();
     let serial = plan.serial.iter().map(|(device, baud)| format!("{device} (null-modem, {baud} baud)"));
@@ -280,7 +280,7 @@ fn introduce(play: &mut Play) {
         lines.push(format!("recorders stand in for {names}"));
     }
     lines.extend(plan.files.notices.clone());
-    lines.iter().for_each(|line| play.note(line));
+    lines.iter().for_each(|line| run.tell(line));
 }
 
 fn refuse(missing: &namespaces::Missing) -> ExitCode {

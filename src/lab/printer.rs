@@ -42,9 +42,9 @@ pub enum What {
         outage: Option<Duration>,
     },
     /// The lab does something to the pair.
-    Deed(String),
+    Doing(String),
     /// The lab says something.
-    Note(String),
+    Remark(String),
     /// Something is not as it should be.
     Wrong(String),
     /// A person typed a line.

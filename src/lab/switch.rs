@@ -277,7 +277,7 @@ impl Watched {
             std::iter::once(wake.as_fd()).chain(sockets).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let _ = poll(&mut fds, wait);
         if fds[0].any().unwrap_or(false) {
-            wake.hush();
+            wake.clear();
         }
         let ready: Vec<bool> = fds[1..].iter().map(|fd| fd.any().unwrap_or(false)).collect();
         self.sockets.iter().zip(ready).filter(|(_, ready)| *ready).map(|((id, socket), _)| (*id, &**socket))

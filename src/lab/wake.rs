@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
-/// Readable once [`Wake::ring`] was called, until [`Wake::hush`].
+/// Readable once [`Wake::ring`] was called, until [`Wake::clear`].
 #[derive(Debug)]
 pub(super) struct Wake {
     bell: UnixStream,
@@ -24,7 +24,7 @@ impl Wake {
         let _ = (&self.bell).write(&[1]);
     }
 
-    pub(super) fn hush(&self) {
+    pub(super) fn clear(&self) {
         let _ = (&self.ear).read(&mut [0; 256]);
     }
 }

@@ -16,14 +16,14 @@ use super::judge::Group;
 
 /// Reads a journal as it grows.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct JournalReader {
     path: PathBuf,
     read: u64,
 }
 
-impl Journal {
-    pub(super) fn at(path: PathBuf) -> Journal {
-        Journal { path, read: 0 }
+impl JournalReader {
+    pub(super) fn at(path: PathBuf) -> JournalReader {
+        JournalReader { path, read: 0 }
     }
 
     /// What was added since the last look.

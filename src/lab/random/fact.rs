@@ -8,7 +8,7 @@ use crate::time::Mono;
 
 /// Something, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct TimedFact {
     pub(super) at: Mono,
     pub(super) fact: Fact,
 }

@@ -77,7 +77,7 @@ pub(super) enum Fault {
 
 /// When what befalls whom, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Blow {
+pub(super) struct DrawnFault {
     pub(super) node: usize,
     pub(super) fault: Fault,
     pub(super) lasts: Duration,
@@ -196,16 +196,16 @@ pub(super) struct Vocabulary {
 
 impl Vocabulary {
     /// What may befall a node to which this has happened, before the machine is whole again.
-    pub(super) fn draw_after(&self, dice: &mut Dice, blow: &Blow) -> Option<Blow> {
-        if !blow.fault.is_refusal() || dice.one_in(2) {
+    pub(super) fn draw_after(&self, dice: &mut Dice, drawn: &DrawnFault) -> Option<DrawnFault> {
+        if !drawn.fault.is_refusal() || dice.one_in(2) {
             return None;
         }
         let fault = dice.pick(&[Fault::Kill(Part::Core), Fault::Kill(Part::All), Fault::KillStorm(3)]);
-        Some(Blow { node: blow.node, fault, lasts: dice.time(50, 3_000) })
+        Some(DrawnFault { node: drawn.node, fault, lasts: dice.time(50, 3_000) })
     }
 
     /// The next blow.
-    pub(super) fn draw(&self, dice: &mut Dice) -> Blow {
+    pub(super) fn draw(&self, dice: &mut Dice) -> DrawnFault {
         let node = dice.node();
         let (fault, least, most) = match dice.below(30) {
             0 | 1 => (Fault::Cut(Some(dice.pick(&self.media)), dice.direction()), 500, 6_000),
@@ -236,7 +236,7 @@ impl Vocabulary {
             27 => (Fault::BothTyped(dice.pick(&SETS), dice.pick(&SETS)), 0, 1),
             _ => (Fault::Typed(Order::Takeover, dice.pick(&SETS)), 0, 1),
         };
-        Blow { node, fault, lasts: dice.time(least, most) }
+        DrawnFault { node, fault, lasts: dice.time(least, most) }
     }
 }
 

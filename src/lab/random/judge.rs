@@ -5,23 +5,23 @@
 //! is never excused. `owners` asks S1 to S3 and S8, `evidence` S5 to S7, `service` L1, L2 and L6.
 
 mod evidence;
+mod may_run;
 mod owners;
 mod service;
 #[cfg(test)]
 mod tests;
-mod truth;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::fact::{Daemon, Entry, Fact, Things};
+use super::fact::{Daemon, Fact, Things, TimedFact};
 use crate::time::Mono;
 
 use evidence::Evidence;
+use may_run::MayRun;
 use owners::Owners;
 use service::Service;
-use truth::Truth;
 
 /// What the lab was built of, as far as a judge must know.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub(super) struct Group {
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct BrokenPromise {
     pub(super) promise: &'static str,
     /// Whom it is about: each is complained of once until it is over.
     about: String,
@@ -58,17 +58,17 @@ pub(super) struct Complaint {
     pub(super) what: String,
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for BrokenPromise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}: {}", self.promise, self.at, self.what)
     }
 }
 
 /// Everything that can be said against these facts, in their order.
-pub(super) fn judge(bounds: &Bounds, entries: &[Entry]) -> Vec<Complaint> {
-    let mut court = Court::new();
-    entries.iter().for_each(|entry| court.hear(bounds, entry));
-    court.complaints
+pub(super) fn judge(bounds: &Bounds, facts: &[TimedFact]) -> Vec<BrokenPromise> {
+    let mut judging = Judge::new();
+    facts.iter().for_each(|timed| judging.hear(bounds, timed));
+    judging.broken
 }
 
 /// A moment, and how much of the time until then does not count.
@@ -95,66 +95,66 @@ struct Clocks {
     calm: Option<Stamp>,
     awake: [Option<Stamp>; 2],
     /// When a core last died: its successor does not know yet whom it had called dead.
-    reborn: Option<Stamp>,
+    core_died: Option<Stamp>,
 }
 
-struct Court {
+struct Judge {
     clocks: Clocks,
-    truth: Truth,
+    may_run: MayRun,
     owners: Owners,
     evidence: Evidence,
     service: Service,
     known: BTreeSet<(&'static str, String)>,
-    complaints: Vec<Complaint>,
+    broken: Vec<BrokenPromise>,
 }
 
 /// What one of the judges sees at an entry.
-struct Scene<'a> {
+struct Circumstances<'a> {
     bounds: &'a Bounds,
     clocks: &'a Clocks,
-    truth: &'a Truth,
-    entry: &'a Entry,
+    may_run: &'a MayRun,
+    timed: &'a TimedFact,
 }
 
 /// The promise, whom it is about, the sentence.
-type Said = Vec<(&'static str, String, String)>;
+type BrokenHere = Vec<(&'static str, String, String)>;
 
-impl Court {
-    fn new() -> Court {
-        Court {
+impl Judge {
+    fn new() -> Judge {
+        Judge {
             clocks: Clocks::new(),
-            truth: Truth::default(),
+            may_run: MayRun::default(),
             owners: Owners::default(),
             evidence: Evidence::default(),
             service: Service::default(),
             known: BTreeSet::new(),
-            complaints: Vec::new(),
+            broken: Vec::new(),
         }
     }
 
-    fn hear(&mut self, bounds: &Bounds, entry: &Entry) {
-        self.clocks.pass(entry.at, self.truth.is_busy(bounds, entry.at));
+    fn hear(&mut self, bounds: &Bounds, timed: &TimedFact) {
+        self.clocks.pass(timed.at, self.may_run.is_busy(bounds, timed.at));
         let mut said = Vec::new();
         {
-            let scene = Scene { bounds, clocks: &self.clocks, truth: &self.truth, entry };
+            let around = Circumstances { bounds, clocks: &self.clocks, may_run: &self.may_run, timed };
             // What is asked about a deed is asked before it counts.
-            self.evidence.before(&scene, &mut said);
+            self.evidence.before(&around, &mut said);
         }
-        self.truth.take(entry);
-        self.clocks.take(bounds, &self.truth, entry);
-        let scene = Scene { bounds, clocks: &self.clocks, truth: &self.truth, entry };
-        self.owners.take(&scene, &mut said);
-        self.evidence.take(&scene, &mut said);
-        self.service.take(&scene, &mut said);
+        self.may_run.take(timed);
+        self.clocks.take(bounds, &self.may_run, timed);
+        let around = Circumstances { bounds, clocks: &self.clocks, may_run: &self.may_run, timed };
+        self.owners.take(&around, &mut said);
+        self.evidence.take(&around, &mut said);
+        self.service.take(&around, &mut said);
         for (promise, about, what) in said {
             if self.known.insert((promise, about.clone())) {
-                self.complaints.push(Complaint { promise, about, at: entry.at, what });
+                self.broken.push(BrokenPromise { promise, about, at: timed.at, what });
             }
         }
     }
 }
 
-impl Scene<'_> {
+impl Circumstances<'_> {
     fn name(&self, node: usize) -> &str {
         &self.bounds.names[node]
     }
@@ -198,7 +198,7 @@ impl Clocks {
             one_way: None,
             calm: None,
             awake: [None; 2],
-            reborn: None,
+            core_died: None,
         }
     }
 
@@ -217,8 +217,8 @@ impl Clocks {
         self.now = self.now.max(now);
     }
 
-    fn take(&mut self, bounds: &Bounds, truth: &Truth, entry: &Entry) {
-        match &entry.fact {
+    fn take(&mut self, bounds: &Bounds, may_run: &MayRun, timed: &TimedFact) {
+        match &timed.fact {
             Fact::Things(things) => {
                 for node in [0, 1] {
                     if self.things.daemons[node] != things.daemons[node] {
@@ -229,7 +229,7 @@ impl Clocks {
             }
             Fact::CoreKilled(_) | Fact::Died(..) => {
                 (self.still, self.calm, self.one_way) = (None, None, None);
-                self.reborn = Some(self.stamp());
+                self.core_died = Some(self.stamp());
             }
             Fact::StoodStill(time) if *time * SHAKY >= bounds.deadtime => self.forget(),
             Fact::StoodStill(time) => self.busy += *time,
@@ -248,7 +248,7 @@ impl Clocks {
             | Fact::JournalFull(..)
             | Fact::Settled(..) => {}
         }
-        self.wind(bounds, truth);
+        self.wind(bounds, may_run);
     }
 
     /// Nobody can be blamed for what a machine that stood still makes of him.
@@ -257,13 +257,13 @@ impl Clocks {
         self.awake = [None; 2];
     }
 
-    fn wind(&mut self, bounds: &Bounds, truth: &Truth) {
+    fn wind(&mut self, bounds: &Bounds, may_run: &MayRun) {
         let now = self.stamp();
         let keep = |clock: &mut Option<Stamp>, holds: bool| *clock = holds.then(|| clock.unwrap_or(now));
         let things = &self.things;
         let away = |node: usize| self.now.since(self.since[node].at);
         // Nothing runs there: it has nothing to answer for.
-        let haunted = |node: usize| truth.runs_anything(node);
+        let haunted = |node: usize| may_run.runs_anything(node);
         let awake = [0, 1].map(|node| match things.daemons[node] {
             Daemon::Well | Daemon::Leaving | Daemon::Left | Daemon::Off => true,
             Daemon::Stopped => away(node) < bounds.deadtime / 2,

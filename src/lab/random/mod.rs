@@ -19,16 +19,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::files::Files;
-use super::plan::Plan;
+use super::plan::LabPlan;
 use super::printer::{Outcome, Row};
-use super::run::Play;
+use super::run::LabRun;
 use crate::dice::Dice;
 use crate::time::Mono;
 
 use fault::Vocabulary;
 use judge::{Bounds, Group};
-use run::Run;
-use script_lines::Reader;
+use run::RandomRun;
+use script_lines::ScriptReader;
 
 /// A random lab as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) fn has_fence(seed: u64) -> bool {
 }
 
 /// The resource scripts of a plan, by name.
-pub(super) fn scripts(plan: &Plan) -> Vec<(String, String)> {
+pub(super) fn scripts(plan: &LabPlan) -> Vec<(String, String)> {
     plan.recorded.iter().map(|name| (name.clone(), script_lines::script(name))).collect()
 }
 
@@ -87,91 +87,93 @@ const CALM: Duration = Duration::from_secs(10);
 /// An original restarts itself after a partition.
 const CALM_BESIDE_ORIGINAL: Duration = Duration::from_secs(35);
 
-/// Plays it; the promises that were broken are on the time line and in `play.wrong`.
+/// Plays it; the promises that were broken are on the time line and in `lab_run.wrong`.
 ///
 /// # Errors
 /// When the notes cannot be had.
-pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Result<ExitCode> {
-    let bounds = bounds(&play.pair.plan);
-    let notes = Reader::create(kept, play.now())?;
-    let plan = &play.pair.plan;
+pub(super) fn perform(lab_run: &mut LabRun, random: Random, kept: &Path) -> io::Result<ExitCode> {
+    let bounds = bounds(&lab_run.pair.plan);
+    let notes = ScriptReader::create(kept, lab_run.now())?;
+    let plan = &lab_run.pair.plan;
     let words = Vocabulary {
         media: plan.media.clone(),
         interfaces: plan.interfaces.clone(),
         scripts: plan.recorded.iter().cloned().collect(),
     };
-    carry_out::give_fence(&play.pair, 0)?;
-    carry_out::give_fence(&play.pair, 1)?;
+    carry_out::give_fence(&lab_run.pair, 0)?;
+    carry_out::give_fence(&lab_run.pair, 1)?;
     // Who runs what is the judge's business alone.
-    play.world.set_divided(true);
+    lab_run.what_runs.set_divided(true);
     let calm = if plan.original.is_some() { CALM_BESIDE_ORIGINAL } else { CALM };
-    let mut run = Run::new(play, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
+    let mut run = RandomRun::new(lab_run, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
     run.begin();
-    let end = run.play.now() + random.time;
+    let end = run.lab_run.now() + random.time;
     let mut said = BTreeMap::new();
     loop {
-        let left = end.since(run.play.now()).saturating_sub(calm);
-        let storm = run.dice.time(STORM.0, STORM.1).min(left);
-        run.storm(storm);
+        let left = end.since(run.lab_run.now()).saturating_sub(calm);
+        let draw_faults = run.dice.time(STORM.0, STORM.1).min(left);
+        run.draw_faults(draw_faults);
         run.calm(calm);
         run.ask_lawfully();
         tell(&mut run, &bounds, &mut said);
-        if left <= storm + calm {
+        if left <= draw_faults + calm {
             break;
         }
     }
     let counts = std::mem::take(&mut run.counts);
-    table(play, &counts);
-    Ok(conclude(play, &said, random, kept))
+    table(lab_run, &counts);
+    Ok(conclude(lab_run, &said, random, kept))
 }
 
 /// Says what is to be complained of and was not said yet.
-fn tell(run: &mut Run<'_>, bounds: &Bounds, said: &mut BTreeMap<String, Mono>) {
-    let mut entries = run.entries.clone();
-    entries.sort_by_key(|entry| entry.at);
-    for complaint in judge::judge(bounds, &entries) {
-        let text = complaint.to_string();
-        if said.insert(text.clone(), complaint.at).is_none() {
-            run.play.complain(text);
+fn tell(run: &mut RandomRun<'_>, bounds: &Bounds, said: &mut BTreeMap<String, Mono>) {
+    let mut facts = run.facts.clone();
+    facts.sort_by_key(|entry| entry.at);
+    for broken in judge::judge(bounds, &facts) {
+        let text = broken.to_string();
+        if said.insert(text.clone(), broken.at).is_none() {
+            run.lab_run.complain(text);
         }
     }
 }
 
-fn table(play: &mut Play, counts: &BTreeMap<&'static str, usize>) {
+fn table(lab_run: &mut LabRun, counts: &BTreeMap<&'static str, usize>) {
     for (kind, count) in counts {
         let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
-        play.rows.push(Row { event: (*kind).to_owned(), outage: None, remark: None, decided_by: times });
+        lab_run.rows.push(Row { event: (*kind).to_owned(), outage: None, remark: None, decided_by: times });
     }
-    let stood_still = play.steady.worst(Mono::ZERO, play.now());
-    play.printer.table(&play.rows, &Outcome { wrong: &play.wrong, speed: play.pair.plan.speed, stood_still });
+    let stood_still = lab_run.stall_watch.worst(Mono::ZERO, lab_run.now());
+    lab_run
+        .printer
+        .table(&lab_run.rows, &Outcome { wrong: &lab_run.wrong, speed: lab_run.pair.plan.speed, stood_still });
 }
 
 /// For so long a machine that stood still may be the reason.
 const AFTERMATH: Duration = Duration::from_secs(20);
 
 /// What becomes of the records, and the exit code.
-fn conclude(play: &Play, said: &BTreeMap<String, Mono>, random: Random, kept: &Path) -> ExitCode {
-    if play.wrong.is_empty() {
+fn conclude(lab_run: &LabRun, said: &BTreeMap<String, Mono>, random: Random, kept: &Path) -> ExitCode {
+    if lab_run.wrong.is_empty() {
         let _ = fs::remove_dir_all(kept);
         return ExitCode::SUCCESS;
     }
     super::complain(&format!(
         "seed {}: {} promises were broken:\n  {}\nthe records of both daemons are in {} (`latido replay FILE` plays them)",
         random.seed,
-        play.wrong.len(),
-        play.wrong.join("\n  "),
+        lab_run.wrong.len(),
+        lab_run.wrong.join("\n  "),
         kept.display()
     ));
-    let deadtime = play.pair.plan.config.settings.deadtime;
-    let is_shaky = |at: &Mono| play.steady.worst(at.before(AFTERMATH), *at) * super::SHAKY >= deadtime;
-    if said.len() == play.wrong.len() && said.values().all(is_shaky) {
+    let deadtime = lab_run.pair.plan.config.settings.deadtime;
+    let is_shaky = |at: &Mono| lab_run.stall_watch.worst(at.before(AFTERMATH), *at) * super::SHAKY >= deadtime;
+    if said.len() == lab_run.wrong.len() && said.values().all(is_shaky) {
         super::complain("the machine stood still shortly before each: that judges the machine, not the pair");
         return ExitCode::from(super::NOT_JUDGED);
     }
     ExitCode::FAILURE
 }
 
-fn bounds(plan: &Plan) -> Bounds {
+fn bounds(plan: &LabPlan) -> Bounds {
     let settings = &plan.config.settings;
     let groups = plan.config.groups.iter().map(|group| Group {
         key: group.key().to_owned(),
@@ -226,7 +228,7 @@ mod tests {
     #[test]
     fn every_seed_has_good_files_with_groups_of_both_nodes() {
         for seed in 0..40 {
-            let plan = Plan::new(files(seed), Some(1.0), false).unwrap();
+            let plan = LabPlan::new(files(seed), Some(1.0), false).unwrap();
             let owners: BTreeSet<&str> = plan.config.groups.iter().map(|group| group.owner.as_str()).collect();
             assert_eq!(owners.len(), 2, "{seed}");
             assert!(bounds(&plan).groups.iter().all(|group| !group.resources.is_empty()), "{seed}");

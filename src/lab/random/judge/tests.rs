@@ -10,7 +10,7 @@ const STARTED: [Daemon; 2] = [Daemon::Well; 2];
 #[derive(Clone)]
 struct List {
     bounds: Bounds,
-    entries: Vec<Entry>,
+    facts: Vec<TimedFact>,
 }
 
 fn secs(seconds: f64) -> Mono {
@@ -38,7 +38,7 @@ fn pair() -> List {
         fenced: false,
         original: None,
     };
-    let mut list = List { bounds, entries: Vec::new() };
+    let mut list = List { bounds, facts: Vec::new() };
     list.add(0.0, Fact::Things(things(STARTED, true)));
     list.starts(1.0, 0, "one").starts(1.1, 0, "two").starts(1.1, 1, "three").answers(1.5, 20.0);
     list
@@ -46,7 +46,7 @@ fn pair() -> List {
 
 impl List {
     fn add(&mut self, at: f64, fact: Fact) -> &mut List {
-        self.entries.push(Entry { at: secs(at), fact });
+        self.facts.push(TimedFact { at: secs(at), fact });
         self
     }
 
@@ -100,9 +100,9 @@ impl List {
 
     /// The letters of what is complained of, in order of time.
     fn judged(&self) -> Vec<&'static str> {
-        let mut entries = self.entries.clone();
-        entries.sort_by_key(|entry| entry.at);
-        judge(&self.bounds, &entries).iter().map(|complaint| complaint.promise).collect()
+        let mut facts = self.facts.clone();
+        facts.sort_by_key(|timed| timed.at);
+        judge(&self.bounds, &facts).iter().map(|broken| broken.promise).collect()
     }
 }
 
@@ -186,7 +186,7 @@ fn who_left_in_order_or_was_fenced_already_is_not_fenced() {
     list.things(20.2, [Daemon::Well, Daemon::Left], true).add(20.2, Fact::Left(1)).add(22.0, Fact::Fenced(1));
     assert_eq!(list.judged(), ["S8"]);
     // A node that starts anew does not know it.
-    list.entries.pop();
+    list.facts.pop();
     list.add(20.5, Fact::Off(0)).things(20.5, [Daemon::Off, Daemon::Left], true);
     list.things(21.0, [Daemon::Well, Daemon::Left], true).add(22.0, Fact::Fenced(1));
     assert_eq!(list.judged(), Vec::<&str>::new());
