@@ -39,7 +39,7 @@ pub(super) fn told(error: &AskError, paths: &Paths) -> String {
     }
 }
 
-/// Whether this node is the affair of a service manager that has our unit.
+/// Whether a service manager that has our unit looks after this node.
 pub(super) fn by_systemd(paths: &Paths) -> bool {
     *paths == Paths::system() && Path::new("/run/systemd/system").is_dir() && has_unit(Path::new("/"), "latido")
 }

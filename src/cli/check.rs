@@ -113,7 +113,7 @@ fn counted(count: usize, what: &str) -> String {
 
 /// One problem as rustc would print it.
 fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer) -> String {
-    // It shows words of a file, and names of files: they are to be read, not obeyed.
+    // It shows words of a file, and names of files: a terminal must not carry them out.
     let fit = |text: &str| printable::line(text).into_owned();
     let source = source.map(|source| SourceText::new(fit(&source.name), printable::in_place(&source.text)));
     let problem = &Problem {

@@ -109,7 +109,7 @@ fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
     }
 }
 
-/// The media, by what the daemon hears, or by our own ears; whether the other node speaks.
+/// The media, by what the daemon hears, or by what we hear ourselves; whether the other node speaks.
 fn media(args: &Args, config: &Config, paths: &Paths, here: &Here, findings: &mut Findings) -> bool {
     if args.line && !matches!(here, Here::Nobody) {
         findings.warn("line", "not tested: a daemon uses the lines", "stop the daemons of both nodes first");

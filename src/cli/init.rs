@@ -1,7 +1,7 @@
 //! `latido init`: asks, or takes flags, for a pair; shows and writes commented files that `latido check` passes.
 //!
 //! All or nothing: when one file would be overwritten and `--yes` was not given, none is written. The key is made once
-//! and never touched again; a new one is `latido keygen`'s affair.
+//! and never touched again; a new one is made by `latido keygen`.
 
 mod ask;
 mod pair;

@@ -110,7 +110,7 @@ struct FilesToCopy {
 impl FilesToCopy {
     fn make(paths: &Paths, to: Option<&str>) -> Result<FilesToCopy, String> {
         let me = read_config::host_name(&paths.ha_dir).ok_or("this machine has no name")?;
-        // As if on a node of that name only: whether this machine's devices are well is no affair of the other one's.
+        // As if on a node of that name only: whether this machine's devices are well says nothing about the other one.
         let config = read_config::load(paths, Some(me.clone())).map_err(|problems| {
             problems.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
             format!("the files of {} have errors and go nowhere; latido check shows them", paths.ha_dir.display())

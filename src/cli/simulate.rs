@@ -1,6 +1,6 @@
 //! `latido simulate`: the user's configuration played through faults in simulated time.
 //!
-//! Reads the files and prints; what is played and what it teaches is in `crate::simulate`.
+//! Reads the files and prints; what is played and what it shows is in `crate::simulate`.
 
 use std::fs;
 use std::io::{self, Write as _};

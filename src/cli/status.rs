@@ -1,4 +1,4 @@
-//! `latido status`: nodes, links, and who holds what since when, for a person at three in the morning or a program.
+//! `latido status`: nodes, links, and who holds what since when, for a person or a program.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;

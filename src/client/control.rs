@@ -1,4 +1,4 @@
-//! The client's end of our control socket: one JSON object a line, each way (`status.md`).
+//! The asker's end of our control socket: one JSON object a line, each way (`status.md`).
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};

@@ -1,5 +1,5 @@
 //! Running scripts (`resources.md` 3.2, 3.3): in a process group of their own, with a time limit, without a descriptor
-//! of ours. What a script does is its own affair; how it ended becomes an [`Ended`].
+//! of ours. What a script does is not looked at; how it ended becomes an [`Ended`].
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::sys;
 use crate::time::Mono;
 
-use super::wake::Wake;
+use super::waker::Waker;
 
 /// A cable between two serial ports; its thread ends on drop.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct NullModem {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    wake: Wake,
+    wake: Waker,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl NullModem {
     pub fn lay(baud: u32) -> io::Result<NullModem> {
         let (left, left_path) = open_port()?;
         let (right, right_path) = open_port()?;
-        let wake = Wake::new()?;
+        let wake = Waker::new()?;
         let shared = Arc::new(Shared { state: Mutex::default(), wake });
         let mine = Arc::clone(&shared);
         let cable_thread = CableThread::new([left, right], baud);
@@ -77,7 +77,7 @@ impl NullModem {
     /// Breaks, or mends, the wire on which the left (0) or right (1) end sends.
     pub fn set_silent(&self, end: usize, silent: bool) {
         self.shared.lock().cut[end & 1] = silent;
-        self.shared.wake.ring();
+        self.shared.wake.wake();
     }
 
     /// Whether what this end sends is lost.
@@ -99,7 +99,7 @@ impl NullModem {
 impl Drop for NullModem {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
-        self.shared.wake.ring();
+        self.shared.wake.wake();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -186,7 +186,7 @@ impl CableThread {
     }
 
     /// Until a byte can be taken or is due.
-    fn wait(&self, wake: &Wake, now: Mono) {
+    fn wait(&self, wake: &Waker, now: Mono) {
         let mut fds = vec![PollFd::new(wake.as_fd(), PollFlags::POLLIN)];
         for (end, direction) in self.ends.iter().zip(&self.directions) {
             if direction.open && direction.under_way.len() < self.room {

@@ -1,5 +1,5 @@
-//! The client: asks the service addresses every few milliseconds, from a host of its own, and knows how long nobody
-//! answered.
+//! The caller: a client of the service. It asks the service addresses every few milliseconds, from a host of its own,
+//! and knows how long nobody answered.
 //!
 //! Its neighbour cache is left alone, so that the gratuitous ARP of a takeover is part of what it sees. An outage is the
 //! time from the last good answer to the next good one; its resolution is the interval of asking.
@@ -34,7 +34,7 @@ struct Answer {
 /// All answers of each address, oldest first.
 type Answers = BTreeMap<Ipv4Addr, Vec<Answer>>;
 
-/// A running client; its thread ends on drop.
+/// A running caller; its thread ends on drop.
 #[derive(Debug)]
 pub struct Caller {
     answers: Arc<Mutex<Answers>>,

@@ -1,4 +1,4 @@
-//! The scenario in which a node is whole and its clients do not reach it: what an ipfail and its ping hosts make of that, or
+//! The scenario in which a node is whole and its callers do not reach it: what an ipfail and its ping hosts make of that, or
 //! that nobody looks.
 
 use std::time::Duration;

@@ -123,7 +123,7 @@ impl Files {
         }
     }
 
-    /// A ping host, which the client plays, and an ipfail for the lab's own pair.
+    /// A ping host, which the caller's host stands for, and an ipfail for the lab's own pair.
     pub(super) fn add_ipfail(&mut self) {
         self.ha_cf.push_str("ping 10.9.1.254\ndeadping 600ms\nrespawn hacluster /usr/lib/heartbeat/ipfail\n");
     }

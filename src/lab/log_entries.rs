@@ -1,4 +1,5 @@
-//! What happened, in words for a person: which log lines and events belong on the time line, and how they read there. Pure.
+//! From log lines to entries of the time line, in words for a person: which log lines and events belong there, and how
+//! they read there. Pure.
 //!
 //! What a line of the log tells, and how a time line says that, stands beside the reports (`cluster::phrases`,
 //! `EventName::shown`). A line that is nobody's is shown as it is, so that nothing unexpected stays hidden.

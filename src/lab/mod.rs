@@ -1,8 +1,8 @@
-//! Two hosts, a client and the cables between them on this machine, made of kernel namespaces.
+//! Two hosts, a caller and the cables between them on this machine, made of kernel namespaces.
 //!
 //! From the ground up: [`namespaces`] makes the bench in which everything lives and with which it vanishes, [`host`] a host
-//! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`client`]
-//! and [`witness`] see what happens, `timeline` prints it.
+//! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`caller`]
+//! and [`witness`] see what happens, [`printer`] prints it, `run` waits for what should come of what a scenario does.
 
 pub mod bench;
 pub mod cable;
@@ -27,7 +27,7 @@ mod scenario;
 mod shell;
 pub mod stalls;
 pub mod switch;
-mod wake;
+mod waker;
 mod what_runs;
 pub mod witness;
 

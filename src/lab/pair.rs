@@ -1,4 +1,4 @@
-//! The pair on the bench: two machines, the client, the cables, and every switch a scenario or a person may turn.
+//! The pair on the bench: two machines, the caller, the cables, and every switch a scenario or a person may turn.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub(super) struct LabPair {
     happenings: Receiver<Happening>,
 }
 
-/// How often the client asks.
+/// How often the caller asks.
 pub(super) const ASKS_EVERY: Duration = Duration::from_millis(5);
 
 impl LabPair {
@@ -89,7 +89,7 @@ impl LabPair {
         self.sender.clock.mono()
     }
 
-    /// What the client knows.
+    /// What the caller knows.
     pub(super) fn caller(&self) -> &Caller {
         &self.caller
     }

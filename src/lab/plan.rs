@@ -28,13 +28,13 @@ pub(super) struct LabPlan {
     pub(super) serial: Vec<(String, u32)>,
     /// The media over which nodes hear each other: interfaces and devices, in the order of `ha.cf`.
     pub(super) media: Vec<String>,
-    /// Ping hosts in none of these networks: the client plays them too, and is the way there.
+    /// Ping hosts in none of these networks: the caller's host has them too, and is the way there.
     pub(super) far: Vec<Ipv4Addr>,
-    /// What the client asks.
+    /// What the caller asks.
     pub(super) services: Vec<Ipv4Addr>,
-    /// The network by which clients reach the owner of the first group, where they ask for anything there.
+    /// The network by which the caller reaches the owner of the first group, where it asks for anything there.
     pub(super) caller_interface: Option<String>,
-    /// Why nobody looks whether clients reach a node; `None` when an ipfail does.
+    /// Why nobody looks whether callers reach a node; `None` when an ipfail does.
     pub(super) nobody_looks: Option<String>,
     /// Resource scripts to be replaced by recorders.
     pub(super) recorded: BTreeSet<String>,
@@ -48,7 +48,7 @@ pub(super) struct LabPlan {
     pub(super) speed: f64,
     /// The node that runs the original heartbeat, if one does.
     pub(super) original: Option<usize>,
-    /// A directory that all hosts share and no fault reaches, for records and notes.
+    /// A directory that all hosts share and no fault reaches, for records and the lines of scripts.
     pub(super) kept: Option<PathBuf>,
 }
 
@@ -59,11 +59,11 @@ pub(super) struct Network {
     pub(super) prefix: u8,
     /// Of the two nodes, in their order.
     pub(super) nodes: [Ipv4Addr; 2],
-    /// Of the client: its own, then those of the ping hosts it plays.
+    /// Of the caller's host: its own, then those of the ping hosts it stands for.
     pub(super) caller: Vec<Ipv4Addr>,
 }
 
-/// A lab that plays a longer deadtime bores.
+/// A longer deadtime is played faster.
 const LONGEST_DEADTIME: f64 = 1.0;
 /// And one with a shorter keepalive measures the machine.
 const SHORTEST_KEEPALIVE: f64 = 0.05;
@@ -336,7 +336,7 @@ fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<Service> {
     resources.filter_map(|resource| service(resource, first_interface)).collect()
 }
 
-/// Of addresses the client can ask: their agents are not replaced by recorders.
+/// Of addresses the caller can ask: their agents are not replaced by recorders.
 fn is_address(resource: &Resource) -> bool {
     known::kind(resource) == Kind::Address4
 }
@@ -403,7 +403,7 @@ mod tests {
         let of = |address: &str| plan.networks.iter().find(|network| network.holds(ip(address))).unwrap();
         assert_eq!(of("10.0.0.1").nodes, [ip("10.0.0.1"), ip("10.0.0.7")]);
         assert_eq!((&plan.interfaces[..], plan.owner()), (&["eth1".to_owned(), "eth0".to_owned()][..], 1));
-        // An address without an interface stands on the first one; the ping host is played by the client.
+        // An address without an interface stands on the first one; the ping host is an address of the caller's host.
         let service = of("192.168.1.2");
         assert_eq!((service.interface.as_str(), service.nodes), ("eth1", [ip("192.168.1.3"), ip("192.168.1.4")]));
         assert_eq!(service.caller, [ip("192.168.1.9"), ip("192.168.1.1")]);

@@ -66,7 +66,7 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) event: String,
-    /// What the client saw; `None` where it has nothing to ask.
+    /// What the caller saw; `None` where it has nothing to ask.
     pub(super) outage: Option<Duration>,
     /// Instead of a duration, where that would mislead.
     pub(super) remark: Option<&'static str>,

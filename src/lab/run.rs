@@ -1,4 +1,4 @@
-//! Playing: waiting for what should come while the time line is printed, and keeping the rows of the table.
+//! A run of the lab: waiting for what should come while the time line is printed, and keeping the rows of the table.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
@@ -18,9 +18,9 @@ use super::log_entries::{entry, split_log_line};
 use super::pair::{ASKS_EVERY, LabPair};
 use super::printer::{Happening, Printer, Row, What};
 use super::stalls::StallWatch;
-use super::what_runs::{Twice, WhatRuns};
+use super::what_runs::{RanTwice, WhatRuns};
 
-/// A pair being played with.
+/// A run of the lab: the pair, what is known of it, what was printed.
 #[derive(Debug)]
 pub(super) struct LabRun {
     pub(super) pair: LabPair,
@@ -85,7 +85,7 @@ impl LabRun {
         at
     }
 
-    /// Takes note of something and prints it.
+    /// Takes something that happened in, and prints it.
     pub(super) fn take(&mut self, happening: &Happening) {
         if self.pair.is_past(happening) {
             return;
@@ -105,7 +105,7 @@ impl LabRun {
 
     /// A witness that the machine did not let run tells late of what has ended: what was seen to run twice for no longer
     /// than the machine stood still just then may have run once.
-    fn judge(&mut self, twice: &Twice) {
+    fn judge(&mut self, twice: &RanTwice) {
         let lasted = twice.until.since(twice.since);
         let sentence = format!("{}, for {}", twice.sentence, measured(lasted));
         let doubt = self.stall_watch.worst(twice.since.before(DOUBT), twice.until);
@@ -174,8 +174,8 @@ impl LabRun {
         self.rows.push(Row { event: event.to_owned(), outage: None, remark, decided_by });
     }
 
-    /// Checks that every group is where it should be, and only there: by the nodes' own account, the witnesses' and the
-    /// client's. `home` names the node of each group; nodes that are off or without daemon are not asked.
+    /// Checks that every group is where it should be, and only there: as the nodes, the witnesses and the
+    /// caller say. `home` names the node of each group; nodes that are off or without daemon are not asked.
     pub(super) fn settled(&self, home: impl Fn(&ResourceGroup) -> usize) -> Result<(), String> {
         for node in [0, 1] {
             if self.speaks(node) {
@@ -240,7 +240,7 @@ impl LabRun {
         }
     }
 
-    /// Whether the client's cable leads to the node.
+    /// Whether the caller's cable leads to the node.
     fn can_be_asked(&self, node: usize) -> bool {
         self.pair.plan.interfaces.iter().all(|interface| !self.pair.is_cut(node, interface))
     }

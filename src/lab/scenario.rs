@@ -49,7 +49,7 @@ pub enum Scenario {
     StuckFence,
 }
 
-/// What is played when nothing else is asked for, in the order in which it tells a story.
+/// What is played when nothing else is asked for, from the simplest to the rarest.
 pub(super) const ALL: [Scenario; 9] = [
     Scenario::ColdStart,
     Scenario::Heartbeats,
@@ -122,8 +122,8 @@ fn cable(run: &mut LabRun) -> Result<(), Failed> {
         run.row_without("cable pulled", Some("(not played)"), why);
         return Ok(());
     }
-    let clients = run.pair.plan.caller_interface.clone();
-    for medium in media.into_iter().filter(|medium| Some(medium) != clients.as_ref()) {
+    let callers = run.pair.plan.caller_interface.clone();
+    for medium in media.into_iter().filter(|medium| Some(medium) != callers.as_ref()) {
         pull(run, &medium)?;
     }
     Ok(())

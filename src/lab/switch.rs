@@ -21,7 +21,7 @@ use crate::dice::Dice;
 use crate::sys;
 use crate::time::Mono;
 
-use super::wake::Wake;
+use super::waker::Waker;
 
 /// A socket of the switch, given by [`Switch::plug`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ pub struct Switch {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
-    wake: Wake,
+    wake: Waker,
 }
 
 /// Everything the thread looks up per frame.
@@ -90,7 +90,7 @@ impl Switch {
     /// # Errors
     /// When there is no thread or descriptor to be had.
     pub fn start() -> io::Result<Switch> {
-        let wake = Wake::new()?;
+        let wake = Waker::new()?;
         let shared = Arc::new(Shared { state: Mutex::new(State::default()), wake });
         let mine = Arc::clone(&shared);
         let thread = thread::Builder::new().name("switch".into()).spawn(move || mine.pump())?;
@@ -154,7 +154,7 @@ impl Shared {
     }
 
     fn wake(&self) {
-        self.wake.ring();
+        self.wake.wake();
     }
 
     /// The switch's thread.
@@ -271,7 +271,7 @@ impl Watched {
     }
 
     /// Waits, and names the ports with something to read.
-    fn ready(&self, wake: &Wake, wait: PollTimeout) -> impl Iterator<Item = (PortId, &Socket)> {
+    fn ready(&self, wake: &Waker, wait: PollTimeout) -> impl Iterator<Item = (PortId, &Socket)> {
         let sockets = self.sockets.iter().map(|(_, socket)| socket.as_fd());
         let mut fds: Vec<PollFd> =
             std::iter::once(wake.as_fd()).chain(sockets).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();

@@ -1,4 +1,4 @@
-//! What really runs where, by the witnesses' account, and whether that was ever more than allowed. Pure.
+//! What runs where, as the witnesses say, and whether that was ever more than allowed. Pure.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
@@ -12,7 +12,7 @@ use super::witness::Said;
 
 /// Something that ran on both hosts though they could hear each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Twice {
+pub(super) struct RanTwice {
     /// In words.
     pub(super) sentence: String,
     /// When the second host was seen to have it.
@@ -21,7 +21,7 @@ pub(super) struct Twice {
     pub(super) until: Mono,
 }
 
-/// The world as the witnesses see it.
+/// What runs where, as the witnesses see it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WhatRuns {
     /// Service addresses and recorded resources (`asterisk`, `drbddisk r0`), with the hosts they are on.
@@ -42,7 +42,7 @@ impl WhatRuns {
     }
 
     /// Takes note; tells what ran twice and must not have, when that is over.
-    pub(super) fn take(&mut self, happening: &Happening) -> Option<Twice> {
+    pub(super) fn take(&mut self, happening: &Happening) -> Option<RanTwice> {
         self.history.push(happening.clone());
         let (at, host) = (happening.at, &happening.host);
         match &happening.what {
@@ -64,7 +64,7 @@ impl WhatRuns {
     }
 
     /// A host went off: nothing is on it any more. Tells what ran twice until then.
-    pub(super) fn off(&mut self, host: &str, at: Mono) -> Vec<Twice> {
+    pub(super) fn off(&mut self, host: &str, at: Mono) -> Vec<RanTwice> {
         let names: Vec<String> = self.holders.keys().cloned().collect();
         names.iter().filter_map(|name| self.lost(name, host, at)).collect()
     }
@@ -129,7 +129,7 @@ impl WhatRuns {
         }
     }
 
-    fn lost(&mut self, name: &str, host: &str, at: Mono) -> Option<Twice> {
+    fn lost(&mut self, name: &str, host: &str, at: Mono) -> Option<RanTwice> {
         let sentence = self.sentence(name);
         let holders = self.holders.get_mut(name)?;
         holders.remove(host);
@@ -138,7 +138,7 @@ impl WhatRuns {
         }
         let (since, untold) = self.both_since.remove(name)?;
         self.both_until = Some(at);
-        untold.then_some(Twice { sentence, since, until: at })
+        untold.then_some(RanTwice { sentence, since, until: at })
     }
 
     fn sentence(&self, name: &str) -> String {
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(world.take(&called("beta", 2, "asterisk start")), None);
         assert!(world.anything_twice());
         assert_eq!(world.twice_since(at(1)), None);
-        let twice = Twice { sentence, since: at(2), until: at(9) };
+        let twice = RanTwice { sentence, since: at(2), until: at(9) };
         assert_eq!(world.clone().off("alpha", at(9)), vec![twice.clone()]);
         assert_eq!(world.take(&called("alpha", 9, "asterisk stop")), Some(twice));
         assert_eq!((world.anything_twice(), world.both_until()), (false, Some(Mono::at(Duration::from_millis(9)))));

@@ -48,7 +48,7 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// None yet; `aloud` says each as it is found.
+    /// None yet; `aloud` prints each as it is found.
     pub(super) fn new(aloud: bool) -> Findings {
         Findings { found: Vec::new(), aloud }
     }

@@ -12,7 +12,7 @@ use crate::cli::logging::runs;
 
 /// So that a machine that is off, or hangs, is not waited for.
 const OPTIONS: [&str; 6] = ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"];
-/// Beside the files, on the same file system, and for root's eyes: where new files arrive.
+/// Beside the files, on the same file system, and readable by root alone: where new files arrive.
 const ARRIVALS: &str = ".latido-propagate";
 
 /// A machine and its directory.

@@ -1,5 +1,5 @@
 //! The socket of the original's client library, `/var/run/heartbeat/register` (`api.md` 1): connections, credentials,
-//! frames, queues. What is said over it is `api`'s affair, and `api_clients` connects the two.
+//! frames, queues. What is said over it is in `api`, and `api_clients` connects the two.
 //!
 //! Nothing a client does can delay the loop: each connection is a task of its own, their number, their frames and what
 //! waits for them are bounded, and who does not read is dropped.

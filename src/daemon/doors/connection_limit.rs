@@ -23,9 +23,9 @@ pub(super) fn affordable(wanted: usize) -> usize {
 pub(crate) enum Standing {
     /// Nothing yet, or nothing any more.
     Silent,
-    /// He is signed on.
+    /// Signed on.
     Known,
-    /// He waits for an answer.
+    /// It waits for an answer.
     Busy,
 }
 
@@ -38,7 +38,7 @@ struct List<W> {
     most: usize,
     for_root: usize,
     share: usize,
-    /// Counts what is said: the smaller somebody's last number, the longer he has been silent.
+    /// Counts what is said: the smaller the last number of a connection, the longer it has been silent.
     said: u64,
     next: u64,
     connected: BTreeMap<u64, Connected<W>>,
@@ -92,7 +92,7 @@ impl<W: Ord + Clone> ConnectionLimit<W> {
 }
 
 impl<W: Ord> Slot<W> {
-    /// He said something.
+    /// It said something.
     pub(crate) fn set(&self, standing: Standing) {
         let mut list = lock(&self.list);
         list.said += 1;
@@ -102,7 +102,7 @@ impl<W: Ord> Slot<W> {
         }
     }
 
-    /// Ends when he has to go.
+    /// Ends when it has to go.
     pub(crate) async fn out(&self) {
         self.out.notified().await;
     }

@@ -1,6 +1,6 @@
 //! `listen` in `latido.cf`: the status as a page, as JSON and as metrics, over HTTP, for reading only.
 //!
-//! A few connections at a time, each short and bounded; nothing a client does can delay the loop or change anything. Who
+//! A few connections at a time, each short and bounded; nothing a reader does can delay the loop or change anything. Who
 //! says nothing makes room for who asks. A page of somebody else, whose name his resolver turns into our address, may not
 //! read ours through an administrator's browser: a `Host` that is neither an address nor a name of this machine is refused.
 

@@ -1,6 +1,6 @@
 //! `notify COMMAND` of `latido.cf`: run for each change of state, one at a time, in order, none left out.
 //!
-//! A command that hangs is ended after its limit; meanwhile the others wait, up to a bound far beyond any real trouble.
+//! A command that hangs is ended after its limit; meanwhile the others wait, up to a bound.
 
 use std::collections::VecDeque;
 use std::path::Path;

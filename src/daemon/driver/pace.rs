@@ -26,7 +26,7 @@ const SERIAL_LEAST: usize = 1024;
 const LOOK: Duration = Duration::from_millis(20);
 /// So many in one go; then the loop looks what else there is.
 const AT_ONCE: usize = 16;
-/// So many orders of clients within so much time; what moves more often serves nobody.
+/// So many orders of clients within so much time; more would only move groups to and fro.
 const MOST_ORDERS: usize = 6;
 const ORDERS_WITHIN: Duration = Duration::from_secs(60);
 /// Answers to the other node's clients that wait; more are not given.
@@ -87,7 +87,7 @@ impl SendQueue {
         }
         self.newest = sequence.unwrap_or(self.newest);
         match kind {
-            // A farewell comes after what was said before it.
+            // The message that says goodbye comes after what was said before it.
             Kind::Status if message.get(field::ST) == Some("dead") => Urgency::Dialogue,
             Kind::Status | Kind::Ack => Urgency::Beat,
             Kind::Rexmit | Kind::NakRexmit => Urgency::Again,

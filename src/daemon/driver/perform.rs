@@ -26,7 +26,7 @@ impl Driver {
         match action {
             Action::Send(message) => self.send(&message),
             Action::Run { job, invocation, limit } => {
-                // What is asked again and again while nothing moves is no part of any story.
+                // What is asked again and again while nothing moves is not logged.
                 if invocation.verb != Verb::Status || self.cluster.is_moving() {
                     self.runs.insert(job, (invocation.to_string(), self.clock.mono()));
                 }

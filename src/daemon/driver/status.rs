@@ -1,4 +1,4 @@
-//! The document behind `latido status` and the status page (`client::Status`), made from the core's view.
+//! The document behind `latido status` and the status page (`status::Status`), made from the core's view.
 
 use std::time::Duration;
 

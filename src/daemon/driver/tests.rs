@@ -315,7 +315,7 @@ fn what_a_script_writes_into_the_fifo_is_obeyed() {
         let fifo = Paths::under(alpha.dir.path()).fifo();
         fs::write(&fifo, ">>>\nt=ask_resources\nrsc_hold=all\ninfo=me\n<<<\n").unwrap();
         beta.holds(&["web", "mail"]).await;
-        // Half a message and rubbish are nobody's business.
+        // Half a message and rubbish are left.
         fs::write(&fifo, ">>>\nt=ask_resources\nrsc_hold=all").unwrap();
         fs::write(&fifo, b"\0\xff<<<>>>\n").unwrap();
         alpha.status().await;

@@ -106,7 +106,7 @@ impl Remembered {
         &self.peers
     }
 
-    /// Writes down how far a peer was heard; a file that cannot be replaced is next time's trouble.
+    /// Writes down how far a peer was heard; a file that cannot be replaced now is tried again the next time.
     pub(crate) fn remember(&mut self, heard: PeerHeard) {
         match self.peers.iter_mut().find(|known| known.node == heard.node) {
             Some(known) if *known == heard => return,

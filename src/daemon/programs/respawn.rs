@@ -199,7 +199,7 @@ fn spawn(line: &Respawn, user: UserAccount, environment: &Environment) -> Result
     // Whoever can change it has the rights of its user.
     let found = trust::program(Path::new(path)).map_err(|refusal| refusal.to_string())?;
     let mut command = if found.is_some() {
-        // As the original: quotes, variables and redirections of the line are the shell's affair.
+        // As the original: quotes, variables and redirections of the line are for the shell.
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("exec {}", line.command.join(" "))]);
         command

@@ -34,7 +34,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Goes on behind what stands in the file, or makes it, for our eyes only.
+    /// Goes on behind what stands in the file, or makes it, readable by its owner alone.
     ///
     /// # Errors
     /// A sentence why nothing is recorded: it is a link, somebody else's or in use, it cannot be written, it is full.

@@ -1,4 +1,4 @@
-//! What a judge goes by: a list of what happened, by the scripts' own notes and by what the lab did, asked and was told.
+//! What a judge goes by: a list of what happened, by the lines the scripts write and by what the lab did, asked and was told.
 //! Pure.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::haresources::Verb;
 use crate::time::Mono;
 
-/// Something, and when.
+/// A fact, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TimedFact {
     pub(super) at: Mono,

@@ -1,4 +1,4 @@
-//! What can befall a pair, and how it is drawn. Pure. `deeds` does it.
+//! What can go wrong on a pair, and how it is drawn. Pure. `carry_out` does it.
 
 use std::fmt;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(super) enum Fault {
     BothTyped(&'static str, &'static str),
 }
 
-/// When what befalls whom, and for how long.
+/// A fault that was drawn: on which node, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DrawnFault {
     pub(super) node: usize,
@@ -186,7 +186,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What the blows are drawn from.
+/// What the faults are drawn from.
 #[derive(Clone, Debug)]
 pub(super) struct Vocabulary {
     pub(super) media: Vec<String>,
@@ -195,7 +195,7 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// What may befall a node to which this has happened, before the machine is whole again.
+    /// A second fault of a node to which this has happened, before the machine is whole again.
     pub(super) fn draw_after(&self, dice: &mut Dice, drawn: &DrawnFault) -> Option<DrawnFault> {
         if !drawn.fault.is_refusal() || dice.one_in(2) {
             return None;
@@ -204,7 +204,7 @@ impl Vocabulary {
         Some(DrawnFault { node: drawn.node, fault, lasts: dice.time(50, 3_000) })
     }
 
-    /// The next blow.
+    /// The next fault.
     pub(super) fn draw(&self, dice: &mut Dice) -> DrawnFault {
         let node = dice.node();
         let (fault, least, most) = match dice.below(30) {

@@ -39,7 +39,7 @@ pub(super) struct Bounds {
     pub(super) original: Option<usize>,
 }
 
-/// A group and those of its resources whose scripts write notes.
+/// A group and those of its resources whose scripts write lines.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     pub(super) key: String,
@@ -64,7 +64,7 @@ impl fmt::Display for BrokenPromise {
     }
 }
 
-/// Everything that can be said against these facts, in their order.
+/// Every promise that these facts break, in their order.
 pub(super) fn judge(bounds: &Bounds, facts: &[TimedFact]) -> Vec<BrokenPromise> {
     let mut judging = Judge::new();
     facts.iter().for_each(|timed| judging.hear(bounds, timed));
@@ -92,7 +92,7 @@ struct Clocks {
     still: Option<Stamp>,
     one_way: Option<Stamp>,
     /// The same as `still`, and scripts do what they are told.
-    calm: Option<Stamp>,
+    all_well: Option<Stamp>,
     awake: [Option<Stamp>; 2],
     /// When a core last died: its successor does not know yet whom it had called dead.
     core_died: Option<Stamp>,
@@ -108,7 +108,7 @@ struct Judge {
     broken: Vec<BrokenPromise>,
 }
 
-/// What one of the judges sees at an entry.
+/// What is known when a fact is judged.
 struct Circumstances<'a> {
     bounds: &'a Bounds,
     clocks: &'a Clocks,
@@ -116,7 +116,7 @@ struct Circumstances<'a> {
     timed: &'a TimedFact,
 }
 
-/// The promise, whom it is about, the sentence.
+/// What a fact breaks: the promise, whom it is about, the sentence.
 type BrokenHere = Vec<(&'static str, String, String)>;
 
 impl Judge {
@@ -137,7 +137,7 @@ impl Judge {
         let mut said = Vec::new();
         {
             let around = Circumstances { bounds, clocks: &self.clocks, may_run: &self.may_run, timed };
-            // What is asked about a deed is asked before it counts.
+            // What is asked about a fact before it counts.
             self.evidence.before(&around, &mut said);
         }
         self.may_run.take(timed);
@@ -196,7 +196,7 @@ impl Clocks {
             both_ways: None,
             still: None,
             one_way: None,
-            calm: None,
+            all_well: None,
             awake: [None; 2],
             core_died: None,
         }
@@ -228,7 +228,7 @@ impl Clocks {
                 self.things = things.clone();
             }
             Fact::CoreKilled(_) | Fact::Died(..) => {
-                (self.still, self.calm, self.one_way) = (None, None, None);
+                (self.still, self.all_well, self.one_way) = (None, None, None);
                 self.core_died = Some(self.stamp());
             }
             Fact::StoodStill(time) if *time * SHAKY >= bounds.deadtime => self.forget(),
@@ -248,31 +248,31 @@ impl Clocks {
             | Fact::JournalFull(..)
             | Fact::Settled(..) => {}
         }
-        self.wind(bounds, may_run);
+        self.update(bounds, may_run);
     }
 
-    /// Nobody can be blamed for what a machine that stood still makes of him.
+    /// A machine that stood still excuses everybody: all clocks begin anew.
     fn forget(&mut self) {
-        (self.both_ways, self.still, self.one_way, self.calm) = (None, None, None, None);
+        (self.both_ways, self.still, self.one_way, self.all_well) = (None, None, None, None);
         self.awake = [None; 2];
     }
 
-    fn wind(&mut self, bounds: &Bounds, may_run: &MayRun) {
+    fn update(&mut self, bounds: &Bounds, may_run: &MayRun) {
         let now = self.stamp();
         let keep = |clock: &mut Option<Stamp>, holds: bool| *clock = holds.then(|| clock.unwrap_or(now));
         let things = &self.things;
         let away = |node: usize| self.now.since(self.since[node].at);
-        // Nothing runs there: it has nothing to answer for.
-        let haunted = |node: usize| may_run.runs_anything(node);
+        // Nothing runs there: nothing can be wrong.
+        let may_run_there = |node: usize| may_run.runs_anything(node);
         let awake = [0, 1].map(|node| match things.daemons[node] {
             Daemon::Well | Daemon::Leaving | Daemon::Left | Daemon::Off => true,
             Daemon::Stopped => away(node) < bounds.deadtime / 2,
-            Daemon::Gone => !haunted(node) || away(node) < bounds.deadtime / 2,
+            Daemon::Gone => !may_run_there(node) || away(node) < bounds.deadtime / 2,
         });
         let present = [0, 1].map(|node| match things.daemons[node] {
             Daemon::Well | Daemon::Leaving | Daemon::Left | Daemon::Off => true,
             Daemon::Stopped => false,
-            Daemon::Gone => !haunted(node),
+            Daemon::Gone => !may_run_there(node),
         });
         let (awake_both, present_both) = (awake == [true, true], present == [true, true]);
         let answers = things.scripts_answer;
@@ -280,7 +280,7 @@ impl Clocks {
         keep(&mut self.both_ways, awake_both && both);
         keep(&mut self.still, present_both && both);
         keep(&mut self.one_way, present_both && one);
-        keep(&mut self.calm, present_both && both && answers);
+        keep(&mut self.all_well, present_both && both && answers);
         for node in [0, 1] {
             keep(&mut self.awake[node], present[node]);
         }

@@ -1,7 +1,7 @@
 //! `latido lab --random`: faults by chance, with real processes, for as long as one likes; and a judge.
 //!
-//! `fault` is what can happen and how it is drawn from a seed, `deeds` does it, `notes` are the resource scripts that write
-//! down what they were asked, `run` plays and collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
+//! `fault` is what can happen and how it is drawn from a seed, `carry_out` does it, `script_lines` is what resource
+//! scripts write down when they are called, `run` collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
 
 mod carry_out;
 mod causes;
@@ -33,7 +33,7 @@ use script_lines::ScriptReader;
 /// A random lab as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Random {
-    /// How long blows fall, calm phases included.
+    /// For how long faults are drawn, quiet phases included.
     pub time: Duration,
     /// Of the dice.
     pub seed: u64,
@@ -81,16 +81,16 @@ pub(super) fn make_kept(seed: u64) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// A storm lasts so long, in milliseconds, and a calm after it.
-const STORM: (u64, u64) = (5_000, 25_000);
-const CALM: Duration = Duration::from_secs(10);
+/// Faults are drawn for so long, in milliseconds, and then nothing happens for a while.
+const FAULTS_FOR: (u64, u64) = (5_000, 25_000);
+const QUIET: Duration = Duration::from_secs(10);
 /// An original restarts itself after a partition.
-const CALM_BESIDE_ORIGINAL: Duration = Duration::from_secs(35);
+const QUIET_BESIDE_ORIGINAL: Duration = Duration::from_secs(35);
 
 /// Plays it; the promises that were broken are on the time line and in `lab_run.wrong`.
 ///
 /// # Errors
-/// When the notes cannot be had.
+/// When the file for the lines of scripts cannot be made.
 pub(super) fn perform(lab_run: &mut LabRun, random: Random, kept: &Path) -> io::Result<ExitCode> {
     let bounds = bounds(&lab_run.pair.plan);
     let notes = ScriptReader::create(kept, lab_run.now())?;
@@ -102,21 +102,21 @@ pub(super) fn perform(lab_run: &mut LabRun, random: Random, kept: &Path) -> io::
     };
     carry_out::give_fence(&lab_run.pair, 0)?;
     carry_out::give_fence(&lab_run.pair, 1)?;
-    // Who runs what is the judge's business alone.
+    // Only the judge says who may run what.
     lab_run.what_runs.set_divided(true);
-    let calm = if plan.original.is_some() { CALM_BESIDE_ORIGINAL } else { CALM };
+    let quiet = if plan.original.is_some() { QUIET_BESIDE_ORIGINAL } else { QUIET };
     let mut run = RandomRun::new(lab_run, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
     run.begin();
     let end = run.lab_run.now() + random.time;
     let mut said = BTreeMap::new();
     loop {
-        let left = end.since(run.lab_run.now()).saturating_sub(calm);
-        let draw_faults = run.dice.time(STORM.0, STORM.1).min(left);
-        run.draw_faults(draw_faults);
-        run.calm(calm);
+        let left = end.since(run.lab_run.now()).saturating_sub(quiet);
+        let faults_for = run.dice.time(FAULTS_FOR.0, FAULTS_FOR.1).min(left);
+        run.draw_faults(faults_for);
+        run.quiet(quiet);
         run.ask_lawfully();
         tell(&mut run, &bounds, &mut said);
-        if left <= draw_faults + calm {
+        if left <= faults_for + quiet {
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! Plays blows at a pair and writes down, for the judge, everything that comes of them.
+//! Carries out faults on a pair and writes down, for the judge, everything that comes of them.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
@@ -51,7 +51,7 @@ pub(super) struct RandomRun<'a> {
     next_id: u32,
     /// Requests that have not been answered, and on which node they were typed.
     open: BTreeMap<u32, usize>,
-    /// So many things that happened have been taken note of.
+    /// How many of the things that happened have been read.
     happenings_seen: usize,
     stood_still: Mono,
     /// The wall clock when the lab's began.
@@ -124,7 +124,7 @@ impl<'a> RandomRun<'a> {
         }
     }
 
-    /// Blows fall for so long.
+    /// Draws faults and begins them for so long.
     pub(super) fn draw_faults(&mut self, time: Duration) {
         let end = self.lab_run.now() + time;
         while self.lab_run.now() < end {
@@ -147,7 +147,7 @@ impl<'a> RandomRun<'a> {
     }
 
     /// Everything is mended, and time passes until nothing has changed for a while.
-    pub(super) fn calm(&mut self, time: Duration) {
+    pub(super) fn quiet(&mut self, time: Duration) {
         let mut active = std::mem::take(&mut self.active);
         // On a full disk nothing can be mended.
         active.sort_by_key(|(_, drawn)| !matches!(drawn.fault, Fault::Full(_)));
@@ -229,7 +229,7 @@ impl<'a> RandomRun<'a> {
         self.lab_run.pair.plan.original != Some(node)
     }
 
-    /// Whether a blow can fall as things are.
+    /// Whether a fault can begin as things are.
     fn is_possible(&self, drawn: &DrawnFault) -> bool {
         let (node, fault) = (drawn.node, &drawn.fault);
         let daemon = self.nodes[node].daemon;

@@ -11,7 +11,7 @@ use super::{BrokenHere, Circumstances};
 use crate::haresources::Verb;
 use crate::time::Mono;
 
-/// A note is up to a hundredth of a second old, and a script writes it a moment after it was begun.
+/// A line is up to a hundredth of a second old, and a script writes it a moment after it was begun.
 const LATE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Evidence {
     /// What was or may have been running when a core died, and has not been looked at since.
     unaccounted: [BTreeSet<String>; 2],
     /// What was running at the last death of a core and has not been stopped since.
-    inherited: [BTreeSet<String>; 2],
+    left_running: [BTreeSet<String>; 2],
     /// Groups that may be stopped.
     causes: [BTreeSet<String>; 2],
     any_cause: [bool; 2],
@@ -37,7 +37,7 @@ struct Stop {
 }
 
 impl Evidence {
-    /// What is asked about an entry before it counts.
+    /// What is asked about a fact before it counts.
     pub(super) fn before(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
         match &around.timed.fact {
             Fact::Began(node, name, Verb::Start) => self.ask_successor(around, *node, name, said),
@@ -53,7 +53,7 @@ impl Evidence {
             }
             Fact::Off(node) => {
                 self.unaccounted[*node].clear();
-                self.inherited[*node].clear();
+                self.left_running[*node].clear();
                 self.causes[*node].clear();
                 self.any_cause[*node] = false;
                 self.unexplained.retain(|stop| stop.node != *node);
@@ -61,7 +61,7 @@ impl Evidence {
             Fact::CoreKilled(node) | Fact::Died(node, _) => {
                 let running: BTreeSet<String> = around.may_run.resources(*node).map(|(name, _)| name.clone()).collect();
                 self.unaccounted[*node].clone_from(&running);
-                self.inherited[*node] = running;
+                self.left_running[*node] = running;
                 self.any_cause[*node] = false;
             }
             Fact::Left(node) => ask_farewell(around, *node, said),
@@ -83,7 +83,7 @@ impl Evidence {
             _ => {}
         }
         for node in [0, 1] {
-            self.inherited[node].retain(|name| around.may_run.run(node, name).is_some());
+            self.left_running[node].retain(|name| around.may_run.run(node, name).is_some());
         }
         self.ask_unexplained(around, said);
     }
@@ -98,7 +98,7 @@ impl Evidence {
                 if run.since + LATE > seen.asked {
                     continue;
                 }
-                let promise = if self.inherited[node].contains(name) { "S7" } else { "S5" };
+                let promise = if self.left_running[node].contains(name) { "S7" } else { "S5" };
                 let what = format!(
                     "{} calls group {key} {state}, but {name} was started there at {} and nothing shows that it is \
                      stopped",
@@ -115,7 +115,7 @@ impl Evidence {
         let others: Vec<&str> =
             self.unaccounted[node].iter().map(String::as_str).filter(|other| *other != name).collect();
         // What the predecessor had started itself is not new: each group is looked after by itself.
-        if others.is_empty() || self.inherited[node].contains(name) || !around.is_ours(node) {
+        if others.is_empty() || self.left_running[node].contains(name) || !around.is_ours(node) {
             return;
         }
         let what = format!(

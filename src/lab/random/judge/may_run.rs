@@ -1,4 +1,4 @@
-//! What runs or may run, by the notes of the scripts.
+//! What runs or may run, by the lines of the scripts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -99,7 +99,7 @@ impl Owners {
         }
     }
 
-    /// A start of what runs on the other node long since is a new double even when the notes know the first start only.
+    /// A start of what runs on the other node long since is a new double even when the scripts wrote down the first start only.
     fn ask_old_starts(&self, around: &Circumstances<'_>, said: &mut BrokenHere) {
         let Fact::Began(node, name, Verb::Start) = &around.timed.fact else { return };
         let Some(other) = around.may_run.run(1 - node, name) else { return };

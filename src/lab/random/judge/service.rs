@@ -23,8 +23,8 @@ pub(super) struct Service {
     /// When each daemon last answered, or had a reason not to.
     answered: [Stamp; 2],
     /// When anything last happened that may move a group: a daemon came, went, died; somebody asked.
-    stirred: Stamp,
-    born: Option<Stamp>,
+    last_cause: Stamp,
+    began: Option<Stamp>,
     daemons: Option<[Daemon; 2]>,
     open: Vec<(Asked, Stamp)>,
 }
@@ -51,22 +51,22 @@ impl Service {
                     if was == is {
                         continue;
                     }
-                    self.stirred = now;
+                    self.last_cause = now;
                     self.answered[node] = now;
                     if is != Daemon::Well && is != Daemon::Leaving {
                         self.seen[node] = None;
                     }
                     if is == Daemon::Well && was != Daemon::Stopped {
-                        self.born = Some(now);
+                        self.began = Some(now);
                     }
                 }
                 self.daemons = Some(things.daemons);
             }
             Fact::CoreKilled(node) | Fact::Died(node, _) => {
-                self.stirred = now;
+                self.last_cause = now;
                 self.answered[*node] = now;
                 // A daemon that comes back too late waits as one that starts.
-                self.born = Some(now);
+                self.began = Some(now);
                 if let Fact::Died(_, code) = &around.timed.fact {
                     ask_end(around, *node, *code, said);
                 }
@@ -77,14 +77,14 @@ impl Service {
                 self.seen[*node] = Some(seen.clone());
             }
             Fact::Asked(asked) => {
-                self.stirred = now;
+                self.last_cause = now;
                 self.open.push((asked.clone(), now));
             }
             Fact::Answered(id, code, words) => {
                 let Some(at) = self.open.iter().position(|(asked, _)| asked.id == *id) else { return };
                 let (asked, since) = self.open.remove(at);
-                self.stirred = now;
-                let fine = around.clocks.calm.is_some_and(|fine| fine.at < since.at);
+                self.last_cause = now;
+                let fine = around.clocks.all_well.is_some_and(|fine| fine.at < since.at);
                 if asked.lawful && fine && *code != Some(0) {
                     let what = format!(
                         "{} refuses {}, typed at {} while all was well and quiet: {}",
@@ -109,12 +109,12 @@ impl Service {
             return;
         }
         let missing = *self.missing.entry(group.key.clone()).or_insert(around.stamp());
-        let Some(calm) = around.clocks.calm else { return };
+        let Some(all_well) = around.clocks.all_well else { return };
         let extra = if around.bounds.original.is_some() { ORIGINALS_NEED } else { Duration::ZERO };
         let bound = around.bounds.deadtime + around.bounds.keepalive * 2 + MARGIN + extra;
-        let long = around.lasted(missing.max(calm).max(self.stirred)) > bound;
-        let grown = self.born.is_none_or(|born| around.lasted(born) > around.bounds.initdead + bound);
-        if long && grown {
+        let long = around.lasted(missing.max(all_well).max(self.last_cause)) > bound;
+        let has_had_time = self.began.is_none_or(|began| around.lasted(began) > around.bounds.initdead + bound);
+        if long && has_had_time {
             let states = [0, 1].map(|node| format!("{} on {}", self.state(node, &group.key), around.name(node)));
             let what = format!("group {} runs on no node since {}: {}", group.key, missing.at, states.join(", "));
             said.push(("L1", format!("{} {}", group.key, missing.at), what));
@@ -144,7 +144,7 @@ impl Service {
 
     fn ask_answers(&self, around: &Circumstances<'_>, said: &mut BrokenHere) {
         for (asked, since) in self.open.iter().filter(|(asked, _)| around.is_ours(asked.node)) {
-            let from = since.max_of(around.clocks.awake[asked.node]).max(self.born.unwrap_or_default());
+            let from = since.max_of(around.clocks.awake[asked.node]).max(self.began.unwrap_or_default());
             let blocked = self.is_blocked(|_| true);
             let awake = around.clocks.awake[asked.node].is_some();
             let bound = around.bounds.deadtime * 2 + around.bounds.script_limit + MARGIN;

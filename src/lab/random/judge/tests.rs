@@ -1,4 +1,4 @@
-//! A judge that cannot complain is worth nothing: each complaint it can make, and beside it what it must let pass.
+//! Each promise the judge can call broken, and beside it what it must let pass.
 
 use super::super::fact::{Asked, Seen};
 use super::*;

@@ -1,4 +1,4 @@
-//! Sees, hears and reads what comes of the blows, and writes it down for the judge.
+//! Sees, hears and reads what comes of the faults, and writes it down for the judge.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "of all happenings only a few are read here")]
 
@@ -131,7 +131,7 @@ impl RandomRun<'_> {
         {
             return;
         }
-        // Its last words may still be on their way.
+        // Its last lines may still be on their way.
         while let Some(happening) = self.lab_run.pair.next_happening(Mono::ZERO) {
             self.lab_run.take(&happening);
         }
