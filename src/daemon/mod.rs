@@ -1,4 +1,4 @@
-//! The daemon: one process, one thread (and one that writes to disks, `disk`), around the pure core (`config.md` 1, 7, 8).
+//! The daemon: one process, one thread (one more writes to disks, `disk_thread`) around the pure core (`config.md` 1, 7, 8).
 //!
 //! [`run`] becomes the supervisor and forks; the child reads the configuration, opens what a node needs and hands over
 //! to `driver`, which waits for whatever happens next, tells the core, and carries out what it asks for.

@@ -8,7 +8,7 @@ use crate::cluster::{Birth, Cluster, Past, Silence};
 use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::host::directories;
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::pidfile::{self, OnlyOne, Running};
 use crate::host::read_config::{self, Options as ReadOptions};
 use crate::link::{LinkError, Links};
@@ -392,7 +392,7 @@ pub(super) fn assemble(
     let FromPredecessor { past, left_scripts, left_programs, file, last_status } =
         FromPredecessor::take(&paths.own_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
     // Before we get the priority that its thread is not to have.
-    match Disk::behind() {
+    match DiskThread::behind() {
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
     }

@@ -112,7 +112,7 @@ fn read_bytes(path: &Path, trust: Trust) -> Result<Vec<u8>, Refused> {
         // A FIFO is not waited for.
         Trust::Anybody => fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path),
         Trust::Root => match trust::walk(path) {
-            Ok(Found::Sound(sound)) => sound.open(),
+            Ok(Found::Trusted(trusted)) => trusted.open(),
             Ok(Found::Nothing) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
             Ok(Found::Exposed(exposed)) => return Err(Refused::Exposed(exposed)),
             Err(error) => Err(error),
@@ -132,7 +132,7 @@ fn read_bytes(path: &Path, trust: Trust) -> Result<Vec<u8>, Refused> {
 pub(crate) fn directory_problem(paths: &Paths) -> Option<Problem> {
     match trust::directory(&paths.ha_dir) {
         Ok(Found::Exposed(exposed)) => Some(exposed_file(&exposed)),
-        Ok(Found::Nothing | Found::Sound(_)) | Err(_) => None,
+        Ok(Found::Nothing | Found::Trusted(_)) | Err(_) => None,
     }
 }
 
@@ -140,7 +140,7 @@ pub(crate) fn directory_problem(paths: &Paths) -> Option<Problem> {
 pub(crate) fn nodeinfo_problem(paths: &Paths) -> Option<Problem> {
     match trust::walk(&paths.ha_dir.join("nodeinfo")) {
         Ok(Found::Exposed(exposed)) => Some(exposed_file(&exposed)),
-        Ok(Found::Nothing | Found::Sound(_)) | Err(_) => None,
+        Ok(Found::Nothing | Found::Trusted(_)) | Err(_) => None,
     }
 }
 
@@ -155,7 +155,7 @@ pub(crate) fn nodeinfo(ha_dir: &Path) -> Option<String> {
 pub(crate) fn key_file_mode(path: &Path) -> Vec<Problem> {
     let name = path.display().to_string();
     let (mode, uid) = match trust::walk(path) {
-        Ok(Found::Sound(sound)) => (sound.stat.st_mode & 0o7777, sound.stat.st_uid),
+        Ok(Found::Trusted(trusted)) => (trusted.stat.st_mode & 0o7777, trusted.stat.st_uid),
         Ok(Found::Exposed(exposed)) if exposed.place == path => exposed.mode_and_owner(),
         Ok(Found::Exposed(exposed)) => return vec![exposed_file(&exposed)],
         Ok(Found::Nothing) | Err(_) => return Vec::new(),
@@ -199,7 +199,7 @@ pub(crate) fn script_problems(paths: &Paths) -> Vec<Problem> {
     }
     match trust::directory(&paths.rc_dir()) {
         Ok(Found::Exposed(exposed)) => add(&exposed, "no script of rc.d is run"),
-        Ok(Found::Sound(_)) => {
+        Ok(Found::Trusted(_)) => {
             let entries = fs::read_dir(paths.rc_dir()).into_iter().flatten().flatten().take(MOST_SCRIPTS);
             let mut names: Vec<_> = entries.map(|entry| entry.path()).collect();
             names.sort();

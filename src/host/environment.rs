@@ -295,7 +295,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::super::disk::Disk;
+    use super::super::disk_thread::DiskThread;
     use super::*;
     use crate::config::{OnlyName, Sources};
     use crate::diagnostic::SourceText;
@@ -323,7 +323,7 @@ mod tests {
         }
         let config = config();
         let given = given.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let log = ScriptLog::open(&config.logging, Disk::at_once());
+        let log = ScriptLog::open(&config.logging, DiskThread::at_once());
         let environment = Environment::on(&Layout::of(root.path()), &Paths::system(), &config, given, log);
         (root, environment)
     }

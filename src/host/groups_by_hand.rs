@@ -12,7 +12,7 @@ use crate::diagnostic::Problem;
 use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGroup, Step, Verb, parse};
 use crate::paths::Paths;
 
-use super::disk::Disk;
+use super::disk_thread::DiskThread;
 use super::environment::Environment;
 use super::lookup::{Found, Places, own_agent};
 use super::read_config;
@@ -48,7 +48,7 @@ impl ByHand {
                 (Config { groups: groups.unwrap_or_default(), ..config }, problems)
             }
         };
-        let log = ScriptLog::open(&config.logging, Disk::at_once());
+        let log = ScriptLog::open(&config.logging, DiskThread::at_once());
         let mut environment = Environment::new(paths, &config, std::env::vars_os(), log);
         environment.core_files = None;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

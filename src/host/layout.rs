@@ -175,7 +175,7 @@ pub(crate) fn lacks_functions(paths: &Paths, script: &Path) -> Vec<Lack> {
 /// What a script says, as far as it can be read; a program's bytes say nothing.
 fn text(path: &Path) -> String {
     let mut bytes = Vec::new();
-    let Ok(Found::Sound(script)) = trust::walk(path) else { return String::new() };
+    let Ok(Found::Trusted(script)) = trust::walk(path) else { return String::new() };
     let read = script.open().and_then(|file| file.take(LONGEST_SCRIPT).read_to_end(&mut bytes));
     if read.is_err() || !bytes.starts_with(b"#!") {
         return String::new();

@@ -12,7 +12,7 @@ use crate::haresources::{Invocation, Outcome, Verb};
 use crate::paths::Paths;
 
 use super::at_boot::{UNIT_DIRS, is_in};
-use super::trust::{self, Sound};
+use super::trust::{self, Trusted};
 
 /// The second for machines whose `/bin` is a directory of its own.
 pub(crate) const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
@@ -160,7 +160,7 @@ impl Places {
         self.unit_dirs.iter().any(|dir| is_in(dir, unit))
     }
 
-    fn is_myself(&self, found: &Sound) -> bool {
+    fn is_myself(&self, found: &Trusted) -> bool {
         self.myself == Some((found.stat.st_dev, found.stat.st_ino))
     }
 
@@ -171,7 +171,7 @@ impl Places {
                 let (path, remedy) = (path.display(), exposed.remedy());
                 Err(format!("{path} will not be run: what such scripts read first, {exposed} ({remedy})"))
             }
-            Ok(trust::Found::Nothing | trust::Found::Sound(_)) | Err(_) => Ok(()),
+            Ok(trust::Found::Nothing | trust::Found::Trusted(_)) | Err(_) => Ok(()),
         }
     }
 

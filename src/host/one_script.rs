@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
 use crate::paths::Paths;
 
-use super::disk::Disk;
+use super::disk_thread::DiskThread;
 use super::environment::Environment;
 use super::lookup::{Call, Found, Places};
 use super::script::{Output, run_alone};
@@ -51,7 +51,7 @@ pub fn run_script(
     invocation: &Invocation,
     limit: Duration,
 ) -> Result<Outcome, String> {
-    let log = ScriptLog::open(&config.logging, Disk::at_once());
+    let log = ScriptLog::open(&config.logging, DiskThread::at_once());
     let environment = Environment::new(paths, config, std::env::vars_os(), log);
     let words = invocation.resource.args.iter().map(String::as_str).chain([invocation.verb.as_str()]);
     let call = Call { program: script.into_os_string(), name: None, arguments: words.map(Into::into).collect() };

@@ -244,7 +244,7 @@ fn writable_by_others(path: &Path) -> Option<String> {
         Ok(Some(_)) => None,
         Ok(None) => match trust::walk(path) {
             Ok(trust::Found::Exposed(exposed)) => Some(exposed.to_string()),
-            Ok(trust::Found::Nothing | trust::Found::Sound(_)) | Err(_) => None,
+            Ok(trust::Found::Nothing | trust::Found::Trusted(_)) | Err(_) => None,
         },
     }
 }

@@ -101,19 +101,19 @@ pub(crate) enum Found {
     /// Somebody else decides what stands there.
     Exposed(Exposed),
     /// This, and only root can change that.
-    Sound(Sound),
+    Trusted(Trusted),
 }
 
 /// A place that only root, or the user we run as, can change.
 #[derive(Debug)]
-pub(crate) struct Sound {
+pub(crate) struct Trusted {
     /// Without links.
     pub(crate) path: PathBuf,
     /// What it is.
     pub(crate) stat: FileStat,
 }
 
-impl Sound {
+impl Trusted {
     fn is(&self, kind: SFlag) -> bool {
         self.stat.st_mode & SFlag::S_IFMT.bits() == kind.bits()
     }
@@ -140,11 +140,11 @@ impl Sound {
 /// # Errors
 /// What cannot be looked at.
 pub(crate) fn walk(path: &Path) -> io::Result<Found> {
-    Walk::begin(path)?.go()
+    PathWalk::begin(path)?.go()
 }
 
 /// A walk on its way: what is open, and what is to come.
-struct Walk {
+struct PathWalk {
     at: PathBuf,
     dir: OwnedFd,
     stat: FileStat,
@@ -155,11 +155,11 @@ struct Walk {
     link: Option<PathBuf>,
 }
 
-impl Walk {
-    fn begin(path: &Path) -> io::Result<Walk> {
+impl PathWalk {
+    fn begin(path: &Path) -> io::Result<PathWalk> {
         let path = std::path::absolute(path)?;
         let (dir, stat) = root()?;
-        let mut walk = Walk { at: "/".into(), dir, stat, rest: Vec::new(), links: 0, link: None };
+        let mut walk = PathWalk { at: "/".into(), dir, stat, rest: Vec::new(), links: 0, link: None };
         walk.add(&path);
         Ok(walk)
     }
@@ -178,7 +178,7 @@ impl Walk {
                 return Ok(self.exposed(by));
             }
             let Some(name) = self.rest.pop() else {
-                return Ok(Found::Sound(Sound { path: self.at, stat: self.stat }));
+                return Ok(Found::Trusted(Trusted { path: self.at, stat: self.stat }));
             };
             let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let next = match openat(&self.dir, name.as_os_str(), flags, Mode::empty()) {
@@ -304,12 +304,12 @@ fn in_user_namespace() -> bool {
 /// What cannot be looked at.
 pub(crate) fn directory(path: &Path) -> io::Result<Found> {
     let found = walk(path)?;
-    let Found::Sound(sound) = &found else { return Ok(found) };
-    let dir = open(&sound.path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
-    Ok(match writers(&sound.stat, &dir) {
+    let Found::Trusted(trusted) = &found else { return Ok(found) };
+    let dir = open(&trusted.path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    Ok(match writers(&trusted.stat, &dir) {
         Some(by) => {
-            let FileStat { st_mode: mode, st_uid: uid, st_gid: gid, .. } = sound.stat;
-            Found::Exposed(Exposed { place: sound.path.clone(), by, mode, uid, gid, link: None })
+            let FileStat { st_mode: mode, st_uid: uid, st_gid: gid, .. } = trusted.stat;
+            Found::Exposed(Exposed { place: trusted.path.clone(), by, mode, uid, gid, link: None })
         }
         None => found,
     })
@@ -320,7 +320,7 @@ pub(crate) fn directory(path: &Path) -> io::Result<Found> {
 pub(crate) fn is_anybodys(path: &Path) -> bool {
     match walk(path) {
         Ok(Found::Exposed(exposed)) => matches!(exposed.by, By::Everybody | By::User(_) | By::ListedUser(_)),
-        Ok(Found::Nothing | Found::Sound(_)) => false,
+        Ok(Found::Nothing | Found::Trusted(_)) => false,
         // What root may not look at is not root's.
         Err(_) => true,
     }
@@ -354,15 +354,15 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// Somebody else could change it, or the interpreter its first line names.
-pub(crate) fn program(path: &Path) -> Result<Option<Sound>, Refusal> {
+pub(crate) fn program(path: &Path) -> Result<Option<Trusted>, Refusal> {
     let refusal = |role, exposed| Refusal { program: path.to_owned(), role, exposed };
-    let sound = match walk(path) {
-        Ok(Found::Sound(sound)) if sound.is_program() => sound,
+    let trusted = match walk(path) {
+        Ok(Found::Trusted(trusted)) if trusted.is_program() => trusted,
         // A ring of links, for one: nobody can run that either.
-        Ok(Found::Sound(_) | Found::Nothing) | Err(_) => return Ok(None),
+        Ok(Found::Trusted(_) | Found::Nothing) | Err(_) => return Ok(None),
         Ok(Found::Exposed(exposed)) => return Err(refusal("", exposed)),
     };
-    let mut next = interpreter(&sound);
+    let mut next = interpreter(&trusted);
     for _ in 0..MOST_INTERPRETERS {
         let Some((path, argument)) = next.take() else { break };
         // It is looked for from wherever the script is started: that is nobody's way.
@@ -376,11 +376,11 @@ pub(crate) fn program(path: &Path) -> Result<Option<Sound>, Refusal> {
         }
         match walk(&path) {
             Ok(Found::Exposed(exposed)) => return Err(refusal("its interpreter: ", exposed)),
-            Ok(Found::Sound(found)) => next = interpreter(&found),
+            Ok(Found::Trusted(found)) => next = interpreter(&found),
             Ok(Found::Nothing) | Err(_) => break,
         }
     }
-    Ok(Some(sound))
+    Ok(Some(trusted))
 }
 
 /// Refuses what somebody other than root, or the user we run as, may replace: we are about to run it.
@@ -392,7 +392,7 @@ pub(crate) fn refuse(path: &Path) -> Result<(), String> {
 }
 
 /// The interpreter the first line names, and the file its argument names.
-fn interpreter(program: &Sound) -> Option<(PathBuf, Option<PathBuf>)> {
+fn interpreter(program: &Trusted) -> Option<(PathBuf, Option<PathBuf>)> {
     let mut first = Vec::new();
     let limit = u64::try_from(FIRST_LINE).unwrap_or(u64::MAX);
     program.open().ok()?.take(limit).read_to_end(&mut first).ok()?;

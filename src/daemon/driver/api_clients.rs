@@ -139,7 +139,7 @@ impl Driver {
     }
 
     /// Does what is asked, in order, and lets the client it is done for go on. `at_once` lets the core hear a message
-    /// before the next effect. What follows from a message for which there is no room waits with it (`pace`), unless it
+    /// before the next effect. What follows from a message for which there is no room waits with it in `send_queue`, unless it
     /// has waited for this moment.
     pub(crate) fn obey(
         &mut self,
@@ -150,7 +150,7 @@ impl Driver {
     ) {
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Send { message, by } if !std::mem::take(&mut has_waited) && !self.may_speak() => {
+                Effect::Send { message, by } if !std::mem::take(&mut has_waited) && !self.may_send() => {
                     let can_be_missed = client.is_none() && message.get(wire::T) == Some(field::RESPOND);
                     effects.push_front(Effect::Send { message, by });
                     self.send_queue.add(client, effects, can_be_missed);
@@ -216,7 +216,7 @@ impl Driver {
     }
 
     /// Clients have to wait with what they say while more is on its way to another node than it has acknowledged.
-    pub(super) fn pace_clients(&mut self) {
+    pub(super) fn pause_clients(&mut self) {
         let paused = self.cluster.has_too_much_on_its_way(self.api_clients.paused);
         if paused != self.api_clients.paused {
             self.api_clients.paused = paused;

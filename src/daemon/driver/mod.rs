@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Event, MediumCondition};
 use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
-use crate::host::disk::DiskWatch;
+use crate::host::disk_thread::DiskWatch;
 use crate::host::environment::Environment;
 use crate::host::lookup::Places;
 use crate::host::pidfile;
@@ -27,10 +27,10 @@ use super::doors::control::Control;
 use super::doors::fifo::Fifo;
 use super::driver::api_clients::ApiClients;
 use super::driver::deadline_timer::DeadlineTimer;
-use super::driver::journal_entries::{Lateness, Said};
+use super::driver::journal_entries::{Lateness, Repeatable};
 use super::driver::notification_scripts::NotificationScripts;
 use super::driver::notify_command::NotifyQueue;
-use super::driver::pace::SendQueue;
+use super::driver::send_queue::SendQueue;
 use super::driver::service::Service;
 use super::driver::units::Units;
 use super::driver::wants::{Want, Wants};
@@ -88,7 +88,7 @@ pub(super) struct Driver {
     service: Service,
     units: Units,
     recorder: Option<Recorder>,
-    rate_limit: RateLimit<Said>,
+    rate_limit: RateLimit<Repeatable>,
     fifo: Fifo,
     signals: Signals,
 }
@@ -225,7 +225,7 @@ impl Driver {
             }
             let woken = self.wait().await;
             self.react(woken);
-            self.let_speak();
+            self.send_waiting();
         }
     }
 
@@ -332,7 +332,7 @@ impl Driver {
             self.say_what_was_held_back();
         }
         if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
-            self.lateness.note(now, now.since(due));
+            self.lateness.add(now, now.since(due));
             self.tell(Event::Tick);
         }
         if self.own_supervisor.next_attempt().is_some_and(|at| at <= now) {
@@ -489,7 +489,7 @@ impl Driver {
                 self.perform(action);
             }
         }
-        self.pace_clients();
+        self.pause_clients();
         if !self.respawned.has_begun() && self.cluster.is_active() {
             self.open_api();
             let wanted = self.respawned.begin(self.clock.mono(), &self.environment, &self.log);
@@ -499,7 +499,7 @@ impl Driver {
 
     /// Before the core hears of it: what kills the core is to be the last line.
     fn record(&mut self, now: Now, event: &Event) {
-        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.note(now, event)) {
+        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.record_event(now, event)) {
             self.recorder = None;
             self.log.error(why);
         }
@@ -520,10 +520,10 @@ mod journal_entries;
 mod keys;
 mod notification_scripts;
 mod notify_command;
-mod pace;
 mod perform;
 pub(super) mod probe;
 mod reload;
+mod send_queue;
 pub(super) mod service;
 mod status;
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Wants {
     }
 
     /// Whether a first start, with nothing running here yet, does without it too.
-    pub(crate) fn is_borne_at_first(want: Want) -> bool {
+    pub(crate) fn may_lack_at_first(want: Want) -> bool {
         match want {
             Want::Generation(_) | Want::Uuid | Want::Directories | Want::Fifo => true,
             Want::Files | Want::Key | Want::PidFile | Want::Control | Want::Api | Want::Log | Want::Page => false,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::files::{naming, read_bounded, remove_leftover, replace, replace_unsynced};
 use crate::names::NodeName;
 use crate::paths::Paths;
@@ -79,7 +79,7 @@ pub(crate) struct Remembered {
     path: PathBuf,
     in_memory: PathBuf,
     peers: Vec<PeerHeard>,
-    disk: Disk,
+    disk: DiskThread,
 }
 
 /// How far one peer was heard.
@@ -93,7 +93,7 @@ pub(crate) struct PeerHeard {
 
 impl Remembered {
     /// Reads the file; a missing one is empty, and lines that make no sense are left out.
-    pub(crate) fn read(paths: &Paths, disk: Disk) -> Remembered {
+    pub(crate) fn read(paths: &Paths, disk: DiskThread) -> Remembered {
         let [path, in_memory] = [&paths.lib_dir, &paths.own_dir].map(|dir| dir.join("latido-peers"));
         // That one is there only while it is the newer.
         let text = read_bounded(&in_memory, 65_536).or_else(|_| read_bounded(&path, 65_536)).unwrap_or_default();
@@ -176,14 +176,14 @@ mod tests {
     fn what_was_heard_survives_a_restart() {
         let (_dir, paths) = node();
         let beta = NodeName::new("beta").unwrap();
-        let mut heard = Remembered::read(&paths, Disk::at_once());
+        let mut heard = Remembered::read(&paths, DiskThread::at_once());
         assert!(heard.peers().is_empty());
         let of = |sequence, ahead| PeerHeard { node: beta.clone(), generation: Generation(3), sequence, ahead };
         heard.remember(of(Sequence(10), None));
         heard.remember(of(Sequence(30), Some(-7)));
-        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [of(Sequence(30), Some(-7))]);
+        assert_eq!(Remembered::read(&paths, DiskThread::at_once()).peers(), [of(Sequence(30), Some(-7))]);
         heard.forget(&beta);
-        assert!(Remembered::read(&paths, Disk::at_once()).peers().is_empty());
+        assert!(Remembered::read(&paths, DiskThread::at_once()).peers().is_empty());
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
             let node = NodeName::new("beta").unwrap();
             PeerHeard { node, generation: Generation(generation), sequence: Sequence(sequence), ahead: None }
         };
-        let read = || Remembered::read(&paths, Disk::at_once());
+        let read = || Remembered::read(&paths, DiskThread::at_once());
         read().remember(of(9, 10));
         let in_the_way = paths.lib_dir.join("latido-peers.new");
         fs::create_dir_all(in_the_way.join("x")).unwrap();
@@ -225,6 +225,6 @@ mod tests {
         fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\ndelta 1 2 x\n").unwrap();
         let node = NodeName::new("gamma").unwrap();
         let gamma = PeerHeard { node, generation: Generation(4), sequence: Sequence(5), ahead: None };
-        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [gamma]);
+        assert_eq!(Remembered::read(&paths, DiskThread::at_once()).peers(), [gamma]);
     }
 }

@@ -2,16 +2,16 @@
 //! all of them (`takeover.md` 9, `systemd.md` 2).
 //!
 //! ```text
-//! supervisor <── socket pair ──> own_supervisor (the core's side)    again: either starts the other anew
+//! supervisor <── socket pair ──> own_supervisor (the core's side)    next_program: either starts the other anew
 //! start ──> adopt ──> state, in_force      what was left             stuck_core: a core that stands still
 //!       ──> identity, generation           who the node is
 //! ```
 
 pub(super) mod adopt;
-pub(crate) mod again;
 pub(super) mod generation;
 pub(super) mod identity;
 pub(super) mod in_force;
+pub(crate) mod next_program;
 pub(super) mod own_supervisor;
 pub(super) mod realtime;
 pub(super) mod service;

@@ -14,7 +14,7 @@ use crate::daemon::options::Options;
 use crate::host::called::MYSELF;
 use crate::time::Mono;
 
-use super::again::again;
+use super::next_program::command_for;
 
 /// Everything is open and the loop runs.
 pub(crate) const READY: u8 = b'R';
@@ -115,7 +115,7 @@ impl OwnSupervisor {
         self.next_attempt = now + AGAIN_AFTER;
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::from(again(options, Path::new(MYSELF)));
+        let mut command = Command::from(command_for(options, Path::new(MYSELF)));
         command.arg("--watch-over").arg(std::process::id().to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
         let child = command.spawn()?;

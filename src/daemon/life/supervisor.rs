@@ -31,7 +31,7 @@ use crate::process;
 use crate::sys::{self, Forked};
 use crate::time::Mono;
 
-use super::again::become_it;
+use super::next_program::exec_program;
 use super::own_supervisor::{AGAIN, ALIVE, CoreStart, ENDS, LATER, READY, STOPPING, UPGRADE};
 use super::signals::PASSED_ON;
 use super::{realtime, service};
@@ -227,7 +227,7 @@ impl<'a> Supervisor<'a> {
             let how = self.reap();
             let (before, wait) = match self.announced_code() {
                 Some(AGAIN) => (self.how.clone(), true),
-                Some(UPGRADE) => (Some(self.become_the_next_program()), false),
+                Some(UPGRADE) => (Some(self.exec_next_program()), false),
                 Some(LATER) => return Ok(End::Code(self.code_of_a_failed_start())),
                 Some(code) => return Ok(End::Code(if hopeless && !self.leaving { 1 } else { code })),
                 // One that cannot even clean up is not started again at once.
@@ -455,12 +455,12 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Exchanges the program of this process for what lies in its place now. Returns only when that fails.
-    fn become_the_next_program(&self) -> String {
+    fn exec_next_program(&self) -> String {
         if let Err(why) = trust::refuse(&self.program) {
             return format!("{why}; the old program goes on");
         }
         let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
-        let error = become_it(self.options, &self.program);
+        let error = exec_program(self.options, &self.program);
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         format!("cannot run {}: {error}; the old program goes on", self.program.display())
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::files;
 use crate::journal::{self, Entry};
 
@@ -25,7 +25,7 @@ const MODE: u32 = 0o640;
 #[derive(Debug)]
 pub(crate) struct JournalWriter {
     log: Log,
-    disk: Disk,
+    disk: DiskThread,
     pages: Arc<Mutex<Pages>>,
 }
 

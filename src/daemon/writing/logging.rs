@@ -1,6 +1,6 @@
 //! Where log lines go and how they look (`config.md` 1): logfile, debugfile, syslog, standard error, the journal.
 //!
-//! Never waits: a syslog that does not read loses the line, files and terminals are left to the disk's thread (`disk`)
+//! Never waits: a syslog that does not read loses the line, files and terminals are left to the `disk_thread`
 //! once there is a loop to hold up. Never prints control characters that came from outside.
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::cluster::{Level, LogLine, Program};
 use crate::config::LogTargets;
 use crate::diagnostic::Problem;
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::log_file::open_append;
 use crate::time::Wall;
 use crate::{printable, sys};
@@ -57,7 +57,7 @@ struct Sinks {
     journald: Option<Journald>,
     debug: u8,
     /// Who writes to the places below.
-    disk: Disk,
+    disk: DiskThread,
     places: Arc<Mutex<Places>>,
     /// Lines for which there was no room on the way to the disk.
     lost: u64,
@@ -97,7 +97,7 @@ impl Log {
             syslog: None,
             journald: if terminal == Terminal::Journal { Journald::open() } else { None },
             debug,
-            disk: Disk::at_once(),
+            disk: DiskThread::at_once(),
             places,
             lost: 0,
         };
@@ -134,12 +134,12 @@ impl Log {
     }
 
     /// Leaves to this disk what may hang.
-    pub(crate) fn leave_to(&self, disk: Disk) {
+    pub(crate) fn leave_to(&self, disk: DiskThread) {
         self.sinks().disk = disk;
     }
 
     /// Who writes for us.
-    pub(crate) fn disk(&self) -> Disk {
+    pub(crate) fn disk(&self) -> DiskThread {
         self.sinks().disk.clone()
     }
 

@@ -74,7 +74,7 @@ impl SendQueue {
     }
 
     /// Whether anything waits, behind which others have to.
-    pub(super) fn is_anybody(&self) -> bool {
+    pub(super) fn has_waiting(&self) -> bool {
         !self.effects.is_empty()
     }
 
@@ -162,14 +162,14 @@ impl Driver {
     }
 
     /// Whether what a client wants said may be said at once.
-    pub(crate) fn may_speak(&mut self) -> bool {
-        !self.send_queue.is_anybody() && self.has_room()
+    pub(crate) fn may_send(&mut self) -> bool {
+        !self.send_queue.has_waiting() && self.has_room()
     }
 
     /// Lets those who wait speak, in turn, while there is room; and looks whether there is.
-    pub(super) fn let_speak(&mut self) {
+    pub(super) fn send_waiting(&mut self) {
         for _ in 0..AT_ONCE {
-            if !(self.send_queue.is_tight || self.send_queue.is_anybody()) || !self.has_room() {
+            if !(self.send_queue.is_tight || self.send_queue.has_waiting()) || !self.has_room() {
                 return;
             }
             let Some((client, effects)) = self.send_queue.effects.pop_front() else { return };
@@ -179,7 +179,7 @@ impl Driver {
 
     /// When room is to be looked for again.
     pub(super) fn next_look_for_room(&self) -> Option<Mono> {
-        let waits = self.send_queue.is_tight || self.send_queue.is_anybody();
+        let waits = self.send_queue.is_tight || self.send_queue.has_waiting();
         waits.then(|| self.send_queue.looked_at + LOOK)
     }
 }

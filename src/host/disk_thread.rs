@@ -21,9 +21,9 @@ const MOST_WAITING: usize = 4096;
 const LAST_WORDS: Duration = Duration::from_millis(300);
 const STACK: usize = 64 * 1024;
 
-/// A way to the thread; clones lead to the same one, which ends with the last of them.
+/// Sends jobs to the thread; clones send to the same one, which ends with the last of them.
 #[derive(Clone)]
-pub(crate) struct Disk(Option<Arc<DiskQueue>>);
+pub(crate) struct DiskThread(Option<Arc<DiskQueue>>);
 
 struct DiskQueue {
     jobs: Sender<Job>,
@@ -36,30 +36,30 @@ struct Counts {
     done: AtomicUsize,
 }
 
-impl std::fmt::Debug for Disk {
+impl std::fmt::Debug for DiskThread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Disk")
     }
 }
 
-impl Disk {
+impl DiskThread {
     /// No thread: everything is done at once, as before there is a loop to hold up.
-    pub(crate) const fn at_once() -> Disk {
-        Disk(None)
+    pub(crate) const fn at_once() -> DiskThread {
+        DiskThread(None)
     }
 
     /// Starts the thread. It has the priority of whoever calls: not that of the loop.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub(crate) fn behind() -> io::Result<Disk> {
+    pub(crate) fn behind() -> io::Result<DiskThread> {
         let (jobs, next) = channel();
         let queue = Arc::new(DiskQueue { jobs, counts: Arc::default() });
         let counts = Arc::clone(&queue.counts);
         let thread = std::thread::Builder::new().name("disk".to_owned()).stack_size(STACK);
         thread.spawn(move || work(&next, &counts))?;
         write_all_before_a_panic_ends(Arc::downgrade(&queue));
-        Ok(Disk(Some(queue)))
+        Ok(DiskThread(Some(queue)))
     }
 
     /// Has this done when everything before it is done; `false` when too much waits already, and it is not done.
@@ -120,7 +120,7 @@ impl DiskWatch {
     const LONG: Duration = Duration::from_secs(5);
 
     /// To be asked now and then; a sentence when the disk hangs, and one when it goes on.
-    pub(crate) fn look(&mut self, disk: &Disk, now: Mono) -> Option<(Level, String)> {
+    pub(crate) fn look(&mut self, disk: &DiskThread, now: Mono) -> Option<(Level, String)> {
         let counts = &disk.0.as_ref()?.counts;
         let done = counts.done.load(Ordering::Relaxed);
         let moves = std::mem::replace(&mut self.done, done) != done || counts.waiting.load(Ordering::Relaxed) == 0;
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_handed_over_is_done_in_order() {
-        let disk = Disk::behind().unwrap();
+        let disk = DiskThread::behind().unwrap();
         let done = Arc::new(Mutex::new(Vec::new()));
         for n in 0..1000 {
             let done = Arc::clone(&done);
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_hangs_holds_nobody_up_and_what_waits_for_it_is_bounded() {
-        let disk = Disk::behind().unwrap();
+        let disk = DiskThread::behind().unwrap();
         let (free, hangs) = channel::<()>();
         assert!(disk.later(move || hangs.recv().unwrap_or_default()));
         let taken = (0..2 * MOST_WAITING).filter(|_| disk.later(|| {})).count();
