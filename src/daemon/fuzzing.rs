@@ -11,14 +11,14 @@ use super::doors::question::QuestionSender;
 use super::doors::status_page;
 use super::driver::probe;
 use super::life::identity;
-use super::life::state::State;
+use super::life::notes::Notes;
 
 /// The notes of a dead predecessor: as they are written down again, if they can be read.
 pub fn notes(text: &str) -> Option<String> {
-    let state = State::from_text(text)?;
-    let written = state.to_text();
-    let again = State::from_text(&written);
-    assert_eq!(again.as_ref().map(State::to_text), Some(written.clone()), "{text:?}");
+    let notes = Notes::from_text(text)?;
+    let written = notes.to_text();
+    let again = Notes::from_text(&written);
+    assert_eq!(again.as_ref().map(Notes::to_text), Some(written.clone()), "{text:?}");
     Some(written)
 }
 

@@ -48,27 +48,27 @@ pub(super) fn run_core(options: &Options, core_start: CoreStart) -> u8 {
 
 /// Why a node cannot start, and whether that may pass by itself.
 #[derive(Debug)]
-struct Refusal {
+struct StartRefusal {
     why: String,
     code: u8,
 }
 
-impl Refusal {
+impl StartRefusal {
     /// The machine lacks something now.
-    fn for_now(why: impl Into<String>) -> Refusal {
-        Refusal { why: why.into(), code: LATER }
+    fn for_now(why: impl Into<String>) -> StartRefusal {
+        StartRefusal { why: why.into(), code: LATER }
     }
 
     /// Somebody has to do something.
-    fn lasting(why: impl Into<String>) -> Refusal {
-        Refusal { why: why.into(), code: REFUSED }
+    fn lasting(why: impl Into<String>) -> StartRefusal {
+        StartRefusal { why: why.into(), code: REFUSED }
     }
 }
 
 /// What is refused on the way cannot be had now.
-impl From<String> for Refusal {
-    fn from(why: String) -> Refusal {
-        Refusal::for_now(why)
+impl From<String> for StartRefusal {
+    fn from(why: String) -> StartRefusal {
+        StartRefusal::for_now(why)
     }
 }
 
@@ -218,7 +218,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, core_star
     let (resolute, leaving) = (terms.resolute, core_start.leaving);
     let only_to_clean = terms.only_to_clean && !core_start.hopeless;
     let said = terms.said.clone();
-    let give_up = |Refusal { why, code }: Refusal| match code {
+    let give_up = |StartRefusal { why, code }: StartRefusal| match code {
         _ if resolute => fail(log, &why, AGAIN),
         LATER => later(options, log, &why, said.as_deref()),
         code => {
@@ -228,7 +228,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, core_star
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return give_up(Refusal::for_now(format!("cannot start the event loop: {error}"))),
+        Err(error) => return give_up(StartRefusal::for_now(format!("cannot start the event loop: {error}"))),
     };
     let code = runtime.block_on(async {
         match prepare(options, config, clock, log, core_start, terms) {
@@ -326,7 +326,7 @@ fn prepare(
     log: &Log,
     core_start: CoreStart,
     mut terms: Terms,
-) -> Result<Driver, Refusal> {
+) -> Result<Driver, StartRefusal> {
     let paths = &options.paths;
     match directories::make_directories(paths) {
         Ok(made) => {
@@ -334,8 +334,10 @@ fn prepare(
             made.lacking.map_or(Ok(()), |why| terms.do_without(Want::Directories, why, log))?;
         }
         Err(error) if terms.resolute => terms.do_without(Want::Directories, error.to_string(), log)?,
-        Err(error) if directories::is_foreign(&error) => return Err(Refusal::lasting(error.to_string())),
-        Err(error) => return Err(Refusal::for_now(format!("{error}: no node can work without its places in /run"))),
+        Err(error) if directories::is_foreign(&error) => return Err(StartRefusal::lasting(error.to_string())),
+        Err(error) => {
+            return Err(StartRefusal::for_now(format!("{error}: no node can work without its places in /run")));
+        }
     }
     let links = open_links(config, paths, clock, log, &terms)?;
     log.info("**************************");
@@ -346,10 +348,10 @@ fn prepare(
     });
     links.notes().iter().for_each(|note| log.warn(note));
     log_last_end(log, &core_start);
-    assemble(options, config, clock, log, core_start, links, terms).map_err(Refusal::for_now)
+    assemble(options, config, clock, log, core_start, links, terms).map_err(StartRefusal::for_now)
 }
 
-fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &Terms) -> Result<Links, Refusal> {
+fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &Terms) -> Result<Links, StartRefusal> {
     if terms.resolute {
         return Ok(Links::open_what_can(&config.media, &paths.lock_dir, clock));
     }
@@ -357,8 +359,8 @@ fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &
         let first = errors.first().map_or_else(String::new, ToString::to_string);
         let (lasts, waits): (Vec<_>, Vec<_>) = errors.iter().partition(|error| error.lasts);
         let refusal = match lasts.first() {
-            Some(error) => Refusal::lasting(error.to_string()),
-            None => Refusal::for_now(format!("no medium of ha.cf can be opened now: {first}")),
+            Some(error) => StartRefusal::lasting(error.to_string()),
+            None => StartRefusal::for_now(format!("no medium of ha.cf can be opened now: {first}")),
         };
         if terms.said.as_ref() != Some(&refusal.why) {
             let lines = waits.iter().flat_map(|error| complaints(config, error));
@@ -422,7 +424,7 @@ pub(super) fn assemble(
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let respawned = RespawnedPrograms::new(&config.respawn, left_programs);
     let prepared =
-        Prepared { terms, own_supervisor, left_scripts, respawned, state: file, recorder, remembered, limit };
+        Prepared { terms, own_supervisor, left_scripts, respawned, notes: file, recorder, remembered, limit };
     Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, prepared)
         .map_err(|error| format!("cannot start: {error}"))
 }

@@ -18,7 +18,7 @@ use crate::paths::Paths;
 use super::at_boot::{has_unit, started_at_boot};
 use super::config_files::{self, Trust, is_there, read};
 use super::layout::lacks;
-use super::lookup::{Found, Places};
+use super::lookup::{FoundAgent, ProgramPlaces};
 use super::{cards, trust};
 
 /// How to read.
@@ -243,8 +243,8 @@ fn writable_by_others(path: &Path) -> Option<String> {
         Err(refusal) => Some(refusal.why()),
         Ok(Some(_)) => None,
         Ok(None) => match trust::walk(path) {
-            Ok(trust::Found::Exposed(exposed)) => Some(exposed.to_string()),
-            Ok(trust::Found::Nothing | trust::Found::Trusted(_)) | Err(_) => None,
+            Ok(trust::FoundAt::Exposed(exposed)) => Some(exposed.to_string()),
+            Ok(trust::FoundAt::Nothing | trust::FoundAt::Trusted(_)) | Err(_) => None,
         },
     }
 }
@@ -329,20 +329,20 @@ impl Facts for HostFacts {
         if agent.is_empty() || agent.contains('/') {
             return Some(ScriptFact::Missing("a resource is the name of a script, without a path".to_owned()));
         }
-        match Places::new(&self.paths).find(agent) {
-            Ok(Found::Ours) if agent::place_of(agent).is_some() => return Some(ScriptFact::BuiltIn),
+        match ProgramPlaces::new(&self.paths).find(agent) {
+            Ok(FoundAgent::Ours) if agent::place_of(agent).is_some() => return Some(ScriptFact::BuiltIn),
             // A link to this program, which has no agent of that name.
-            Ok(Found::Ours) if let Some(path) = self.script_path(agent) => {
+            Ok(FoundAgent::Ours) if let Some(path) = self.script_path(agent) => {
                 let why = format!("{} leads to this program, which has no agent of that name", path.display());
                 return Some(ScriptFact::Missing(why));
             }
-            Ok(Found::Script(_)) => return Some(ScriptFact::Found),
+            Ok(FoundAgent::Script(_)) => return Some(ScriptFact::Found),
             // What such scripts read first is complained about once.
             Err(_) if let Some(path) = self.script_path(agent) => {
                 let refusal = trust::program(&path).err();
                 return Some(refusal.map_or(ScriptFact::Found, |refusal| ScriptFact::Unsafe(refusal.why())));
             }
-            Ok(Found::Ours | Found::Unit(_)) | Err(_) => {}
+            Ok(FoundAgent::Ours | FoundAgent::Unit(_)) | Err(_) => {}
         }
         if has_unit(Path::new("/"), agent) || agent::place_of(agent).is_some() {
             return Some(ScriptFact::Found);

@@ -18,10 +18,10 @@ use super::log_file;
 
 /// The file scripts append to; clones share it. The default is none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ScriptLog(Option<Arc<Place>>);
+pub(crate) struct ScriptLog(Option<Arc<LogPlace>>);
 
 #[derive(Debug)]
-struct Place {
+struct LogPlace {
     path: PathBuf,
     disk: DiskThread,
     /// Held for a moment only, never while the disk is asked.
@@ -52,7 +52,7 @@ impl ScriptLog {
     fn at(targets: &LogTargets, disk: DiskThread, file: Option<Arc<File>>) -> ScriptLog {
         let path = targets.debugfile.clone().or_else(|| targets.logfile.clone());
         ScriptLog(
-            path.map(|path| Arc::new(Place { path, disk, file: Mutex::new(file), asked: AtomicBool::new(false) })),
+            path.map(|path| Arc::new(LogPlace { path, disk, file: Mutex::new(file), asked: AtomicBool::new(false) })),
         )
     }
 
@@ -80,7 +80,7 @@ impl ScriptLog {
     }
 }
 
-impl Place {
+impl LogPlace {
     fn file(&self) -> MutexGuard<'_, Option<Arc<File>>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -36,12 +36,12 @@ pub struct NullModem {
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<LineState>,
     wake: Waker,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LineState {
     stop: bool,
     /// What the left and what the right end sends is lost.
     cut: [bool; 2],
@@ -107,7 +107,7 @@ impl Drop for NullModem {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LineState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -34,7 +34,7 @@ pub mod witness;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use files::Files;
+use files::LabFiles;
 use pair::LabPair;
 use plan::LabPlan;
 use printer::{Outcome, Printer, Style};
@@ -48,7 +48,7 @@ pub use scenario::Scenario;
 
 /// The parts the executable plays besides the lab itself; each is a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Part {
+pub enum LabProcess {
     /// The lab, once on its bench.
     Bench,
     /// Runs a command on a bench and exits as it does.
@@ -62,14 +62,14 @@ pub enum Part {
 }
 
 /// Plays a part; `words` are its arguments.
-pub fn run_part(part: Part, words: &[String]) -> ExitCode {
+pub fn run_part(part: LabProcess, words: &[String]) -> ExitCode {
     let first = words.first().map_or("", String::as_str);
     let done = match part {
-        Part::Bench => return run_on_the_bench(&Options::default()),
-        Part::Run => return run_on_bench(words),
-        Part::Settled => return run_settled(words),
-        Part::Init => init::run(first),
-        Part::Witness => witness::run(first),
+        LabProcess::Bench => return run_on_the_bench(&Options::default()),
+        LabProcess::Run => return run_on_bench(words),
+        LabProcess::Settled => return run_settled(words),
+        LabProcess::Init => init::run(first),
+        LabProcess::Witness => witness::run(first),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -174,9 +174,9 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 #[allow(clippy::type_complexity, reason = "a plan and its files, or an exit code and a sentence; used once")]
 fn prepare(options: &Options) -> Result<(LabPlan, Vec<(String, String)>), (u8, String)> {
     let mut files = match (&options.config, options.random) {
-        (Some(directory), _) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
+        (Some(directory), _) => LabFiles::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
         (None, Some(random)) => random::files(random.seed),
-        (None, None) => Files::own(),
+        (None, None) => LabFiles::own(),
     };
     if !options.real_scripts {
         files.keep_inside();

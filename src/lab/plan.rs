@@ -12,7 +12,7 @@ use crate::haresources::known::{self, Arguments, Kind};
 use crate::haresources::{Resource, ResourceGroup};
 use crate::ipfail;
 
-use super::files::{Files, by_line, scale};
+use super::files::{LabFiles, by_line, scale};
 use super::original;
 
 /// Everything to build.
@@ -41,7 +41,7 @@ pub(super) struct LabPlan {
     /// Each node's `ha.cf`.
     pub(super) ha_cf: [String; 2],
     /// The other files, the same on both.
-    pub(super) files: Files,
+    pub(super) files: LabFiles,
     /// The configuration as played.
     pub(super) config: Config,
     /// By how much it is faster than what the user wrote.
@@ -75,9 +75,9 @@ impl LabPlan {
     ///
     /// # Errors
     /// Sentences for the user: what is wrong with the files, or what the lab cannot play.
-    pub(super) fn new(mut files: Files, speed: Option<f64>, real_scripts: bool) -> Result<LabPlan, Vec<String>> {
+    pub(super) fn new(mut files: LabFiles, speed: Option<f64>, real_scripts: bool) -> Result<LabPlan, Vec<String>> {
         let node = files.first_node().ok_or_else(|| vec!["ha.cf names no node".to_owned()])?;
-        let config = |files: &Files| {
+        let config = |files: &LabFiles| {
             files.config(&node).map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<String>>())
         };
         files.keep_logs_inside();
@@ -123,7 +123,7 @@ impl LabPlan {
     /// Chooses networks and addresses.
     fn number_hosts(&mut self) {
         let first_interface = self.interfaces.first().cloned().unwrap_or_else(|| "eth0".to_owned());
-        let services: Vec<Service> = services(&self.config.groups, &first_interface);
+        let services: Vec<ServiceAddress> = services(&self.config.groups, &first_interface);
         self.services = services.iter().map(|service| service.address).collect();
         let owner = &self.nodes[self.owner()];
         let own: Vec<_> = self.config.groups.iter().filter(|group| group.owner.as_str() == owner).cloned().collect();
@@ -325,13 +325,13 @@ fn pinged(config: &Config) -> Vec<Ipv4Addr> {
 }
 
 /// An address that a group brings up.
-struct Service {
+struct ServiceAddress {
     address: Ipv4Addr,
     prefix: u8,
     interface: String,
 }
 
-fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<Service> {
+fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<ServiceAddress> {
     let resources = groups.iter().flat_map(|group| &group.resources);
     resources.filter_map(|resource| service(resource, first_interface)).collect()
 }
@@ -341,10 +341,10 @@ fn is_address(resource: &Resource) -> bool {
     known::kind(resource) == Kind::Address4
 }
 
-fn service(resource: &Resource, first_interface: &str) -> Option<Service> {
+fn service(resource: &Resource, first_interface: &str) -> Option<ServiceAddress> {
     let Some(Arguments::Address4(read)) = known::arguments(resource) else { return None };
     let prefix = read.prefix.filter(|bits| *bits > 0).unwrap_or(24);
-    Some(Service { address: read.ip, prefix, interface: read.nic.unwrap_or_else(|| first_interface.to_owned()) })
+    Some(ServiceAddress { address: read.ip, prefix, interface: read.nic.unwrap_or_else(|| first_interface.to_owned()) })
 }
 
 fn nic(resource: &Resource) -> Option<String> {
@@ -378,7 +378,7 @@ mod tests {
 
     fn plan(ha_cf: &str, haresources: &str, speed: Option<f64>) -> LabPlan {
         let ha_cf = format!("logfacility none\nnode alpha\nnode beta\nauto_failback on\n{ha_cf}");
-        let files = Files { ha_cf, haresources: haresources.to_owned(), ..Files::own() };
+        let files = LabFiles { ha_cf, haresources: haresources.to_owned(), ..LabFiles::own() };
         LabPlan::new(files, speed, false).unwrap()
     }
 
@@ -462,14 +462,14 @@ mod tests {
     #[test]
     fn an_original_is_not_given_keys_that_only_latido_knows() {
         let authkeys = "auth 1\n1 sha256 ASecretThatNobodyWouldGuess\n".to_owned();
-        let plan = LabPlan::new(Files { authkeys, ..Files::own() }, None, false).unwrap();
+        let plan = LabPlan::new(LabFiles { authkeys, ..LabFiles::own() }, None, false).unwrap();
         let why = plan.with_original("beta").unwrap_err();
         assert!(why.contains("key 1 uses sha256, which only Latido knows"), "{why}");
     }
 
     #[test]
     fn every_problem_of_the_files_is_told() {
-        let files = Files { ha_cf: "node alpha\nnode beta\nkeepalive soon\nbcast\n".into(), ..Files::own() };
+        let files = LabFiles { ha_cf: "node alpha\nnode beta\nkeepalive soon\nbcast\n".into(), ..LabFiles::own() };
         let told = LabPlan::new(files, None, false).unwrap_err();
         assert!(told.len() >= 2, "{told:?}");
     }

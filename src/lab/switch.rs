@@ -56,13 +56,13 @@ pub struct Switch {
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<SwitchState>,
     wake: Waker,
 }
 
 /// Everything the thread looks up per frame.
 #[derive(Debug, Default)]
-struct State {
+struct SwitchState {
     next_id: u32,
     /// Counts changes of `ports`, so that the thread knows when to watch others.
     version: u32,
@@ -91,7 +91,7 @@ impl Switch {
     /// When there is no thread or descriptor to be had.
     pub fn start() -> io::Result<Switch> {
         let wake = Waker::new()?;
-        let shared = Arc::new(Shared { state: Mutex::new(State::default()), wake });
+        let shared = Arc::new(Shared { state: Mutex::new(SwitchState::default()), wake });
         let mine = Arc::clone(&shared);
         let thread = thread::Builder::new().name("switch".into()).spawn(move || mine.pump())?;
         Ok(Switch { shared, thread: Some(thread) })
@@ -149,7 +149,7 @@ impl Drop for Switch {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SwitchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -196,7 +196,7 @@ const LARGEST_FRAME: usize = OFFLOAD_HEADER + 18 + 65_536;
 const OFFLOAD_HEADER: usize = 10;
 const BATCH: usize = 64;
 
-impl State {
+impl SwitchState {
     fn wait(&self, now: Mono) -> PollTimeout {
         let Some((due, _)) = self.delayed.keys().next() else { return PollTimeout::NONE };
         // Rounded up to a millisecond, or the last fraction would be spent spinning.
@@ -263,7 +263,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn update(&mut self, state: &State) {
+    fn update(&mut self, state: &SwitchState) {
         if self.version != state.version {
             self.version = state.version;
             self.sockets = state.ports.iter().map(|(id, port)| (*id, Arc::clone(&port.socket))).collect();

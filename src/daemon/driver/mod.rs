@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
 use crate::host::disk_thread::DiskWatch;
 use crate::host::environment::Environment;
-use crate::host::lookup::Places;
+use crate::host::lookup::ProgramPlaces;
 use crate::host::pidfile;
 use crate::host::script_log::ScriptLog;
 use crate::link::{LinkEvent, Links};
@@ -31,14 +31,14 @@ use super::driver::journal_entries::{Lateness, Repeatable};
 use super::driver::notification_scripts::NotificationScripts;
 use super::driver::notify_command::NotifyQueue;
 use super::driver::send_queue::SendQueue;
-use super::driver::service::Service;
+use super::driver::service::ToServiceManager;
 use super::driver::units::Units;
 use super::driver::wants::{Want, Wants};
 use super::life::adopt::LeftProcesses;
 use super::life::identity::Remembered;
+use super::life::notes::NotesFile;
 use super::life::own_supervisor::{ENDS, OwnSupervisor, READY, STOPPING};
 use super::life::signals::{Signal, Signals};
-use super::life::state::StateFile;
 use super::life::watchdog::Watchdog;
 use super::options::Options;
 use super::programs::children::{Children, Ended};
@@ -60,7 +60,7 @@ pub(super) struct Driver {
     cluster: Cluster,
     children: Children,
     environment: Environment,
-    places: Places,
+    places: ProgramPlaces,
     net: Option<Net>,
     control: Control,
     api_clients: ApiClients,
@@ -84,8 +84,8 @@ pub(super) struct Driver {
     left_scripts: LeftProcesses,
     respawned: RespawnedPrograms,
     watchdog: Option<Watchdog>,
-    state: StateFile,
-    service: Service,
+    notes: NotesFile,
+    service: ToServiceManager,
     units: Units,
     recorder: Option<Recorder>,
     rate_limit: RateLimit<Repeatable>,
@@ -100,7 +100,7 @@ pub(super) struct Prepared {
     pub own_supervisor: OwnSupervisor,
     pub left_scripts: LeftProcesses,
     pub respawned: RespawnedPrograms,
-    pub state: StateFile,
+    pub notes: NotesFile,
     pub recorder: Option<Recorder>,
     pub remembered: Remembered,
     /// After how long without a sign of life the service manager believes us dead.
@@ -132,7 +132,7 @@ impl Driver {
         cluster: Cluster,
         prepared: Prepared,
     ) -> io::Result<Driver> {
-        let Prepared { mut terms, own_supervisor, left_scripts, respawned, state, recorder, remembered, limit } =
+        let Prepared { mut terms, own_supervisor, left_scripts, respawned, notes, recorder, remembered, limit } =
             prepared;
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
@@ -162,7 +162,7 @@ impl Driver {
                 std::env::vars_os(),
                 ScriptLog::open(&config.logging, log.disk()),
             ),
-            places: Places::new(paths),
+            places: ProgramPlaces::new(paths),
             control,
             api_clients: ApiClients::new(&config.apiauth),
             send_queue: SendQueue::default(),
@@ -185,8 +185,8 @@ impl Driver {
             left_scripts,
             respawned,
             watchdog,
-            state,
-            service: Service::new(limit),
+            notes,
+            service: ToServiceManager::new(limit),
             units: Units::default(),
             recorder,
             rate_limit: RateLimit::default(),
@@ -313,7 +313,7 @@ impl Driver {
     }
 
     fn on_job_ended(&mut self, job: JobId, outcome: Outcome) {
-        self.state.job_ended(job);
+        self.notes.job_ended(job);
         self.tell(Event::Done { job, outcome });
     }
 
@@ -372,7 +372,7 @@ impl Driver {
     /// The programs of `respawn` that run are written down; the machine is rebooted when one with `failfast` died.
     fn keep_respawned(&mut self, wants_reboot: Option<String>) {
         if let Some(running) = self.respawned.take_changed() {
-            let written = self.state.respawned(running);
+            let written = self.notes.respawned(running);
             self.complain(written);
         }
         if let Some(words) = wants_reboot {

@@ -11,7 +11,7 @@ use crate::daemon::life::watchdog::Watchdog;
 use crate::daemon::life::{in_force, own_supervisor};
 use crate::daemon::programs::children::Ended;
 use crate::haresources::{Invocation, Outcome, Verb};
-use crate::host::lookup::{Call, Found, own_agent};
+use crate::host::lookup::{Call, FoundAgent, own_agent};
 use crate::host::script::Output;
 use crate::link::Urgency;
 use crate::names::{ClientId, JobId, NodeName};
@@ -46,7 +46,7 @@ impl Driver {
             }
             Action::Forget { node } => self.remembered.forget(&node),
             Action::Keep(kept) => {
-                let kept = self.state.keep(kept);
+                let kept = self.notes.keep(kept);
                 self.complain(kept);
             }
             Action::Alive => {
@@ -66,7 +66,7 @@ impl Driver {
         if message.kind() == Kind::Status && urgency != Urgency::Again {
             self.links.expect_beat(self.config.settings.keepalive);
             let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
-            self.state.alive(since_boot(), patience);
+            self.notes.alive(since_boot(), patience);
             self.links.ping_all(|node| seal_ping(node, message, "ping", keys, form));
             self.feed_watchdog();
         }
@@ -78,11 +78,12 @@ impl Driver {
         }
         let name = &invocation.resource.agent;
         let failure = match self.places.find(name) {
-            Ok(found @ (Found::Script(_) | Found::Unit(_))) => found
-                .call(invocation)
-                .map(|call| self.units.stop_in_time(call, invocation))
-                .and_then(|call| self.start_child(job, &call, invocation.verb, limit, matches!(found, Found::Unit(_)))),
-            Ok(Found::Ours) => self.run_ours(job, invocation, limit),
+            Ok(found @ (FoundAgent::Script(_) | FoundAgent::Unit(_))) => {
+                found.call(invocation).map(|call| self.units.stop_in_time(call, invocation)).and_then(|call| {
+                    self.start_child(job, &call, invocation.verb, limit, matches!(found, FoundAgent::Unit(_)))
+                })
+            }
+            Ok(FoundAgent::Ours) => self.run_ours(job, invocation, limit),
             Err(why) => Some(why),
         };
         let Some(why) = failure else { return drop(self.unrunnable.remove(name)) };
@@ -129,7 +130,7 @@ impl Driver {
 
     fn start_child(&mut self, job: JobId, call: &Call, verb: Verb, limit: Duration, unit: bool) -> Option<String> {
         let output = if verb == Verb::Status { Output::Kept } else { Output::Log };
-        let ended = move |outcome| Ended::Resource(job, Found::judge(unit, verb, outcome));
+        let ended = move |outcome| Ended::Resource(job, FoundAgent::judge(unit, verb, outcome));
         self.start(job, call, output, limit, ended)
     }
 
@@ -143,7 +144,7 @@ impl Driver {
     ) -> Option<String> {
         match self.children.start(call, output, limit, &self.environment, ended) {
             Ok(pid) => {
-                let written = self.state.job_started(job, pid, since_boot() + limit);
+                let written = self.notes.job_started(job, pid, since_boot() + limit);
                 self.complain(written);
                 None
             }
@@ -171,7 +172,7 @@ impl Driver {
     /// What an operator forced us to leave running is still guarded: the other node starts it after deadtime.
     fn disarm_watchdog(&mut self) {
         let Some(watchdog) = self.watchdog.take() else { return };
-        if self.state.claims_anything() {
+        if self.notes.claims_anything() {
             self.log.warn("the watchdog stays armed, because resources run on: it will reset this machine");
         } else if let Some((level, text)) = watchdog.disarm() {
             self.log.write(level, text);
@@ -252,8 +253,8 @@ impl Driver {
     fn leave(&mut self, reason: &ExitReason) {
         match reason {
             ExitReason::Stopped => {
-                self.state.close();
-                if !self.state.claims_anything() {
+                self.notes.close();
+                if !self.notes.claims_anything() {
                     in_force::forget(&self.options.paths);
                 }
                 self.disarm_watchdog();

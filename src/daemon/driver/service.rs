@@ -21,7 +21,7 @@ const LONGEST: usize = 300;
 
 /// What the loop has to say to the service manager, and when.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub(crate) struct ToServiceManager {
     /// `None` without a service manager.
     next: Option<Mono>,
     /// How often to say that the loop turns; `None` when nobody listens.
@@ -32,11 +32,11 @@ pub(crate) struct Service {
     refused: Option<String>,
 }
 
-impl Service {
+impl ToServiceManager {
     /// `limit` is the one of [`limit`].
-    pub(crate) fn new(limit: Option<Duration>) -> Service {
+    pub(crate) fn new(limit: Option<Duration>) -> ToServiceManager {
         let next = is_there().then_some(Mono::ZERO);
-        Service { next, alive_every: limit.map(every), looked: Mono::ZERO, told: String::new(), refused: None }
+        ToServiceManager { next, alive_every: limit.map(every), looked: Mono::ZERO, told: String::new(), refused: None }
     }
 
     /// When [`Driver::tell_service`] wants to be called.

@@ -17,7 +17,7 @@ use crate::names::JobId;
 use crate::paths::Paths;
 
 use super::in_force;
-use super::state::{State, StateFile};
+use super::notes::{Notes, NotesFile};
 
 /// Between the request to end and the end.
 const TIME_TO_END: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ pub(crate) struct FromPredecessor {
     /// Its programs of `respawn`.
     pub left_programs: LeftProcesses,
     /// The file, to be written on.
-    pub file: StateFile,
+    pub file: NotesFile,
     /// When the predecessor last sent a status, since boot, and the patience it had asked for.
     pub last_status: Option<(Duration, Duration)>,
 }
@@ -45,13 +45,13 @@ impl FromPredecessor {
     pub(crate) fn take(own_dir: &Path, now: Duration, alone: bool, hopeless: bool, was_here: bool) -> FromPredecessor {
         let found = of_this_boot(own_dir);
         let lost = found.is_none() && was_here && !hopeless;
-        let state = found.unwrap_or_default();
-        let file = StateFile::new(own_dir, state.alive, state.patience);
-        let jobs = state.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
+        let notes = found.unwrap_or_default();
+        let file = NotesFile::new(own_dir, notes.alive, notes.patience);
+        let jobs = notes.jobs.iter().map(|(process, until)| (*process, until.saturating_sub(now)));
         let left_scripts = LeftProcesses::of(jobs);
-        let left_programs = LeftProcesses::of(state.respawned.iter().map(|process| (*process, Duration::ZERO)));
-        let last_status = (!alone && state.alive <= now).then_some((state.alive, state.patience));
-        let past = if lost { Past::Lost } else { judge(state, now, alone, hopeless) };
+        let left_programs = LeftProcesses::of(notes.respawned.iter().map(|process| (*process, Duration::ZERO)));
+        let last_status = (!alone && notes.alive <= now).then_some((notes.alive, notes.patience));
+        let past = if lost { Past::Lost } else { judge(notes, now, alone, hopeless) };
         let last_status = last_status.filter(|_| !matches!(past, Past::Fresh | Past::Lost));
         FromPredecessor { last_status, past, left_scripts, left_programs, file }
     }
@@ -70,9 +70,9 @@ impl FirstLook {
     /// Looks at the notes; `was_here` as for [`FromPredecessor::take`]: then notes that are lost say nothing.
     pub(crate) fn look(own_dir: &Path, now: Duration, was_here: bool) -> FirstLook {
         let found = of_this_boot(own_dir);
-        let claims = found.as_ref().map_or(was_here, |state| state.kept.claims_anything());
-        let state = found.unwrap_or_default();
-        let is_late = matches!(judge(state, now, false, false), Past::Late(_));
+        let claims = found.as_ref().map_or(was_here, |notes| notes.kept.claims_anything());
+        let notes = found.unwrap_or_default();
+        let is_late = matches!(judge(notes, now, false, false), Past::Late(_));
         FirstLook { claims, is_late }
     }
 }
@@ -82,20 +82,20 @@ pub fn something_runs(paths: &Paths) -> bool {
     FirstLook::look(&paths.own_dir, since_boot(), in_force::is_kept(paths)).claims
 }
 
-fn of_this_boot(own_dir: &Path) -> Option<State> {
-    StateFile::read(own_dir).filter(|state| state.boot == boot_id())
+fn of_this_boot(own_dir: &Path) -> Option<Notes> {
+    NotesFile::read(own_dir).filter(|notes| notes.boot == boot_id())
 }
 
-fn judge(state: State, now: Duration, alone: bool, hopeless: bool) -> Past {
+fn judge(notes: Notes, now: Duration, alone: bool, hopeless: bool) -> Past {
     if hopeless {
-        return Past::Hopeless(state.kept);
+        return Past::Hopeless(notes.kept);
     }
-    if !state.kept.is_worth_keeping() {
+    if !notes.kept.is_worth_keeping() {
         return Past::Fresh;
     }
     // A clock that ran backwards says nothing about how long we were silent.
-    let silent_for = now.checked_sub(state.alive).unwrap_or(Duration::MAX);
-    Past::judge(state.kept, silent_for, state.patience, alone)
+    let silent_for = now.checked_sub(notes.alive).unwrap_or(Duration::MAX);
+    Past::judge(notes.kept, silent_for, notes.patience, alone)
 }
 
 /// Processes of a dead predecessor, and what waits for their end.
@@ -190,7 +190,7 @@ mod tests {
     /// A state file written `alive` seconds after boot, of this boot, asking for two seconds.
     fn left(alive: u64) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        let mut file = StateFile::new(dir.path(), Duration::from_secs(alive), Duration::from_secs(2));
+        let mut file = NotesFile::new(dir.path(), Duration::from_secs(alive), Duration::from_secs(2));
         file.keep(kept()).unwrap();
         dir
     }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn another_boot_of_the_machine_is_no_crash() {
         let dir = left(100);
-        let path = StateFile::path(dir.path());
+        let path = NotesFile::path(dir.path());
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replace("boot ", "boot 0")).unwrap();
         assert_eq!(past(dir.path(), 101), Past::Fresh);
@@ -229,7 +229,7 @@ mod tests {
     fn a_file_others_can_write_is_not_believed() {
         use std::os::unix::fs::PermissionsExt;
         let dir = left(100);
-        std::fs::set_permissions(StateFile::path(dir.path()), std::fs::Permissions::from_mode(0o666)).unwrap();
+        std::fs::set_permissions(NotesFile::path(dir.path()), std::fs::Permissions::from_mode(0o666)).unwrap();
         assert_eq!(past(dir.path(), 101), Past::Fresh);
         let after_a_death = FromPredecessor::take(dir.path(), Duration::from_secs(101), false, false, true);
         assert_eq!(after_a_death.past, Past::Lost, "but somebody was here");

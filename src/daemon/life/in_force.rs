@@ -20,18 +20,18 @@ const LONGEST: u64 = 64 << 20;
 /// What is written down.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Files {
+struct KeptFiles {
     latido_files: u32,
     boot: String,
     without_resources: bool,
-    ha_cf: Option<File>,
-    latido_cf: Option<File>,
-    haresources: Option<File>,
-    authkeys: Option<File>,
+    ha_cf: Option<KeptFile>,
+    latido_cf: Option<KeptFile>,
+    haresources: Option<KeptFile>,
+    authkeys: Option<KeptFile>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct File {
+struct KeptFile {
     name: String,
     text: String,
 }
@@ -46,9 +46,9 @@ fn path(paths: &Paths) -> PathBuf {
 /// A sentence for the log; then nothing is kept, for what was accepted earlier is no longer in force.
 pub(crate) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
     let file = |source: &Option<SourceText>| {
-        source.as_ref().map(|source| File { name: source.name.clone(), text: source.text.clone() })
+        source.as_ref().map(|source| KeptFile { name: source.name.clone(), text: source.text.clone() })
     };
-    let mut files = Files {
+    let mut files = KeptFiles {
         latido_files: 1,
         boot: process::boot_id(),
         without_resources: sources.without_resources,
@@ -149,16 +149,16 @@ pub(crate) fn is_kept(paths: &Paths) -> bool {
     read_files(paths).is_some()
 }
 
-fn read_files(paths: &Paths) -> Option<Files> {
+fn read_files(paths: &Paths) -> Option<KeptFiles> {
     let text = Zeroizing::new(spare::read(&path(paths), LONGEST)?);
-    let files: Files = serde_json::from_str(&text).ok()?;
+    let files: KeptFiles = serde_json::from_str(&text).ok()?;
     (files.latido_files == 1 && files.boot == process::boot_id()).then_some(files)
 }
 
 fn read_sources(paths: &Paths, options: &Options) -> Result<Sources, String> {
     let nothing = || format!("{} holds no copy of the files as they were", path(paths).display());
     let files = read_files(paths).ok_or_else(nothing)?;
-    let source = |file: Option<File>| file.map(|file| SourceText::new(file.name, file.text));
+    let source = |file: Option<KeptFile>| file.map(|file| SourceText::new(file.name, file.text));
     let without_resources = options.without_resources || files.without_resources;
     Ok(Sources {
         ha_cf: source(files.ha_cf),

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! supervisor <── socket pair ──> own_supervisor (the core's side)    next_program: either starts the other anew
-//! start ──> adopt ──> state, in_force      what was left             stuck_core: a core that stands still
+//! start ──> adopt ──> notes, in_force      what was left             stuck_core: a core that stands still
 //!       ──> identity, generation           who the node is
 //! ```
 
@@ -12,11 +12,11 @@ pub(super) mod generation;
 pub(super) mod identity;
 pub(super) mod in_force;
 pub(crate) mod next_program;
+pub(super) mod notes;
 pub(super) mod own_supervisor;
 pub(super) mod realtime;
 pub(super) mod service;
 pub(super) mod signals;
-pub(super) mod state;
 pub(super) mod stuck_core;
 pub(super) mod supervisor;
 pub(super) mod watchdog;

@@ -23,7 +23,7 @@ use crate::host::trust;
 use crate::sys;
 use crate::time::Mono;
 
-use super::respawn_rules::{Ending, Order, RespawnRules};
+use super::respawn_rules::{Ending, RespawnRules, RespawnStep};
 
 /// The programs of `respawn` that run, and what is to be done with them.
 #[derive(Debug)]
@@ -91,8 +91,8 @@ impl RespawnedPrograms {
         if self.before.any() {
             return None;
         }
-        let orders = self.rules.due(now);
-        self.obey(orders, now, environment, log)
+        let steps = self.rules.due(now);
+        self.obey(steps, now, environment, log)
     }
 
     /// The files were read again: what was refused is looked at again, at the next [`RespawnedPrograms::serve`].
@@ -103,8 +103,8 @@ impl RespawnedPrograms {
     /// One ended.
     pub(crate) fn ended(&mut self, index: usize, how: Ending, now: Mono, log: &Log) -> Option<String> {
         self.changed = true;
-        let orders = self.rules.ended(index, how, now);
-        self.obey(orders, now, &Environment::default(), log)
+        let steps = self.rules.ended(index, how, now);
+        self.obey(steps, now, &Environment::default(), log)
     }
 
     /// The node is leaving: what ends now stays so.
@@ -114,8 +114,8 @@ impl RespawnedPrograms {
 
     /// Stops them all, the last first.
     pub(crate) fn stop(&mut self, now: Mono, log: &Log) {
-        let orders = self.rules.stop(now);
-        self.obey(orders, now, &Environment::default(), log);
+        let steps = self.rules.stop(now);
+        self.obey(steps, now, &Environment::default(), log);
     }
 
     /// Whether none runs.
@@ -129,15 +129,15 @@ impl RespawnedPrograms {
         changed.then(|| self.rules.pids().into_iter().filter_map(|pid| self.known.get(&pid).copied()).collect())
     }
 
-    fn obey(&mut self, orders: Vec<Order>, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
+    fn obey(&mut self, steps: Vec<RespawnStep>, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
         let mut reboot = None;
-        for order in orders {
-            match order {
-                Order::Start(index) => self.start(index, now, environment, log),
-                Order::Terminate(pid) => self.end(pid, Signal::SIGTERM),
-                Order::Kill(pid) => self.end(pid, Signal::SIGKILL),
-                Order::Reboot(words) => reboot = Some(words),
-                Order::Log(level, text) => log.write(level, text),
+        for step in steps {
+            match step {
+                RespawnStep::Start(index) => self.start(index, now, environment, log),
+                RespawnStep::Terminate(pid) => self.end(pid, Signal::SIGTERM),
+                RespawnStep::Kill(pid) => self.end(pid, Signal::SIGKILL),
+                RespawnStep::Reboot(words) => reboot = Some(words),
+                RespawnStep::Log(level, text) => log.write(level, text),
             }
         }
         reboot

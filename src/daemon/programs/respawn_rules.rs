@@ -31,7 +31,7 @@ pub(crate) enum Ending {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub(crate) enum RespawnStep {
     /// Start this one and say so with [`RespawnRules::started`] or [`RespawnRules::refused`].
     Start(usize),
     /// Ask the process group of this pid to end.
@@ -45,7 +45,7 @@ pub(crate) enum Order {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ProgramState {
     /// Not yet, or not for a moment.
     Waiting(Mono),
     Running {
@@ -61,7 +61,7 @@ enum State {
 #[derive(Debug)]
 struct RespawnedProgram {
     line: Respawn,
-    state: State,
+    state: ProgramState,
     short: u32,
 }
 
@@ -85,8 +85,11 @@ pub(crate) struct RespawnRules {
 impl RespawnRules {
     /// None of them runs yet.
     pub(crate) fn new(lines: &[Respawn]) -> RespawnRules {
-        let program =
-            |line: &Respawn| RespawnedProgram { line: line.clone(), state: State::Waiting(Mono::ZERO), short: 0 };
+        let program = |line: &Respawn| RespawnedProgram {
+            line: line.clone(),
+            state: ProgramState::Waiting(Mono::ZERO),
+            short: 0,
+        };
         RespawnRules { list: lines.iter().map(program).collect(), begun: false, leaving: false, stopping: None }
     }
 
@@ -111,22 +114,25 @@ impl RespawnRules {
     }
 
     /// Whom to start, or to end, by now.
-    pub(crate) fn due(&mut self, now: Mono) -> Vec<Order> {
+    pub(crate) fn due(&mut self, now: Mono) -> Vec<RespawnStep> {
         if let Some((index, patience)) = self.stopping {
             return match self.list[index].state {
-                State::Running { pid, .. } if patience <= now => {
+                ProgramState::Running { pid, .. } if patience <= now => {
                     self.stopping = Some((index, now + TIME_TO_END));
                     let text = format!("killing {} process group {pid} with signal 9", self.list[index].words());
-                    vec![Order::Log(Level::Warn, text), Order::Kill(pid)]
+                    vec![RespawnStep::Log(Level::Warn, text), RespawnStep::Kill(pid)]
                 }
-                State::Running { .. } | State::Waiting(_) | State::Refused | State::Over => Vec::new(),
+                ProgramState::Running { .. }
+                | ProgramState::Waiting(_)
+                | ProgramState::Refused
+                | ProgramState::Over => Vec::new(),
             };
         }
         if !self.begun || self.leaving {
             return Vec::new();
         }
-        let due = |program: &RespawnedProgram| matches!(program.state, State::Waiting(at) if at <= now);
-        (0..self.list.len()).filter(|index| due(&self.list[*index])).map(Order::Start).collect()
+        let due = |program: &RespawnedProgram| matches!(program.state, ProgramState::Waiting(at) if at <= now);
+        (0..self.list.len()).filter(|index| due(&self.list[*index])).map(RespawnStep::Start).collect()
     }
 
     /// When [`RespawnRules::due`] wants to be called.
@@ -135,106 +141,106 @@ impl RespawnRules {
             return Some(patience);
         }
         let waiting = |program: &RespawnedProgram| match program.state {
-            State::Waiting(at) => Some(at),
-            State::Running { .. } | State::Refused | State::Over => None,
+            ProgramState::Waiting(at) => Some(at),
+            ProgramState::Running { .. } | ProgramState::Refused | ProgramState::Over => None,
         };
         self.list.iter().filter(|_| self.begun && !self.leaving).filter_map(waiting).min()
     }
 
     /// It runs.
     pub(crate) fn started(&mut self, index: usize, pid: u32, now: Mono) {
-        self.list[index].state = State::Running { pid, since: now };
+        self.list[index].state = ProgramState::Running { pid, since: now };
     }
 
     /// It cannot be started.
     pub(crate) fn refused(&mut self, index: usize) {
-        self.list[index].state = State::Refused;
+        self.list[index].state = ProgramState::Refused;
     }
 
     /// The administrator may have mended what kept some from being started.
     pub(crate) fn try_refused(&mut self, now: Mono) {
-        self.list.iter_mut().filter(|program| program.state == State::Refused).for_each(|program| {
-            program.state = State::Waiting(now);
+        self.list.iter_mut().filter(|program| program.state == ProgramState::Refused).for_each(|program| {
+            program.state = ProgramState::Waiting(now);
         });
     }
 
     /// One has ended.
-    pub(crate) fn ended(&mut self, index: usize, how: Ending, now: Mono) -> Vec<Order> {
+    pub(crate) fn ended(&mut self, index: usize, how: Ending, now: Mono) -> Vec<RespawnStep> {
         let Some(program) = self.list.get_mut(index) else { return Vec::new() };
-        let State::Running { pid, since } = program.state else { return Vec::new() };
+        let ProgramState::Running { pid, since } = program.state else { return Vec::new() };
         let words = program.words();
-        let mut orders = vec![match how {
+        let mut steps = vec![match how {
             Ending::Code(code) => {
-                Order::Log(Level::Info, format!("Managed {words} process {pid} exited with return code {code}."))
+                RespawnStep::Log(Level::Info, format!("Managed {words} process {pid} exited with return code {code}."))
             }
             Ending::Signal(signal) => {
-                Order::Log(Level::Warn, format!("Managed {words} process {pid} killed by signal {signal}."))
+                RespawnStep::Log(Level::Warn, format!("Managed {words} process {pid} killed by signal {signal}."))
             }
         }];
-        program.state = State::Over;
+        program.state = ProgramState::Over;
         if self.stopping.is_some() {
-            orders.extend(self.stop_next(now));
-            return orders;
+            steps.extend(self.stop_next(now));
+            return steps;
         }
         if self.leaving || how == Ending::Code(NEVER_AGAIN) {
-            return orders;
+            return steps;
         }
         if program.line.failfast && how != Ending::Code(0) {
-            orders.push(Order::Reboot(words));
-            return orders;
+            steps.push(RespawnStep::Reboot(words));
+            return steps;
         }
         let was_short = now.since(since) < SHORT;
         program.short = if was_short { program.short + 1 } else { 0 };
         if program.short >= TOO_MANY {
             let text =
                 format!("Client {words} \"respawning too fast\": it stays down until heartbeat is started again");
-            orders.push(Order::Log(Level::Error, text));
-            return orders;
+            steps.push(RespawnStep::Log(Level::Error, text));
+            return steps;
         }
-        orders.push(Order::Log(Level::Error, format!("Respawning client \"{words}\":")));
-        program.state = State::Waiting(if was_short { now + PAUSE } else { now });
-        orders
+        steps.push(RespawnStep::Log(Level::Error, format!("Respawning client \"{words}\":")));
+        program.state = ProgramState::Waiting(if was_short { now + PAUSE } else { now });
+        steps
     }
 
     /// The last first, each after the one before it has ended.
-    pub(crate) fn stop(&mut self, now: Mono) -> Vec<Order> {
+    pub(crate) fn stop(&mut self, now: Mono) -> Vec<RespawnStep> {
         if self.stopping.is_some() {
             return Vec::new();
         }
         self.stop_next(now)
     }
 
-    fn stop_next(&mut self, now: Mono) -> Vec<Order> {
-        let mut orders = Vec::new();
+    fn stop_next(&mut self, now: Mono) -> Vec<RespawnStep> {
+        let mut steps = Vec::new();
         let before = self.stopping.map_or(self.list.len(), |(index, _)| index);
         for index in (0..before).rev() {
             self.stopping = Some((index, now + TIME_TO_END));
             let program = &mut self.list[index];
-            if let State::Running { pid, .. } = program.state {
+            if let ProgramState::Running { pid, .. } = program.state {
                 let text = format!("killing {} process group {pid} with signal 15", program.words());
-                orders.extend([Order::Log(Level::Info, text), Order::Terminate(pid)]);
-                return orders;
+                steps.extend([RespawnStep::Log(Level::Info, text), RespawnStep::Terminate(pid)]);
+                return steps;
             }
-            program.state = State::Over;
+            program.state = ProgramState::Over;
             if self.begun {
-                orders.push(Order::Log(Level::Info, format!("client [{}] is not running.", program.words())));
+                steps.push(RespawnStep::Log(Level::Info, format!("client [{}] is not running.", program.words())));
             }
         }
         self.stopping = None;
         self.list.clear();
-        orders
+        steps
     }
 
     /// Whether none runs or will run.
     pub(crate) fn is_over(&self) -> bool {
-        !self.list.iter().any(|program| matches!(program.state, State::Running { .. }))
+        !self.list.iter().any(|program| matches!(program.state, ProgramState::Running { .. }))
     }
 
     /// The pids of those that run.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let pid = |program: &RespawnedProgram| match program.state {
-            State::Running { pid, .. } => Some(pid),
-            State::Waiting(_) | State::Refused | State::Over => None,
+            ProgramState::Running { pid, .. } => Some(pid),
+            ProgramState::Waiting(_) | ProgramState::Refused | ProgramState::Over => None,
         };
         self.list.iter().filter_map(pid).collect()
     }

@@ -58,7 +58,7 @@ struct Sinks {
     debug: u8,
     /// Who writes to the places below.
     disk: DiskThread,
-    places: Arc<Mutex<Places>>,
+    places: Arc<Mutex<LogPlaces>>,
     /// Lines for which there was no room on the way to the disk.
     lost: u64,
 }
@@ -74,7 +74,7 @@ struct FormattedLine {
 }
 
 /// Where a write may hang. Only who writes for us holds the lock.
-struct Places {
+struct LogPlaces {
     logfile: Option<Target>,
     debugfile: Option<Target>,
 }
@@ -88,7 +88,7 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// A log that knows only standard error yet.
     pub(crate) fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
-        let places = Arc::new(Mutex::new(Places { logfile: None, debugfile: None }));
+        let places = Arc::new(Mutex::new(LogPlaces { logfile: None, debugfile: None }));
         let sinks = Sinks {
             node: host_name(),
             terminal,
@@ -160,7 +160,7 @@ impl Log {
 
     /// Opens the files anew, for those who rotate logs.
     pub(crate) fn reopen(&self) {
-        self.sinks().put(Places::reopen);
+        self.sinks().put(LogPlaces::reopen);
     }
 
     /// Makes debugging louder or quieter by one; returns the new level.
@@ -255,13 +255,13 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
-fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+fn lock(places: &Mutex<LogPlaces>) -> MutexGuard<'_, LogPlaces> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sinks {
     /// Has something done with the places; whether it will be.
-    fn put(&self, what: impl FnOnce(&mut Places) + Send + 'static) -> bool {
+    fn put(&self, what: impl FnOnce(&mut LogPlaces) + Send + 'static) -> bool {
         let places = Arc::clone(&self.places);
         self.disk.later(move || what(&mut lock(&places)))
     }
@@ -330,7 +330,7 @@ fn words(said: &LogLine) -> String {
     }
 }
 
-impl Places {
+impl LogPlaces {
     fn write(&mut self, line: &FormattedLine) {
         if let Some(target) = self.logfile.as_mut().filter(|_| !line.is_debug) {
             target.append(&line.full);

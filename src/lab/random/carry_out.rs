@@ -15,7 +15,7 @@ use crate::lab::pair::{LabPair, OneWay};
 use crate::paths::Paths;
 use crate::replace::Draft;
 
-use super::fault::{Behaviour, Direction, Fault, File, Part, Place};
+use super::fault::{Behaviour, DaemonPart, Direction, Fault, FullPlace, SpoiledFile};
 use super::script_lines::{self, trouble};
 
 /// What fills a place up.
@@ -58,7 +58,7 @@ pub(super) fn lose(pair: &LabPair, node: usize, interface: &str, share: u8) -> i
 ///
 /// # Errors
 /// When no such process is there.
-pub(super) fn signal(pair: &LabPair, node: usize, part: Part, signal: Signal) -> io::Result<()> {
+pub(super) fn signal(pair: &LabPair, node: usize, part: DaemonPart, signal: Signal) -> io::Result<()> {
     find(pair, node, part).map(|whom| send(&whom, signal))
 }
 
@@ -74,17 +74,17 @@ pub(super) fn send(whom: &[i32], signal: Signal) {
 ///
 /// # Errors
 /// When no such process is there.
-pub(super) fn find(pair: &LabPair, node: usize, part: Part) -> io::Result<Vec<i32>> {
+pub(super) fn find(pair: &LabPair, node: usize, part: DaemonPart) -> io::Result<Vec<i32>> {
     let all = processes(pair, node);
     let whom: Vec<i32> = match part {
-        Part::All => all.iter().map(|(here, _)| *here).collect(),
+        DaemonPart::All => all.iter().map(|(here, _)| *here).collect(),
         // The first of them passes an order on to the others.
-        Part::Core | Part::Supervisor if pair.plan.original == Some(node) => {
+        DaemonPart::Core | DaemonPart::Supervisor if pair.plan.original == Some(node) => {
             all.iter().min_by_key(|(_, there)| *there).map(|(here, _)| *here).into_iter().collect()
         }
-        Part::Core | Part::Supervisor => {
+        DaemonPart::Core | DaemonPart::Supervisor => {
             let status = pair.status(node).ok_or_else(|| io::Error::other("it does not say who it is"))?;
-            let wanted = if part == Part::Core { status.core } else { status.pid };
+            let wanted = if part == DaemonPart::Core { status.core } else { status.pid };
             all.iter().filter(|(_, there)| i64::from(*there) == i64::from(wanted)).map(|(here, _)| *here).collect()
         }
     };
@@ -121,10 +121,10 @@ fn run_dir() -> PathBuf {
 }
 
 /// Fills a place of a node to the last byte, or empties it again.
-pub(super) fn fill(pair: &LabPair, node: usize, place: Place, full: bool) -> io::Result<()> {
+pub(super) fn fill(pair: &LabPair, node: usize, place: FullPlace, full: bool) -> io::Result<()> {
     let path = match place {
-        Place::Disk => Path::new(DISKS).join(FILLER),
-        Place::Run => run_dir().join(FILLER),
+        FullPlace::Disk => Path::new(DISKS).join(FILLER),
+        FullPlace::Run => run_dir().join(FILLER),
     };
     pair.machine(node)?.host.run(|| {
         if !full {
@@ -144,11 +144,11 @@ pub(super) fn clean_disk(pair: &LabPair, node: usize) -> io::Result<()> {
 }
 
 /// Makes a file of a node wrong, or right again.
-pub(super) fn spoil(pair: &LabPair, node: usize, file: File, wrong: bool) -> io::Result<()> {
+pub(super) fn spoil(pair: &LabPair, node: usize, file: SpoiledFile, wrong: bool) -> io::Result<()> {
     let texts = pair.plan.texts(&pair.plan.ha_cf[node]);
     let (name, addition) = match file {
-        File::HaCf => ("ha.cf", "keepalive soon\n"),
-        File::Haresources => ("haresources", "nobody-we-know one\n"),
+        SpoiledFile::HaCf => ("ha.cf", "keepalive soon\n"),
+        SpoiledFile::Haresources => ("haresources", "nobody-we-know one\n"),
     };
     let right = texts.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| *text);
     let text = if wrong { format!("{right}{addition}") } else { right.to_owned() };
@@ -214,7 +214,7 @@ pub(super) fn set(pair: &mut LabPair, node: usize, fault: &Fault, on: bool) -> i
         Fault::Loss(interface, share) => lose(pair, node, interface, if on { *share } else { 0 }),
         Fault::CardGone(interface) if on => pair.remove_card(node, interface),
         Fault::CardGone(interface) => pair.insert_card(node, interface),
-        Fault::Stall => signal(pair, node, Part::All, if on { Signal::SIGSTOP } else { Signal::SIGCONT }),
+        Fault::Stall => signal(pair, node, DaemonPart::All, if on { Signal::SIGSTOP } else { Signal::SIGCONT }),
         Fault::Full(place) => fill(pair, node, *place, on),
         Fault::KeyFileOpen => open_keys(pair, node, on),
         Fault::WrongFile(file) => spoil(pair, node, *file, on),

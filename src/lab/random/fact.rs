@@ -41,7 +41,7 @@ pub(super) enum Fact {
     /// A daemon says what it makes of things.
     Status(usize, Seen),
     /// Somebody typed a command; the number tells them apart.
-    Asked(Asked),
+    TypedCommand(TypedCommand),
     /// It ended, with this code and these words.
     Answered(u32, Option<i32>, String),
     /// The machine ran nothing for so long, until now.
@@ -56,7 +56,7 @@ pub(super) enum Fact {
 
 /// A command and what is to be expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct TypedCommand {
     pub(super) id: u32,
     pub(super) node: usize,
     pub(super) words: String,

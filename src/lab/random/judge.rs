@@ -21,7 +21,7 @@ use crate::time::Mono;
 use evidence::Evidence;
 use may_run::MayRun;
 use owners::Owners;
-use service::Service;
+use service::ServiceJudge;
 
 /// What the lab was built of, as far as a judge must know.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(super) struct Bounds {
     pub(super) initdead: Duration,
     /// After how long a script is killed.
     pub(super) script_limit: Duration,
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<JudgedGroup>,
     /// Whether each node can switch the other off.
     pub(super) fenced: bool,
     /// The node that is not ours to answer for.
@@ -41,7 +41,7 @@ pub(super) struct Bounds {
 
 /// A group and those of its resources whose scripts write lines.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(super) struct JudgedGroup {
     pub(super) key: String,
     /// The node it belongs to.
     pub(super) owner: usize,
@@ -103,7 +103,7 @@ struct Judge {
     may_run: MayRun,
     owners: Owners,
     evidence: Evidence,
-    service: Service,
+    service: ServiceJudge,
     known: BTreeSet<(&'static str, String)>,
     broken: Vec<BrokenPromise>,
 }
@@ -126,7 +126,7 @@ impl Judge {
             may_run: MayRun::default(),
             owners: Owners::default(),
             evidence: Evidence::default(),
-            service: Service::default(),
+            service: ServiceJudge::default(),
             known: BTreeSet::new(),
             broken: Vec::new(),
         }
@@ -178,7 +178,7 @@ impl Circumstances<'_> {
     }
 
     /// The group of a resource.
-    fn group_of(&self, resource: &str) -> Option<&Group> {
+    fn group_of(&self, resource: &str) -> Option<&JudgedGroup> {
         self.bounds.groups.iter().find(|group| group.resources.iter().any(|known| known == resource))
     }
 }
@@ -242,7 +242,7 @@ impl Clocks {
             | Fact::Given(_)
             | Fact::Left(_)
             | Fact::Status(..)
-            | Fact::Asked(_)
+            | Fact::TypedCommand(_)
             | Fact::Answered(..)
             | Fact::Cause(..)
             | Fact::JournalFull(..)

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::files::Files;
+use super::files::LabFiles;
 use super::plan::LabPlan;
 use super::printer::{Outcome, Row};
 use super::run::LabRun;
@@ -26,7 +26,7 @@ use crate::dice::Dice;
 use crate::time::Mono;
 
 use fault::Vocabulary;
-use judge::{Bounds, Group};
+use judge::{Bounds, JudgedGroup};
 use run::RandomRun;
 use script_lines::ScriptReader;
 
@@ -48,15 +48,15 @@ const LAYOUTS: [&str; 4] = [
 ];
 
 /// The files of a seed.
-pub(super) fn files(seed: u64) -> Files {
+pub(super) fn files(seed: u64) -> LabFiles {
     let mut dice = Dice::new(seed);
     let mode = dice.pick(&["on", "on", "off", "legacy"]);
     let layout = dice.pick(&LAYOUTS);
-    Files {
+    LabFiles {
         ha_cf: HA_CF.replace("MODE", mode),
         haresources: layout.to_owned(),
         latido_cf: Some(LATIDO_CF.to_owned()),
-        ..Files::own()
+        ..LabFiles::own()
     }
 }
 
@@ -175,7 +175,7 @@ fn conclude(lab_run: &LabRun, said: &BTreeMap<String, Mono>, random: Random, kep
 
 fn bounds(plan: &LabPlan) -> Bounds {
     let settings = &plan.config.settings;
-    let groups = plan.config.groups.iter().map(|group| Group {
+    let groups = plan.config.groups.iter().map(|group| JudgedGroup {
         key: group.key().to_owned(),
         owner: plan.node(group.owner.as_str()).unwrap_or(0),
         resources: group

@@ -20,9 +20,9 @@ use crate::time::Mono;
 
 use super::carry_out;
 use super::causes::JournalReader;
-use super::fact::{Asked, Daemon, Fact, Seen, Things, TimedFact};
-use super::fault::{Direction, DrawnFault, Fault, Order, Part, Place, Vocabulary};
-use super::judge::Group;
+use super::fact::{Daemon, Fact, Seen, Things, TimedFact, TypedCommand};
+use super::fault::{DaemonPart, Direction, DrawnFault, Fault, FullPlace, TypedRequest, Vocabulary};
+use super::judge::JudgedGroup;
 use super::script_lines::ScriptReader;
 
 /// Between two looks at everything.
@@ -57,7 +57,7 @@ pub(super) struct RandomRun<'a> {
     /// The wall clock when the lab's began.
     wall: Duration,
     journals: [JournalReader; 2],
-    groups: Vec<Group>,
+    groups: Vec<JudgedGroup>,
     kept: PathBuf,
 }
 
@@ -88,7 +88,7 @@ impl<'a> RandomRun<'a> {
         dice: Dice,
         words: Vocabulary,
         script_reader: ScriptReader,
-        groups: Vec<Group>,
+        groups: Vec<JudgedGroup>,
     ) -> RandomRun<'a> {
         let clock = lab_run.pair.clock();
         let journal = |node: usize| JournalReader::at(carry_out::journal(&lab_run.pair, node));
@@ -252,9 +252,11 @@ impl<'a> RandomRun<'a> {
                 };
                 on && !self.active.iter().any(cables)
             }
-            Fault::Full(Place::Disk) => on && !active(|other| matches!(other, Fault::Script(..) | Fault::WrongFile(_))),
-            Fault::Script(..) | Fault::WrongFile(_) => on && !active(|other| *other == Fault::Full(Place::Disk)),
-            Fault::Full(Place::Run) | Fault::KeyFileOpen | Fault::PowerOff => on,
+            Fault::Full(FullPlace::Disk) => {
+                on && !active(|other| matches!(other, Fault::Script(..) | Fault::WrongFile(_)))
+            }
+            Fault::Script(..) | Fault::WrongFile(_) => on && !active(|other| *other == Fault::Full(FullPlace::Disk)),
+            Fault::Full(FullPlace::Run) | Fault::KeyFileOpen | Fault::PowerOff => on,
             Fault::BothTyped(..) => self.nodes.iter().all(|node| node.daemon == Some(Daemon::Well)),
             Fault::KillStorm(_)
             | Fault::Stall
@@ -280,7 +282,7 @@ impl<'a> RandomRun<'a> {
             Fault::Kill(part) => self.kill(node, *part, mended),
             Fault::KillStorm(times) => {
                 for _ in 0..*times {
-                    self.kill(node, Part::Core, mended);
+                    self.kill(node, DaemonPart::Core, mended);
                     let wait = self.dice.time(20, 600);
                     self.pass(wait);
                 }
@@ -293,14 +295,14 @@ impl<'a> RandomRun<'a> {
             Fault::Reload => self.reload(node),
             Fault::Typed(order, set) => self.type_order(node, *order, set),
             Fault::BothTyped(here, there) => {
-                self.type_order(node, Order::Standby, here);
-                self.type_order(1 - node, Order::Standby, there);
+                self.type_order(node, TypedRequest::Standby, here);
+                self.type_order(1 - node, TypedRequest::Standby, there);
             }
             fault => {
                 if let Err(error) = carry_out::set(&mut self.lab_run.pair, node, fault, true) {
                     return self.report(Err(error));
                 }
-                if *fault == Fault::Full(Place::Disk) {
+                if *fault == Fault::Full(FullPlace::Disk) {
                     self.fact(Fact::JournalFull(node, true));
                 }
                 if *fault == Fault::Stall {
@@ -335,11 +337,11 @@ impl<'a> RandomRun<'a> {
         let (node, name) = (drawn.node, self.name(drawn.node));
         // A machine that was switched off meanwhile came back whole, but for what is on its disk.
         let gone =
-            matches!(drawn.fault, Fault::Cut(..) | Fault::Loss(..) | Fault::Full(Place::Run) | Fault::CardGone(_));
+            matches!(drawn.fault, Fault::Cut(..) | Fault::Loss(..) | Fault::Full(FullPlace::Run) | Fault::CardGone(_));
         let is_on = self.lab_run.pair.is_on(node);
         self.lab_run.announce(&format!("{name}: {} no more", drawn.fault));
         match &drawn.fault {
-            Fault::Full(Place::Disk) if !is_on => self.clean_disk(node),
+            Fault::Full(FullPlace::Disk) if !is_on => self.clean_disk(node),
             Fault::Cut(medium, direction) if !is_on => self.mend_serial(node, medium.as_deref(), *direction),
             Fault::Stall if self.nodes[node].daemon != Some(Daemon::Stopped) => {}
             _ if gone && !is_on => {}
@@ -425,7 +427,7 @@ impl<'a> RandomRun<'a> {
         self.tell_things();
     }
 
-    fn kill(&mut self, node: usize, part: Part, mended: Mono) {
+    fn kill(&mut self, node: usize, part: DaemonPart, mended: Mono) {
         let whom = match carry_out::find(&self.lab_run.pair, node, part) {
             Ok(whom) => whom,
             Err(error) => return self.report(Err(error)),
@@ -433,17 +435,17 @@ impl<'a> RandomRun<'a> {
         let at = self.lab_run.now();
         self.nodes[node].killed = Some(at);
         carry_out::send(&whom, Signal::SIGKILL);
-        if part != Part::Supervisor {
+        if part != DaemonPart::Supervisor {
             self.facts.push(TimedFact { at, fact: Fact::CoreKilled(node) });
         }
-        if part == Part::All {
+        if part == DaemonPart::All {
             self.nodes[node].daemon = Some(Daemon::Gone);
             self.nodes[node].comes_back = Some(mended);
         }
     }
 
     fn leave(&mut self, node: usize, away: Duration) {
-        if let Err(error) = carry_out::signal(&self.lab_run.pair, node, Part::Supervisor, Signal::SIGTERM) {
+        if let Err(error) = carry_out::signal(&self.lab_run.pair, node, DaemonPart::Supervisor, Signal::SIGTERM) {
             return self.report(Err(error));
         }
         let id = self.new_request(node, "heartbeat -k".to_owned(), false);
@@ -456,13 +458,13 @@ impl<'a> RandomRun<'a> {
     }
 
     fn reload(&mut self, node: usize) {
-        let done = carry_out::signal(&self.lab_run.pair, node, Part::Supervisor, Signal::SIGHUP);
+        let done = carry_out::signal(&self.lab_run.pair, node, DaemonPart::Supervisor, Signal::SIGHUP);
         self.report(done);
     }
 
-    fn type_order(&mut self, node: usize, order: Order, set: &str) {
+    fn type_order(&mut self, node: usize, order: TypedRequest, set: &str) {
         if self.is_ours(node) {
-            let word = if order == Order::Standby { "standby" } else { "takeover" };
+            let word = if order == TypedRequest::Standby { "standby" } else { "takeover" };
             self.typed(node, &[word, set, "--timeout", TYPED_WAITS], false);
         } else {
             self.typed(node, &["hb_standby", set], false);
@@ -473,7 +475,7 @@ impl<'a> RandomRun<'a> {
         self.next_id += 1;
         let id = self.next_id;
         self.open.insert(id, node);
-        self.fact(Fact::Asked(Asked { id, node, words, lawful }));
+        self.fact(Fact::TypedCommand(TypedCommand { id, node, words, lawful }));
         id
     }
 

@@ -23,28 +23,28 @@ fn clients_leaving() -> RespawnRules {
     rules
 }
 
-fn logged(orders: &[Order]) -> String {
-    let text = |order: &Order| match order {
-        Order::Log(level, text) => Some(format!("{}: {text}", level.as_str())),
-        Order::Start(_) | Order::Terminate(_) | Order::Kill(_) | Order::Reboot(_) => None,
+fn logged(steps: &[RespawnStep]) -> String {
+    let text = |step: &RespawnStep| match step {
+        RespawnStep::Log(level, text) => Some(format!("{}: {text}", level.as_str())),
+        RespawnStep::Start(_) | RespawnStep::Terminate(_) | RespawnStep::Kill(_) | RespawnStep::Reboot(_) => None,
     };
-    orders.iter().filter_map(text).collect::<Vec<_>>().join("\n")
+    steps.iter().filter_map(text).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn they_are_started_in_order_and_stopped_in_reverse_one_at_a_time() {
     let mut rules = rules(&[("/a", false), ("/b", false), ("/c", false)]);
-    assert_eq!(rules.due(at(0)), [Order::Start(0), Order::Start(1), Order::Start(2)]);
+    assert_eq!(rules.due(at(0)), [RespawnStep::Start(0), RespawnStep::Start(1), RespawnStep::Start(2)]);
     rules.started(0, 10, at(0));
     rules.refused(1);
     rules.started(2, 12, at(0));
     assert_eq!(rules.pids(), [10, 12]);
-    let orders = rules.stop(at(100));
-    assert!(orders.contains(&Order::Terminate(12)) && !orders.contains(&Order::Terminate(10)));
+    let steps = rules.stop(at(100));
+    assert!(steps.contains(&RespawnStep::Terminate(12)) && !steps.contains(&RespawnStep::Terminate(10)));
     assert!(rules.stop(at(200)).is_empty(), "told twice, stopped once");
-    let orders = rules.ended(2, Ending::Signal(15), at(300));
-    assert!(orders.contains(&Order::Terminate(10)), "{orders:?}");
-    assert!(logged(&orders).contains("info: client [/b] is not running."), "{orders:?}");
+    let steps = rules.ended(2, Ending::Signal(15), at(300));
+    assert!(steps.contains(&RespawnStep::Terminate(10)), "{steps:?}");
+    assert!(logged(&steps).contains("info: client [/b] is not running."), "{steps:?}");
     rules.ended(0, Ending::Code(0), at(400));
     assert!(rules.is_over() && rules.next_deadline().is_none());
 }
@@ -56,9 +56,9 @@ fn one_that_ignores_the_request_is_killed() {
     rules.stop(at(1000));
     assert_eq!(rules.next_deadline(), Some(at(6000)));
     assert!(rules.due(at(5999)).is_empty());
-    let orders = rules.due(at(6000));
-    assert!(orders.contains(&Order::Kill(10)), "{orders:?}");
-    assert!(logged(&orders).contains("killing /a x process group 10 with signal 9"));
+    let steps = rules.due(at(6000));
+    assert!(steps.contains(&RespawnStep::Kill(10)), "{steps:?}");
+    assert!(logged(&steps).contains("killing /a x process group 10 with signal 9"));
     rules.ended(0, Ending::Signal(9), at(6001));
     assert!(rules.is_over());
 }
@@ -68,12 +68,12 @@ fn a_client_that_ends_is_started_again_and_exit_100_means_never() {
     let mut rules = rules(&[("/a", false), ("/b", false)]);
     rules.started(0, 10, at(0));
     rules.started(1, 11, at(0));
-    let orders = rules.ended(0, Ending::Code(0), at(40_000));
-    let log = logged(&orders);
+    let steps = rules.ended(0, Ending::Code(0), at(40_000));
+    let log = logged(&steps);
     assert_eq!(log, "info: Managed /a process 10 exited with return code 0.\nERROR: Respawning client \"/a\":");
-    assert_eq!(rules.due(at(40_000)), [Order::Start(0)]);
-    let orders = rules.ended(1, Ending::Code(100), at(40_000));
-    assert_eq!(logged(&orders), "info: Managed /b process 11 exited with return code 100.");
+    assert_eq!(rules.due(at(40_000)), [RespawnStep::Start(0)]);
+    let steps = rules.ended(1, Ending::Code(100), at(40_000));
+    assert_eq!(logged(&steps), "info: Managed /b process 11 exited with return code 100.");
     rules.started(0, 12, at(40_000));
     assert!(rules.due(at(99_000)).is_empty());
 }
@@ -83,7 +83,7 @@ fn the_eleventh_short_run_in_a_row_is_the_last() {
     let mut rules = rules(&[("/a", false)]);
     let mut now = 0;
     for run in 1..=11 {
-        assert_eq!(rules.due(at(now)), [Order::Start(0)], "run {run}");
+        assert_eq!(rules.due(at(now)), [RespawnStep::Start(0)], "run {run}");
         rules.started(0, run, at(now));
         let log = logged(&rules.ended(0, Ending::Code(1), at(now + 1000)));
         assert_eq!(log.contains("respawning too fast"), run == 11, "run {run}: {log}");
@@ -114,8 +114,8 @@ fn a_failfast_program_that_dies_takes_the_machine_with_it() {
     {
         let mut rules = self::rules(&[("/a b", true)]);
         rules.started(0, 10, at(0));
-        let orders = rules.ended(0, how, at(40_000));
-        assert_eq!(orders.contains(&Order::Reboot("/a b".into())), reboots, "{how:?}");
+        let steps = rules.ended(0, how, at(40_000));
+        assert_eq!(steps.contains(&RespawnStep::Reboot("/a b".into())), reboots, "{how:?}");
     }
     // Not while we leave.
     let mut rules = clients_leaving();
@@ -124,5 +124,5 @@ fn a_failfast_program_that_dies_takes_the_machine_with_it() {
     let mut rules = self::rules(&[("/a b", true)]);
     rules.started(0, 10, at(0));
     rules.stop(at(10));
-    assert!(!rules.ended(0, Ending::Signal(15), at(20)).contains(&Order::Reboot("/a b".into())));
+    assert!(!rules.ended(0, Ending::Signal(15), at(20)).contains(&RespawnStep::Reboot("/a b".into())));
 }

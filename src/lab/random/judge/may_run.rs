@@ -103,7 +103,7 @@ impl MayRun {
             | Fact::Died(..)
             | Fact::Left(_)
             | Fact::Status(..)
-            | Fact::Asked(_)
+            | Fact::TypedCommand(_)
             | Fact::Answered(..)
             | Fact::StoodStill(_)
             | Fact::Cause(..)

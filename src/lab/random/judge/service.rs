@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::fact::{Asked, Daemon, Fact, Seen};
-use super::{BrokenHere, Circumstances, Group, Stamp};
+use super::super::fact::{Daemon, Fact, Seen, TypedCommand};
+use super::{BrokenHere, Circumstances, JudgedGroup, Stamp};
 
 /// What L1 and L2 add to the times they name.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -16,7 +16,7 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 const ORIGINALS_NEED: Duration = Duration::from_secs(22);
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Service {
+pub(super) struct ServiceJudge {
     /// Since when a group runs nowhere.
     missing: BTreeMap<String, Stamp>,
     seen: [Option<Seen>; 2],
@@ -26,10 +26,10 @@ pub(super) struct Service {
     last_cause: Stamp,
     began: Option<Stamp>,
     daemons: Option<[Daemon; 2]>,
-    open: Vec<(Asked, Stamp)>,
+    open: Vec<(TypedCommand, Stamp)>,
 }
 
-impl Service {
+impl ServiceJudge {
     pub(super) fn take(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
         self.learn(around, said);
         for group in &around.bounds.groups {
@@ -76,7 +76,7 @@ impl Service {
                 self.answered[*node] = now;
                 self.seen[*node] = Some(seen.clone());
             }
-            Fact::Asked(asked) => {
+            Fact::TypedCommand(asked) => {
                 self.last_cause = now;
                 self.open.push((asked.clone(), now));
             }
@@ -100,7 +100,7 @@ impl Service {
         }
     }
 
-    fn ask_somewhere(&mut self, around: &Circumstances<'_>, group: &Group, said: &mut BrokenHere) {
+    fn ask_somewhere(&mut self, around: &Circumstances<'_>, group: &JudgedGroup, said: &mut BrokenHere) {
         let runs = |node: usize| group.resources.iter().all(|name| around.may_run.run(node, name).is_some());
         let up = runs(0) || runs(1);
         let nobody = !around.clocks.things.daemons.contains(&Daemon::Well);
@@ -126,7 +126,7 @@ impl Service {
     }
 
     /// It failed on every node that is there, or cannot be stopped somewhere.
-    fn may_be_missing(&self, around: &Circumstances<'_>, group: &Group) -> bool {
+    fn may_be_missing(&self, around: &Circumstances<'_>, group: &JudgedGroup) -> bool {
         let there = [0, 1].into_iter().filter(|node| around.clocks.things.daemons[*node] == Daemon::Well);
         let states: Vec<&str> = there.map(|node| self.state(node, &group.key)).collect();
         // What an original says it has, nobody else may take, whether it runs or not.

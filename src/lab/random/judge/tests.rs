@@ -1,6 +1,6 @@
 //! Each promise the judge can call broken, and beside it what it must let pass.
 
-use super::super::fact::{Asked, Seen};
+use super::super::fact::{Seen, TypedCommand};
 use super::*;
 use crate::haresources::Verb;
 
@@ -23,7 +23,7 @@ fn things(daemons: [Daemon; 2], works: bool) -> Things {
 
 /// Both daemons run and hear each other, each has its own group, and that has been so for a while.
 fn pair() -> List {
-    let group = |key: &str, owner, resources: &[&str]| Group {
+    let group = |key: &str, owner, resources: &[&str]| JudgedGroup {
         key: key.to_owned(),
         owner,
         resources: resources.iter().map(|name| (*name).to_owned()).collect(),
@@ -95,7 +95,7 @@ impl List {
     }
 
     fn asked(&mut self, at: f64, lawful: bool) -> &mut List {
-        self.add(at, Fact::Asked(Asked { id: 1, node: 0, words: "standby all".to_owned(), lawful }))
+        self.add(at, Fact::TypedCommand(TypedCommand { id: 1, node: 0, words: "standby all".to_owned(), lawful }))
     }
 
     /// The letters of what is complained of, in order of time.

@@ -15,7 +15,7 @@ use crate::time::Mono;
 use super::super::carry_out;
 use super::super::causes;
 use super::super::fact::{Daemon, Fact, Seen, Things, TimedFact};
-use super::super::fault::{Fault, Place};
+use super::super::fault::{Fault, FullPlace};
 use super::super::script_lines::{self, ScriptDid};
 use super::{RandomRun, STARTED_AGAIN};
 
@@ -169,7 +169,8 @@ impl RandomRun<'_> {
             let facts = causes::facts(node, &entry, &self.groups, self.lab_run.auto_failback());
             self.facts.extend(facts.into_iter().map(|fact| TimedFact { at, fact }));
         }
-        let full = self.active.iter().any(|(_, drawn)| drawn.node == node && drawn.fault == Fault::Full(Place::Disk));
+        let full =
+            self.active.iter().any(|(_, drawn)| drawn.node == node && drawn.fault == Fault::Full(FullPlace::Disk));
         let now = self.lab_run.now();
         if full {
             self.nodes[node].missed_until = Some(now + AFTER_FULL);
