@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::daemon::life::next_program::command_for;
-use crate::daemon::{LATER, Options, something_runs};
+use crate::daemon::{DaemonOptions, LATER, something_runs};
 use crate::host::called::{MYSELF, ORIGINAL};
 use crate::host::pidfile::{Running, is_still, running, surely_running, without_supervisor};
 use crate::host::read_config;
@@ -22,7 +22,7 @@ pub(super) fn tell_errors(config: &Config) {
 }
 
 /// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
-pub(super) fn start_in_background(options: &Options) -> ExitCode {
+pub(super) fn start_in_background(options: &DaemonOptions) -> ExitCode {
     let paths = &options.paths;
     let name = options.called.name().to_string_lossy();
     let is_fit = match read_config::load(paths, None) {

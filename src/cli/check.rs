@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::auth::authkeys;
 use crate::config::Sources;
 use crate::diagnostic::{Problem, Severity, SourceText};
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::printable;
@@ -47,7 +47,7 @@ fn node_name(word: &str) -> Result<NodeName, String> {
 
 /// Runs it.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let options = Options { as_node: args.as_node.clone(), ..Options::default() };
+    let options = ReadOptions { as_node: args.as_node.clone(), ..ReadOptions::default() };
     let (mut sources, result) = read_config::load_with(&Paths::under(&args.dir), &options);
     // Lines of authkeys are shown without their secrets; every byte keeps its place.
     sources.authkeys = sources.authkeys.as_ref().map(authkeys::redact);

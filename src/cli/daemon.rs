@@ -9,7 +9,7 @@ use std::{fs, io};
 use nix::sys::signal::Signal;
 
 use crate::client::Asker;
-use crate::daemon::{Called, Options, run as run_daemon};
+use crate::daemon::{Called, DaemonOptions, run as run_daemon};
 use crate::host::called::RECORD;
 use crate::host::pidfile::{Running, is_still, running, signal};
 use crate::paths::Paths;
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         complain!("latido daemon: {why}");
         return ExitCode::from(super::advice::NOT_PRIVILEGED);
     }
-    let options = Options {
+    let options = DaemonOptions {
         paths,
         called: Called::now(),
         without_resources: args.no_resources,

@@ -20,7 +20,7 @@ use crate::config::value::BAUD_RATES;
 use crate::config::{Config, Facts as _, HaCf, OnlyName, Sources};
 use crate::diagnostic::{Problem, SourceText};
 use crate::host::cards;
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
@@ -191,7 +191,7 @@ fn complete(args: &Args, paths: &Paths) -> Result<PairToWrite, String> {
 }
 
 fn hints(paths: &Paths) -> Hints {
-    let facts = read_config::host_facts(paths, &Options::default());
+    let facts = read_config::host_facts(paths, &ReadOptions::default());
     let interfaces = facts.interfaces().unwrap_or_default();
     let known = interfaces.iter().map(|interface| interface.name.clone()).collect();
     let usable = interfaces.into_iter().filter(|interface| interface.has_ipv4() && is_a_path(&interface.name));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::client::{AskError, Asker};
-use crate::daemon::{Called, Options, systemctl};
+use crate::daemon::{Called, DaemonOptions, systemctl};
 use crate::host::pidfile::{Running, running, signal, surely_running};
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
@@ -48,7 +48,7 @@ pub(super) fn start(args: &Args) -> ExitCode {
             complain!("latido start: {why}");
             return ExitCode::from(NOT_PRIVILEGED);
         }
-        let code = start_in_background(&Options {
+        let code = start_in_background(&DaemonOptions {
             paths: paths.clone(),
             called: Called::now(),
             without_resources: false,

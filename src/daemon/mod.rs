@@ -23,4 +23,4 @@ pub use life::adopt::something_runs;
 pub use life::in_force::lacks_anew;
 pub use life::own_supervisor::LATER;
 pub use life::supervisor::run;
-pub use options::Options;
+pub use options::DaemonOptions;

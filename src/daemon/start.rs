@@ -10,7 +10,7 @@ use crate::diagnostic::Problem;
 use crate::host::directories;
 use crate::host::disk_thread::DiskThread;
 use crate::host::pidfile::{self, OnlyOne, Running};
-use crate::host::read_config::{self, Options as ReadOptions};
+use crate::host::read_config::{self, ReadOptions};
 use crate::link::{LinkError, Links};
 use crate::paths::Paths;
 use crate::record::Life;
@@ -23,7 +23,7 @@ use super::life::generation::next_generation;
 use super::life::identity::{self, Remembered};
 use super::life::own_supervisor::{AGAIN, CoreStart, LATER, OwnSupervisor, UPGRADE, send_exit_code};
 use super::life::{in_force, realtime, service, stuck_core};
-use super::options::Options;
+use super::options::DaemonOptions;
 use super::programs::respawn::RespawnedPrograms;
 use super::terms::Terms;
 use super::writing::logging::{Log, Terminal};
@@ -37,7 +37,7 @@ const REFUSED: u8 = 1;
 /// What the child does: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
 /// anything else that stays as it is; 75 for what may get better by itself. 77 asks the supervisor for the next program,
 /// 76 for another attempt.
-pub(super) fn run_core(options: &Options, core_start: CoreStart) -> u8 {
+pub(super) fn run_core(options: &DaemonOptions, core_start: CoreStart) -> u8 {
     let line = core_start.socket.try_clone();
     let code = run_until_end(options, core_start);
     if let Ok(line) = line {
@@ -72,7 +72,7 @@ impl From<String> for StartRefusal {
     }
 }
 
-fn run_until_end(options: &Options, core_start: CoreStart) -> u8 {
+fn run_until_end(options: &DaemonOptions, core_start: CoreStart) -> u8 {
     let clock = Clock::start();
     // A refusal only means that a parent's descriptors may reach the scripts, as ever.
     let _ = sys::keep_descriptors_from_children();
@@ -125,7 +125,7 @@ fn terms_are_over(code: u8, other: Running) -> bool {
 }
 
 /// The files as they are, or else, where something runs, as they were when they were last accepted.
-fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
+fn configuration(options: &DaemonOptions, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
     // A name that is not known now is that of a medium that does not open now.
     let without_resources = options.without_resources;
     let read = ReadOptions { without_resources, without_resolver: true, ..ReadOptions::default() };
@@ -174,7 +174,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
 
 /// The keys that count are those that were accepted: whoever signs otherwise than the other node expects is dead to it.
 /// A file that was changed and not reread, or refused, is not that.
-fn with_keys_in_force(options: &Options, sources: &mut Sources, config: Config, terms: &mut Terms) -> Config {
+fn with_keys_in_force(options: &DaemonOptions, sources: &mut Sources, config: Config, terms: &mut Terms) -> Config {
     if !terms.resolute {
         return config;
     }
@@ -194,7 +194,14 @@ fn with_keys_in_force(options: &Options, sources: &mut Sources, config: Config, 
 }
 
 /// From a configuration to the end of this life.
-fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, core_start: CoreStart, mut terms: Terms) -> u8 {
+fn begin(
+    options: &DaemonOptions,
+    config: &Config,
+    clock: &Clock,
+    log: &Log,
+    core_start: CoreStart,
+    mut terms: Terms,
+) -> u8 {
     let refusals = log.direct(config.settings.me.as_str(), &config.logging);
     refusals.iter().for_each(|refusal| log.warn(refusal));
     terms.untold.drain(..).for_each(|error| log.error(error));
@@ -246,7 +253,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, core_star
 /// There are no files to go by, neither as they are nor as they were. What runs here is left alone for as long as the
 /// other node waits for us; then it is stopped, for which the notes are enough.
 fn without_files(
-    options: &Options,
+    options: &DaemonOptions,
     problems: &[Problem],
     clock: &Clock,
     log: &Log,
@@ -296,7 +303,7 @@ fn log_last_end(log: &Log, core_start: &CoreStart) {
     }
 }
 
-fn refuse(options: &Options, log: &Log, problems: &[Problem]) -> u8 {
+fn refuse(options: &DaemonOptions, log: &Log, problems: &[Problem]) -> u8 {
     wants::publish_refusal(&options.paths, &in_force::sentence(problems));
     problems.iter().for_each(|problem| log.tell(problem));
     log.error("Configuration error, heartbeat not started.");
@@ -304,7 +311,7 @@ fn refuse(options: &Options, log: &Log, problems: &[Problem]) -> u8 {
 }
 
 /// A first start that cannot be now. Who is started again and again says the same once.
-fn later(options: &Options, log: &Log, why: &str, said: Option<&str>) -> u8 {
+fn later(options: &DaemonOptions, log: &Log, why: &str, said: Option<&str>) -> u8 {
     if said == Some(why) {
         log::debug!("{why}");
     } else {
@@ -320,7 +327,7 @@ fn fail(log: &Log, why: &str, code: u8) -> u8 {
 }
 
 fn prepare(
-    options: &Options,
+    options: &DaemonOptions,
     config: &Config,
     clock: &Clock,
     log: &Log,
@@ -380,7 +387,7 @@ fn complaints(config: &Config, error: &LinkError) -> Vec<String> {
 
 /// A driver on these media; must be called inside the runtime.
 pub(super) fn assemble(
-    options: &Options,
+    options: &DaemonOptions,
     config: &Config,
     clock: &Clock,
     log: &Log,

@@ -37,7 +37,7 @@ impl ByHand {
     /// # Errors
     /// A sentence: no script can be run at all.
     pub(crate) fn open(paths: &Paths) -> Result<ByHand, String> {
-        let options = read_config::Options { without_resolver: true, ..read_config::Options::default() };
+        let options = read_config::ReadOptions { without_resolver: true, ..read_config::ReadOptions::default() };
         let mut no_groups = false;
         let (config, problems) = match read_config::load_with(paths, &options).1 {
             Ok(config) => (config, Vec::new()),

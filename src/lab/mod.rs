@@ -65,7 +65,7 @@ pub enum LabProcess {
 pub fn run_part(part: LabProcess, words: &[String]) -> ExitCode {
     let first = words.first().map_or("", String::as_str);
     let done = match part {
-        LabProcess::Bench => return run_on_the_bench(&Options::default()),
+        LabProcess::Bench => return run_on_the_bench(&LabOptions::default()),
         LabProcess::Run => return run_on_bench(words),
         LabProcess::Settled => return run_settled(words),
         LabProcess::Init => init::run(first),
@@ -114,7 +114,7 @@ fn run_settled(words: &[String]) -> ExitCode {
 
 /// How the lab is to be run.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct LabOptions {
     /// The user's own files; `None` for the lab's own pair.
     pub config: Option<PathBuf>,
     /// What to play; empty for everything.
@@ -155,7 +155,7 @@ fn play_inside(more: &[&str]) -> Result<ExitStatus, namespaces::Missing> {
 }
 
 /// Runs the lab, once on the bench.
-pub fn run_on_the_bench(options: &Options) -> ExitCode {
+pub fn run_on_the_bench(options: &LabOptions) -> ExitCode {
     match prepare(options).and_then(|(plan, agents)| {
         namespaces::settle().map_err(|missing| (NOT_HERE, missing.to_string()))?;
         let pair = LabPair::build(plan, &agents)
@@ -172,7 +172,7 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 
 /// Reads the files and the scripts; afterwards nothing of the user's directory is needed.
 #[allow(clippy::type_complexity, reason = "a plan and its files, or an exit code and a sentence; used once")]
-fn prepare(options: &Options) -> Result<(LabPlan, Vec<(String, String)>), (u8, String)> {
+fn prepare(options: &LabOptions) -> Result<(LabPlan, Vec<(String, String)>), (u8, String)> {
     let mut files = match (&options.config, options.random) {
         (Some(directory), _) => LabFiles::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
         (None, Some(random)) => random::files(random.seed),
@@ -223,7 +223,7 @@ fn prepare(options: &Options) -> Result<(LabPlan, Vec<(String, String)>), (u8, S
 }
 
 /// Plays what was asked for and prints the table.
-fn perform(run: &mut LabRun, options: &Options) -> ExitCode {
+fn perform(run: &mut LabRun, options: &LabOptions) -> ExitCode {
     introduce(run);
     if options.shell {
         return shell::run(run);

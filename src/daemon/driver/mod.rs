@@ -40,7 +40,7 @@ use super::life::notes::NotesFile;
 use super::life::own_supervisor::{ENDS, OwnSupervisor, READY, STOPPING};
 use super::life::signals::{Signal, Signals};
 use super::life::watchdog::Watchdog;
-use super::options::Options;
+use super::options::DaemonOptions;
 use super::programs::children::{Children, Ended};
 use super::programs::respawn::{RespawnEvent, RespawnedPrograms};
 use super::terms::Terms;
@@ -51,7 +51,7 @@ use super::writing::recorder::Recorder;
 
 /// A running node and everything it touches.
 pub(super) struct Driver {
-    options: Options,
+    options: DaemonOptions,
     config: Config,
     clock: Clock,
     log: Log,
@@ -124,7 +124,7 @@ enum Woken {
 impl Driver {
     /// Opens what is left to open; must be called inside the runtime.
     pub(super) fn new(
-        options: Options,
+        options: DaemonOptions,
         config: Config,
         clock: Clock,
         log: Log,

@@ -64,16 +64,16 @@ impl Node {
         for name in ["web", "mail"] {
             write(&paths.resource_dir().join(name), SCRIPT, 0o755);
         }
-        let read = read_config::Options {
+        let read = read_config::ReadOptions {
             as_node: NodeName::new(name),
             without_resolver: true,
-            ..read_config::Options::default()
+            ..read_config::ReadOptions::default()
         };
         let config = read_config::load_with(&paths, &read).1.unwrap();
         crate::host::directories::make_directories(&paths).unwrap();
         let clock = Clock::start();
         let log = Log::start(clock, Terminal::Nobody, 0);
-        let options = Options {
+        let options = DaemonOptions {
             paths,
             called: crate::host::called::Called::by("latido".into()),
             without_resources: false,

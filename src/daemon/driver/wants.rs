@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::daemon::doors::control::Control;
 use crate::daemon::doors::fifo::Fifo;
 use crate::daemon::life::{generation, identity, in_force};
-use crate::host::read_config::Options;
+use crate::host::read_config::ReadOptions;
 use crate::host::{directories, files, pidfile};
 use crate::paths::Paths;
 use crate::time::Mono;
@@ -203,7 +203,7 @@ impl Driver {
             }
             Want::Files => {
                 let (paths, without_resources) = (self.options.paths.clone(), self.options.without_resources);
-                let options = Options { without_resources, ..Options::default() };
+                let options = ReadOptions { without_resources, ..ReadOptions::default() };
                 self.get_from_disk(want, move || in_force::says_the_same(&paths, &options))
             }
             Want::Directories => {

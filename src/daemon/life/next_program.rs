@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::daemon::options::Options;
+use crate::daemon::options::DaemonOptions;
 use crate::host::called::{ORIGINAL, RECORD};
 use crate::paths::Paths;
 
@@ -17,7 +17,7 @@ use super::service;
 /// How `program` is started to run a daemon as these options say, under the name we have.
 ///
 /// By the old name it gets the old flags only, and the rest by its environment: an earlier version knows them as well.
-pub(crate) fn command_for(options: &Options, program: &Path) -> Command {
+pub(crate) fn command_for(options: &DaemonOptions, program: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg0(options.called.word());
     let ha_dir = &options.paths.ha_dir;
@@ -46,7 +46,7 @@ pub(crate) fn command_for(options: &Options, program: &Path) -> Command {
 
 /// Exchanges the program of this process for the one this command runs. Unlike the way of the library it leaves signals
 /// held back as they are: one that comes this moment reaches the next program. Returns only when it fails.
-pub(super) fn exec_program(options: &Options, program: &Path) -> io::Error {
+pub(super) fn exec_program(options: &DaemonOptions, program: &Path) -> io::Error {
     let command = command_for(options, program);
     let text = |word: &OsStr| CString::new(word.as_bytes());
     let exchange = || {
@@ -78,8 +78,8 @@ mod tests {
     use super::*;
     use crate::host::called::{Called, MYSELF};
 
-    fn options(word: &str, ha_dir: &str) -> Options {
-        Options {
+    fn options(word: &str, ha_dir: &str) -> DaemonOptions {
+        DaemonOptions {
             paths: Paths::under(Path::new(ha_dir)),
             called: Called::by(word.into()),
             without_resources: true,

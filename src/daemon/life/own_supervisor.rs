@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
-use crate::daemon::options::Options;
+use crate::daemon::options::DaemonOptions;
 use crate::host::called::MYSELF;
 use crate::time::Mono;
 
@@ -111,7 +111,7 @@ impl OwnSupervisor {
     ///
     /// # Errors
     /// When it cannot be run; the next attempt is due in a second.
-    pub(crate) fn replace(&mut self, options: &Options, now: Mono) -> io::Result<()> {
+    pub(crate) fn replace(&mut self, options: &DaemonOptions, now: Mono) -> io::Result<()> {
         self.next_attempt = now + AGAIN_AFTER;
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;

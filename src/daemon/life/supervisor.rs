@@ -24,7 +24,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::clock::Clock;
-use crate::daemon::options::Options;
+use crate::daemon::options::DaemonOptions;
 use crate::daemon::start::run_core;
 use crate::host::trust;
 use crate::process;
@@ -59,7 +59,7 @@ const HELD_BACK: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTO
 /// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
 /// original: 0, 6 not configured, 1 for anything else that stays as it is; 75 when something is missing that may be there
 /// later, 70 when the supervisor itself cannot work.
-pub fn run(options: &Options) -> ExitCode {
+pub fn run(options: &DaemonOptions) -> ExitCode {
     // Both processes hold the keys, which no core dump shall carry to a disk. What they start is asked by `coredumps`.
     let _ = nix::sys::prctl::set_dumpable(false);
     match Supervisor::new(options).and_then(Supervisor::watch) {
@@ -146,7 +146,7 @@ impl SignsOfLife {
 }
 
 struct Supervisor<'a> {
-    options: &'a Options,
+    options: &'a DaemonOptions,
     program: PathBuf,
     clock: Clock,
     signals: SignalFd,
@@ -170,7 +170,7 @@ struct Supervisor<'a> {
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(options: &'a Options) -> io::Result<Supervisor<'a>> {
+    fn new(options: &'a DaemonOptions) -> io::Result<Supervisor<'a>> {
         PASSED_ON.into_iter().chain(HELD_BACK).collect::<SigSet>().thread_block()?;
         let mask: SigSet = PASSED_ON.into_iter().collect();
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
