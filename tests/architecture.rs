@@ -237,7 +237,7 @@ fn every_planted_breach_is_found() {
         ("cluster/node.rs", "use crate::*;"),
         ("cluster/node.rs", "use crate::sys;"),
         ("cluster/node.rs", "use crate::link::Links;"),
-        ("cluster/node.rs", "use crate::client::control::Client;"),
+        ("cluster/node.rs", "use crate::client::control::Asker;"),
         ("cluster/node.rs", "use crate::lab;"),
         ("cluster/node.rs", "use crate::cli;"),
         ("cluster/node.rs", "use crate::config::Config;"),

@@ -10,13 +10,13 @@ mod bench;
 #[path = "support/steady.rs"]
 mod steady;
 
-#[path = "doctor/both.rs"]
-mod both;
-#[path = "doctor/line.rs"]
-mod line;
 #[path = "doctor/machine.rs"]
 mod machine;
+#[path = "doctor/other_node.rs"]
+mod other_node;
 #[path = "doctor/pair.rs"]
 mod pair;
+#[path = "doctor/serial.rs"]
+mod serial;
 #[path = "doctor/support.rs"]
 mod support;

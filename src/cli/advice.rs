@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::client::ClientError;
+use crate::client::AskError;
 use crate::host::at_boot::has_unit;
 use crate::host::pidfile::{Running, running};
 use crate::paths::Paths;
@@ -29,17 +29,17 @@ pub(super) fn files(paths: &Paths) -> String {
 }
 
 /// What is wrong with the daemon, and what to type.
-pub(super) fn told(error: &ClientError, paths: &Paths) -> String {
+pub(super) fn told(error: &AskError, paths: &Paths) -> String {
     match error {
-        ClientError::NotRunning(_) => format!("{error}\n  {}", start(paths)),
-        ClientError::NotAllowed(_) => {
+        AskError::NotRunning(_) => format!("{error}\n  {}", start(paths)),
+        AskError::NotAllowed(_) => {
             format!("{error}\n  as root: sudo latido ...; for good: usermod -a -G haclient USER")
         }
-        ClientError::TimedOut | ClientError::Broken(_) => error.to_string(),
+        AskError::TimedOut | AskError::Broken(_) => error.to_string(),
     }
 }
 
-/// Whether this node is the affair of a service manager that has our unit.
+/// Whether a service manager that has our unit looks after this node.
 pub(super) fn by_systemd(paths: &Paths) -> bool {
     *paths == Paths::system() && Path::new("/run/systemd/system").is_dir() && has_unit(Path::new("/"), "latido")
 }

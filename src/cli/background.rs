@@ -5,8 +5,8 @@ use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::daemon::life::again::again;
-use crate::daemon::{LATER, Options, something_runs};
+use crate::daemon::life::next_program::command_for;
+use crate::daemon::{DaemonOptions, LATER, something_runs};
 use crate::host::called::{MYSELF, ORIGINAL};
 use crate::host::pidfile::{Running, is_still, running, surely_running, without_supervisor};
 use crate::host::read_config;
@@ -22,7 +22,7 @@ pub(super) fn tell_errors(config: &Config) {
 }
 
 /// Checks here, where the words can be seen, then starts itself anew in a session of its own and waits until it runs.
-pub(super) fn start_in_background(options: &Options) -> ExitCode {
+pub(super) fn start_in_background(options: &DaemonOptions) -> ExitCode {
     let paths = &options.paths;
     let name = options.called.name().to_string_lossy();
     let is_fit = match read_config::load(paths, None) {
@@ -48,7 +48,7 @@ pub(super) fn start_in_background(options: &Options) -> ExitCode {
         complain!("info: {name}: already running [pid {pid}].");
         return ExitCode::SUCCESS;
     }
-    let mut command = again(options, Path::new(MYSELF));
+    let mut command = command_for(options, Path::new(MYSELF));
     command.current_dir(Path::new("/")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     sys::in_a_session_of_its_own(&mut command);
     runs(&command);

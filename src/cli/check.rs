@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::auth::authkeys;
 use crate::config::Sources;
 use crate::diagnostic::{Problem, Severity, SourceText};
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::names::NodeName;
 use crate::paths::Paths;
 use crate::printable;
@@ -47,7 +47,7 @@ fn node_name(word: &str) -> Result<NodeName, String> {
 
 /// Runs it.
 pub(super) fn run(args: &Args) -> ExitCode {
-    let options = Options { as_node: args.as_node.clone(), ..Options::default() };
+    let options = ReadOptions { as_node: args.as_node.clone(), ..ReadOptions::default() };
     let (mut sources, result) = read_config::load_with(&Paths::under(&args.dir), &options);
     // Lines of authkeys are shown without their secrets; every byte keeps its place.
     sources.authkeys = sources.authkeys.as_ref().map(authkeys::redact);
@@ -113,7 +113,7 @@ fn counted(count: usize, what: &str) -> String {
 
 /// One problem as rustc would print it.
 fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer) -> String {
-    // It shows words of a file, and names of files: they are to be read, not obeyed.
+    // It shows words of a file, and names of files: a terminal must not carry them out.
     let fit = |text: &str| printable::line(text).into_owned();
     let source = source.map(|source| SourceText::new(fit(&source.name), printable::in_place(&source.text)));
     let problem = &Problem {
@@ -147,7 +147,7 @@ fn rendered(problem: &Problem, source: Option<&SourceText>, renderer: &Renderer)
 
 /// One problem for programs.
 #[derive(Serialize)]
-struct Entry<'a> {
+struct JsonProblem<'a> {
     file: Cow<'a, str>,
     line: Option<usize>,
     column: Option<usize>,
@@ -160,7 +160,7 @@ struct Entry<'a> {
 fn json(problems: &[Problem], sources: &Sources) -> String {
     let entries: Vec<_> = problems
         .iter()
-        .map(|problem| Entry {
+        .map(|problem| JsonProblem {
             file: printable::line(&problem.file),
             line: problem.place.as_ref().map(|place| place.line),
             column: column(problem, source_of(problem, sources)),

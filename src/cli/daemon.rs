@@ -8,8 +8,8 @@ use std::{fs, io};
 
 use nix::sys::signal::Signal;
 
-use crate::client::Client;
-use crate::daemon::{Called, Options, run as run_daemon};
+use crate::client::Asker;
+use crate::daemon::{Called, DaemonOptions, run as run_daemon};
 use crate::host::called::RECORD;
 use crate::host::pidfile::{Running, is_still, running, signal};
 use crate::paths::Paths;
@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
         complain!("latido daemon: {why}");
         return ExitCode::from(super::advice::NOT_PRIVILEGED);
     }
-    let options = Options {
+    let options = DaemonOptions {
         paths,
         called: Called::now(),
         without_resources: args.no_resources,
@@ -148,7 +148,7 @@ fn still_the_old_one(pid: i32) -> io::Result<Option<PathBuf>> {
 
 /// The process that does the work.
 fn core_of(paths: &Paths) -> Option<u32> {
-    match Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(1)) {
+    match Asker::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(1)) {
         Ok(Answer::Status(status)) => Some(status.core),
         Ok(_) | Err(_) => None,
     }

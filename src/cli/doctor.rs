@@ -4,16 +4,16 @@
 //! a serial line is written to only with `--line`, and only while no daemon uses it; `--both` calls `ssh`.
 
 mod address;
-mod beside;
 mod boot;
-mod both;
 mod files;
 mod finding;
-mod line;
 mod listen;
+mod other_node;
 mod peer;
-mod regard;
 mod scripts;
+mod serial;
+mod status;
+mod system;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,14 +102,14 @@ fn examine(args: &Args, paths: &Paths, findings: &mut Findings) {
         scripts::run(&config, paths, &here, findings);
     }
     boot::check(&config, &args.root, findings);
-    beside::check(&config, paths, &args.root, &here, findings);
+    system::check(&config, paths, &args.root, &here, findings);
     address::check(&config, paths, &here, peer_speaks, findings);
     if args.both {
-        both::check(&config, paths, args.to.as_deref(), findings);
+        other_node::check(&config, paths, args.to.as_deref(), findings);
     }
 }
 
-/// The media, by what the daemon hears, or by our own ears; whether the other node speaks.
+/// The media, by what the daemon hears, or by what we hear ourselves; whether the other node speaks.
 fn media(args: &Args, config: &Config, paths: &Paths, here: &Here, findings: &mut Findings) -> bool {
     if args.line && !matches!(here, Here::Nobody) {
         findings.warn("line", "not tested: a daemon uses the lines", "stop the daemons of both nodes first");
@@ -117,20 +117,20 @@ fn media(args: &Args, config: &Config, paths: &Paths, here: &Here, findings: &mu
     match here {
         Here::Nobody => {}
         Here::Silent => {
-            line::judge_speed(config, findings);
+            serial::judge_speed(config, findings);
             return false;
         }
         Here::Latido(status) => {
             peer::check(config, status, findings);
-            regard::check(config, status, findings);
-            line::judge_speed(config, findings);
+            status::check(config, status, findings);
+            serial::judge_speed(config, findings);
             return status.nodes.iter().any(|node| !node.here && !node.ping && node.status == "active");
         }
     }
     if args.line {
-        line::test(config, &paths.lock_dir, Duration::from_secs(args.wait), findings);
+        serial::test(config, &paths.lock_dir, Duration::from_secs(args.wait), findings);
     } else {
-        line::judge_speed(config, findings);
+        serial::judge_speed(config, findings);
     }
     listen::check(config, paths, findings)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::{Config, OnlyName};
 use crate::export::{Script, pacemaker};
-use crate::host::lookup::{Found, Places};
+use crate::host::lookup::{FoundAgent, ProgramPlaces};
 use crate::host::read_config;
 use crate::paths::Paths;
 
@@ -47,12 +47,12 @@ pub(super) fn run(args: &Args) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let places = Places::new(&paths);
+    let places = ProgramPlaces::new(&paths);
     let script = |name: &str| match places.find(name) {
-        Ok(Found::Script(path)) if path.starts_with(&paths.ha_dir) => Script::ResourceScript,
-        Ok(Found::Script(_)) => Script::InitScript,
-        Ok(Found::Unit(_)) => Script::Unit,
-        Ok(Found::Ours) | Err(_) => Script::Unknown,
+        Ok(FoundAgent::Script(path)) if path.starts_with(&paths.ha_dir) => Script::ResourceScript,
+        Ok(FoundAgent::Script(_)) => Script::InitScript,
+        Ok(FoundAgent::Unit(_)) => Script::Unit,
+        Ok(FoundAgent::Ours) | Err(_) => Script::Unknown,
     };
     let export = pacemaker(&config, &args.dir.display().to_string(), &script);
     print(export.text.trim_end());

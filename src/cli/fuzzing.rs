@@ -1,4 +1,4 @@
-//! Doors for `fuzz/` and for tests to what is private here; built with the feature `fuzzing` alone.
+//! Ways for `fuzz/` and for tests to what is private here; built with the feature `fuzzing` alone.
 
 use clap::Parser as _;
 use clap::error::ErrorKind;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::Client;
+use crate::client::Asker;
 use crate::clock::Clock;
 use crate::cluster::Set;
 use crate::host::environment;
@@ -45,7 +45,7 @@ pub(super) fn moved(groups: &[String]) -> String {
 
 /// The same for any order, waiting for at most `timeout` seconds; `done` says what is printed when it was obeyed.
 pub(super) fn ask_and_tell(paths: &Paths, timeout: u64, ask: &Ask, done: impl Fn(&[String]) -> String) -> ExitCode {
-    match Client::ask_once(&paths.control_socket(), ask, Duration::from_secs(timeout)) {
+    match Asker::ask_once(&paths.control_socket(), ask, Duration::from_secs(timeout)) {
         Ok(Answer::Moved(groups)) => {
             print(&done(&groups));
             ExitCode::SUCCESS

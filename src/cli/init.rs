@@ -1,7 +1,7 @@
 //! `latido init`: asks, or takes flags, for a pair; shows and writes commented files that `latido check` passes.
 //!
 //! All or nothing: when one file would be overwritten and `--yes` was not given, none is written. The key is made once
-//! and never touched again; a new one is `latido keygen`'s affair.
+//! and never touched again; a new one is made by `latido keygen`.
 
 mod ask;
 mod pair;
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ask::Hints;
-use pair::Pair;
+use pair::PairToWrite;
 
 use crate::auth::Method;
 use crate::config::value::BAUD_RATES;
 use crate::config::{Config, Facts as _, HaCf, OnlyName, Sources};
 use crate::diagnostic::{Problem, SourceText};
 use crate::host::cards;
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
@@ -79,7 +79,7 @@ pub(super) struct Args {
     drbd: Vec<String>,
     /// File system to mount; may be given several times
     #[arg(long, value_name = "DEVICE:DIRECTORY:TYPE", value_parser = disk)]
-    disk: Vec<Disk>,
+    disk: Vec<DiskArgument>,
     /// Init script, systemd unit or script of resource.d; may be given several times
     #[arg(long, value_name = "NAME", value_parser = words::service)]
     service: Vec<String>,
@@ -105,10 +105,10 @@ pub(super) struct Args {
 
 /// A file system, as one value for clap.
 #[derive(Clone, Debug)]
-struct Disk([String; 3]);
+struct DiskArgument([String; 3]);
 
-fn disk(text: &str) -> Result<Disk, String> {
-    words::disk(text).map(Disk)
+fn disk(text: &str) -> Result<DiskArgument, String> {
+    words::disk(text).map(DiskArgument)
 }
 
 fn baud(text: &str) -> Result<u32, String> {
@@ -154,8 +154,8 @@ fn init(args: &Args) -> Result<ExitCode, String> {
 }
 
 /// What the flags say, and the answers to what they leave open.
-fn complete(args: &Args, paths: &Paths) -> Result<Pair, String> {
-    let mut pair = Pair {
+fn complete(args: &Args, paths: &Paths) -> Result<PairToWrite, String> {
+    let mut pair = PairToWrite {
         nodes: args.nodes.clone(),
         serial: args.serial.clone(),
         baud: args.baud,
@@ -191,7 +191,7 @@ fn complete(args: &Args, paths: &Paths) -> Result<Pair, String> {
 }
 
 fn hints(paths: &Paths) -> Hints {
-    let facts = read_config::host_facts(paths, &Options::default());
+    let facts = read_config::host_facts(paths, &ReadOptions::default());
     let interfaces = facts.interfaces().unwrap_or_default();
     let known = interfaces.iter().map(|interface| interface.name.clone()).collect();
     let usable = interfaces.into_iter().filter(|interface| interface.has_ipv4() && is_a_path(&interface.name));
@@ -231,7 +231,7 @@ struct Draft {
     secret: bool,
 }
 
-fn drafts(pair: &Pair, paths: &Paths) -> Result<Vec<Draft>, String> {
+fn drafts(pair: &PairToWrite, paths: &Paths) -> Result<Vec<Draft>, String> {
     let read = |path: &Path| match fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -255,7 +255,7 @@ fn drafts(pair: &Pair, paths: &Paths) -> Result<Vec<Draft>, String> {
 }
 
 /// Reads the drafts as the daemon would on the first node: what it refuses is not written.
-fn judge(files: &[Draft], pair: &Pair) -> Result<(), String> {
+fn judge(files: &[Draft], pair: &PairToWrite) -> Result<(), String> {
     let source = |at: usize| files.get(at).map(|file| SourceText::new(file.path.display().to_string(), &*file.text));
     let sources = Sources {
         ha_cf: source(0),
@@ -299,7 +299,7 @@ fn write(files: &[Draft]) -> Result<usize, String> {
 
 /// The files may be for another machine, so what this host lacks is no reason to refuse. `false` when it is one of the two
 /// nodes and cannot work with them.
-fn tell_what_is_next(paths: &Paths, pair: &Pair, written: usize) -> bool {
+fn tell_what_is_next(paths: &Paths, pair: &PairToWrite, written: usize) -> bool {
     if written == 0 {
         print("Nothing to do: the files already say this.");
     }

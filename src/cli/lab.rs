@@ -59,7 +59,7 @@ pub(super) struct Args {
     slower: bool,
     /// The part this process plays in a lab that another process started
     #[arg(long, hide = true)]
-    inner: Option<lab::Part>,
+    inner: Option<lab::LabProcess>,
     /// What that part needs to know
     #[arg(last = true, hide = true)]
     words: Vec<String>,
@@ -70,7 +70,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> ExitCode {
     match args.inner {
         None => lab::run(args.speed.is_none() && !args.shell && args.random.is_none()),
-        Some(lab::Part::Bench) => lab::run_on_the_bench(&lab::Options {
+        Some(lab::LabProcess::Bench) => lab::run_on_the_bench(&lab::LabOptions {
             config: args.config.clone(),
             scenarios: args.scenario.clone(),
             speed: args.speed,

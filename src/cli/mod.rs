@@ -188,7 +188,7 @@ fn paths_from_environment() -> Paths {
     std::env::var_os("HA_DIR").map_or_else(Paths::system, |dir| Paths::under(Path::new(&dir)))
 }
 
-/// Prints; a reader that went away is not our affair. What others wrote does nothing to a terminal.
+/// Prints; a reader that went away changes nothing. What others wrote does nothing to a terminal.
 fn print(text: &str) {
     printed(text);
 }

@@ -73,17 +73,17 @@ enum Verdict {
 }
 
 fn propagate(program: &str, paths: &Paths, to: Option<&str>, only_check: bool, yes: bool) -> ExitCode {
-    let plan = Plan::make(paths, to);
-    let plan = match plan {
-        Ok(plan) => plan,
+    let to_copy = FilesToCopy::make(paths, to);
+    let to_copy = match to_copy {
+        Ok(to_copy) => to_copy,
         Err(why) => {
             complain!("{program}: {why}");
             return ExitCode::from(2);
         }
     };
     let mut worst = Verdict::Same;
-    for host in &plan.hosts {
-        let result = plan.one(host, only_check, yes).unwrap_or_else(|why| {
+    for host in &to_copy.hosts {
+        let result = to_copy.one(host, only_check, yes).unwrap_or_else(|why| {
             complain!("{program}: {why}");
             Verdict::Failed
         });
@@ -97,7 +97,7 @@ fn propagate(program: &str, paths: &Paths, to: Option<&str>, only_check: bool, y
 }
 
 /// What is to be on every node.
-struct Plan {
+struct FilesToCopy {
     dir: PathBuf,
     me: NodeName,
     hosts: Vec<String>,
@@ -107,10 +107,10 @@ struct Plan {
     latido_only: Option<Method>,
 }
 
-impl Plan {
-    fn make(paths: &Paths, to: Option<&str>) -> Result<Plan, String> {
+impl FilesToCopy {
+    fn make(paths: &Paths, to: Option<&str>) -> Result<FilesToCopy, String> {
         let me = read_config::host_name(&paths.ha_dir).ok_or("this machine has no name")?;
-        // As if on a node of that name only: whether this machine's devices are well is no affair of the other one's.
+        // As if on a node of that name only: whether this machine's devices are well says nothing about the other one.
         let config = read_config::load(paths, Some(me.clone())).map_err(|problems| {
             problems.iter().filter(|problem| problem.is_error()).for_each(|problem| complain!("{problem}"));
             format!("the files of {} have errors and go nowhere; latido check shows them", paths.ha_dir.display())
@@ -134,7 +134,7 @@ impl Plan {
         }
         let dir = std::path::absolute(&paths.ha_dir).map_err(|error| error.to_string())?;
         let latido_only = config.keyring.latido_only().map(|(_, method)| method);
-        Ok(Plan { dir, me, hosts, files, latido_only })
+        Ok(FilesToCopy { dir, me, hosts, files, latido_only })
     }
 
     fn one(&self, host: &str, only_check: bool, yes: bool) -> Result<Verdict, String> {

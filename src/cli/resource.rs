@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::{Client, ClientError};
+use crate::client::{AskError, Asker};
 use crate::diagnostic::Problem;
 use crate::haresources::{Exit, Resource, ResourceGroup, parse};
 use crate::host::groups_by_hand::ByHand;
@@ -184,7 +184,7 @@ fn by_hand(
     work: impl FnOnce(&ByHand, &ResourceGroup) -> Result<(), String>,
 ) -> ExitCode {
     // One of an older version listens elsewhere: the pid file knows it too.
-    let runs = !matches!(Client::connect(&paths.control_socket()), Err(ClientError::NotRunning(_)))
+    let runs = !matches!(Asker::connect(&paths.control_socket()), Err(AskError::NotRunning(_)))
         || matches!(running(&paths.pid_file), Running::Yes(_));
     if !what.force && runs {
         return complain(
@@ -239,7 +239,7 @@ pub(super) fn resource_manager(program: &str, words: &[String]) -> ExitCode {
 
 /// What the daemon here knows to run on the other node is not started beside it.
 fn runs_elsewhere(paths: &Paths, key: &str) -> Option<String> {
-    let answer = Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(10)).ok()?;
+    let answer = Asker::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(10)).ok()?;
     let Answer::Status(status) = answer else { return None };
     let group = status.groups.iter().find(|group| group.key == key && group.held_by_peer)?;
     let set = if group.owner.eq_ignore_ascii_case(&status.me) { "local" } else { "foreign" };

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::client::{Client, ClientError};
-use crate::daemon::{Called, Options, systemctl};
+use crate::client::{AskError, Asker};
+use crate::daemon::{Called, DaemonOptions, systemctl};
 use crate::host::pidfile::{Running, running, signal, surely_running};
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
@@ -48,7 +48,7 @@ pub(super) fn start(args: &Args) -> ExitCode {
             complain!("latido start: {why}");
             return ExitCode::from(NOT_PRIVILEGED);
         }
-        let code = start_in_background(&Options {
+        let code = start_in_background(&DaemonOptions {
             paths: paths.clone(),
             called: Called::now(),
             without_resources: false,
@@ -68,7 +68,7 @@ pub(super) fn start(args: &Args) -> ExitCode {
 }
 
 fn is_leaving(paths: &Paths) -> bool {
-    let status = Client::ask_once(&paths.control_socket(), &Ask::Status, PATIENCE);
+    let status = Asker::ask_once(&paths.control_socket(), &Ask::Status, PATIENCE);
     matches!(status, Ok(Answer::Status(status)) if status.leaving)
 }
 
@@ -122,7 +122,7 @@ pub(super) fn stop(args: &Args) -> ExitCode {
 
 /// Has the files read again, and says what came of it.
 pub(super) fn reload(args: &Args) -> ExitCode {
-    match Client::ask_once(&Paths::under(&args.dir).control_socket(), &Ask::Reload, PATIENCE) {
+    match Asker::ask_once(&Paths::under(&args.dir).control_socket(), &Ask::Reload, PATIENCE) {
         Ok(Answer::Reread { accepted: true, said }) => {
             print("the files were read again and are in force");
             said.iter().for_each(|note| print(note));
@@ -141,7 +141,7 @@ pub(super) fn reload(args: &Args) -> ExitCode {
             complain!("latido reload: the daemon answered something else; is it of another version?");
             ExitCode::FAILURE
         }
-        Err(error @ ClientError::NotRunning(_)) => {
+        Err(error @ AskError::NotRunning(_)) => {
             complain!("latido reload: {error}. `latido start` starts it");
             ExitCode::from(7)
         }

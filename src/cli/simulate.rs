@@ -1,6 +1,6 @@
 //! `latido simulate`: the user's configuration played through faults in simulated time.
 //!
-//! Reads the files and prints; what is played and what it teaches is in `crate::simulate`.
+//! Reads the files and prints; what is played and what it shows is in `crate::simulate`.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -65,7 +65,7 @@ pub(super) struct Args {
 }
 
 /// What is read from the user's files.
-struct Scene {
+struct FromFiles {
     settings: [Settings; 2],
     groups: Vec<ResourceGroup>,
     beside: Beside,
@@ -73,7 +73,7 @@ struct Scene {
 
 /// Runs it.
 pub(super) fn run(args: &Args) -> ExitCode {
-    match rehearse(args) {
+    match run_plays(args) {
         Ok(code) => code,
         Err(complaint) => {
             eprint!("{complaint}");
@@ -82,26 +82,26 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn rehearse(args: &Args) -> Result<ExitCode, String> {
-    let scene = read_scene(args.directory.as_deref().unwrap_or(&args.dir))?;
+fn run_plays(args: &Args) -> Result<ExitCode, String> {
+    let files = read_files(args.directory.as_deref().unwrap_or(&args.dir))?;
     let source = match &args.play {
         Some(path) => read_play(path)?,
-        None => SourceText::new("story", story(&scene.settings, &scene.groups, &scene.beside)),
+        None => SourceText::new("story", story(&files.settings, &files.groups, &files.beside)),
     };
     if args.show_play {
         say(&source.text);
         return Ok(ExitCode::SUCCESS);
     }
-    let play = Play::parse_beside(&source, &scene.settings, &scene.groups, &scene.beside)
+    let play = Play::parse_beside(&source, &files.settings, &files.groups, &files.beside)
         .map_err(|problems| rendered_all(&problems, &[&source], colours(&io::stderr())))?;
-    let performance = play.perform(&scene.settings, &scene.groups, args.seed);
+    let performance = play.perform(&files.settings, &files.groups, args.seed);
     let wrong = wrong(&performance, &source.name);
     print(&performance, &wrong, args);
     Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Reads the files as `latido check --as` does, but for the keys.
-fn read_scene(dir: &Path) -> Result<Scene, String> {
+fn read_files(dir: &Path) -> Result<FromFiles, String> {
     let paths = Paths::under(dir);
     let authkeys = paths.authkeys().display().to_string();
     let (mut sources, me) = read_config::read_elsewhere(&paths);
@@ -116,7 +116,7 @@ fn read_scene(dir: &Path) -> Result<Scene, String> {
         let count = config.settings.nodes.len();
         format!("latido simulate: {} names {count} node(s), and a pair is simulated\n", paths.ha_cf().display())
     })?;
-    Ok(Scene { settings, beside: beside(&config), groups: config.groups })
+    Ok(FromFiles { settings, beside: beside(&config), groups: config.groups })
 }
 
 /// Ping groups, and the ipfail that `respawn` starts and `apiauth` admits, or not.

@@ -1,11 +1,11 @@
-//! `latido status`: nodes, links, and who holds what since when, for a person at three in the morning or a program.
+//! `latido status`: nodes, links, and who holds what since when, for a person or a program.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::Client;
+use crate::client::Asker;
 use crate::daemon::{read_refusal, read_waits};
 use crate::host::pidfile::{Running, running};
 use crate::paths::Paths;
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 fn look(args: &Args) -> Result<Box<Status>, String> {
     let paths = Paths::under(&args.dir);
     let socket = paths.control_socket();
-    match Client::ask_once(&socket, &Ask::Status, Duration::from_secs(5)) {
+    match Asker::ask_once(&socket, &Ask::Status, Duration::from_secs(5)) {
         Ok(Answer::Status(status)) => Ok(status),
         Ok(Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_)) => {
             Err("the daemon answered something else; is it of another version?".to_owned())

@@ -14,20 +14,20 @@ use crate::api::frame::{Framer, MAX_BODY, frame};
 use crate::api::{Caller, field};
 use crate::wire::{Kind, Message, field as wire};
 
-/// A signed-on connection. Messages that come while an answer is awaited are kept for [`Session::next`].
+/// A signed-on connection. Messages that come while an answer is awaited are kept for [`ApiSession::next`].
 #[derive(Debug)]
-pub struct Session {
+pub struct ApiSession {
     stream: UnixStream,
     framer: Framer,
     inbox: VecDeque<Message>,
     name: String,
     pid: u32,
-    welcome: Message,
+    sign_on_answer: Message,
 }
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum Failure {
+pub enum ApiFailure {
     /// Nobody listens at the socket.
     Stopped,
     /// Somebody listens and lets us not in; the reason, if there is one.
@@ -38,71 +38,71 @@ pub enum Failure {
     Lost(io::Error),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ApiFailure {
     /// The words of the original's library.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Stopped => f.write_str("hb_api_signon: Can't initiate connection to heartbeat"),
-            Failure::Refused(why) | Failure::Bad(why) => f.write_str(why),
-            Failure::Lost(error) => write!(f, "the connection to heartbeat broke: {error}"),
+            ApiFailure::Stopped => f.write_str("hb_api_signon: Can't initiate connection to heartbeat"),
+            ApiFailure::Refused(why) | ApiFailure::Bad(why) => f.write_str(why),
+            ApiFailure::Lost(error) => write!(f, "the connection to heartbeat broke: {error}"),
         }
     }
 }
 
-impl Session {
+impl ApiSession {
     /// Connects and signs on as `who`, under a name or as a casual client.
     ///
     /// # Errors
-    /// [`Failure::Stopped`] or [`Failure::Refused`].
-    pub async fn sign_on(socket: &Path, name: Option<&str>, who: Caller) -> Result<Session, Failure> {
+    /// [`ApiFailure::Stopped`] or [`ApiFailure::Refused`].
+    pub async fn sign_on(socket: &Path, name: Option<&str>, who: Caller) -> Result<ApiSession, ApiFailure> {
         log::debug!("connecting to {}", socket.display());
-        let stream = UnixStream::connect(socket).await.map_err(|_| Failure::Stopped)?;
+        let stream = UnixStream::connect(socket).await.map_err(|_| ApiFailure::Stopped)?;
         let name = name.map_or_else(|| who.pid.to_string(), str::to_owned);
-        let mut session = Session {
+        let mut session = ApiSession {
             stream,
             framer: Framer::default(),
             inbox: VecDeque::new(),
             name,
             pid: who.pid,
-            welcome: Message::empty(),
+            sign_on_answer: Message::empty(),
         };
         let (uid, gid) = (who.uid.to_string(), who.gid.to_string());
         let answer = session.exchange("signon", &[(field::UID, &uid), (field::GID, &gid)]).await;
-        session.welcome = answer.map_err(|_| Failure::Stopped)?;
-        match session.welcome.get(wire::RESULT) {
+        session.sign_on_answer = answer.map_err(|_| ApiFailure::Stopped)?;
+        match session.sign_on_answer.get(wire::RESULT) {
             Some(field::OK) => Ok(session),
-            _ => Err(Failure::Refused(session.welcome.get(wire::INFO).unwrap_or("").to_owned())),
+            _ => Err(ApiFailure::Refused(session.sign_on_answer.get(wire::INFO).unwrap_or("").to_owned())),
         }
     }
 
     /// The node's name.
     pub fn node(&self) -> &str {
-        self.welcome.get(wire::NODE).unwrap_or("")
+        self.sign_on_answer.get(wire::NODE).unwrap_or("")
     }
 
     /// A field of the answer to the sign-on.
-    pub fn welcome(&self, name: &str) -> Option<&str> {
-        self.welcome.get(name)
+    pub fn sign_on_field(&self, name: &str) -> Option<&str> {
+        self.sign_on_answer.get(name)
     }
 
     /// `keepalive` or `deadtime` of the node.
     pub fn time(&self, name: &str) -> Duration {
-        Duration::from_millis(self.welcome.hex(name).unwrap_or(0))
+        Duration::from_millis(self.sign_on_answer.hex(name).unwrap_or(0))
     }
 
     /// Asks what has one answer.
     ///
     /// # Errors
-    /// [`Failure::Bad`] when the daemon refuses, [`Failure::Lost`].
-    pub async fn ask(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Message, Failure> {
+    /// [`ApiFailure::Bad`] when the daemon refuses, [`ApiFailure::Lost`].
+    pub async fn ask(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Message, ApiFailure> {
         judge(self.exchange(reqtype, fields).await?)
     }
 
     /// Asks what has a list for an answer.
     ///
     /// # Errors
-    /// As [`Session::ask`].
-    pub async fn list(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Vec<Message>, Failure> {
+    /// As [`ApiSession::ask`].
+    pub async fn list(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Vec<Message>, ApiFailure> {
         let mut answers = vec![judge(self.exchange(reqtype, fields).await?)?];
         while answers.last().is_some_and(|answer| answer.get(wire::RESULT) == Some(field::MORE)) {
             let answer = self.answer().await?;
@@ -114,8 +114,8 @@ impl Session {
     /// Asks without waiting; the answer is some message to come.
     ///
     /// # Errors
-    /// [`Failure::Lost`].
-    pub async fn send_request(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<(), Failure> {
+    /// [`ApiFailure::Lost`].
+    pub async fn send_request(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<(), ApiFailure> {
         let pid = self.pid.to_string();
         let mut message = Message::new(&Kind::Other(field::REQUEST.into()))
             .with(field::REQTYPE, reqtype)
@@ -129,17 +129,17 @@ impl Session {
     /// Says something to the cluster, or anything else.
     ///
     /// # Errors
-    /// [`Failure::Lost`].
-    pub async fn say(&mut self, message: &Message) -> Result<(), Failure> {
+    /// [`ApiFailure::Lost`].
+    pub async fn say(&mut self, message: &Message) -> Result<(), ApiFailure> {
         let bytes = frame(&encode(message, Spelling::Classic));
-        self.stream.write_all(&bytes).await.map_err(Failure::Lost)
+        self.stream.write_all(&bytes).await.map_err(ApiFailure::Lost)
     }
 
     /// The next message that is no answer; cancel safe.
     ///
     /// # Errors
-    /// [`Failure::Lost`].
-    pub async fn next(&mut self) -> Result<Message, Failure> {
+    /// [`ApiFailure::Lost`].
+    pub async fn next(&mut self) -> Result<Message, ApiFailure> {
         match self.inbox.pop_front() {
             Some(message) => Ok(message),
             None => self.receive().await,
@@ -152,12 +152,12 @@ impl Session {
         let _ = self.send_request("signoff", &[]).await;
     }
 
-    async fn exchange(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Message, Failure> {
+    async fn exchange(&mut self, reqtype: &str, fields: &[(&str, &str)]) -> Result<Message, ApiFailure> {
         self.send_request(reqtype, fields).await?;
         self.answer().await
     }
 
-    async fn answer(&mut self) -> Result<Message, Failure> {
+    async fn answer(&mut self) -> Result<Message, ApiFailure> {
         loop {
             let message = self.receive().await?;
             if message.get(wire::T) == Some(field::RESPONSE) {
@@ -167,8 +167,8 @@ impl Session {
         }
     }
 
-    async fn receive(&mut self) -> Result<Message, Failure> {
-        let broken = |what: String| Failure::Lost(io::Error::new(io::ErrorKind::InvalidData, what));
+    async fn receive(&mut self) -> Result<Message, ApiFailure> {
+        let broken = |what: String| ApiFailure::Lost(io::Error::new(io::ErrorKind::InvalidData, what));
         loop {
             match self.framer.next_body(MAX_BODY).map_err(|error| broken(error.to_string()))? {
                 Some(body) => {
@@ -178,9 +178,9 @@ impl Session {
                 }
                 None => {
                     let mut chunk = [0; 4096];
-                    let read = self.stream.read(&mut chunk).await.map_err(Failure::Lost)?;
+                    let read = self.stream.read(&mut chunk).await.map_err(ApiFailure::Lost)?;
                     if read == 0 {
-                        return Err(Failure::Lost(io::ErrorKind::UnexpectedEof.into()));
+                        return Err(ApiFailure::Lost(io::ErrorKind::UnexpectedEof.into()));
                     }
                     self.framer.push(&chunk[..read]);
                 }
@@ -189,10 +189,10 @@ impl Session {
     }
 }
 
-fn judge(answer: Message) -> Result<Message, Failure> {
+fn judge(answer: Message) -> Result<Message, ApiFailure> {
     match answer.get(wire::RESULT) {
         Some(field::OK | field::MORE) => Ok(answer),
-        _ => Err(Failure::Bad(answer.get(wire::INFO).unwrap_or("").to_owned())),
+        _ => Err(ApiFailure::Bad(answer.get(wire::INFO).unwrap_or("").to_owned())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The client's end of our control socket: one JSON object a line, each way (`status.md`).
+//! The asker's end of our control socket: one JSON object a line, each way (`status.md`).
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ use crate::{amount, printable};
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub enum ClientError {
+pub enum AskError {
     /// Nobody listens at the socket.
     NotRunning(PathBuf),
     /// The socket does not let us.
@@ -22,41 +22,41 @@ pub enum ClientError {
     Broken(String),
 }
 
-impl fmt::Display for ClientError {
+impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ClientError::NotRunning(path) => {
+            AskError::NotRunning(path) => {
                 write!(f, "no daemon answers at {}: latido is not running here", path.display())
             }
-            ClientError::NotAllowed(path) => {
+            AskError::NotAllowed(path) => {
                 write!(f, "not allowed to open {}: become root or a member of group haclient", path.display())
             }
-            ClientError::TimedOut => f.write_str("the daemon did not answer in time"),
-            ClientError::Broken(why) => write!(f, "talking to the daemon failed: {why}"),
+            AskError::TimedOut => f.write_str("the daemon did not answer in time"),
+            AskError::Broken(why) => write!(f, "talking to the daemon failed: {why}"),
         }
     }
 }
 
 /// A connection to the daemon.
 #[derive(Debug)]
-pub struct Client {
+pub struct Asker {
     stream: BufReader<UnixStream>,
 }
 
-impl Client {
+impl Asker {
     /// Connects to the control socket at `path`.
     ///
     /// # Errors
     /// When nobody listens there or we may not.
     #[allow(clippy::wildcard_enum_match_arm, reason = "std's error kinds are without end")]
-    pub fn connect(path: &Path) -> Result<Client, ClientError> {
+    pub fn connect(path: &Path) -> Result<Asker, AskError> {
         log::debug!("connecting to {}", path.display());
         match UnixStream::connect(path) {
-            Ok(stream) => Ok(Client { stream: BufReader::new(stream) }),
+            Ok(stream) => Ok(Asker { stream: BufReader::new(stream) }),
             Err(error) => Err(match error.kind() {
-                io::ErrorKind::PermissionDenied => ClientError::NotAllowed(path.to_owned()),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning(path.to_owned()),
-                _ => ClientError::Broken(format!("{}: {error}", path.display())),
+                io::ErrorKind::PermissionDenied => AskError::NotAllowed(path.to_owned()),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NotRunning(path.to_owned()),
+                _ => AskError::Broken(format!("{}: {error}", path.display())),
             }),
         }
     }
@@ -64,17 +64,17 @@ impl Client {
     /// One question and its answer, over a connection to `path` that ends with it.
     ///
     /// # Errors
-    /// As [`Client::connect`] and [`Client::ask`].
-    pub fn ask_once(path: &Path, ask: &Ask, timeout: Duration) -> Result<Answer, ClientError> {
-        Client::connect(path)?.ask(ask, timeout)
+    /// As [`Asker::connect`] and [`Asker::ask`].
+    pub fn ask_once(path: &Path, ask: &Ask, timeout: Duration) -> Result<Answer, AskError> {
+        Asker::connect(path)?.ask(ask, timeout)
     }
 
     /// Asks and waits for the answer, at most this long.
     ///
     /// # Errors
     /// When there is no answer in time, or none that can be read.
-    pub fn ask(&mut self, ask: &Ask, timeout: Duration) -> Result<Answer, ClientError> {
-        let line = serde_json::to_string(ask).map_err(|error| ClientError::Broken(error.to_string()))?;
+    pub fn ask(&mut self, ask: &Ask, timeout: Duration) -> Result<Answer, AskError> {
+        let line = serde_json::to_string(ask).map_err(|error| AskError::Broken(error.to_string()))?;
         let timeout = timeout.max(Duration::from_millis(1));
         log::debug!("asking {line}, and waiting at most {}", amount::exact(timeout));
         let stream = self.stream.get_mut();
@@ -82,7 +82,7 @@ impl Client {
         stream.write_all(format!("{line}\n").as_bytes()).map_err(from_io)?;
         let mut answer = String::new();
         if self.stream.read_line(&mut answer).map_err(from_io)? == 0 {
-            return Err(ClientError::Broken("it closed the connection".to_owned()));
+            return Err(AskError::Broken("it closed the connection".to_owned()));
         }
         log::debug!("answered with {} bytes", answer.len());
         // It repeats what others said.
@@ -90,15 +90,15 @@ impl Client {
             printable::clean(&mut value);
             serde_json::from_value(value)
         });
-        fit.map_err(|error| ClientError::Broken(error.to_string()))
+        fit.map_err(|error| AskError::Broken(error.to_string()))
     }
 }
 
 #[allow(clippy::needless_pass_by_value, clippy::wildcard_enum_match_arm, reason = "the shape map_err wants")]
-fn from_io(error: io::Error) -> ClientError {
+fn from_io(error: io::Error) -> AskError {
     match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::TimedOut,
-        _ => ClientError::Broken(error.to_string()),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => AskError::TimedOut,
+        _ => AskError::Broken(error.to_string()),
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_daemon_that_is_not_there_is_named_as_such() {
         let dir = tempfile::tempdir().unwrap();
-        let error = Client::connect(&dir.path().join("latido.sock")).unwrap_err();
-        assert!(matches!(error, ClientError::NotRunning(_)), "{error}");
+        let error = Asker::connect(&dir.path().join("latido.sock")).unwrap_err();
+        assert!(matches!(error, AskError::NotRunning(_)), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The client's end of our two sockets: `control`, where `latido status` and the others ask, and `api`, the socket of the
+//! The far ends of our two sockets: `control`, where `latido status` and the others ask, and `api`, the socket of the
 //! original's client programs.
 //!
 //! ```text
@@ -9,4 +9,4 @@
 pub mod api;
 pub(super) mod control;
 
-pub use control::{Client, ClientError};
+pub use control::{AskError, Asker};

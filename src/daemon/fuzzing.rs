@@ -1,4 +1,4 @@
-//! Doors for `fuzz/` to parsers that are private here; built with the feature `fuzzing` alone.
+//! Ways for `fuzz/` to parsers that are private here; built with the feature `fuzzing` alone.
 
 use std::future::Future;
 use std::pin::pin;
@@ -6,19 +6,19 @@ use std::task::{Context, Poll, Waker};
 
 use crate::host::pidfile;
 
-use super::doors::asker::Asker;
 use super::doors::fifo::Fifo;
+use super::doors::question::QuestionSender;
 use super::doors::status_page;
 use super::driver::probe;
 use super::life::identity;
-use super::life::state::State;
+use super::life::notes::Notes;
 
 /// The notes of a dead predecessor: as they are written down again, if they can be read.
 pub fn notes(text: &str) -> Option<String> {
-    let state = State::from_text(text)?;
-    let written = state.to_text();
-    let again = State::from_text(&written);
-    assert_eq!(again.as_ref().map(State::to_text), Some(written.clone()), "{text:?}");
+    let notes = Notes::from_text(text)?;
+    let written = notes.to_text();
+    let again = Notes::from_text(&written);
+    assert_eq!(again.as_ref().map(Notes::to_text), Some(written.clone()), "{text:?}");
     Some(written)
 }
 
@@ -42,7 +42,7 @@ pub fn page(mut bytes: &[u8]) -> Option<(bool, String)> {
         let request = status_page::read_request(&mut bytes).await?;
         let first = request.lines().next().unwrap_or_default();
         let ours = status_page::is_for_us(&request, &["alpha".to_owned()]);
-        Some((ours, status_page::answer(first, &Asker::of_nobody()).await))
+        Some((ours, status_page::answer(first, &QuestionSender::of_nobody()).await))
     };
     match pin!(asking).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,

@@ -1,4 +1,4 @@
-//! The daemon: one process, one thread (and one that writes to disks, `disk`), around the pure core (`config.md` 1, 7, 8).
+//! The daemon: one process, one thread (one more writes to disks, `disk_thread`) around the pure core (`config.md` 1, 7, 8).
 //!
 //! [`run`] becomes the supervisor and forks; the child reads the configuration, opens what a node needs and hands over
 //! to `driver`, which waits for whatever happens next, tells the core, and carries out what it asks for.
@@ -26,7 +26,7 @@ pub(crate) use crate::host::log_file::open as open_log;
 pub(crate) use crate::host::lookup::systemctl;
 pub use driver::wants::{read_refusal, read_waits};
 pub use life::adopt::something_runs;
-pub use life::guardian::LATER;
 pub use life::in_force::lacks_anew;
+pub use life::own_supervisor::LATER;
 pub use life::supervisor::run;
-pub use options::Options;
+pub use options::DaemonOptions;

@@ -7,7 +7,7 @@ use crate::paths::Paths;
 
 /// How the daemon is to run.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct DaemonOptions {
     /// Where everything lies.
     pub paths: Paths,
     /// The name its processes have.

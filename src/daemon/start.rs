@@ -8,23 +8,23 @@ use crate::cluster::{Birth, Cluster, Past, Silence};
 use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::host::directories;
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::pidfile::{self, OnlyOne, Running};
-use crate::host::read_config::{self, Options as ReadOptions};
+use crate::host::read_config::{self, ReadOptions};
 use crate::link::{LinkError, Links};
 use crate::paths::Paths;
 use crate::record::Life;
 use crate::{process, sys};
 
 use super::driver::wants::{self, Want};
-use super::driver::{Driver, Inherited};
-use super::life::adopt::{Inheritance, Left};
+use super::driver::{Driver, Prepared};
+use super::life::adopt::{FirstLook, FromPredecessor};
 use super::life::generation::next_generation;
-use super::life::guardian::{AGAIN, Cradle, Guardian, LATER, UPGRADE, last_word};
 use super::life::identity::{self, Remembered};
-use super::life::{in_force, orphan, realtime, service};
-use super::options::Options;
-use super::programs::respawn::Company;
+use super::life::own_supervisor::{AGAIN, CoreStart, LATER, OwnSupervisor, UPGRADE, send_exit_code};
+use super::life::{in_force, realtime, service, stuck_core};
+use super::options::DaemonOptions;
+use super::programs::respawn::RespawnedPrograms;
 use super::terms::Terms;
 use super::writing::logging::{Log, Terminal};
 use super::writing::recorder::Recorder;
@@ -34,45 +34,45 @@ const NOT_CONFIGURED: u8 = 6;
 /// Exit code for what else somebody has to mend before this node can start.
 const REFUSED: u8 = 1;
 
-/// The child's life: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
+/// What the child does: runs a node until it leaves. The exit code is that of the original: 0, 6 not configured, 1 for
 /// anything else that stays as it is; 75 for what may get better by itself. 77 asks the supervisor for the next program,
 /// 76 for another attempt.
-pub(super) fn run_core(options: &Options, cradle: Cradle) -> u8 {
-    let line = cradle.line.try_clone();
-    let code = live(options, cradle);
+pub(super) fn run_core(options: &DaemonOptions, core_start: CoreStart) -> u8 {
+    let line = core_start.socket.try_clone();
+    let code = run_until_end(options, core_start);
     if let Ok(line) = line {
-        last_word(&line, code);
+        send_exit_code(&line, code);
     }
     code
 }
 
 /// Why a node cannot start, and whether that may pass by itself.
 #[derive(Debug)]
-struct Refusal {
+struct StartRefusal {
     why: String,
     code: u8,
 }
 
-impl Refusal {
+impl StartRefusal {
     /// The machine lacks something now.
-    fn for_now(why: impl Into<String>) -> Refusal {
-        Refusal { why: why.into(), code: LATER }
+    fn for_now(why: impl Into<String>) -> StartRefusal {
+        StartRefusal { why: why.into(), code: LATER }
     }
 
     /// Somebody has to do something.
-    fn lasting(why: impl Into<String>) -> Refusal {
-        Refusal { why: why.into(), code: REFUSED }
+    fn lasting(why: impl Into<String>) -> StartRefusal {
+        StartRefusal { why: why.into(), code: REFUSED }
     }
 }
 
 /// What is refused on the way cannot be had now.
-impl From<String> for Refusal {
-    fn from(why: String) -> Refusal {
-        Refusal::for_now(why)
+impl From<String> for StartRefusal {
+    fn from(why: String) -> StartRefusal {
+        StartRefusal::for_now(why)
     }
 }
 
-fn live(options: &Options, cradle: Cradle) -> u8 {
+fn run_until_end(options: &DaemonOptions, core_start: CoreStart) -> u8 {
     let clock = Clock::start();
     // A refusal only means that a parent's descriptors may reach the scripts, as ever.
     let _ = sys::keep_descriptors_from_children();
@@ -85,32 +85,32 @@ fn live(options: &Options, cradle: Cradle) -> u8 {
     }
     // What keeps it from being made is said when all directories are.
     let _ = directories::make_own(&options.paths);
-    let left = Left::look(&options.paths.own_dir, since_boot(), in_force::is_kept(&options.paths));
-    let only_one = OnlyOne::take(&options.paths.pid_file, cradle.supervisor);
+    let left = FirstLook::look(&options.paths.own_dir, since_boot(), in_force::is_kept(&options.paths));
+    let only_one = OnlyOne::take(&options.paths.pid_file, core_start.supervisor);
     let unlocked = only_one.as_ref().ok().and_then(OnlyOne::missing).map(|error| {
         let lock = options.paths.pid_file.with_extension("lock");
         format!("{}: {error}: going on without it; nothing but the pid file keeps a second daemon away", lock.display())
     });
     let other = match only_one {
-        Ok(_) => pidfile::surely_running(&options.paths.pid_file, Some(cradle.supervisor)),
+        Ok(_) => pidfile::surely_running(&options.paths.pid_file, Some(core_start.supervisor)),
         Err(holder) => Running::Yes(holder.supervisor),
     };
-    let orphan = only_one.as_ref().err().filter(|holder| !process::is_alive(holder.supervisor)).copied();
-    let limit = cradle.limit;
-    let is_successor = cradle.before.is_some() || cradle.hopeless || cradle.attempt > 0 || left.claims;
+    let unsupervised = only_one.as_ref().err().filter(|holder| !process::is_alive(holder.supervisor)).copied();
+    let limit = core_start.limit;
+    let is_successor = core_start.before.is_some() || core_start.hopeless || core_start.attempt > 0 || left.claims;
     let resolute = is_successor && !matches!(other, Running::Yes(_));
     let untold = unlocked.into_iter().collect();
     let said = wants::read_refusal(&options.paths);
     let mut terms = Terms { other: Some(other), resolute, untold, said, ..Terms::default() };
     let code = match configuration(options, &mut terms) {
-        Ok(config) => begin(options, &config, &clock, &log, cradle, terms),
-        Err(problems) if resolute => without_files(options, &problems, &clock, &log, cradle, &left),
+        Ok(config) => begin(options, &config, &clock, &log, core_start, terms),
+        Err(problems) if resolute => without_files(options, &problems, &clock, &log, core_start, &left),
         // Whatever its files are by now: it is to be looked after.
-        Err(_) if orphan.is_some() => AGAIN,
+        Err(_) if unsupervised.is_some() => AGAIN,
         Err(problems) => refuse(options, &log, &problems),
     };
-    if let Some(holder) = orphan {
-        orphan::await_it(&options.paths, holder, limit, &log);
+    if let Some(holder) = unsupervised {
+        stuck_core::await_it(&options.paths, holder, limit, &log);
     }
     log.disk().settle();
     if terms_are_over(code, other) {
@@ -125,7 +125,7 @@ fn terms_are_over(code: u8, other: Running) -> bool {
 }
 
 /// The files as they are, or else, where something runs, as they were when they were last accepted.
-fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
+fn configuration(options: &DaemonOptions, terms: &mut Terms) -> Result<Config, Vec<Problem>> {
     // A name that is not known now is that of a medium that does not open now.
     let without_resources = options.without_resources;
     let read = ReadOptions { without_resources, without_resolver: true, ..ReadOptions::default() };
@@ -174,7 +174,7 @@ fn configuration(options: &Options, terms: &mut Terms) -> Result<Config, Vec<Pro
 
 /// The keys that count are those that were accepted: whoever signs otherwise than the other node expects is dead to it.
 /// A file that was changed and not reread, or refused, is not that.
-fn with_keys_in_force(options: &Options, sources: &mut Sources, config: Config, terms: &mut Terms) -> Config {
+fn with_keys_in_force(options: &DaemonOptions, sources: &mut Sources, config: Config, terms: &mut Terms) -> Config {
     if !terms.resolute {
         return config;
     }
@@ -194,7 +194,14 @@ fn with_keys_in_force(options: &Options, sources: &mut Sources, config: Config, 
 }
 
 /// From a configuration to the end of this life.
-fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: Cradle, mut terms: Terms) -> u8 {
+fn begin(
+    options: &DaemonOptions,
+    config: &Config,
+    clock: &Clock,
+    log: &Log,
+    core_start: CoreStart,
+    mut terms: Terms,
+) -> u8 {
     let refusals = log.direct(config.settings.me.as_str(), &config.logging);
     refusals.iter().for_each(|refusal| log.warn(refusal));
     terms.untold.drain(..).for_each(|error| log.error(error));
@@ -203,7 +210,7 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     }
     if let Some(Running::Yes(pid)) = terms.other {
         if !process::is_alive(pid) {
-            if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
+            if core_start.attempt.is_power_of_two() || core_start.attempt == 0 {
                 log.error(format!(
                     "a daemon runs here whose supervisor (pid {pid}) is gone: waiting for it, or its end"
                 ));
@@ -215,10 +222,10 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
         service::adopt(u32::try_from(pid).unwrap_or_default());
         return 0;
     }
-    let (resolute, leaving) = (terms.resolute, cradle.leaving);
-    let only_to_clean = terms.only_to_clean && !cradle.hopeless;
+    let (resolute, leaving) = (terms.resolute, core_start.leaving);
+    let only_to_clean = terms.only_to_clean && !core_start.hopeless;
     let said = terms.said.clone();
-    let give_up = |Refusal { why, code }: Refusal| match code {
+    let give_up = |StartRefusal { why, code }: StartRefusal| match code {
         _ if resolute => fail(log, &why, AGAIN),
         LATER => later(options, log, &why, said.as_deref()),
         code => {
@@ -228,10 +235,10 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return give_up(Refusal::for_now(format!("cannot start the event loop: {error}"))),
+        Err(error) => return give_up(StartRefusal::for_now(format!("cannot start the event loop: {error}"))),
     };
     let code = runtime.block_on(async {
-        match prepare(options, config, clock, log, cradle, terms) {
+        match prepare(options, config, clock, log, core_start, terms) {
             Ok(driver) => {
                 wants::forget_refusal(&options.paths);
                 driver.run().await
@@ -245,20 +252,27 @@ fn begin(options: &Options, config: &Config, clock: &Clock, log: &Log, cradle: C
 
 /// There are no files to go by, neither as they are nor as they were. What runs here is left alone for as long as the
 /// other node waits for us; then it is stopped, for which the notes are enough.
-fn without_files(options: &Options, problems: &[Problem], clock: &Clock, log: &Log, cradle: Cradle, left: &Left) -> u8 {
-    let stop = cradle.hopeless || left.is_late;
+fn without_files(
+    options: &DaemonOptions,
+    problems: &[Problem],
+    clock: &Clock,
+    log: &Log,
+    core_start: CoreStart,
+    left: &FirstLook,
+) -> u8 {
+    let stop = core_start.hopeless || left.is_late;
     let what = if stop { "what runs here is stopped" } else { "what runs here is left alone until deadtime is over" };
     let why = format!("{}; the daemon cannot start and tries again; {what}", in_force::sentence(problems));
     let config = read_config::nothing_but_a_name(&options.paths);
-    if cradle.attempt.is_power_of_two() || cradle.attempt == 0 {
+    if core_start.attempt.is_power_of_two() || core_start.attempt == 0 {
         config.iter().for_each(|config| drop(log.direct(config.settings.me.as_str(), &config.logging)));
         problems.iter().for_each(|problem| log.error(problem.to_string()));
         log.error(&why);
     }
     wants::publish(&options.paths, std::slice::from_ref(&why));
     // Whoever wants us to end finds our supervisor there.
-    let _ = pidfile::write(&options.paths.pid_file, cradle.supervisor);
-    if !stop || !(left.claims || cradle.hopeless) {
+    let _ = pidfile::write(&options.paths.pid_file, core_start.supervisor);
+    if !stop || !(left.claims || core_start.hopeless) {
         return AGAIN;
     }
     let Some(config) = config else {
@@ -266,30 +280,30 @@ fn without_files(options: &Options, problems: &[Problem], clock: &Clock, log: &L
     };
     let mut terms = Terms { resolute: true, only_to_clean: true, ..Terms::default() };
     terms.wants.add(Want::Files, why);
-    begin(options, &config, clock, log, cradle, terms)
+    begin(options, &config, clock, log, core_start, terms)
 }
 
-/// Says what became of the one before.
-fn mourn(log: &Log, cradle: &Cradle) {
-    let Some(how) = &cradle.before else { return };
-    if cradle.leaving {
+/// Logs how the core before this one ended.
+fn log_last_end(log: &Log, core_start: &CoreStart) {
+    let Some(how) = &core_start.before else { return };
+    if core_start.leaving {
         log.error(format!(
             "Core heartbeat process died ({how})! This node is to leave: what it left running is stopped."
         ));
-    } else if cradle.hopeless {
-        let deaths = cradle.deaths;
+    } else if core_start.hopeless {
+        let deaths = core_start.deaths;
         log.error(format!(
             "Core heartbeat process died ({how})! It has died {deaths} time(s) within the last minute: giving up. What \
              it left running is stopped now, and the other node takes over. Start it again when the cause is found"
         ));
-    } else if cradle.deaths > 0 {
+    } else if core_start.deaths > 0 {
         log.error(format!("Core heartbeat process died ({how})! Restarting. Nothing is stopped for it."));
     } else {
         log.error(how);
     }
 }
 
-fn refuse(options: &Options, log: &Log, problems: &[Problem]) -> u8 {
+fn refuse(options: &DaemonOptions, log: &Log, problems: &[Problem]) -> u8 {
     wants::publish_refusal(&options.paths, &in_force::sentence(problems));
     problems.iter().for_each(|problem| log.tell(problem));
     log.error("Configuration error, heartbeat not started.");
@@ -297,7 +311,7 @@ fn refuse(options: &Options, log: &Log, problems: &[Problem]) -> u8 {
 }
 
 /// A first start that cannot be now. Who is started again and again says the same once.
-fn later(options: &Options, log: &Log, why: &str, said: Option<&str>) -> u8 {
+fn later(options: &DaemonOptions, log: &Log, why: &str, said: Option<&str>) -> u8 {
     if said == Some(why) {
         log::debug!("{why}");
     } else {
@@ -313,22 +327,24 @@ fn fail(log: &Log, why: &str, code: u8) -> u8 {
 }
 
 fn prepare(
-    options: &Options,
+    options: &DaemonOptions,
     config: &Config,
     clock: &Clock,
     log: &Log,
-    cradle: Cradle,
+    core_start: CoreStart,
     mut terms: Terms,
-) -> Result<Driver, Refusal> {
+) -> Result<Driver, StartRefusal> {
     let paths = &options.paths;
     match directories::make_directories(paths) {
         Ok(made) => {
             made.remarks.iter().for_each(|remark| log.warn(remark));
-            made.lacking.map_or(Ok(()), |why| terms.spare(Want::Directories, why, log))?;
+            made.lacking.map_or(Ok(()), |why| terms.do_without(Want::Directories, why, log))?;
         }
-        Err(error) if terms.resolute => terms.spare(Want::Directories, error.to_string(), log)?,
-        Err(error) if directories::is_foreign(&error) => return Err(Refusal::lasting(error.to_string())),
-        Err(error) => return Err(Refusal::for_now(format!("{error}: no node can work without its places in /run"))),
+        Err(error) if terms.resolute => terms.do_without(Want::Directories, error.to_string(), log)?,
+        Err(error) if directories::is_foreign(&error) => return Err(StartRefusal::lasting(error.to_string())),
+        Err(error) => {
+            return Err(StartRefusal::for_now(format!("{error}: no node can work without its places in /run")));
+        }
     }
     let links = open_links(config, paths, clock, log, &terms)?;
     log.info("**************************");
@@ -338,11 +354,11 @@ fn prepare(
         log.error(format!("{why}: going on without it, and trying again"));
     });
     links.notes().iter().for_each(|note| log.warn(note));
-    mourn(log, &cradle);
-    assemble(options, config, clock, log, cradle, links, terms).map_err(Refusal::for_now)
+    log_last_end(log, &core_start);
+    assemble(options, config, clock, log, core_start, links, terms).map_err(StartRefusal::for_now)
 }
 
-fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &Terms) -> Result<Links, Refusal> {
+fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &Terms) -> Result<Links, StartRefusal> {
     if terms.resolute {
         return Ok(Links::open_what_can(&config.media, &paths.lock_dir, clock));
     }
@@ -350,8 +366,8 @@ fn open_links(config: &Config, paths: &Paths, clock: &Clock, log: &Log, terms: &
         let first = errors.first().map_or_else(String::new, ToString::to_string);
         let (lasts, waits): (Vec<_>, Vec<_>) = errors.iter().partition(|error| error.lasts);
         let refusal = match lasts.first() {
-            Some(error) => Refusal::lasting(error.to_string()),
-            None => Refusal::for_now(format!("no medium of ha.cf can be opened now: {first}")),
+            Some(error) => StartRefusal::lasting(error.to_string()),
+            None => StartRefusal::for_now(format!("no medium of ha.cf can be opened now: {first}")),
         };
         if terms.said.as_ref() != Some(&refusal.why) {
             let lines = waits.iter().flat_map(|error| complaints(config, error));
@@ -371,21 +387,21 @@ fn complaints(config: &Config, error: &LinkError) -> Vec<String> {
 
 /// A driver on these media; must be called inside the runtime.
 pub(super) fn assemble(
-    options: &Options,
+    options: &DaemonOptions,
     config: &Config,
     clock: &Clock,
     log: &Log,
-    cradle: Cradle,
+    core_start: CoreStart,
     links: Links,
     mut terms: Terms,
 ) -> Result<Driver, String> {
     let paths = &options.paths;
     let alone = config.settings.nodes.len() < 2;
-    let hopeless = cradle.hopeless || terms.only_to_clean;
-    let Inheritance { past, orphans, clients, file, last_word } =
-        Inheritance::take(&paths.own_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
+    let hopeless = core_start.hopeless || terms.only_to_clean;
+    let FromPredecessor { past, left_scripts, left_programs, file, last_status } =
+        FromPredecessor::take(&paths.own_dir, since_boot(), alone, hopeless, in_force::is_kept(paths));
     // Before we get the priority that its thread is not to have.
-    match Disk::behind() {
+    match DiskThread::behind() {
         Ok(disk) => log.leave_to(disk),
         Err(error) => log.warn(format!("no thread for the disk: a disk that hangs holds up heartbeats: {error}")),
     }
@@ -395,11 +411,12 @@ pub(super) fn assemble(
     }
     let remembered = Remembered::read(paths, log.disk());
     let mut birth = birth(paths, config, clock, log, past, &remembered, &mut terms)?;
-    if let Err(error) = pidfile::write(&paths.pid_file, cradle.supervisor) {
-        terms.spare(Want::PidFile, error.to_string(), log)?;
+    if let Err(error) = pidfile::write(&paths.pid_file, core_start.supervisor) {
+        terms.do_without(Want::PidFile, error.to_string(), log)?;
     }
-    let limit = cradle.limit;
-    let guardian = Guardian::new(cradle.line, cradle.supervisor).map_err(|error| error.to_string())?;
+    let limit = core_start.limit;
+    let own_supervisor =
+        OwnSupervisor::new(core_start.socket, core_start.supervisor).map_err(|error| error.to_string())?;
     let recorder = options.record.as_deref().and_then(|path| open_record(path, log));
     if config.realtime && !options.without_realtime {
         realtime::become_realtime(config.rtprio).into_iter().for_each(|refusal| log.warn(refusal));
@@ -407,14 +424,15 @@ pub(super) fn assemble(
     let now = clock.now();
     // After everything that may be slow.
     let lasted = since_boot();
-    birth.leaves = cradle.told;
-    birth.silence = last_word.map(|(said, patience)| Silence { lasted: lasted.saturating_sub(said), patience });
+    birth.leaves = core_start.told;
+    birth.silence = last_status.map(|(said, patience)| Silence { lasted: lasted.saturating_sub(said), patience });
     let recorder = recorder
         .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
-    let company = Company::new(&config.respawn, clients);
-    let inherited = Inherited { terms, guardian, orphans, company, state: file, recorder, remembered, limit };
-    Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, inherited)
+    let respawned = RespawnedPrograms::new(&config.respawn, left_programs);
+    let prepared =
+        Prepared { terms, own_supervisor, left_scripts, respawned, notes: file, recorder, remembered, limit };
+    Driver::new(options.clone(), config.clone(), *clock, log.clone(), links, cluster, prepared)
         .map_err(|error| format!("cannot start: {error}"))
 }
 
@@ -469,6 +487,6 @@ fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<
             }
             Ok(uuid)
         }
-        Err(error) => terms.spare(Want::Uuid, error.to_string(), log).map(|()| of_name),
+        Err(error) => terms.do_without(Want::Uuid, error.to_string(), log).map(|()| of_name),
     }
 }

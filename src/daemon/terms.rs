@@ -28,8 +28,8 @@ pub(super) struct Terms {
 impl Terms {
     /// What cannot be had is done without while something runs here, and what no node needs always; otherwise it is the
     /// end.
-    pub(super) fn spare(&mut self, want: Want, why: String, log: &Log) -> Result<(), String> {
-        if !self.resolute && !Wants::is_borne_at_first(want) {
+    pub(super) fn do_without(&mut self, want: Want, why: String, log: &Log) -> Result<(), String> {
+        if !self.resolute && !Wants::may_lack_at_first(want) {
             return Err(why);
         }
         let why = format!("{why}: going on without");

@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::diagnostic::{Problem, SourceText};
 use crate::paths::Paths;
 
-use super::trust::{self, Exposed, Found};
+use super::trust::{self, Exposed, FoundAt};
 
 /// Longest configuration file we read, in bytes.
 const LONGEST_FILE: u64 = 4 << 20;
@@ -90,7 +90,7 @@ fn unreadable(path: &Path, why: &io::Error) -> (String, String) {
 
 /// Whether there is such a file, or might be.
 pub(crate) fn is_there(path: &Path) -> bool {
-    !matches!(trust::walk(path), Ok(Found::Nothing))
+    !matches!(trust::walk(path), Ok(FoundAt::Nothing))
 }
 
 fn exposed_file(exposed: &Exposed) -> Problem {
@@ -112,9 +112,9 @@ fn read_bytes(path: &Path, trust: Trust) -> Result<Vec<u8>, Refused> {
         // A FIFO is not waited for.
         Trust::Anybody => fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path),
         Trust::Root => match trust::walk(path) {
-            Ok(Found::Sound(sound)) => sound.open(),
-            Ok(Found::Nothing) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
-            Ok(Found::Exposed(exposed)) => return Err(Refused::Exposed(exposed)),
+            Ok(FoundAt::Trusted(trusted)) => trusted.open(),
+            Ok(FoundAt::Nothing) => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+            Ok(FoundAt::Exposed(exposed)) => return Err(Refused::Exposed(exposed)),
             Err(error) => Err(error),
         },
     };
@@ -131,16 +131,16 @@ fn read_bytes(path: &Path, trust: Trust) -> Result<Vec<u8>, Refused> {
 /// The directory: whoever may put a file there, or another in the place of one, writes the configuration.
 pub(crate) fn directory_problem(paths: &Paths) -> Option<Problem> {
     match trust::directory(&paths.ha_dir) {
-        Ok(Found::Exposed(exposed)) => Some(exposed_file(&exposed)),
-        Ok(Found::Nothing | Found::Sound(_)) | Err(_) => None,
+        Ok(FoundAt::Exposed(exposed)) => Some(exposed_file(&exposed)),
+        Ok(FoundAt::Nothing | FoundAt::Trusted(_)) | Err(_) => None,
     }
 }
 
 /// `nodeinfo` says which node this is.
 pub(crate) fn nodeinfo_problem(paths: &Paths) -> Option<Problem> {
     match trust::walk(&paths.ha_dir.join("nodeinfo")) {
-        Ok(Found::Exposed(exposed)) => Some(exposed_file(&exposed)),
-        Ok(Found::Nothing | Found::Sound(_)) | Err(_) => None,
+        Ok(FoundAt::Exposed(exposed)) => Some(exposed_file(&exposed)),
+        Ok(FoundAt::Nothing | FoundAt::Trusted(_)) | Err(_) => None,
     }
 }
 
@@ -155,10 +155,10 @@ pub(crate) fn nodeinfo(ha_dir: &Path) -> Option<String> {
 pub(crate) fn key_file_mode(path: &Path) -> Vec<Problem> {
     let name = path.display().to_string();
     let (mode, uid) = match trust::walk(path) {
-        Ok(Found::Sound(sound)) => (sound.stat.st_mode & 0o7777, sound.stat.st_uid),
-        Ok(Found::Exposed(exposed)) if exposed.place == path => exposed.mode_and_owner(),
-        Ok(Found::Exposed(exposed)) => return vec![exposed_file(&exposed)],
-        Ok(Found::Nothing) | Err(_) => return Vec::new(),
+        Ok(FoundAt::Trusted(trusted)) => (trusted.stat.st_mode & 0o7777, trusted.stat.st_uid),
+        Ok(FoundAt::Exposed(exposed)) if exposed.place == path => exposed.mode_and_owner(),
+        Ok(FoundAt::Exposed(exposed)) => return vec![exposed_file(&exposed)],
+        Ok(FoundAt::Nothing) | Err(_) => return Vec::new(),
     };
     let remedy = format!("chmod 600 {name}");
     let mut problems = Vec::new();
@@ -190,16 +190,16 @@ pub(crate) fn script_problems(paths: &Paths) -> Vec<Problem> {
         (paths.shellfuncs(), "no script of resource.d and rc.d is run, for they read it first"),
         (paths.ha_dir.join("harc"), "whoever runs it as root runs what others wrote"),
     ] {
-        if let Ok(Found::Exposed(exposed)) = trust::walk(&path) {
+        if let Ok(FoundAt::Exposed(exposed)) = trust::walk(&path) {
             add(&exposed, cost);
         }
     }
-    if let Ok(Found::Exposed(exposed)) = trust::directory(&paths.resource_dir()) {
+    if let Ok(FoundAt::Exposed(exposed)) = trust::directory(&paths.resource_dir()) {
         add(&exposed, "no script of resource.d is run");
     }
     match trust::directory(&paths.rc_dir()) {
-        Ok(Found::Exposed(exposed)) => add(&exposed, "no script of rc.d is run"),
-        Ok(Found::Sound(_)) => {
+        Ok(FoundAt::Exposed(exposed)) => add(&exposed, "no script of rc.d is run"),
+        Ok(FoundAt::Trusted(_)) => {
             let entries = fs::read_dir(paths.rc_dir()).into_iter().flatten().flatten().take(MOST_SCRIPTS);
             let mut names: Vec<_> = entries.map(|entry| entry.path()).collect();
             names.sort();
@@ -207,7 +207,7 @@ pub(crate) fn script_problems(paths: &Paths) -> Vec<Problem> {
                 add(&refusal.exposed, "the script of rc.d is not run");
             }
         }
-        Ok(Found::Nothing) | Err(_) => {}
+        Ok(FoundAt::Nothing) | Err(_) => {}
     }
     problems.dedup();
     problems

@@ -118,20 +118,20 @@ impl Environment {
     pub(crate) fn new(
         paths: &Paths,
         config: &Config,
-        inherited: impl Iterator<Item = (OsString, OsString)>,
+        prepared: impl Iterator<Item = (OsString, OsString)>,
         log: ScriptLog,
     ) -> Environment {
-        Environment::on(&Layout::of(Path::new("/")), paths, config, inherited, log)
+        Environment::on(&Layout::of(Path::new("/")), paths, config, prepared, log)
     }
 
     fn on(
         layout: &Layout,
         paths: &Paths,
         config: &Config,
-        inherited: impl Iterator<Item = (OsString, OsString)>,
+        prepared: impl Iterator<Item = (OsString, OsString)>,
         log: ScriptLog,
     ) -> Environment {
-        let theirs = inherited.filter(|(name, _)| !OURS.iter().any(|ours| name == ours) && !is_of_a_message(name));
+        let theirs = prepared.filter(|(name, _)| !OURS.iter().any(|ours| name == ours) && !is_of_a_message(name));
         let (language, variables) = theirs.partition(|(name, _)| is_language(name));
         let directory = existing(directories::working_directory(paths));
         let mut environment =
@@ -214,11 +214,11 @@ impl Environment {
 
     /// Their places in front, the system's behind where they are missing.
     fn complete_path(&mut self) {
-        let inherited = self.get("PATH").filter(|path| !path.is_empty());
-        let inherited = inherited.unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin".into());
+        let prepared = self.get("PATH").filter(|path| !path.is_empty());
+        let prepared = prepared.unwrap_or_else(|| "/usr/local/sbin:/usr/local/bin".into());
         let front = ["HA_BIN", "HA_SBIN_DIR", "HA_NOARCHBIN"].into_iter().filter_map(|name| self.get(name));
         let mut path: Vec<PathBuf> = Vec::new();
-        for dir in front.map(PathBuf::from).chain(std::env::split_paths(&inherited)) {
+        for dir in front.map(PathBuf::from).chain(std::env::split_paths(&prepared)) {
             // The home of whoever became root and started us by hand is no place for root's programs.
             if !path.contains(&dir) && dir.is_absolute() && !trust::is_anybodys(&dir) {
                 path.push(dir);
@@ -226,7 +226,7 @@ impl Environment {
         }
         path.extend(SYSTEM_PATH.iter().map(PathBuf::from).filter(|dir| !path.contains(dir)).collect::<Vec<_>>());
         // A variable of theirs with a colon in it is no directory.
-        self.set("PATH", std::env::join_paths(path).unwrap_or(inherited));
+        self.set("PATH", std::env::join_paths(path).unwrap_or(prepared));
     }
 
     /// Sets a variable, replacing one of that name.
@@ -295,7 +295,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::super::disk::Disk;
+    use super::super::disk_thread::DiskThread;
     use super::*;
     use crate::config::{OnlyName, Sources};
     use crate::diagnostic::SourceText;
@@ -323,7 +323,7 @@ mod tests {
         }
         let config = config();
         let given = given.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let log = ScriptLog::open(&config.logging, Disk::at_once());
+        let log = ScriptLog::open(&config.logging, DiskThread::at_once());
         let environment = Environment::on(&Layout::of(root.path()), &Paths::system(), &config, given, log);
         (root, environment)
     }

@@ -12,9 +12,9 @@ use crate::diagnostic::Problem;
 use crate::haresources::{Chain, Exit, Invocation, Outcome, Resource, ResourceGroup, Step, Verb, parse};
 use crate::paths::Paths;
 
-use super::disk::Disk;
+use super::disk_thread::DiskThread;
 use super::environment::Environment;
-use super::lookup::{Found, Places, own_agent};
+use super::lookup::{FoundAgent, ProgramPlaces, own_agent};
 use super::read_config;
 use super::script::{Output, run_alone};
 use super::script_log::ScriptLog;
@@ -23,7 +23,7 @@ use super::script_log::ScriptLog;
 #[derive(Debug)]
 pub(crate) struct ByHand {
     config: Config,
-    places: Places,
+    places: ProgramPlaces,
     environment: Environment,
     runtime: Runtime,
     problems: Vec<Problem>,
@@ -37,7 +37,7 @@ impl ByHand {
     /// # Errors
     /// A sentence: no script can be run at all.
     pub(crate) fn open(paths: &Paths) -> Result<ByHand, String> {
-        let options = read_config::Options { without_resolver: true, ..read_config::Options::default() };
+        let options = read_config::ReadOptions { without_resolver: true, ..read_config::ReadOptions::default() };
         let mut no_groups = false;
         let (config, problems) = match read_config::load_with(paths, &options).1 {
             Ok(config) => (config, Vec::new()),
@@ -48,12 +48,12 @@ impl ByHand {
                 (Config { groups: groups.unwrap_or_default(), ..config }, problems)
             }
         };
-        let log = ScriptLog::open(&config.logging, Disk::at_once());
+        let log = ScriptLog::open(&config.logging, DiskThread::at_once());
         let mut environment = Environment::new(paths, &config, std::env::vars_os(), log);
         environment.core_files = None;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| format!("cannot run scripts: {error}"))?;
-        Ok(ByHand { config, places: Places::new(paths), environment, runtime, problems, no_groups })
+        Ok(ByHand { config, places: ProgramPlaces::new(paths), environment, runtime, problems, no_groups })
     }
 
     /// What is wrong with the files.
@@ -122,7 +122,7 @@ impl ByHand {
         let output = if invocation.verb == Verb::Status { Output::Kept } else { Output::Log };
         let limit = self.limit(invocation.verb);
         match self.runtime.block_on(run_alone(&call, output, limit, &self.environment)) {
-            Ok(outcome) => Found::judge(matches!(found, Found::Unit(_)), invocation.verb, outcome),
+            Ok(outcome) => FoundAgent::judge(matches!(found, FoundAgent::Unit(_)), invocation.verb, outcome),
             Err(error) => Outcome::not_found(format!("cannot run {}: {error}", call.program.to_string_lossy())),
         }
     }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::config::Lack;
 use crate::paths::Paths;
 
-use super::lookup::{self, Places, executable};
+use super::lookup::{self, ProgramPlaces, executable};
 use super::sourced;
-use super::trust::{self, Found};
+use super::trust::{self, FoundAt};
 
 /// Below the root directory: Debian 12 and CentOS 6, 64-bit CentOS 5, everything older, and what was built by hand.
 const HELPER_DIRS: [&str; 6] = [
@@ -143,13 +143,13 @@ impl Layout {
 
 /// The helpers that the script of this agent calls and will not find on this machine, when it is run from here.
 pub(crate) fn lacks(paths: &Paths, agent: &str) -> Vec<Lack> {
-    match Places::new(paths).find(agent) {
-        Ok(lookup::Found::Script(script)) => {
+    match ProgramPlaces::new(paths).find(agent) {
+        Ok(lookup::FoundAgent::Script(script)) => {
             let mut lacks = Layout::of(Path::new("/")).lacks(agent, &script, std::env::var_os("HA_BIN").as_deref());
             lacks.extend(lacks_functions(paths, &script));
             lacks
         }
-        Ok(lookup::Found::Unit(_) | lookup::Found::Ours) | Err(_) => Vec::new(),
+        Ok(lookup::FoundAgent::Unit(_) | lookup::FoundAgent::Ours) | Err(_) => Vec::new(),
     }
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn lacks_functions(paths: &Paths, script: &Path) -> Vec<Lack> {
 /// What a script says, as far as it can be read; a program's bytes say nothing.
 fn text(path: &Path) -> String {
     let mut bytes = Vec::new();
-    let Ok(Found::Sound(script)) = trust::walk(path) else { return String::new() };
+    let Ok(FoundAt::Trusted(script)) = trust::walk(path) else { return String::new() };
     let read = script.open().and_then(|file| file.take(LONGEST_SCRIPT).read_to_end(&mut bytes));
     if read.is_err() || !bytes.starts_with(b"#!") {
         return String::new();

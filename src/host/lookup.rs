@@ -12,14 +12,14 @@ use crate::haresources::{Invocation, Outcome, Verb};
 use crate::paths::Paths;
 
 use super::at_boot::{UNIT_DIRS, is_in};
-use super::trust::{self, Sound};
+use super::trust::{self, Trusted};
 
 /// The second for machines whose `/bin` is a directory of its own.
 pub(crate) const SYSTEMCTL: [&str; 2] = ["/usr/bin/systemctl", "/bin/systemctl"];
 
 /// What a name means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum FoundAgent {
     /// This script.
     Script(PathBuf),
     /// This unit of systemd.
@@ -39,22 +39,22 @@ pub(crate) struct Call {
     pub arguments: Vec<OsString>,
 }
 
-impl Found {
+impl FoundAgent {
     /// The program to run for this call; `None` for an agent of ours.
     pub(crate) fn call(&self, invocation: &Invocation) -> Option<Call> {
         let verb = invocation.verb;
         match self {
-            Found::Script(program) => {
+            FoundAgent::Script(program) => {
                 let mut arguments: Vec<_> = invocation.resource.args.iter().map(Into::into).collect();
                 arguments.push(verb.as_str().into());
                 Some(Call { program: program.into(), name: None, arguments })
             }
-            Found::Unit(unit) => {
+            FoundAgent::Unit(unit) => {
                 let verb = if verb == Verb::Status { "is-active" } else { verb.as_str() };
                 let arguments = vec![verb.into(), unit.into()];
                 Some(Call { program: systemctl().into(), name: None, arguments })
             }
-            Found::Ours => None,
+            FoundAgent::Ours => None,
         }
     }
 
@@ -94,7 +94,7 @@ pub(crate) fn own_agent(invocation: &Invocation, limit: Duration) -> Option<Call
 
 /// Where scripts are looked for.
 #[derive(Clone, Debug)]
-pub(crate) struct Places {
+pub(crate) struct ProgramPlaces {
     resource_dir: PathBuf,
     init_dir: PathBuf,
     rc_dir: PathBuf,
@@ -107,11 +107,11 @@ pub(crate) struct Places {
     unit_dirs: Vec<PathBuf>,
 }
 
-impl Places {
+impl ProgramPlaces {
     /// The places of this node.
-    pub(crate) fn new(paths: &Paths) -> Places {
+    pub(crate) fn new(paths: &Paths) -> ProgramPlaces {
         let has_systemd = Path::new("/run/systemd/system").is_dir();
-        Places {
+        ProgramPlaces {
             resource_dir: paths.resource_dir(),
             init_dir: paths.init_dir.clone(),
             rc_dir: paths.rc_dir(),
@@ -126,7 +126,7 @@ impl Places {
     ///
     /// # Errors
     /// A sentence: where we looked, or which path others may write.
-    pub(crate) fn find(&self, name: &str) -> Result<Found, String> {
+    pub(crate) fn find(&self, name: &str) -> Result<FoundAgent, String> {
         if !is_plain(name) {
             return Err(format!("Cannot locate resource script {name}: not a file name"));
         }
@@ -134,25 +134,25 @@ impl Places {
             let path = dir.join(name);
             match trust::program(&path) {
                 Ok(None) => {}
-                Ok(Some(found)) if self.is_myself(&found) => return Ok(Found::Ours),
+                Ok(Some(found)) if self.is_myself(&found) => return Ok(FoundAgent::Ours),
                 Ok(Some(_)) => {
                     if dir == &self.resource_dir {
                         self.refuse_with_its_functions(&path)?;
                     }
-                    return Ok(Found::Script(path));
+                    return Ok(FoundAgent::Script(path));
                 }
                 // By its words alone: what lies where others write is not touched, and nothing of it is run.
                 Err(refusal) if refusal.exposed.link.is_some() && refusal.exposed.link == self.my_path => {
-                    return Ok(Found::Ours);
+                    return Ok(FoundAgent::Ours);
                 }
                 Err(refusal) => return Err(refusal.to_string()),
             }
         }
         let unit = format!("{name}.service");
         if self.has_unit(&unit) {
-            return Ok(Found::Unit(unit));
+            return Ok(FoundAgent::Unit(unit));
         }
-        Ok(Found::Ours)
+        Ok(FoundAgent::Ours)
     }
 
     /// Whether systemd knows a unit of this name.
@@ -160,18 +160,18 @@ impl Places {
         self.unit_dirs.iter().any(|dir| is_in(dir, unit))
     }
 
-    fn is_myself(&self, found: &Sound) -> bool {
+    fn is_myself(&self, found: &Trusted) -> bool {
         self.myself == Some((found.stat.st_dev, found.stat.st_ino))
     }
 
     /// Scripts of `resource.d` and `rc.d` read the functions of `shellfuncs` before anything else.
     fn refuse_with_its_functions(&self, path: &Path) -> Result<(), String> {
         match trust::walk(&self.functions) {
-            Ok(trust::Found::Exposed(exposed)) => {
+            Ok(trust::FoundAt::Exposed(exposed)) => {
                 let (path, remedy) = (path.display(), exposed.remedy());
                 Err(format!("{path} will not be run: what such scripts read first, {exposed} ({remedy})"))
             }
-            Ok(trust::Found::Nothing | trust::Found::Sound(_)) | Err(_) => Ok(()),
+            Ok(trust::FoundAt::Nothing | trust::FoundAt::Trusted(_)) | Err(_) => Ok(()),
         }
     }
 
@@ -192,7 +192,7 @@ impl Places {
     ///
     /// # Errors
     /// Which path others may write.
-    pub(crate) fn notification(&self, name: &str) -> Result<Option<PathBuf>, String> {
+    pub(crate) fn notification_script(&self, name: &str) -> Result<Option<PathBuf>, String> {
         if !is_plain(name) {
             return Ok(None);
         }
@@ -229,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    fn node() -> (tempfile::TempDir, Places) {
+    fn node() -> (tempfile::TempDir, ProgramPlaces) {
         let dir = tempfile::tempdir().unwrap();
         let mut paths = Paths::under(dir.path());
         paths.init_dir = dir.path().join("init.d");
@@ -238,7 +238,7 @@ mod tests {
         }
         let units = dir.path().join("units");
         fs::create_dir(&units).unwrap();
-        let places = Places { unit_dirs: vec![units], ..Places::new(&paths) };
+        let places = ProgramPlaces { unit_dirs: vec![units], ..ProgramPlaces::new(&paths) };
         (dir, places)
     }
 
@@ -250,16 +250,16 @@ mod tests {
     #[test]
     fn resource_d_comes_before_init_d_and_both_before_a_unit_and_that_before_our_own_agent() {
         let (dir, places) = node();
-        assert_eq!(places.find("web"), Ok(Found::Ours));
+        assert_eq!(places.find("web"), Ok(FoundAgent::Ours));
         fs::write(dir.path().join("units/web.service"), "").unwrap();
-        assert_eq!(places.find("web"), Ok(Found::Unit("web.service".into())));
+        assert_eq!(places.find("web"), Ok(FoundAgent::Unit("web.service".into())));
         fs::write(dir.path().join("units/tpl@.service"), "").unwrap();
-        assert_eq!(places.find("tpl@a"), Ok(Found::Unit("tpl@a.service".into())));
-        assert_eq!(places.find("tpl"), Ok(Found::Ours));
+        assert_eq!(places.find("tpl@a"), Ok(FoundAgent::Unit("tpl@a.service".into())));
+        assert_eq!(places.find("tpl"), Ok(FoundAgent::Ours));
         script(&dir.path().join("init.d/web"), 0o755);
-        assert_eq!(places.find("web"), Ok(Found::Script(dir.path().join("init.d/web"))));
+        assert_eq!(places.find("web"), Ok(FoundAgent::Script(dir.path().join("init.d/web"))));
         script(&dir.path().join("resource.d/web"), 0o755);
-        assert_eq!(places.find("web"), Ok(Found::Script(dir.path().join("resource.d/web"))));
+        assert_eq!(places.find("web"), Ok(FoundAgent::Script(dir.path().join("resource.d/web"))));
     }
 
     #[test]
@@ -267,17 +267,17 @@ mod tests {
         let (dir, places) = node();
         script(&dir.path().join("resource.d/web"), 0o644);
         fs::create_dir(dir.path().join("init.d/web")).unwrap();
-        assert_eq!(places.find("web"), Ok(Found::Ours));
+        assert_eq!(places.find("web"), Ok(FoundAgent::Ours));
     }
 
     #[test]
     fn a_unit_is_asked_by_exit_code_and_not_by_what_it_logged() {
         let invocation = |verb| Invocation { resource: crate::haresources::Resource::from_word("web"), verb };
-        let call = Found::Unit("web.service".into()).call(&invocation(Verb::Status)).unwrap();
+        let call = FoundAgent::Unit("web.service".into()).call(&invocation(Verb::Status)).unwrap();
         assert_eq!(call.arguments, ["is-active", "web.service"]);
         let told = |code, said: &str| {
             let outcome = Outcome { exit: crate::haresources::Exit::Code(code), said: said.into() };
-            Found::judge(true, Verb::Status, outcome).told()
+            FoundAgent::judge(true, Verb::Status, outcome).told()
         };
         assert_eq!(told(0, "OK not running"), Told::Running);
         assert_eq!(told(3, "inactive\n"), Told::Stopped);
@@ -292,7 +292,7 @@ mod tests {
         let (dir, places) = node();
         let me = std::env::current_exe().unwrap();
         std::os::unix::fs::symlink(me, dir.path().join("resource.d/IPaddr")).unwrap();
-        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
+        assert_eq!(places.find("IPaddr"), Ok(FoundAgent::Ours));
     }
 
     #[test]
@@ -324,12 +324,12 @@ mod tests {
         }
         let functions = dir.path().join("shellfuncs");
         script(&functions, 0o644);
-        assert!(places.find("web").is_ok() && places.notification("status").is_ok_and(|found| found.is_some()));
+        assert!(places.find("web").is_ok() && places.notification_script("status").is_ok_and(|found| found.is_some()));
         fs::set_permissions(&functions, Permissions::from_mode(0o666)).unwrap();
-        let refused = [places.find("web").unwrap_err(), places.notification("status").unwrap_err()];
+        let refused = [places.find("web").unwrap_err(), places.notification_script("status").unwrap_err()];
         assert!(refused.iter().all(|why| why.contains("/shellfuncs may be written by everybody")), "{refused:?}");
-        assert_eq!(places.find("other"), Ok(Found::Script(dir.path().join("init.d/other"))));
-        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
+        assert_eq!(places.find("other"), Ok(FoundAgent::Script(dir.path().join("init.d/other"))));
+        assert_eq!(places.find("IPaddr"), Ok(FoundAgent::Ours));
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod tests {
         std::os::unix::fs::symlink(open.join("latido"), dir.path().join("resource.d/IPaddr")).unwrap();
         assert!(places.find("IPaddr").is_err());
         places.my_path = Some(open.join("latido"));
-        assert_eq!(places.find("IPaddr"), Ok(Found::Ours));
+        assert_eq!(places.find("IPaddr"), Ok(FoundAgent::Ours));
     }
 
     #[test]
@@ -349,7 +349,7 @@ mod tests {
         let (_dir, places) = node();
         for name in ["../web", "/bin/true", "", ".", "..", ".hidden"] {
             assert!(places.find(name).is_err(), "{name}");
-            assert_eq!(places.notification(name), Ok(None), "{name}");
+            assert_eq!(places.notification_script(name), Ok(None), "{name}");
         }
     }
 }

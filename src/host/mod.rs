@@ -15,7 +15,7 @@ pub(crate) mod called;
 pub(crate) mod cards;
 pub(crate) mod config_files;
 pub(crate) mod directories;
-pub(crate) mod disk;
+pub(crate) mod disk_thread;
 pub(crate) mod environment;
 pub(crate) mod files;
 pub(crate) mod groups_by_hand;

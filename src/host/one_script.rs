@@ -9,9 +9,9 @@ use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
 use crate::paths::Paths;
 
-use super::disk::Disk;
+use super::disk_thread::DiskThread;
 use super::environment::Environment;
-use super::lookup::{Call, Found, Places};
+use super::lookup::{Call, FoundAgent, ProgramPlaces};
 use super::script::{Output, run_alone};
 use super::script_log::ScriptLog;
 
@@ -31,12 +31,12 @@ pub enum Program {
 /// # Errors
 /// A sentence: where we looked, or which path others may write.
 pub fn program_of(paths: &Paths, name: &str) -> Result<Program, String> {
-    let places = Places::new(paths);
+    let places = ProgramPlaces::new(paths);
     match places.find(name)? {
-        Found::Script(path) => Ok(Program::Script(path)),
-        Found::Unit(unit) => Ok(Program::Unit(unit)),
-        Found::Ours if agent::place_of(name).is_some() => Ok(Program::BuiltIn),
-        Found::Ours => Err(places.nothing(name)),
+        FoundAgent::Script(path) => Ok(Program::Script(path)),
+        FoundAgent::Unit(unit) => Ok(Program::Unit(unit)),
+        FoundAgent::Ours if agent::place_of(name).is_some() => Ok(Program::BuiltIn),
+        FoundAgent::Ours => Err(places.nothing(name)),
     }
 }
 
@@ -51,7 +51,7 @@ pub fn run_script(
     invocation: &Invocation,
     limit: Duration,
 ) -> Result<Outcome, String> {
-    let log = ScriptLog::open(&config.logging, Disk::at_once());
+    let log = ScriptLog::open(&config.logging, DiskThread::at_once());
     let environment = Environment::new(paths, config, std::env::vars_os(), log);
     let words = invocation.resource.args.iter().map(String::as_str).chain([invocation.verb.as_str()]);
     let call = Call { program: script.into_os_string(), name: None, arguments: words.map(Into::into).collect() };

@@ -17,7 +17,7 @@ use crate::process::is_alive;
 
 use super::called::{MYSELF, ORIGINAL, OURS, base, is_title};
 use super::files;
-use super::process::Held;
+use super::process::ProcessHandle;
 
 /// How often, and after which pause, who may be about to be gone is looked for again.
 const LOOKS: u32 = 25;
@@ -54,7 +54,7 @@ pub fn is_still(pid: i32) -> bool {
 /// # Errors
 /// `ESRCH` when it has ended; as `kill(2)`.
 pub fn signal(pid: i32, signal: Signal) -> Result<(), Errno> {
-    let process = Held::open(pid)?;
+    let process = ProcessHandle::open(pid)?;
     // Looked at while it is held: what is found is what the signal goes to.
     if is_still(pid) { process.signal(signal) } else { Err(Errno::ESRCH) }
 }

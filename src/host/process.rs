@@ -26,7 +26,7 @@ impl Process {
         Some(Process { pid, start: start_of(pid)? })
     }
 
-    /// Whether it still runs, and is not merely waiting to be buried.
+    /// Whether it still runs, and is not merely waiting to be reaped (a zombie).
     pub(crate) fn is_alive(self) -> bool {
         start_of(self.pid) == Some(self.start) && crate::process::is_alive(self.pid)
     }
@@ -34,7 +34,7 @@ impl Process {
     /// Sends it a signal on behalf of a user, who can have it sent only where it could send it itself: a program it
     /// started may run for root by now.
     pub(crate) fn signal_for(self, user: u32, signal: Signal) {
-        if let Ok(process) = Held::open(self.pid)
+        if let Ok(process) = ProcessHandle::open(self.pid)
             && self.is_alive()
             && (user == 0 || users_of(self.pid).contains(&user))
         {
@@ -43,9 +43,9 @@ impl Process {
         }
     }
 
-    /// Sends its process group a signal, unless it was buried: then the number may be another group's.
+    /// Sends its process group a signal, unless it was reaped: then the number may be another group's.
     pub(crate) fn signal_group(self, signal: Signal) {
-        if let Ok(process) = Held::open(self.pid)
+        if let Ok(process) = ProcessHandle::open(self.pid)
             && start_of(self.pid) == Some(self.start)
         {
             process.signal_group(signal);
@@ -61,26 +61,26 @@ pub(crate) fn boot_id() -> String {
 
 /// A process that is held on to.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct ProcessHandle {
     pid: Pid,
     /// `None` before Linux 5.3, where there are none, or where no descriptor is left.
     handle: Option<OwnedFd>,
 }
 
-impl Held {
+impl ProcessHandle {
     /// Takes hold of a process.
     ///
     /// # Errors
     /// `ESRCH`: there is none.
-    pub(crate) fn open(pid: i32) -> Result<Held, Errno> {
+    pub(crate) fn open(pid: i32) -> Result<ProcessHandle, Errno> {
         // 0 and below mean groups, and everybody.
         if pid < 1 {
             return Err(Errno::ESRCH);
         }
         match sys::open_process(pid) {
-            Ok(handle) => Ok(Held { pid: Pid::from_raw(pid), handle: Some(handle) }),
+            Ok(handle) => Ok(ProcessHandle { pid: Pid::from_raw(pid), handle: Some(handle) }),
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(Errno::ESRCH),
-            Err(_) => Ok(Held { pid: Pid::from_raw(pid), handle: None }),
+            Err(_) => Ok(ProcessHandle { pid: Pid::from_raw(pid), handle: None }),
         }
     }
 
@@ -159,8 +159,8 @@ mod tests {
             send(process);
             assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
         }
-        assert_eq!(Held::open(0).unwrap_err(), Errno::ESRCH);
-        assert_eq!(Held::open(-1).unwrap_err(), Errno::ESRCH);
+        assert_eq!(ProcessHandle::open(0).unwrap_err(), Errno::ESRCH);
+        assert_eq!(ProcessHandle::open(-1).unwrap_err(), Errno::ESRCH);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The original's own scripts of `rc.d`: `status`, `ip-request`, `ip-request-resp` and `hb_takeover` are its hands there, and
+//! The original's own scripts of `rc.d`: `status`, `ip-request`, `ip-request-resp` and `hb_takeover` do its work there, and
 //! move groups (`resources.md` 6). This daemon moves groups itself.
 //!
 //! As distributed they are not run. One that was changed on this machine holds lines of the site's own and is run; the
@@ -19,7 +19,8 @@ use super::environment::{Environment, MARK};
 use super::trust;
 
 /// The helper programs such a script may call.
-const HANDS: [&str; 6] = ["mach_down", "req_resource", "ResourceManager", "hb_standby", "hb_takeover", "ha_propagate"];
+const HELPERS: [&str; 6] =
+    ["mach_down", "req_resource", "ResourceManager", "hb_standby", "hb_takeover", "ha_propagate"];
 /// No script of `rc.d` is longer.
 const LONGEST: u64 = 1 << 20;
 
@@ -70,10 +71,10 @@ pub(crate) fn script(kind: &Kind, program: &Path) -> io::Result<Script> {
 }
 
 /// Lets a changed script find our helper programs, which know by the mark that the daemon does their work.
-pub(crate) fn hold_its_hands(environment: &mut Environment, kind: &Kind, hands: &Path) {
+pub(crate) fn offer_helper_programs(environment: &mut Environment, kind: &Kind, helper_programs: &Path) {
     environment.set(MARK, kind.as_str());
-    environment.set("HA_NOARCHBIN", hands);
-    let mut path = OsString::from(hands);
+    environment.set("HA_NOARCHBIN", helper_programs);
+    let mut path = OsString::from(helper_programs);
     path.push(":");
     path.push(environment.get("PATH").unwrap_or_default());
     environment.set("PATH", path);
@@ -83,11 +84,11 @@ pub(crate) fn hold_its_hands(environment: &mut Environment, kind: &Kind, hands: 
 ///
 /// # Errors
 /// A sentence: what cannot be made, or who else may write there.
-pub(crate) fn hands(paths: &Paths) -> Result<PathBuf, String> {
-    hands_in(&paths.lib_dir).or_else(|why| hands_in(&paths.own_dir).map_err(|_| why))
+pub(crate) fn helper_programs(paths: &Paths) -> Result<PathBuf, String> {
+    helper_programs_in(&paths.lib_dir).or_else(|why| helper_programs_in(&paths.own_dir).map_err(|_| why))
 }
 
-fn hands_in(place: &Path) -> Result<PathBuf, String> {
+fn helper_programs_in(place: &Path) -> Result<PathBuf, String> {
     let dir = place.join("latido-rc.d");
     let failed = |error: io::Error| format!("{}: {error}", dir.display());
     let program = std::env::current_exe().map_err(failed)?;
@@ -95,7 +96,7 @@ fn hands_in(place: &Path) -> Result<PathBuf, String> {
     if !fs::symlink_metadata(&dir).is_ok_and(|meta| meta.is_dir()) {
         fs::DirBuilder::new().mode(0o755).create(&dir).map_err(failed)?;
     }
-    for name in HANDS {
+    for name in HELPERS {
         let link = dir.join(name);
         if fs::read_link(&link).is_ok_and(|leads_to| leads_to == program) {
             continue;
@@ -105,7 +106,7 @@ fn hands_in(place: &Path) -> Result<PathBuf, String> {
             _ => symlink(&program, &link).map_err(failed)?,
         }
     }
-    HANDS.iter().try_for_each(|name| trust::refuse(&dir.join(name)))?;
+    HELPERS.iter().try_for_each(|name| trust::refuse(&dir.join(name)))?;
     Ok(dir)
 }
 
@@ -136,11 +137,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
         fs::create_dir_all(&paths.lib_dir).unwrap();
-        let made = hands(&paths).unwrap();
+        let made = helper_programs(&paths).unwrap();
         fs::remove_file(made.join("mach_down")).unwrap();
         symlink("/bin/true", made.join("mach_down")).unwrap();
-        assert_eq!(hands(&paths).unwrap(), made);
-        for name in HANDS {
+        assert_eq!(helper_programs(&paths).unwrap(), made);
+        for name in HELPERS {
             assert_eq!(fs::read_link(made.join(name)).unwrap(), std::env::current_exe().unwrap(), "{name}");
         }
     }
@@ -150,10 +151,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
         fs::create_dir_all(&paths.own_dir).unwrap();
-        assert_eq!(hands(&paths).unwrap(), paths.own_dir.join("latido-rc.d"));
+        assert_eq!(helper_programs(&paths).unwrap(), paths.own_dir.join("latido-rc.d"));
         fs::create_dir_all(&paths.lib_dir).unwrap();
-        assert_eq!(hands(&paths).unwrap(), paths.lib_dir.join("latido-rc.d"));
+        assert_eq!(helper_programs(&paths).unwrap(), paths.lib_dir.join("latido-rc.d"));
         fs::remove_dir_all(dir.path()).unwrap();
-        assert!(hands(&paths).unwrap_err().contains("var/lib"));
+        assert!(helper_programs(&paths).unwrap_err().contains("var/lib"));
     }
 }

@@ -18,12 +18,12 @@ use crate::paths::Paths;
 use super::at_boot::{has_unit, started_at_boot};
 use super::config_files::{self, Trust, is_there, read};
 use super::layout::lacks;
-use super::lookup::{Found, Places};
+use super::lookup::{FoundAgent, ProgramPlaces};
 use super::{cards, trust};
 
 /// How to read.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct ReadOptions {
     /// Read as if on that node, and leave out what only that host could know.
     pub as_node: Option<NodeName>,
     /// `-M`: groups are never touched and `haresources` is not read.
@@ -34,11 +34,11 @@ pub struct Options {
 
 /// Reads all files and assembles the configuration, for this host or as if on `as_node`.
 pub fn load(paths: &Paths, as_node: Option<NodeName>) -> Result<Config, Vec<Problem>> {
-    load_with(paths, &Options { as_node, ..Options::default() }).1
+    load_with(paths, &ReadOptions { as_node, ..ReadOptions::default() }).1
 }
 
 /// As [`load`], with all options; the sources come along for whoever wants to show the lines.
-pub fn load_with(paths: &Paths, options: &Options) -> (Sources, Result<Config, Vec<Problem>>) {
+pub fn load_with(paths: &Paths, options: &ReadOptions) -> (Sources, Result<Config, Vec<Problem>>) {
     let sources = read_sources(paths, options);
     let config = match &options.as_node {
         Some(node) => Config::assemble(&sources, &OnlyName(node.clone())),
@@ -51,13 +51,13 @@ pub fn load_with(paths: &Paths, options: &Options) -> (Sources, Result<Config, V
 /// `localhost` where they name none.
 pub fn read_elsewhere(paths: &Paths) -> (Sources, NodeName) {
     let nowhere = NodeName::new("localhost").expect("a good name");
-    let sources = read_sources(paths, &Options { as_node: Some(nowhere.clone()), ..Options::default() });
+    let sources = read_sources(paths, &ReadOptions { as_node: Some(nowhere.clone()), ..ReadOptions::default() });
     let first = sources.ha_cf.as_ref().and_then(|source| first_node(&source.text));
     (sources, first.unwrap_or(nowhere))
 }
 
 /// Reads the files; what is missing or open to others is said in `problems`.
-pub fn read_sources(paths: &Paths, options: &Options) -> Sources {
+pub fn read_sources(paths: &Paths, options: &ReadOptions) -> Sources {
     let mut problems = Vec::new();
     // As on another node: nothing of it is done here.
     let trust = if options.as_node.is_none() { Trust::Root } else { Trust::Anybody };
@@ -165,7 +165,7 @@ impl Facts for FewFacts {
 }
 
 /// Looks at this machine; names and interfaces once, the rest when asked.
-pub fn host_facts(paths: &Paths, options: &Options) -> HostFacts {
+pub fn host_facts(paths: &Paths, options: &ReadOptions) -> HostFacts {
     HostFacts {
         paths: paths.clone(),
         name: host_name(&paths.ha_dir),
@@ -243,8 +243,8 @@ fn writable_by_others(path: &Path) -> Option<String> {
         Err(refusal) => Some(refusal.why()),
         Ok(Some(_)) => None,
         Ok(None) => match trust::walk(path) {
-            Ok(trust::Found::Exposed(exposed)) => Some(exposed.to_string()),
-            Ok(trust::Found::Nothing | trust::Found::Sound(_)) | Err(_) => None,
+            Ok(trust::FoundAt::Exposed(exposed)) => Some(exposed.to_string()),
+            Ok(trust::FoundAt::Nothing | trust::FoundAt::Trusted(_)) | Err(_) => None,
         },
     }
 }
@@ -329,20 +329,20 @@ impl Facts for HostFacts {
         if agent.is_empty() || agent.contains('/') {
             return Some(ScriptFact::Missing("a resource is the name of a script, without a path".to_owned()));
         }
-        match Places::new(&self.paths).find(agent) {
-            Ok(Found::Ours) if agent::place_of(agent).is_some() => return Some(ScriptFact::BuiltIn),
+        match ProgramPlaces::new(&self.paths).find(agent) {
+            Ok(FoundAgent::Ours) if agent::place_of(agent).is_some() => return Some(ScriptFact::BuiltIn),
             // A link to this program, which has no agent of that name.
-            Ok(Found::Ours) if let Some(path) = self.script_path(agent) => {
+            Ok(FoundAgent::Ours) if let Some(path) = self.script_path(agent) => {
                 let why = format!("{} leads to this program, which has no agent of that name", path.display());
                 return Some(ScriptFact::Missing(why));
             }
-            Ok(Found::Script(_)) => return Some(ScriptFact::Found),
+            Ok(FoundAgent::Script(_)) => return Some(ScriptFact::Found),
             // What such scripts read first is complained about once.
             Err(_) if let Some(path) = self.script_path(agent) => {
                 let refusal = trust::program(&path).err();
                 return Some(refusal.map_or(ScriptFact::Found, |refusal| ScriptFact::Unsafe(refusal.why())));
             }
-            Ok(Found::Ours | Found::Unit(_)) | Err(_) => {}
+            Ok(FoundAgent::Ours | FoundAgent::Unit(_)) | Err(_) => {}
         }
         if has_unit(Path::new("/"), agent) || agent::place_of(agent).is_some() {
             return Some(ScriptFact::Found);

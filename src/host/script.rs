@@ -1,5 +1,5 @@
 //! Running scripts (`resources.md` 3.2, 3.3): in a process group of their own, with a time limit, without a descriptor
-//! of ours. What a script does is its own affair; how it ended becomes an [`Ended`].
+//! of ours. What a script does is not looked at; how it ended becomes an [`Ended`].
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::AsFd;
@@ -24,7 +24,7 @@ use super::lookup::Call;
 /// Most of a script's words we keep.
 const MOST_SAID: usize = 65_536;
 /// Between the request to end and the end.
-const GRACE: Duration = Duration::from_secs(2);
+const TIME_TO_END: Duration = Duration::from_secs(2);
 
 /// What a script's standard output is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,10 +201,10 @@ async fn end_group(child: &mut Child) {
             sleep(Duration::from_millis(20)).await;
         }
     };
-    if timeout(GRACE, everybody_gone).await.is_err() {
+    if timeout(TIME_TO_END, everybody_gone).await.is_err() {
         let _ = killpg(group, Signal::SIGKILL);
         // Something in the kernel may hold it still; the resource counts as failed either way.
-        let _ = timeout(GRACE, child.wait()).await;
+        let _ = timeout(TIME_TO_END, child.wait()).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the output of scripts goes (`resources.md` 3.3): the debug log, or the log, opened by the disk's thread (`disk`)
+//! Where the output of scripts goes (`resources.md` 3.3): the debug log, or the log, opened by the `disk_thread`
 //! before it is needed. A script is started on the loop, and a disk that hangs must not hold up a heartbeat.
 
 use std::fs::{File, OpenOptions, metadata};
@@ -13,17 +13,17 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::config::LogTargets;
 
-use super::disk::Disk;
+use super::disk_thread::DiskThread;
 use super::log_file;
 
 /// The file scripts append to; clones share it. The default is none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ScriptLog(Option<Arc<Place>>);
+pub(crate) struct ScriptLog(Option<Arc<LogPlace>>);
 
 #[derive(Debug)]
-struct Place {
+struct LogPlace {
     path: PathBuf,
-    disk: Disk,
+    disk: DiskThread,
     /// Held for a moment only, never while the disk is asked.
     file: Mutex<Option<Arc<File>>>,
     /// Somebody is on the way to look at the path.
@@ -32,7 +32,7 @@ struct Place {
 
 impl ScriptLog {
     /// Opens the file here and now: before there is a loop to hold up. Later it is `disk` that looks after it.
-    pub(crate) fn open(targets: &LogTargets, disk: Disk) -> ScriptLog {
+    pub(crate) fn open(targets: &LogTargets, disk: DiskThread) -> ScriptLog {
         let log = ScriptLog::at(targets, disk, None);
         if let Some(place) = &log.0 {
             place.look();
@@ -43,16 +43,16 @@ impl ScriptLog {
     /// What a new configuration wants; until that file is open the old one serves.
     pub(crate) fn follow(&self, targets: &LogTargets) -> ScriptLog {
         let (disk, file) =
-            self.0.as_ref().map_or((Disk::at_once(), None), |old| (old.disk.clone(), old.file().clone()));
+            self.0.as_ref().map_or((DiskThread::at_once(), None), |old| (old.disk.clone(), old.file().clone()));
         let log = ScriptLog::at(targets, disk, file);
         log.look_later();
         log
     }
 
-    fn at(targets: &LogTargets, disk: Disk, file: Option<Arc<File>>) -> ScriptLog {
+    fn at(targets: &LogTargets, disk: DiskThread, file: Option<Arc<File>>) -> ScriptLog {
         let path = targets.debugfile.clone().or_else(|| targets.logfile.clone());
         ScriptLog(
-            path.map(|path| Arc::new(Place { path, disk, file: Mutex::new(file), asked: AtomicBool::new(false) })),
+            path.map(|path| Arc::new(LogPlace { path, disk, file: Mutex::new(file), asked: AtomicBool::new(false) })),
         )
     }
 
@@ -80,7 +80,7 @@ impl ScriptLog {
     }
 }
 
-impl Place {
+impl LogPlace {
     fn file(&self) -> MutexGuard<'_, Option<Arc<File>>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +125,7 @@ mod tests {
     fn a_disk_that_hangs_holds_up_no_script_and_what_is_said_once_it_is_back_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let (path, moved) = (dir.path().join("ha-log"), dir.path().join("ha-log.1"));
-        let disk = Disk::behind().unwrap();
+        let disk = DiskThread::behind().unwrap();
         let log = ScriptLog::open(&targets(&path), disk.clone());
         say(&log, "before");
         assert!(disk.settle_within(Duration::from_secs(10)));
@@ -153,7 +153,7 @@ mod tests {
     fn a_log_that_cannot_be_opened_costs_its_lines_and_is_tried_again_with_each_script() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("missing/ha-log");
-        let log = ScriptLog::open(&targets(&path), Disk::at_once());
+        let log = ScriptLog::open(&targets(&path), DiskThread::at_once());
         say(&log, "lost");
         fs::create_dir(dir.path().join("missing")).unwrap();
         say(&log, "lost, but the last");
@@ -166,7 +166,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ha-log");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        let disk = Disk::behind().unwrap();
+        let disk = DiskThread::behind().unwrap();
         let log = ScriptLog::open(&targets(&path), disk.clone());
         say(&log, "lost");
         assert!(disk.settle_within(Duration::from_secs(10)));

@@ -95,25 +95,25 @@ impl fmt::Display for By {
 
 /// What stands at the end of a way.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum FoundAt {
     /// Nothing.
     Nothing,
     /// Somebody else decides what stands there.
     Exposed(Exposed),
     /// This, and only root can change that.
-    Sound(Sound),
+    Trusted(Trusted),
 }
 
 /// A place that only root, or the user we run as, can change.
 #[derive(Debug)]
-pub(crate) struct Sound {
+pub(crate) struct Trusted {
     /// Without links.
     pub(crate) path: PathBuf,
     /// What it is.
     pub(crate) stat: FileStat,
 }
 
-impl Sound {
+impl Trusted {
     fn is(&self, kind: SFlag) -> bool {
         self.stat.st_mode & SFlag::S_IFMT.bits() == kind.bits()
     }
@@ -139,12 +139,12 @@ impl Sound {
 ///
 /// # Errors
 /// What cannot be looked at.
-pub(crate) fn walk(path: &Path) -> io::Result<Found> {
-    Walk::begin(path)?.go()
+pub(crate) fn walk(path: &Path) -> io::Result<FoundAt> {
+    PathWalk::begin(path)?.go()
 }
 
 /// A walk on its way: what is open, and what is to come.
-struct Walk {
+struct PathWalk {
     at: PathBuf,
     dir: OwnedFd,
     stat: FileStat,
@@ -155,11 +155,11 @@ struct Walk {
     link: Option<PathBuf>,
 }
 
-impl Walk {
-    fn begin(path: &Path) -> io::Result<Walk> {
+impl PathWalk {
+    fn begin(path: &Path) -> io::Result<PathWalk> {
         let path = std::path::absolute(path)?;
         let (dir, stat) = root()?;
-        let mut walk = Walk { at: "/".into(), dir, stat, rest: Vec::new(), links: 0, link: None };
+        let mut walk = PathWalk { at: "/".into(), dir, stat, rest: Vec::new(), links: 0, link: None };
         walk.add(&path);
         Ok(walk)
     }
@@ -172,24 +172,24 @@ impl Walk {
         }));
     }
 
-    fn go(mut self) -> io::Result<Found> {
+    fn go(mut self) -> io::Result<FoundAt> {
         loop {
             if let Some(by) = others_who_may_write(&self.stat, &self.dir) {
                 return Ok(self.exposed(by));
             }
             let Some(name) = self.rest.pop() else {
-                return Ok(Found::Sound(Sound { path: self.at, stat: self.stat }));
+                return Ok(FoundAt::Trusted(Trusted { path: self.at, stat: self.stat }));
             };
             let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let next = match openat(&self.dir, name.as_os_str(), flags, Mode::empty()) {
                 Ok(next) => next,
-                Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(Found::Nothing),
+                Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(FoundAt::Nothing),
                 Err(error) => return Err(error.into()),
             };
             let stat = fstat(&next)?;
             if stat.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFLNK.bits() {
                 if let Some(exposed) = self.follow(&next, &name, &stat)? {
-                    return Ok(Found::Exposed(exposed));
+                    return Ok(FoundAt::Exposed(exposed));
                 }
                 continue;
             }
@@ -225,16 +225,16 @@ impl Walk {
         Ok(None)
     }
 
-    fn exposed(mut self, by: By) -> Found {
+    fn exposed(mut self, by: By) -> FoundAt {
         // In root's own directory a look at the name is no risk, and what is not there is nobody's.
         if let ([name], 0, true) = (self.rest.as_slice(), self.links, trusted_owner(self.stat.st_uid)) {
             match fstatat(&self.dir, name.as_os_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Err(Errno::ENOENT | Errno::ENOTDIR) => return Found::Nothing,
+                Err(Errno::ENOENT | Errno::ENOTDIR) => return FoundAt::Nothing,
                 _ => self.link = readlinkat(&self.dir, name.as_os_str()).ok().map(PathBuf::from),
             }
         }
         let FileStat { st_mode: mode, st_uid: uid, st_gid: gid, .. } = self.stat;
-        Found::Exposed(Exposed { place: self.at, by, mode, uid, gid, link: self.link })
+        FoundAt::Exposed(Exposed { place: self.at, by, mode, uid, gid, link: self.link })
     }
 }
 
@@ -302,14 +302,14 @@ fn in_user_namespace() -> bool {
 ///
 /// # Errors
 /// What cannot be looked at.
-pub(crate) fn directory(path: &Path) -> io::Result<Found> {
+pub(crate) fn directory(path: &Path) -> io::Result<FoundAt> {
     let found = walk(path)?;
-    let Found::Sound(sound) = &found else { return Ok(found) };
-    let dir = open(&sound.path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
-    Ok(match writers(&sound.stat, &dir) {
+    let FoundAt::Trusted(trusted) = &found else { return Ok(found) };
+    let dir = open(&trusted.path, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    Ok(match writers(&trusted.stat, &dir) {
         Some(by) => {
-            let FileStat { st_mode: mode, st_uid: uid, st_gid: gid, .. } = sound.stat;
-            Found::Exposed(Exposed { place: sound.path.clone(), by, mode, uid, gid, link: None })
+            let FileStat { st_mode: mode, st_uid: uid, st_gid: gid, .. } = trusted.stat;
+            FoundAt::Exposed(Exposed { place: trusted.path.clone(), by, mode, uid, gid, link: None })
         }
         None => found,
     })
@@ -319,8 +319,8 @@ pub(crate) fn directory(path: &Path) -> io::Result<Found> {
 /// many machines, which is root in all but name; nor is a sticky directory of root's, for somebody chose that.
 pub(crate) fn is_anybodys(path: &Path) -> bool {
     match walk(path) {
-        Ok(Found::Exposed(exposed)) => matches!(exposed.by, By::Everybody | By::User(_) | By::ListedUser(_)),
-        Ok(Found::Nothing | Found::Sound(_)) => false,
+        Ok(FoundAt::Exposed(exposed)) => matches!(exposed.by, By::Everybody | By::User(_) | By::ListedUser(_)),
+        Ok(FoundAt::Nothing | FoundAt::Trusted(_)) => false,
         // What root may not look at is not root's.
         Err(_) => true,
     }
@@ -328,7 +328,7 @@ pub(crate) fn is_anybodys(path: &Path) -> bool {
 
 /// Why a program is not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ProgramRefusal {
     program: PathBuf,
     /// What is said of the place: empty, or that it is the interpreter's.
     role: &'static str,
@@ -336,16 +336,16 @@ pub(crate) struct Refusal {
     pub(crate) exposed: Exposed,
 }
 
-impl Refusal {
+impl ProgramRefusal {
     /// Without the name of the program, and without what to do.
     pub(crate) fn why(&self) -> String {
         format!("{}{}", self.role, self.exposed)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ProgramRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Refusal { program, role, exposed } = self;
+        let ProgramRefusal { program, role, exposed } = self;
         write!(f, "{} will not be run: {role}{exposed} ({})", program.display(), exposed.remedy())
     }
 }
@@ -354,15 +354,15 @@ impl fmt::Display for Refusal {
 ///
 /// # Errors
 /// Somebody else could change it, or the interpreter its first line names.
-pub(crate) fn program(path: &Path) -> Result<Option<Sound>, Refusal> {
-    let refusal = |role, exposed| Refusal { program: path.to_owned(), role, exposed };
-    let sound = match walk(path) {
-        Ok(Found::Sound(sound)) if sound.is_program() => sound,
+pub(crate) fn program(path: &Path) -> Result<Option<Trusted>, ProgramRefusal> {
+    let refusal = |role, exposed| ProgramRefusal { program: path.to_owned(), role, exposed };
+    let trusted = match walk(path) {
+        Ok(FoundAt::Trusted(trusted)) if trusted.is_program() => trusted,
         // A ring of links, for one: nobody can run that either.
-        Ok(Found::Sound(_) | Found::Nothing) | Err(_) => return Ok(None),
-        Ok(Found::Exposed(exposed)) => return Err(refusal("", exposed)),
+        Ok(FoundAt::Trusted(_) | FoundAt::Nothing) | Err(_) => return Ok(None),
+        Ok(FoundAt::Exposed(exposed)) => return Err(refusal("", exposed)),
     };
-    let mut next = interpreter(&sound);
+    let mut next = interpreter(&trusted);
     for _ in 0..MOST_INTERPRETERS {
         let Some((path, argument)) = next.take() else { break };
         // It is looked for from wherever the script is started: that is nobody's way.
@@ -370,17 +370,17 @@ pub(crate) fn program(path: &Path) -> Result<Option<Sound>, Refusal> {
             return Ok(None);
         }
         if let Some(argument) = argument
-            && let Ok(Found::Exposed(exposed)) = walk(&argument)
+            && let Ok(FoundAt::Exposed(exposed)) = walk(&argument)
         {
             return Err(refusal("what its first line has run: ", exposed));
         }
         match walk(&path) {
-            Ok(Found::Exposed(exposed)) => return Err(refusal("its interpreter: ", exposed)),
-            Ok(Found::Sound(found)) => next = interpreter(&found),
-            Ok(Found::Nothing) | Err(_) => break,
+            Ok(FoundAt::Exposed(exposed)) => return Err(refusal("its interpreter: ", exposed)),
+            Ok(FoundAt::Trusted(found)) => next = interpreter(&found),
+            Ok(FoundAt::Nothing) | Err(_) => break,
         }
     }
-    Ok(Some(sound))
+    Ok(Some(trusted))
 }
 
 /// Refuses what somebody other than root, or the user we run as, may replace: we are about to run it.
@@ -392,7 +392,7 @@ pub(crate) fn refuse(path: &Path) -> Result<(), String> {
 }
 
 /// The interpreter the first line names, and the file its argument names.
-fn interpreter(program: &Sound) -> Option<(PathBuf, Option<PathBuf>)> {
+fn interpreter(program: &Trusted) -> Option<(PathBuf, Option<PathBuf>)> {
     let mut first = Vec::new();
     let limit = u64::try_from(FIRST_LINE).unwrap_or(u64::MAX);
     program.open().ok()?.take(limit).read_to_end(&mut first).ok()?;

@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::sys;
 use crate::time::Mono;
 
-use super::wake::Wake;
+use super::waker::Waker;
 
 /// A cable between two serial ports; its thread ends on drop.
 #[derive(Debug)]
@@ -36,12 +36,12 @@ pub struct NullModem {
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
-    wake: Wake,
+    state: Mutex<LineState>,
+    wake: Waker,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LineState {
     stop: bool,
     /// What the left and what the right end sends is lost.
     cut: [bool; 2],
@@ -56,11 +56,11 @@ impl NullModem {
     pub fn lay(baud: u32) -> io::Result<NullModem> {
         let (left, left_path) = open_port()?;
         let (right, right_path) = open_port()?;
-        let wake = Wake::new()?;
+        let wake = Waker::new()?;
         let shared = Arc::new(Shared { state: Mutex::default(), wake });
         let mine = Arc::clone(&shared);
-        let pump = Pump::new([left, right], baud);
-        let thread = thread::Builder::new().name("null-modem".into()).spawn(move || pump.run(&mine))?;
+        let cable_thread = CableThread::new([left, right], baud);
+        let thread = thread::Builder::new().name("null-modem".into()).spawn(move || cable_thread.run(&mine))?;
         Ok(NullModem { shared, ports: [left_path, right_path], thread: Some(thread) })
     }
 
@@ -77,7 +77,7 @@ impl NullModem {
     /// Breaks, or mends, the wire on which the left (0) or right (1) end sends.
     pub fn set_silent(&self, end: usize, silent: bool) {
         self.shared.lock().cut[end & 1] = silent;
-        self.shared.wake.ring();
+        self.shared.wake.wake();
     }
 
     /// Whether what this end sends is lost.
@@ -99,7 +99,7 @@ impl NullModem {
 impl Drop for NullModem {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
-        self.shared.wake.ring();
+        self.shared.wake.wake();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -107,7 +107,7 @@ impl Drop for NullModem {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, LineState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,10 +128,10 @@ fn open_port() -> io::Result<(OwnedFd, PathBuf)> {
 }
 
 /// The thread's own state.
-struct Pump {
+struct CableThread {
     ends: [OwnedFd; 2],
     /// What travels from end 0 to end 1, and from end 1 to end 0.
-    ways: [Way; 2],
+    directions: [LineDirection; 2],
     per_byte: Duration,
     /// How many bytes may be on the line: what a UART holds, or a fast line carries while we sleep.
     room: usize,
@@ -139,7 +139,7 @@ struct Pump {
 
 /// One direction of the line.
 #[derive(Default)]
-struct Way {
+struct LineDirection {
     /// Bytes on the line, oldest first, each with the time its last bit arrives.
     under_way: VecDeque<(Mono, u8)>,
     /// When the line can take the next byte.
@@ -154,12 +154,12 @@ const LARGEST_READ: usize = 1024;
 /// How often we look whether somebody has opened a port: the kernel does not tell.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-impl Pump {
-    fn new(ends: [OwnedFd; 2], baud: u32) -> Pump {
+impl CableThread {
+    fn new(ends: [OwnedFd; 2], baud: u32) -> CableThread {
         let in_two_milliseconds = usize::try_from(baud / 10 / 500).unwrap_or(UART);
-        Pump {
+        CableThread {
             ends,
-            ways: [Way::default(), Way::default()],
+            directions: [LineDirection::default(), LineDirection::default()],
             per_byte: Duration::from_secs(10) / baud.max(1),
             room: in_two_milliseconds.clamp(UART, LARGEST_READ),
         }
@@ -186,45 +186,50 @@ impl Pump {
     }
 
     /// Until a byte can be taken or is due.
-    fn wait(&self, wake: &Wake, now: Mono) {
+    fn wait(&self, wake: &Waker, now: Mono) {
         let mut fds = vec![PollFd::new(wake.as_fd(), PollFlags::POLLIN)];
-        for (end, way) in self.ends.iter().zip(&self.ways) {
-            if way.open && way.under_way.len() < self.room {
+        for (end, direction) in self.ends.iter().zip(&self.directions) {
+            if direction.open && direction.under_way.len() < self.room {
                 fds.push(PollFd::new(end.as_fd(), PollFlags::POLLIN));
             }
         }
-        let due = self.ways.iter().filter_map(|way| way.under_way.front()).map(|(due, _)| due.since(now)).min();
-        let look = self.ways.iter().any(|way| !way.open).then_some(LOOK_AGAIN);
+        let due = self
+            .directions
+            .iter()
+            .filter_map(|direction| direction.under_way.front())
+            .map(|(due, _)| due.since(now))
+            .min();
+        let look = self.directions.iter().any(|direction| !direction.open).then_some(LOOK_AGAIN);
         let timeout = match [due, look].into_iter().flatten().min() {
             Some(wait) => PollTimeout::try_from(wait + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX),
             None => PollTimeout::NONE,
         };
         let _ = poll(&mut fds, timeout);
         if fds[0].any().unwrap_or(false) {
-            wake.hush();
+            wake.clear();
         }
     }
 
     /// Puts on the line what the sender's port holds and the line can take.
     fn take(&mut self, from: usize, now: Mono) {
-        let (end, way) = (&self.ends[from], &mut self.ways[from]);
-        let room = self.room.saturating_sub(way.under_way.len());
+        let (end, direction) = (&self.ends[from], &mut self.directions[from]);
+        let room = self.room.saturating_sub(direction.under_way.len());
         if room == 0 {
             return;
         }
         let mut bytes = [0; LARGEST_READ];
         match read(end, &mut bytes[..room]) {
             Ok(count) => {
-                way.open = true;
+                direction.open = true;
                 for byte in &bytes[..count] {
-                    way.free = way.free.max(now) + self.per_byte;
-                    way.under_way.push_back((way.free, *byte));
+                    direction.free = direction.free.max(now) + self.per_byte;
+                    direction.under_way.push_back((direction.free, *byte));
                 }
             }
-            Err(Errno::EAGAIN) => way.open = true,
+            Err(Errno::EAGAIN) => direction.open = true,
             // Nobody has the port open (any more): what it was still to read is lost, like on a line without a listener.
             Err(_) => {
-                way.open = false;
+                direction.open = false;
                 let _ = tcflush(end, FlushArg::TCIOFLUSH);
             }
         }
@@ -232,10 +237,10 @@ impl Pump {
 
     /// Hands over the bytes that have arrived; how many.
     fn deliver(&mut self, from: usize, now: Mono, cut: bool) -> u64 {
-        let heard = !cut && self.ways[1 - from].open;
-        let way = &mut self.ways[from];
-        let arrived = way.under_way.iter().take_while(|(due, _)| *due <= now).count();
-        let bytes: Vec<u8> = way.under_way.drain(..arrived).map(|(_, byte)| byte).collect();
+        let heard = !cut && self.directions[1 - from].open;
+        let direction = &mut self.directions[from];
+        let arrived = direction.under_way.iter().take_while(|(due, _)| *due <= now).count();
+        let bytes: Vec<u8> = direction.under_way.drain(..arrived).map(|(_, byte)| byte).collect();
         if !heard || bytes.is_empty() {
             return 0;
         }

@@ -1,5 +1,5 @@
 //! The configuration the lab plays: a pair of our own, or a copy of the user's files made fit for two hosts on one
-//! machine. Pure but for [`Files::read`] and whether this machine has the user of ipfail.
+//! machine. Pure but for [`LabFiles::read`] and whether this machine has the user of ipfail.
 //!
 //! What leads out of the lab (log files elsewhere, a watchdog, fencing, mail, programs beside the daemon but for ipfail) is
 //! taken out of the copy, unless the user's own scripts are wanted; the file stays readable, each changed line says so.
@@ -19,7 +19,7 @@ use super::witness::RECORD;
 
 /// The three files and the optional fourth, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Files {
+pub(super) struct LabFiles {
     pub(super) ha_cf: String,
     pub(super) haresources: String,
     pub(super) authkeys: String,
@@ -49,10 +49,10 @@ fn remedy(directory: &Path) -> String {
     format!("\n  `latido init{given}` writes the files of a new pair; `latido lab` without --config needs none")
 }
 
-impl Files {
+impl LabFiles {
     /// The lab's own pair: two media, one address, one recorded service, fast times.
-    pub(super) fn own() -> Files {
-        Files {
+    pub(super) fn own() -> LabFiles {
+        LabFiles {
             ha_cf: OWN_HA_CF.to_owned(),
             haresources: "alpha 10.9.1.100/24/eth0 service\n".to_owned(),
             authkeys: OWN_AUTHKEYS.to_owned(),
@@ -66,7 +66,7 @@ impl Files {
     ///
     /// # Errors
     /// A sentence naming the file that cannot be read.
-    pub(super) fn read(directory: &Path) -> Result<Files, String> {
+    pub(super) fn read(directory: &Path) -> Result<LabFiles, String> {
         let read = |name: &str| {
             let path = directory.join(name);
             fs::read(&path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| {
@@ -81,7 +81,7 @@ impl Files {
             }
             other => other.map_err(|(_, sentence)| sentence)?,
         };
-        Ok(Files {
+        Ok(LabFiles {
             ha_cf: read("ha.cf").map_err(|(_, sentence)| sentence)?,
             haresources: read("haresources").map_err(|(_, sentence)| sentence)?,
             authkeys,
@@ -123,7 +123,7 @@ impl Files {
         }
     }
 
-    /// A ping host, which the client plays, and an ipfail for the lab's own pair.
+    /// A ping host, which the caller's host stands for, and an ipfail for the lab's own pair.
     pub(super) fn add_ipfail(&mut self) {
         self.ha_cf.push_str("ping 10.9.1.254\ndeadping 600ms\nrespawn hacluster /usr/lib/heartbeat/ipfail\n");
     }
@@ -324,8 +324,8 @@ const OWN_AUTHKEYS: &str = "auth 1\n1 sha1 a-key-of-the-lab\n";
 mod tests {
     use super::*;
 
-    fn asterisk() -> Files {
-        Files {
+    fn asterisk() -> LabFiles {
+        LabFiles {
             ha_cf: "debugfile /var/log/ha-debug\nlogfile /opt/x/ha-log # ours\nlogfacility local0\nkeepalive 2\n\
                     deadtime 30\nwarntime 10\ninitdead 120\nudpport 694\nbcast eth0\nauto_failback on\n\
                     watchdog /dev/watchdog\nnode asterisk1\nnode asterisk2\n"
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn our_own_pair_is_a_good_configuration() {
-        let files = Files::own();
+        let files = LabFiles::own();
         let config = files.config(&files.first_node().unwrap()).unwrap();
         assert_eq!(config.settings.nodes.len(), 2);
         assert_eq!(config.media.len(), 2);

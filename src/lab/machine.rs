@@ -24,7 +24,7 @@ use super::bench::Cable;
 use super::files::FENCE_SCRIPT;
 use super::host::{DISKS, HA_DIR, Host};
 use super::original;
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness::{RECORD, Said};
 
 /// The executable of this program, also where its path is hidden by a mount.
@@ -52,24 +52,24 @@ pub(super) struct Machine {
 
 /// Whom a machine tells what happens on it.
 #[derive(Clone, Debug)]
-pub(super) struct Teller {
+pub(super) struct HappeningSender {
     pub(super) clock: Clock,
     pub(super) to: Sender<Happening>,
 }
 
 impl Machine {
     /// Furnishes a host that was just booted; `ports` are the serial devices it has and the terminals behind them.
-    pub(super) fn furnish(
+    pub(super) fn set_up(
         host: Host,
         ports: &[(String, PathBuf)],
         is_original: bool,
         kept: Option<&Path>,
-        teller: &Teller,
+        sender: &HappeningSender,
     ) -> io::Result<Machine> {
         let disk = Path::new(DISKS).join(host.name());
         host.run(|| private_places(&disk, ports, kept))??;
         if is_original {
-            host.run(original::furnish)??;
+            host.run(original::set_up)??;
         }
         let mut witness = host.spawn(
             Command::new(PROGRAM)
@@ -83,18 +83,18 @@ impl Machine {
         if lines.next().transpose()?.as_deref().and_then(Said::from_line) != Some(Said::Ready) {
             return Err(io::Error::other(format!("the witness on {} does not start", host.name())));
         }
-        let (teller, name) = (teller.clone(), host.name().to_owned());
+        let (sender, name) = (sender.clone(), host.name().to_owned());
         thread::Builder::new().name(format!("witness {name}")).spawn(move || {
             let _ = sys::set_realtime(2);
             for said in lines.map_while(Result::ok).filter_map(|line| Said::from_line(&line)) {
-                teller.tell(&name, What::Witness(said));
+                sender.tell(&name, What::Witness(said));
             }
         })?;
         Ok(Machine { host, cables: BTreeMap::new(), witness, daemon: None, is_original, is_recorded: kept.is_some() })
     }
 
     /// Starts the daemon; its log lines and its end are told.
-    pub(super) fn start_daemon(&mut self, teller: &Teller) -> io::Result<()> {
+    pub(super) fn start_daemon(&mut self, sender: &HappeningSender) -> io::Result<()> {
         let mut command = if self.is_original { original::daemon() } else { our_daemon() };
         if self.is_recorded && !self.is_original {
             command.arg("--record").arg(format!("{KEPT}/{}.record", self.host.name()));
@@ -104,14 +104,14 @@ impl Machine {
         let mut daemon = self.host.spawn(&mut command)?;
         self.daemon = Some(daemon.id());
         let lines = daemon.stderr.take().map(BufReader::new).ok_or(io::ErrorKind::BrokenPipe)?.lines();
-        let (teller, name) = (teller.clone(), self.host.name().to_owned());
+        let (sender, name) = (sender.clone(), self.host.name().to_owned());
         thread::Builder::new().name(format!("daemon {name}")).spawn(move || {
             let _ = sys::set_realtime(2);
             for line in lines.map_while(Result::ok) {
-                teller.tell(&name, What::Log(line));
+                sender.tell(&name, What::Log(line));
             }
             let code = daemon.wait().ok().and_then(|status| status.code());
-            teller.tell(&name, What::Ended(code));
+            sender.tell(&name, What::Ended(code));
         })?;
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Drop for Machine {
     }
 }
 
-impl Teller {
+impl HappeningSender {
     /// Tells that something happened just now.
     pub(super) fn tell(&self, host: &str, what: What) {
         let _ = self.to.send(Happening { at: self.clock.mono(), host: host.to_owned(), what });

@@ -1,51 +1,51 @@
-//! Two hosts, a client and the cables between them on this machine, made of kernel namespaces.
+//! Two hosts, a caller and the cables between them on this machine, made of kernel namespaces.
 //!
 //! From the ground up: [`namespaces`] makes the bench in which everything lives and with which it vanishes, [`host`] a host
-//! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`client`]
-//! and [`witness`] see what happens, `timeline` prints it.
+//! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`caller`]
+//! and [`witness`] see what happens, [`printer`] prints it, `run` waits for what should come of what a scenario does.
 //!
 //! ```text
-//! cli ──> story, scenario (trouble, moves, clients), shell, random ──> play ──> pair (plan, files)
+//! cli ──> scenario (failing_programs, client_cable, moves), shell, random ──> run ──> pair (plan, files)
 //! pair ──> machine (original) ──> host ──> init ──> namespaces
-//!      ──> bench ──> switch, interface; cable, client
-//! witness, client ──> timeline; world: who runs what; steady: whether the machine stood still
+//!      ──> bench ──> switch, interface; cable, caller
+//! witness, caller ──> log_entries ──> printer; what_runs; stalls: whether the machine stood still
 //! ```
 
 pub mod bench;
 pub mod cable;
-pub mod client;
-mod clients;
+pub mod caller;
+mod client_cable;
+mod failing_programs;
 mod files;
 pub mod host;
 mod init;
 mod interface;
+mod log_entries;
 mod machine;
 pub mod moves;
 mod namespaces;
 mod original;
 mod pair;
 mod plan;
-mod play;
+pub mod printer;
 mod random;
+mod run;
 mod scenario;
 mod shell;
-pub mod steady;
-mod story;
+pub mod stalls;
 pub mod switch;
-pub mod timeline;
-mod trouble;
-mod wake;
+mod waker;
+mod what_runs;
 pub mod witness;
-mod world;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use files::Files;
-use pair::Pair;
-use plan::Plan;
-use play::Play;
-use timeline::{Outcome, Printer, Style};
+use files::LabFiles;
+use pair::LabPair;
+use plan::LabPlan;
+use printer::{Outcome, Printer, Style};
+use run::LabRun;
 
 use crate::amount::{exact, measured};
 use crate::time::Mono;
@@ -55,7 +55,7 @@ pub use scenario::Scenario;
 
 /// The parts the executable plays besides the lab itself; each is a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Part {
+pub enum LabProcess {
     /// The lab, once on its bench.
     Bench,
     /// Runs a command on a bench and exits as it does.
@@ -69,14 +69,14 @@ pub enum Part {
 }
 
 /// Plays a part; `words` are its arguments.
-pub fn run_part(part: Part, words: &[String]) -> ExitCode {
+pub fn run_part(part: LabProcess, words: &[String]) -> ExitCode {
     let first = words.first().map_or("", String::as_str);
     let done = match part {
-        Part::Bench => return run_on_the_bench(&Options::default()),
-        Part::Run => return run_on_bench(words),
-        Part::Settled => return run_settled(words),
-        Part::Init => init::run(first),
-        Part::Witness => witness::run(first),
+        LabProcess::Bench => return run_on_the_bench(&LabOptions::default()),
+        LabProcess::Run => return run_on_bench(words),
+        LabProcess::Settled => return run_settled(words),
+        LabProcess::Init => init::run(first),
+        LabProcess::Witness => witness::run(first),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -121,7 +121,7 @@ fn run_settled(words: &[String]) -> ExitCode {
 
 /// How the lab is to be run.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct LabOptions {
     /// The user's own files; `None` for the lab's own pair.
     pub config: Option<PathBuf>,
     /// What to play; empty for everything.
@@ -162,14 +162,14 @@ fn play_inside(more: &[&str]) -> Result<ExitStatus, namespaces::Missing> {
 }
 
 /// Runs the lab, once on the bench.
-pub fn run_on_the_bench(options: &Options) -> ExitCode {
+pub fn run_on_the_bench(options: &LabOptions) -> ExitCode {
     match prepare(options).and_then(|(plan, agents)| {
         namespaces::settle().map_err(|missing| (NOT_HERE, missing.to_string()))?;
-        let pair = Pair::build(plan, &agents)
+        let pair = LabPair::build(plan, &agents)
             .map_err(|error| (NOT_HERE, format!("the pair cannot be built on this machine: {error}")))?;
-        Ok(Play::new(pair, Printer { style: Style::for_stdout(options.json) }))
+        Ok(LabRun::new(pair, Printer { style: Style::for_stdout(options.json) }))
     }) {
-        Ok(mut play) => perform(&mut play, options),
+        Ok(mut run) => perform(&mut run, options),
         Err((code, text)) => {
             complain(&text);
             ExitCode::from(code)
@@ -179,11 +179,11 @@ pub fn run_on_the_bench(options: &Options) -> ExitCode {
 
 /// Reads the files and the scripts; afterwards nothing of the user's directory is needed.
 #[allow(clippy::type_complexity, reason = "a plan and its files, or an exit code and a sentence; used once")]
-fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, String)> {
+fn prepare(options: &LabOptions) -> Result<(LabPlan, Vec<(String, String)>), (u8, String)> {
     let mut files = match (&options.config, options.random) {
-        (Some(directory), _) => Files::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
+        (Some(directory), _) => LabFiles::read(directory).map_err(|sentence| (NOT_HERE, sentence))?,
         (None, Some(random)) => random::files(random.seed),
-        (None, None) => Files::own(),
+        (None, None) => LabFiles::own(),
     };
     if !options.real_scripts {
         files.keep_inside();
@@ -203,7 +203,7 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
         return Err((NOT_HERE, sentence.to_owned()));
     }
     let plan_at = |speed| {
-        Plan::new(files.clone(), speed, options.real_scripts).map_err(|problems| {
+        LabPlan::new(files.clone(), speed, options.real_scripts).map_err(|problems| {
             let hint = "the files are not good enough for a lab (`latido check DIR` shows each problem in its place):";
             (NOT_HERE, format!("{hint}\n  {}", problems.join("\n  ")))
         })
@@ -230,35 +230,35 @@ fn prepare(options: &Options) -> Result<(Plan, Vec<(String, String)>), (u8, Stri
 }
 
 /// Plays what was asked for and prints the table.
-fn perform(play: &mut Play, options: &Options) -> ExitCode {
-    introduce(play);
+fn perform(run: &mut LabRun, options: &LabOptions) -> ExitCode {
+    introduce(run);
     if options.shell {
-        return shell::run(play);
+        return shell::run(run);
     }
-    if let (Some(random), Some(kept)) = (options.random, play.pair.plan.kept.clone()) {
-        return random::perform(play, random, &kept).unwrap_or_else(|error| {
+    if let (Some(random), Some(kept)) = (options.random, run.pair.plan.kept.clone()) {
+        return random::perform(run, random, &kept).unwrap_or_else(|error| {
             complain(&format!("{}: {error}", kept.display()));
             ExitCode::from(NOT_HERE)
         });
     }
     let scenarios = if options.scenarios.is_empty() { &scenario::ALL[..] } else { &options.scenarios[..] };
     for scenario in scenarios {
-        if scenario.play(play).is_err() && play.lost {
+        if scenario.run(run).is_err() && run.lost {
             break;
         }
     }
     // What the last scenario waited for may still be on its way to the time line.
-    play.run_for(pair::ASKS_EVERY * 10);
-    if play.world.anything_twice() {
-        play.complain("something still runs on both nodes".to_owned());
+    run.run_for(pair::ASKS_EVERY * 10);
+    if run.what_runs.anything_twice() {
+        run.complain("something still runs on both nodes".to_owned());
     }
-    let stood_still = play.steady.worst(Mono::ZERO, play.now());
-    play.printer.table(&play.rows, &Outcome { wrong: &play.wrong, speed: play.pair.plan.speed, stood_still });
-    if play.wrong.is_empty() {
+    let stood_still = run.stall_watch.worst(Mono::ZERO, run.now());
+    run.printer.table(&run.rows, &Outcome { wrong: &run.wrong, speed: run.pair.plan.speed, stood_still });
+    if run.wrong.is_empty() {
         return ExitCode::SUCCESS;
     }
-    complain(&format!("not everything went as it should:\n  {}", play.wrong.join("\n  ")));
-    let deadtime = play.pair.plan.config.settings.deadtime;
+    complain(&format!("not everything went as it should:\n  {}", run.wrong.join("\n  ")));
+    let deadtime = run.pair.plan.config.settings.deadtime;
     if stood_still * SHAKY < deadtime {
         return ExitCode::FAILURE;
     }
@@ -268,8 +268,8 @@ fn perform(play: &mut Play, options: &Options) -> ExitCode {
 }
 
 /// Says what stands on the bench.
-fn introduce(play: &mut Play) {
-    let plan = &play.pair.plan;
+fn introduce(run: &mut LabRun) {
+    let plan = &run.pair.plan;
     let settings = &plan.config.settings;
     let cables = plan.interfaces.iter().cloned();
     let serial = plan.serial.iter().map(|(device, baud)| format!("{device} (null-modem, {baud} baud)"));
@@ -287,7 +287,7 @@ fn introduce(play: &mut Play) {
         lines.push(format!("recorders stand in for {names}"));
     }
     lines.extend(plan.files.notices.clone());
-    lines.iter().for_each(|line| play.note(line));
+    lines.iter().for_each(|line| run.tell(line));
 }
 
 fn refuse(missing: &namespaces::Missing) -> ExitCode {

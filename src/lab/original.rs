@@ -48,7 +48,7 @@ pub(super) fn write_disk(disk: &Path) -> io::Result<()> {
 }
 
 /// Runs on the host, once its private places are there.
-pub(super) fn furnish() -> io::Result<()> {
+pub(super) fn set_up() -> io::Result<()> {
     let script = format!(
         "mkdir -p /run/heartbeat/ccm /run/heartbeat/crm /run/heartbeat/dopd /run/resource-agents && \
          chmod 1777 /run/lock /run/resource-agents && chown -R hacluster:haclient /run/heartbeat && \

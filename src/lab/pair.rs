@@ -1,4 +1,4 @@
-//! The pair on the bench: two machines, the client, the cables, and every switch a scenario or a person may turn.
+//! The pair on the bench: two machines, the caller, the cables, and every switch a scenario or a person may turn.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::{fs, io};
 use nix::mount::{MsFlags, mount};
 use nix::sys::signal::Signal;
 
-use crate::client::Client as Control;
+use crate::client::Asker;
 use crate::clock::Clock;
 use crate::paths::Paths;
 use crate::status::{Answer, Ask, Status};
@@ -17,37 +17,37 @@ use crate::time::Mono;
 
 use super::bench::{Bench, Cable};
 use super::cable::NullModem;
-use super::client::Client;
+use super::caller::Caller;
 use super::host::{DISKS, HA_DIR, Host, in_network};
 use super::interface;
-use super::machine::{Machine, PROGRAM, Teller, write_disk};
-use super::plan::Plan;
+use super::machine::{HappeningSender, Machine, PROGRAM, write_disk};
+use super::plan::LabPlan;
+use super::printer::{Happening, What};
 use super::switch::{CableFaults, Faults};
-use super::timeline::{Happening, What};
 
 /// Everything on the bench.
 #[derive(Debug)]
-pub(super) struct Pair {
-    pub(super) plan: Plan,
+pub(super) struct LabPair {
+    pub(super) plan: LabPlan,
     bench: Bench,
     machines: [Option<Machine>; 2],
     serial: Vec<(String, NullModem)>,
-    client: Client,
-    client_host: Host,
-    client_cables: Vec<Cable>,
-    teller: Teller,
+    caller: Caller,
+    caller_host: Host,
+    caller_cables: Vec<Cable>,
+    sender: HappeningSender,
     happenings: Receiver<Happening>,
 }
 
-/// How often the client asks.
+/// How often the caller asks.
 pub(super) const ASKS_EVERY: Duration = Duration::from_millis(5);
 
-impl Pair {
+impl LabPair {
     /// Builds it, both machines switched on, no daemon started. `agents` are the resource scripts by name.
-    pub(super) fn build(plan: Plan, agents: &[(String, String)]) -> io::Result<Pair> {
+    pub(super) fn build(plan: LabPlan, agents: &[(String, String)]) -> io::Result<LabPair> {
         let clock = Clock::start();
         let (to, happenings) = channel();
-        let teller = Teller { clock, to };
+        let sender = HappeningSender { clock, to };
         mount(Some("tmpfs"), DISKS, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))?;
         for (number, (node, ha_cf)) in plan.nodes.iter().zip(&plan.ha_cf).enumerate() {
             write_disk(node, &plan.texts(ha_cf), agents, plan.original == Some(number))?;
@@ -58,20 +58,21 @@ impl Pair {
             .iter()
             .map(|(device, baud)| Ok((device.clone(), NullModem::lay(*baud)?)))
             .collect::<io::Result<Vec<_>>>()?;
-        let client_host = bench.boot("client")?;
-        let mut client_cables = Vec::new();
+        let caller_host = bench.boot("client")?;
+        let mut caller_cables = Vec::new();
         for interface in &plan.interfaces {
             let here = plan.networks.iter().filter(|network| network.interface == *interface);
             let mut addresses: Vec<(Ipv4Addr, u8)> =
-                here.flat_map(|network| network.client.iter().map(|address| (*address, network.prefix))).collect();
-            if client_cables.is_empty() {
+                here.flat_map(|network| network.caller.iter().map(|address| (*address, network.prefix))).collect();
+            if caller_cables.is_empty() {
                 addresses.extend(plan.far.iter().map(|address| (*address, 32)));
             }
-            client_cables.push(bench.connect(&client_host, interface, interface, 9, &addresses)?);
+            caller_cables.push(bench.connect(&caller_host, interface, interface, 9, &addresses)?);
         }
-        let client = Client::start(client_host.network(), &plan.services, ASKS_EVERY, teller.clock, teller.to.clone())?;
+        let caller = Caller::start(caller_host.network(), &plan.services, ASKS_EVERY, sender.clock, sender.to.clone())?;
         let machines = [None, None];
-        let mut pair = Pair { plan, bench, machines, serial, client, client_host, client_cables, teller, happenings };
+        let mut pair =
+            LabPair { plan, bench, machines, serial, caller, caller_host, caller_cables, sender, happenings };
         for node in [0, 1] {
             pair.power_on(node)?;
         }
@@ -80,17 +81,17 @@ impl Pair {
 
     /// The clock of everything on the bench.
     pub(super) fn clock(&self) -> Clock {
-        self.teller.clock
+        self.sender.clock
     }
 
     /// The bench's time.
     pub(super) fn now(&self) -> Mono {
-        self.teller.clock.mono()
+        self.sender.clock.mono()
     }
 
-    /// What the client knows.
-    pub(super) fn client(&self) -> &Client {
-        &self.client
+    /// What the caller knows.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Waits for the next happening, at most until `deadline`.
@@ -113,8 +114,8 @@ impl Pair {
     }
 
     /// A way for others to do so.
-    pub(super) fn teller(&self) -> Teller {
-        self.teller.clone()
+    pub(super) fn sender(&self) -> HappeningSender {
+        self.sender.clone()
     }
 
     /// Switches a machine on: hardware, disk, network, witness; the daemon is started apart.
@@ -123,12 +124,12 @@ impl Pair {
             self.serial.iter().map(|(device, cable)| (device.clone(), cable.port(node).to_owned())).collect();
         let host = self.bench.boot(&self.plan.nodes[node])?;
         let kept = self.plan.kept.as_deref();
-        let machine = Machine::furnish(host, &ports, self.plan.original == Some(node), kept, &self.teller)?;
+        let machine = Machine::set_up(host, &ports, self.plan.original == Some(node), kept, &self.sender)?;
         self.machines[node] = Some(machine);
         for interface in self.plan.interfaces.clone() {
             self.insert_card(node, &interface)?;
         }
-        let way_out = self.plan.networks.first().and_then(|network| network.client.first());
+        let way_out = self.plan.networks.first().and_then(|network| network.caller.first());
         if let Some(gateway) = way_out.filter(|_| !self.plan.far.is_empty()) {
             in_network(self.machine(node)?.host.network(), || interface::add_default_route(*gateway))??;
         }
@@ -159,7 +160,7 @@ impl Pair {
 
     /// Starts the daemon.
     pub(super) fn start(&mut self, node: usize) -> io::Result<()> {
-        self.machines[node].as_mut().ok_or_else(is_off)?.start_daemon(&self.teller)
+        self.machines[node].as_mut().ok_or_else(is_off)?.start_daemon(&self.sender)
     }
 
     /// Whether the machine is switched on.
@@ -221,19 +222,19 @@ impl Pair {
     }
 
     /// Changes what the network cable of a node does to what it sends, or to what it should hear.
-    pub(super) fn change_way(
+    pub(super) fn change_one_way(
         &self,
         node: usize,
         interface: &str,
-        way: Way,
+        way: OneWay,
         change: impl Fn(&mut Faults),
     ) -> io::Result<()> {
         let machine = self.machine(node)?;
         let Some(cable) = machine.cables.get(interface) else { return Err(no_cable(interface)) };
         let mut faults = self.bench.faults(cable);
         match way {
-            Way::Sends => change(&mut faults.sending),
-            Way::Hears => change(&mut faults.hearing),
+            OneWay::Sends => change(&mut faults.sending),
+            OneWay::Hears => change(&mut faults.hearing),
         }
         self.bench.set_faults(cable, faults);
         Ok(())
@@ -290,7 +291,7 @@ impl Pair {
     pub(super) fn ask(&self, node: usize, ask: &Ask, timeout: Duration) -> Result<Answer, String> {
         let machine = self.machine(node).map_err(|error| error.to_string())?;
         let socket = Paths::under(Path::new(HA_DIR)).control_socket();
-        let connected = machine.host.run(|| Control::connect(&socket)).map_err(|error| error.to_string())?;
+        let connected = machine.host.run(|| Asker::connect(&socket)).map_err(|error| error.to_string())?;
         let mut control = connected.map_err(|error| error.to_string())?;
         control.ask(ask, timeout).map_err(|error| error.to_string())
     }
@@ -304,21 +305,21 @@ impl Pair {
     }
 }
 
-impl Drop for Pair {
+impl Drop for LabPair {
     fn drop(&mut self) {
         for node in [0, 1] {
             self.power_off(node);
         }
-        for cable in std::mem::take(&mut self.client_cables) {
+        for cable in std::mem::take(&mut self.caller_cables) {
             self.bench.remove(cable);
         }
-        self.client_host.power_off();
+        self.caller_host.power_off();
     }
 }
 
 /// A direction of a node's cable, as the node sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum OneWay {
     /// What it sends.
     Sends,
     /// What it should hear.

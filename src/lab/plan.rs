@@ -12,12 +12,12 @@ use crate::haresources::known::{self, Arguments, Kind};
 use crate::haresources::{Resource, ResourceGroup};
 use crate::ipfail;
 
-use super::files::{Files, by_line, scale};
+use super::files::{LabFiles, by_line, scale};
 use super::original;
 
 /// Everything to build.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(super) struct LabPlan {
     /// The two nodes' names, in the order of `ha.cf`.
     pub(super) nodes: [String; 2],
     /// The interfaces, each a network of its own.
@@ -28,27 +28,27 @@ pub(super) struct Plan {
     pub(super) serial: Vec<(String, u32)>,
     /// The media over which nodes hear each other: interfaces and devices, in the order of `ha.cf`.
     pub(super) media: Vec<String>,
-    /// Ping hosts in none of these networks: the client plays them too, and is the way there.
+    /// Ping hosts in none of these networks: the caller's host has them too, and is the way there.
     pub(super) far: Vec<Ipv4Addr>,
-    /// What the client asks.
+    /// What the caller asks.
     pub(super) services: Vec<Ipv4Addr>,
-    /// The network by which clients reach the owner of the first group, where they ask for anything there.
-    pub(super) client_interface: Option<String>,
-    /// Why nobody looks whether clients reach a node; `None` when an ipfail does.
+    /// The network by which the caller reaches the owner of the first group, where it asks for anything there.
+    pub(super) caller_interface: Option<String>,
+    /// Why nobody looks whether callers reach a node; `None` when an ipfail does.
     pub(super) nobody_looks: Option<String>,
     /// Resource scripts to be replaced by recorders.
     pub(super) recorded: BTreeSet<String>,
     /// Each node's `ha.cf`.
     pub(super) ha_cf: [String; 2],
     /// The other files, the same on both.
-    pub(super) files: Files,
+    pub(super) files: LabFiles,
     /// The configuration as played.
     pub(super) config: Config,
     /// By how much it is faster than what the user wrote.
     pub(super) speed: f64,
     /// The node that runs the original heartbeat, if one does.
     pub(super) original: Option<usize>,
-    /// A directory that all hosts share and no fault reaches, for records and notes.
+    /// A directory that all hosts share and no fault reaches, for records and the lines of scripts.
     pub(super) kept: Option<PathBuf>,
 }
 
@@ -59,25 +59,25 @@ pub(super) struct Network {
     pub(super) prefix: u8,
     /// Of the two nodes, in their order.
     pub(super) nodes: [Ipv4Addr; 2],
-    /// Of the client: its own, then those of the ping hosts it plays.
-    pub(super) client: Vec<Ipv4Addr>,
+    /// Of the caller's host: its own, then those of the ping hosts it stands for.
+    pub(super) caller: Vec<Ipv4Addr>,
 }
 
-/// A lab that plays a longer deadtime bores.
+/// A longer deadtime is played faster.
 const LONGEST_DEADTIME: f64 = 1.0;
 /// And one with a shorter keepalive measures the machine.
 const SHORTEST_KEEPALIVE: f64 = 0.05;
 /// No faster serial port was built into a PC.
 const FASTEST_LINE: u32 = 460_800;
 
-impl Plan {
+impl LabPlan {
     /// Plans the lab for these files, `speed` times faster (or as fast as is bearable when not given).
     ///
     /// # Errors
     /// Sentences for the user: what is wrong with the files, or what the lab cannot play.
-    pub(super) fn new(mut files: Files, speed: Option<f64>, real_scripts: bool) -> Result<Plan, Vec<String>> {
+    pub(super) fn new(mut files: LabFiles, speed: Option<f64>, real_scripts: bool) -> Result<LabPlan, Vec<String>> {
         let node = files.first_node().ok_or_else(|| vec!["ha.cf names no node".to_owned()])?;
-        let config = |files: &Files| {
+        let config = |files: &LabFiles| {
             files.config(&node).map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<String>>())
         };
         files.keep_logs_inside();
@@ -97,7 +97,7 @@ impl Plan {
         let config = config(&files)?;
         files.settle_ipfail(&config);
         let nodes = two_nodes(&config)?;
-        let mut plan = Plan {
+        let mut plan = LabPlan {
             nodes,
             interfaces: interfaces(&config),
             networks: Vec::new(),
@@ -105,7 +105,7 @@ impl Plan {
             media: media(&config),
             far: Vec::new(),
             services: Vec::new(),
-            client_interface: None,
+            caller_interface: None,
             nobody_looks: nobody_looks(&config),
             recorded: if real_scripts { BTreeSet::new() } else { scripts(&config.groups) },
             ha_cf: [files.ha_cf.clone(), files.ha_cf.clone()],
@@ -123,11 +123,11 @@ impl Plan {
     /// Chooses networks and addresses.
     fn number_hosts(&mut self) {
         let first_interface = self.interfaces.first().cloned().unwrap_or_else(|| "eth0".to_owned());
-        let services: Vec<Service> = services(&self.config.groups, &first_interface);
+        let services: Vec<ServiceAddress> = services(&self.config.groups, &first_interface);
         self.services = services.iter().map(|service| service.address).collect();
         let owner = &self.nodes[self.owner()];
         let own: Vec<_> = self.config.groups.iter().filter(|group| group.owner.as_str() == owner).cloned().collect();
-        self.client_interface = self::services(&own, &first_interface).into_iter().next().map(|first| first.interface);
+        self.caller_interface = self::services(&own, &first_interface).into_iter().next().map(|first| first.interface);
         let mut wanted: Vec<(String, Ipv4Addr, u8)> =
             services.iter().map(|service| (service.interface.clone(), service.address, service.prefix)).collect();
         wanted.extend(ucasts(&self.config).into_iter().map(|(interface, address)| (interface, address, 24)));
@@ -158,8 +158,8 @@ impl Plan {
             };
             let own = free(9);
             let played = pinged.iter().filter(|host| same_network(**host, address, prefix)).copied();
-            let client = std::iter::once(own).chain(played).collect();
-            self.networks.push(Network { interface, prefix, nodes, client });
+            let caller = std::iter::once(own).chain(played).collect();
+            self.networks.push(Network { interface, prefix, nodes, caller });
         }
         self.far =
             pinged.into_iter().filter(|host| !self.networks.iter().any(|network| network.holds(*host))).collect();
@@ -188,7 +188,7 @@ impl Plan {
     ///
     /// # Errors
     /// When there is no such node, no such program, or when it would not start with these keys.
-    pub(super) fn with_original(mut self, name: &str) -> Result<Plan, String> {
+    pub(super) fn with_original(mut self, name: &str) -> Result<LabPlan, String> {
         if let Some((key, method)) = self.config.keyring.latido_only() {
             return Err(format!(
                 "authkeys: key {key} uses {method}, which only Latido knows: the original does not start with it. Play with \
@@ -316,26 +316,26 @@ fn pinged(config: &Config) -> Vec<Ipv4Addr> {
 }
 
 /// An address that a group brings up.
-struct Service {
+struct ServiceAddress {
     address: Ipv4Addr,
     prefix: u8,
     interface: String,
 }
 
-fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<Service> {
+fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<ServiceAddress> {
     let resources = groups.iter().flat_map(|group| &group.resources);
     resources.filter_map(|resource| service(resource, first_interface)).collect()
 }
 
-/// Of addresses the client can ask: their agents are not replaced by recorders.
+/// Of addresses the caller can ask: their agents are not replaced by recorders.
 fn is_address(resource: &Resource) -> bool {
     known::kind(resource) == Kind::Address4
 }
 
-fn service(resource: &Resource, first_interface: &str) -> Option<Service> {
+fn service(resource: &Resource, first_interface: &str) -> Option<ServiceAddress> {
     let Some(Arguments::Address4(read)) = known::arguments(resource) else { return None };
     let prefix = read.prefix.filter(|bits| *bits > 0).unwrap_or(24);
-    Some(Service { address: read.ip, prefix, interface: read.nic.unwrap_or_else(|| first_interface.to_owned()) })
+    Some(ServiceAddress { address: read.ip, prefix, interface: read.nic.unwrap_or_else(|| first_interface.to_owned()) })
 }
 
 fn nic(resource: &Resource) -> Option<String> {
@@ -367,10 +367,10 @@ fn free_address(network: Ipv4Addr, prefix: u8, preferred: u32, taken: &mut BTree
 mod tests {
     use super::*;
 
-    fn plan(ha_cf: &str, haresources: &str, speed: Option<f64>) -> Plan {
+    fn plan(ha_cf: &str, haresources: &str, speed: Option<f64>) -> LabPlan {
         let ha_cf = format!("logfacility none\nnode alpha\nnode beta\nauto_failback on\n{ha_cf}");
-        let files = Files { ha_cf, haresources: haresources.to_owned(), ..Files::own() };
-        Plan::new(files, speed, false).unwrap()
+        let files = LabFiles { ha_cf, haresources: haresources.to_owned(), ..LabFiles::own() };
+        LabPlan::new(files, speed, false).unwrap()
     }
 
     fn ip(text: &str) -> Ipv4Addr {
@@ -381,8 +381,8 @@ mod tests {
     fn hosts_get_addresses_in_the_network_of_the_service() {
         let plan = plan("bcast eth0\n", "alpha 192.168.1.13/24/eth0/192.168.1.255 drbddisk::r0 asterisk\n", None);
         let nodes = [ip("192.168.1.1"), ip("192.168.1.2")];
-        let client = vec![ip("192.168.1.9")];
-        assert_eq!(plan.networks, [Network { interface: "eth0".into(), prefix: 24, nodes, client }]);
+        let caller = vec![ip("192.168.1.9")];
+        assert_eq!(plan.networks, [Network { interface: "eth0".into(), prefix: 24, nodes, caller }]);
         assert_eq!(plan.services, [ip("192.168.1.13")]);
         assert_eq!(plan.recorded.iter().map(String::as_str).collect::<Vec<_>>(), ["asterisk", "drbddisk"]);
     }
@@ -394,10 +394,10 @@ mod tests {
         let of = |address: &str| plan.networks.iter().find(|network| network.holds(ip(address))).unwrap();
         assert_eq!(of("10.0.0.1").nodes, [ip("10.0.0.1"), ip("10.0.0.7")]);
         assert_eq!((&plan.interfaces[..], plan.owner()), (&["eth1".to_owned(), "eth0".to_owned()][..], 1));
-        // An address without an interface stands on the first one; the ping host is played by the client.
+        // An address without an interface stands on the first one; the ping host is an address of the caller's host.
         let service = of("192.168.1.2");
         assert_eq!((service.interface.as_str(), service.nodes), ("eth1", [ip("192.168.1.3"), ip("192.168.1.4")]));
-        assert_eq!(service.client, [ip("192.168.1.9"), ip("192.168.1.1")]);
+        assert_eq!(service.caller, [ip("192.168.1.9"), ip("192.168.1.1")]);
         assert!(plan.far.is_empty());
     }
 
@@ -405,12 +405,12 @@ mod tests {
     fn ping_hosts_far_away_are_played_too() {
         let plan = plan("bcast eth0\nping 8.8.8.8\nping_group outside 9.9.9.9 10.9.1.77\n", "alpha service\n", None);
         assert_eq!(plan.far, [ip("8.8.8.8"), ip("9.9.9.9")]);
-        assert_eq!(plan.networks[0].client, [ip("10.9.1.9"), ip("10.9.1.77")]);
+        assert_eq!(plan.networks[0].caller, [ip("10.9.1.9"), ip("10.9.1.77")]);
     }
 
     #[test]
     fn clients_come_by_the_interface_of_the_owners_first_address() {
-        let interface = |haresources: &str| plan("bcast eth0\n", haresources, None).client_interface;
+        let interface = |haresources: &str| plan("bcast eth0\n", haresources, None).caller_interface;
         assert_eq!(interface("beta rb\nalpha 10.0.0.7/24/eth3 ra\n"), None);
         assert_eq!(interface("beta rb 10.0.0.7/24/eth3:1/10.0.0.255\n").as_deref(), Some("eth3"));
         assert_eq!(interface("alpha IPaddr2::10.0.0.7 ra\n").as_deref(), Some("eth0"));
@@ -453,15 +453,15 @@ mod tests {
     #[test]
     fn an_original_is_not_given_keys_that_only_latido_knows() {
         let authkeys = "auth 1\n1 sha256 ASecretThatNobodyWouldGuess\n".to_owned();
-        let plan = Plan::new(Files { authkeys, ..Files::own() }, None, false).unwrap();
+        let plan = LabPlan::new(LabFiles { authkeys, ..LabFiles::own() }, None, false).unwrap();
         let why = plan.with_original("beta").unwrap_err();
         assert!(why.contains("key 1 uses sha256, which only Latido knows"), "{why}");
     }
 
     #[test]
     fn every_problem_of_the_files_is_told() {
-        let files = Files { ha_cf: "node alpha\nnode beta\nkeepalive soon\nbcast\n".into(), ..Files::own() };
-        let told = Plan::new(files, None, false).unwrap_err();
+        let files = LabFiles { ha_cf: "node alpha\nnode beta\nkeepalive soon\nbcast\n".into(), ..LabFiles::own() };
+        let told = LabPlan::new(files, None, false).unwrap_err();
         assert!(told.len() >= 2, "{told:?}");
     }
 }

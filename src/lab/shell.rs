@@ -10,8 +10,8 @@ use nix::sys::signal::Signal;
 use crate::amount::measured;
 use crate::status::{Answer, Ask, Group, Status};
 
-use super::play::Play;
-use super::timeline::{Style, What};
+use super::printer::{Style, What};
+use super::run::LabRun;
 
 /// Scripts of the user's may take as long.
 const LONG: Duration = Duration::from_secs(120);
@@ -35,19 +35,19 @@ const HELP: &str = "\
   quit                   everything vanishes";
 
 /// Serves a person until they quit.
-pub(super) fn run(play: &mut Play) -> ExitCode {
+pub(super) fn run(run: &mut LabRun) -> ExitCode {
     for node in [0, 1] {
-        if play.start(node).is_err() {
+        if run.start(node).is_err() {
             return ExitCode::FAILURE;
         }
     }
-    say(play, "type `help` for what can be done");
-    listen(play);
+    say(run, "type `help` for what can be done");
+    listen(run);
     loop {
-        let Some(line) = play.typed.pop_front() else {
-            let hour = play.now() + Duration::from_secs(3600);
-            if let Some(happening) = play.pair.next_happening(hour) {
-                play.take(&happening);
+        let Some(line) = run.typed.pop_front() else {
+            let hour = run.now() + Duration::from_secs(3600);
+            if let Some(happening) = run.pair.next_happening(hour) {
+                run.take(&happening);
             }
             continue;
         };
@@ -56,96 +56,96 @@ pub(super) fn run(play: &mut Play) -> ExitCode {
             ["quit" | "exit"] => return ExitCode::SUCCESS,
             [] => {}
             _ => {
-                if let Err(why) = obey(play, &words) {
-                    say(play, &why);
+                if let Err(why) = obey(run, &words) {
+                    say(run, &why);
                 }
             }
         }
-        prompt(play);
+        prompt(run);
     }
 }
 
 /// Reads what is typed in a thread of its own; the end of the input is `quit`.
-fn listen(play: &Play) {
-    let teller = play.pair.teller();
-    prompt(play);
+fn listen(run: &LabRun) {
+    let sender = run.pair.sender();
+    prompt(run);
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            teller.tell("", What::Typed(line));
+            sender.tell("", What::Typed(line));
         }
-        teller.tell("", What::Typed("quit".to_owned()));
+        sender.tell("", What::Typed("quit".to_owned()));
     });
 }
 
-fn prompt(play: &Play) {
-    if play.printer.style == Style::Colours {
+fn prompt(run: &LabRun) {
+    if run.printer.style == Style::Colours {
         let mut out = io::stdout();
         let _ = write!(out, "lab> ").and_then(|()| out.flush());
     }
 }
 
-fn say(play: &mut Play, text: &str) {
-    text.lines().for_each(|line| play.note(line));
+fn say(run: &mut LabRun, text: &str) {
+    text.lines().for_each(|line| run.tell(line));
 }
 
-fn obey(play: &mut Play, words: &[&str]) -> Result<(), String> {
+fn obey(run: &mut LabRun, words: &[&str]) -> Result<(), String> {
     match *words {
-        ["help" | "?"] => say(play, HELP),
-        ["status"] => status(play),
-        ["cut", node, medium] => set_cut(play, node, medium, true)?,
-        ["mend", node, medium] => set_cut(play, node, medium, false)?,
+        ["help" | "?"] => say(run, HELP),
+        ["status"] => status(run),
+        ["cut", node, medium] => set_cut(run, node, medium, true)?,
+        ["mend", node, medium] => set_cut(run, node, medium, false)?,
         ["loss", node, percent] => {
             let loss = percent.trim_end_matches('%').parse().ok().filter(|loss| *loss <= 100);
             let loss: u8 = loss.ok_or("loss is a number from 0 to 100")?;
-            change_faults(play, node, |faults| faults.loss = loss)?;
+            change_faults(run, node, |faults| faults.loss = loss)?;
         }
         ["delay", node, time] => {
             let delay =
                 crate::config::value::duration(time).map_err(|_| "a time looks like 50ms, or 1 for a second")?;
-            change_faults(play, node, |faults| faults.delay = delay)?;
+            change_faults(run, node, |faults| faults.delay = delay)?;
         }
         ["kill", node] => {
-            let node = find(play, node)?;
-            play.power_off(node);
-            deed(play, "power-off", node);
+            let node = find(run, node)?;
+            run.power_off(node);
+            deed(run, "power-off", node);
         }
         ["boot", node] => {
-            let node = find(play, node)?;
-            if play.pair.is_on(node) {
+            let node = find(run, node)?;
+            if run.pair.is_on(node) {
                 return Err("it is on".to_owned());
             }
-            let _ = play.power_on(node);
-            deed(play, "switched on:", node);
+            let _ = run.power_on(node);
+            deed(run, "switched on:", node);
         }
         ["start", node] => {
-            let node = find(play, node)?;
-            if play.pair.runs(node) {
+            let node = find(run, node)?;
+            if run.pair.runs(node) {
                 return Err("it runs".to_owned());
             }
-            play.pair.start(node).map_err(|error| error.to_string())?;
+            run.pair.start(node).map_err(|error| error.to_string())?;
         }
         ["stop", node] => {
-            signal(play, node, Signal::SIGTERM)?;
-            let node = find(play, node)?;
-            let _ = play.until("the daemon's end", LONG, |play| {
-                if play.pair.runs(node) { Err("it still runs".to_owned()) } else { Ok(()) }
+            signal(run, node, Signal::SIGTERM)?;
+            let node = find(run, node)?;
+            let _ = run.until("the daemon's end", LONG, |run| {
+                if run.pair.runs(node) { Err("it still runs".to_owned()) } else { Ok(()) }
             });
         }
-        ["settle"] => drop(play.until("everything settled", LONG, settled)),
-        ["stall", node] => signal(play, node, Signal::SIGSTOP)?,
-        ["wake", node] => signal(play, node, Signal::SIGCONT)?,
+        ["settle"] => drop(run.until("everything settled", LONG, settled)),
+        ["stall", node] => signal(run, node, Signal::SIGSTOP)?,
+        ["wake", node] => signal(run, node, Signal::SIGCONT)?,
         ["standby", node, ref set @ ..] => {
             let set = set.first().unwrap_or(&"all").to_string();
-            ask(play, node, &Ask::Standby { set })?;
+            ask(run, node, &Ask::Standby { set })?;
         }
         ["takeover", node, ref set @ ..] => {
             let set = set.first().unwrap_or(&"all").to_string();
-            ask(play, node, &Ask::Takeover { set })?;
+            ask(run, node, &Ask::Takeover { set })?;
         }
         ["run", node, ref command @ ..] if !command.is_empty() => {
-            let node = find(play, node)?;
-            let said = play.pair.run(node, command).map_err(|error| error.to_string())?;
-            say(play, said.trim_end());
+            let node = find(run, node)?;
+            let said = run.pair.run(node, command).map_err(|error| error.to_string())?;
+            say(run, said.trim_end());
         }
         _ => return Err("not understood; `help` shows what is".to_owned()),
     }
@@ -153,12 +153,12 @@ fn obey(play: &mut Play, words: &[&str]) -> Result<(), String> {
 }
 
 /// Each daemon sees the other as it is, and has nothing left to do.
-fn settled(play: &Play) -> Result<(), String> {
-    for node in [0, 1].into_iter().filter(|node| play.pair.runs(*node) && play.pair.plan.original != Some(*node)) {
-        let name = play.name(node);
-        let status = play.pair.status(node).ok_or_else(|| format!("{name} does not answer"))?;
-        let wanted = if play.pair.runs(1 - node) { "active" } else { "dead" };
-        match status.nodes.iter().find(|other| other.name == play.name(1 - node)) {
+fn settled(run: &LabRun) -> Result<(), String> {
+    for node in [0, 1].into_iter().filter(|node| run.pair.runs(*node) && run.pair.plan.original != Some(*node)) {
+        let name = run.name(node);
+        let status = run.pair.status(node).ok_or_else(|| format!("{name} does not answer"))?;
+        let wanted = if run.pair.runs(1 - node) { "active" } else { "dead" };
+        match status.nodes.iter().find(|other| other.name == run.name(1 - node)) {
             Some(other) if other.status != wanted => {
                 return Err(format!("{name} sees {} {}", other.name, other.status));
             }
@@ -172,23 +172,23 @@ fn settled(play: &Play) -> Result<(), String> {
     Ok(())
 }
 
-fn find(play: &Play, name: &str) -> Result<usize, String> {
-    play.pair.plan.node(name).ok_or(format!("there is no node {name}: {}", play.pair.plan.nodes.join(", ")))
+fn find(run: &LabRun, name: &str) -> Result<usize, String> {
+    run.pair.plan.node(name).ok_or(format!("there is no node {name}: {}", run.pair.plan.nodes.join(", ")))
 }
 
-fn deed(play: &mut Play, what: &str, node: usize) {
-    let name = play.name(node).to_owned();
-    play.deed(&format!("{what} {name}"));
+fn deed(run: &mut LabRun, what: &str, node: usize) {
+    let name = run.name(node).to_owned();
+    run.announce(&format!("{what} {name}"));
 }
 
-fn signal(play: &mut Play, node: &str, signal: Signal) -> Result<(), String> {
-    let node = find(play, node)?;
-    play.pair.signal(node, signal).map_err(|error| error.to_string())
+fn signal(run: &mut LabRun, node: &str, signal: Signal) -> Result<(), String> {
+    let node = find(run, node)?;
+    run.pair.signal(node, signal).map_err(|error| error.to_string())
 }
 
-fn set_cut(play: &mut Play, node: &str, medium: &str, cut: bool) -> Result<(), String> {
-    let node = find(play, node)?;
-    let plan = &play.pair.plan;
+fn set_cut(run: &mut LabRun, node: &str, medium: &str, cut: bool) -> Result<(), String> {
+    let node = find(run, node)?;
+    let plan = &run.pair.plan;
     let mut known: Vec<String> = plan.interfaces.clone();
     known.extend(plan.serial.iter().map(|(device, _)| device.clone()));
     let chosen: Vec<String> = known
@@ -199,49 +199,49 @@ fn set_cut(play: &mut Play, node: &str, medium: &str, cut: bool) -> Result<(), S
     if chosen.is_empty() {
         return Err(format!("there is no cable {medium}: {}", known.join(", ")));
     }
-    play.set_cut(node, &chosen, cut);
+    run.set_cut(node, &chosen, cut);
     if !cut {
-        play.world.set_divided(false);
+        run.what_runs.set_divided(false);
     }
     Ok(())
 }
 
 fn change_faults(
-    play: &mut Play,
+    run: &mut LabRun,
     node: &str,
     change: impl Fn(&mut super::switch::Faults) + Copy,
 ) -> Result<(), String> {
-    let node = find(play, node)?;
-    let interfaces = play.pair.plan.interfaces.clone();
+    let node = find(run, node)?;
+    let interfaces = run.pair.plan.interfaces.clone();
     interfaces
         .iter()
-        .try_for_each(|interface| play.pair.change_faults(node, interface, change).map_err(|error| error.to_string()))
+        .try_for_each(|interface| run.pair.change_faults(node, interface, change).map_err(|error| error.to_string()))
 }
 
-fn ask(play: &mut Play, node: &str, ask: &Ask) -> Result<(), String> {
-    let node = find(play, node)?;
-    let begin = play.now();
-    let said = match play.pair.ask(node, ask, Duration::from_secs(60))? {
+fn ask(run: &mut LabRun, node: &str, ask: &Ask) -> Result<(), String> {
+    let node = find(run, node)?;
+    let begin = run.now();
+    let said = match run.pair.ask(node, ask, Duration::from_secs(60))? {
         Answer::Moved(groups) if groups.is_empty() => "nothing had to move".to_owned(),
-        Answer::Moved(groups) => format!("moved: {} ({})", groups.join(", "), measured(play.now().since(begin))),
+        Answer::Moved(groups) => format!("moved: {} ({})", groups.join(", "), measured(run.now().since(begin))),
         Answer::Refused(why) => why,
         Answer::Status(_) | Answer::Reread { .. } => "an answer to another question".to_owned(),
     };
-    say(play, &said);
+    say(run, &said);
     Ok(())
 }
 
-fn status(play: &mut Play) {
+fn status(run: &mut LabRun) {
     for node in [0, 1] {
-        let name = play.name(node).to_owned();
-        let text = match play.pair.status(node) {
+        let name = run.name(node).to_owned();
+        let text = match run.pair.status(node) {
             Some(status) => in_words(&status),
-            None if !play.pair.is_on(node) => "off".to_owned(),
-            None if !play.pair.runs(node) => "no daemon".to_owned(),
-            None if play.pair.plan.original == Some(node) => format!("runs heartbeat: run {name} cl_status rscstatus"),
+            None if !run.pair.is_on(node) => "off".to_owned(),
+            None if !run.pair.runs(node) => "no daemon".to_owned(),
+            None if run.pair.plan.original == Some(node) => format!("runs heartbeat: run {name} cl_status rscstatus"),
             None => "does not answer".to_owned(),
         };
-        text.lines().for_each(|line| play.note(&format!("{name:<9} {line}")));
+        text.lines().for_each(|line| run.tell(&format!("{name:<9} {line}")));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::dice::Dice;
 use crate::sys;
 use crate::time::Mono;
 
-use super::wake::Wake;
+use super::waker::Waker;
 
 /// A socket of the switch, given by [`Switch::plug`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,13 +56,13 @@ pub struct Switch {
 
 #[derive(Debug)]
 struct Shared {
-    state: Mutex<State>,
-    wake: Wake,
+    state: Mutex<SwitchState>,
+    wake: Waker,
 }
 
 /// Everything the thread looks up per frame.
 #[derive(Debug, Default)]
-struct State {
+struct SwitchState {
     next_id: u32,
     /// Counts changes of `ports`, so that the thread knows when to watch others.
     version: u32,
@@ -90,8 +90,8 @@ impl Switch {
     /// # Errors
     /// When there is no thread or descriptor to be had.
     pub fn start() -> io::Result<Switch> {
-        let wake = Wake::new()?;
-        let shared = Arc::new(Shared { state: Mutex::new(State::default()), wake });
+        let wake = Waker::new()?;
+        let shared = Arc::new(Shared { state: Mutex::new(SwitchState::default()), wake });
         let mine = Arc::clone(&shared);
         let thread = thread::Builder::new().name("switch".into()).spawn(move || mine.pump())?;
         Ok(Switch { shared, thread: Some(thread) })
@@ -149,12 +149,12 @@ impl Drop for Switch {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SwitchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self) {
-        self.wake.ring();
+        self.wake.wake();
     }
 
     /// The switch's thread.
@@ -196,7 +196,7 @@ const LARGEST_FRAME: usize = OFFLOAD_HEADER + 18 + 65_536;
 const OFFLOAD_HEADER: usize = 10;
 const BATCH: usize = 64;
 
-impl State {
+impl SwitchState {
     fn wait(&self, now: Mono) -> PollTimeout {
         let Some((due, _)) = self.delayed.keys().next() else { return PollTimeout::NONE };
         // Rounded up to a millisecond, or the last fraction would be spent spinning.
@@ -263,7 +263,7 @@ struct Watched {
 }
 
 impl Watched {
-    fn update(&mut self, state: &State) {
+    fn update(&mut self, state: &SwitchState) {
         if self.version != state.version {
             self.version = state.version;
             self.sockets = state.ports.iter().map(|(id, port)| (*id, Arc::clone(&port.socket))).collect();
@@ -271,13 +271,13 @@ impl Watched {
     }
 
     /// Waits, and names the ports with something to read.
-    fn ready(&self, wake: &Wake, wait: PollTimeout) -> impl Iterator<Item = (PortId, &Socket)> {
+    fn ready(&self, wake: &Waker, wait: PollTimeout) -> impl Iterator<Item = (PortId, &Socket)> {
         let sockets = self.sockets.iter().map(|(_, socket)| socket.as_fd());
         let mut fds: Vec<PollFd> =
             std::iter::once(wake.as_fd()).chain(sockets).map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let _ = poll(&mut fds, wait);
         if fds[0].any().unwrap_or(false) {
-            wake.hush();
+            wake.clear();
         }
         let ready: Vec<bool> = fds[1..].iter().map(|fd| fd.any().unwrap_or(false)).collect();
         self.sockets.iter().zip(ready).filter(|(_, ready)| *ready).map(|((id, socket), _)| (*id, &**socket))

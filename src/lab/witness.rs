@@ -1,7 +1,7 @@
-//! The witness: a small process on each host that answers the client with the host's name, and tells the bench, a line
+//! The witness: a small process on each host that answers the caller with the host's name, and tells the bench, a line
 //! each on its standard output, which addresses come and go and what the recorder scripts were asked to do.
 //!
-//! It is not the daemon's friend: what it says is how the kernel sees the host, whatever the daemon believes. It ends with
+//! What it says is how the kernel sees the host, whatever the daemon says. It ends with
 //! its host.
 
 use std::fs::OpenOptions;
@@ -110,7 +110,7 @@ fn answer(echo: &OwnedFd, name: &str) {
         let parts = [io::IoSlice::new(&reply)];
         let source = info.map(|info| libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: info.ipi_spec_dst, ..info });
         let control: Vec<ControlMessage> = source.iter().map(ControlMessage::Ipv4PacketInfo).collect();
-        // An address that has just left cannot be answered from; the client shall notice.
+        // An address that has just left cannot be answered from; the caller shall notice.
         let _ = sendmsg(echo.as_raw_fd(), &parts, &control, MsgFlags::empty(), from.as_ref());
     }
 }

@@ -69,7 +69,7 @@ pub struct Status {
     /// A deadtime that would do on each link alone, from the heartbeat gaps measured; absent until there are enough.
     #[serde(default)]
     pub enough_deadtime_ms: Option<u64>,
-    /// The same of the best link: a shorter one asks for trouble.
+    /// The same of the best link: a shorter one calls nodes dead that live.
     #[serde(default)]
     pub least_deadtime_ms: Option<u64>,
     /// How late the daemon came to its own deadlines in the last minute or two, at worst.

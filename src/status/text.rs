@@ -1,4 +1,4 @@
-//! The status in words, for a person at three in the morning: `latido status` and the status page.
+//! The status in words, for a person: `latido status` and the status page.
 
 use std::fmt::Write as _;
 use std::time::Duration;

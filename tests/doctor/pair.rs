@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use latido::client::Client;
+use latido::client::Asker;
 use latido::lab::bench::{Bench, Cable};
 use latido::lab::cable::NullModem;
 use latido::lab::host::Host;
@@ -92,7 +92,7 @@ fn links_up(node: &latido::status::Node) -> bool {
 }
 
 fn status(dir: &Path) -> Option<Status> {
-    let mut client = Client::connect(&dir.join("var/run/latido/latido.sock")).ok()?;
+    let mut client = Asker::connect(&dir.join("var/run/latido/latido.sock")).ok()?;
     match client.ask(&Ask::Status, Duration::from_secs(5)).ok()? {
         Answer::Status(status) => Some(*status),
         Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_) => None,

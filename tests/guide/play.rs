@@ -13,7 +13,7 @@ use super::markdown::{Block, CHAPTERS, Page, Part};
 /// What is not played, and why.
 const NOT_PLAYED: [(&str, &str); 2] = [
     ("cat /proc/drbd", "DRBD's driver is the kernel's, and this machine may not have it"),
-    ("latido lab", "a bench on a bench: tests/lab.rs and tests/lab_story.rs play labs"),
+    ("latido lab", "a bench on a bench: tests/lab.rs and tests/lab_commands.rs play labs"),
 ];
 
 /// The commands of a block: a here document, or a loop, is one.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use latido::clock::Clock;
-use latido::lab::steady::Watch;
+use latido::lab::stalls::StallWatch;
 use latido::time::Mono;
 
 /// So often a test may fail on a machine that stood still meanwhile; afterwards the machine cannot judge it.
@@ -32,9 +32,9 @@ impl Steady {
     }
 }
 
-fn watch() -> &'static Watch {
-    static WATCH: OnceLock<Watch> = OnceLock::new();
-    WATCH.get_or_init(|| Watch::begin(Clock::start()))
+fn watch() -> &'static StallWatch {
+    static WATCH: OnceLock<StallWatch> = OnceLock::new();
+    WATCH.get_or_init(|| StallWatch::begin(Clock::start()))
 }
 
 /// Tries a test until it passes, or fails on a steady machine; `None` when the machine could judge no try. `not_judged`

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Facts as _, Interface};
 use crate::haresources::{ResourceGroup, known};
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::paths::Paths;
 
 use super::super::pause;
@@ -28,7 +28,7 @@ enum Held {
 
 /// Looks at every address; `peer_speaks` says whether the other node may rightly hold one.
 pub(super) fn check(config: &Config, paths: &Paths, here: &Here, peer_speaks: bool, findings: &mut Findings) {
-    let facts = read_config::host_facts(paths, &Options { without_resolver: true, ..Options::default() });
+    let facts = read_config::host_facts(paths, &ReadOptions { without_resolver: true, ..ReadOptions::default() });
     let interfaces = facts.interfaces().unwrap_or_default();
     for group in &config.groups {
         for ip in group.resources.iter().filter_map(known::address) {

@@ -3,7 +3,7 @@
 use crate::auth::Method;
 use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::names::NodeName;
 use crate::paths::Paths;
 
@@ -11,7 +11,7 @@ use super::finding::Findings;
 
 /// What the other checks go by: the configuration, if it can be read at all.
 pub(super) fn check(paths: &Paths, findings: &mut Findings) -> Option<Config> {
-    let (sources, result) = read_config::load_with(paths, &Options::default());
+    let (sources, result) = read_config::load_with(paths, &ReadOptions::default());
     let (config, problems) = match result {
         Ok(config) => {
             let problems = config.warnings.clone();

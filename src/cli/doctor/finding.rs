@@ -10,7 +10,7 @@ use crate::cli::print;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Level {
+pub(super) enum Grade {
     /// As it should be.
     Pass,
     /// It works, and may not one day.
@@ -23,7 +23,7 @@ pub(super) enum Level {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Finding {
     check: Cow<'static, str>,
-    level: Level,
+    level: Grade,
     what: String,
     remedy: Option<String>,
 }
@@ -36,7 +36,7 @@ const VERSION: u32 = 1;
 struct Document {
     version: u32,
     node: String,
-    worst: Level,
+    worst: Grade,
     findings: Vec<Finding>,
 }
 
@@ -48,24 +48,24 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    /// None yet; `aloud` says each as it is found.
+    /// None yet; `aloud` prints each as it is found.
     pub(super) fn new(aloud: bool) -> Findings {
         Findings { found: Vec::new(), aloud }
     }
 
     /// As it should be.
     pub(super) fn pass(&mut self, check: &'static str, what: impl Into<String>) {
-        self.add(Finding { check: check.into(), level: Level::Pass, what: what.into(), remedy: None });
+        self.add(Finding { check: check.into(), level: Grade::Pass, what: what.into(), remedy: None });
     }
 
     /// Not wrong, and not well.
     pub(super) fn warn(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Finding { check: check.into(), level: Level::Warn, what: what.into(), remedy: Some(remedy.into()) });
+        self.add(Finding { check: check.into(), level: Grade::Warn, what: what.into(), remedy: Some(remedy.into()) });
     }
 
     /// Wrong.
     pub(super) fn fail(&mut self, check: &'static str, what: impl Into<String>, remedy: impl Into<String>) {
-        self.add(Finding { check: check.into(), level: Level::Fail, what: what.into(), remedy: Some(remedy.into()) });
+        self.add(Finding { check: check.into(), level: Grade::Fail, what: what.into(), remedy: Some(remedy.into()) });
     }
 
     /// Adds what another node found, which is its document.
@@ -93,22 +93,22 @@ impl Findings {
 
     /// Whether anything of this name is worse than passed.
     pub(super) fn any_trouble(&self, check: &str) -> bool {
-        self.found.iter().any(|finding| finding.check == check && finding.level > Level::Pass)
+        self.found.iter().any(|finding| finding.check == check && finding.level > Grade::Pass)
     }
 
-    fn count(&self, level: Level) -> usize {
+    fn count(&self, level: Grade) -> usize {
         self.found.iter().filter(|finding| finding.level == level).count()
     }
 
     /// The last line for a person.
     pub(super) fn summary(&self) -> String {
-        let (warnings, failures) = (self.count(Level::Warn), self.count(Level::Fail));
+        let (warnings, failures) = (self.count(Grade::Warn), self.count(Grade::Fail));
         let verdict = match (failures, warnings) {
             (0, 0) => "fit to fail over",
             (0, _) => "works; look at the warnings today",
             _ => "not fit to fail over",
         };
-        format!("{} passed, {warnings} warnings, {failures} failures: {verdict}", self.count(Level::Pass))
+        format!("{} passed, {warnings} warnings, {failures} failures: {verdict}", self.count(Grade::Pass))
     }
 
     /// One document for a program.
@@ -118,16 +118,16 @@ impl Findings {
         serde_json::to_string_pretty(&document).unwrap_or_default()
     }
 
-    fn worst(&self) -> Level {
-        self.found.iter().map(|finding| finding.level).max().unwrap_or(Level::Pass)
+    fn worst(&self) -> Grade {
+        self.found.iter().map(|finding| finding.level).max().unwrap_or(Grade::Pass)
     }
 
     /// 0 all passed, 1 warnings only, 2 failures.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.worst() {
-            Level::Pass => 0,
-            Level::Warn => 1,
-            Level::Fail => 2,
+            Grade::Pass => 0,
+            Grade::Warn => 1,
+            Grade::Fail => 2,
         })
     }
 }
@@ -135,9 +135,9 @@ impl Findings {
 impl Finding {
     fn to_text(&self) -> String {
         let level = match self.level {
-            Level::Pass => "PASS",
-            Level::Warn => "WARN",
-            Level::Fail => "FAIL",
+            Grade::Pass => "PASS",
+            Grade::Warn => "WARN",
+            Grade::Fail => "FAIL",
         };
         let remedy = self.remedy.as_ref().map(|remedy| format!("\n{:18}{remedy}", "")).unwrap_or_default();
         format!("{level}  {:<10}  {}{remedy}", self.check, self.what)
@@ -155,16 +155,16 @@ mod tests {
         findings.pass("name", "alpha");
         findings.warn("clock", "off", "run ntp");
         assert!(findings.any_trouble("clock") && !findings.any_trouble("name"));
-        assert_eq!((findings.worst(), findings.count(Level::Pass)), (Level::Warn, 1));
+        assert_eq!((findings.worst(), findings.count(Grade::Pass)), (Grade::Warn, 1));
         findings.fail("line", "silent", "plug it in");
-        assert_eq!(findings.worst(), Level::Fail);
+        assert_eq!(findings.worst(), Grade::Fail);
         assert!(findings.summary().ends_with("not fit to fail over"), "{}", findings.summary());
     }
 
     #[test]
     fn a_finding_stands_in_columns_with_its_remedy_below() {
         let finding =
-            Finding { check: "line".into(), level: Level::Fail, what: "silent".into(), remedy: Some("plug it".into()) };
+            Finding { check: "line".into(), level: Grade::Fail, what: "silent".into(), remedy: Some("plug it".into()) };
         assert_eq!(finding.to_text(), "FAIL  line        silent\n                  plug it");
     }
 

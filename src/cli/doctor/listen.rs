@@ -13,7 +13,7 @@ use crate::wire::{Cause, Intake, field};
 use super::finding::Findings;
 use super::peer::tell_clock;
 
-/// How long we listen: three heartbeats, within bounds a person bears.
+/// How long we listen: three heartbeats, within bounds.
 const HEARTBEATS: u32 = 3;
 const LEAST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(20);
@@ -93,7 +93,7 @@ async fn listen_on(
             let wake = links.next_wake().unwrap_or(clock.mono() + time);
             let event = tokio::select! {
                 event = links.next() => event,
-                // A line that rests between two crumbs is looked at again when its time has come.
+                // A serial line that is silent between two pieces is looked at again when its time has come.
                 () = tokio::time::sleep_until(clock.instant(wake)) => {
                     links.retry();
                     continue;

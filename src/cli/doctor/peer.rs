@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::amount::{age, exact};
 use crate::cli::advice;
-use crate::client::{Client, ClientError};
+use crate::client::{AskError, Asker};
 use crate::config::{Config, MediumSpec};
 use crate::host::pidfile::{Running, running};
 use crate::paths::Paths;
@@ -40,7 +40,7 @@ impl Here {
 
 /// Asks the daemon.
 pub(super) fn ask(paths: &Paths, findings: &mut Findings) -> Here {
-    match Client::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(5)) {
+    match Asker::ask_once(&paths.control_socket(), &Ask::Status, Duration::from_secs(5)) {
         Ok(Answer::Status(status)) => {
             findings.pass("daemon", format!("runs, pid {}, latido {}", status.pid, status.program));
             Here::Latido(status)
@@ -49,8 +49,8 @@ pub(super) fn ask(paths: &Paths, findings: &mut Findings) -> Here {
             findings.fail("daemon", "it answers something else than was asked", "is it of another version? restart it");
             Here::Silent
         }
-        Err(ClientError::NotRunning(_)) => not_running(paths, findings),
-        Err(error @ (ClientError::NotAllowed(_) | ClientError::TimedOut | ClientError::Broken(_))) => {
+        Err(AskError::NotRunning(_)) => not_running(paths, findings),
+        Err(error @ (AskError::NotAllowed(_) | AskError::TimedOut | AskError::Broken(_))) => {
             findings.fail("daemon", error.to_string(), "run the doctor as root; the log of the daemon may say more");
             Here::Silent
         }

@@ -4,7 +4,7 @@ use std::io::{BufRead, Write};
 
 use crate::names::NodeName;
 
-use super::pair::Pair;
+use super::pair::PairToWrite;
 use super::words;
 
 /// How often one question is asked before we give up on whoever answers.
@@ -42,7 +42,7 @@ impl Hints {
 /// # Errors
 /// A sentence when the answers end or stay wrong.
 pub(super) fn complete(
-    pair: &mut Pair,
+    pair: &mut PairToWrite,
     hints: &Hints,
     all: bool,
     input: &mut dyn BufRead,
@@ -74,7 +74,7 @@ pub(super) fn complete(
 }
 
 /// What a pair can do without, and is better off with.
-fn the_rest(pair: &mut Pair, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
+fn the_rest(pair: &mut PairToWrite, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
     if pair.ping.is_empty() {
         let question = "Hosts outside whose answers show that the network works, such as the router, - for none";
         pair.ping = talk.list(question, hints.gateway.as_deref().unwrap_or("-"), words::ping)?;
@@ -110,7 +110,7 @@ fn the_rest(pair: &mut Pair, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), S
     Ok(())
 }
 
-fn paths(pair: &mut Pair, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
+fn paths(pair: &mut PairToWrite, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
     let serial = hints.serial.clone().unwrap_or_else(|| "-".to_owned());
     let here = hints.here.as_ref().is_some_and(|here| pair.nodes.contains(here));
     pair.serial = talk.list("Serial port of the null-modem cable, - for none", &serial, |word| {
@@ -147,7 +147,7 @@ fn paths(pair: &mut Pair, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), Stri
     Ok(())
 }
 
-fn resources(pair: &mut Pair, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
+fn resources(pair: &mut PairToWrite, hints: &Hints, talk: &mut Talk<'_>) -> Result<(), String> {
     let interface = hints.interfaces.first().map_or("eth0", String::as_str);
     let question = format!("Address that clients use, such as 192.168.1.10/24/{interface}, - for none");
     pair.address = talk.list(&question, "-", words::address)?;
@@ -213,7 +213,7 @@ impl Talk<'_> {
 mod tests {
     use super::*;
 
-    fn told(answers: &str) -> (Result<Pair, String>, String) {
+    fn told(answers: &str) -> (Result<PairToWrite, String>, String) {
         let hints = Hints {
             here: NodeName::new("alpha"),
             serial: Some("/dev/ttyS0".to_owned()),
@@ -221,7 +221,7 @@ mod tests {
             known: ["lo", "eth0", "eth1"].map(str::to_owned).to_vec(),
             gateway: Some("10.0.0.254".to_owned()),
         };
-        let (mut pair, mut said) = (Pair::default(), Vec::new());
+        let (mut pair, mut said) = (PairToWrite::default(), Vec::new());
         let result = complete(&mut pair, &hints, false, &mut answers.as_bytes(), &mut said);
         (result.map(|()| pair), String::from_utf8(said).unwrap())
     }

@@ -9,7 +9,7 @@ use crate::names::NodeName;
 
 /// Everything `latido init` was told. The words are free of blanks and `#`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Pair {
+pub(super) struct PairToWrite {
     /// The two nodes; the group belongs to the first.
     pub(super) nodes: Vec<NodeName>,
     /// Null-modem cables.
@@ -47,7 +47,7 @@ pub(super) struct Pair {
 /// The least `initdead`, in seconds: what a machine may need to boot.
 const BOOT: u32 = 60;
 
-impl Pair {
+impl PairToWrite {
     /// The text of `ha.cf`.
     pub(super) fn ha_cf(&self) -> String {
         let mut text = HEAD.to_owned();
@@ -123,7 +123,7 @@ impl Pair {
     }
 
     fn times(&self) -> String {
-        let Pair { deadtime, .. } = self;
+        let PairToWrite { deadtime, .. } = self;
         let keepalive = as_written(Duration::from_millis(u64::from(self.keepalive_ms())));
         let warntime = as_written(Duration::from_millis(u64::from(*deadtime) * 500));
         let initdead = BOOT.max(deadtime.saturating_mul(2));
@@ -229,18 +229,18 @@ mod tests {
     use crate::config::{Config, OnlyName, Sources};
     use crate::diagnostic::SourceText;
 
-    fn pair() -> Pair {
-        Pair {
+    fn pair() -> PairToWrite {
+        PairToWrite {
             nodes: ["alpha", "beta"].iter().filter_map(|name| NodeName::new(name)).collect(),
             serial: vec!["/dev/ttyS0".to_owned()],
             baud: 19200,
             bcast: vec!["eth1".to_owned()],
             deadtime: 10,
-            ..Pair::default()
+            ..PairToWrite::default()
         }
     }
 
-    fn assembled(pair: &Pair) -> Result<Config, Vec<crate::diagnostic::Problem>> {
+    fn assembled(pair: &PairToWrite) -> Result<Config, Vec<crate::diagnostic::Problem>> {
         let source = |name: &str, text: String| Some(SourceText::new(name, text));
         let sources = Sources {
             ha_cf: source("ha.cf", pair.ha_cf()),
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn resources_stand_in_the_order_they_are_started() {
-        let pair = Pair {
+        let pair = PairToWrite {
             drbd: vec!["r0".to_owned()],
             disk: vec![["/dev/drbd0", "/data", "ext4"].map(str::to_owned)],
             address: vec!["10.0.0.5/24/eth0".to_owned()],
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_disk_without_fencing_is_named_and_with_it_not() {
-        let mut pair = Pair { drbd: vec!["r0".to_owned()], ..pair() };
+        let mut pair = PairToWrite { drbd: vec!["r0".to_owned()], ..pair() };
         assert_eq!(pair.unprotected().as_deref(), Some("DRBD r0"));
         pair.fence = vec!["/bin/off %n".to_owned()];
         assert_eq!(pair.unprotected(), None);
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_lone_slow_line_gets_more_time() {
         let net = pair();
-        let line = |baud| Pair { bcast: vec![], baud, ..pair() }.proposed_deadtime();
+        let line = |baud| PairToWrite { bcast: vec![], baud, ..pair() }.proposed_deadtime();
         assert!(net.proposed_deadtime() < line(19200) && line(19200) < line(9600));
     }
 
@@ -294,7 +294,7 @@ mod tests {
             monitor in proptest::option::of(1_u32..1000),
             fence: bool,
         ) {
-            let mut pair = Pair { deadtime, failback, port, ..pair() };
+            let mut pair = PairToWrite { deadtime, failback, port, ..pair() };
             if ucast {
                 pair.ucast = vec![("eth3".to_owned(), vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()])];
             }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::haresources::{Resource, known};
 use crate::names::NodeName;
 
-type Disk = [String; 3];
+type DrbdDisk = [String; 3];
 
 /// Any single word.
 pub(super) fn word(text: &str) -> Result<String, String> {
@@ -116,10 +116,10 @@ fn faultless(resource: String) -> Result<String, String> {
 }
 
 /// `DEVICE:DIRECTORY:TYPE`.
-pub(super) fn disk(text: &str) -> Result<Disk, String> {
+pub(super) fn disk(text: &str) -> Result<DrbdDisk, String> {
     let plain = word(text)?;
     let parts: Vec<String> = plain.split(':').map(str::to_owned).collect();
-    match <Disk>::try_from(parts) {
+    match <DrbdDisk>::try_from(parts) {
         Ok(disk) if disk.iter().all(|part| !part.is_empty()) => {
             faultless(format!("Filesystem::{}", disk.join("::"))).map(|_| disk)
         }

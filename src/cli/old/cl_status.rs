@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::api::field;
 use crate::cli::print;
-use crate::client::api::{Failure, Session, myself};
+use crate::client::api::{ApiFailure, ApiSession, myself};
 use crate::wire::{Message, field as wire};
 
 use super::log::{OldLog, runtime};
@@ -58,14 +58,14 @@ impl Words {
 }
 
 /// One run.
-struct Run {
+struct Subcommand {
     log: OldLog,
-    session: Session,
+    session: ApiSession,
     words: Words,
 }
 
 /// A connection that broke ends as the original's silence does.
-type Answer = Result<u8, Failure>;
+type Answer = Result<u8, ApiFailure>;
 
 /// Behaves as `cl_status` does with these words.
 pub(crate) fn cl_status(words: &[String]) -> ExitCode {
@@ -85,7 +85,7 @@ pub(crate) fn cl_status(words: &[String]) -> ExitCode {
 
 async fn answer(log: OldLog, subcommand: &str, rest: &[String]) -> u8 {
     let socket = crate::cli::paths_from_environment().api_socket();
-    let signed_on = Session::sign_on(&socket, None, myself()).await;
+    let signed_on = ApiSession::sign_on(&socket, None, myself()).await;
     if subcommand == "hbstatus" {
         let words = read(&log, subcommand, rest).unwrap_or_default();
         return hbstatus(log, signed_on, words).await;
@@ -98,7 +98,7 @@ async fn answer(log: OldLog, subcommand: &str, rest: &[String]) -> u8 {
         }
     };
     let Some(words) = read(&log, subcommand, rest) else { return WRONG_PARAMETERS };
-    let mut run = Run { log, session, words };
+    let mut run = Subcommand { log, session, words };
     let code = run.subcommand(subcommand).await.unwrap_or_else(|failure| {
         run.log.error(&failure.to_string());
         OTHER
@@ -107,7 +107,7 @@ async fn answer(log: OldLog, subcommand: &str, rest: &[String]) -> u8 {
     code
 }
 
-fn complain(log: &OldLog, what: &str, failure: &Failure) {
+fn complain(log: &OldLog, what: &str, failure: &ApiFailure) {
     log.error(what);
     log.error(&format!("REASON: {failure}"));
 }
@@ -181,11 +181,11 @@ fn bad_option(log: &OldLog, subcommand: &str, what: &str) -> Option<()> {
     None
 }
 
-async fn hbstatus(log: OldLog, signed_on: Result<Session, Failure>, words: Words) -> u8 {
+async fn hbstatus(log: OldLog, signed_on: Result<ApiSession, ApiFailure>, words: Words) -> u8 {
     let verbose = words.verbose;
     match signed_on {
         Ok(session) => {
-            let mut run = Run { log, session, words };
+            let mut run = Subcommand { log, session, words };
             let code = if verbose {
                 run.tell_of_all().await.unwrap_or(OTHER)
             } else {
@@ -197,10 +197,12 @@ async fn hbstatus(log: OldLog, signed_on: Result<Session, Failure>, words: Words
         }
         Err(failure) => {
             let (text, code) = match failure {
-                Failure::Refused(_) => {
+                ApiFailure::Refused(_) => {
                     ("Heartbeat is apparently running on this machine, but refuses my connection", 0)
                 }
-                Failure::Stopped | Failure::Bad(_) | Failure::Lost(_) => ("Heartbeat is stopped on this machine.", 1),
+                ApiFailure::Stopped | ApiFailure::Bad(_) | ApiFailure::Lost(_) => {
+                    ("Heartbeat is stopped on this machine.", 1)
+                }
             };
             print(text);
             if verbose {
@@ -215,7 +217,7 @@ fn text<'a>(answer: &'a Message, name: &str) -> &'a str {
     answer.get(name).unwrap_or("")
 }
 
-impl Run {
+impl Subcommand {
     async fn subcommand(&mut self, subcommand: &str) -> Answer {
         match subcommand {
             "clientstatus" => self.clientstatus().await,
@@ -238,7 +240,7 @@ impl Run {
     }
 
     /// Asks about the node named first.
-    async fn ask_node(&mut self, reqtype: &str) -> Result<Option<Message>, Failure> {
+    async fn ask_node(&mut self, reqtype: &str) -> Result<Option<Message>, ApiFailure> {
         let node = self.words.at(0).to_owned();
         optional(self.session.ask(reqtype, &[(wire::NODE, &node)]).await)
     }
@@ -306,7 +308,7 @@ impl Run {
     }
 
     /// What a list says of a node, or, where it is of a 2.1, the node's own answer.
-    async fn of_node(&mut self, entry: &Message, reqtype: &str, name: &str) -> Result<String, Failure> {
+    async fn of_node(&mut self, entry: &Message, reqtype: &str, name: &str) -> Result<String, ApiFailure> {
         if let Some(value) = entry.get(name) {
             return Ok(value.to_owned());
         }
@@ -315,7 +317,7 @@ impl Run {
     }
 
     /// A node's links and how they are; `None` for a node nobody knows.
-    async fn links(&mut self, node: &str) -> Result<Option<Vec<(String, String)>>, Failure> {
+    async fn links(&mut self, node: &str) -> Result<Option<Vec<(String, String)>>, ApiFailure> {
         let Some(mut links) = optional(self.session.list("iflist", &[(wire::NODE, node)]).await)? else {
             return Ok(None);
         };
@@ -338,7 +340,7 @@ impl Run {
     async fn listhblinks(&mut self) -> Answer {
         let node = self.words.at(0).to_owned();
         let Some(links) = self.links(&node).await? else {
-            let reason = Failure::Bad("EINVAL".into());
+            let reason = ApiFailure::Bad("EINVAL".into());
             complain(&self.log, "Cannot start heartbeat link interface walk.", &reason);
             return Ok(OTHER);
         };
@@ -355,7 +357,7 @@ impl Run {
         let (node, link) = (self.words.at(0).to_owned(), self.words.at(1).to_owned());
         let asked = self.session.ask("ifstatus", &[(wire::NODE, &node), (wire::IFNAME, &link)]).await;
         let Some(answer) = optional(asked)? else {
-            complain(&self.log, "Cannot get heartbeat link status", &Failure::Bad(String::new()));
+            complain(&self.log, "Cannot get heartbeat link status", &ApiFailure::Bad(String::new()));
             return Ok(OTHER);
         };
         let st = text(&answer, wire::ST);
@@ -366,7 +368,7 @@ impl Run {
     async fn clientstatus(&mut self) -> Answer {
         let (node, client) = (self.words.at(0).to_owned(), self.words.at(1).to_owned());
         let in_vain = |log: &OldLog, reason: &str| {
-            let reason = Failure::Bad(reason.into());
+            let reason = ApiFailure::Bad(reason.into());
             complain(log, &format!("Cannot get heartbeat client {client}'s status"), &reason);
             Ok(OTHER)
         };
@@ -397,7 +399,7 @@ impl Run {
     }
 
     /// The answer of this node, or that of another, which comes as an ordinary message.
-    async fn client_answer(&mut self) -> Result<String, Failure> {
+    async fn client_answer(&mut self) -> Result<String, ApiFailure> {
         loop {
             let message = self.session.next().await?;
             let is_answer = [wire::T, "subt"].iter().any(|name| message.get(name) == Some(field::RESPOND));
@@ -425,15 +427,15 @@ impl Run {
                 Ok(0)
             }
             None => {
-                complain(&self.log, &format!("Cannot get parameter {name}'s value"), &Failure::Bad(String::new()));
+                complain(&self.log, &format!("Cannot get parameter {name}'s value"), &ApiFailure::Bad(String::new()));
                 Ok(FAIL)
             }
         }
     }
 
     /// The version was told at sign-on, with more words than the parameter has.
-    async fn parameter(&mut self, name: &str) -> Result<Option<String>, Failure> {
-        if let Some(version) = self.session.welcome(name).filter(|_| name == "hbversion") {
+    async fn parameter(&mut self, name: &str) -> Result<Option<String>, ApiFailure> {
+        if let Some(version) = self.session.sign_on_field(name).filter(|_| name == "hbversion") {
             return Ok(Some(version.to_owned()));
         }
         let answer = self.session.ask("getparm", &[("pname", name)]).await?;
@@ -443,7 +445,7 @@ impl Run {
     /// `hbstatus -v`
     async fn tell_of_all(&mut self) -> Answer {
         let version = self.parameter("hbversion").await?.unwrap_or_default();
-        let pacemaker = match self.session.welcome("pacemaker") {
+        let pacemaker = match self.session.sign_on_field("pacemaker") {
             Some(word) => word.to_owned(),
             None => self.parameter("crm").await?.unwrap_or_default(),
         };
@@ -480,11 +482,11 @@ fn atoi(word: &str) -> i32 {
 }
 
 /// A refused question is an answer as well.
-fn optional<T>(asked: Result<T, Failure>) -> Result<Option<T>, Failure> {
+fn optional<T>(asked: Result<T, ApiFailure>) -> Result<Option<T>, ApiFailure> {
     match asked {
         Ok(answer) => Ok(Some(answer)),
-        Err(Failure::Bad(_)) => Ok(None),
-        Err(failure @ (Failure::Stopped | Failure::Refused(_) | Failure::Lost(_))) => Err(failure),
+        Err(ApiFailure::Bad(_)) => Ok(None),
+        Err(failure @ (ApiFailure::Stopped | ApiFailure::Refused(_) | ApiFailure::Lost(_))) => Err(failure),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use crate::api::Framer;
 use crate::api::body::{Spelling, decode, encode};
 use crate::api::frame::frame;
-use crate::client::api::{Failure, Session, myself};
+use crate::client::api::{ApiFailure, ApiSession, myself};
 use crate::cluster::Level;
 use crate::wire::{Kind, Message, field as wire};
 
@@ -51,7 +51,7 @@ const LONGEST_BODY: usize = 4096;
 
 /// What `drbd-peer-outdater` wants.
 #[derive(Debug)]
-struct Wish {
+struct OutdateRequest {
     resource: String,
     peer: String,
     answer: oneshot::Sender<u8>,
@@ -62,23 +62,23 @@ struct Wish {
 struct Outdated {
     resource: String,
     code: u8,
-    asker: String,
+    from: String,
 }
 
 /// Runs until it is told to end or the daemon goes.
 pub(crate) fn dopd() -> ExitCode {
     let log = OldLog::beside_the_daemon("dopd");
-    ExitCode::from(runtime(&log).map_or(FAILED, |runtime| runtime.block_on(live(&log))))
+    ExitCode::from(runtime(&log).map_or(FAILED, |runtime| runtime.block_on(run(&log))))
 }
 
-async fn live(log: &OldLog) -> u8 {
+async fn run(log: &OldLog) -> u8 {
     let paths = crate::cli::paths_from_environment();
     let session = match sign_on(&paths.api_socket()).await {
         Ok(session) => session,
         Err(failure) => {
             log.error("Cannot sign on with heartbeat");
             log.error(&format!("REASON: {failure}"));
-            return if matches!(failure, Failure::Refused(_)) { NEVER_AGAIN } else { FAILED };
+            return if matches!(failure, ApiFailure::Refused(_)) { NEVER_AGAIN } else { FAILED };
         }
     };
     let socket = paths.dopd_socket();
@@ -90,16 +90,16 @@ async fn live(log: &OldLog) -> u8 {
             return FAILED;
         }
     };
-    let (wish, wishes) = mpsc::channel(MOST_REQUESTS);
-    let listening = tokio::spawn(accept(listener, wish));
-    let code = serve(session, wishes, log).await;
+    let (request, requests) = mpsc::channel(MOST_REQUESTS);
+    let listening = tokio::spawn(accept(listener, request));
+    let code = serve(session, requests, log).await;
     listening.abort();
     let _ = fs::remove_file(&socket);
     code
 }
 
-async fn sign_on(socket: &Path) -> Result<Session, Failure> {
-    let mut session = Session::sign_on(socket, Some("dopd"), myself()).await?;
+async fn sign_on(socket: &Path) -> Result<ApiSession, ApiFailure> {
+    let mut session = ApiSession::sign_on(socket, Some("dopd"), myself()).await?;
     session.ask("setfilter", &[("fmask", "1")]).await?;
     session.ask("setsignal", &[("signal", "0")]).await?;
     Ok(session)
@@ -121,14 +121,14 @@ fn listen(path: &Path) -> std::io::Result<UnixListener> {
     bound
 }
 
-async fn accept(listener: UnixListener, wishes: mpsc::Sender<Wish>) {
+async fn accept(listener: UnixListener, requests: mpsc::Sender<OutdateRequest>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let wishes = wishes.clone();
+                let requests = requests.clone();
                 tokio::spawn(async move {
                     // Who hangs up has its reasons.
-                    let _ = answer(stream, wishes).await;
+                    let _ = answer(stream, requests).await;
                 });
             }
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
@@ -137,12 +137,12 @@ async fn accept(listener: UnixListener, wishes: mpsc::Sender<Wish>) {
 }
 
 /// One `drbd-peer-outdater`.
-async fn answer(mut stream: UnixStream, wishes: mpsc::Sender<Wish>) -> std::io::Result<()> {
+async fn answer(mut stream: UnixStream, requests: mpsc::Sender<OutdateRequest>) -> std::io::Result<()> {
     let Ok(Some(message)) = timeout(ASKING, request(&mut stream)).await else { return Ok(()) };
     let (answer, answered) = oneshot::channel();
     let text = |name: &str| message.get(name).unwrap_or("").to_owned();
-    let wish = Wish { resource: text("outdater_res"), peer: text("outdater_peer"), answer };
-    if wishes.try_send(wish).is_err() {
+    let request = OutdateRequest { resource: text("outdater_res"), peer: text("outdater_peer"), answer };
+    if requests.try_send(request).is_err() {
         return reply(&mut stream, code::FAILED).await;
     }
     let mut nothing = [0; 1];
@@ -176,7 +176,7 @@ async fn reply(stream: &mut UnixStream, value: u8) -> std::io::Result<()> {
 /// Who waits for the other node, by resource.
 type Waiting = BTreeMap<String, (String, oneshot::Sender<u8>)>;
 
-async fn serve(mut session: Session, mut wishes: mpsc::Receiver<Wish>, log: &OldLog) -> u8 {
+async fn serve(mut session: ApiSession, mut requests: mpsc::Receiver<OutdateRequest>, log: &OldLog) -> u8 {
     let Ok(mut terminated) = signal(SignalKind::terminate()) else { return FAILED };
     let (done, mut outdated) = mpsc::channel(MOST_REQUESTS);
     let mut waiting = Waiting::new();
@@ -186,7 +186,7 @@ async fn serve(mut session: Session, mut wishes: mpsc::Receiver<Wish>, log: &Old
                 session.sign_off().await;
                 return 0;
             }
-            Some(wish) = wishes.recv() => ask_peer(&mut session, &mut waiting, wish, log).await,
+            Some(request) = requests.recv() => ask_peer(&mut session, &mut waiting, request, log).await,
             Some(result) = outdated.recv() => tell_peer(&mut session, &result, log).await,
             message = session.next() => match message {
                 Ok(message) => {
@@ -203,9 +203,14 @@ async fn serve(mut session: Session, mut wishes: mpsc::Receiver<Wish>, log: &Old
     }
 }
 
-async fn ask_peer(session: &mut Session, waiting: &mut Waiting, wish: Wish, log: &OldLog) -> Result<(), Failure> {
+async fn ask_peer(
+    session: &mut ApiSession,
+    waiting: &mut Waiting,
+    request: OutdateRequest,
+    log: &OldLog,
+) -> Result<(), ApiFailure> {
     waiting.retain(|_, (_, answer)| !answer.is_closed());
-    let Wish { resource, peer, answer } = wish;
+    let OutdateRequest { resource, peer, answer } = request;
     let refusal = if waiting.contains_key(&resource) {
         Some(code::BUSY)
     } else if !is_name(&resource) {
@@ -243,15 +248,15 @@ fn is_name(resource: &str) -> bool {
 }
 
 /// Whether another normal node of that name is not dead.
-async fn is_there(session: &mut Session, peer: &str) -> Result<bool, Failure> {
+async fn is_there(session: &mut ApiSession, peer: &str) -> Result<bool, ApiFailure> {
     if peer.is_empty() || peer.eq_ignore_ascii_case(session.node()) {
         return Ok(false);
     }
     for (reqtype, name, bad) in [("nodetype", "nodetype", "ping"), ("nodestatus", wire::ST, "dead")] {
         match session.ask(reqtype, &[(wire::NODE, peer)]).await {
             Ok(answer) if answer.get(name).is_some_and(|value| value != bad) => {}
-            Ok(_) | Err(Failure::Bad(_)) => return Ok(false),
-            Err(failure @ (Failure::Stopped | Failure::Refused(_) | Failure::Lost(_))) => return Err(failure),
+            Ok(_) | Err(ApiFailure::Bad(_)) => return Ok(false),
+            Err(failure @ (ApiFailure::Stopped | ApiFailure::Refused(_) | ApiFailure::Lost(_))) => return Err(failure),
         }
     }
     Ok(true)
@@ -287,7 +292,7 @@ fn on_message(message: &Message, waiting: &mut Waiting, done: &mpsc::Sender<Outd
 }
 
 /// Marks our own copy as outdated.
-async fn outdate(resource: String, asker: String, done: mpsc::Sender<Outdated>) {
+async fn outdate(resource: String, from: String, done: mpsc::Sender<Outdated>) {
     let mut command = tokio::process::Command::new("drbdadm");
     command.args(["outdate", &resource]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.kill_on_drop(true);
@@ -297,7 +302,7 @@ async fn outdate(resource: String, asker: String, done: mpsc::Sender<Outdated>) 
     };
     let code = value_of(ended.and_then(|status| status.code()));
     // Ends with the program.
-    let _ = done.send(Outdated { resource, code, asker }).await;
+    let _ = done.send(Outdated { resource, code, from }).await;
 }
 
 /// What DRBD is told, from the exit code of `drbdadm outdate`.
@@ -310,15 +315,15 @@ fn value_of(exit: Option<i32>) -> u8 {
     }
 }
 
-async fn tell_peer(session: &mut Session, result: &Outdated, log: &OldLog) -> Result<(), Failure> {
+async fn tell_peer(session: &mut ApiSession, result: &Outdated, log: &OldLog) -> Result<(), ApiFailure> {
     let me = session.node().to_owned();
-    let Outdated { resource, code, asker } = result;
-    log.write(Level::Info, &format!("sending return code: {code}, {me} -> {asker}"));
+    let Outdated { resource, code, from } = result;
+    log.write(Level::Info, &format!("sending return code: {code}, {me} -> {from}"));
     let message = Message::new(&Kind::Other("outdate_rc".into()))
         .with("dop_value", code.to_string())
         .with("dop_res", resource.as_str())
         .with(wire::SRC, me)
-        .with(wire::DEST, asker.as_str());
+        .with(wire::DEST, from.as_str());
     session.say(&message).await
 }
 

@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::cli::background::{await_end, start_in_background, tell_errors, who_runs};
 use crate::cli::print;
 use crate::config::DIRECTIVES;
-use crate::daemon::{Called, Options, lacks_anew, run as run_daemon};
+use crate::daemon::{Called, DaemonOptions, lacks_anew, run as run_daemon};
 use crate::host::pidfile::{Running, running, signal};
 use crate::host::read_config;
 use crate::paths::Paths;
@@ -158,7 +158,7 @@ fn start(paths: Paths, flags: &Flags) -> ExitCode {
         complain!("ERROR: {why}");
         return ExitCode::from(crate::cli::advice::NOT_PRIVILEGED);
     }
-    let options = Options {
+    let options = DaemonOptions {
         paths,
         called: Called::now(),
         without_resources: flags.has('M'),

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::client::{Client, ClientError};
+use crate::client::{AskError, Asker};
 use crate::host::environment;
 use crate::status::{Answer, Ask, Node, Status};
 
@@ -31,7 +31,7 @@ pub(crate) fn req_resource(words: &[String]) -> ExitCode {
         }
         Ok(Answer::Refused(why)) => refuse("req_resource", &why),
         Ok(_) => refuse("req_resource", "the daemon answered something else; is it of another version?"),
-        Err(ClientError::NotRunning(_)) => {
+        Err(AskError::NotRunning(_)) => {
             refuse("req_resource", &format!("no daemon runs here. To start it by hand: `latido resource start {key}`"))
         }
         Err(error) => refuse("req_resource", &error.to_string()),
@@ -47,7 +47,7 @@ pub(crate) fn mach_down(words: &[String]) -> ExitCode {
     let answer = match ask(&Ask::Status) {
         Ok(Answer::Status(status)) => groups_of(&status, node),
         Ok(_) => Err("the daemon answered something else; is it of another version?".to_owned()),
-        Err(ClientError::NotRunning(_)) => Err(format!(
+        Err(AskError::NotRunning(_)) => Err(format!(
             "no daemon runs here. Start it: it takes over what {node} does not run. If {node} is off for certain, and \
              only then, by hand: `latido resource list --node {node}`, and `latido resource start GROUP` for each"
         )),
@@ -87,8 +87,8 @@ fn groups_of(status: &Status, name: &str) -> Result<String, String> {
     Err(format!("the daemon takes over by itself, and is not done: {}; see `latido status`", missing.join(", ")))
 }
 
-fn ask(ask: &Ask) -> Result<Answer, ClientError> {
-    Client::ask_once(&crate::cli::paths_from_environment().control_socket(), ask, PATIENCE)
+fn ask(ask: &Ask) -> Result<Answer, AskError> {
+    Asker::ask_once(&crate::cli::paths_from_environment().control_socket(), ask, PATIENCE)
 }
 
 fn refuse(program: &str, why: &str) -> ExitCode {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::client::api::{Failure, Session, myself};
+use crate::client::api::{ApiFailure, ApiSession, myself};
 use crate::clock::Clock;
 use crate::cluster::Level;
 use crate::config::value::duration;
@@ -19,14 +19,14 @@ use super::log::{FAILED, NEVER_AGAIN, OldLog, runtime};
 /// Runs until it is told to end or the daemon goes.
 pub(crate) fn ipfail() -> ExitCode {
     let log = OldLog::beside_the_daemon("ipfail");
-    ExitCode::from(runtime(&log).map_or(FAILED, |runtime| runtime.block_on(live(&log))))
+    ExitCode::from(runtime(&log).map_or(FAILED, |runtime| runtime.block_on(run(&log))))
 }
 
-async fn live(log: &OldLog) -> u8 {
+async fn run(log: &OldLog) -> u8 {
     log.write(Level::Debug, &format!("PID={}", std::process::id()));
     log.write(Level::Debug, "Signing in with heartbeat");
     let socket = crate::cli::paths_from_environment().api_socket();
-    let mut session = match Session::sign_on(&socket, Some(ipfail::NAME), myself()).await {
+    let mut session = match ApiSession::sign_on(&socket, Some(ipfail::NAME), myself()).await {
         Ok(session) => session,
         Err(failure) => {
             log.error("Cannot sign on with heartbeat");
@@ -49,10 +49,10 @@ async fn live(log: &OldLog) -> u8 {
 }
 
 /// What has to be known; `None` where this program makes no sense.
-async fn settings(session: &mut Session, log: &OldLog) -> Result<Option<Settings>, Failure> {
+async fn settings(session: &mut ApiSession, log: &OldLog) -> Result<Option<Settings>, ApiFailure> {
     match session.ask("getrsc", &[]).await {
         Ok(_) => {}
-        Err(Failure::Bad(_)) => {
+        Err(ApiFailure::Bad(_)) => {
             log.error("No managed resources");
             return Ok(None);
         }
@@ -87,7 +87,7 @@ async fn settings(session: &mut Session, log: &OldLog) -> Result<Option<Settings
 }
 
 /// Name, kind and status of each node.
-async fn nodes(session: &mut Session) -> Result<Vec<(String, String, String)>, Failure> {
+async fn nodes(session: &mut ApiSession) -> Result<Vec<(String, String, String)>, ApiFailure> {
     let mut nodes = Vec::new();
     for entry in session.list("nodelist", &[]).await? {
         let Some(name) = entry.get(wire::NODE).map(str::to_owned) else { continue };
@@ -100,12 +100,12 @@ async fn nodes(session: &mut Session) -> Result<Vec<(String, String, String)>, F
 }
 
 async fn field(
-    session: &mut Session,
+    session: &mut ApiSession,
     entry: &Message,
     node: &str,
     reqtype: &str,
     name: &str,
-) -> Result<String, Failure> {
+) -> Result<String, ApiFailure> {
     if let Some(value) = entry.get(name) {
         return Ok(value.to_owned());
     }
@@ -113,14 +113,14 @@ async fn field(
     Ok(answer.get(name).unwrap_or("").to_owned())
 }
 
-async fn facts(session: &mut Session) -> Result<Facts, Failure> {
+async fn facts(session: &mut ApiSession) -> Result<Facts, ApiFailure> {
     let pings = nodes(session).await?.iter().filter(|(_, _, st)| st == "ping").count();
     let held = session.ask("getrsc", &[]).await?;
     let holds = held.get(wire::RSC_HOLD).unwrap_or("transition").to_owned();
     Ok(Facts { pings: u32::try_from(pings).unwrap_or(u32::MAX), holds })
 }
 
-async fn serve(mut session: Session, settings: Settings, log: &OldLog) -> u8 {
+async fn serve(mut session: ApiSession, settings: Settings, log: &OldLog) -> u8 {
     let clock = Clock::start();
     let mut decider = Decider::new(settings);
     let Ok(mut terminated) = signal(SignalKind::terminate()) else { return FAILED };
@@ -148,12 +148,12 @@ async fn reach(clock: &Clock, at: Option<Mono>) {
 }
 
 async fn step(
-    session: &mut Session,
+    session: &mut ApiSession,
     decider: &mut Decider,
     clock: &Clock,
-    message: Option<Result<Message, Failure>>,
+    message: Option<Result<Message, ApiFailure>>,
     log: &OldLog,
-) -> Result<(), Failure> {
+) -> Result<(), ApiFailure> {
     let message = message.transpose()?;
     if message.as_ref().is_some_and(|message| !Decider::cares_for(message)) {
         return Ok(());

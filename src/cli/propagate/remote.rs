@@ -12,7 +12,7 @@ use crate::cli::logging::runs;
 
 /// So that a machine that is off, or hangs, is not waited for.
 const OPTIONS: [&str; 6] = ["-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=3"];
-/// Beside the files, on the same file system, and for root's eyes: where new files arrive.
+/// Beside the files, on the same file system, and readable by root alone: where new files arrive.
 const ARRIVALS: &str = ".latido-propagate";
 
 /// A machine and its directory.
@@ -24,7 +24,7 @@ pub(in crate::cli) struct Remote {
 
 /// What it said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::cli) struct State {
+pub(in crate::cli) struct RemoteState {
     /// `uname -n` there.
     pub(in crate::cli) name: String,
     /// SHA-1 of each file it has.
@@ -55,7 +55,7 @@ impl Remote {
     ///
     /// # Errors
     /// A sentence with what `ssh` said.
-    pub(in crate::cli) fn state(&self, files: &[&str]) -> Result<State, String> {
+    pub(in crate::cli) fn state(&self, files: &[&str]) -> Result<RemoteState, String> {
         let script = format!(
             "uname -n; cd {} 2>/dev/null || exit 0; for f in {}; do [ ! -f $f ] || sha1sum $f || exit 1; done",
             self.dir,
@@ -63,7 +63,7 @@ impl Remote {
         );
         let said = self.ssh(&script)?;
         let (name, rest) = said.split_once('\n').unwrap_or((&said, ""));
-        Ok(State { name: name.trim().to_owned(), digests: digests(rest) })
+        Ok(RemoteState { name: name.trim().to_owned(), digests: digests(rest) })
     }
 
     /// The text of a file.

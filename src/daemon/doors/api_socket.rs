@@ -1,5 +1,5 @@
 //! The socket of the original's client library, `/var/run/heartbeat/register` (`api.md` 1): connections, credentials,
-//! frames, queues. What is said over it is `api`'s affair, and `api_clients` connects the two.
+//! frames, queues. What is said over it is in `api`, and `api_clients` connects the two.
 //!
 //! Nothing a client does can delay the loop: each connection is a task of its own, their number, their frames and what
 //! waits for them are bounded, and who does not read is dropped.
@@ -21,7 +21,7 @@ use crate::api::{Caller, Framer, Limits, Why, frame};
 use crate::host::process::Process;
 use crate::names::ClientId;
 
-use super::doorman::{self, Doorman, Place, Standing};
+use super::connection_limit::{self, ConnectionLimit, Slot, Standing};
 use super::socket;
 
 /// All connections together, signed on or not.
@@ -42,7 +42,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the loop hears of the clients.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum SocketEvent {
     /// Somebody connected.
     Connected {
         /// A new number.
@@ -81,7 +81,7 @@ pub(crate) struct Connection {
     longest_body: Arc<AtomicUsize>,
     /// A permit for each body that may be read behind the last one.
     next: Arc<Semaphore>,
-    place: Arc<Place<u32>>,
+    slot: Arc<Slot<u32>>,
     end: oneshot::Sender<()>,
     process: Option<Process>,
     /// Who it was when it connected.
@@ -93,7 +93,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct ApiSocket {
     path: PathBuf,
-    heard: mpsc::Receiver<Heard>,
+    heard: mpsc::Receiver<SocketEvent>,
     connections: BTreeMap<ClientId, Connection>,
     listener: JoinHandle<()>,
 }
@@ -114,7 +114,7 @@ impl ApiSocket {
     }
 
     /// The next that happens; cancel safe.
-    pub(crate) async fn next(&mut self) -> Heard {
+    pub(crate) async fn next(&mut self) -> SocketEvent {
         match self.heard.recv().await {
             Some(heard) => heard,
             // The listening task never ends before we do.
@@ -145,7 +145,7 @@ impl ApiSocket {
     /// It is signed on: it does not have to make room for somebody who is not.
     pub(crate) fn is_known(&self, client: ClientId) {
         if let Some(connection) = self.connections.get(&client) {
-            connection.place.stands(Standing::Known);
+            connection.slot.set(Standing::Known);
         }
     }
 
@@ -222,9 +222,9 @@ impl Drop for ApiSocket {
     }
 }
 
-async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
-    let most = doorman::affordable(MOST_CONNECTIONS);
-    let door = Doorman::new(most, most / FOR_ROOT, (most / SHARE).max(1));
+async fn listen(listener: UnixListener, heard: mpsc::Sender<SocketEvent>) {
+    let most = connection_limit::affordable(MOST_CONNECTIONS);
+    let limit = ConnectionLimit::new(most, most / FOR_ROOT, (most / SHARE).max(1));
     let mut audit = interval(AUDIT);
     audit.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut number = 0;
@@ -232,7 +232,7 @@ async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = audit.tick() => {
-                if heard.send(Heard::Audit).await.is_err() {
+                if heard.send(SocketEvent::Audit).await.is_err() {
                     return;
                 }
                 continue;
@@ -245,10 +245,10 @@ async fn listen(listener: UnixListener, heard: mpsc::Sender<Heard>) {
         };
         let Some(caller) = caller(&stream) else { continue };
         // No place left: who comes sees the connection closed.
-        let Some(place) = door.admit(caller.uid, caller.uid == 0) else { continue };
+        let Some(slot) = limit.admit(caller.uid, caller.uid == 0) else { continue };
         let (client, heard) = (ClientId(number), heard.clone());
         number += 1;
-        tokio::spawn(serve(client, stream, caller, Arc::new(place), heard));
+        tokio::spawn(serve(client, stream, caller, Arc::new(slot), heard));
         // Its first word is heard before the next one is let in.
         tokio::task::yield_now().await;
     }
@@ -258,8 +258,8 @@ async fn serve(
     client: ClientId,
     stream: UnixStream,
     caller: Caller,
-    place: Arc<Place<u32>>,
-    heard: mpsc::Sender<Heard>,
+    slot: Arc<Slot<u32>>,
+    heard: mpsc::Sender<SocketEvent>,
 ) {
     let stream = Arc::new(stream);
     let (outbox, queue) = mpsc::channel(LONGEST_QUEUE);
@@ -274,23 +274,23 @@ async fn serve(
         longest_queue: Limits::FIRST.queue,
         longest_body: Arc::clone(&longest_body),
         next: Arc::clone(&next),
-        place: Arc::clone(&place),
+        slot: Arc::clone(&slot),
         end,
         process: Process::running(caller.pid),
         user: caller.uid,
         audits: 0,
     };
-    if heard.send(Heard::Connected { client, caller, connection }).await.is_err() {
+    if heard.send(SocketEvent::Connected { client, caller, connection }).await.is_err() {
         return;
     }
     let why = tokio::select! {
         why = read(client, &stream, &longest_body, &next, &heard) => why,
         () = write(&stream, queue, &waiting) => Why::Eof,
-        () = place.out() => Why::Rubbish("its place went to somebody else: it was the one silent for longest".to_owned()),
+        () = slot.out() => Why::Rubbish("its place went to somebody else: it was the one silent for longest".to_owned()),
         () = last_words(ended) => Why::Eof,
     };
     // Where it was we who ended it, nobody listens for this.
-    let _ = heard.send(Heard::Gone { client, why }).await;
+    let _ = heard.send(SocketEvent::Gone { client, why }).await;
 }
 
 fn caller(stream: &UnixStream) -> Option<Caller> {
@@ -304,7 +304,7 @@ async fn read(
     stream: &UnixStream,
     longest: &AtomicUsize,
     next: &Semaphore,
-    heard: &mpsc::Sender<Heard>,
+    heard: &mpsc::Sender<SocketEvent>,
 ) -> Why {
     let mut framer = Framer::default();
     let mut chunk = [0; 4096];
@@ -321,7 +321,7 @@ async fn read(
             match framer.next_body(longest.load(Ordering::Relaxed)) {
                 Ok(None) => break,
                 Ok(Some(body)) => {
-                    if heard.send(Heard::Body { client, body }).await.is_err() {
+                    if heard.send(SocketEvent::Body { client, body }).await.is_err() {
                         return Why::Eof;
                     }
                     // Until that is done nothing more is read: who says more than there is room for waits, and only he.

@@ -1,6 +1,6 @@
 //! Our control socket: `latido status`, `standby` and `takeover` ask here, one JSON object a line (`status.md`).
 //!
-//! Nothing a client does can delay the loop: each connection is a task of its own, their number, their lines and their
+//! Nothing an asker does can delay the loop: each connection is a task of its own, their number, their lines and their
 //! time are bounded, and who does not read its answer is dropped.
 
 use std::collections::BTreeMap;
@@ -21,31 +21,31 @@ use crate::names::{ClientId, NodeName};
 use crate::paths::Paths;
 use crate::status::{Answer, Ask};
 
-use super::asker::{Asked, Asker, Question};
-use super::doorman::{Doorman, Place, Standing};
+use super::connection_limit::{ConnectionLimit, Slot, Standing};
+use super::question::{PendingQuestion, Question, QuestionSender};
 use super::{socket, status_page};
 
-const MOST_CLIENTS: usize = 32;
+const MOST_ASKERS: usize = 32;
 /// Of the kernel's waiting line.
 const BACKLOG: i32 = 1024;
 /// Of these places so many are root's alone, and so many are anybody else's share.
 const FOR_ROOT: usize = 8;
 const SHARE: usize = 8;
 const LONGEST_LINE: u64 = 4096;
-/// How long a client may take to ask, and to read its answer.
+/// How long an asker may take to ask, and to read its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The listening socket; removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Control {
     path: PathBuf,
-    questions: mpsc::Receiver<Asked>,
+    questions: mpsc::Receiver<PendingQuestion>,
     waiting: BTreeMap<ClientId, oneshot::Sender<Answer>>,
     next: u64,
     /// `None` while the socket cannot be made.
     listener: Option<JoinHandle<()>>,
     page: Option<JoinHandle<()>>,
-    sender: mpsc::Sender<Asked>,
+    sender: mpsc::Sender<PendingQuestion>,
 }
 
 impl Control {
@@ -57,7 +57,7 @@ impl Control {
         // Who runs here was settled by the pid file: what lies there is a leftover.
         let path = &paths.control_socket();
         let listener = socket::listen(path, &paths.own_dir, 0o660, client_group(), BACKLOG)?;
-        let (sender, questions) = mpsc::channel(MOST_CLIENTS);
+        let (sender, questions) = mpsc::channel(MOST_ASKERS);
         let listener = Some(tokio::spawn(listen(listener, sender.clone())));
         let (path, waiting) = (path.to_owned(), BTreeMap::new());
         Ok(Control { path, questions, waiting, next: 0, listener, page: None, sender })
@@ -65,7 +65,7 @@ impl Control {
 
     /// Where nobody can ask.
     pub(crate) fn deaf(path: &Path) -> Control {
-        let (sender, questions) = mpsc::channel(MOST_CLIENTS);
+        let (sender, questions) = mpsc::channel(MOST_ASKERS);
         let (path, waiting) = (path.to_owned(), BTreeMap::new());
         Control { path, questions, waiting, next: 0, listener: None, page: None, sender }
     }
@@ -75,29 +75,29 @@ impl Control {
     /// # Errors
     /// When nobody can listen there; the daemon does without.
     pub(crate) fn serve_page(&mut self, address: SocketAddr, me: &NodeName) -> io::Result<()> {
-        self.page = Some(status_page::open(address, me, Asker(self.sender.clone()))?);
+        self.page = Some(status_page::open(address, me, QuestionSender(self.sender.clone()))?);
         Ok(())
     }
 
     /// The next question; cancel safe.
     pub(crate) async fn next(&mut self) -> Question {
         loop {
-            let Some(Asked { ask, by, answer_to }) = self.questions.recv().await else {
+            let Some(PendingQuestion { ask, by, answer_to }) = self.questions.recv().await else {
                 // The listening task never ends before we do.
                 std::future::pending::<()>().await;
                 continue;
             };
             self.waiting.retain(|_, sender| !sender.is_closed());
             self.next += 1;
-            let client = ClientId(self.next);
-            self.waiting.insert(client, answer_to);
-            return Question { client, ask, by };
+            let asker = ClientId(self.next);
+            self.waiting.insert(asker, answer_to);
+            return Question { asker, ask, by };
         }
     }
 
-    /// Answers; a client that went away meanwhile is forgotten.
-    pub(crate) fn answer(&mut self, client: ClientId, answer: Answer) {
-        if let Some(sender) = self.waiting.remove(&client) {
+    /// Answers; an asker that went away meanwhile is forgotten.
+    pub(crate) fn answer(&mut self, asker: ClientId, answer: Answer) {
+        if let Some(sender) = self.waiting.remove(&asker) {
             let _ = sender.send(answer);
         }
     }
@@ -113,19 +113,19 @@ impl Drop for Control {
     }
 }
 
-async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
-    let door = Doorman::new(MOST_CLIENTS, FOR_ROOT, SHARE);
+async fn listen(listener: UnixListener, questions: mpsc::Sender<PendingQuestion>) {
+    let limit = ConnectionLimit::new(MOST_ASKERS, FOR_ROOT, SHARE);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let Ok(who) = stream.peer_cred() else { continue };
-                // No place left: the client sees the connection closed.
-                let Some(place) = door.admit(who.uid(), who.uid() == 0) else { continue };
+                // No place left: the asker sees the connection closed.
+                let Some(slot) = limit.admit(who.uid(), who.uid() == 0) else { continue };
                 let questions = questions.clone();
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = serve(stream, questions, &place) => {}
-                        () = place.out() => {}
+                        () = serve(stream, questions, &slot) => {}
+                        () = slot.out() => {}
                     }
                 });
                 // What it asks is read before the next one is let in.
@@ -137,7 +137,7 @@ async fn listen(listener: UnixListener, questions: mpsc::Sender<Asked>) {
     }
 }
 
-async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>, place: &Place<u32>) {
+async fn serve(stream: UnixStream, questions: mpsc::Sender<PendingQuestion>, slot: &Slot<u32>) {
     let (by, may_order) = (who(&stream), stream.peer_cred().is_ok_and(|who| trusted_owner(who.uid())));
     let mut stream = BufReader::new(stream);
     loop {
@@ -147,14 +147,14 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>, place: &Place
             Ok(Ok(read)) if read > 0 && line.ends_with(b"\n") => {}
             Ok(_) | Err(_) => return,
         }
-        place.stands(Standing::Busy);
+        slot.set(Standing::Busy);
         let answer = match serde_json::from_slice::<Ask>(&line) {
             Ok(ask) if !may_order && !matches!(ask, Ask::Status) => {
                 Answer::Refused("only root may do that; the group haclient may look, and no more".to_owned())
             }
             Ok(ask) => {
                 let (answer_to, answer) = oneshot::channel();
-                if questions.send(Asked { ask, by: by.clone(), answer_to }).await.is_err() {
+                if questions.send(PendingQuestion { ask, by: by.clone(), answer_to }).await.is_err() {
                     return;
                 }
                 let Ok(answer) = answer.await else { return };
@@ -163,7 +163,7 @@ async fn serve(stream: UnixStream, questions: mpsc::Sender<Asked>, place: &Place
             Err(error) => Answer::Refused(format!("not a question: {error}")),
         };
         // Who does not read his answer is as silent as who asks nothing.
-        place.stands(Standing::Silent);
+        slot.set(Standing::Silent);
         let Ok(mut line) = serde_json::to_vec(&answer) else { return };
         line.push(b'\n');
         match timeout(PATIENCE, stream.get_mut().write_all(&line)).await {
@@ -208,14 +208,14 @@ mod tests {
         let (_dir, path, mut control) = socket();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
-        let client = tokio::spawn({
+        let asker = tokio::spawn({
             let path = path.clone();
             async move { ask(&path, b"{\"ask\":\"standby\",\"set\":\"all\"}\n").await }
         });
         let question = control.next().await;
         assert_eq!(question.ask, Ask::Standby { set: "all".into() });
-        control.answer(question.client, Answer::Moved(vec!["10.0.0.10".into()]));
-        assert_eq!(client.await.unwrap(), "{\"moved\":[\"10.0.0.10\"]}\n");
+        control.answer(question.asker, Answer::Moved(vec!["10.0.0.10".into()]));
+        assert_eq!(asker.await.unwrap(), "{\"moved\":[\"10.0.0.10\"]}\n");
         drop(control);
         assert!(!path.exists());
     }
@@ -232,14 +232,14 @@ mod tests {
     async fn those_who_only_sit_there_make_room_for_those_who_ask() {
         let (_dir, path, mut control) = socket();
         let mut idle = Vec::new();
-        for _ in 0..MOST_CLIENTS {
+        for _ in 0..MOST_ASKERS {
             idle.push(UnixStream::connect(&path).await.unwrap());
         }
         for _ in 0..3 {
             let path = path.clone();
             let late = tokio::spawn(async move { ask(&path, b"{\"ask\":\"status\"}\n").await });
             let question = control.next().await;
-            control.answer(question.client, Answer::Refused("later".into()));
+            control.answer(question.asker, Answer::Refused("later".into()));
             assert_eq!(late.await.unwrap(), "{\"refused\":\"later\"}\n");
         }
         // The one that came last has been silent for the shortest time.

@@ -1,4 +1,4 @@
-//! Listening sockets at a path, born with their owner and mode: made in our own directory, where nobody else may touch
+//! Listening sockets at a path, made with their owner and mode: made in our own directory, where nobody else may touch
 //! them, and moved from there to where they are looked for (`files.md`).
 //!
 //! A mode or an owner given afterwards and by name would, in a directory of others, be given to whatever lies there by
@@ -55,7 +55,7 @@ pub(crate) fn listen(
     UnixListener::from_std(net::UnixListener::from(OwnedFd::from(socket)))
 }
 
-/// Where nothing can be moved: on another filesystem. Born with its mode, for which the umask stands back.
+/// Where nothing can be moved: on another filesystem. Made with its mode, for which the umask stands back.
 fn bind_there(place: &Path, mode: u32, most: i32) -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking().cloexec(), None)?;
     files::remove_leftover(place)?;

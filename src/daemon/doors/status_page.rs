@@ -1,6 +1,6 @@
 //! `listen` in `latido.cf`: the status as a page, as JSON and as metrics, over HTTP, for reading only.
 //!
-//! A few connections at a time, each short and bounded; nothing a client does can delay the loop or change anything. Who
+//! A few connections at a time, each short and bounded; nothing a reader does can delay the loop or change anything. Who
 //! says nothing makes room for who asks. A page of somebody else, whose name his resolver turns into our address, may not
 //! read ours through an administrator's browser: a `Host` that is neither an address nor a name of this machine is refused.
 
@@ -18,8 +18,8 @@ use crate::names::NodeName;
 use crate::status::metrics::metrics;
 use crate::status::text::describe;
 
-use super::asker::Asker;
-use super::doorman::{Doorman, Place, Standing};
+use super::connection_limit::{ConnectionLimit, Slot, Standing};
+use super::question::QuestionSender;
 
 const MOST_READERS: usize = 16;
 /// So many at a time from one address, or one network of IPv6.
@@ -29,28 +29,28 @@ const LONGEST_REQUEST: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Listens; must be called inside the runtime.
-pub(crate) fn open(address: SocketAddr, me: &NodeName, asker: Asker) -> io::Result<JoinHandle<()>> {
+pub(crate) fn open(address: SocketAddr, me: &NodeName, questions: QuestionSender) -> io::Result<JoinHandle<()>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     // A daemon that was exchanged takes the port over at once.
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(16)?;
     let listener = TcpListener::from_std(socket.into())?;
-    Ok(tokio::spawn(listen(listener, own_names(me), asker)))
+    Ok(tokio::spawn(listen(listener, own_names(me), questions)))
 }
 
-async fn listen(listener: TcpListener, names: Vec<String>, asker: Asker) {
-    let door = Doorman::new(MOST_READERS, 0, SHARE);
+async fn listen(listener: TcpListener, names: Vec<String>, questions: QuestionSender) {
+    let limit = ConnectionLimit::new(MOST_READERS, 0, SHARE);
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
                 // No place left: the reader sees the connection closed.
-                let Some(place) = door.admit(network(from.ip()), false) else { continue };
-                let (asker, names) = (asker.clone(), names.clone());
+                let Some(slot) = limit.admit(network(from.ip()), false) else { continue };
+                let (questions, names) = (questions.clone(), names.clone());
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = serve(stream, &asker, &names, &place) => {}
-                        () = place.out() => {}
+                        () = serve(stream, &questions, &names, &slot) => {}
+                        () = slot.out() => {}
                     }
                 });
                 // What it asks is read before the next one is let in.
@@ -90,17 +90,17 @@ fn names_of(host: &str, me: &NodeName, hosts: &str) -> Vec<String> {
     names
 }
 
-async fn serve(mut stream: TcpStream, asker: &Asker, names: &[String], place: &Place<IpAddr>) {
+async fn serve(mut stream: TcpStream, questions: &QuestionSender, names: &[String], slot: &Slot<IpAddr>) {
     let Ok(Some(request)) = timeout(PATIENCE, read_request(&mut stream)).await else { return };
-    place.stands(Standing::Busy);
+    slot.set(Standing::Busy);
     let answer = if is_for_us(&request, names) {
-        answer(request.lines().next().unwrap_or_default(), asker).await
+        answer(request.lines().next().unwrap_or_default(), questions).await
     } else {
         let why = "This page answers to the address or the name of this machine only.\n";
         page("421 Misdirected Request", "text/plain", why, request.split(' ').next().unwrap_or_default())
     };
     // Who does not read his answer is as silent as who asks nothing.
-    place.stands(Standing::Silent);
+    slot.set(Standing::Silent);
     let _ = timeout(PATIENCE, async {
         stream.write_all(answer.as_bytes()).await?;
         stream.shutdown().await
@@ -149,7 +149,7 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Optio
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-pub(crate) async fn answer(request: &str, asker: &Asker) -> String {
+pub(crate) async fn answer(request: &str, questions: &QuestionSender) -> String {
     let mut words = request.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     if method != "GET" && method != "HEAD" {
@@ -159,7 +159,7 @@ pub(crate) async fn answer(request: &str, asker: &Asker) -> String {
     if !["/", "/status.json", "/metrics"].contains(&path) {
         return page("404 Not Found", "text/plain", "There are /, /status.json and /metrics.\n", method);
     }
-    let Some(status) = asker.status().await else {
+    let Some(status) = questions.status().await else {
         return page("503 Service Unavailable", "text/plain", "The daemon is ending.\n", method);
     };
     match path {

@@ -9,7 +9,7 @@ use crate::api::body::{Spelling, encode};
 use crate::api::{Clients, Effect, Picture, Rules, Why, field};
 use crate::cluster::{Class, Event, Level, WHY};
 use crate::config::ApiRule;
-use crate::daemon::doors::api_socket::{ApiSocket, Heard, parcel};
+use crate::daemon::doors::api_socket::{ApiSocket, SocketEvent, parcel};
 use crate::host::directories;
 use crate::names::ClientId;
 use crate::process::is_alive;
@@ -20,7 +20,7 @@ use super::wants::Want;
 
 /// Who is signed on, and where they speak.
 #[derive(Debug)]
-pub(crate) struct Api {
+pub(crate) struct ApiClients {
     clients: Clients,
     /// Not before the communication is up.
     socket: Option<ApiSocket>,
@@ -28,10 +28,10 @@ pub(crate) struct Api {
     paused: bool,
 }
 
-impl Api {
+impl ApiClients {
     /// Nobody may connect yet.
-    pub(crate) fn new(apiauth: &[ApiRule]) -> Api {
-        Api { clients: Clients::new(rules(apiauth)), socket: None, tried: false, paused: false }
+    pub(crate) fn new(apiauth: &[ApiRule]) -> ApiClients {
+        ApiClients { clients: Clients::new(rules(apiauth)), socket: None, tried: false, paused: false }
     }
 
     /// `ha.cf` was read again.
@@ -40,7 +40,7 @@ impl Api {
     }
 
     /// The next that happens at the socket; never, while nothing can. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Heard {
+    pub(crate) async fn next(&mut self) -> SocketEvent {
         match &mut self.socket {
             Some(socket) => socket.next().await,
             None => std::future::pending().await,
@@ -63,7 +63,7 @@ fn rules(apiauth: &[ApiRule]) -> Rules {
 impl Driver {
     /// The communication is up: clients may sign on. Only the first call counts.
     pub(super) fn open_api(&mut self) {
-        if std::mem::replace(&mut self.api.tried, true) {
+        if std::mem::replace(&mut self.api_clients.tried, true) {
             return;
         }
         self.make_room_for_dopd();
@@ -78,7 +78,7 @@ impl Driver {
         let path = self.options.paths.api_socket();
         let say =
             |error| format!("{}: {error}; cl_status, ipfail and their like find no heartbeat here", path.display());
-        self.api.socket = Some(ApiSocket::open(&path, &self.options.paths.own_dir).map_err(say)?);
+        self.api_clients.socket = Some(ApiSocket::open(&path, &self.options.paths.own_dir).map_err(say)?);
         Ok(())
     }
 
@@ -94,29 +94,29 @@ impl Driver {
     }
 
     /// Something happened at the socket.
-    pub(super) fn on_heard(&mut self, heard: Heard) {
+    pub(super) fn on_heard(&mut self, heard: SocketEvent) {
         let (client, effects) = match heard {
-            Heard::Connected { client, caller, connection } => {
-                self.api.clients.connected(client, caller);
-                if let Some(socket) = &mut self.api.socket {
+            SocketEvent::Connected { client, caller, connection } => {
+                self.api_clients.clients.connected(client, caller);
+                if let Some(socket) = &mut self.api_clients.socket {
                     socket.keep(client, connection);
                 }
                 return;
             }
-            Heard::Body { client, body } => {
+            SocketEvent::Body { client, body } => {
                 let view = self.cluster.view(self.clock.mono());
                 let picture = Picture { view: &view, config: &self.config };
-                (Some(client), self.api.clients.heard(client, &body, picture, &|pid: u32| is_alive(pid)))
+                (Some(client), self.api_clients.clients.heard(client, &body, picture, &|pid: u32| is_alive(pid)))
             }
-            Heard::Gone { client, why } => (None, self.lose(client, &why)),
-            Heard::Audit => (None, self.audit()),
+            SocketEvent::Gone { client, why } => (None, self.lose(client, &why)),
+            SocketEvent::Audit => (None, self.audit()),
         };
         self.obey(client, effects.into(), true, false);
     }
 
     /// Hands a message of the cluster to those who want it.
     pub(crate) fn deliver(&mut self, class: Class, message: &Message) {
-        let effects = self.api.clients.deliver(class, message, &self.config.settings.me);
+        let effects = self.api_clients.clients.deliver(class, message, &self.config.settings.me);
         // The core is at work: what clients cause is heard after it.
         self.obey(None, effects.into(), false, false);
     }
@@ -128,18 +128,18 @@ impl Driver {
     }
 
     fn audit(&mut self) -> Vec<Effect> {
-        let Some(socket) = &mut self.api.socket else { return Vec::new() };
-        let gone = socket.audit(|client| self.api.clients.is_signed_on(client));
+        let Some(socket) = &mut self.api_clients.socket else { return Vec::new() };
+        let gone = socket.audit(|client| self.api_clients.clients.is_signed_on(client));
         gone.into_iter().flat_map(|(client, why)| self.lose(client, &why)).collect()
     }
 
     fn lose(&mut self, client: ClientId, why: &Why) -> Vec<Effect> {
-        self.api.socket.iter_mut().for_each(|socket| socket.cut(client));
-        self.api.clients.gone(client, why, &self.config.settings.me)
+        self.api_clients.socket.iter_mut().for_each(|socket| socket.cut(client));
+        self.api_clients.clients.gone(client, why, &self.config.settings.me)
     }
 
     /// Does what is asked, in order, and lets the client it is done for go on. `at_once` lets the core hear a message
-    /// before the next effect. What follows from a message for which there is no room waits with it (`pace`), unless it
+    /// before the next effect. What follows from a message for which there is no room waits with it in `send_queue`, unless it
     /// has waited for this moment.
     pub(crate) fn obey(
         &mut self,
@@ -150,10 +150,10 @@ impl Driver {
     ) {
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Send { message, by } if !std::mem::take(&mut has_waited) && !self.may_speak() => {
+                Effect::Send { message, by } if !std::mem::take(&mut has_waited) && !self.may_send() => {
                     let can_be_missed = client.is_none() && message.get(wire::T) == Some(field::RESPOND);
                     effects.push_front(Effect::Send { message, by });
-                    self.waiting.add(client, effects, can_be_missed);
+                    self.send_queue.add(client, effects, can_be_missed);
                     return;
                 }
                 Effect::Say { to, message } => {
@@ -161,23 +161,23 @@ impl Driver {
                     lost.into_iter().rev().for_each(|effect| effects.push_front(effect));
                 }
                 Effect::Signal { client, signal } => {
-                    self.api.socket.iter().for_each(|socket| socket.signal(client, signal));
+                    self.api_clients.socket.iter().for_each(|socket| socket.signal(client, signal));
                 }
                 Effect::Limits { client, limits } => {
-                    self.api.socket.iter_mut().for_each(|socket| socket.limit(client, limits));
+                    self.api_clients.socket.iter_mut().for_each(|socket| socket.limit(client, limits));
                 }
-                Effect::Close(client) => self.api.socket.iter_mut().for_each(|socket| socket.close(client)),
+                Effect::Close(client) => self.api_clients.socket.iter_mut().for_each(|socket| socket.close(client)),
                 Effect::Send { message, by } => {
                     self.send_for_client(message, by);
                     if at_once {
                         self.hear_what_that_caused();
                     }
                 }
-                Effect::Log { level, cause, text } => self.log_noise("client", cause, level, text),
+                Effect::Log { level, cause, text } => self.log_limited("client", cause, level, text),
             }
         }
-        if let (Some(client), Some(socket)) = (client, &self.api.socket) {
-            if self.api.clients.is_signed_on(client) {
+        if let (Some(client), Some(socket)) = (client, &self.api_clients.socket) {
+            if self.api_clients.clients.is_signed_on(client) {
                 socket.is_known(client);
             }
             socket.go_on(client);
@@ -190,9 +190,9 @@ impl Driver {
             return;
         }
         if let Some(name) = by.filter(|_| matches!(message.kind(), Kind::AskResources | Kind::HbTakeover)) {
-            if !self.waiting.take_order(self.clock.mono()) {
+            if !self.send_queue.take_order(self.clock.mono()) {
                 let text = format!("client {name} wants resources moved more often than six times a minute: not done");
-                return self.log_noise("client", "orders", Level::Warn, text);
+                return self.log_limited("client", "orders", Level::Warn, text);
             }
             let words: String = message.to_string().chars().take(120).collect();
             self.keep_request(&format!("client {name}"), &words);
@@ -208,7 +208,7 @@ impl Driver {
         let parcel: Arc<[u8]> = parcel(&encode(message, spelling));
         let mut slow = Vec::new();
         for client in to {
-            if let Some(Err(why)) = self.api.socket.as_mut().map(|socket| socket.say(*client, &parcel)) {
+            if let Some(Err(why)) = self.api_clients.socket.as_mut().map(|socket| socket.say(*client, &parcel)) {
                 slow.push((*client, why));
             }
         }
@@ -216,12 +216,12 @@ impl Driver {
     }
 
     /// Clients have to wait with what they say while more is on its way to another node than it has acknowledged.
-    pub(super) fn pace_clients(&mut self) {
-        let paused = self.cluster.has_too_much_on_its_way(self.api.paused);
-        if paused != self.api.paused {
-            self.api.paused = paused;
+    pub(super) fn pause_clients(&mut self) {
+        let paused = self.cluster.has_too_much_on_its_way(self.api_clients.paused);
+        if paused != self.api_clients.paused {
+            self.api_clients.paused = paused;
             let now = if paused { "paused" } else { "resumed" };
-            self.log_noise("clients-paced", "", Level::Info, format!("all clients are now {now}"));
+            self.log_limited("clients-paced", "", Level::Info, format!("all clients are now {now}"));
         }
     }
 }

@@ -73,7 +73,7 @@ impl Driver {
         // It runs the plugin, and believes the file, as root.
         let file_of_his = private.is_none().then(|| file.clone());
         for path in plugin_of(kind).map(PathBuf::from).iter().chain(&file_of_his) {
-            if let Ok(trust::Found::Exposed(exposed)) = trust::walk(path) {
+            if let Ok(trust::FoundAt::Exposed(exposed)) = trust::walk(path) {
                 return Err(format!("the {kind} device is not used: {exposed} ({})", exposed.remedy()));
             }
         }

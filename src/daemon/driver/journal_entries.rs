@@ -1,6 +1,6 @@
 //! What the driver writes into the journal: the core's reports, requests, ends of scripts, address conflicts, and
 //! beside some of them the evidence: what was seen of the other nodes at that moment. What outside can cause again and
-//! again goes through `noise` first.
+//! again goes through `rate_limit` first.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::agent::Conflict;
 use crate::cluster::{EventName, Level, LogLine, Outside, Program, Report, Status};
 use crate::daemon::writing::journal;
 use crate::daemon::writing::journald::Fields;
-use crate::daemon::writing::noise::{Share, with_count};
+use crate::daemon::writing::rate_limit::{Share, with_count};
 use crate::haresources::Outcome;
 use crate::journal::{Entry, Evidence, LinkEvidence};
 use crate::names::{JobId, MediumId};
@@ -24,7 +24,7 @@ const LONGEST_DATA: usize = 4000;
 
 /// What is said once more when its minute is over, should it have come too often.
 #[derive(Clone, Debug)]
-pub(crate) enum Said {
+pub(crate) enum Repeatable {
     /// The core's.
     Report(Report),
     /// Another machine answers for an address of ours.
@@ -38,86 +38,91 @@ pub(crate) enum Said {
 }
 
 impl Driver {
-    /// Into the log, the journal and, when it is a change, the `notify` command: at once, or counted (`noise`) when outside
+    /// Into the log, the journal and, when it is a change, the `notify` command: at once, or counted (`rate_limit`) when outside
     /// can cause it again and again.
     pub(super) fn write_report(&mut self, report: Report) {
         match self.outside(&report) {
             Some(Outside { kind, subject, is_state }) => {
                 let share = if is_state { Share::STATE } else { Share::USUAL };
-                self.hear_say(kind, &subject, share, Said::Report(report));
+                self.say_limited(kind, &subject, share, Repeatable::Report(report));
             }
-            None => self.say(&Said::Report(report), 0),
+            None => self.say(&Repeatable::Report(report), 0),
         }
     }
 
     /// Another machine answers for an address of ours.
     pub(super) fn on_conflict(&mut self, conflict: Conflict) {
         let subject = conflict.ip.to_string();
-        self.hear_say(EventName::AddressConflict.name(), &subject, Share::RUBBISH, Said::Conflict(conflict));
+        self.say_limited(
+            EventName::AddressConflict.name(),
+            &subject,
+            Share::FROM_ANYBODY,
+            Repeatable::Conflict(conflict),
+        );
     }
 
     /// Somebody asks for something that moves groups.
     pub(super) fn keep_request(&mut self, by: &str, what: &str) {
-        self.hear_say(EventName::Asked.name(), by, Share::STATE, Said::Asked(by.to_owned(), what.to_owned()));
+        self.say_limited(EventName::Asked.name(), by, Share::STATE, Repeatable::Asked(by.to_owned(), what.to_owned()));
     }
 
     pub(super) fn on_reject(&mut self, medium: &MediumId, reject: Reject) {
         if self.config.log_badpack {
             let subject = format!("{medium} {}", reject.cause().as_str());
-            self.hear_say("reject", &subject, Share::RUBBISH, Said::Reject(medium.clone(), reject));
+            self.say_limited("reject", &subject, Share::FROM_ANYBODY, Repeatable::Reject(medium.clone(), reject));
         }
     }
 
     /// A line of the log that outside can cause again and again.
-    pub(super) fn log_noise(&mut self, kind: &'static str, subject: &str, level: Level, text: String) {
-        self.hear_say(kind, subject, Share::USUAL, Said::Line(level, text));
+    pub(super) fn log_limited(&mut self, kind: &'static str, subject: &str, level: Level, text: String) {
+        self.say_limited(kind, subject, Share::USUAL, Repeatable::Line(level, text));
     }
 
-    fn hear_say(&mut self, kind: &'static str, subject: &str, share: Share, said: Said) {
-        if let Some(said) = self.noise.admit(self.clock.mono(), kind, subject, share, said) {
+    fn say_limited(&mut self, kind: &'static str, subject: &str, share: Share, said: Repeatable) {
+        if let Some(said) = self.rate_limit.admit(self.clock.mono(), kind, subject, share, said) {
             self.say(&said, 0);
         }
     }
 
     /// Says what was held back in a minute that is over.
     pub(super) fn say_what_was_held_back(&mut self) {
-        for (said, count) in self.noise.due(self.clock.mono()) {
+        for (said, count) in self.rate_limit.due(self.clock.mono()) {
             self.say(&said, count);
         }
     }
 
     /// The same, whether the minute is over or not: this process ends.
     pub(super) fn say_all(&mut self) {
-        for (said, count) in self.noise.all() {
+        for (said, count) in self.rate_limit.all() {
             self.say(&said, count);
         }
     }
 
     /// Says it, for `count` times that it was held back.
-    fn say(&mut self, said: &Said, count: u64) {
+    fn say(&mut self, said: &Repeatable, count: u64) {
         let more = |text: String| if count > 0 { with_count(&text, count) } else { text };
         match said {
-            Said::Report(report) => self.say_report(report, count),
-            Said::Conflict(conflict) => {
+            Repeatable::Report(report) => self.say_report(report, count),
+            Repeatable::Conflict(conflict) => {
                 let text = more(conflict.to_string());
                 self.log.error(&text);
                 let data =
                     serde_json::json!({ "address": conflict.ip, "mac": conflict.mac(), "interface": conflict.nic });
                 let entry = self.entry(EventName::AddressConflict, text, data);
                 self.keep(&entry);
-                self.notice(&entry, Weight::Noise);
+                self.queue_notify(&entry, Weight::Noise);
             }
-            Said::Asked(by, what) => {
+            Repeatable::Asked(by, what) => {
                 let data = serde_json::json!({ "by": by, "what": what });
                 let text = more(format!("{by} asks for: {what}"));
                 let entry = self.entry(EventName::Asked, text, data);
                 self.keep(&entry);
             }
-            Said::Reject(medium, reject) => {
+            Repeatable::Reject(medium, reject) => {
                 reject.original().into_iter().for_each(|original| self.log.warn(original));
                 self.log.warn(more(format!("{medium}: {reject}")));
             }
-            Said::Line(level, text) => self.log.write(*level, more(text.clone())),
+            Repeatable::Line(level, text) => self.log.write(*level, more(text.clone())),
         }
     }
 
@@ -144,7 +149,7 @@ impl Driver {
         self.keep(&entry);
         if event.is_news() {
             let weight = if self.outside(report).is_some() { Weight::Noise } else { Weight::Move };
-            self.notice(&entry, weight);
+            self.queue_notify(&entry, weight);
         }
     }
 
@@ -215,7 +220,7 @@ pub(crate) struct Lateness {
 impl Lateness {
     const SPAN: Duration = Duration::from_secs(60);
 
-    pub(crate) fn note(&mut self, now: Mono, late: Duration) {
+    pub(crate) fn add(&mut self, now: Mono, late: Duration) {
         if now.since(self.since) > Self::SPAN {
             let stale = now.since(self.since) > 2 * Self::SPAN;
             self.before = if stale { Duration::ZERO } else { self.now };

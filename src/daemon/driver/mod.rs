@@ -20,9 +20,9 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Event, MediumCondition};
 use crate::config::Config;
 use crate::haresources::{Invocation, Outcome};
-use crate::host::disk::Lookout;
+use crate::host::disk_thread::DiskWatch;
 use crate::host::environment::Environment;
-use crate::host::lookup::Places;
+use crate::host::lookup::ProgramPlaces;
 use crate::host::pidfile;
 use crate::host::script_log::ScriptLog;
 use crate::link::{LinkEvent, Links};
@@ -30,36 +30,36 @@ use crate::names::JobId;
 use crate::time::{Mono, Now};
 use crate::wire::{Intake, Kind, field, parse_fifo};
 
-use super::doors::api_socket::Heard;
+use super::doors::api_socket::SocketEvent;
 use super::doors::control::Control;
 use super::doors::fifo::Fifo;
-use super::driver::api_clients::Api;
-use super::driver::deadline::Alarm;
-use super::driver::journal_entries::{Lateness, Said};
-use super::driver::notification_scripts::Notifications;
-use super::driver::notify_command::Notices;
-use super::driver::pace::Waiting;
-use super::driver::service::Service;
+use super::driver::api_clients::ApiClients;
+use super::driver::deadline_timer::DeadlineTimer;
+use super::driver::journal_entries::{Lateness, Repeatable};
+use super::driver::notification_scripts::NotificationScripts;
+use super::driver::notify_command::NotifyQueue;
+use super::driver::send_queue::SendQueue;
+use super::driver::service::ToServiceManager;
 use super::driver::units::Units;
 use super::driver::wants::{Want, Wants};
-use super::life::adopt::Orphans;
-use super::life::guardian::{ENDS, Guardian, READY, STOPPING};
+use super::life::adopt::LeftProcesses;
 use super::life::identity::Remembered;
+use super::life::notes::NotesFile;
+use super::life::own_supervisor::{ENDS, OwnSupervisor, READY, STOPPING};
 use super::life::signals::{Signal, Signals};
-use super::life::state::StateFile;
 use super::life::watchdog::Watchdog;
-use super::options::Options;
+use super::options::DaemonOptions;
 use super::programs::children::{Children, Ended};
-use super::programs::respawn::{Company, News};
+use super::programs::respawn::{RespawnEvent, RespawnedPrograms};
 use super::terms::Terms;
-use super::writing::journal::Journal;
+use super::writing::journal::JournalWriter;
 use super::writing::logging::Log;
-use super::writing::noise::Noise;
+use super::writing::rate_limit::RateLimit;
 use super::writing::recorder::Recorder;
 
 /// A running node and everything it touches.
 pub(super) struct Driver {
-    options: Options,
+    options: DaemonOptions,
     config: Config,
     clock: Clock,
     log: Log,
@@ -68,47 +68,47 @@ pub(super) struct Driver {
     cluster: Cluster,
     children: Children,
     environment: Environment,
-    places: Places,
+    places: ProgramPlaces,
     net: Option<Net>,
     control: Control,
-    api: Api,
-    waiting: Waiting,
+    api_clients: ApiClients,
+    send_queue: SendQueue,
     remembered: Remembered,
-    notifications: Notifications,
-    notices: Notices,
-    journal: Journal,
+    notification_scripts: NotificationScripts,
+    notify_queue: NotifyQueue,
+    journal: JournalWriter,
     /// Scripts that run for the cluster, and since when.
     runs: BTreeMap<JobId, (String, Mono)>,
     /// Agents whose script could not be run when it was last wanted, and why.
     unrunnable: BTreeMap<String, String>,
     lateness: Lateness,
-    lookout: Lookout,
-    alarm: Alarm,
+    disk_watch: DiskWatch,
+    deadline_timer: DeadlineTimer,
     /// Events that carrying out an action caused at once.
     soon: VecDeque<Event>,
     exit: Option<u8>,
-    guardian: Guardian,
+    own_supervisor: OwnSupervisor,
     wants: Wants,
-    orphans: Orphans,
-    company: Company,
+    left_scripts: LeftProcesses,
+    respawned: RespawnedPrograms,
     watchdog: Option<Watchdog>,
-    state: StateFile,
-    service: Service,
+    notes: NotesFile,
+    service: ToServiceManager,
     units: Units,
     recorder: Option<Recorder>,
-    noise: Noise<Said>,
+    rate_limit: RateLimit<Repeatable>,
     fifo: Fifo,
     signals: Signals,
 }
 
 /// What was there before the loop.
 #[derive(Debug)]
-pub(super) struct Inherited {
+pub(super) struct Prepared {
     pub terms: Terms,
-    pub guardian: Guardian,
-    pub orphans: Orphans,
-    pub company: Company,
-    pub state: StateFile,
+    pub own_supervisor: OwnSupervisor,
+    pub left_scripts: LeftProcesses,
+    pub respawned: RespawnedPrograms,
+    pub notes: NotesFile,
     pub recorder: Option<Recorder>,
     pub remembered: Remembered,
     /// After how long without a sign of life the service manager believes us dead.
@@ -121,26 +121,27 @@ enum Woken {
     Link(LinkEvent),
     Child(Ended),
     Fifo(String),
-    Control(super::doors::asker::Question),
+    Control(super::doors::question::Question),
     Signal(Signal),
-    OrphansGone(Vec<(JobId, Invocation, Duration)>),
-    GuardianGone,
-    Company(News),
-    Api(Heard),
+    LeftScriptsGone(Vec<(JobId, Invocation, Duration)>),
+    SupervisorGone,
+    RespawnedPrograms(RespawnEvent),
+    ApiClients(SocketEvent),
 }
 
 impl Driver {
     /// Opens what is left to open; must be called inside the runtime.
     pub(super) fn new(
-        options: Options,
+        options: DaemonOptions,
         config: Config,
         clock: Clock,
         log: Log,
         links: Links,
         cluster: Cluster,
-        inherited: Inherited,
+        prepared: Prepared,
     ) -> io::Result<Driver> {
-        let Inherited { mut terms, guardian, orphans, company, state, recorder, remembered, limit } = inherited;
+        let Prepared { mut terms, own_supervisor, left_scripts, respawned, notes, recorder, remembered, limit } =
+            prepared;
         let watchdog = open_watchdog(&config, &log);
         let intake = Intake::new(config.keyring.clone());
         let paths = &options.paths;
@@ -151,14 +152,14 @@ impl Driver {
         let control = match Control::open(paths) {
             Ok(control) => control,
             Err(error) => terms
-                .spare(Want::Control, format!("{}: {error}", socket.display()), &log)
+                .do_without(Want::Control, format!("{}: {error}", socket.display()), &log)
                 .map(|()| Control::deaf(&socket))
                 .map_err(io::Error::other)?,
         };
         let fifo = match Fifo::open(&pipe) {
             Ok(fifo) => fifo,
             Err(error) => terms
-                .spare(Want::Fifo, format!("{}: {error}", pipe.display()), &log)
+                .do_without(Want::Fifo, format!("{}: {error}", pipe.display()), &log)
                 .map(|()| Fifo::absent())
                 .map_err(io::Error::other)?,
         };
@@ -169,34 +170,34 @@ impl Driver {
                 std::env::vars_os(),
                 ScriptLog::open(&config.logging, log.disk()),
             ),
-            places: Places::new(paths),
+            places: ProgramPlaces::new(paths),
             control,
-            api: Api::new(&config.apiauth),
-            waiting: Waiting::default(),
+            api_clients: ApiClients::new(&config.apiauth),
+            send_queue: SendQueue::default(),
             fifo,
             signals: Signals::listen()?,
             remembered,
             children: Children::default(),
-            notifications: Notifications::default(),
-            notices: Notices::default(),
-            journal: Journal::open(&paths.journal(), &log),
+            notification_scripts: NotificationScripts::default(),
+            notify_queue: NotifyQueue::default(),
+            journal: JournalWriter::open(&paths.journal(), &log),
             runs: BTreeMap::new(),
             unrunnable: BTreeMap::new(),
             lateness: Lateness::default(),
-            lookout: Lookout::default(),
-            alarm: Alarm::new()?,
+            disk_watch: DiskWatch::default(),
+            deadline_timer: DeadlineTimer::new()?,
             soon: VecDeque::new(),
             exit: None,
-            guardian,
+            own_supervisor,
             wants: terms.wants,
-            orphans,
-            company,
+            left_scripts,
+            respawned,
             watchdog,
-            state,
-            service: Service::new(limit),
+            notes,
+            service: ToServiceManager::new(limit),
             units: Units::default(),
             recorder,
-            noise: Noise::default(),
+            rate_limit: RateLimit::default(),
             net,
             options,
             config,
@@ -210,28 +211,29 @@ impl Driver {
 
     /// Runs until the core says that it is over.
     pub(super) async fn run(mut self) -> u8 {
-        self.company.watch_leftovers();
+        self.respawned.watch_leftovers();
         let _ = self.serve_page();
-        let orphans = self.orphans.watch();
-        if orphans > 0 {
-            self.log
-                .info(format!("{orphans} process(es) of the daemon before are still at work: waiting for their end"));
+        let left_scripts = self.left_scripts.watch();
+        if left_scripts > 0 {
+            self.log.info(format!(
+                "{left_scripts} process(es) of the daemon before are still at work: waiting for their end"
+            ));
         }
         self.order_units();
         self.tell(Event::Tick);
-        self.guardian.say(&[READY]);
+        self.own_supervisor.say(&[READY]);
         self.get_what_is_wanted();
         loop {
             // A node that leaves in order waits for those beside it.
-            if let Some(code) = self.exit.filter(|code| *code != 0 || self.company.is_over()) {
+            if let Some(code) = self.exit.filter(|code| *code != 0 || self.respawned.is_over()) {
                 self.say_all();
                 self.links.flush(Duration::from_millis(300)).await;
-                self.guardian.say(&[ENDS, code]);
+                self.own_supervisor.say(&[ENDS, code]);
                 return code;
             }
             let woken = self.wait().await;
             self.react(woken);
-            self.let_speak();
+            self.send_waiting();
         }
     }
 
@@ -252,19 +254,19 @@ impl Driver {
         tokio::select! {
             // The deadline first: whatever floods in may not hold up our own heartbeat.
             biased;
-            () = self.alarm.reach(&self.clock, deadline) => Woken::Deadline,
+            () = self.deadline_timer.reach(&self.clock, deadline) => Woken::Deadline,
             ended = self.children.next() => Woken::Child(ended),
             signal = self.signals.next() => Woken::Signal(signal),
-            () = self.guardian.gone() => Woken::GuardianGone,
-            runs = self.orphans.gone() => Woken::OrphansGone(runs),
-            news = self.company.next() => Woken::Company(news),
+            () = self.own_supervisor.gone() => Woken::SupervisorGone,
+            runs = self.left_scripts.gone() => Woken::LeftScriptsGone(runs),
+            event = self.respawned.next() => Woken::RespawnedPrograms(event),
             question = self.control.next() => Woken::Control(question),
-            text = self.fifo.next(), if !self.waiting.is_tight() => Woken::Fifo(text),
+            text = self.fifo.next(), if !self.send_queue.is_tight() => Woken::Fifo(text),
             // By chance, so that neither a flood of packets nor one of requests starves the other.
             woken = async {
                 tokio::select! {
                     event = self.links.next() => Woken::Link(event),
-                    heard = self.api.next() => Woken::Api(heard),
+                    heard = self.api_clients.next() => Woken::ApiClients(heard),
                 }
             } => woken,
         }
@@ -276,11 +278,11 @@ impl Driver {
             self.cluster.next_deadline(),
             self.links.next_wake(),
             repeat,
-            self.guardian.next_attempt(),
-            self.company.next_deadline(),
+            self.own_supervisor.next_attempt(),
+            self.respawned.next_deadline(),
             self.wants.next_attempt(),
             self.next_look_for_room(),
-            self.noise.next(),
+            self.rate_limit.next(),
             self.service.next(),
         ]
         .into_iter()
@@ -296,10 +298,10 @@ impl Driver {
             Woken::Fifo(text) => self.on_fifo(&text),
             Woken::Control(question) => self.on_question(question),
             Woken::Signal(signal) => self.on_signal(signal),
-            Woken::OrphansGone(runs) => self.on_orphans_gone(runs),
-            Woken::GuardianGone => self.on_guardian_gone(),
-            Woken::Company(news) => self.on_company(&news),
-            Woken::Api(heard) => self.on_heard(heard),
+            Woken::LeftScriptsGone(runs) => self.on_left_scripts_gone(runs),
+            Woken::SupervisorGone => self.on_supervisor_gone(),
+            Woken::RespawnedPrograms(event) => self.on_respawn_event(&event),
+            Woken::ApiClients(heard) => self.on_heard(heard),
         }
     }
 
@@ -313,13 +315,13 @@ impl Driver {
                 }
                 self.on_job_ended(job, outcome);
             }
-            Ended::Notice(number, exit) => self.on_told(number, &exit),
-            Ended::Notification(kind, exit) => self.on_notified(&kind, &exit),
+            Ended::NotifyCommand(number, exit) => self.on_notify_command_ended(number, &exit),
+            Ended::NotificationScript(kind, exit) => self.on_notification_script_ended(&kind, &exit),
         }
     }
 
     fn on_job_ended(&mut self, job: JobId, outcome: Outcome) {
-        self.state.job_ended(job);
+        self.notes.job_ended(job);
         self.tell(Event::Done { job, outcome });
     }
 
@@ -334,15 +336,15 @@ impl Driver {
         }
         let conflicts = self.net.as_mut().map(|net| net.repeat(now)).unwrap_or_default();
         conflicts.into_iter().for_each(|conflict| self.on_conflict(conflict));
-        if self.noise.next().is_some_and(|at| at <= now) {
+        if self.rate_limit.next().is_some_and(|at| at <= now) {
             self.say_what_was_held_back();
         }
         if let Some(due) = self.cluster.next_deadline().filter(|at| *at <= now) {
-            self.lateness.note(now, now.since(due));
+            self.lateness.add(now, now.since(due));
             self.tell(Event::Tick);
         }
-        if self.guardian.next_attempt().is_some_and(|at| at <= now) {
-            self.get_a_guardian();
+        if self.own_supervisor.next_attempt().is_some_and(|at| at <= now) {
+            self.start_own_supervisor();
         }
         if self.wants.next_attempt().is_some_and(|at| at <= now) {
             self.get_what_is_wanted();
@@ -350,35 +352,35 @@ impl Driver {
         if self.service.next().is_some_and(|at| at <= now) {
             self.tell_service();
         }
-        if self.company.next_deadline().is_some_and(|at| at <= now) {
-            let wanted = self.company.serve(now, &self.environment, &self.log);
-            self.note_company(wanted);
+        if self.respawned.next_deadline().is_some_and(|at| at <= now) {
+            let wanted = self.respawned.serve(now, &self.environment, &self.log);
+            self.keep_respawned(wanted);
         }
     }
 
-    fn on_orphans_gone(&mut self, runs: Vec<(JobId, Invocation, Duration)>) {
+    fn on_left_scripts_gone(&mut self, runs: Vec<(JobId, Invocation, Duration)>) {
         for (job, invocation, limit) in runs {
             self.run_script(job, &invocation, limit);
         }
         self.hear_what_that_caused();
     }
 
-    fn on_company(&mut self, news: &News) {
+    fn on_respawn_event(&mut self, event: &RespawnEvent) {
         let now = self.clock.mono();
-        let wanted = match news {
-            News::Ended(index, how) => {
+        let wanted = match event {
+            RespawnEvent::Ended(index, how) => {
                 self.audit_clients();
-                self.company.ended(*index, *how, now, &self.log)
+                self.respawned.ended(*index, *how, now, &self.log)
             }
-            News::RoomForAll => self.company.serve(now, &self.environment, &self.log),
+            RespawnEvent::PredecessorsGone => self.respawned.serve(now, &self.environment, &self.log),
         };
-        self.note_company(wanted);
+        self.keep_respawned(wanted);
     }
 
-    /// Whoever runs beside us is written down; who asked for `failfast` and died takes the machine with it.
-    fn note_company(&mut self, wants_reboot: Option<String>) {
-        if let Some(clients) = self.company.take_changed() {
-            let written = self.state.clients(clients);
+    /// The programs of `respawn` that run are written down; the machine is rebooted when one with `failfast` died.
+    fn keep_respawned(&mut self, wants_reboot: Option<String>) {
+        if let Some(running) = self.respawned.take_changed() {
+            let written = self.notes.respawned(running);
             self.complain(written);
         }
         if let Some(words) = wants_reboot {
@@ -386,17 +388,17 @@ impl Driver {
         }
     }
 
-    fn on_guardian_gone(&mut self) {
+    fn on_supervisor_gone(&mut self) {
         // Heard by the service manager before the death is, there is no moment in which it thinks that we are gone.
         super::life::service::tell(&[sd_notify::NotifyState::MainPid(std::process::id())]);
         self.log.error("The supervisor died. This daemon goes on and starts another.");
-        self.get_a_guardian();
+        self.start_own_supervisor();
     }
 
-    fn get_a_guardian(&mut self) {
+    fn start_own_supervisor(&mut self) {
         let now = self.clock.mono();
-        let written = self.guardian.replace(&self.options, now).and_then(|()| {
-            let pid = self.guardian.pid();
+        let written = self.own_supervisor.replace(&self.options, now).and_then(|()| {
+            let pid = self.own_supervisor.pid();
             pidfile::write(&self.options.paths.pid_file, pid)?;
             Ok(pid)
         });
@@ -438,7 +440,7 @@ impl Driver {
 
     fn on_fifo(&mut self, text: &str) {
         for message in parse_fifo(text.as_bytes()).into_iter().flatten() {
-            if self.notifications.is_said_by_its_hands(&message.kind()) {
+            if self.notification_scripts.is_said_by_a_helper(&message.kind()) {
                 log::debug!("a script of rc.d says {}: this daemon does that itself", message.kind());
                 continue;
             }
@@ -458,8 +460,8 @@ impl Driver {
     fn on_signal(&mut self, signal: Signal) {
         match signal {
             Signal::Leave => {
-                self.guardian.say(&[STOPPING]);
-                self.company.no_more();
+                self.own_supervisor.say(&[STOPPING]);
+                self.respawned.no_more();
                 self.tell(Event::Leave);
             }
             Signal::Reload => drop(self.reload()),
@@ -495,17 +497,17 @@ impl Driver {
                 self.perform(action);
             }
         }
-        self.pace_clients();
-        if !self.company.has_begun() && self.cluster.is_active() {
+        self.pause_clients();
+        if !self.respawned.has_begun() && self.cluster.is_active() {
             self.open_api();
-            let wanted = self.company.begin(self.clock.mono(), &self.environment, &self.log);
-            self.note_company(wanted);
+            let wanted = self.respawned.begin(self.clock.mono(), &self.environment, &self.log);
+            self.keep_respawned(wanted);
         }
     }
 
     /// Before the core hears of it: what kills the core is to be the last line.
     fn record(&mut self, now: Now, event: &Event) {
-        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.note(now, event)) {
+        if let Some(Err(why)) = self.recorder.as_mut().map(|recorder| recorder.record_event(now, event)) {
             self.recorder = None;
             self.log.error(why);
         }
@@ -520,16 +522,16 @@ fn open_watchdog(config: &Config, log: &Log) -> Option<Watchdog> {
 
 mod api_clients;
 mod carrier;
-mod deadline;
+mod deadline_timer;
 mod fence;
 mod journal_entries;
 mod keys;
 mod notification_scripts;
 mod notify_command;
-mod pace;
 mod perform;
 pub(super) mod probe;
 mod reload;
+mod send_queue;
 pub(super) mod service;
 mod status;
 #[cfg(test)]

@@ -19,9 +19,9 @@ use crate::wire::{Kind, Message, Value, field};
 use super::Driver;
 
 /// A notification script that takes longer is ended: the next one waits for it.
-const NOTIFY_LIMIT: Duration = Duration::from_secs(60);
-/// More waiting notifications than this help nobody.
-const MOST_NOTIFICATIONS: usize = 200;
+const LIMIT: Duration = Duration::from_secs(60);
+/// No more wait.
+const MOST_WAITING: usize = 200;
 /// Of one type no more wait: who floods with one leaves room for the others.
 const MOST_OF_A_TYPE: usize = 50;
 
@@ -30,29 +30,29 @@ const MOST_FIELDS: usize = 100;
 
 /// One that waits for its turn.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingScript {
     message: Message,
     program: PathBuf,
-    /// A changed script of the original's, and where the helper programs are that it may call.
-    hands: Option<PathBuf>,
+    /// For a changed script of the original's: where the helper programs are that it may call.
+    helpers: Option<PathBuf>,
 }
 
 /// Messages offered to `rc.d`, one script at a time, in order (`resources.md` 1.4).
 #[derive(Debug, Default)]
-pub(crate) struct Notifications {
-    waiting: VecDeque<Waiting>,
+pub(crate) struct NotificationScripts {
+    waiting: VecDeque<WaitingScript>,
     running: bool,
     /// What runs is a changed script of the original's.
-    hands_run: bool,
+    helpers_run: bool,
     /// Types of which it was said what becomes of the original's script.
     told: BTreeSet<String>,
 }
 
-impl Notifications {
+impl NotificationScripts {
     /// Whether a message from the FIFO is the word of a helper program that does the daemon's work there.
-    pub(super) fn is_said_by_its_hands(&self, kind: &Kind) -> bool {
+    pub(super) fn is_said_by_a_helper(&self, kind: &Kind) -> bool {
         let of_groups = [Kind::AskResources, Kind::Resource, Kind::IpRequest, Kind::IpRequestResp];
-        self.hands_run && of_groups.contains(kind)
+        self.helpers_run && of_groups.contains(kind)
     }
 }
 
@@ -68,21 +68,21 @@ fn add_fields(environment: &mut Environment, message: &Message) {
 }
 
 impl Driver {
-    pub(crate) fn notify(&mut self, message: Message) {
+    pub(crate) fn run_notification_script(&mut self, message: Message) {
         let kind = message.kind();
-        let mut program = match self.places.notification(kind.as_str()) {
+        let mut program = match self.places.notification_script(kind.as_str()) {
             Ok(Some(program)) => program,
             Ok(None) => return,
-            Err(why) => return self.log_noise("rc.d", kind.as_str(), Level::Error, why),
+            Err(why) => return self.log_limited("rc.d", kind.as_str(), Level::Error, why),
         };
         let script = match rc_d::script(&kind, &program) {
             Ok(script) => script,
             Err(error) => {
                 let why = format!("{}: {error}: not run", program.display());
-                return self.log_noise("rc.d", kind.as_str(), Level::Error, why);
+                return self.log_limited("rc.d", kind.as_str(), Level::Error, why);
             }
         };
-        let mut hands = None;
+        let mut helpers = None;
         match script {
             Script::Own => {}
             Script::Stock => {
@@ -92,33 +92,33 @@ impl Driver {
                     None => return,
                 }
             }
-            Script::Changed => match rc_d::hands(&self.options.paths) {
+            Script::Changed => match rc_d::helper_programs(&self.options.paths) {
                 Ok(dir) => {
                     let how = "not as it was distributed: it is run. mach_down, req_resource and ResourceManager start and \
                                stop nothing there, because this daemon does";
                     self.tell_of(&kind, &program, how);
-                    hands = Some(dir);
+                    helpers = Some(dir);
                 }
                 Err(why) => {
                     let program = program.display();
                     let why = format!("{program} is not run: it could start groups a second time: {why}");
-                    return self.log_noise("rc.d", kind.as_str(), Level::Error, why);
+                    return self.log_limited("rc.d", kind.as_str(), Level::Error, why);
                 }
             },
         }
-        let waiting = &mut self.notifications.waiting;
+        let waiting = &mut self.notification_scripts.waiting;
         let of_its_type = waiting.iter().filter(|other| other.message.kind() == kind).count();
-        if waiting.len() < MOST_NOTIFICATIONS && of_its_type < MOST_OF_A_TYPE {
-            waiting.push_back(Waiting { message, program, hands });
+        if waiting.len() < MOST_WAITING && of_its_type < MOST_OF_A_TYPE {
+            waiting.push_back(WaitingScript { message, program, helpers });
         } else {
             let why = format!("rc.d/{kind} is not run for a message: too many wait for their turn");
-            self.log_noise("rc.d", "too many", Level::Warn, why);
+            self.log_limited("rc.d", "too many", Level::Warn, why);
         }
-        self.run_next_notification();
+        self.run_next_notification_script();
     }
 
     fn tell_of(&mut self, kind: &Kind, program: &Path, what: &str) {
-        if self.notifications.told.insert(kind.as_str().to_owned()) {
+        if self.notification_scripts.told.insert(kind.as_str().to_owned()) {
             self.log.info(format!("{} is {what}", program.display()));
         }
     }
@@ -128,14 +128,17 @@ impl Driver {
         let key = message.get(field::IPADDR).filter(|_| message.kind() == Kind::IpRequest)?;
         let view = self.cluster.view(self.clock.mono());
         view.groups.iter().find(|group| group.key == key && group.state.is_claimed())?;
-        self.places.notification("local_giveip").ok()?
+        self.places.notification_script("local_giveip").ok()?
     }
 
-    fn run_next_notification(&mut self) {
-        while !self.notifications.running {
-            let Some(Waiting { message, program, hands }) = self.notifications.waiting.pop_front() else { return };
+    fn run_next_notification_script(&mut self) {
+        while !self.notification_scripts.running {
+            let Some(WaitingScript { message, program, helpers }) = self.notification_scripts.waiting.pop_front()
+            else {
+                return;
+            };
             let kind = message.kind().as_str().to_owned();
-            let environment = self.environment_of(&message, hands.as_deref());
+            let environment = self.environment_of(&message, helpers.as_deref());
             // Time has passed since it was looked at.
             if let Err(why) = trust::refuse(&program) {
                 self.log.error(why);
@@ -145,19 +148,22 @@ impl Driver {
             let dir = self.environment.get("HA_RCDIR").map(PathBuf::from);
             let program = dir.zip(program.file_name()).map(|(dir, name)| dir.join(name)).unwrap_or(program);
             let call = Call { program: program.into_os_string(), name: None, arguments: vec![kind.clone().into()] };
-            let ended = move |outcome: Outcome| Ended::Notification(kind, outcome.exit);
-            match self.children.start(&call, Output::Log, NOTIFY_LIMIT, &environment, ended) {
-                Ok(_) => (self.notifications.running, self.notifications.hands_run) = (true, hands.is_some()),
+            let ended = move |outcome: Outcome| Ended::NotificationScript(kind, outcome.exit);
+            match self.children.start(&call, Output::Log, LIMIT, &environment, ended) {
+                Ok(_) => {
+                    (self.notification_scripts.running, self.notification_scripts.helpers_run) =
+                        (true, helpers.is_some())
+                }
                 Err(error) => {
                     let why = format!("cannot run {}: {error}", call.program.to_string_lossy());
-                    self.log_noise("rc.d", "start", Level::Error, why);
+                    self.log_limited("rc.d", "start", Level::Error, why);
                 }
             }
         }
     }
 
     /// What the script for a message finds around it (`resources.md` 6).
-    fn environment_of(&self, message: &Message, hands: Option<&Path>) -> Environment {
+    fn environment_of(&self, message: &Message, helpers: Option<&Path>) -> Environment {
         let mut environment = self.environment.clone();
         add_fields(&mut environment, message);
         // The status of this node, whatever its name suggests.
@@ -165,17 +171,17 @@ impl Driver {
         if self.config.settings.auto_failback != AutoFailback::Legacy {
             environment.set("HA_NICEFAILBACK", "yes");
         }
-        if let Some(dir) = hands {
-            rc_d::hold_its_hands(&mut environment, &message.kind(), dir);
+        if let Some(dir) = helpers {
+            rc_d::offer_helper_programs(&mut environment, &message.kind(), dir);
         }
         environment
     }
 
-    pub(super) fn on_notified(&mut self, kind: &str, exit: &Exit) {
+    pub(super) fn on_notification_script_ended(&mut self, kind: &str, exit: &Exit) {
         if *exit != Exit::Code(0) {
-            self.log_noise("rc.d", kind, Level::Info, format!("rc.d/{kind}: {exit}"));
+            self.log_limited("rc.d", kind, Level::Info, format!("rc.d/{kind}: {exit}"));
         }
-        (self.notifications.running, self.notifications.hands_run) = (false, false);
-        self.run_next_notification();
+        (self.notification_scripts.running, self.notification_scripts.helpers_run) = (false, false);
+        self.run_next_notification_script();
     }
 }

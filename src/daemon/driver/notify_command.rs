@@ -1,6 +1,6 @@
 //! `notify COMMAND` of `latido.cf`: run for each change of state, one at a time, in order, none left out.
 //!
-//! A command that hangs is ended after its limit; meanwhile the others wait, up to a bound far beyond any real trouble.
+//! A command that hangs is ended after its limit; meanwhile the others wait, up to a bound.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::Driver;
 const LIMIT: Duration = Duration::from_secs(30);
 const MOST_WAITING: usize = 2000;
 /// What outside can cause at will waits in fewer places, so that it takes none of what moves groups.
-const MOST_NOISE: usize = 100;
+const MOST_FROM_OUTSIDE: usize = 100;
 
 /// How much it matters that a change is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +30,9 @@ pub(crate) enum Weight {
     Noise,
 }
 
-/// What waits to be told.
+/// What waits to be told to the `notify` command.
 #[derive(Debug, Default)]
-pub(crate) struct Notices {
+pub(crate) struct NotifyQueue {
     waiting: VecDeque<(u64, Entry)>,
     next: u64,
     running: bool,
@@ -41,45 +41,45 @@ pub(crate) struct Notices {
 
 impl Driver {
     /// Tells the command of a change, after all earlier ones.
-    pub(crate) fn notice(&mut self, entry: &Entry, weight: Weight) {
+    pub(crate) fn queue_notify(&mut self, entry: &Entry, weight: Weight) {
         if self.config.latido.notify.is_none() {
             return;
         }
-        self.notices.next += 1;
-        let most = if weight == Weight::Noise { MOST_NOISE } else { MOST_WAITING };
-        if self.notices.waiting.len() < most {
-            let number = self.notices.next;
-            self.notices.waiting.push_back((number, entry.clone()));
+        self.notify_queue.next += 1;
+        let most = if weight == Weight::Noise { MOST_FROM_OUTSIDE } else { MOST_WAITING };
+        if self.notify_queue.waiting.len() < most {
+            let number = self.notify_queue.next;
+            self.notify_queue.waiting.push_back((number, entry.clone()));
         } else {
-            self.notices.lost += 1;
+            self.notify_queue.lost += 1;
         }
-        self.tell_next();
+        self.start_next_notify_command();
     }
 
-    pub(super) fn on_told(&mut self, number: u64, exit: &Exit) {
-        self.notices.running = false;
+    pub(super) fn on_notify_command_ended(&mut self, number: u64, exit: &Exit) {
+        self.notify_queue.running = false;
         if *exit != Exit::Code(0) {
             let text = format!("notify command: {exit} (notice {number})");
-            self.log_noise("notify", "exit", Level::Warn, text);
+            self.log_limited("notify", "exit", Level::Warn, text);
         }
-        if self.notices.waiting.is_empty() && self.notices.lost > 0 {
-            self.log.error(format!("{} notices were lost: the notify command is too slow", self.notices.lost));
-            self.notices.lost = 0;
+        if self.notify_queue.waiting.is_empty() && self.notify_queue.lost > 0 {
+            self.log.error(format!("{} notices were lost: the notify command is too slow", self.notify_queue.lost));
+            self.notify_queue.lost = 0;
         }
-        self.tell_next();
+        self.start_next_notify_command();
     }
 
-    fn tell_next(&mut self) {
-        while !self.notices.running {
-            let Some(words) = self.config.latido.notify.clone() else { return self.notices.waiting.clear() };
-            let Some((number, entry)) = self.notices.waiting.pop_front() else { return };
-            if let Err(why) = self.start_notice(&words, number, &entry) {
-                self.log_noise("notify", "start", Level::Error, format!("notify command: {why}"));
+    fn start_next_notify_command(&mut self) {
+        while !self.notify_queue.running {
+            let Some(words) = self.config.latido.notify.clone() else { return self.notify_queue.waiting.clear() };
+            let Some((number, entry)) = self.notify_queue.waiting.pop_front() else { return };
+            if let Err(why) = self.start_notify_command(&words, number, &entry) {
+                self.log_limited("notify", "start", Level::Error, format!("notify command: {why}"));
             }
         }
     }
 
-    fn start_notice(&mut self, words: &[String], number: u64, entry: &Entry) -> Result<(), String> {
+    fn start_notify_command(&mut self, words: &[String], number: u64, entry: &Entry) -> Result<(), String> {
         let Some((program, rest)) = words.split_first() else { return Err("there is none".to_owned()) };
         trust::refuse(Path::new(program))?;
         let mut environment = self.environment.clone();
@@ -95,11 +95,11 @@ impl Driver {
             environment.add_from_outside(&format!("LATIDO_ABOUT_{}", name.to_ascii_uppercase()), &text);
         }
         let call = Call { program: program.into(), name: None, arguments: rest.iter().map(Into::into).collect() };
-        let ended = move |outcome: Outcome| Ended::Notice(number, outcome.exit);
+        let ended = move |outcome: Outcome| Ended::NotifyCommand(number, outcome.exit);
         self.children
             .start(&call, Output::Log, LIMIT, &environment, ended)
             .map_err(|error| format!("cannot run {program}: {error}"))?;
-        self.notices.running = true;
+        self.notify_queue.running = true;
         Ok(())
     }
 }

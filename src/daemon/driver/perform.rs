@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::agent::{self, Place};
 use crate::clock::since_boot;
 use crate::cluster::{Action, Event, ExitReason, Request, Response, Set, phrases};
-use crate::daemon::doors::asker::Question;
-use crate::daemon::life::identity::Heard;
+use crate::daemon::doors::question::Question;
+use crate::daemon::life::identity::PeerHeard;
 use crate::daemon::life::watchdog::Watchdog;
-use crate::daemon::life::{guardian, in_force};
+use crate::daemon::life::{in_force, own_supervisor};
 use crate::daemon::programs::children::Ended;
 use crate::haresources::{Invocation, Outcome, Verb};
-use crate::host::lookup::{Call, Found, own_agent};
+use crate::host::lookup::{Call, FoundAgent, own_agent};
 use crate::host::script::Output;
 use crate::link::Urgency;
 use crate::names::{ClientId, JobId, NodeName};
@@ -26,7 +26,7 @@ impl Driver {
         match action {
             Action::Send(message) => self.send(&message),
             Action::Run { job, invocation, limit } => {
-                // What is asked again and again while nothing moves is no part of any story.
+                // What is asked again and again while nothing moves is not logged.
                 if invocation.verb != Verb::Status || self.cluster.is_moving() {
                     self.runs.insert(job, (invocation.to_string(), self.clock.mono()));
                 }
@@ -37,16 +37,16 @@ impl Driver {
             Action::Fence { job, device, node, limit } => self.fence(job, device, &node, limit),
             Action::CheckFence { job, device, limit } => self.check_fence(job, device, limit),
             Action::Cancel { job } => self.children.cancel(job),
-            Action::Notify(message) => self.notify(message),
+            Action::Notify(message) => self.run_notification_script(message),
             Action::Deliver { class, message } => self.deliver(class, &message),
             Action::Reply { client, response } => self.reply(client, response),
             Action::Report(report) => self.write_report(report),
             Action::Remember { node, generation, sequence, ahead } => {
-                self.remembered.remember(Heard { node, generation, sequence, ahead });
+                self.remembered.remember(PeerHeard { node, generation, sequence, ahead });
             }
             Action::Forget { node } => self.remembered.forget(&node),
             Action::Keep(kept) => {
-                let kept = self.state.keep(kept);
+                let kept = self.notes.keep(kept);
                 self.complain(kept);
             }
             Action::Alive => {
@@ -61,28 +61,29 @@ impl Driver {
         log::trace!("send {message}");
         let keys = self.intake.keyring();
         let form = Form::for_datagrams(self.config.netstring);
-        let urgency = self.waiting.urgency(message);
+        let urgency = self.send_queue.urgency(message);
         self.links.broadcast(&seal(message, keys, form), &seal(message, keys, Form::Classic), urgency);
         if message.kind() == Kind::Status && urgency != Urgency::Again {
             self.links.expect_beat(self.config.settings.keepalive);
             let patience = Duration::from_millis(message.hex(field::DT).unwrap_or(0));
-            self.state.alive(since_boot(), patience);
+            self.notes.alive(since_boot(), patience);
             self.links.ping_all(|node| seal_ping(node, message, "ping", keys, form));
             self.feed_watchdog();
         }
     }
 
     pub(crate) fn run_script(&mut self, job: JobId, invocation: &Invocation, limit: Duration) {
-        if self.orphans.any() {
-            return self.orphans.hold_back(job, invocation.clone(), limit);
+        if self.left_scripts.any() {
+            return self.left_scripts.hold_back(job, invocation.clone(), limit);
         }
         let name = &invocation.resource.agent;
         let failure = match self.places.find(name) {
-            Ok(found @ (Found::Script(_) | Found::Unit(_))) => found
-                .call(invocation)
-                .map(|call| self.units.stop_in_time(call, invocation))
-                .and_then(|call| self.start_child(job, &call, invocation.verb, limit, matches!(found, Found::Unit(_)))),
-            Ok(Found::Ours) => self.run_ours(job, invocation, limit),
+            Ok(found @ (FoundAgent::Script(_) | FoundAgent::Unit(_))) => {
+                found.call(invocation).map(|call| self.units.stop_in_time(call, invocation)).and_then(|call| {
+                    self.start_child(job, &call, invocation.verb, limit, matches!(found, FoundAgent::Unit(_)))
+                })
+            }
+            Ok(FoundAgent::Ours) => self.run_ours(job, invocation, limit),
             Err(why) => Some(why),
         };
         let Some(why) = failure else { return drop(self.unrunnable.remove(name)) };
@@ -129,7 +130,7 @@ impl Driver {
 
     fn start_child(&mut self, job: JobId, call: &Call, verb: Verb, limit: Duration, unit: bool) -> Option<String> {
         let output = if verb == Verb::Status { Output::Kept } else { Output::Log };
-        let ended = move |outcome| Ended::Resource(job, Found::judge(unit, verb, outcome));
+        let ended = move |outcome| Ended::Resource(job, FoundAgent::judge(unit, verb, outcome));
         self.start(job, call, output, limit, ended)
     }
 
@@ -143,7 +144,7 @@ impl Driver {
     ) -> Option<String> {
         match self.children.start(call, output, limit, &self.environment, ended) {
             Ok(pid) => {
-                let written = self.state.job_started(job, pid, since_boot() + limit);
+                let written = self.notes.job_started(job, pid, since_boot() + limit);
                 self.complain(written);
                 None
             }
@@ -163,7 +164,7 @@ impl Driver {
     }
 
     fn look_at_disk(&mut self) {
-        if let Some((level, text)) = self.lookout.look(&self.log.disk(), self.clock.mono()) {
+        if let Some((level, text)) = self.disk_watch.look(&self.log.disk(), self.clock.mono()) {
             self.log.write(level, text);
         }
     }
@@ -171,7 +172,7 @@ impl Driver {
     /// What an operator forced us to leave running is still guarded: the other node starts it after deadtime.
     fn disarm_watchdog(&mut self) {
         let Some(watchdog) = self.watchdog.take() else { return };
-        if self.state.claims_anything() {
+        if self.notes.claims_anything() {
             self.log.warn("the watchdog stays armed, because resources run on: it will reset this machine");
         } else if let Some((level, text)) = watchdog.disarm() {
             self.log.write(level, text);
@@ -197,25 +198,25 @@ impl Driver {
         let request = match &question.ask {
             Ask::Status => {
                 let status = self.status();
-                return self.control.answer(question.client, Answer::Status(Box::new(status)));
+                return self.control.answer(question.asker, Answer::Status(Box::new(status)));
             }
             Ask::Reload => {
                 self.keep_request(&question.by, "reload");
                 let reread = self.reload();
                 let accepted = reread.is_ok();
                 let said = reread.unwrap_or_else(|errors| errors);
-                return self.control.answer(question.client, Answer::Reread { accepted, said });
+                return self.control.answer(question.asker, Answer::Reread { accepted, said });
             }
             Ask::Retry { group } => Some(Request::Retry(group.clone())),
             Ask::Move { group, to: None } => Some(Request::Move(group.clone(), None)),
             Ask::Move { group, to: Some(to) } => match NodeName::new(to) {
                 Some(to) => Some(Request::Move(group.clone(), Some(to))),
-                None => return self.control.answer(question.client, Answer::Refused(no_name(to))),
+                None => return self.control.answer(question.asker, Answer::Refused(no_name(to))),
             },
             Ask::Bring { group } => Some(Request::Bring(group.clone())),
             Ask::Forget { node } => match NodeName::new(node) {
                 Some(node) => Some(Request::Forget(node)),
-                None => return self.control.answer(question.client, Answer::Refused(no_name(node))),
+                None => return self.control.answer(question.asker, Answer::Refused(no_name(node))),
             },
             Ask::Standby { set } => Set::from_text(set).map(Request::Standby),
             Ask::Takeover { set } => Set::to_take(set).map(Request::Takeover),
@@ -233,10 +234,10 @@ impl Driver {
             Ask::Takeover { set } => self.keep_request(&question.by, &format!("takeover {set}")),
         }
         match request {
-            Some(request) => self.tell(Event::Request { client: question.client, request, by: question.by }),
+            Some(request) => self.tell(Event::Request { client: question.asker, request, by: question.by }),
             None => {
                 let why = "no such set: say all, local, foreign or failback".to_owned();
-                self.control.answer(question.client, Answer::Refused(why));
+                self.control.answer(question.asker, Answer::Refused(why));
             }
         }
     }
@@ -252,15 +253,15 @@ impl Driver {
     fn leave(&mut self, reason: &ExitReason) {
         match reason {
             ExitReason::Stopped => {
-                self.state.close();
-                if !self.state.claims_anything() {
+                self.notes.close();
+                if !self.notes.claims_anything() {
                     in_force::forget(&self.options.paths);
                 }
                 self.disarm_watchdog();
-                self.company.stop(self.clock.mono(), &self.log);
+                self.respawned.stop(self.clock.mono(), &self.log);
                 self.exit = Some(0);
             }
-            ExitReason::Upgrade => self.exit = Some(guardian::UPGRADE),
+            ExitReason::Upgrade => self.exit = Some(own_supervisor::UPGRADE),
             ExitReason::ToBeFenced { resource } => {
                 self.log.write(
                     crate::cluster::Level::Crit,

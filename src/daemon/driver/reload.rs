@@ -4,7 +4,7 @@ use crate::cluster::Event;
 use crate::config::{Config, Sources};
 use crate::daemon::life::in_force::{self, Changed};
 use crate::host::environment::Environment;
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 
 use super::Driver;
 use super::wants::Want;
@@ -19,8 +19,11 @@ impl Driver {
     pub(crate) fn reload(&mut self) -> Result<Vec<String>, Vec<String>> {
         self.log.reopen();
         self.environment.log.look_later();
-        let read =
-            Options { without_resources: self.options.without_resources, without_resolver: true, ..Options::default() };
+        let read = ReadOptions {
+            without_resources: self.options.without_resources,
+            without_resolver: true,
+            ..ReadOptions::default()
+        };
         let (mut sources, config) = read_config::load_with(&self.options.paths, &read);
         let accepted = config
             .map_err(|mut problems| {
@@ -43,7 +46,7 @@ impl Driver {
         accepted
     }
 
-    fn go_by(&mut self, config: Config, read: &Options, sources: &Sources) -> Vec<String> {
+    fn go_by(&mut self, config: Config, read: &ReadOptions, sources: &Sources) -> Vec<String> {
         self.say_what_changed(in_force::changed(&self.options.paths, read, sources));
         config.warnings.iter().for_each(|problem| self.log.tell(problem));
         let mut notes: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
@@ -56,14 +59,14 @@ impl Driver {
         let fresh = (config.settings.clone(), config.groups.clone());
         let media = std::mem::take(&mut self.config.media);
         self.config = Config { media, ..config };
-        self.api.set_rules(&self.config.apiauth);
+        self.api_clients.set_rules(&self.config.apiauth);
         let scripts = self.environment.log.follow(&self.config.logging);
         self.environment = Environment::new(&self.options.paths, &self.config, std::env::vars_os(), scripts);
         let deadtime = self.config.settings.deadtime;
         if let Some((level, text)) = self.watchdog.as_mut().and_then(|watchdog| watchdog.follow(deadtime)) {
             self.log.write(level, text);
         }
-        self.company.try_refused(self.clock.mono());
+        self.respawned.try_refused(self.clock.mono());
         self.wants.remove(Want::Files);
         self.wants.remove(Want::Key);
         let kept = in_force::keep(&self.options.paths, sources);
@@ -127,7 +130,7 @@ mod tests {
         files.into_iter().for_each(|(path, text)| fs::write(path, text).unwrap());
         fs::write(paths.authkeys(), "auth 1\n1 sha1 Xk29ab7Qw\n").unwrap();
         fs::set_permissions(paths.authkeys(), fs::Permissions::from_mode(0o600)).unwrap();
-        let options = Options { as_node: NodeName::new("alpha"), ..Options::default() };
+        let options = ReadOptions { as_node: NodeName::new("alpha"), ..ReadOptions::default() };
         read_config::load_with(&paths, &options).1.unwrap()
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-use crate::daemon::life::guardian::ALIVE;
+use crate::daemon::life::own_supervisor::ALIVE;
 use crate::daemon::life::service::{every, is_there, tell};
 use crate::status::text;
 use crate::time::Mono;
@@ -21,7 +21,7 @@ const LONGEST: usize = 300;
 
 /// What the loop has to say to the service manager, and when.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub(crate) struct ToServiceManager {
     /// `None` without a service manager.
     next: Option<Mono>,
     /// How often to say that the loop turns; `None` when nobody listens.
@@ -32,11 +32,11 @@ pub(crate) struct Service {
     refused: Option<String>,
 }
 
-impl Service {
+impl ToServiceManager {
     /// `limit` is the one of [`limit`].
-    pub(crate) fn new(limit: Option<Duration>) -> Service {
+    pub(crate) fn new(limit: Option<Duration>) -> ToServiceManager {
         let next = is_there().then_some(Mono::ZERO);
-        Service { next, alive_every: limit.map(every), looked: Mono::ZERO, told: String::new(), refused: None }
+        ToServiceManager { next, alive_every: limit.map(every), looked: Mono::ZERO, told: String::new(), refused: None }
     }
 
     /// When [`Driver::tell_service`] wants to be called.
@@ -69,7 +69,7 @@ impl Driver {
         service.looked = now;
         service.next = Some(now + service.alive_every.unwrap_or(OLDEST).min(OLDEST));
         if service.alive_every.is_some() {
-            self.guardian.say(&[ALIVE]);
+            self.own_supervisor.say(&[ALIVE]);
         }
         if line != service.told {
             tell(&[NotifyState::Status(&line)]);

@@ -1,4 +1,4 @@
-//! The document behind `latido status` and the status page (`client::Status`), made from the core's view.
+//! The document behind `latido status` and the status page (`status::Status`), made from the core's view.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Driver {
         let mut status = status::Status {
             version: 1,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: self.guardian.pid(),
+            pid: self.own_supervisor.pid(),
             core: std::process::id(),
             up_for_ms: millis(now.elapsed()),
             me: view.me.to_string(),

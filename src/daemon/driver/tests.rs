@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 
 use crate::auth::{KeyId, Keyring, Method};
 use crate::cluster::EventName;
-use crate::daemon::life::guardian::Cradle;
+use crate::daemon::life::own_supervisor::CoreStart;
 use crate::daemon::terms::Terms;
 use crate::daemon::writing::logging::Terminal;
 use crate::host::read_config;
@@ -40,7 +40,7 @@ struct Node {
     dir: TempDir,
     ends: [Memory; 2],
     done: JoinHandle<u8>,
-    _line: UnixStream,
+    _supervisor_end: UnixStream,
 }
 
 fn write(path: &Path, text: &str, mode: u32) {
@@ -64,16 +64,16 @@ impl Node {
         for name in ["web", "mail"] {
             write(&paths.resource_dir().join(name), SCRIPT, 0o755);
         }
-        let read = read_config::Options {
+        let read = read_config::ReadOptions {
             as_node: NodeName::new(name),
             without_resolver: true,
-            ..read_config::Options::default()
+            ..read_config::ReadOptions::default()
         };
         let config = read_config::load_with(&paths, &read).1.unwrap();
         crate::host::directories::make_directories(&paths).unwrap();
         let clock = Clock::start();
         let log = Log::start(clock, Terminal::Nobody, 0);
-        let options = Options {
+        let options = DaemonOptions {
             paths,
             called: crate::host::called::Called::by("latido".into()),
             without_resources: false,
@@ -85,11 +85,11 @@ impl Node {
         };
         let media = ["eth0", "/dev/ttyS0"].map(MediumId::new);
         let links = Links::in_memory(media.into_iter().zip(ends.clone()).collect(), &clock);
-        let (line, theirs) = UnixStream::pair().unwrap();
+        let (supervisor_end, theirs) = UnixStream::pair().unwrap();
         let supervisor = std::process::id();
         let (deaths, attempt) = (0, 0);
-        let cradle = Cradle {
-            line: theirs,
+        let core_start = CoreStart {
+            socket: theirs,
             supervisor,
             before: None,
             deaths,
@@ -99,8 +99,8 @@ impl Node {
             attempt,
             limit: None,
         };
-        let driver = assemble(&options, &config, &clock, &log, cradle, links, Terms::default()).unwrap();
-        Node { dir, ends, done: spawn_local(driver.run()), _line: line }
+        let driver = assemble(&options, &config, &clock, &log, core_start, links, Terms::default()).unwrap();
+        Node { dir, ends, done: spawn_local(driver.run()), _supervisor_end: supervisor_end }
     }
 
     async fn ask(&self, ask: &Ask) -> Answer {
@@ -315,7 +315,7 @@ fn what_a_script_writes_into_the_fifo_is_obeyed() {
         let fifo = Paths::under(alpha.dir.path()).fifo();
         fs::write(&fifo, ">>>\nt=ask_resources\nrsc_hold=all\ninfo=me\n<<<\n").unwrap();
         beta.holds(&["web", "mail"]).await;
-        // Half a message and rubbish are nobody's business.
+        // Half a message and rubbish are left.
         fs::write(&fifo, ">>>\nt=ask_resources\nrsc_hold=all").unwrap();
         fs::write(&fifo, b"\0\xff<<<>>>\n").unwrap();
         alpha.status().await;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::daemon::doors::control::Control;
 use crate::daemon::doors::fifo::Fifo;
 use crate::daemon::life::{generation, identity, in_force};
-use crate::host::read_config::Options;
+use crate::host::read_config::ReadOptions;
 use crate::host::{directories, files, pidfile};
 use crate::paths::Paths;
 use crate::time::Mono;
@@ -116,7 +116,7 @@ impl Wants {
     }
 
     /// Whether a first start, with nothing running here yet, does without it too.
-    pub(crate) fn is_borne_at_first(want: Want) -> bool {
+    pub(crate) fn may_lack_at_first(want: Want) -> bool {
         match want {
             Want::Generation(_) | Want::Uuid | Want::Directories | Want::Fifo => true,
             Want::Files | Want::Key | Want::PidFile | Want::Control | Want::Api | Want::Log | Want::Page => false,
@@ -203,7 +203,7 @@ impl Driver {
             }
             Want::Files => {
                 let (paths, without_resources) = (self.options.paths.clone(), self.options.without_resources);
-                let options = Options { without_resources, ..Options::default() };
+                let options = ReadOptions { without_resources, ..ReadOptions::default() };
                 self.get_from_disk(want, move || in_force::says_the_same(&paths, &options))
             }
             Want::Directories => {
@@ -216,7 +216,7 @@ impl Driver {
                 let uuid = identity::uuid_from_name(&self.config.settings.me);
                 self.get_from_disk(want, move || identity::keep_uuid(&paths, &uuid).is_ok())
             }
-            Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.guardian.pid()).is_ok(),
+            Want::PidFile => pidfile::write(&self.options.paths.pid_file, self.own_supervisor.pid()).is_ok(),
             Want::Control => {
                 let opened = Control::open(&self.options.paths);
                 opened.map(|control| self.control = control).map(|()| _ = self.serve_page()).is_ok()

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::files::{naming, read_bounded, remove_leftover, replace, replace_unsynced};
 use crate::names::NodeName;
 use crate::paths::Paths;
@@ -78,13 +78,13 @@ fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
 pub(crate) struct Remembered {
     path: PathBuf,
     in_memory: PathBuf,
-    peers: Vec<Heard>,
-    disk: Disk,
+    peers: Vec<PeerHeard>,
+    disk: DiskThread,
 }
 
 /// How far one peer was heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub(crate) struct PeerHeard {
     pub(crate) node: NodeName,
     pub(crate) generation: Generation,
     pub(crate) sequence: Sequence,
@@ -93,7 +93,7 @@ pub(crate) struct Heard {
 
 impl Remembered {
     /// Reads the file; a missing one is empty, and lines that make no sense are left out.
-    pub(crate) fn read(paths: &Paths, disk: Disk) -> Remembered {
+    pub(crate) fn read(paths: &Paths, disk: DiskThread) -> Remembered {
         let [path, in_memory] = [&paths.lib_dir, &paths.own_dir].map(|dir| dir.join("latido-peers"));
         // That one is there only while it is the newer.
         let text = read_bounded(&in_memory, 65_536).or_else(|_| read_bounded(&path, 65_536)).unwrap_or_default();
@@ -102,12 +102,12 @@ impl Remembered {
     }
 
     /// What is known.
-    pub(crate) fn peers(&self) -> &[Heard] {
+    pub(crate) fn peers(&self) -> &[PeerHeard] {
         &self.peers
     }
 
-    /// Writes down how far a peer was heard; a file that cannot be replaced is next time's trouble.
-    pub(crate) fn remember(&mut self, heard: Heard) {
+    /// Writes down how far a peer was heard; a file that cannot be replaced now is tried again the next time.
+    pub(crate) fn remember(&mut self, heard: PeerHeard) {
         match self.peers.iter_mut().find(|known| known.node == heard.node) {
             Some(known) if *known == heard => return,
             Some(known) => *known = heard,
@@ -123,7 +123,7 @@ impl Remembered {
     }
 
     fn write(&mut self) {
-        let lines: String = self.peers.iter().map(Heard::to_line).collect();
+        let lines: String = self.peers.iter().map(PeerHeard::to_line).collect();
         let (path, in_memory) = (self.path.clone(), self.in_memory.clone());
         self.disk.later(move || {
             let written = replace_unsynced(&path, lines.as_bytes(), 0o644).and_then(|()| remove_leftover(&in_memory));
@@ -133,21 +133,21 @@ impl Remembered {
     }
 }
 
-impl Heard {
+impl PeerHeard {
     fn to_line(&self) -> String {
-        let Heard { node, generation, sequence, ahead } = self;
+        let PeerHeard { node, generation, sequence, ahead } = self;
         let ahead = ahead.map_or_else(String::new, |seconds| format!(" {seconds}"));
         format!("{node} {} {}{ahead}\n", generation.0, sequence.0)
     }
 }
 
-pub(crate) fn parse_peer(line: &str) -> Option<Heard> {
+pub(crate) fn parse_peer(line: &str) -> Option<PeerHeard> {
     let mut words = line.split_whitespace();
     let node = NodeName::new(words.next()?)?;
     let generation = words.next()?.parse().ok().map(Generation)?;
     let sequence = words.next()?.parse().ok().map(Sequence)?;
     let ahead = words.next().map(str::parse).transpose().ok()?;
-    words.next().is_none().then_some(Heard { node, generation, sequence, ahead })
+    words.next().is_none().then_some(PeerHeard { node, generation, sequence, ahead })
 }
 
 #[cfg(test)]
@@ -176,14 +176,14 @@ mod tests {
     fn what_was_heard_survives_a_restart() {
         let (_dir, paths) = node();
         let beta = NodeName::new("beta").unwrap();
-        let mut heard = Remembered::read(&paths, Disk::at_once());
+        let mut heard = Remembered::read(&paths, DiskThread::at_once());
         assert!(heard.peers().is_empty());
-        let of = |sequence, ahead| Heard { node: beta.clone(), generation: Generation(3), sequence, ahead };
+        let of = |sequence, ahead| PeerHeard { node: beta.clone(), generation: Generation(3), sequence, ahead };
         heard.remember(of(Sequence(10), None));
         heard.remember(of(Sequence(30), Some(-7)));
-        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [of(Sequence(30), Some(-7))]);
+        assert_eq!(Remembered::read(&paths, DiskThread::at_once()).peers(), [of(Sequence(30), Some(-7))]);
         heard.forget(&beta);
-        assert!(Remembered::read(&paths, Disk::at_once()).peers().is_empty());
+        assert!(Remembered::read(&paths, DiskThread::at_once()).peers().is_empty());
     }
 
     #[test]
@@ -191,9 +191,9 @@ mod tests {
         let (_dir, paths) = node();
         let of = |generation, sequence| {
             let node = NodeName::new("beta").unwrap();
-            Heard { node, generation: Generation(generation), sequence: Sequence(sequence), ahead: None }
+            PeerHeard { node, generation: Generation(generation), sequence: Sequence(sequence), ahead: None }
         };
-        let read = || Remembered::read(&paths, Disk::at_once());
+        let read = || Remembered::read(&paths, DiskThread::at_once());
         read().remember(of(9, 10));
         let in_the_way = paths.lib_dir.join("latido-peers.new");
         fs::create_dir_all(in_the_way.join("x")).unwrap();
@@ -224,7 +224,7 @@ mod tests {
         let (_dir, paths) = node();
         fs::write(paths.lib_dir.join("latido-peers"), "beta 1\nx y z\nGamma 4 5\n\u{0}\ndelta 1 2 x\n").unwrap();
         let node = NodeName::new("gamma").unwrap();
-        let gamma = Heard { node, generation: Generation(4), sequence: Sequence(5), ahead: None };
-        assert_eq!(Remembered::read(&paths, Disk::at_once()).peers(), [gamma]);
+        let gamma = PeerHeard { node, generation: Generation(4), sequence: Sequence(5), ahead: None };
+        assert_eq!(Remembered::read(&paths, DiskThread::at_once()).peers(), [gamma]);
     }
 }

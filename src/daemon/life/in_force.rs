@@ -10,7 +10,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::config::{Config, MediumSpec, Sources};
 use crate::diagnostic::{Problem, SourceText};
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::host::{process, spare};
 use crate::paths::Paths;
 
@@ -20,18 +20,18 @@ const LONGEST: u64 = 64 << 20;
 /// What is written down.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-struct Files {
+struct KeptFiles {
     latido_files: u32,
     boot: String,
     without_resources: bool,
-    ha_cf: Option<File>,
-    latido_cf: Option<File>,
-    haresources: Option<File>,
-    authkeys: Option<File>,
+    ha_cf: Option<KeptFile>,
+    latido_cf: Option<KeptFile>,
+    haresources: Option<KeptFile>,
+    authkeys: Option<KeptFile>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct File {
+struct KeptFile {
     name: String,
     text: String,
 }
@@ -46,9 +46,9 @@ fn path(paths: &Paths) -> PathBuf {
 /// A sentence for the log; then nothing is kept, for what was accepted earlier is no longer in force.
 pub(crate) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
     let file = |source: &Option<SourceText>| {
-        source.as_ref().map(|source| File { name: source.name.clone(), text: source.text.clone() })
+        source.as_ref().map(|source| KeptFile { name: source.name.clone(), text: source.text.clone() })
     };
-    let mut files = Files {
+    let mut files = KeptFiles {
         latido_files: 1,
         boot: process::boot_id(),
         without_resources: sources.without_resources,
@@ -71,7 +71,7 @@ pub(crate) fn keep(paths: &Paths, sources: &Sources) -> Result<(), String> {
 ///
 /// # Errors
 /// A sentence: there is no such copy, or it makes no sense here any more.
-pub(crate) fn read(paths: &Paths, options: &Options) -> Result<(Sources, Config), String> {
+pub(crate) fn read(paths: &Paths, options: &ReadOptions) -> Result<(Sources, Config), String> {
     let mut sources = read_sources(paths, options)?;
     // The machine was asked when they were accepted: an interface that is away is a medium that fails.
     match Config::assemble(&sources, &read_config::few_facts(paths)) {
@@ -90,7 +90,7 @@ pub(crate) fn keys(paths: &Paths) -> Option<SourceText> {
 }
 
 /// Whether the files say again what is in force, so that nothing has to be reread.
-pub(crate) fn says_the_same(paths: &Paths, options: &Options) -> bool {
+pub(crate) fn says_the_same(paths: &Paths, options: &ReadOptions) -> bool {
     let mut now = read_config::read_sources(paths, options);
     let same = read_sources(paths, options).is_ok_and(|mut then| {
         let same = are_the_same(&now, &then);
@@ -119,7 +119,7 @@ pub(crate) struct Changed {
 }
 
 /// What is different; `None` when it is not known what is in force.
-pub(crate) fn changed(paths: &Paths, options: &Options, now: &Sources) -> Option<Changed> {
+pub(crate) fn changed(paths: &Paths, options: &ReadOptions, now: &Sources) -> Option<Changed> {
     let mut then = read_sources(paths, options).ok()?;
     let changed = Changed {
         settings: now.ha_cf != then.ha_cf || now.latido_cf != then.latido_cf,
@@ -137,7 +137,7 @@ pub(crate) fn lacking_anew<'a>(new: &'a Config, in_force: &[MediumSpec]) -> Vec<
 
 /// The same for whoever is not the daemon, as far as it is known what is in force.
 pub fn lacks_anew<'a>(paths: &Paths, new: &'a Config) -> Vec<&'a Problem> {
-    let in_force = read(paths, &Options::default()).map(|(mut sources, config)| {
+    let in_force = read(paths, &ReadOptions::default()).map(|(mut sources, config)| {
         sources.forget_keys();
         config.media
     });
@@ -149,16 +149,16 @@ pub(crate) fn is_kept(paths: &Paths) -> bool {
     read_files(paths).is_some()
 }
 
-fn read_files(paths: &Paths) -> Option<Files> {
+fn read_files(paths: &Paths) -> Option<KeptFiles> {
     let text = Zeroizing::new(spare::read(&path(paths), LONGEST)?);
-    let files: Files = serde_json::from_str(&text).ok()?;
+    let files: KeptFiles = serde_json::from_str(&text).ok()?;
     (files.latido_files == 1 && files.boot == process::boot_id()).then_some(files)
 }
 
-fn read_sources(paths: &Paths, options: &Options) -> Result<Sources, String> {
+fn read_sources(paths: &Paths, options: &ReadOptions) -> Result<Sources, String> {
     let nothing = || format!("{} holds no copy of the files as they were", path(paths).display());
     let files = read_files(paths).ok_or_else(nothing)?;
-    let source = |file: Option<File>| file.map(|file| SourceText::new(file.name, file.text));
+    let source = |file: Option<KeptFile>| file.map(|file| SourceText::new(file.name, file.text));
     let without_resources = options.without_resources || files.without_resources;
     Ok(Sources {
         ha_cf: source(files.ha_cf),
@@ -218,14 +218,14 @@ mod tests {
         for entry in fs::read_dir(&paths.own_dir).unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
-        let (again, config) = read(&paths, &Options::default()).unwrap();
+        let (again, config) = read(&paths, &ReadOptions::default()).unwrap();
         assert_eq!((config.settings.me.as_str(), config.groups.len(), config.media.len()), ("alpha", 1, 1));
         assert!(are_the_same(&sources, &again));
         let open = Sources { problems: vec![Problem::error("authkeys", "mode 0644")], ..sources.clone() };
         assert!(!are_the_same(&open, &again));
         assert!(!are_the_same(&Sources { latido_cf: Some(SourceText::default()), ..sources }, &again));
         forget(&paths);
-        assert!(read(&paths, &Options::default()).is_err());
+        assert!(read(&paths, &ReadOptions::default()).is_err());
         assert_eq!(fs::read_dir(&paths.own_dir).unwrap().count(), 0);
     }
 
@@ -240,17 +240,17 @@ mod tests {
             String::new(),
         ] {
             spare::replace(&path(&paths), wrong.as_bytes()).unwrap();
-            assert!(read(&paths, &Options::default()).unwrap_err().contains("holds no copy"));
+            assert!(read(&paths, &ReadOptions::default()).unwrap_err().contains("holds no copy"));
         }
         keep(&paths, &Sources { authkeys: None, ..sources }).unwrap();
-        assert!(read(&paths, &Options::default()).is_err());
+        assert!(read(&paths, &ReadOptions::default()).is_err());
     }
 
     #[test]
     fn only_a_medium_that_was_not_in_force_is_a_fault_of_new_files() {
         let (_dir, paths, sources) = node();
         keep(&paths, &sources).unwrap();
-        let (_, then) = read(&paths, &Options::default()).unwrap();
+        let (_, then) = read(&paths, &ReadOptions::default()).unwrap();
         let lacking = |name: &str| {
             let spec = MediumSpec::Bcast { interface: name.into(), port: 694 };
             (spec, Problem::error("ha.cf", format!("interface {name} does not exist")).lacking())

@@ -2,21 +2,21 @@
 //! all of them (`takeover.md` 9, `systemd.md` 2).
 //!
 //! ```text
-//! supervisor <── socket pair ──> guardian (the core's side)      again: either starts the other anew
-//! start ──> adopt ──> state, in_force      what was left        orphan: a core that stands still
+//! supervisor <── socket pair ──> own_supervisor (the core's side)    next_program: either starts the other anew
+//! start ──> adopt ──> notes, in_force      what was left             stuck_core: a core that stands still
 //!       ──> identity, generation           who the node is
 //! ```
 
 pub(super) mod adopt;
-pub(crate) mod again;
 pub(super) mod generation;
-pub(super) mod guardian;
 pub(super) mod identity;
 pub(super) mod in_force;
-pub(super) mod orphan;
+pub(crate) mod next_program;
+pub(super) mod notes;
+pub(super) mod own_supervisor;
 pub(super) mod realtime;
 pub(super) mod service;
 pub(super) mod signals;
-pub(super) mod state;
+pub(super) mod stuck_core;
 pub(super) mod supervisor;
 pub(super) mod watchdog;

@@ -24,15 +24,15 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::clock::Clock;
-use crate::daemon::options::Options;
+use crate::daemon::options::DaemonOptions;
 use crate::daemon::start::run_core;
 use crate::host::trust;
 use crate::process;
 use crate::sys::{self, Forked};
 use crate::time::Mono;
 
-use super::again::become_it;
-use super::guardian::{AGAIN, ALIVE, Cradle, ENDS, LATER, READY, STOPPING, UPGRADE};
+use super::next_program::exec_program;
+use super::own_supervisor::{AGAIN, ALIVE, CoreStart, ENDS, LATER, READY, STOPPING, UPGRADE};
 use super::signals::PASSED_ON;
 use super::{realtime, service};
 
@@ -40,7 +40,7 @@ use super::{realtime, service};
 const TOO_MANY: usize = 20;
 const A_WHILE: Duration = Duration::from_secs(60);
 /// So many children in a row that died before they were ready.
-const STILLBORN: u32 = 5;
+const DIED_BEFORE_READY: u32 = 5;
 /// After so many looks without a sign of life its loop does not turn any more: that is still within the limit.
 const SILENT_LOOKS: u32 = 5;
 /// Between two attempts: at least, and at most.
@@ -59,12 +59,12 @@ const HELD_BACK: [Signal; 3] = [Signal::SIGTSTP, Signal::SIGTTIN, Signal::SIGTTO
 /// Runs a node until it leaves, whatever happens to the process that does the work. The exit code is that of the
 /// original: 0, 6 not configured, 1 for anything else that stays as it is; 75 when something is missing that may be there
 /// later, 70 when the supervisor itself cannot work.
-pub fn run(options: &Options) -> ExitCode {
+pub fn run(options: &DaemonOptions) -> ExitCode {
     // Both processes hold the keys, which no core dump shall carry to a disk. What they start is asked by `coredumps`.
     let _ = nix::sys::prctl::set_dumpable(false);
     match Supervisor::new(options).and_then(Supervisor::watch) {
         Ok(End::Code(code)) => ExitCode::from(code),
-        Ok(End::Core(cradle)) => ExitCode::from(run_core(options, *cradle)),
+        Ok(End::Core(core_start)) => ExitCode::from(run_core(options, *core_start)),
         Err(error) => {
             eprintln!("ERROR: the supervisor cannot work: {error}");
             ExitCode::from(BROKEN)
@@ -77,14 +77,14 @@ enum End {
     /// The old one: all is over.
     Code(u8),
     /// The new one: it does the work.
-    Core(Box<Cradle>),
+    Core(Box<CoreStart>),
 }
 
 /// When children died.
 #[derive(Debug, Default)]
 struct Deaths {
     at: VecDeque<Mono>,
-    stillborn: u32,
+    died_before_ready: u32,
 }
 
 impl Deaths {
@@ -92,8 +92,8 @@ impl Deaths {
     fn count(&mut self, now: Mono, was_ready: bool) -> bool {
         self.at.push_back(now);
         self.at.retain(|at| now.since(*at) < A_WHILE);
-        self.stillborn = if was_ready { 0 } else { self.stillborn + 1 };
-        self.at.len() >= TOO_MANY || self.stillborn >= STILLBORN
+        self.died_before_ready = if was_ready { 0 } else { self.died_before_ready + 1 };
+        self.at.len() >= TOO_MANY || self.died_before_ready >= DIED_BEFORE_READY
     }
 }
 
@@ -117,19 +117,19 @@ impl Refusals {
 /// Whether the loop of the child still turns, for a service manager that looks (`systemd.md` 2). Counted in looks of our
 /// own: when the whole machine stands still, so do we, and the child has missed nothing.
 #[derive(Debug)]
-struct Pulse {
+struct SignsOfLife {
     every: Duration,
     looked: Mono,
     missed: u32,
 }
 
-impl Pulse {
-    fn of(limit: Duration, now: Mono) -> Pulse {
-        Pulse { every: service::every(limit), looked: now, missed: 0 }
+impl SignsOfLife {
+    fn of(limit: Duration, now: Mono) -> SignsOfLife {
+        SignsOfLife { every: service::every(limit), looked: now, missed: 0 }
     }
 
     /// The child gave a sign of life, or there is none that could.
-    fn beats(&mut self) {
+    fn came(&mut self) {
         self.missed = 0;
     }
 
@@ -146,7 +146,7 @@ impl Pulse {
 }
 
 struct Supervisor<'a> {
-    options: &'a Options,
+    options: &'a DaemonOptions,
     program: PathBuf,
     clock: Clock,
     signals: SignalFd,
@@ -161,23 +161,23 @@ struct Supervisor<'a> {
     how: Option<String>,
     child: i32,
     is_ours: bool,
-    line: UnixStream,
+    socket: UnixStream,
     said: Vec<u8>,
     ready: bool,
     /// After how long without a sign of life the service manager believes us dead.
     limit: Option<Duration>,
-    pulse: Option<Pulse>,
+    signs_of_life: Option<SignsOfLife>,
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(options: &'a Options) -> io::Result<Supervisor<'a>> {
+    fn new(options: &'a DaemonOptions) -> io::Result<Supervisor<'a>> {
         PASSED_ON.into_iter().chain(HELD_BACK).collect::<SigSet>().thread_block()?;
         let mask: SigSet = PASSED_ON.into_iter().collect();
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         // Replaced by a package manager, our name would end in this.
         let program = std::env::current_exe()?.to_string_lossy().trim_end_matches(" (deleted)").into();
-        let (child, line) = match options.watch_over {
-            // The child, our parent, gave us its end of the line as standard input.
+        let (child, socket) = match options.watch_over {
+            // The child, our parent, gave us its end of the socket pair as standard input.
             Some(pid) => (pid, UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?)),
             None => (0, UnixStream::pair()?.0),
         };
@@ -196,41 +196,41 @@ impl<'a> Supervisor<'a> {
             how: None,
             child,
             is_ours: false,
-            line,
+            socket,
             said: Vec::new(),
             ready: options.watch_over.is_some(),
             limit,
-            pulse: limit.map(|limit| Pulse::of(limit, clock.mono())),
+            signs_of_life: limit.map(|limit| SignsOfLife::of(limit, clock.mono())),
         };
         supervisor.make_hard_to_kill();
         Ok(supervisor)
     }
 
-    /// Whoever cannot be killed for want of memory and cannot be swapped out is there when it is needed.
+    /// Not to be killed for want of memory, and not swapped out.
     fn make_hard_to_kill(&self) {
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         if !self.options.without_realtime {
-            // It sleeps all its life: what it is refused costs milliseconds when it wakes.
+            // It waits nearly all the time: a refusal costs milliseconds when there is something to do.
             let _ = realtime::become_realtime(None);
         }
     }
 
     fn watch(mut self) -> io::Result<End> {
         if self.options.watch_over.is_none()
-            && let Some(cradle) = self.give_birth(None, false)?
+            && let Some(core_start) = self.start_core(None, false)?
         {
-            return Ok(End::Core(cradle));
+            return Ok(End::Core(core_start));
         }
         let mut hopeless = false;
         loop {
             self.await_the_end();
-            let how = self.bury();
-            let (before, wait) = match self.last_word() {
+            let how = self.reap();
+            let (before, wait) = match self.announced_code() {
                 Some(AGAIN) => (self.how.clone(), true),
-                Some(UPGRADE) => (Some(self.become_the_next_program()), false),
-                Some(LATER) => return Ok(End::Code(self.end_of_a_try())),
+                Some(UPGRADE) => (Some(self.exec_next_program()), false),
+                Some(LATER) => return Ok(End::Code(self.code_of_a_failed_start())),
                 Some(code) => return Ok(End::Code(if hopeless && !self.leaving { 1 } else { code })),
-                // Who cannot even clean up is not asked to hurry.
+                // One that cannot even clean up is not started again at once.
                 None if hopeless => (self.how.clone(), true),
                 None => {
                     hopeless = self.deaths.count(self.clock.mono(), self.ready);
@@ -238,14 +238,14 @@ impl<'a> Supervisor<'a> {
                 }
             };
             self.how = before.clone();
-            if let Some(cradle) = self.surely_give_birth(before, hopeless, wait) {
-                return Ok(End::Core(cradle));
+            if let Some(core_start) = self.keep_starting_core(before, hopeless, wait) {
+                return Ok(End::Core(core_start));
             }
         }
     }
 
-    /// A first start that cannot be now: not at once again, but at once over for who does not want it any more.
-    fn end_of_a_try(&mut self) -> u8 {
+    /// The exit code of a first start that cannot be now; waits a little before it, unless the daemon is to end.
+    fn code_of_a_failed_start(&mut self) -> u8 {
         if std::env::var_os("NOTIFY_SOCKET").is_some() {
             self.pause(LATER_AFTER);
         }
@@ -253,26 +253,26 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Makes a child, as soon as the machine allows it.
-    fn surely_give_birth(&mut self, before: Option<String>, hopeless: bool, mut wait: bool) -> Option<Box<Cradle>> {
+    fn keep_starting_core(&mut self, before: Option<String>, hopeless: bool, mut wait: bool) -> Option<Box<CoreStart>> {
         loop {
             if std::mem::replace(&mut wait, true) {
                 let time = self.refusals.count(self.clock.mono());
                 self.pause(time);
             }
-            match self.give_birth(before.clone(), hopeless || self.leaving) {
-                Ok(cradle) => return cradle,
+            match self.start_core(before.clone(), hopeless || self.leaving) {
+                Ok(core_start) => return core_start,
                 Err(error) => eprintln!("ERROR: the supervisor cannot make a process: {error}; trying again"),
             }
         }
     }
 
-    /// Waits, with an ear for whoever wants us to end: there is no child that could be told.
+    /// Waits, and notices an order to end: there is no child that could be told.
     fn pause(&mut self, time: Duration) {
         let until = self.clock.mono() + time;
         while !self.leaving && self.clock.mono() < until {
-            self.live_on();
+            self.tell_that_it_lives();
             let left = PollTimeout::try_from(until.since(self.clock.mono())).unwrap_or(PollTimeout::ZERO);
-            // Rounded up: a poll that returns at once would be a loop that turns.
+            // Rounded up: a poll that returns at once would be a busy loop.
             let left = if left == PollTimeout::ZERO { PollTimeout::from(1_u8) } else { left };
             let _ = poll(&mut [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)], left);
             while let Ok(Some(info)) = self.signals.read_signal() {
@@ -283,12 +283,12 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Makes a child; returns, in the child, what it has to know.
-    fn give_birth(&mut self, before: Option<String>, hopeless: bool) -> io::Result<Option<Box<Cradle>>> {
+    fn start_core(&mut self, before: Option<String>, hopeless: bool) -> io::Result<Option<Box<CoreStart>>> {
         let (ours, theirs) = UnixStream::pair()?;
         let supervisor = std::process::id();
         match sys::fork()? {
             Forked::Parent(pid) => {
-                (self.line, self.child, self.is_ours) = (ours, pid, true);
+                (self.socket, self.child, self.is_ours) = (ours, pid, true);
                 self.said.clear();
                 self.ready = false;
                 sys::trim_memory();
@@ -300,8 +300,8 @@ impl<'a> Supervisor<'a> {
                 let _ = nix::unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0));
                 let (deaths, attempt, leaving) = (self.deaths.at.len(), self.refusals.count, self.leaving);
                 let told = self.told;
-                Ok(Some(Box::new(Cradle {
-                    line: theirs,
+                Ok(Some(Box::new(CoreStart {
+                    socket: theirs,
                     supervisor,
                     before,
                     deaths,
@@ -317,9 +317,9 @@ impl<'a> Supervisor<'a> {
 
     fn wait(&self) {
         let readable = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let patience = self.pulse.as_ref().and_then(|pulse| PollTimeout::try_from(pulse.every).ok());
+        let patience = self.signs_of_life.as_ref().and_then(|signs| PollTimeout::try_from(signs.every).ok());
         let patience = patience.unwrap_or(PollTimeout::NONE);
-        match poll(&mut [readable(self.signals.as_fd()), readable(self.line.as_fd())], patience) {
+        match poll(&mut [readable(self.signals.as_fd()), readable(self.socket.as_fd())], patience) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => {
                 // For want of memory: the next look comes a moment later.
@@ -345,32 +345,32 @@ impl<'a> Supervisor<'a> {
 
     /// Hears what the child says; `false` when it is gone.
     fn listen(&mut self) -> bool {
-        let readable = PollFd::new(self.line.as_fd(), PollFlags::POLLIN);
+        let readable = PollFd::new(self.socket.as_fd(), PollFlags::POLLIN);
         if !matches!(poll(&mut [readable], PollTimeout::ZERO), Ok(1)) {
             return true;
         }
         let mut words = [0; 16];
-        let read = match self.line.read(&mut words) {
+        let read = match self.socket.read(&mut words) {
             Ok(0) => return false,
             Ok(read) => read,
             Err(error) => return error.kind() == io::ErrorKind::Interrupted,
         };
         for &word in &words[..read] {
             if word == ALIVE && self.said.last() != Some(&ENDS) {
-                self.live_on();
+                self.tell_that_it_lives();
                 continue;
             }
             self.said.push(word);
-            if self.last_word().is_none() && self.said.last() != Some(&ENDS) {
-                self.heed(word);
+            if self.announced_code().is_none() && self.said.last() != Some(&ENDS) {
+                self.on_word(word);
             }
         }
         true
     }
 
-    fn heed(&mut self, word: u8) {
+    fn on_word(&mut self, word: u8) {
         use sd_notify::NotifyState::{MainPid, Ready, Stopping};
-        self.live_on();
+        self.tell_that_it_lives();
         match word {
             READY => {
                 self.ready = true;
@@ -386,13 +386,13 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    /// The exit code it announced before it ended; of several, the last: it knows best.
-    fn last_word(&self) -> Option<u8> {
+    /// The exit code it announced before it ended; of several, the last.
+    fn announced_code(&self) -> Option<u8> {
         self.said.windows(2).rfind(|words| words[0] == ENDS).map(|words| words[1])
     }
 
     /// Waits until it is gone, and says how it went.
-    fn bury(&mut self) -> String {
+    fn reap(&mut self) -> String {
         let pid = Pid::from_raw(self.child);
         if !self.is_ours {
             // It closed everything already; the rest takes no time.
@@ -422,30 +422,30 @@ impl<'a> Supervisor<'a> {
             if !self.listen() {
                 return;
             }
-            self.feel_its_pulse();
+            self.end_it_if_silent();
         }
     }
 
     /// The service manager is told that all goes on: the child does, or there is none and we look after that.
-    fn live_on(&mut self) {
-        if let Some(pulse) = &mut self.pulse {
-            pulse.beats();
+    fn tell_that_it_lives(&mut self) {
+        if let Some(signs) = &mut self.signs_of_life {
+            signs.came();
             service::tell(&[sd_notify::NotifyState::Watchdog]);
         }
     }
 
     /// A child whose loop does not turn is ended: the next one takes up what runs, and nothing moves.
-    fn feel_its_pulse(&mut self) {
+    fn end_it_if_silent(&mut self) {
         let now = self.clock.mono();
         if !self.ready {
             // It may be waiting for the answer to a name, as long as that takes.
-            if self.pulse.as_ref().is_some_and(|pulse| now.since(pulse.looked) >= pulse.every) {
-                self.pulse.iter_mut().for_each(|pulse| pulse.looked = now);
-                self.live_on();
+            if self.signs_of_life.as_ref().is_some_and(|signs| now.since(signs.looked) >= signs.every) {
+                self.signs_of_life.iter_mut().for_each(|signs| signs.looked = now);
+                self.tell_that_it_lives();
             }
             return;
         }
-        if self.pulse.as_mut().is_some_and(|pulse| pulse.is_gone(now)) {
+        if self.signs_of_life.as_mut().is_some_and(|signs| signs.is_gone(now)) {
             eprintln!(
                 "ERROR: the core process (pid {}) does not move any more: it is killed and started again",
                 self.child
@@ -455,12 +455,12 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Exchanges the program of this process for what lies in its place now. Returns only when that fails.
-    fn become_the_next_program(&self) -> String {
+    fn exec_next_program(&self) -> String {
         if let Err(why) = trust::refuse(&self.program) {
             return format!("{why}; the old program goes on");
         }
         let _ = fs::write("/proc/self/oom_score_adj", &self.oom_score);
-        let error = become_it(self.options, &self.program);
+        let error = exec_program(self.options, &self.program);
         let _ = fs::write("/proc/self/oom_score_adj", "-1000");
         format!("cannot run {}: {error}; the old program goes on", self.program.display())
     }
@@ -500,14 +500,14 @@ mod tests {
 
     #[test]
     fn a_silent_child_is_gone_after_five_looks_and_not_when_the_whole_machine_stood_still() {
-        let mut pulse = Pulse::of(Duration::from_secs(40), Mono::ZERO);
+        let mut signs = SignsOfLife::of(Duration::from_secs(40), Mono::ZERO);
         let at = |seconds| Mono::at(Duration::from_secs(seconds));
-        assert!((1..5).all(|n| !pulse.is_gone(at(n * 5))));
-        assert!(pulse.is_gone(at(25)));
-        pulse.beats();
-        assert!((6..10).all(|n| !pulse.is_gone(at(n * 5))));
-        assert!(!pulse.is_gone(at(1000)), "we slept as well");
-        assert!(!pulse.is_gone(at(1001)) && !pulse.is_gone(at(1005)), "not sooner than it is due");
+        assert!((1..5).all(|n| !signs.is_gone(at(n * 5))));
+        assert!(signs.is_gone(at(25)));
+        signs.came();
+        assert!((6..10).all(|n| !signs.is_gone(at(n * 5))));
+        assert!(!signs.is_gone(at(1000)), "we slept as well");
+        assert!(!signs.is_gone(at(1001)) && !signs.is_gone(at(1005)), "not sooner than it is due");
     }
 
     #[test]

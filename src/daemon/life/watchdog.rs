@@ -31,12 +31,12 @@ pub(crate) struct Watchdog {
 }
 
 /// A line for the log.
-pub(crate) type Line = (Level, String);
+pub(crate) type LevelledText = (Level, String);
 
 impl Watchdog {
     /// Opens and so arms the device, with the first whole second above `deadtime`. What cannot be had is said, and the
     /// node goes on without.
-    pub(crate) fn open(path: &Path, deadtime: Duration) -> (Option<Watchdog>, Vec<Line>) {
+    pub(crate) fn open(path: &Path, deadtime: Duration) -> (Option<Watchdog>, Vec<LevelledText>) {
         let name = path.display();
         // A FIFO without a reader would hold us up for ever.
         let device = match OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path) {
@@ -57,7 +57,7 @@ impl Watchdog {
 
     /// Sets the first whole second above a new `deadtime`: between heartbeats that became rarer, the old timeout would
     /// reset a machine that lives. What the device will not have is told.
-    pub(crate) fn follow(&mut self, deadtime: Duration) -> Option<Line> {
+    pub(crate) fn follow(&mut self, deadtime: Duration) -> Option<LevelledText> {
         let wanted = seconds(deadtime + RESERVE);
         if std::mem::replace(&mut self.wanted, wanted) == wanted {
             return None;
@@ -79,7 +79,7 @@ impl Watchdog {
     }
 
     /// We live. The first failure in a row is told.
-    pub(crate) fn feed(&mut self) -> Option<Line> {
+    pub(crate) fn feed(&mut self) -> Option<LevelledText> {
         match self.device.write_all(FOOD) {
             Ok(()) => {
                 self.told = false;
@@ -94,7 +94,7 @@ impl Watchdog {
     }
 
     /// Everything is released: nobody needs to be protected from us any more.
-    pub(crate) fn disarm(mut self) -> Option<Line> {
+    pub(crate) fn disarm(mut self) -> Option<LevelledText> {
         let error = self.device.write_all(DISARM).err()?;
         Some((Level::Error, format!("cannot disarm the watchdog {}: {error}", self.path.display())))
     }

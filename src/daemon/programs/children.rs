@@ -21,9 +21,9 @@ pub(crate) enum Ended {
     /// An agent of ours in a process of its own, with what it was called.
     Agent(JobId, String, Outcome),
     /// The `notify` command, with the number of what it was told.
-    Notice(u64, Exit),
+    NotifyCommand(u64, Exit),
     /// A notification script, with the type of the message it was for.
-    Notification(String, Exit),
+    NotificationScript(String, Exit),
 }
 
 /// The children that run now.

@@ -1,4 +1,4 @@
-//! Carries out what `respawn` decides: starts the programs of `ha.cf` under their users, hears of their ends, ends them.
+//! Carries out what `respawn_rules` decides: starts the programs of `ha.cf` under their users, hears of their ends, ends them.
 //! A program a dead predecessor left running is ended first: two of the same would meet at the socket.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Level;
 use crate::config::Respawn;
-use crate::daemon::life::adopt::Orphans;
+use crate::daemon::life::adopt::LeftProcesses;
 use crate::daemon::writing::logging::Log;
 use crate::host::called::MYSELF;
 use crate::host::environment::Environment;
@@ -23,51 +23,51 @@ use crate::host::trust;
 use crate::sys;
 use crate::time::Mono;
 
-use super::respawn_rules::{Clients, Ending, Order};
+use super::respawn_rules::{Ending, RespawnRules, RespawnStep};
 
-/// The programs beside us.
+/// The programs of `respawn` that run, and what is to be done with them.
 #[derive(Debug)]
-pub(crate) struct Company {
-    clients: Clients,
+pub(crate) struct RespawnedPrograms {
+    rules: RespawnRules,
     tasks: JoinSet<(usize, Ending)>,
-    before: Orphans,
+    before: LeftProcesses,
     /// When those that were started were: a number alone may be another one's after the end.
     known: BTreeMap<u32, Process>,
-    /// Those that run have changed since [`Company::take_changed`].
+    /// Those that run have changed since [`RespawnedPrograms::take_changed`].
     changed: bool,
 }
 
 /// What the loop hears of them.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum RespawnEvent {
     /// One ended.
     Ended(usize, Ending),
     /// Those of a predecessor are gone.
-    RoomForAll,
+    PredecessorsGone,
 }
 
-impl Company {
+impl RespawnedPrograms {
     /// Those of `ha.cf`, and what a predecessor left.
-    pub(crate) fn new(lines: &[Respawn], before: Orphans) -> Company {
-        let (clients, known) = (Clients::new(lines), BTreeMap::new());
-        Company { clients, tasks: JoinSet::new(), before, known, changed: false }
+    pub(crate) fn new(lines: &[Respawn], before: LeftProcesses) -> RespawnedPrograms {
+        let (rules, known) = (RespawnRules::new(lines), BTreeMap::new());
+        RespawnedPrograms { rules, tasks: JoinSet::new(), before, known, changed: false }
     }
 
     /// The next that happens; never, while nothing can. Cancel safe.
-    pub(crate) async fn next(&mut self) -> News {
+    pub(crate) async fn next(&mut self) -> RespawnEvent {
         tokio::select! {
-            _ = self.before.gone() => News::RoomForAll,
+            _ = self.before.gone() => RespawnEvent::PredecessorsGone,
             Some(ended) = self.tasks.join_next() => match ended {
-                Ok((index, how)) => News::Ended(index, how),
+                Ok((index, how)) => RespawnEvent::Ended(index, how),
                 // A task of ours neither panics nor is aborted.
                 Err(_) => std::future::pending().await,
             },
         }
     }
 
-    /// When [`Company::serve`] wants to be called.
+    /// When [`RespawnedPrograms::serve`] wants to be called.
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
-        self.clients.next_deadline().filter(|_| !self.before.any())
+        self.rules.next_deadline().filter(|_| !self.before.any())
     }
 
     /// Ends what a predecessor left; must be called inside the runtime.
@@ -75,14 +75,14 @@ impl Company {
         self.before.watch();
     }
 
-    /// Whether [`Company::begin`] was called.
+    /// Whether [`RespawnedPrograms::begin`] was called.
     pub(crate) fn has_begun(&self) -> bool {
-        self.clients.has_begun()
+        self.rules.has_begun()
     }
 
     /// The communication is up; to be called once.
     pub(crate) fn begin(&mut self, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
-        self.clients.begin();
+        self.rules.begin();
         self.serve(now, environment, log)
     }
 
@@ -91,53 +91,53 @@ impl Company {
         if self.before.any() {
             return None;
         }
-        let orders = self.clients.due(now);
-        self.obey(orders, now, environment, log)
+        let steps = self.rules.due(now);
+        self.obey(steps, now, environment, log)
     }
 
-    /// The files were read again: what was refused is looked at again, at the next [`Company::serve`].
+    /// The files were read again: what was refused is looked at again, at the next [`RespawnedPrograms::serve`].
     pub(crate) fn try_refused(&mut self, now: Mono) {
-        self.clients.try_refused(now);
+        self.rules.try_refused(now);
     }
 
     /// One ended.
     pub(crate) fn ended(&mut self, index: usize, how: Ending, now: Mono, log: &Log) -> Option<String> {
         self.changed = true;
-        let orders = self.clients.ended(index, how, now);
-        self.obey(orders, now, &Environment::default(), log)
+        let steps = self.rules.ended(index, how, now);
+        self.obey(steps, now, &Environment::default(), log)
     }
 
     /// The node is leaving: what ends now stays so.
     pub(crate) fn no_more(&mut self) {
-        self.clients.no_more();
+        self.rules.no_more();
     }
 
     /// Stops them all, the last first.
     pub(crate) fn stop(&mut self, now: Mono, log: &Log) {
-        let orders = self.clients.stop(now);
-        self.obey(orders, now, &Environment::default(), log);
+        let steps = self.rules.stop(now);
+        self.obey(steps, now, &Environment::default(), log);
     }
 
     /// Whether none runs.
     pub(crate) fn is_over(&self) -> bool {
-        self.clients.is_over()
+        self.rules.is_over()
     }
 
     /// Those that run, when that has changed.
     pub(crate) fn take_changed(&mut self) -> Option<Vec<Process>> {
         let changed = std::mem::take(&mut self.changed);
-        changed.then(|| self.clients.pids().into_iter().filter_map(|pid| self.known.get(&pid).copied()).collect())
+        changed.then(|| self.rules.pids().into_iter().filter_map(|pid| self.known.get(&pid).copied()).collect())
     }
 
-    fn obey(&mut self, orders: Vec<Order>, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
+    fn obey(&mut self, steps: Vec<RespawnStep>, now: Mono, environment: &Environment, log: &Log) -> Option<String> {
         let mut reboot = None;
-        for order in orders {
-            match order {
-                Order::Start(index) => self.start(index, now, environment, log),
-                Order::Terminate(pid) => self.end(pid, Signal::SIGTERM),
-                Order::Kill(pid) => self.end(pid, Signal::SIGKILL),
-                Order::Reboot(words) => reboot = Some(words),
-                Order::Log(level, text) => log.write(level, text),
+        for step in steps {
+            match step {
+                RespawnStep::Start(index) => self.start(index, now, environment, log),
+                RespawnStep::Terminate(pid) => self.end(pid, Signal::SIGTERM),
+                RespawnStep::Kill(pid) => self.end(pid, Signal::SIGKILL),
+                RespawnStep::Reboot(words) => reboot = Some(words),
+                RespawnStep::Log(level, text) => log.write(level, text),
             }
         }
         reboot
@@ -149,7 +149,7 @@ impl Company {
     }
 
     fn start(&mut self, index: usize, now: Mono, environment: &Environment, log: &Log) {
-        let line = self.clients.line(index).clone();
+        let line = self.rules.line(index).clone();
         let words = line.command.join(" ");
         let started = user_of(&line.user).and_then(|user| {
             log.info(format!("Starting child client \"{words}\" ({},{})", user.uid, user.gid));
@@ -159,16 +159,16 @@ impl Company {
             Ok(mut child) => {
                 let pid = child.id().unwrap_or(0);
                 log.info(format!("Starting \"{words}\" as user {} (pid {pid})", line.user));
-                self.clients.started(index, pid, now);
-                // It is not buried before its task is waited for.
-                let running = self.clients.pids();
+                self.rules.started(index, pid, now);
+                // It is not reaped before its task is waited for.
+                let running = self.rules.pids();
                 self.known.retain(|known, _| running.contains(known));
                 self.known.extend(Process::running(pid).map(|process| (pid, process)));
                 self.changed = true;
                 self.tasks.spawn(async move { (index, ending(child.wait().await.unwrap_or_default())) });
             }
             Err(why) => {
-                self.clients.refused(index);
+                self.rules.refused(index);
                 log.write(Level::Error, format!("Client \"{words}\" is not started: {why}"));
             }
         }
@@ -176,14 +176,14 @@ impl Company {
 }
 
 #[derive(Debug)]
-struct Account {
+struct UserAccount {
     uid: Uid,
     gid: Gid,
     groups: Vec<u32>,
 }
 
 /// A user by name or number, with all its groups.
-fn user_of(name: &str) -> Result<Account, String> {
+fn user_of(name: &str) -> Result<UserAccount, String> {
     let by_number = || name.parse().ok().and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
     let user = User::from_name(name).ok().flatten().or_else(by_number);
     let Some(user) = user else { return Err(format!("there is no user \"{name}\"")) };
@@ -191,15 +191,15 @@ fn user_of(name: &str) -> Result<Account, String> {
         .ok()
         .and_then(|name| getgrouplist(&name, user.gid).ok())
         .unwrap_or_else(|| vec![user.gid]);
-    Ok(Account { uid: user.uid, gid: user.gid, groups: groups.into_iter().map(Gid::as_raw).collect() })
+    Ok(UserAccount { uid: user.uid, gid: user.gid, groups: groups.into_iter().map(Gid::as_raw).collect() })
 }
 
-fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tokio::process::Child, String> {
+fn spawn(line: &Respawn, user: UserAccount, environment: &Environment) -> Result<tokio::process::Child, String> {
     let path = line.command.first().map(String::as_str).unwrap_or_default();
     // Whoever can change it has the rights of its user.
     let found = trust::program(Path::new(path)).map_err(|refusal| refusal.to_string())?;
     let mut command = if found.is_some() {
-        // As the original: quotes, variables and redirections of the line are the shell's affair.
+        // As the original: quotes, variables and redirections of the line are for the shell.
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("exec {}", line.command.join(" "))]);
         command

@@ -1,7 +1,7 @@
 //! `respawn` and `failfast` (`resources.md` 8, `api.md` 5): programs that run beside the daemon, under a user of their
 //! own, started again when they end, stopped last in the reverse order of `ha.cf`.
 //!
-//! What is to be done when is decided by [`Clients`], which starts nothing itself; `clients.rs` does it.
+//! What is to be done when is decided by [`RespawnRules`], which starts nothing itself; `respawn` does it.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// So many short runs in a row are the last.
 const TOO_MANY: u32 = 11;
 /// Between the request to end and the end; the original waits for an hour.
-const GRACE: Duration = Duration::from_secs(5);
+const TIME_TO_END: Duration = Duration::from_secs(5);
 
-/// How a client ended.
+/// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// By itself, with this code.
@@ -31,8 +31,8 @@ pub(crate) enum Ending {
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Start this one and say so with [`Clients::started`] or [`Clients::refused`].
+pub(crate) enum RespawnStep {
+    /// Start this one and say so with [`RespawnRules::started`] or [`RespawnRules::refused`].
     Start(usize),
     /// Ask the process group of this pid to end.
     Terminate(u32),
@@ -45,7 +45,7 @@ pub(crate) enum Order {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum ProgramState {
     /// Not yet, or not for a moment.
     Waiting(Mono),
     Running {
@@ -59,13 +59,13 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Client {
+struct RespawnedProgram {
     line: Respawn,
-    state: State,
+    state: ProgramState,
     short: u32,
 }
 
-impl Client {
+impl RespawnedProgram {
     fn words(&self) -> String {
         self.line.command.join(" ")
     }
@@ -73,20 +73,24 @@ impl Client {
 
 /// All of them, in the order of `ha.cf`.
 #[derive(Debug, Default)]
-pub(crate) struct Clients {
-    list: Vec<Client>,
+pub(crate) struct RespawnRules {
+    list: Vec<RespawnedProgram>,
     begun: bool,
     /// The node is leaving: none is started again.
     leaving: bool,
-    /// The one being stopped, and when patience with it ends.
+    /// The one being stopped, and when it is killed.
     stopping: Option<(usize, Mono)>,
 }
 
-impl Clients {
+impl RespawnRules {
     /// None of them runs yet.
-    pub(crate) fn new(lines: &[Respawn]) -> Clients {
-        let client = |line: &Respawn| Client { line: line.clone(), state: State::Waiting(Mono::ZERO), short: 0 };
-        Clients { list: lines.iter().map(client).collect(), begun: false, leaving: false, stopping: None }
+    pub(crate) fn new(lines: &[Respawn]) -> RespawnRules {
+        let program = |line: &Respawn| RespawnedProgram {
+            line: line.clone(),
+            state: ProgramState::Waiting(Mono::ZERO),
+            short: 0,
+        };
+        RespawnRules { list: lines.iter().map(program).collect(), begun: false, leaving: false, stopping: None }
     }
 
     /// What `ha.cf` says of one.
@@ -104,136 +108,139 @@ impl Clients {
         self.leaving = true;
     }
 
-    /// Whether [`Clients::begin`] was called.
+    /// Whether [`RespawnRules::begin`] was called.
     pub(crate) fn has_begun(&self) -> bool {
         self.begun
     }
 
     /// Whom to start, or to end, by now.
-    pub(crate) fn due(&mut self, now: Mono) -> Vec<Order> {
+    pub(crate) fn due(&mut self, now: Mono) -> Vec<RespawnStep> {
         if let Some((index, patience)) = self.stopping {
             return match self.list[index].state {
-                State::Running { pid, .. } if patience <= now => {
-                    self.stopping = Some((index, now + GRACE));
+                ProgramState::Running { pid, .. } if patience <= now => {
+                    self.stopping = Some((index, now + TIME_TO_END));
                     let text = format!("killing {} process group {pid} with signal 9", self.list[index].words());
-                    vec![Order::Log(Level::Warn, text), Order::Kill(pid)]
+                    vec![RespawnStep::Log(Level::Warn, text), RespawnStep::Kill(pid)]
                 }
-                State::Running { .. } | State::Waiting(_) | State::Refused | State::Over => Vec::new(),
+                ProgramState::Running { .. }
+                | ProgramState::Waiting(_)
+                | ProgramState::Refused
+                | ProgramState::Over => Vec::new(),
             };
         }
         if !self.begun || self.leaving {
             return Vec::new();
         }
-        let due = |client: &Client| matches!(client.state, State::Waiting(at) if at <= now);
-        (0..self.list.len()).filter(|index| due(&self.list[*index])).map(Order::Start).collect()
+        let due = |program: &RespawnedProgram| matches!(program.state, ProgramState::Waiting(at) if at <= now);
+        (0..self.list.len()).filter(|index| due(&self.list[*index])).map(RespawnStep::Start).collect()
     }
 
-    /// When [`Clients::due`] wants to be called.
+    /// When [`RespawnRules::due`] wants to be called.
     pub(crate) fn next_deadline(&self) -> Option<Mono> {
         if let Some((_, patience)) = self.stopping {
             return Some(patience);
         }
-        let waiting = |client: &Client| match client.state {
-            State::Waiting(at) => Some(at),
-            State::Running { .. } | State::Refused | State::Over => None,
+        let waiting = |program: &RespawnedProgram| match program.state {
+            ProgramState::Waiting(at) => Some(at),
+            ProgramState::Running { .. } | ProgramState::Refused | ProgramState::Over => None,
         };
         self.list.iter().filter(|_| self.begun && !self.leaving).filter_map(waiting).min()
     }
 
     /// It runs.
     pub(crate) fn started(&mut self, index: usize, pid: u32, now: Mono) {
-        self.list[index].state = State::Running { pid, since: now };
+        self.list[index].state = ProgramState::Running { pid, since: now };
     }
 
     /// It cannot be started.
     pub(crate) fn refused(&mut self, index: usize) {
-        self.list[index].state = State::Refused;
+        self.list[index].state = ProgramState::Refused;
     }
 
     /// The administrator may have mended what kept some from being started.
     pub(crate) fn try_refused(&mut self, now: Mono) {
-        self.list.iter_mut().filter(|client| client.state == State::Refused).for_each(|client| {
-            client.state = State::Waiting(now);
+        self.list.iter_mut().filter(|program| program.state == ProgramState::Refused).for_each(|program| {
+            program.state = ProgramState::Waiting(now);
         });
     }
 
     /// One has ended.
-    pub(crate) fn ended(&mut self, index: usize, how: Ending, now: Mono) -> Vec<Order> {
-        let Some(client) = self.list.get_mut(index) else { return Vec::new() };
-        let State::Running { pid, since } = client.state else { return Vec::new() };
-        let words = client.words();
-        let mut orders = vec![match how {
+    pub(crate) fn ended(&mut self, index: usize, how: Ending, now: Mono) -> Vec<RespawnStep> {
+        let Some(program) = self.list.get_mut(index) else { return Vec::new() };
+        let ProgramState::Running { pid, since } = program.state else { return Vec::new() };
+        let words = program.words();
+        let mut steps = vec![match how {
             Ending::Code(code) => {
-                Order::Log(Level::Info, format!("Managed {words} process {pid} exited with return code {code}."))
+                RespawnStep::Log(Level::Info, format!("Managed {words} process {pid} exited with return code {code}."))
             }
             Ending::Signal(signal) => {
-                Order::Log(Level::Warn, format!("Managed {words} process {pid} killed by signal {signal}."))
+                RespawnStep::Log(Level::Warn, format!("Managed {words} process {pid} killed by signal {signal}."))
             }
         }];
-        client.state = State::Over;
+        program.state = ProgramState::Over;
         if self.stopping.is_some() {
-            orders.extend(self.stop_next(now));
-            return orders;
+            steps.extend(self.stop_next(now));
+            return steps;
         }
         if self.leaving || how == Ending::Code(NEVER_AGAIN) {
-            return orders;
+            return steps;
         }
-        if client.line.failfast && how != Ending::Code(0) {
-            orders.push(Order::Reboot(words));
-            return orders;
+        if program.line.failfast && how != Ending::Code(0) {
+            steps.push(RespawnStep::Reboot(words));
+            return steps;
         }
         let was_short = now.since(since) < SHORT;
-        client.short = if was_short { client.short + 1 } else { 0 };
-        if client.short >= TOO_MANY {
+        program.short = if was_short { program.short + 1 } else { 0 };
+        if program.short >= TOO_MANY {
             let text =
                 format!("Client {words} \"respawning too fast\": it stays down until heartbeat is started again");
-            orders.push(Order::Log(Level::Error, text));
-            return orders;
+            steps.push(RespawnStep::Log(Level::Error, text));
+            return steps;
         }
-        orders.push(Order::Log(Level::Error, format!("Respawning client \"{words}\":")));
-        client.state = State::Waiting(if was_short { now + PAUSE } else { now });
-        orders
+        steps.push(RespawnStep::Log(Level::Error, format!("Respawning client \"{words}\":")));
+        program.state = ProgramState::Waiting(if was_short { now + PAUSE } else { now });
+        steps
     }
 
     /// The last first, each after the one before it has ended.
-    pub(crate) fn stop(&mut self, now: Mono) -> Vec<Order> {
+    pub(crate) fn stop(&mut self, now: Mono) -> Vec<RespawnStep> {
         if self.stopping.is_some() {
             return Vec::new();
         }
         self.stop_next(now)
     }
 
-    fn stop_next(&mut self, now: Mono) -> Vec<Order> {
-        let mut orders = Vec::new();
+    fn stop_next(&mut self, now: Mono) -> Vec<RespawnStep> {
+        let mut steps = Vec::new();
         let before = self.stopping.map_or(self.list.len(), |(index, _)| index);
         for index in (0..before).rev() {
-            self.stopping = Some((index, now + GRACE));
-            let client = &mut self.list[index];
-            if let State::Running { pid, .. } = client.state {
-                let text = format!("killing {} process group {pid} with signal 15", client.words());
-                orders.extend([Order::Log(Level::Info, text), Order::Terminate(pid)]);
-                return orders;
+            self.stopping = Some((index, now + TIME_TO_END));
+            let program = &mut self.list[index];
+            if let ProgramState::Running { pid, .. } = program.state {
+                let text = format!("killing {} process group {pid} with signal 15", program.words());
+                steps.extend([RespawnStep::Log(Level::Info, text), RespawnStep::Terminate(pid)]);
+                return steps;
             }
-            client.state = State::Over;
+            program.state = ProgramState::Over;
             if self.begun {
-                orders.push(Order::Log(Level::Info, format!("client [{}] is not running.", client.words())));
+                steps.push(RespawnStep::Log(Level::Info, format!("client [{}] is not running.", program.words())));
             }
         }
         self.stopping = None;
         self.list.clear();
-        orders
+        steps
     }
 
     /// Whether none runs or will run.
     pub(crate) fn is_over(&self) -> bool {
-        !self.list.iter().any(|client| matches!(client.state, State::Running { .. }))
+        !self.list.iter().any(|program| matches!(program.state, ProgramState::Running { .. }))
     }
 
     /// The pids of those that run.
     pub(crate) fn pids(&self) -> Vec<u32> {
-        let pid = |client: &Client| match client.state {
-            State::Running { pid, .. } => Some(pid),
-            State::Waiting(_) | State::Refused | State::Over => None,
+        let pid = |program: &RespawnedProgram| match program.state {
+            ProgramState::Running { pid, .. } => Some(pid),
+            ProgramState::Waiting(_) | ProgramState::Refused | ProgramState::Over => None,
         };
         self.list.iter().filter_map(pid).collect()
     }

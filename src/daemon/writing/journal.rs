@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::files;
 use crate::journal::{self, Entry};
 
@@ -23,9 +23,9 @@ const MODE: u32 = 0o640;
 
 /// The way to the file.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct JournalWriter {
     log: Log,
-    disk: Disk,
+    disk: DiskThread,
     pages: Arc<Mutex<Pages>>,
 }
 
@@ -38,13 +38,13 @@ struct Pages {
     told: bool,
 }
 
-impl Journal {
+impl JournalWriter {
     /// Goes on with the file at `path`, or begins it. What cannot be written is told to the log, which also knows the
     /// disk.
-    pub(crate) fn open(path: &Path, log: &Log) -> Journal {
+    pub(crate) fn open(path: &Path, log: &Log) -> JournalWriter {
         let mut pages = Pages { path: path.to_owned(), file: None, written: 0, told: false };
         pages.reopen();
-        Journal { log: log.clone(), disk: log.disk(), pages: Arc::new(Mutex::new(pages)) }
+        JournalWriter { log: log.clone(), disk: log.disk(), pages: Arc::new(Mutex::new(pages)) }
     }
 
     /// Appends an entry. A disk that does not keep up loses it, as it loses lines of the log, which says so.
@@ -59,7 +59,7 @@ impl Journal {
     }
 }
 
-impl Drop for Journal {
+impl Drop for JournalWriter {
     fn drop(&mut self) {
         self.disk.settle();
     }
@@ -144,7 +144,7 @@ mod tests {
         let path = dir.path().join("latido-events");
         let entry = Entry { text: "x".repeat(1000), ..Entry::default() };
         for _ in 0..3 {
-            let journal = Journal::open(&path, &log());
+            let journal = JournalWriter::open(&path, &log());
             for _ in 0..900 {
                 journal.write(&entry);
             }
@@ -163,7 +163,7 @@ mod tests {
         let held = |entry: &Entry| entry.kind() == Some(EventName::GroupHeld);
         let old = serde_json::to_string(&entry(EventName::GroupHeld, "before".to_owned())).unwrap();
         fs::write(previous(&path), format!("{old}\n")).unwrap();
-        let journal = Journal::open(&path, &log());
+        let journal = JournalWriter::open(&path, &log());
         journal.write(&entry(EventName::GroupHeld, "now".to_owned()));
         for _ in 0..5000 {
             journal.write(&entry(EventName::AddressConflict, "x".repeat(1000)));
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_takes_nothing_is_complained_of_once() {
-        let journal = Journal::open(Path::new("/no/such/directory/latido-events"), &log());
+        let journal = JournalWriter::open(Path::new("/no/such/directory/latido-events"), &log());
         let mut pages = journal.pages.lock().unwrap();
         assert!(pages.write(b"{}").is_err());
         assert!(pages.write(b"{}").is_ok());
@@ -187,7 +187,7 @@ mod tests {
     fn a_disk_that_is_there_later_is_written_then() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("later/latido-events");
-        let journal = Journal::open(&path, &log());
+        let journal = JournalWriter::open(&path, &log());
         let mut pages = journal.pages.lock().unwrap();
         assert!(pages.write(b"lost\n").is_err());
         fs::create_dir(path.parent().unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! Where log lines go and how they look (`config.md` 1): logfile, debugfile, syslog, standard error, the journal.
 //!
-//! Never waits: a syslog that does not read loses the line, files and terminals are left to the disk's thread (`disk`)
+//! Never waits: a syslog that does not read loses the line, files and terminals are left to the `disk_thread`
 //! once there is a loop to hold up. Never prints control characters that came from outside.
 
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::cluster::{Level, LogLine, Program};
 use crate::config::LogTargets;
 use crate::diagnostic::Problem;
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::log_file::open_append;
 use crate::time::Wall;
 use crate::{printable, sys};
@@ -57,14 +57,14 @@ struct Sinks {
     journald: Option<Journald>,
     debug: u8,
     /// Who writes to the places below.
-    disk: Disk,
-    places: Arc<Mutex<Places>>,
+    disk: DiskThread,
+    places: Arc<Mutex<LogPlaces>>,
     /// Lines for which there was no room on the way to the disk.
     lost: u64,
 }
 
 /// A line as it is written.
-struct Line {
+struct FormattedLine {
     full: String,
     /// As it stands in the debug file.
     debug: String,
@@ -74,7 +74,7 @@ struct Line {
 }
 
 /// Where a write may hang. Only who writes for us holds the lock.
-struct Places {
+struct LogPlaces {
     logfile: Option<Target>,
     debugfile: Option<Target>,
 }
@@ -88,7 +88,7 @@ impl std::fmt::Debug for Log {
 impl Log {
     /// A log that knows only standard error yet.
     pub(crate) fn start(clock: Clock, terminal: Terminal, debug: u8) -> Log {
-        let places = Arc::new(Mutex::new(Places { logfile: None, debugfile: None }));
+        let places = Arc::new(Mutex::new(LogPlaces { logfile: None, debugfile: None }));
         let sinks = Sinks {
             node: host_name(),
             terminal,
@@ -97,7 +97,7 @@ impl Log {
             syslog: None,
             journald: if terminal == Terminal::Journal { Journald::open() } else { None },
             debug,
-            disk: Disk::at_once(),
+            disk: DiskThread::at_once(),
             places,
             lost: 0,
         };
@@ -134,12 +134,12 @@ impl Log {
     }
 
     /// Leaves to this disk what may hang.
-    pub(crate) fn leave_to(&self, disk: Disk) {
+    pub(crate) fn leave_to(&self, disk: DiskThread) {
         self.sinks().disk = disk;
     }
 
     /// Who writes for us.
-    pub(crate) fn disk(&self) -> Disk {
+    pub(crate) fn disk(&self) -> DiskThread {
         self.sinks().disk.clone()
     }
 
@@ -160,7 +160,7 @@ impl Log {
 
     /// Opens the files anew, for those who rotate logs.
     pub(crate) fn reopen(&self) {
-        self.sinks().put(Places::reopen);
+        self.sinks().put(LogPlaces::reopen);
     }
 
     /// Makes debugging louder or quieter by one; returns the new level.
@@ -255,13 +255,13 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
-fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+fn lock(places: &Mutex<LogPlaces>) -> MutexGuard<'_, LogPlaces> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sinks {
     /// Has something done with the places; whether it will be.
-    fn put(&self, what: impl FnOnce(&mut Places) + Send + 'static) -> bool {
+    fn put(&self, what: impl FnOnce(&mut LogPlaces) + Send + 'static) -> bool {
         let places = Arc::clone(&self.places);
         self.disk.later(move || what(&mut lock(&places)))
     }
@@ -291,14 +291,14 @@ impl Sinks {
         }
     }
 
-    fn compose(&self, wall: Wall, said: &LogLine) -> Line {
+    fn compose(&self, wall: Wall, said: &LogLine) -> FormattedLine {
         let (full, debug) = self.forms(wall, said);
         let shown = match self.terminal {
             Terminal::Person => Some(full.clone()),
             Terminal::Journal => Some(format!("<{}>{}\n", said.level.severity(), said.text)),
             Terminal::Nobody => None,
         };
-        Line { full, debug, shown, is_debug: said.level == Level::Debug }
+        FormattedLine { full, debug, shown, is_debug: said.level == Level::Debug }
     }
 
     /// The line in the log and in the debug file: the daemon's as it writes them, those of its scripts as they do, and those
@@ -330,8 +330,8 @@ fn words(said: &LogLine) -> String {
     }
 }
 
-impl Places {
-    fn write(&mut self, line: &Line) {
+impl LogPlaces {
+    fn write(&mut self, line: &FormattedLine) {
         if let Some(target) = self.logfile.as_mut().filter(|_| !line.is_debug) {
             target.append(&line.full);
         }

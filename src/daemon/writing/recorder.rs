@@ -1,7 +1,7 @@
 //! `--record FILE`: everything that happens to this node, one line each, for a bug report that can be played again
 //! (`record`).
 //!
-//! The loop hands over a line to the disk's thread (`disk`) before the core hears of it, so that the event that kills the
+//! The loop hands over a line to the `disk_thread` before the core hears of it, so that the event that kills the
 //! core is the last one in the file. What is no longer written is said once; nothing else follows from it.
 
 use std::fs::{File, OpenOptions, Permissions};
@@ -16,7 +16,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 
 use crate::cluster::Event;
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::record::{Life, event_line};
 use crate::time::Now;
 
@@ -27,22 +27,22 @@ const MOST_BYTES: u64 = 64_000_000;
 #[derive(Debug)]
 pub(crate) struct Recorder {
     path: PathBuf,
-    disk: Disk,
+    disk: DiskThread,
     /// Only who writes for us holds the lock.
     writer: Arc<Mutex<Writer>>,
     trouble: Receiver<String>,
 }
 
 impl Recorder {
-    /// Goes on behind what stands in the file, or makes it, for our eyes only.
+    /// Goes on behind what stands in the file, or makes it, readable by its owner alone.
     ///
     /// # Errors
     /// A sentence why nothing is recorded: it is a link, somebody else's or in use, it cannot be written, it is full.
-    pub(crate) fn open(path: &Path, disk: Disk) -> Result<Recorder, String> {
+    pub(crate) fn open(path: &Path, disk: DiskThread) -> Result<Recorder, String> {
         Recorder::open_for(path, disk, MOST_BYTES)
     }
 
-    fn open_for(path: &Path, disk: Disk, most: u64) -> Result<Recorder, String> {
+    fn open_for(path: &Path, disk: DiskThread, most: u64) -> Result<Recorder, String> {
         let refuse = |why: &dyn std::fmt::Display| format!("--record {}: {why}: nothing is recorded", path.display());
         let file = open_file(path).map_err(|error| refuse(&error))?;
         let written = file.metadata().map_err(|error| refuse(&error))?.len();
@@ -54,10 +54,10 @@ impl Recorder {
         Ok(Recorder { path: path.to_owned(), disk, writer: Arc::new(Mutex::new(writer)), trouble })
     }
 
-    /// The node is born.
+    /// The life of the node begins.
     ///
     /// # Errors
-    /// As [`Recorder::note`].
+    /// As [`Recorder::record_event`].
     pub(crate) fn begin(&mut self, life: &Life) -> Result<(), String> {
         self.hand_over(life.to_line())
     }
@@ -66,7 +66,7 @@ impl Recorder {
     ///
     /// # Errors
     /// A sentence why the record has ended; it does not go on.
-    pub(crate) fn note(&mut self, now: Now, event: &Event) -> Result<(), String> {
+    pub(crate) fn record_event(&mut self, now: Now, event: &Event) -> Result<(), String> {
         self.hand_over(event_line(now, event))
     }
 

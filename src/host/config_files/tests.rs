@@ -1,7 +1,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use crate::host::read_config::{self, Options};
+use crate::host::read_config::{self, ReadOptions};
 use crate::names::NodeName;
 
 use super::*;
@@ -32,7 +32,7 @@ fn set_mode(path: &Path, mode: u32) {
 
 /// Why a daemon does not start there; what costs one thing alone is left out.
 fn fatal(paths: &Paths) -> Vec<String> {
-    match read_config::load_with(paths, &Options { without_resolver: true, ..Options::default() }).1 {
+    match read_config::load_with(paths, &ReadOptions { without_resolver: true, ..ReadOptions::default() }).1 {
         Ok(_) => Vec::new(),
         Err(problems) => problems.iter().filter(|problem| problem.is_fatal()).map(ToString::to_string).collect(),
     }
@@ -102,7 +102,7 @@ fn keys_that_others_may_read_or_write_are_refused() {
 fn on_another_node_s_behalf_files_are_read_whoever_wrote_them() {
     let (_dir, paths) = node();
     set_mode(&paths.ha_cf(), 0o666);
-    let options = Options { as_node: NodeName::new("other"), ..Options::default() };
+    let options = ReadOptions { as_node: NodeName::new("other"), ..ReadOptions::default() };
     assert!(read_config::load_with(&paths, &options).1.is_ok());
     assert!(read_config::nothing_but_a_name(&paths).is_some(), "without a word of what is in it");
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::LogTargets;
 use crate::daemon::programs::children::{Children, Ended};
-use crate::host::disk::Disk;
+use crate::host::disk_thread::DiskThread;
 use crate::host::script_log::ScriptLog;
 use crate::names::JobId;
 
@@ -23,7 +23,7 @@ impl Stage {
         let mut environment = Environment::default();
         environment.directory = dir.path().to_owned();
         let targets = LogTargets { debugfile: Some(dir.path().join("ha-debug")), ..LogTargets::default() };
-        environment.log = ScriptLog::open(&targets, Disk::at_once());
+        environment.log = ScriptLog::open(&targets, DiskThread::at_once());
         environment.set("PATH", "/usr/bin:/bin");
         environment.set("HA_CURHOST", "alpha");
         Stage { dir, environment }
@@ -52,7 +52,10 @@ impl Stage {
         }
         match children.next().await {
             Ended::Resource(JobId(7), outcome) => outcome,
-            other @ (Ended::Resource(..) | Ended::Agent(..) | Ended::Notice(..) | Ended::Notification(..)) => {
+            other @ (Ended::Resource(..)
+            | Ended::Agent(..)
+            | Ended::NotifyCommand(..)
+            | Ended::NotificationScript(..)) => {
                 panic!("{other:?}")
             }
         }

@@ -78,8 +78,8 @@ fn in_a_sticky_directory_the_owner_of_a_link_counts() {
     std::os::unix::fs::lchown(&link, Some(1000), None).unwrap();
     assert_eq!(refused(&link), Some(link));
     // What may be there tomorrow is another matter.
-    assert!(matches!(directory(&at.join("sticky")).unwrap(), Found::Exposed(_)));
-    assert!(matches!(directory(&at).unwrap(), Found::Sound(_)));
+    assert!(matches!(directory(&at.join("sticky")).unwrap(), FoundAt::Exposed(_)));
+    assert!(matches!(directory(&at).unwrap(), FoundAt::Trusted(_)));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn what_is_not_there_or_no_program_is_nothing_and_nothing_is_waited_for() {
     assert!(program(&at.join("plain")).unwrap().is_none() && program(&at.join("plain/web")).unwrap().is_none());
     nix::unistd::mkfifo(&at.join("fifo"), Mode::from_bits_truncate(0o700)).unwrap();
     assert!(program(&at.join("fifo")).unwrap().is_none());
-    let Found::Sound(fifo) = walk(&at.join("fifo")).unwrap() else { panic!("our own") };
+    let FoundAt::Trusted(fifo) = walk(&at.join("fifo")).unwrap() else { panic!("our own") };
     assert!(fifo.open().is_err());
     symlink("ring", at.join("ring")).unwrap();
     assert!(program(&at.join("ring")).unwrap().is_none());

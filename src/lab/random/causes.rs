@@ -12,18 +12,18 @@ use crate::cluster::{AutoFailback, EventName, Scope, Set, Status};
 use crate::journal::{Entry, parse};
 
 use super::fact::Fact;
-use super::judge::Group;
+use super::judge::JudgedGroup;
 
 /// Reads a journal as it grows.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct JournalReader {
     path: PathBuf,
     read: u64,
 }
 
-impl Journal {
-    pub(super) fn at(path: PathBuf) -> Journal {
-        Journal { path, read: 0 }
+impl JournalReader {
+    pub(super) fn at(path: PathBuf) -> JournalReader {
+        JournalReader { path, read: 0 }
     }
 
     /// What was added since the last look.
@@ -45,9 +45,9 @@ impl Journal {
 }
 
 /// What an entry in the journal of `node` means for the stops that follow.
-pub(super) fn facts(node: usize, entry: &Entry, groups: &[Group], mode: AutoFailback) -> Vec<Fact> {
+pub(super) fn facts(node: usize, entry: &Entry, groups: &[JudgedGroup], mode: AutoFailback) -> Vec<Fact> {
     let field = |name: &str| entry.data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let of = |wanted: &dyn Fn(&Group) -> bool| {
+    let of = |wanted: &dyn Fn(&JudgedGroup) -> bool| {
         groups.iter().filter(|group| wanted(group)).map(|group| Some(group.key.clone())).collect::<Vec<_>>()
     };
     let meant = |scope: Scope| match scope {
@@ -82,8 +82,8 @@ mod tests {
 
     use super::*;
 
-    fn groups() -> Vec<Group> {
-        let group = |key: &str, owner| Group { key: key.into(), owner, resources: vec![key.into()] };
+    fn groups() -> Vec<JudgedGroup> {
+        let group = |key: &str, owner| JudgedGroup { key: key.into(), owner, resources: vec![key.into()] };
         vec![group("one", 0), group("two", 1)]
     }
 

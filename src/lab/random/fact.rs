@@ -1,4 +1,4 @@
-//! What a judge goes by: a list of what happened, by the scripts' own notes and by what the lab did, asked and was told.
+//! What a judge goes by: a list of what happened, by the lines the scripts write and by what the lab did, asked and was told.
 //! Pure.
 
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::haresources::Verb;
 use crate::time::Mono;
 
-/// Something, and when.
+/// A fact, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct TimedFact {
     pub(super) at: Mono,
     pub(super) fact: Fact,
 }
@@ -41,7 +41,7 @@ pub(super) enum Fact {
     /// A daemon says what it makes of things.
     Status(usize, Seen),
     /// Somebody typed a command; the number tells them apart.
-    Asked(Asked),
+    TypedCommand(TypedCommand),
     /// It ended, with this code and these words.
     Answered(u32, Option<i32>, String),
     /// The machine ran nothing for so long, until now.
@@ -56,7 +56,7 @@ pub(super) enum Fact {
 
 /// A command and what is to be expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct TypedCommand {
     pub(super) id: u32,
     pub(super) node: usize,
     pub(super) words: String,

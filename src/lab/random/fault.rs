@@ -1,4 +1,4 @@
-//! What can befall a pair, and how it is drawn. Pure. `deeds` does it.
+//! What can go wrong on a pair, and how it is drawn. Pure. `carry_out` does it.
 
 use std::fmt;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) enum Direction {
 
 /// Which processes of a daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Part {
+pub(super) enum DaemonPart {
     Core,
     Supervisor,
     All,
@@ -32,21 +32,21 @@ pub(super) enum Behaviour {
 
 /// Which of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum File {
+pub(super) enum SpoiledFile {
     HaCf,
     Haresources,
 }
 
 /// Which place of a node is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum FullPlace {
     Disk,
     Run,
 }
 
 /// A request somebody types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Order {
+pub(super) enum TypedRequest {
     Standby,
     Takeover,
 }
@@ -59,25 +59,25 @@ pub(super) enum Fault {
     Loss(String, u8),
     CardGone(String),
     Stall,
-    Kill(Part),
+    Kill(DaemonPart),
     /// The core, so often, one soon after the other.
     KillStorm(u8),
     PowerOff,
-    Full(Place),
+    Full(FullPlace),
     KeyFileOpen,
-    WrongFile(File),
+    WrongFile(SpoiledFile),
     Script(String, Verb, Behaviour),
     Leave,
     Upgrade,
     Reload,
-    Typed(Order, &'static str),
+    Typed(TypedRequest, &'static str),
     /// Standby of these sets, on both nodes at once.
     BothTyped(&'static str, &'static str),
 }
 
-/// When what befalls whom, and for how long.
+/// A fault that was drawn: on which node, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Blow {
+pub(super) struct DrawnFault {
     pub(super) node: usize,
     pub(super) fault: Fault,
     pub(super) lasts: Duration,
@@ -94,24 +94,24 @@ impl Fault {
             Fault::Loss(..) => "frames lost",
             Fault::CardGone(_) => "network card gone",
             Fault::Stall => "daemon stopped by a signal",
-            Fault::Kill(Part::Core) => "core killed",
-            Fault::Kill(Part::Supervisor) => "supervisor killed",
-            Fault::Kill(Part::All) => "core and supervisor killed",
+            Fault::Kill(DaemonPart::Core) => "core killed",
+            Fault::Kill(DaemonPart::Supervisor) => "supervisor killed",
+            Fault::Kill(DaemonPart::All) => "core and supervisor killed",
             Fault::KillStorm(_) => "core killed again and again",
             Fault::PowerOff => "power-off",
-            Fault::Full(Place::Disk) => "disk full",
-            Fault::Full(Place::Run) => "/run full",
+            Fault::Full(FullPlace::Disk) => "disk full",
+            Fault::Full(FullPlace::Run) => "/run full",
             Fault::KeyFileOpen => "key file open to others",
-            Fault::WrongFile(File::HaCf) => "ha.cf wrong, reread",
-            Fault::WrongFile(File::Haresources) => "haresources wrong, reread",
+            Fault::WrongFile(SpoiledFile::HaCf) => "ha.cf wrong, reread",
+            Fault::WrongFile(SpoiledFile::Haresources) => "haresources wrong, reread",
             Fault::Script(_, _, Behaviour::Fail) => "script fails",
             Fault::Script(_, _, Behaviour::Hang) => "script hangs",
             Fault::Script(_, _, Behaviour::Slow) => "script slow",
             Fault::Leave => "heartbeat -k",
             Fault::Upgrade => "upgrade",
             Fault::Reload => "files reread",
-            Fault::Typed(Order::Standby, _) => "standby typed",
-            Fault::Typed(Order::Takeover, _) => "takeover typed",
+            Fault::Typed(TypedRequest::Standby, _) => "standby typed",
+            Fault::Typed(TypedRequest::Takeover, _) => "takeover typed",
             Fault::BothTyped(..) => "standby typed on both at once",
         }
     }
@@ -125,7 +125,7 @@ impl Fault {
                 | Fault::Typed(..)
                 | Fault::BothTyped(..)
                 | Fault::KillStorm(_)
-                | Fault::Kill(Part::Core | Part::Supervisor)
+                | Fault::Kill(DaemonPart::Core | DaemonPart::Supervisor)
         )
     }
 
@@ -144,7 +144,7 @@ impl Fault {
                 | Fault::PowerOff
                 | Fault::Script(_, _, Behaviour::Slow)
                 | Fault::Leave
-                | Fault::Typed(Order::Standby, _)
+                | Fault::Typed(TypedRequest::Standby, _)
         )
     }
 }
@@ -169,8 +169,8 @@ impl fmt::Display for Fault {
                 };
                 write!(f, "{name} {} {how}", verb.as_str())
             }
-            Fault::Typed(Order::Standby, set) => write!(f, "standby {set}"),
-            Fault::Typed(Order::Takeover, set) => write!(f, "takeover {set}"),
+            Fault::Typed(TypedRequest::Standby, set) => write!(f, "standby {set}"),
+            Fault::Typed(TypedRequest::Takeover, set) => write!(f, "takeover {set}"),
             Fault::KillStorm(times) => write!(f, "core killed {times} times"),
             Fault::BothTyped(here, there) => write!(f, "standby {here}, and standby {there} on the other node"),
             Fault::Stall
@@ -186,7 +186,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What the blows are drawn from.
+/// What the faults are drawn from.
 #[derive(Clone, Debug)]
 pub(super) struct Vocabulary {
     pub(super) media: Vec<String>,
@@ -195,17 +195,17 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// What may befall a node to which this has happened, before the machine is whole again.
-    pub(super) fn draw_after(&self, dice: &mut Dice, blow: &Blow) -> Option<Blow> {
-        if !blow.fault.is_refusal() || dice.one_in(2) {
+    /// A second fault of a node to which this has happened, before the machine is whole again.
+    pub(super) fn draw_after(&self, dice: &mut Dice, drawn: &DrawnFault) -> Option<DrawnFault> {
+        if !drawn.fault.is_refusal() || dice.one_in(2) {
             return None;
         }
-        let fault = dice.pick(&[Fault::Kill(Part::Core), Fault::Kill(Part::All), Fault::KillStorm(3)]);
-        Some(Blow { node: blow.node, fault, lasts: dice.time(50, 3_000) })
+        let fault = dice.pick(&[Fault::Kill(DaemonPart::Core), Fault::Kill(DaemonPart::All), Fault::KillStorm(3)]);
+        Some(DrawnFault { node: drawn.node, fault, lasts: dice.time(50, 3_000) })
     }
 
-    /// The next blow.
-    pub(super) fn draw(&self, dice: &mut Dice) -> Blow {
+    /// The next fault.
+    pub(super) fn draw(&self, dice: &mut Dice) -> DrawnFault {
         let node = dice.node();
         let (fault, least, most) = match dice.below(30) {
             0 | 1 => (Fault::Cut(Some(dice.pick(&self.media)), dice.direction()), 500, 6_000),
@@ -216,14 +216,14 @@ impl Vocabulary {
             }
             5 => (Fault::CardGone(dice.pick(&self.interfaces)), 300, 6_000),
             6 | 7 => (Fault::Stall, 200, 5_000),
-            8 | 9 => (Fault::Kill(Part::Core), 0, 1),
+            8 | 9 => (Fault::Kill(DaemonPart::Core), 0, 1),
             10 => (Fault::KillStorm(u8::try_from(2 + dice.below(4)).unwrap_or(2)), 0, 1),
-            11 => (Fault::Kill(Part::Supervisor), 0, 1),
-            12 | 13 => (Fault::Kill(Part::All), 100, 4_000),
+            11 => (Fault::Kill(DaemonPart::Supervisor), 0, 1),
+            12 | 13 => (Fault::Kill(DaemonPart::All), 100, 4_000),
             14 | 15 => (Fault::PowerOff, 500, 6_000),
-            16 => (Fault::Full(dice.pick(&[Place::Disk, Place::Run])), 1_000, 8_000),
+            16 => (Fault::Full(dice.pick(&[FullPlace::Disk, FullPlace::Run])), 1_000, 8_000),
             17 => (Fault::KeyFileOpen, 1_000, 8_000),
-            18 => (Fault::WrongFile(dice.pick(&[File::HaCf, File::Haresources])), 1_000, 8_000),
+            18 => (Fault::WrongFile(dice.pick(&[SpoiledFile::HaCf, SpoiledFile::Haresources])), 1_000, 8_000),
             19..22 => {
                 let verb = dice.pick(&[Verb::Start, Verb::Start, Verb::Stop, Verb::Status]);
                 let how = dice.pick(&[Behaviour::Fail, Behaviour::Hang, Behaviour::Slow]);
@@ -232,11 +232,11 @@ impl Vocabulary {
             22 | 23 => (Fault::Leave, 200, 5_000),
             24 => (Fault::Upgrade, 0, 1),
             25 => (Fault::Reload, 0, 1),
-            26 => (Fault::Typed(Order::Standby, dice.pick(&SETS)), 0, 1),
+            26 => (Fault::Typed(TypedRequest::Standby, dice.pick(&SETS)), 0, 1),
             27 => (Fault::BothTyped(dice.pick(&SETS), dice.pick(&SETS)), 0, 1),
-            _ => (Fault::Typed(Order::Takeover, dice.pick(&SETS)), 0, 1),
+            _ => (Fault::Typed(TypedRequest::Takeover, dice.pick(&SETS)), 0, 1),
         };
-        Blow { node, fault, lasts: dice.time(least, most) }
+        DrawnFault { node, fault, lasts: dice.time(least, most) }
     }
 }
 

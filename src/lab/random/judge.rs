@@ -5,23 +5,23 @@
 //! is never excused. `owners` asks S1 to S3 and S8, `evidence` S5 to S7, `service` L1, L2 and L6.
 
 mod evidence;
+mod may_run;
 mod owners;
 mod service;
 #[cfg(test)]
 mod tests;
-mod truth;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use super::fact::{Daemon, Entry, Fact, Things};
+use super::fact::{Daemon, Fact, Things, TimedFact};
 use crate::time::Mono;
 
 use evidence::Evidence;
+use may_run::MayRun;
 use owners::Owners;
-use service::Service;
-use truth::Truth;
+use service::ServiceJudge;
 
 /// What the lab was built of, as far as a judge must know.
 #[derive(Clone, Debug)]
@@ -32,16 +32,16 @@ pub(super) struct Bounds {
     pub(super) initdead: Duration,
     /// After how long a script is killed.
     pub(super) script_limit: Duration,
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<JudgedGroup>,
     /// Whether each node can switch the other off.
     pub(super) fenced: bool,
     /// The node that is not ours to answer for.
     pub(super) original: Option<usize>,
 }
 
-/// A group and those of its resources whose scripts write notes.
+/// A group and those of its resources whose scripts write lines.
 #[derive(Clone, Debug)]
-pub(super) struct Group {
+pub(super) struct JudgedGroup {
     pub(super) key: String,
     /// The node it belongs to.
     pub(super) owner: usize,
@@ -50,7 +50,7 @@ pub(super) struct Group {
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
+pub(super) struct BrokenPromise {
     pub(super) promise: &'static str,
     /// Whom it is about: each is complained of once until it is over.
     about: String,
@@ -58,17 +58,17 @@ pub(super) struct Complaint {
     pub(super) what: String,
 }
 
-impl fmt::Display for Complaint {
+impl fmt::Display for BrokenPromise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}: {}", self.promise, self.at, self.what)
     }
 }
 
-/// Everything that can be said against these facts, in their order.
-pub(super) fn judge(bounds: &Bounds, entries: &[Entry]) -> Vec<Complaint> {
-    let mut court = Court::new();
-    entries.iter().for_each(|entry| court.hear(bounds, entry));
-    court.complaints
+/// Every promise that these facts break, in their order.
+pub(super) fn judge(bounds: &Bounds, facts: &[TimedFact]) -> Vec<BrokenPromise> {
+    let mut judging = Judge::new();
+    facts.iter().for_each(|timed| judging.hear(bounds, timed));
+    judging.broken
 }
 
 /// A moment, and how much of the time until then does not count.
@@ -92,69 +92,69 @@ struct Clocks {
     still: Option<Stamp>,
     one_way: Option<Stamp>,
     /// The same as `still`, and scripts do what they are told.
-    calm: Option<Stamp>,
+    all_well: Option<Stamp>,
     awake: [Option<Stamp>; 2],
     /// When a core last died: its successor does not know yet whom it had called dead.
-    reborn: Option<Stamp>,
+    core_died: Option<Stamp>,
 }
 
-struct Court {
+struct Judge {
     clocks: Clocks,
-    truth: Truth,
+    may_run: MayRun,
     owners: Owners,
     evidence: Evidence,
-    service: Service,
+    service: ServiceJudge,
     known: BTreeSet<(&'static str, String)>,
-    complaints: Vec<Complaint>,
+    broken: Vec<BrokenPromise>,
 }
 
-/// What one of the judges sees at an entry.
-struct Scene<'a> {
+/// What is known when a fact is judged.
+struct Circumstances<'a> {
     bounds: &'a Bounds,
     clocks: &'a Clocks,
-    truth: &'a Truth,
-    entry: &'a Entry,
+    may_run: &'a MayRun,
+    timed: &'a TimedFact,
 }
 
-/// The promise, whom it is about, the sentence.
-type Said = Vec<(&'static str, String, String)>;
+/// What a fact breaks: the promise, whom it is about, the sentence.
+type BrokenHere = Vec<(&'static str, String, String)>;
 
-impl Court {
-    fn new() -> Court {
-        Court {
+impl Judge {
+    fn new() -> Judge {
+        Judge {
             clocks: Clocks::new(),
-            truth: Truth::default(),
+            may_run: MayRun::default(),
             owners: Owners::default(),
             evidence: Evidence::default(),
-            service: Service::default(),
+            service: ServiceJudge::default(),
             known: BTreeSet::new(),
-            complaints: Vec::new(),
+            broken: Vec::new(),
         }
     }
 
-    fn hear(&mut self, bounds: &Bounds, entry: &Entry) {
-        self.clocks.pass(entry.at, self.truth.is_busy(bounds, entry.at));
+    fn hear(&mut self, bounds: &Bounds, timed: &TimedFact) {
+        self.clocks.pass(timed.at, self.may_run.is_busy(bounds, timed.at));
         let mut said = Vec::new();
         {
-            let scene = Scene { bounds, clocks: &self.clocks, truth: &self.truth, entry };
-            // What is asked about a deed is asked before it counts.
-            self.evidence.before(&scene, &mut said);
+            let around = Circumstances { bounds, clocks: &self.clocks, may_run: &self.may_run, timed };
+            // What is asked about a fact before it counts.
+            self.evidence.before(&around, &mut said);
         }
-        self.truth.take(entry);
-        self.clocks.take(bounds, &self.truth, entry);
-        let scene = Scene { bounds, clocks: &self.clocks, truth: &self.truth, entry };
-        self.owners.take(&scene, &mut said);
-        self.evidence.take(&scene, &mut said);
-        self.service.take(&scene, &mut said);
+        self.may_run.take(timed);
+        self.clocks.take(bounds, &self.may_run, timed);
+        let around = Circumstances { bounds, clocks: &self.clocks, may_run: &self.may_run, timed };
+        self.owners.take(&around, &mut said);
+        self.evidence.take(&around, &mut said);
+        self.service.take(&around, &mut said);
         for (promise, about, what) in said {
             if self.known.insert((promise, about.clone())) {
-                self.complaints.push(Complaint { promise, about, at: entry.at, what });
+                self.broken.push(BrokenPromise { promise, about, at: timed.at, what });
             }
         }
     }
 }
 
-impl Scene<'_> {
+impl Circumstances<'_> {
     fn name(&self, node: usize) -> &str {
         &self.bounds.names[node]
     }
@@ -178,7 +178,7 @@ impl Scene<'_> {
     }
 
     /// The group of a resource.
-    fn group_of(&self, resource: &str) -> Option<&Group> {
+    fn group_of(&self, resource: &str) -> Option<&JudgedGroup> {
         self.bounds.groups.iter().find(|group| group.resources.iter().any(|known| known == resource))
     }
 }
@@ -196,9 +196,9 @@ impl Clocks {
             both_ways: None,
             still: None,
             one_way: None,
-            calm: None,
+            all_well: None,
             awake: [None; 2],
-            reborn: None,
+            core_died: None,
         }
     }
 
@@ -217,8 +217,8 @@ impl Clocks {
         self.now = self.now.max(now);
     }
 
-    fn take(&mut self, bounds: &Bounds, truth: &Truth, entry: &Entry) {
-        match &entry.fact {
+    fn take(&mut self, bounds: &Bounds, may_run: &MayRun, timed: &TimedFact) {
+        match &timed.fact {
             Fact::Things(things) => {
                 for node in [0, 1] {
                     if self.things.daemons[node] != things.daemons[node] {
@@ -228,8 +228,8 @@ impl Clocks {
                 self.things = things.clone();
             }
             Fact::CoreKilled(_) | Fact::Died(..) => {
-                (self.still, self.calm, self.one_way) = (None, None, None);
-                self.reborn = Some(self.stamp());
+                (self.still, self.all_well, self.one_way) = (None, None, None);
+                self.core_died = Some(self.stamp());
             }
             Fact::StoodStill(time) if *time * SHAKY >= bounds.deadtime => self.forget(),
             Fact::StoodStill(time) => self.busy += *time,
@@ -242,37 +242,37 @@ impl Clocks {
             | Fact::Given(_)
             | Fact::Left(_)
             | Fact::Status(..)
-            | Fact::Asked(_)
+            | Fact::TypedCommand(_)
             | Fact::Answered(..)
             | Fact::Cause(..)
             | Fact::JournalFull(..)
             | Fact::Settled(..) => {}
         }
-        self.wind(bounds, truth);
+        self.update(bounds, may_run);
     }
 
-    /// Nobody can be blamed for what a machine that stood still makes of him.
+    /// A machine that stood still excuses everybody: all clocks begin anew.
     fn forget(&mut self) {
-        (self.both_ways, self.still, self.one_way, self.calm) = (None, None, None, None);
+        (self.both_ways, self.still, self.one_way, self.all_well) = (None, None, None, None);
         self.awake = [None; 2];
     }
 
-    fn wind(&mut self, bounds: &Bounds, truth: &Truth) {
+    fn update(&mut self, bounds: &Bounds, may_run: &MayRun) {
         let now = self.stamp();
         let keep = |clock: &mut Option<Stamp>, holds: bool| *clock = holds.then(|| clock.unwrap_or(now));
         let things = &self.things;
         let away = |node: usize| self.now.since(self.since[node].at);
-        // Nothing runs there: it has nothing to answer for.
-        let haunted = |node: usize| truth.runs_anything(node);
+        // Nothing runs there: nothing can be wrong.
+        let may_run_there = |node: usize| may_run.runs_anything(node);
         let awake = [0, 1].map(|node| match things.daemons[node] {
             Daemon::Well | Daemon::Leaving | Daemon::Left | Daemon::Off => true,
             Daemon::Stopped => away(node) < bounds.deadtime / 2,
-            Daemon::Gone => !haunted(node) || away(node) < bounds.deadtime / 2,
+            Daemon::Gone => !may_run_there(node) || away(node) < bounds.deadtime / 2,
         });
         let present = [0, 1].map(|node| match things.daemons[node] {
             Daemon::Well | Daemon::Leaving | Daemon::Left | Daemon::Off => true,
             Daemon::Stopped => false,
-            Daemon::Gone => !haunted(node),
+            Daemon::Gone => !may_run_there(node),
         });
         let (awake_both, present_both) = (awake == [true, true], present == [true, true]);
         let answers = things.scripts_answer;
@@ -280,7 +280,7 @@ impl Clocks {
         keep(&mut self.both_ways, awake_both && both);
         keep(&mut self.still, present_both && both);
         keep(&mut self.one_way, present_both && one);
-        keep(&mut self.calm, present_both && both && answers);
+        keep(&mut self.all_well, present_both && both && answers);
         for node in [0, 1] {
             keep(&mut self.awake[node], present[node]);
         }

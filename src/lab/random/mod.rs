@@ -1,19 +1,19 @@
 //! `latido lab --random`: faults by chance, with real processes, for as long as one likes; and a judge.
 //!
-//! `fault` is what can happen and how it is drawn from a seed, `deeds` does it, `notes` are the resource scripts that write
-//! down what they were asked, `run` plays and collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
+//! `fault` is what can happen and how it is drawn from a seed, `carry_out` does it, `script_lines` is what resource
+//! scripts write down when they are called, `run` collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
 //!
 //! ```text
-//! run ──> fault ──> deeds ──> the hosts ──> notes ──> fact ──> judge ──> complaints
+//! run ──> fault ──> carry_out ──> the hosts ──> script_lines ──> fact ──> judge ──> complaints
 //! ```
 
+mod carry_out;
 mod causes;
-mod deeds;
 mod fact;
 mod fault;
 mod judge;
-mod notes;
 mod run;
+mod script_lines;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,22 +22,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::files::Files;
-use super::plan::Plan;
-use super::play::Play;
-use super::timeline::{Outcome, Row};
+use super::files::LabFiles;
+use super::plan::LabPlan;
+use super::printer::{Outcome, Row};
+use super::run::LabRun;
 use crate::dice::Dice;
 use crate::time::Mono;
 
 use fault::Vocabulary;
-use judge::{Bounds, Group};
-use notes::Reader;
-use run::Run;
+use judge::{Bounds, JudgedGroup};
+use run::RandomRun;
+use script_lines::ScriptReader;
 
 /// A random lab as asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Random {
-    /// How long blows fall, calm phases included.
+    /// For how long faults are drawn, quiet phases included.
     pub time: Duration,
     /// Of the dice.
     pub seed: u64,
@@ -52,15 +52,15 @@ const LAYOUTS: [&str; 4] = [
 ];
 
 /// The files of a seed.
-pub(super) fn files(seed: u64) -> Files {
+pub(super) fn files(seed: u64) -> LabFiles {
     let mut dice = Dice::new(seed);
     let mode = dice.pick(&["on", "on", "off", "legacy"]);
     let layout = dice.pick(&LAYOUTS);
-    Files {
+    LabFiles {
         ha_cf: HA_CF.replace("MODE", mode),
         haresources: layout.to_owned(),
         latido_cf: Some(LATIDO_CF.to_owned()),
-        ..Files::own()
+        ..LabFiles::own()
     }
 }
 
@@ -70,8 +70,8 @@ pub(super) fn has_fence(seed: u64) -> bool {
 }
 
 /// The resource scripts of a plan, by name.
-pub(super) fn scripts(plan: &Plan) -> Vec<(String, String)> {
-    plan.recorded.iter().map(|name| (name.clone(), notes::script(name))).collect()
+pub(super) fn scripts(plan: &LabPlan) -> Vec<(String, String)> {
+    plan.recorded.iter().map(|name| (name.clone(), script_lines::script(name))).collect()
 }
 
 /// Makes the directory for what is kept when something went wrong.
@@ -85,99 +85,101 @@ pub(super) fn make_kept(seed: u64) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// A storm lasts so long, in milliseconds, and a calm after it.
-const STORM: (u64, u64) = (5_000, 25_000);
-const CALM: Duration = Duration::from_secs(10);
+/// Faults are drawn for so long, in milliseconds, and then nothing happens for a while.
+const FAULTS_FOR: (u64, u64) = (5_000, 25_000);
+const QUIET: Duration = Duration::from_secs(10);
 /// An original restarts itself after a partition.
-const CALM_BESIDE_ORIGINAL: Duration = Duration::from_secs(35);
+const QUIET_BESIDE_ORIGINAL: Duration = Duration::from_secs(35);
 
-/// Plays it; the promises that were broken are on the time line and in `play.wrong`.
+/// Plays it; the promises that were broken are on the time line and in `lab_run.wrong`.
 ///
 /// # Errors
-/// When the notes cannot be had.
-pub(super) fn perform(play: &mut Play, random: Random, kept: &Path) -> io::Result<ExitCode> {
-    let bounds = bounds(&play.pair.plan);
-    let notes = Reader::create(kept, play.now())?;
-    let plan = &play.pair.plan;
+/// When the file for the lines of scripts cannot be made.
+pub(super) fn perform(lab_run: &mut LabRun, random: Random, kept: &Path) -> io::Result<ExitCode> {
+    let bounds = bounds(&lab_run.pair.plan);
+    let notes = ScriptReader::create(kept, lab_run.now())?;
+    let plan = &lab_run.pair.plan;
     let words = Vocabulary {
         media: plan.media.clone(),
         interfaces: plan.interfaces.clone(),
         scripts: plan.recorded.iter().cloned().collect(),
     };
-    deeds::give_fence(&play.pair, 0)?;
-    deeds::give_fence(&play.pair, 1)?;
-    // Who runs what is the judge's business alone.
-    play.world.set_divided(true);
-    let calm = if plan.original.is_some() { CALM_BESIDE_ORIGINAL } else { CALM };
-    let mut run = Run::new(play, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
+    carry_out::give_fence(&lab_run.pair, 0)?;
+    carry_out::give_fence(&lab_run.pair, 1)?;
+    // Only the judge says who may run what.
+    lab_run.what_runs.set_divided(true);
+    let quiet = if plan.original.is_some() { QUIET_BESIDE_ORIGINAL } else { QUIET };
+    let mut run = RandomRun::new(lab_run, Dice::new(random.seed.wrapping_add(1)), words, notes, bounds.groups.clone());
     run.begin();
-    let end = run.play.now() + random.time;
+    let end = run.lab_run.now() + random.time;
     let mut said = BTreeMap::new();
     loop {
-        let left = end.since(run.play.now()).saturating_sub(calm);
-        let storm = run.dice.time(STORM.0, STORM.1).min(left);
-        run.storm(storm);
-        run.calm(calm);
+        let left = end.since(run.lab_run.now()).saturating_sub(quiet);
+        let faults_for = run.dice.time(FAULTS_FOR.0, FAULTS_FOR.1).min(left);
+        run.draw_faults(faults_for);
+        run.quiet(quiet);
         run.ask_lawfully();
         tell(&mut run, &bounds, &mut said);
-        if left <= storm + calm {
+        if left <= faults_for + quiet {
             break;
         }
     }
     let counts = std::mem::take(&mut run.counts);
-    table(play, &counts);
-    Ok(conclude(play, &said, random, kept))
+    table(lab_run, &counts);
+    Ok(conclude(lab_run, &said, random, kept))
 }
 
 /// Says what is to be complained of and was not said yet.
-fn tell(run: &mut Run<'_>, bounds: &Bounds, said: &mut BTreeMap<String, Mono>) {
-    let mut entries = run.entries.clone();
-    entries.sort_by_key(|entry| entry.at);
-    for complaint in judge::judge(bounds, &entries) {
-        let text = complaint.to_string();
-        if said.insert(text.clone(), complaint.at).is_none() {
-            run.play.complain(text);
+fn tell(run: &mut RandomRun<'_>, bounds: &Bounds, said: &mut BTreeMap<String, Mono>) {
+    let mut facts = run.facts.clone();
+    facts.sort_by_key(|entry| entry.at);
+    for broken in judge::judge(bounds, &facts) {
+        let text = broken.to_string();
+        if said.insert(text.clone(), broken.at).is_none() {
+            run.lab_run.complain(text);
         }
     }
 }
 
-fn table(play: &mut Play, counts: &BTreeMap<&'static str, usize>) {
+fn table(lab_run: &mut LabRun, counts: &BTreeMap<&'static str, usize>) {
     for (kind, count) in counts {
         let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
-        play.rows.push(Row { event: (*kind).to_owned(), outage: None, remark: None, decided_by: times });
+        lab_run.rows.push(Row { event: (*kind).to_owned(), outage: None, remark: None, decided_by: times });
     }
-    let stood_still = play.steady.worst(Mono::ZERO, play.now());
-    play.printer.table(&play.rows, &Outcome { wrong: &play.wrong, speed: play.pair.plan.speed, stood_still });
+    let stood_still = lab_run.stall_watch.worst(Mono::ZERO, lab_run.now());
+    lab_run
+        .printer
+        .table(&lab_run.rows, &Outcome { wrong: &lab_run.wrong, speed: lab_run.pair.plan.speed, stood_still });
 }
 
 /// For so long a machine that stood still may be the reason.
 const AFTERMATH: Duration = Duration::from_secs(20);
 
 /// What becomes of the records, and the exit code.
-fn conclude(play: &Play, said: &BTreeMap<String, Mono>, random: Random, kept: &Path) -> ExitCode {
-    if play.wrong.is_empty() {
+fn conclude(lab_run: &LabRun, said: &BTreeMap<String, Mono>, random: Random, kept: &Path) -> ExitCode {
+    if lab_run.wrong.is_empty() {
         let _ = fs::remove_dir_all(kept);
         return ExitCode::SUCCESS;
     }
     super::complain(&format!(
         "seed {}: {} promises were broken:\n  {}\nthe records of both daemons are in {} (`latido replay FILE` plays them)",
         random.seed,
-        play.wrong.len(),
-        play.wrong.join("\n  "),
+        lab_run.wrong.len(),
+        lab_run.wrong.join("\n  "),
         kept.display()
     ));
-    let deadtime = play.pair.plan.config.settings.deadtime;
-    let is_shaky = |at: &Mono| play.steady.worst(at.before(AFTERMATH), *at) * super::SHAKY >= deadtime;
-    if said.len() == play.wrong.len() && said.values().all(is_shaky) {
+    let deadtime = lab_run.pair.plan.config.settings.deadtime;
+    let is_shaky = |at: &Mono| lab_run.stall_watch.worst(at.before(AFTERMATH), *at) * super::SHAKY >= deadtime;
+    if said.len() == lab_run.wrong.len() && said.values().all(is_shaky) {
         super::complain("the machine stood still shortly before each: that judges the machine, not the pair");
         return ExitCode::from(super::NOT_JUDGED);
     }
     ExitCode::FAILURE
 }
 
-fn bounds(plan: &Plan) -> Bounds {
+fn bounds(plan: &LabPlan) -> Bounds {
     let settings = &plan.config.settings;
-    let groups = plan.config.groups.iter().map(|group| Group {
+    let groups = plan.config.groups.iter().map(|group| JudgedGroup {
         key: group.key().to_owned(),
         owner: plan.node(group.owner.as_str()).unwrap_or(0),
         resources: group
@@ -230,7 +232,7 @@ mod tests {
     #[test]
     fn every_seed_has_good_files_with_groups_of_both_nodes() {
         for seed in 0..40 {
-            let plan = Plan::new(files(seed), Some(1.0), false).unwrap();
+            let plan = LabPlan::new(files(seed), Some(1.0), false).unwrap();
             let owners: BTreeSet<&str> = plan.config.groups.iter().map(|group| group.owner.as_str()).collect();
             assert_eq!(owners.len(), 2, "{seed}");
             assert!(bounds(&plan).groups.iter().all(|group| !group.resources.is_empty()), "{seed}");

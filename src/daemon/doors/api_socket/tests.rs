@@ -21,10 +21,10 @@ fn rig() -> Rig {
 
 impl Rig {
     /// The next event that is no audit.
-    async fn next(&mut self) -> Heard {
+    async fn next(&mut self) -> SocketEvent {
         loop {
             let heard = self.socket.next().await;
-            if !matches!(heard, Heard::Audit) {
+            if !matches!(heard, SocketEvent::Audit) {
                 return heard;
             }
         }
@@ -32,7 +32,7 @@ impl Rig {
 
     async fn connect(&mut self) -> (ClientId, UnixStream) {
         let stream = UnixStream::connect(&self.path).await.unwrap();
-        let Heard::Connected { client, caller, connection } = self.next().await else { panic!("no connection") };
+        let SocketEvent::Connected { client, caller, connection } = self.next().await else { panic!("no connection") };
         assert_eq!(caller.pid, std::process::id());
         assert_eq!(caller.uid, nix::unistd::geteuid().as_raw());
         self.socket.keep(client, connection);
@@ -50,12 +50,12 @@ async fn anyone_may_connect_and_is_known_by_the_kernels_word() {
     stream.write_all(&bytes[..5]).await.unwrap();
     stream.write_all(&bytes[5..]).await.unwrap();
     for expected in [b"one", b"two"] {
-        let Heard::Body { client: from, body } = rig.next().await else { panic!("no body") };
+        let SocketEvent::Body { client: from, body } = rig.next().await else { panic!("no body") };
         assert_eq!((from, body.as_slice()), (client, expected.as_slice()));
         // The second waits until the first is done.
         tokio::select! {
             biased;
-            heard = rig.socket.next() => assert!(matches!(heard, Heard::Audit), "{heard:?}"),
+            heard = rig.socket.next() => assert!(matches!(heard, SocketEvent::Audit), "{heard:?}"),
             () = tokio::task::yield_now() => {}
         }
         rig.socket.go_on(client);
@@ -65,7 +65,7 @@ async fn anyone_may_connect_and_is_known_by_the_kernels_word() {
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer[8..], b"answer");
     drop(stream);
-    let Heard::Gone { client: gone, why: Why::Eof } = rig.next().await else { panic!("no end") };
+    let SocketEvent::Gone { client: gone, why: Why::Eof } = rig.next().await else { panic!("no end") };
     assert_eq!(gone, client);
 }
 
@@ -76,13 +76,15 @@ async fn a_header_that_claims_too_much_ends_that_connection_alone() {
     for (length, magic) in [(300_000_i32, 0xabcd_u32), (-1, 0xabcd), (20_000, 0xabcd), (4, 0x1234)] {
         let (client, mut stream) = rig.connect().await;
         stream.write_all(&[length.to_ne_bytes(), magic.to_ne_bytes()].concat()).await.unwrap();
-        let Heard::Gone { client: gone, why: Why::Rubbish(_) } = rig.next().await else { panic!("it was accepted") };
+        let SocketEvent::Gone { client: gone, why: Why::Rubbish(_) } = rig.next().await else {
+            panic!("it was accepted")
+        };
         assert_eq!(gone, client);
         rig.socket.cut(client);
         assert_eq!(stream.read(&mut [0; 8]).await.unwrap_or(0), 0);
     }
     second.write_all(&frame::frame(b"x")).await.unwrap();
-    assert!(matches!(rig.next().await, Heard::Body { client, .. } if client == other));
+    assert!(matches!(rig.next().await, SocketEvent::Body { client, .. } if client == other));
 }
 
 #[tokio::test]
@@ -91,7 +93,7 @@ async fn only_who_may_sends_long_bodies() {
     let (client, mut stream) = rig.connect().await;
     rig.socket.limit(client, Limits { queue: 64, body: crate::api::MAX_BODY });
     stream.write_all(&frame::frame(&vec![b'x'; 100_000])).await.unwrap();
-    assert!(matches!(rig.next().await, Heard::Body { body, .. } if body.len() == 100_000));
+    assert!(matches!(rig.next().await, SocketEvent::Body { body, .. } if body.len() == 100_000));
 }
 
 #[tokio::test]
@@ -131,7 +133,7 @@ async fn what_was_said_before_the_end_still_arrives() {
 async fn where_there_is_no_place_left_the_one_who_has_been_silent_for_longest_goes() {
     let mut rig = rig();
     let mut streams = Vec::new();
-    for _ in 0..doorman::affordable(MOST_CONNECTIONS) {
+    for _ in 0..connection_limit::affordable(MOST_CONNECTIONS) {
         streams.push(rig.connect().await);
     }
     // Who is signed on stays, however silent.
@@ -141,10 +143,10 @@ async fn where_there_is_no_place_left_the_one_who_has_been_silent_for_longest_go
     let (mut gone, mut heard) = (None, false);
     while gone.is_none() || !heard {
         match rig.next().await {
-            Heard::Gone { client, .. } => gone = Some(client),
-            Heard::Connected { client, connection, .. } => rig.socket.keep(client, connection),
-            Heard::Body { .. } => heard = true,
-            Heard::Audit => {}
+            SocketEvent::Gone { client, .. } => gone = Some(client),
+            SocketEvent::Connected { client, connection, .. } => rig.socket.keep(client, connection),
+            SocketEvent::Body { .. } => heard = true,
+            SocketEvent::Audit => {}
         }
     }
     assert_eq!(gone, Some(streams[1].0));
@@ -159,7 +161,7 @@ async fn whoever_never_signs_on_is_sent_away_by_the_audit() {
     }
     assert_eq!(rig.socket.audit(|_| true), []);
     assert!(matches!(rig.socket.audit(|_| false)[..], [(gone, Why::Rubbish(_))] if gone == client));
-    assert!(matches!(rig.socket.next().await, Heard::Audit));
+    assert!(matches!(rig.socket.next().await, SocketEvent::Audit));
 }
 
 #[tokio::test]

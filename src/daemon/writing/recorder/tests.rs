@@ -22,7 +22,7 @@ fn place() -> (TempDir, PathBuf) {
 }
 
 fn open(path: &Path) -> Result<Recorder, String> {
-    Recorder::open(path, Disk::behind().unwrap())
+    Recorder::open(path, DiskThread::behind().unwrap())
 }
 
 /// How many lives and events there are; every line is whole.
@@ -37,7 +37,7 @@ fn play(path: &Path) -> usize {
 fn one_life(path: &Path) {
     let mut recorder = open(path).unwrap();
     recorder.begin(&life()).unwrap();
-    recorder.note(Now::default(), &Event::Tick).unwrap();
+    recorder.record_event(Now::default(), &Event::Tick).unwrap();
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_link_a_second_name_a_directory_a_strangers_file_and_one_in_use_are_refused(
 /// The sentence with which the record ends.
 fn end_of(recorder: &mut Recorder) -> String {
     loop {
-        if let Err(why) = recorder.note(Now::default(), &Event::Tick) {
+        if let Err(why) = recorder.record_event(Now::default(), &Event::Tick) {
             return why;
         }
         assert!(recorder.disk.settle());
@@ -102,7 +102,7 @@ fn end_of(recorder: &mut Recorder) -> String {
 #[test]
 fn a_record_that_is_long_enough_ends_with_a_whole_line_and_is_not_taken_up_again() {
     let (_dir, path) = place();
-    let mut recorder = Recorder::open_for(&path, Disk::behind().unwrap(), 4000).unwrap();
+    let mut recorder = Recorder::open_for(&path, DiskThread::behind().unwrap(), 4000).unwrap();
     recorder.begin(&life()).unwrap();
     let why = end_of(&mut recorder);
     assert!(why.contains("which is enough: the record ends here"), "{why}");
@@ -110,7 +110,7 @@ fn a_record_that_is_long_enough_ends_with_a_whole_line_and_is_not_taken_up_again
     let length = fs::metadata(&path).unwrap().len();
     assert!(length > 3900 && length <= 4000, "{length}");
     assert!(play(&path) > 20);
-    assert!(Recorder::open_for(&path, Disk::at_once(), length).unwrap_err().contains("bytes already"));
+    assert!(Recorder::open_for(&path, DiskThread::at_once(), length).unwrap_err().contains("bytes already"));
 }
 
 #[test]
@@ -142,12 +142,12 @@ fn what_happened_before_a_panic_is_on_disk_when_the_panic_goes_on() {
 #[test]
 fn a_disk_that_hangs_ends_the_record_and_nobody_waits_for_it() {
     let (_dir, path) = place();
-    let disk = Disk::behind().unwrap();
+    let disk = DiskThread::behind().unwrap();
     let mut recorder = Recorder::open(&path, disk.clone()).unwrap();
     recorder.begin(&life()).unwrap();
     let (free, hangs) = channel::<()>();
     assert!(disk.later(move || hangs.recv().unwrap_or_default()));
-    let mut said = (0..).map(|_| recorder.note(Now::default(), &Event::Tick));
+    let mut said = (0..).map(|_| recorder.record_event(Now::default(), &Event::Tick));
     let why = said.find_map(Result::err).unwrap();
     assert!(why.contains("the disk does not keep up: the record ends here"), "{why}");
     drop(free);

@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::fact::{Daemon, Fact, Seen};
-use super::{Said, Scene};
+use super::{BrokenHere, Circumstances};
 use crate::haresources::Verb;
 use crate::time::Mono;
 
-/// A note is up to a hundredth of a second old, and a script writes it a moment after it was begun.
+/// A line is up to a hundredth of a second old, and a script writes it a moment after it was begun.
 const LATE: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Debug, Default)]
@@ -19,7 +19,7 @@ pub(super) struct Evidence {
     /// What was or may have been running when a core died, and has not been looked at since.
     unaccounted: [BTreeSet<String>; 2],
     /// What was running at the last death of a core and has not been stopped since.
-    inherited: [BTreeSet<String>; 2],
+    left_running: [BTreeSet<String>; 2],
     /// Groups that may be stopped.
     causes: [BTreeSet<String>; 2],
     any_cause: [bool; 2],
@@ -37,35 +37,35 @@ struct Stop {
 }
 
 impl Evidence {
-    /// What is asked about an entry before it counts.
-    pub(super) fn before(&mut self, scene: &Scene<'_>, said: &mut Said) {
-        match &scene.entry.fact {
-            Fact::Began(node, name, Verb::Start) => self.ask_successor(scene, *node, name, said),
-            Fact::Began(node, name, Verb::Stop) => self.ask_cause(scene, *node, name),
+    /// What is asked about a fact before it counts.
+    pub(super) fn before(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        match &around.timed.fact {
+            Fact::Began(node, name, Verb::Start) => self.ask_successor(around, *node, name, said),
+            Fact::Began(node, name, Verb::Stop) => self.ask_cause(around, *node, name),
             _ => {}
         }
     }
 
-    pub(super) fn take(&mut self, scene: &Scene<'_>, said: &mut Said) {
-        match &scene.entry.fact {
+    pub(super) fn take(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        match &around.timed.fact {
             Fact::Began(node, name, Verb::Stop | Verb::Status) | Fact::Ended(node, name, _, _) => {
                 self.unaccounted[*node].remove(name);
             }
             Fact::Off(node) => {
                 self.unaccounted[*node].clear();
-                self.inherited[*node].clear();
+                self.left_running[*node].clear();
                 self.causes[*node].clear();
                 self.any_cause[*node] = false;
                 self.unexplained.retain(|stop| stop.node != *node);
             }
             Fact::CoreKilled(node) | Fact::Died(node, _) => {
-                let running: BTreeSet<String> = scene.truth.resources(*node).map(|(name, _)| name.clone()).collect();
+                let running: BTreeSet<String> = around.may_run.resources(*node).map(|(name, _)| name.clone()).collect();
                 self.unaccounted[*node].clone_from(&running);
-                self.inherited[*node] = running;
+                self.left_running[*node] = running;
                 self.any_cause[*node] = false;
             }
-            Fact::Left(node) => ask_farewell(scene, *node, said),
-            Fact::Status(node, seen) => self.ask_freedom(scene, *node, seen, said),
+            Fact::Left(node) => ask_farewell(around, *node, said),
+            Fact::Status(node, seen) => self.ask_freedom(around, *node, seen, said),
             Fact::Cause(node, group) => {
                 match group {
                     Some(group) => drop(self.causes[*node].insert(group.clone())),
@@ -83,26 +83,26 @@ impl Evidence {
             _ => {}
         }
         for node in [0, 1] {
-            self.inherited[node].retain(|name| scene.truth.run(node, name).is_some());
+            self.left_running[node].retain(|name| around.may_run.run(node, name).is_some());
         }
-        self.ask_unexplained(scene, said);
+        self.ask_unexplained(around, said);
     }
 
     /// A group that its node calls free may not run there.
-    fn ask_freedom(&self, scene: &Scene<'_>, node: usize, seen: &Seen, said: &mut Said) {
+    fn ask_freedom(&self, around: &Circumstances<'_>, node: usize, seen: &Seen, said: &mut BrokenHere) {
         for (key, state) in seen.groups.iter().filter(|(_, state)| state == "free" || state == "failed") {
-            let Some(group) = scene.bounds.groups.iter().find(|group| group.key == *key) else { continue };
+            let Some(group) = around.bounds.groups.iter().find(|group| group.key == *key) else { continue };
             for name in &group.resources {
-                let Some(run) = scene.truth.run(node, name) else { continue };
+                let Some(run) = around.may_run.run(node, name) else { continue };
                 // What began while it was asked it could not know.
                 if run.since + LATE > seen.asked {
                     continue;
                 }
-                let promise = if self.inherited[node].contains(name) { "S7" } else { "S5" };
+                let promise = if self.left_running[node].contains(name) { "S7" } else { "S5" };
                 let what = format!(
                     "{} calls group {key} {state}, but {name} was started there at {} and nothing shows that it is \
                      stopped",
-                    scene.name(node),
+                    around.name(node),
                     run.since
                 );
                 said.push((promise, format!("{node} {name} {}", run.number), what));
@@ -111,38 +111,38 @@ impl Evidence {
     }
 
     /// A successor looks after what is there before it starts anything else.
-    fn ask_successor(&self, scene: &Scene<'_>, node: usize, name: &str, said: &mut Said) {
+    fn ask_successor(&self, around: &Circumstances<'_>, node: usize, name: &str, said: &mut BrokenHere) {
         let others: Vec<&str> =
             self.unaccounted[node].iter().map(String::as_str).filter(|other| *other != name).collect();
         // What the predecessor had started itself is not new: each group is looked after by itself.
-        if others.is_empty() || self.inherited[node].contains(name) || !scene.is_ours(node) {
+        if others.is_empty() || self.left_running[node].contains(name) || !around.is_ours(node) {
             return;
         }
         let what = format!(
             "{} starts {name} while nobody has looked after what its dead predecessor had started: {}",
-            scene.name(node),
+            around.name(node),
             others.join(", ")
         );
-        said.push(("S7", format!("{node} {name} {}", scene.entry.at), what));
+        said.push(("S7", format!("{node} {name} {}", around.timed.at), what));
     }
 
-    fn ask_cause(&mut self, scene: &Scene<'_>, node: usize, name: &str) {
-        let healthy = scene.truth.run(node, name).is_some_and(|run| run.is_up);
-        let Some(group) = scene.group_of(name) else { return };
+    fn ask_cause(&mut self, around: &Circumstances<'_>, node: usize, name: &str) {
+        let healthy = around.may_run.run(node, name).is_some_and(|run| run.is_up);
+        let Some(group) = around.group_of(name) else { return };
         let caused = self.any_cause[node] || self.journal_full[node] || self.causes[node].contains(&group.key);
-        if healthy && !caused && scene.is_ours(node) {
-            let stop = Stop { at: scene.entry.at, node, resource: name.to_owned(), group: group.key.clone() };
+        if healthy && !caused && around.is_ours(node) {
+            let stop = Stop { at: around.timed.at, node, resource: name.to_owned(), group: group.key.clone() };
             self.unexplained.push(stop);
         }
     }
 
     /// A cause is written down by another thread than the one that stops.
-    fn ask_unexplained(&mut self, scene: &Scene<'_>, said: &mut Said) {
+    fn ask_unexplained(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
         self.unexplained.retain(|stop| {
-            if scene.entry.at.since(stop.at) < LATE {
+            if around.timed.at.since(stop.at) < LATE {
                 return true;
             }
-            let (name, resource) = (scene.name(stop.node), &stop.resource);
+            let (name, resource) = (around.name(stop.node), &stop.resource);
             let what = format!("{name} stops {resource} of group {}, which works, without any cause", stop.group);
             said.push(("S6", format!("{} {resource} {}", stop.node, stop.at), what));
             false
@@ -151,10 +151,10 @@ impl Evidence {
 }
 
 /// Who leaves in order leaves nothing behind.
-fn ask_farewell(scene: &Scene<'_>, node: usize, said: &mut Said) {
-    let left: Vec<&str> = scene.truth.resources(node).map(|(name, _)| name.as_str()).collect();
-    if !left.is_empty() && scene.is_ours(node) && scene.clocks.things.daemons[node] != Daemon::Off {
-        let what = format!("{} has left in order, and {} may run there", scene.name(node), left.join(", "));
-        said.push(("S7", format!("{node} left {}", scene.entry.at), what));
+fn ask_farewell(around: &Circumstances<'_>, node: usize, said: &mut BrokenHere) {
+    let left: Vec<&str> = around.may_run.resources(node).map(|(name, _)| name.as_str()).collect();
+    if !left.is_empty() && around.is_ours(node) && around.clocks.things.daemons[node] != Daemon::Off {
+        let what = format!("{} has left in order, and {} may run there", around.name(node), left.join(", "));
+        said.push(("S7", format!("{node} left {}", around.timed.at), what));
     }
 }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use super::super::fact::{Daemon, Fact};
-use super::truth::Run;
-use super::{Said, Scene, Stamp};
+use super::may_run::Started;
+use super::{BrokenHere, Circumstances, Stamp};
 use crate::haresources::Verb;
 
 #[derive(Clone, Debug, Default)]
@@ -22,50 +22,53 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn take(&mut self, scene: &Scene<'_>, said: &mut Said) {
-        let doubles: Vec<(&String, [Run; 2])> = scene.truth.doubles().collect();
+    pub(super) fn take(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        let doubles: Vec<(&String, [Started; 2])> = around.may_run.doubles().collect();
         self.since.retain(|name, _| doubles.iter().any(|(double, _)| *double == name));
         for (name, runs) in doubles {
             let is_new = !self.since.contains_key(name);
-            let begun = *self.since.entry(name.clone()).or_insert(scene.stamp());
-            let (last, run) = Run::later(runs);
-            let both = format!("{name} runs on {} and {} since {}", scene.name(0), scene.name(1), run.since);
+            let begun = *self.since.entry(name.clone()).or_insert(around.stamp());
+            let (last, run) = Started::later(runs);
+            let both = format!("{name} runs on {} and {} since {}", around.name(0), around.name(1), run.since);
             let about = format!("{name} {}", run.number);
-            let fine = if is_new { scene.clocks.both_ways } else { scene.clocks.still };
+            let fine = if is_new { around.clocks.both_ways } else { around.clocks.still };
             // Beside an original only what ours begins is ours to answer for.
-            let ours = scene.bounds.original.is_none() || is_new && scene.is_ours(last) && !self.was_given(scene, last);
-            if let Some(fine) = fine.filter(|fine| ours && scene.lasted(*fine) > scene.patience()) {
-                let by = if is_new { format!(": {} starts it", scene.name(last)) } else { String::new() };
+            let ours =
+                around.bounds.original.is_none() || is_new && around.is_ours(last) && !self.was_given(around, last);
+            if let Some(fine) = fine.filter(|fine| ours && around.lasted(*fine) > around.patience()) {
+                let by = if is_new { format!(": {} starts it", around.name(last)) } else { String::new() };
                 said.push(("S1", about.clone(), format!("{both}, although all has been well since {}{by}", fine.at)));
             }
-            if scene.bounds.fenced {
+            if around.bounds.fenced {
                 said.push(("S3", about.clone(), format!("{both}, although a silent node is fenced")));
             }
-            let heard = scene.clocks.one_way.filter(|_| scene.bounds.original.is_none());
+            let heard = around.clocks.one_way.filter(|_| around.bounds.original.is_none());
             // A successor calls the other dead only after a deadtime of its own.
-            let reborn =
-                scene.clocks.reborn.is_some_and(|at| scene.lasted(at) <= scene.patience() + scene.bounds.deadtime);
-            let long = |fine: &Stamp| scene.lasted((*fine).max(begun)) > scene.patience() && !reborn;
+            let core_died = around
+                .clocks
+                .core_died
+                .is_some_and(|at| around.lasted(at) <= around.patience() + around.bounds.deadtime);
+            let long = |fine: &Stamp| around.lasted((*fine).max(begun)) > around.patience() && !core_died;
             if let Some(fine) = heard.filter(long) {
                 let what = format!("{both}, although one node has heard the other since {}", fine.at);
                 said.push(("S2", about, what));
             }
         }
-        self.ask_old_starts(scene, said);
-        self.ask_fences(scene, said);
+        self.ask_old_starts(around, said);
+        self.ask_fences(around, said);
     }
 
     /// An original may say that it has given up what another process of its own is starting: who believes it cannot know.
-    fn was_given(&self, scene: &Scene<'_>, node: usize) -> bool {
-        self.given[node].is_some_and(|at| scene.lasted(at) < scene.patience())
+    fn was_given(&self, around: &Circumstances<'_>, node: usize) -> bool {
+        self.given[node].is_some_and(|at| around.lasted(at) < around.patience())
     }
 
-    fn ask_fences(&mut self, scene: &Scene<'_>, said: &mut Said) {
-        match &scene.entry.fact {
+    fn ask_fences(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        match &around.timed.fact {
             Fact::Things(things) => {
                 for node in [0, 1] {
                     let is_well = things.daemons[node] == Daemon::Well;
-                    self.well[node] = is_well.then(|| self.well[node].unwrap_or(scene.stamp()));
+                    self.well[node] = is_well.then(|| self.well[node].unwrap_or(around.stamp()));
                     // Who starts anew, or was away for long, may have missed that it came back.
                     let survivor = things.daemons[1 - node];
                     let forgets = matches!(survivor, Daemon::Off | Daemon::Left | Daemon::Gone);
@@ -74,21 +77,21 @@ impl Owners {
                     }
                 }
             }
-            Fact::Given(node) => self.given[*node] = Some(scene.stamp()),
+            Fact::Given(node) => self.given[*node] = Some(around.stamp()),
             Fact::Left(node) => {
-                let long = |since: Option<Stamp>| since.is_some_and(|since| scene.lasted(since) > scene.patience());
-                let heard = long(self.well[1 - node]) && long(scene.clocks.both_ways);
+                let long = |since: Option<Stamp>| since.is_some_and(|since| around.lasted(since) > around.patience());
+                let heard = long(self.well[1 - node]) && long(around.clocks.both_ways);
                 self.gone[*node] = heard.then_some("had left in order");
             }
             Fact::Fenced(node) => {
                 if let Some(how) = self.gone[*node] {
-                    let name = scene.name(*node);
+                    let name = around.name(*node);
                     let what = format!("{name} is fenced although it {how}, and it has not been heard since");
-                    said.push(("S8", format!("{node} {}", scene.entry.at), what));
+                    said.push(("S8", format!("{node} {}", around.timed.at), what));
                 }
             }
             Fact::KnownFenced(node) => {
-                if matches!(scene.clocks.things.daemons[*node], Daemon::Off | Daemon::Left) {
+                if matches!(around.clocks.things.daemons[*node], Daemon::Off | Daemon::Left) {
                     self.gone[*node] = Some("had been fenced");
                 }
             }
@@ -96,21 +99,21 @@ impl Owners {
         }
     }
 
-    /// A start of what runs on the other node long since is a new double even when the notes know the first start only.
-    fn ask_old_starts(&self, scene: &Scene<'_>, said: &mut Said) {
-        let Fact::Began(node, name, Verb::Start) = &scene.entry.fact else { return };
-        let Some(other) = scene.truth.run(1 - node, name) else { return };
-        let again = scene.truth.run(*node, name).is_some_and(|run| run.since < scene.entry.at);
-        let fine = scene.clocks.both_ways.filter(|fine| scene.lasted(*fine) > scene.patience());
-        if let (true, true, Some(fine)) = (again, scene.is_ours(*node), fine) {
+    /// A start of what runs on the other node long since is a new double even when the scripts wrote down the first start only.
+    fn ask_old_starts(&self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        let Fact::Began(node, name, Verb::Start) = &around.timed.fact else { return };
+        let Some(other) = around.may_run.run(1 - node, name) else { return };
+        let again = around.may_run.run(*node, name).is_some_and(|run| run.since < around.timed.at);
+        let fine = around.clocks.both_ways.filter(|fine| around.lasted(*fine) > around.patience());
+        if let (true, true, Some(fine)) = (again, around.is_ours(*node), fine) {
             let what = format!(
                 "{} starts {name} again, which runs on {} since {}, although all has been well since {}",
-                scene.name(*node),
-                scene.name(1 - node),
+                around.name(*node),
+                around.name(1 - node),
                 other.since,
                 fine.at
             );
-            said.push(("S1", format!("{name} again {}", scene.entry.at), what));
+            said.push(("S1", format!("{name} again {}", around.timed.at), what));
         }
     }
 }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::fact::{Asked, Daemon, Fact, Seen};
-use super::{Group, Said, Scene, Stamp};
+use super::super::fact::{Daemon, Fact, Seen, TypedCommand};
+use super::{BrokenHere, Circumstances, JudgedGroup, Stamp};
 
 /// What L1 and L2 add to the times they name.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -16,34 +16,34 @@ const BACK_WITHIN: Duration = Duration::from_secs(5);
 const ORIGINALS_NEED: Duration = Duration::from_secs(22);
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Service {
+pub(super) struct ServiceJudge {
     /// Since when a group runs nowhere.
     missing: BTreeMap<String, Stamp>,
     seen: [Option<Seen>; 2],
     /// When each daemon last answered, or had a reason not to.
     answered: [Stamp; 2],
     /// When anything last happened that may move a group: a daemon came, went, died; somebody asked.
-    stirred: Stamp,
-    born: Option<Stamp>,
+    last_cause: Stamp,
+    began: Option<Stamp>,
     daemons: Option<[Daemon; 2]>,
-    open: Vec<(Asked, Stamp)>,
+    open: Vec<(TypedCommand, Stamp)>,
 }
 
-impl Service {
-    pub(super) fn take(&mut self, scene: &Scene<'_>, said: &mut Said) {
-        self.learn(scene, said);
-        for group in &scene.bounds.groups {
-            self.ask_somewhere(scene, group, said);
+impl ServiceJudge {
+    pub(super) fn take(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        self.learn(around, said);
+        for group in &around.bounds.groups {
+            self.ask_somewhere(around, group, said);
         }
-        self.ask_answers(scene, said);
+        self.ask_answers(around, said);
         for node in [0, 1] {
-            self.ask_presence(scene, node, said);
+            self.ask_presence(around, node, said);
         }
     }
 
-    fn learn(&mut self, scene: &Scene<'_>, said: &mut Said) {
-        let now = scene.stamp();
-        match &scene.entry.fact {
+    fn learn(&mut self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        let now = around.stamp();
+        match &around.timed.fact {
             Fact::Things(things) => {
                 for node in [0, 1] {
                     let was = self.daemons.map_or(Daemon::Off, |daemons| daemons[node]);
@@ -51,24 +51,24 @@ impl Service {
                     if was == is {
                         continue;
                     }
-                    self.stirred = now;
+                    self.last_cause = now;
                     self.answered[node] = now;
                     if is != Daemon::Well && is != Daemon::Leaving {
                         self.seen[node] = None;
                     }
                     if is == Daemon::Well && was != Daemon::Stopped {
-                        self.born = Some(now);
+                        self.began = Some(now);
                     }
                 }
                 self.daemons = Some(things.daemons);
             }
             Fact::CoreKilled(node) | Fact::Died(node, _) => {
-                self.stirred = now;
+                self.last_cause = now;
                 self.answered[*node] = now;
                 // A daemon that comes back too late waits as one that starts.
-                self.born = Some(now);
-                if let Fact::Died(_, code) = &scene.entry.fact {
-                    ask_end(scene, *node, *code, said);
+                self.began = Some(now);
+                if let Fact::Died(_, code) = &around.timed.fact {
+                    ask_end(around, *node, *code, said);
                 }
             }
             Fact::StoodStill(_) => self.answered = [now; 2],
@@ -76,19 +76,19 @@ impl Service {
                 self.answered[*node] = now;
                 self.seen[*node] = Some(seen.clone());
             }
-            Fact::Asked(asked) => {
-                self.stirred = now;
+            Fact::TypedCommand(asked) => {
+                self.last_cause = now;
                 self.open.push((asked.clone(), now));
             }
             Fact::Answered(id, code, words) => {
                 let Some(at) = self.open.iter().position(|(asked, _)| asked.id == *id) else { return };
                 let (asked, since) = self.open.remove(at);
-                self.stirred = now;
-                let fine = scene.clocks.calm.is_some_and(|fine| fine.at < since.at);
+                self.last_cause = now;
+                let fine = around.clocks.all_well.is_some_and(|fine| fine.at < since.at);
                 if asked.lawful && fine && *code != Some(0) {
                     let what = format!(
                         "{} refuses {}, typed at {} while all was well and quiet: {}",
-                        scene.name(asked.node),
+                        around.name(asked.node),
                         asked.words,
                         since.at,
                         words.trim()
@@ -100,22 +100,22 @@ impl Service {
         }
     }
 
-    fn ask_somewhere(&mut self, scene: &Scene<'_>, group: &Group, said: &mut Said) {
-        let runs = |node: usize| group.resources.iter().all(|name| scene.truth.run(node, name).is_some());
+    fn ask_somewhere(&mut self, around: &Circumstances<'_>, group: &JudgedGroup, said: &mut BrokenHere) {
+        let runs = |node: usize| group.resources.iter().all(|name| around.may_run.run(node, name).is_some());
         let up = runs(0) || runs(1);
-        let nobody = !scene.clocks.things.daemons.contains(&Daemon::Well);
-        if up || nobody || self.may_be_missing(scene, group) {
+        let nobody = !around.clocks.things.daemons.contains(&Daemon::Well);
+        if up || nobody || self.may_be_missing(around, group) {
             self.missing.remove(&group.key);
             return;
         }
-        let missing = *self.missing.entry(group.key.clone()).or_insert(scene.stamp());
-        let Some(calm) = scene.clocks.calm else { return };
-        let extra = if scene.bounds.original.is_some() { ORIGINALS_NEED } else { Duration::ZERO };
-        let bound = scene.bounds.deadtime + scene.bounds.keepalive * 2 + MARGIN + extra;
-        let long = scene.lasted(missing.max(calm).max(self.stirred)) > bound;
-        let grown = self.born.is_none_or(|born| scene.lasted(born) > scene.bounds.initdead + bound);
-        if long && grown {
-            let states = [0, 1].map(|node| format!("{} on {}", self.state(node, &group.key), scene.name(node)));
+        let missing = *self.missing.entry(group.key.clone()).or_insert(around.stamp());
+        let Some(all_well) = around.clocks.all_well else { return };
+        let extra = if around.bounds.original.is_some() { ORIGINALS_NEED } else { Duration::ZERO };
+        let bound = around.bounds.deadtime + around.bounds.keepalive * 2 + MARGIN + extra;
+        let long = around.lasted(missing.max(all_well).max(self.last_cause)) > bound;
+        let has_had_time = self.began.is_none_or(|began| around.lasted(began) > around.bounds.initdead + bound);
+        if long && has_had_time {
+            let states = [0, 1].map(|node| format!("{} on {}", self.state(node, &group.key), around.name(node)));
             let what = format!("group {} runs on no node since {}: {}", group.key, missing.at, states.join(", "));
             said.push(("L1", format!("{} {}", group.key, missing.at), what));
         }
@@ -126,11 +126,11 @@ impl Service {
     }
 
     /// It failed on every node that is there, or cannot be stopped somewhere.
-    fn may_be_missing(&self, scene: &Scene<'_>, group: &Group) -> bool {
-        let there = [0, 1].into_iter().filter(|node| scene.clocks.things.daemons[*node] == Daemon::Well);
+    fn may_be_missing(&self, around: &Circumstances<'_>, group: &JudgedGroup) -> bool {
+        let there = [0, 1].into_iter().filter(|node| around.clocks.things.daemons[*node] == Daemon::Well);
         let states: Vec<&str> = there.map(|node| self.state(node, &group.key)).collect();
         // What an original says it has, nobody else may take, whether it runs or not.
-        let of_original = scene.bounds.original.is_some_and(|original| {
+        let of_original = around.bounds.original.is_some_and(|original| {
             self.seen[1 - original].as_ref().is_some_and(|seen| seen.elsewhere.contains(&group.key))
         });
         of_original || self.is_blocked(|key| key == group.key) || states.iter().all(|state| *state == "failed")
@@ -142,39 +142,39 @@ impl Service {
         groups.into_iter().any(|(key, state)| which(key) && state == "blocked")
     }
 
-    fn ask_answers(&self, scene: &Scene<'_>, said: &mut Said) {
-        for (asked, since) in self.open.iter().filter(|(asked, _)| scene.is_ours(asked.node)) {
-            let from = since.max_of(scene.clocks.awake[asked.node]).max(self.born.unwrap_or_default());
+    fn ask_answers(&self, around: &Circumstances<'_>, said: &mut BrokenHere) {
+        for (asked, since) in self.open.iter().filter(|(asked, _)| around.is_ours(asked.node)) {
+            let from = since.max_of(around.clocks.awake[asked.node]).max(self.began.unwrap_or_default());
             let blocked = self.is_blocked(|_| true);
-            let awake = scene.clocks.awake[asked.node].is_some();
-            let bound = scene.bounds.deadtime * 2 + scene.bounds.script_limit + MARGIN;
-            if awake && !blocked && scene.lasted(from) > bound {
+            let awake = around.clocks.awake[asked.node].is_some();
+            let bound = around.bounds.deadtime * 2 + around.bounds.script_limit + MARGIN;
+            if awake && !blocked && around.lasted(from) > bound {
                 let what =
-                    format!("{} has not answered {}, typed at {}", scene.name(asked.node), asked.words, since.at);
+                    format!("{} has not answered {}, typed at {}", around.name(asked.node), asked.words, since.at);
                 said.push(("L2", format!("open {}", asked.id), what));
             }
         }
     }
 
-    fn ask_presence(&self, scene: &Scene<'_>, node: usize, said: &mut Said) {
-        let well = scene.clocks.things.daemons[node] == Daemon::Well;
-        if well && scene.is_ours(node) && scene.lasted(self.answered[node]) > BACK_WITHIN {
-            let what = format!("the daemon on {} has not answered since {}", scene.name(node), self.answered[node].at);
+    fn ask_presence(&self, around: &Circumstances<'_>, node: usize, said: &mut BrokenHere) {
+        let well = around.clocks.things.daemons[node] == Daemon::Well;
+        if well && around.is_ours(node) && around.lasted(self.answered[node]) > BACK_WITHIN {
+            let what = format!("the daemon on {} has not answered since {}", around.name(node), self.answered[node].at);
             said.push(("L6", format!("{node} {}", self.answered[node].at), what));
         }
     }
 }
 
 /// While something runs no refusal ends a daemon.
-fn ask_end(scene: &Scene<'_>, node: usize, code: Option<i32>, said: &mut Said) {
-    let running: Vec<&str> = scene.truth.resources(node).map(|(name, _)| name.as_str()).collect();
-    if !running.is_empty() && scene.is_ours(node) {
+fn ask_end(around: &Circumstances<'_>, node: usize, code: Option<i32>, said: &mut BrokenHere) {
+    let running: Vec<&str> = around.may_run.resources(node).map(|(name, _)| name.as_str()).collect();
+    if !running.is_empty() && around.is_ours(node) {
         let code = code.map_or_else(|| "by a signal".to_owned(), |code| format!("with exit code {code}"));
         let what = format!(
             "the daemon on {} ended {code} though nobody told it to, and {} may run there",
-            scene.name(node),
+            around.name(node),
             running.join(", ")
         );
-        said.push(("L6", format!("{node} ended {}", scene.entry.at), what));
+        said.push(("L6", format!("{node} ended {}", around.timed.at), what));
     }
 }

@@ -1,6 +1,6 @@
-//! A judge that cannot complain is worth nothing: each complaint it can make, and beside it what it must let pass.
+//! Each promise the judge can call broken, and beside it what it must let pass.
 
-use super::super::fact::{Asked, Seen};
+use super::super::fact::{Seen, TypedCommand};
 use super::*;
 use crate::haresources::Verb;
 
@@ -10,7 +10,7 @@ const STARTED: [Daemon; 2] = [Daemon::Well; 2];
 #[derive(Clone)]
 struct List {
     bounds: Bounds,
-    entries: Vec<Entry>,
+    facts: Vec<TimedFact>,
 }
 
 fn secs(seconds: f64) -> Mono {
@@ -23,7 +23,7 @@ fn things(daemons: [Daemon; 2], works: bool) -> Things {
 
 /// Both daemons run and hear each other, each has its own group, and that has been so for a while.
 fn pair() -> List {
-    let group = |key: &str, owner, resources: &[&str]| Group {
+    let group = |key: &str, owner, resources: &[&str]| JudgedGroup {
         key: key.to_owned(),
         owner,
         resources: resources.iter().map(|name| (*name).to_owned()).collect(),
@@ -38,7 +38,7 @@ fn pair() -> List {
         fenced: false,
         original: None,
     };
-    let mut list = List { bounds, entries: Vec::new() };
+    let mut list = List { bounds, facts: Vec::new() };
     list.add(0.0, Fact::Things(things(STARTED, true)));
     list.starts(1.0, 0, "one").starts(1.1, 0, "two").starts(1.1, 1, "three").answers(1.5, 20.0);
     list
@@ -46,7 +46,7 @@ fn pair() -> List {
 
 impl List {
     fn add(&mut self, at: f64, fact: Fact) -> &mut List {
-        self.entries.push(Entry { at: secs(at), fact });
+        self.facts.push(TimedFact { at: secs(at), fact });
         self
     }
 
@@ -95,14 +95,14 @@ impl List {
     }
 
     fn asked(&mut self, at: f64, lawful: bool) -> &mut List {
-        self.add(at, Fact::Asked(Asked { id: 1, node: 0, words: "standby all".to_owned(), lawful }))
+        self.add(at, Fact::TypedCommand(TypedCommand { id: 1, node: 0, words: "standby all".to_owned(), lawful }))
     }
 
     /// The letters of what is complained of, in order of time.
     fn judged(&self) -> Vec<&'static str> {
-        let mut entries = self.entries.clone();
-        entries.sort_by_key(|entry| entry.at);
-        judge(&self.bounds, &entries).iter().map(|complaint| complaint.promise).collect()
+        let mut facts = self.facts.clone();
+        facts.sort_by_key(|timed| timed.at);
+        judge(&self.bounds, &facts).iter().map(|broken| broken.promise).collect()
     }
 }
 
@@ -186,7 +186,7 @@ fn who_left_in_order_or_was_fenced_already_is_not_fenced() {
     list.things(20.2, [Daemon::Well, Daemon::Left], true).add(20.2, Fact::Left(1)).add(22.0, Fact::Fenced(1));
     assert_eq!(list.judged(), ["S8"]);
     // A node that starts anew does not know it.
-    list.entries.pop();
+    list.facts.pop();
     list.add(20.5, Fact::Off(0)).things(20.5, [Daemon::Off, Daemon::Left], true);
     list.things(21.0, [Daemon::Well, Daemon::Left], true).add(22.0, Fact::Fenced(1));
     assert_eq!(list.judged(), Vec::<&str>::new());

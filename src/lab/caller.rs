@@ -1,5 +1,5 @@
-//! The client: asks the service addresses every few milliseconds, from a host of its own, and knows how long nobody
-//! answered.
+//! The caller: a client of the service. It asks the service addresses every few milliseconds, from a host of its own,
+//! and knows how long nobody answered.
 //!
 //! Its neighbour cache is left alone, so that the gratuitous ARP of a takeover is part of what it sees. An outage is the
 //! time from the last good answer to the next good one; its resolution is the interval of asking.
@@ -21,7 +21,7 @@ use crate::sys;
 use crate::time::Mono;
 
 use super::host::in_network;
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness;
 
 /// One answer: when it came, and who gave it.
@@ -34,15 +34,15 @@ struct Answer {
 /// All answers of each address, oldest first.
 type Answers = BTreeMap<Ipv4Addr, Vec<Answer>>;
 
-/// A running client; its thread ends on drop.
+/// A running caller; its thread ends on drop.
 #[derive(Debug)]
-pub struct Client {
+pub struct Caller {
     answers: Arc<Mutex<Answers>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Client {
+impl Caller {
     /// Starts asking these addresses, from within this network, every `interval`. Answers after a silence longer than
     /// three intervals, and answers by another host than before, are told to `tell`.
     ///
@@ -54,12 +54,12 @@ impl Client {
         interval: Duration,
         clock: Clock,
         tell: Sender<Happening>,
-    ) -> io::Result<Client> {
+    ) -> io::Result<Caller> {
         let socket = in_network(network, || UdpSocket::bind("0.0.0.0:0"))??;
         socket.set_nonblocking(true)?;
         let answers: Arc<Mutex<Answers>> = Arc::default();
         let stop = Arc::new(AtomicBool::new(false));
-        let asking = Asking {
+        let for_thread = CallerThread {
             socket,
             addresses: addresses.to_vec(),
             interval,
@@ -68,8 +68,8 @@ impl Client {
             answers: Arc::clone(&answers),
             stop: Arc::clone(&stop),
         };
-        let thread = thread::Builder::new().name("client".into()).spawn(move || asking.run())?;
-        Ok(Client { answers, stop, thread: Some(thread) })
+        let thread = thread::Builder::new().name("client".into()).spawn(move || for_thread.run())?;
+        Ok(Caller { answers, stop, thread: Some(thread) })
     }
 
     /// The longest time without an answer that touches the time from `since` to `until`, of the address that had it
@@ -86,7 +86,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for Caller {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
@@ -113,7 +113,7 @@ fn longest_gap(answers: &[Answer], since: Mono, until: Mono) -> Duration {
 }
 
 /// What the thread works with.
-struct Asking {
+struct CallerThread {
     socket: UdpSocket,
     addresses: Vec<Ipv4Addr>,
     interval: Duration,
@@ -123,7 +123,7 @@ struct Asking {
     stop: Arc<AtomicBool>,
 }
 
-impl Asking {
+impl CallerThread {
     fn run(self) {
         let _ = sys::set_realtime(2);
         let mut next = self.clock.mono();
@@ -154,14 +154,14 @@ impl Asking {
         // An ICMP error about one address is an error of the socket: the next datagram may still be good.
         for _ in 0..64 {
             match self.socket.recv_from(&mut buffer) {
-                Ok((length, from)) => self.note(&buffer[..length], from),
+                Ok((length, from)) => self.tell(&buffer[..length], from),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => {}
             }
         }
     }
 
-    fn note(&self, reply: &[u8], from: SocketAddr) {
+    fn tell(&self, reply: &[u8], from: SocketAddr) {
         let IpAddr::V4(address) = from.ip() else { return };
         if !self.addresses.contains(&address) {
             return;

@@ -19,7 +19,7 @@ const AT_ONCE: Duration = Duration::from_nanos(1);
 
 /// One deadline at a time.
 #[derive(Debug)]
-pub(crate) struct Alarm {
+pub(crate) struct DeadlineTimer {
     timer: AsyncFd<Timer>,
     set_for: Option<Mono>,
 }
@@ -40,12 +40,12 @@ impl AsRawFd for Timer {
     }
 }
 
-impl Alarm {
+impl DeadlineTimer {
     /// Must be called inside the runtime.
-    pub(crate) fn new() -> io::Result<Alarm> {
+    pub(crate) fn new() -> io::Result<DeadlineTimer> {
         let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        Ok(Alarm { timer: sys::watch(Timer(timer), Interest::READABLE)?, set_for: None })
+        Ok(DeadlineTimer { timer: sys::watch(Timer(timer), Interest::READABLE)?, set_for: None })
     }
 
     /// Waits until this moment, or for ever. Cancel safe; the next call may name another moment.
@@ -58,7 +58,7 @@ impl Alarm {
             let Ok(mut ready) = self.timer.readable().await else {
                 return tokio::time::sleep_until(clock.instant(at)).await;
             };
-            // Whether it rang for this deadline or an earlier one, the clock decides.
+            // Whether it ended for this deadline or an earlier one, the clock decides.
             let _ = ready.get_inner().0.wait();
             ready.clear_ready();
             drop(ready);
@@ -77,21 +77,21 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_rings_at_its_time_and_never_before_whatever_was_set_earlier() {
+    async fn it_ends_at_its_time_and_never_before_whatever_was_set_earlier() {
         let clock = Clock::start();
-        let mut alarm = Alarm::new().unwrap();
+        let mut timer = DeadlineTimer::new().unwrap();
         let soon = clock.mono() + Duration::from_millis(20);
         let far = clock.mono() + Duration::from_secs(3600);
         tokio::select! {
-            () = alarm.reach(&clock, Some(far)) => panic!("an hour too early"),
+            () = timer.reach(&clock, Some(far)) => panic!("an hour too early"),
             () = tokio::task::yield_now() => {}
         }
-        alarm.reach(&clock, Some(soon)).await;
+        timer.reach(&clock, Some(soon)).await;
         assert!(clock.mono() >= soon);
         let past = clock.mono();
-        alarm.reach(&clock, Some(past)).await;
+        timer.reach(&clock, Some(past)).await;
         let later = clock.mono() + Duration::from_millis(5);
-        alarm.reach(&clock, Some(later)).await;
+        timer.reach(&clock, Some(later)).await;
         assert!(clock.mono() >= later);
     }
 }

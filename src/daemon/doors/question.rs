@@ -9,7 +9,7 @@ use crate::status::{Answer, Ask, Status};
 #[derive(Debug)]
 pub(crate) struct Question {
     /// Whom to answer.
-    pub client: ClientId,
+    pub asker: ClientId,
     /// What it asks.
     pub ask: Ask,
     /// Who it is, for the journal.
@@ -18,28 +18,28 @@ pub(crate) struct Question {
 
 /// A question on its way to the loop.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct PendingQuestion {
     pub ask: Ask,
     pub by: String,
     pub answer_to: oneshot::Sender<Answer>,
 }
 
-/// Asks how things are, from a task.
+/// Sends questions to the loop, from a task.
 #[derive(Clone, Debug)]
-pub(crate) struct Asker(pub(crate) mpsc::Sender<Asked>);
+pub(crate) struct QuestionSender(pub(crate) mpsc::Sender<PendingQuestion>);
 
-impl Asker {
+impl QuestionSender {
     /// When the daemon is ending.
     #[cfg(feature = "fuzzing")]
-    pub(crate) fn of_nobody() -> Asker {
-        Asker(mpsc::channel(1).0)
+    pub(crate) fn of_nobody() -> QuestionSender {
+        QuestionSender(mpsc::channel(1).0)
     }
 
     /// `None` when the daemon is ending.
     pub(crate) async fn status(&self) -> Option<Status> {
         let (answer_to, answer) = oneshot::channel();
-        let asked = Asked { ask: Ask::Status, by: "the status page".to_owned(), answer_to };
-        self.0.send(asked).await.ok()?;
+        let pending = PendingQuestion { ask: Ask::Status, by: "the status page".to_owned(), answer_to };
+        self.0.send(pending).await.ok()?;
         match answer.await.ok()? {
             Answer::Status(status) => Some(*status),
             Answer::Moved(_) | Answer::Reread { .. } | Answer::Refused(_) => None,

@@ -1,4 +1,4 @@
-//! What really runs where, by the witnesses' account, and whether that was ever more than allowed. Pure.
+//! What runs where, as the witnesses say, and whether that was ever more than allowed. Pure.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
@@ -7,12 +7,12 @@ use std::net::Ipv4Addr;
 
 use crate::time::Mono;
 
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness::Said;
 
 /// Something that ran on both hosts though they could hear each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Twice {
+pub(super) struct RanTwice {
     /// In words.
     pub(super) sentence: String,
     /// When the second host was seen to have it.
@@ -21,9 +21,9 @@ pub(super) struct Twice {
     pub(super) until: Mono,
 }
 
-/// The world as the witnesses see it.
+/// What runs where, as the witnesses see it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct World {
+pub(super) struct WhatRuns {
     /// Service addresses and recorded resources (`asterisk`, `drbddisk r0`), with the hosts they are on.
     holders: BTreeMap<String, BTreeSet<String>>,
     services: Vec<Ipv4Addr>,
@@ -36,13 +36,13 @@ pub(super) struct World {
     history: Vec<Happening>,
 }
 
-impl World {
-    pub(super) fn new(services: &[Ipv4Addr]) -> World {
-        World { services: services.to_vec(), ..World::default() }
+impl WhatRuns {
+    pub(super) fn new(services: &[Ipv4Addr]) -> WhatRuns {
+        WhatRuns { services: services.to_vec(), ..WhatRuns::default() }
     }
 
     /// Takes note; tells what ran twice and must not have, when that is over.
-    pub(super) fn note(&mut self, happening: &Happening) -> Option<Twice> {
+    pub(super) fn take(&mut self, happening: &Happening) -> Option<RanTwice> {
         self.history.push(happening.clone());
         let (at, host) = (happening.at, &happening.host);
         match &happening.what {
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// A host went off: nothing is on it any more. Tells what ran twice until then.
-    pub(super) fn off(&mut self, host: &str, at: Mono) -> Vec<Twice> {
+    pub(super) fn off(&mut self, host: &str, at: Mono) -> Vec<RanTwice> {
         let names: Vec<String> = self.holders.keys().cloned().collect();
         names.iter().filter_map(|name| self.lost(name, host, at)).collect()
     }
@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    fn lost(&mut self, name: &str, host: &str, at: Mono) -> Option<Twice> {
+    fn lost(&mut self, name: &str, host: &str, at: Mono) -> Option<RanTwice> {
         let sentence = self.sentence(name);
         let holders = self.holders.get_mut(name)?;
         holders.remove(host);
@@ -138,7 +138,7 @@ impl World {
         }
         let (since, untold) = self.both_since.remove(name)?;
         self.both_until = Some(at);
-        untold.then_some(Twice { sentence, since, until: at })
+        untold.then_some(RanTwice { sentence, since, until: at })
     }
 
     fn sentence(&self, name: &str) -> String {
@@ -162,38 +162,38 @@ mod tests {
 
     #[test]
     fn what_starts_on_a_second_host_before_it_stopped_on_the_first_is_told() {
-        let mut world = World::new(&[]);
-        assert_eq!(world.note(&called("alpha", 1, "asterisk start")), None);
+        let mut world = WhatRuns::new(&[]);
+        assert_eq!(world.take(&called("alpha", 1, "asterisk start")), None);
         let at = |ms| Mono::at(Duration::from_millis(ms));
         let sentence = "asterisk is on alpha and beta at once".to_owned();
-        assert_eq!(world.note(&called("beta", 2, "asterisk start")), None);
+        assert_eq!(world.take(&called("beta", 2, "asterisk start")), None);
         assert!(world.anything_twice());
         assert_eq!(world.twice_since(at(1)), None);
-        let twice = Twice { sentence, since: at(2), until: at(9) };
+        let twice = RanTwice { sentence, since: at(2), until: at(9) };
         assert_eq!(world.clone().off("alpha", at(9)), vec![twice.clone()]);
-        assert_eq!(world.note(&called("alpha", 9, "asterisk stop")), Some(twice));
+        assert_eq!(world.take(&called("alpha", 9, "asterisk stop")), Some(twice));
         assert_eq!((world.anything_twice(), world.both_until()), (false, Some(Mono::at(Duration::from_millis(9)))));
         assert_eq!(world.holders("asterisk"), ["beta"]);
     }
 
     #[test]
     fn what_goes_on_running_twice_is_told_once() {
-        let mut world = World::new(&[]);
+        let mut world = WhatRuns::new(&[]);
         let at = |ms| Mono::at(Duration::from_millis(ms));
-        world.note(&called("alpha", 1, "asterisk start"));
-        world.note(&called("beta", 2, "asterisk start"));
+        world.take(&called("alpha", 1, "asterisk start"));
+        world.take(&called("beta", 2, "asterisk start"));
         assert_eq!(world.twice_since(at(2)).as_deref(), Some("asterisk is on alpha and beta at once"));
         assert_eq!(world.twice_since(at(3)), None);
-        assert_eq!(world.note(&called("alpha", 9, "asterisk stop")), None);
+        assert_eq!(world.take(&called("alpha", 9, "asterisk stop")), None);
     }
 
     #[test]
     fn a_divided_pair_may_run_things_twice_and_a_dead_host_runs_nothing() {
-        let mut world = World::new(&["10.0.0.9".parse().unwrap()]);
+        let mut world = WhatRuns::new(&["10.0.0.9".parse().unwrap()]);
         let address = "10.0.0.9".parse().unwrap();
         world.set_divided(true);
-        assert_eq!(world.note(&witnessed("alpha", 1, Said::Gained(address))), None);
-        assert_eq!(world.note(&witnessed("beta", 2, Said::Gained(address))), None);
+        assert_eq!(world.take(&witnessed("alpha", 1, Said::Gained(address))), None);
+        assert_eq!(world.take(&witnessed("beta", 2, Said::Gained(address))), None);
         assert_eq!(world.off("alpha", Mono::at(Duration::from_millis(3))), []);
         assert_eq!(world.holders("10.0.0.9"), ["beta"]);
         assert!(world.moved_since(Mono::at(Duration::from_millis(2))));
@@ -202,8 +202,8 @@ mod tests {
 
     #[test]
     fn addresses_nobody_asks_for_are_none_of_our_business() {
-        let mut world = World::new(&[]);
-        world.note(&witnessed("alpha", 1, Said::Gained("10.0.0.1".parse().unwrap())));
+        let mut world = WhatRuns::new(&[]);
+        world.take(&witnessed("alpha", 1, Said::Gained("10.0.0.1".parse().unwrap())));
         assert!(!world.moved_since(Mono::ZERO));
     }
 }

@@ -25,7 +25,7 @@ const PRIORITY: i32 = 90;
 
 /// Watches the processors from its beginning to its drop.
 #[derive(Debug)]
-pub struct Watch {
+pub struct StallWatch {
     clock: Clock,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -44,9 +44,9 @@ struct Stall {
     end: Mono,
 }
 
-impl Watch {
+impl StallWatch {
     /// Begins to watch the processors this process may use; `clock` gives the times.
-    pub fn begin(clock: Clock) -> Watch {
+    pub fn begin(clock: Clock) -> StallWatch {
         let shared = Arc::<Shared>::default();
         let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
         let processors = (0..CpuSet::count()).filter(|number| allowed.is_set(*number).unwrap_or(false));
@@ -54,7 +54,7 @@ impl Watch {
             let shared = Arc::clone(&shared);
             thread::Builder::new().name(format!("steady-{number}")).spawn(move || watch(number, clock, &shared)).ok()
         });
-        Watch { clock, threads: threads.collect(), shared }
+        StallWatch { clock, threads: threads.collect(), shared }
     }
 
     /// Now, by the clock of the watch.
@@ -76,7 +76,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for StallWatch {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_longest_stall_that_touches_a_span_counts() {
-        let watch = Watch { clock: Clock::start(), shared: Arc::default(), threads: Vec::new() };
+        let watch = StallWatch { clock: Clock::start(), shared: Arc::default(), threads: Vec::new() };
         for (begin, end) in [(100, 150), (400, 700), (900, 950)] {
             watch.shared.stalls.lock().unwrap().push(Stall { begin: ms(begin), end: ms(end) });
         }

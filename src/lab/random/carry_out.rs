@@ -11,18 +11,24 @@ use nix::unistd::Pid;
 use crate::haresources::Verb;
 use crate::lab::host::{DISKS, HA_DIR};
 use crate::lab::original;
-use crate::lab::pair::{Pair, Way};
+use crate::lab::pair::{LabPair, OneWay};
 use crate::paths::Paths;
 use crate::replace::Draft;
 
-use super::fault::{Behaviour, Direction, Fault, File, Part, Place};
-use super::notes::{self, trouble};
+use super::fault::{Behaviour, DaemonPart, Direction, Fault, FullPlace, SpoiledFile};
+use super::script_lines::{self, trouble};
 
 /// What fills a place up.
 const FILLER: &str = "filler";
 
 /// Cuts or mends.
-pub(super) fn cut(pair: &Pair, node: usize, medium: Option<&str>, direction: Direction, cut: bool) -> io::Result<()> {
+pub(super) fn cut(
+    pair: &LabPair,
+    node: usize,
+    medium: Option<&str>,
+    direction: Direction,
+    cut: bool,
+) -> io::Result<()> {
     let media: Vec<String> = medium.map_or_else(|| pair.plan.media.clone(), |medium| vec![medium.to_owned()]);
     for medium in media {
         if let Some(cable) = pair.null_modem(&medium) {
@@ -34,9 +40,9 @@ pub(super) fn cut(pair: &Pair, node: usize, medium: Option<&str>, direction: Dir
             }
             continue;
         }
-        for (way, other) in [(Way::Sends, Direction::Hears), (Way::Hears, Direction::Sends)] {
+        for (way, other) in [(OneWay::Sends, Direction::Hears), (OneWay::Hears, Direction::Sends)] {
             if direction != other {
-                pair.change_way(node, &medium, way, |faults| faults.cut = cut)?;
+                pair.change_one_way(node, &medium, way, |faults| faults.cut = cut)?;
             }
         }
     }
@@ -44,7 +50,7 @@ pub(super) fn cut(pair: &Pair, node: usize, medium: Option<&str>, direction: Dir
 }
 
 /// Lets a network cable lose so many frames of a hundred.
-pub(super) fn lose(pair: &Pair, node: usize, interface: &str, share: u8) -> io::Result<()> {
+pub(super) fn lose(pair: &LabPair, node: usize, interface: &str, share: u8) -> io::Result<()> {
     pair.change_faults(node, interface, |faults| faults.loss = share)
 }
 
@@ -52,7 +58,7 @@ pub(super) fn lose(pair: &Pair, node: usize, interface: &str, share: u8) -> io::
 ///
 /// # Errors
 /// When no such process is there.
-pub(super) fn signal(pair: &Pair, node: usize, part: Part, signal: Signal) -> io::Result<()> {
+pub(super) fn signal(pair: &LabPair, node: usize, part: DaemonPart, signal: Signal) -> io::Result<()> {
     find(pair, node, part).map(|whom| send(&whom, signal))
 }
 
@@ -68,17 +74,17 @@ pub(super) fn send(whom: &[i32], signal: Signal) {
 ///
 /// # Errors
 /// When no such process is there.
-pub(super) fn find(pair: &Pair, node: usize, part: Part) -> io::Result<Vec<i32>> {
+pub(super) fn find(pair: &LabPair, node: usize, part: DaemonPart) -> io::Result<Vec<i32>> {
     let all = processes(pair, node);
     let whom: Vec<i32> = match part {
-        Part::All => all.iter().map(|(here, _)| *here).collect(),
+        DaemonPart::All => all.iter().map(|(here, _)| *here).collect(),
         // The first of them passes an order on to the others.
-        Part::Core | Part::Supervisor if pair.plan.original == Some(node) => {
+        DaemonPart::Core | DaemonPart::Supervisor if pair.plan.original == Some(node) => {
             all.iter().min_by_key(|(_, there)| *there).map(|(here, _)| *here).into_iter().collect()
         }
-        Part::Core | Part::Supervisor => {
+        DaemonPart::Core | DaemonPart::Supervisor => {
             let status = pair.status(node).ok_or_else(|| io::Error::other("it does not say who it is"))?;
-            let wanted = if part == Part::Core { status.core } else { status.pid };
+            let wanted = if part == DaemonPart::Core { status.core } else { status.pid };
             all.iter().filter(|(_, there)| i64::from(*there) == i64::from(wanted)).map(|(here, _)| *here).collect()
         }
     };
@@ -89,12 +95,12 @@ pub(super) fn find(pair: &Pair, node: usize, part: Part) -> io::Result<Vec<i32>>
 }
 
 /// Whether any process of a node's daemon is there.
-pub(super) fn is_there(pair: &Pair, node: usize) -> bool {
+pub(super) fn is_there(pair: &LabPair, node: usize) -> bool {
     !processes(pair, node).is_empty()
 }
 
 /// The processes of a node's daemon: their ids on the bench and on the host. Their commands tell them from scripts.
-fn processes(pair: &Pair, node: usize) -> Vec<(i32, i32)> {
+fn processes(pair: &LabPair, node: usize) -> Vec<(i32, i32)> {
     let Ok(machine) = pair.machine(node) else { return Vec::new() };
     let original = pair.plan.original == Some(node);
     let is_daemon = |pid: i32| {
@@ -115,10 +121,10 @@ fn run_dir() -> PathBuf {
 }
 
 /// Fills a place of a node to the last byte, or empties it again.
-pub(super) fn fill(pair: &Pair, node: usize, place: Place, full: bool) -> io::Result<()> {
+pub(super) fn fill(pair: &LabPair, node: usize, place: FullPlace, full: bool) -> io::Result<()> {
     let path = match place {
-        Place::Disk => Path::new(DISKS).join(FILLER),
-        Place::Run => run_dir().join(FILLER),
+        FullPlace::Disk => Path::new(DISKS).join(FILLER),
+        FullPlace::Run => run_dir().join(FILLER),
     };
     pair.machine(node)?.host.run(|| {
         if !full {
@@ -133,16 +139,16 @@ pub(super) fn fill(pair: &Pair, node: usize, place: Place, full: bool) -> io::Re
 }
 
 /// Empties the disk of a node that is switched off.
-pub(super) fn clean_disk(pair: &Pair, node: usize) -> io::Result<()> {
+pub(super) fn clean_disk(pair: &LabPair, node: usize) -> io::Result<()> {
     fs::remove_file(disk(pair, node).join(FILLER))
 }
 
 /// Makes a file of a node wrong, or right again.
-pub(super) fn spoil(pair: &Pair, node: usize, file: File, wrong: bool) -> io::Result<()> {
+pub(super) fn spoil(pair: &LabPair, node: usize, file: SpoiledFile, wrong: bool) -> io::Result<()> {
     let texts = pair.plan.texts(&pair.plan.ha_cf[node]);
     let (name, addition) = match file {
-        File::HaCf => ("ha.cf", "keepalive soon\n"),
-        File::Haresources => ("haresources", "nobody-we-know one\n"),
+        SpoiledFile::HaCf => ("ha.cf", "keepalive soon\n"),
+        SpoiledFile::Haresources => ("haresources", "nobody-we-know one\n"),
     };
     let right = texts.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| *text);
     let text = if wrong { format!("{right}{addition}") } else { right.to_owned() };
@@ -150,12 +156,18 @@ pub(super) fn spoil(pair: &Pair, node: usize, file: File, wrong: bool) -> io::Re
 }
 
 /// Gives the key file permissions that are refused, or its own.
-pub(super) fn open_keys(pair: &Pair, node: usize, open: bool) -> io::Result<()> {
+pub(super) fn open_keys(pair: &LabPair, node: usize, open: bool) -> io::Result<()> {
     fs::set_permissions(ha_file(pair, node, "authkeys"), Permissions::from_mode(if open { 0o644 } else { 0o600 }))
 }
 
 /// Tells a script of a node what to do instead of its work, or to work again.
-pub(super) fn trouble_with(pair: &Pair, node: usize, name: &str, verb: Verb, how: Option<Behaviour>) -> io::Result<()> {
+pub(super) fn trouble_with(
+    pair: &LabPair,
+    node: usize,
+    name: &str,
+    verb: Verb,
+    how: Option<Behaviour>,
+) -> io::Result<()> {
     let word = match how {
         Some(Behaviour::Fail) => "fail",
         Some(Behaviour::Hang) => "hang",
@@ -165,21 +177,21 @@ pub(super) fn trouble_with(pair: &Pair, node: usize, name: &str, verb: Verb, how
     write_over(&disk(pair, node).join(trouble(name, verb)), &format!("{word}\n"))
 }
 
-fn disk(pair: &Pair, node: usize) -> PathBuf {
+fn disk(pair: &LabPair, node: usize) -> PathBuf {
     Path::new(DISKS).join(&pair.plan.nodes[node])
 }
 
 /// Gives a node a fencing device that does what it is asked.
-pub(super) fn give_fence(pair: &Pair, node: usize) -> io::Result<()> {
-    write_over(&disk(pair, node).join("fence"), &notes::fence_script())
+pub(super) fn give_fence(pair: &LabPair, node: usize) -> io::Result<()> {
+    write_over(&disk(pair, node).join("fence"), &script_lines::fence_script())
 }
 
 /// Where a node's daemon writes its journal, as seen from the bench.
-pub(super) fn journal(pair: &Pair, node: usize) -> PathBuf {
+pub(super) fn journal(pair: &LabPair, node: usize) -> PathBuf {
     Paths::under(&disk(pair, node).join("ha.d")).journal()
 }
 
-fn ha_file(pair: &Pair, node: usize, name: &str) -> PathBuf {
+fn ha_file(pair: &LabPair, node: usize, name: &str) -> PathBuf {
     disk(pair, node).join("ha.d").join(name)
 }
 
@@ -196,13 +208,13 @@ fn write_over(path: &Path, text: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// When the lab cannot do it.
-pub(super) fn set(pair: &mut Pair, node: usize, fault: &Fault, on: bool) -> io::Result<()> {
+pub(super) fn set(pair: &mut LabPair, node: usize, fault: &Fault, on: bool) -> io::Result<()> {
     match fault {
         Fault::Cut(medium, direction) => cut(pair, node, medium.as_deref(), *direction, on),
         Fault::Loss(interface, share) => lose(pair, node, interface, if on { *share } else { 0 }),
         Fault::CardGone(interface) if on => pair.remove_card(node, interface),
         Fault::CardGone(interface) => pair.insert_card(node, interface),
-        Fault::Stall => signal(pair, node, Part::All, if on { Signal::SIGSTOP } else { Signal::SIGCONT }),
+        Fault::Stall => signal(pair, node, DaemonPart::All, if on { Signal::SIGSTOP } else { Signal::SIGCONT }),
         Fault::Full(place) => fill(pair, node, *place, on),
         Fault::KeyFileOpen => open_keys(pair, node, on),
         Fault::WrongFile(file) => spoil(pair, node, *file, on),

@@ -35,72 +35,72 @@ fn kept() -> Kept {
 #[test]
 fn everything_written_down_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
-    let mut file = StateFile::new(dir.path(), Duration::from_millis(77), Duration::from_secs(2));
+    let mut file = NotesFile::new(dir.path(), Duration::from_millis(77), Duration::from_secs(2));
     file.keep(kept()).unwrap();
     file.job_started(JobId(1), std::process::id(), Duration::from_secs(9)).unwrap();
-    file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
-    let state = StateFile::read(dir.path()).unwrap();
-    assert_eq!((state.alive, state.patience), (Duration::from_millis(77), Duration::from_secs(2)));
-    assert_eq!((state.kept, state.boot), (kept(), boot_id()));
-    assert_eq!(state.jobs, [(Process::running(std::process::id()).unwrap(), Duration::from_secs(9))]);
-    assert_eq!(state.clients, [Process { pid: 4711, start: 12 }]);
+    file.respawned(vec![Process { pid: 4711, start: 12 }]).unwrap();
+    let notes = NotesFile::read(dir.path()).unwrap();
+    assert_eq!((notes.alive, notes.patience), (Duration::from_millis(77), Duration::from_secs(2)));
+    assert_eq!((notes.kept, notes.boot), (kept(), boot_id()));
+    assert_eq!(notes.jobs, [(Process::running(std::process::id()).unwrap(), Duration::from_secs(9))]);
+    assert_eq!(notes.respawned, [Process { pid: 4711, start: 12 }]);
 }
 
 #[test]
 fn every_step_of_a_hand_over_is_read_back() {
     let dir = tempfile::tempdir().unwrap();
-    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    let mut file = NotesFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     let steps = [(true, false, true, false), (true, true, true, false), (true, true, true, true)];
     let taking = [(false, false, false, false), (false, false, true, false), (false, true, true, false)];
     for (giving, done, begun, overdue) in steps.into_iter().chain(taking).chain([(false, false, true, true)]) {
         let handover = Some(Handover { giving, set: Set::Local, done, begun, overdue, heard: Sequence(3) });
         file.keep(Kept { handover, ..kept() }).unwrap();
-        assert_eq!(StateFile::read(dir.path()).unwrap().kept.handover, handover);
+        assert_eq!(NotesFile::read(dir.path()).unwrap().kept.handover, handover);
     }
 }
 
 #[test]
 fn a_heartbeat_is_noted_in_place_and_changes_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    let mut file = NotesFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     file.keep(kept()).unwrap();
-    let path = StateFile::path(dir.path());
+    let path = NotesFile::path(dir.path());
     let before = fs::metadata(&path).unwrap();
     file.alive(Duration::from_secs(123_456), Duration::from_secs(30));
     let after = fs::metadata(&path).unwrap();
     assert_eq!((before.ino(), before.len()), (after.ino(), after.len()));
-    let state = StateFile::read(dir.path()).unwrap();
-    assert_eq!((state.alive, state.patience), (Duration::from_secs(123_456), Duration::from_secs(30)));
-    assert_eq!(state.kept, kept());
+    let notes = NotesFile::read(dir.path()).unwrap();
+    assert_eq!((notes.alive, notes.patience), (Duration::from_secs(123_456), Duration::from_secs(30)));
+    assert_eq!(notes.kept, kept());
 }
 
 #[test]
 fn a_file_nobody_needs_goes_and_one_that_names_a_blocked_group_stays() {
     let dir = tempfile::tempdir().unwrap();
-    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    let mut file = NotesFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     file.keep(kept()).unwrap();
     file.close();
-    assert!(StateFile::path(dir.path()).exists());
+    assert!(NotesFile::path(dir.path()).exists());
     file.keep(Kept::default()).unwrap();
     file.close();
-    assert!(!StateFile::path(dir.path()).exists());
+    assert!(!NotesFile::path(dir.path()).exists());
 }
 
 #[test]
 fn a_program_that_ends_after_the_end_of_the_daemon_leaves_no_order_to_leave_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
-    file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
+    let mut file = NotesFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    file.respawned(vec![Process { pid: 4711, start: 12 }]).unwrap();
     file.keep(Kept { leaving: true, ..Kept::default() }).unwrap();
     file.close();
-    file.clients(Vec::new()).unwrap();
-    assert_eq!(StateFile::read(dir.path()), None);
+    file.respawned(Vec::new()).unwrap();
+    assert_eq!(NotesFile::read(dir.path()), None);
 }
 
 #[test]
 fn a_full_disk_is_told_once_and_leaves_no_old_news_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
+    let mut file = NotesFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     file.keep(kept()).unwrap();
     fs::remove_dir_all(dir.path()).unwrap();
     let why = file.keep(Kept::default()).unwrap_err();
@@ -108,7 +108,7 @@ fn a_full_disk_is_told_once_and_leaves_no_old_news_behind() {
     file.keep(kept()).unwrap();
     fs::create_dir(dir.path()).unwrap();
     file.keep(kept()).unwrap();
-    assert_eq!(StateFile::read(dir.path()).unwrap().kept, kept());
+    assert_eq!(NotesFile::read(dir.path()).unwrap().kept, kept());
 }
 
 #[test]
@@ -129,44 +129,44 @@ fn notes_of_version_0_1_0_and_of_a_later_one_are_read() {
     let mut kept = kept();
     kept.groups[1].since_partition = false;
     (kept.peer_gone, kept.handover, kept.lost, kept.patience) = (false, None, false, None);
-    let state = State::from_text(of_0_1_0).unwrap();
-    assert_eq!((state.kept.clone(), state.boot.as_str()), (kept, "9f2c 37"));
-    assert_eq!((state.alive, state.patience), (Duration::from_millis(123_456), Duration::from_secs(2)));
-    assert_eq!((state.jobs.len(), state.clients.len()), (1, 1));
+    let notes = Notes::from_text(of_0_1_0).unwrap();
+    assert_eq!((notes.kept.clone(), notes.boot.as_str()), (kept, "9f2c 37"));
+    assert_eq!((notes.alive, notes.patience), (Duration::from_millis(123_456), Duration::from_secs(2)));
+    assert_eq!((notes.jobs.len(), notes.respawned.len()), (1, 1));
     let later = of_0_1_0.replace("leaving\n", "leaving\nmood good\n");
-    assert_eq!(State::from_text(&later), Some(state));
+    assert_eq!(Notes::from_text(&later), Some(notes));
 }
 
 #[test]
 fn what_a_broken_disk_adds_to_the_end_of_a_line_is_not_part_of_it() {
-    let state = State::from_text("alive 1 1\r\nlatido 1\r\r\nboot 9f2c\r\r\r\ngroup held - alpha ra\r\r\n").unwrap();
-    assert_eq!((state.boot.as_str(), &state.kept.groups[0].words[..]), ("9f2c", &["ra".to_owned()][..]));
-    assert_eq!(State::from_text(&state.to_text()), Some(state));
+    let notes = Notes::from_text("alive 1 1\r\nlatido 1\r\r\nboot 9f2c\r\r\r\ngroup held - alpha ra\r\r\n").unwrap();
+    assert_eq!((notes.boot.as_str(), &notes.kept.groups[0].words[..]), ("9f2c", &["ra".to_owned()][..]));
+    assert_eq!(Notes::from_text(&notes.to_text()), Some(notes));
 }
 
 #[test]
 fn numbers_that_would_mean_everybody_are_refused() {
     for line in ["job -1 5 5", "job 0 5 5", "job 1 5 5", "client -4711 5"] {
-        assert_eq!(State::from_text(&format!("alive 1 1\nlatido 1\n{line}\n")), None, "{line}");
+        assert_eq!(Notes::from_text(&format!("alive 1 1\nlatido 1\n{line}\n")), None, "{line}");
     }
 }
 
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "(alive|latido 1|group|why|job|client|boot|held|[ -~]|\n){0,80}") {
-        let _ = State::from_text(&text);
+        let _ = Notes::from_text(&text);
     }
 
     #[test]
     fn what_it_writes_it_reads(alive in 0u64..1 << 50, patience in 0u64..86_400_000, pid in 2i32..i32::MAX, start: u64) {
-        let state = State {
+        let notes = Notes {
             alive: Duration::from_millis(alive),
             patience: Duration::from_millis(patience),
             boot: "b 1".into(),
             kept: kept(),
             jobs: vec![(Process { pid, start }, Duration::from_millis(alive))],
-            clients: vec![Process { pid, start }],
+            respawned: vec![Process { pid, start }],
         };
-        prop_assert_eq!(State::from_text(&state.to_text()), Some(state));
+        prop_assert_eq!(Notes::from_text(&notes.to_text()), Some(notes));
     }
 }

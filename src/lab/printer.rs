@@ -42,9 +42,9 @@ pub enum What {
         outage: Option<Duration>,
     },
     /// The lab does something to the pair.
-    Deed(String),
+    Doing(String),
     /// The lab says something.
-    Note(String),
+    Remark(String),
     /// Something is not as it should be.
     Wrong(String),
     /// A person typed a line.
@@ -66,7 +66,7 @@ pub enum What {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) event: String,
-    /// What the client saw; `None` where it has nothing to ask.
+    /// What the caller saw; `None` where it has nothing to ask.
     pub(super) outage: Option<Duration>,
     /// Instead of a duration, where that would mislead.
     pub(super) remark: Option<&'static str>,

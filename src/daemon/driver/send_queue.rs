@@ -26,7 +26,7 @@ const SERIAL_LEAST: usize = 1024;
 const LOOK: Duration = Duration::from_millis(20);
 /// So many in one go; then the loop looks what else there is.
 const AT_ONCE: usize = 16;
-/// So many orders of clients within so much time; what moves more often serves nobody.
+/// So many orders of clients within so much time; more would only move groups to and fro.
 const MOST_ORDERS: usize = 6;
 const ORDERS_WITHIN: Duration = Duration::from_secs(60);
 /// Answers to the other node's clients that wait; more are not given.
@@ -34,7 +34,7 @@ const MOST_ANSWERS: usize = 512;
 
 /// What waits for room.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
+pub(crate) struct SendQueue {
     /// What is to be done, from the message that has to wait on, and for whom.
     effects: VecDeque<(Option<ClientId>, VecDeque<Effect>)>,
     /// There was no room when it was last looked for.
@@ -46,7 +46,7 @@ pub(crate) struct Waiting {
     orders: VecDeque<Mono>,
 }
 
-impl Waiting {
+impl SendQueue {
     /// Whether nobody may add anything now.
     pub(super) const fn is_tight(&self) -> bool {
         self.is_tight
@@ -74,7 +74,7 @@ impl Waiting {
     }
 
     /// Whether anything waits, behind which others have to.
-    pub(super) fn is_anybody(&self) -> bool {
+    pub(super) fn has_waiting(&self) -> bool {
         !self.effects.is_empty()
     }
 
@@ -87,7 +87,7 @@ impl Waiting {
         }
         self.newest = sequence.unwrap_or(self.newest);
         match kind {
-            // A farewell comes after what was said before it.
+            // The message that says goodbye comes after what was said before it.
             Kind::Status if message.get(field::ST) == Some("dead") => Urgency::Dialogue,
             Kind::Status | Kind::Ack => Urgency::Beat,
             Kind::Rexmit | Kind::NakRexmit => Urgency::Again,
@@ -149,38 +149,38 @@ impl Driver {
             "{by} wants to send a message of type \"{kind}\" of {length} bytes: the media of ha.cf carry at most \
              {longest}. It is not sent"
         );
-        self.log_noise("client", "message no medium carries", Level::Warn, text);
+        self.log_limited("client", "message no medium carries", Level::Warn, text);
         false
     }
 
     /// Whether there is room for what can wait: on every medium that works, and in what the other node has still to
     /// acknowledge.
     pub(crate) fn has_room(&mut self) -> bool {
-        let has_room = !self.api.is_paused() && self.links.has_room();
-        (self.waiting.is_tight, self.waiting.looked_at) = (!has_room, self.clock.mono());
+        let has_room = !self.api_clients.is_paused() && self.links.has_room();
+        (self.send_queue.is_tight, self.send_queue.looked_at) = (!has_room, self.clock.mono());
         has_room
     }
 
     /// Whether what a client wants said may be said at once.
-    pub(crate) fn may_speak(&mut self) -> bool {
-        !self.waiting.is_anybody() && self.has_room()
+    pub(crate) fn may_send(&mut self) -> bool {
+        !self.send_queue.has_waiting() && self.has_room()
     }
 
     /// Lets those who wait speak, in turn, while there is room; and looks whether there is.
-    pub(super) fn let_speak(&mut self) {
+    pub(super) fn send_waiting(&mut self) {
         for _ in 0..AT_ONCE {
-            if !(self.waiting.is_tight || self.waiting.is_anybody()) || !self.has_room() {
+            if !(self.send_queue.is_tight || self.send_queue.has_waiting()) || !self.has_room() {
                 return;
             }
-            let Some((client, effects)) = self.waiting.effects.pop_front() else { return };
+            let Some((client, effects)) = self.send_queue.effects.pop_front() else { return };
             self.obey(client, effects, true, true);
         }
     }
 
     /// When room is to be looked for again.
     pub(super) fn next_look_for_room(&self) -> Option<Mono> {
-        let waits = self.waiting.is_tight || self.waiting.is_anybody();
-        waits.then(|| self.waiting.looked_at + LOOK)
+        let waits = self.send_queue.is_tight || self.send_queue.has_waiting();
+        waits.then(|| self.send_queue.looked_at + LOOK)
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_was_said_before_is_said_again_and_waits_for_what_is_new() {
-        let mut waiting = Waiting::default();
+        let mut waiting = SendQueue::default();
         let numbered = |kind: Kind, seq: &str| Message::new(&kind).with(field::SEQ, seq);
         assert_eq!(waiting.urgency(&numbered(Kind::Status, "a")), Urgency::Beat);
         assert_eq!(waiting.urgency(&numbered(Kind::Other("gossip".into()), "b")), Urgency::Talk);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn answers_nobody_misses_are_bounded_and_what_clients_do_is_not_forgotten() {
-        let mut waiting = Waiting::default();
+        let mut waiting = SendQueue::default();
         let added = (0..2000).filter(|_| waiting.add(None, VecDeque::new(), true)).count();
         assert_eq!(added, MOST_ANSWERS);
         assert!(waiting.add(Some(ClientId(1)), VecDeque::new(), false));

@@ -1,4 +1,4 @@
-//! This daemon anew: how a program is started that is to go on where this one is, and how this process becomes it
+//! The program that goes on where this one is: how it is started as another process, and how this process becomes it
 //! (`config.md` 7).
 
 use std::ffi::{CString, OsStr, OsString};
@@ -8,7 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::daemon::options::Options;
+use crate::daemon::options::DaemonOptions;
 use crate::host::called::{ORIGINAL, RECORD};
 use crate::paths::Paths;
 
@@ -17,7 +17,7 @@ use super::service;
 /// How `program` is started to run a daemon as these options say, under the name we have.
 ///
 /// By the old name it gets the old flags only, and the rest by its environment: an earlier version knows them as well.
-pub(crate) fn again(options: &Options, program: &Path) -> Command {
+pub(crate) fn command_for(options: &DaemonOptions, program: &Path) -> Command {
     let mut command = Command::new(program);
     command.arg0(options.called.word());
     let ha_dir = &options.paths.ha_dir;
@@ -46,8 +46,8 @@ pub(crate) fn again(options: &Options, program: &Path) -> Command {
 
 /// Exchanges the program of this process for the one this command runs. Unlike the way of the library it leaves signals
 /// held back as they are: one that comes this moment reaches the next program. Returns only when it fails.
-pub(super) fn become_it(options: &Options, program: &Path) -> io::Error {
-    let command = again(options, program);
+pub(super) fn exec_program(options: &DaemonOptions, program: &Path) -> io::Error {
+    let command = command_for(options, program);
     let text = |word: &OsStr| CString::new(word.as_bytes());
     let exchange = || {
         let mut words = vec![text(options.called.word())?];
@@ -78,8 +78,8 @@ mod tests {
     use super::*;
     use crate::host::called::{Called, MYSELF};
 
-    fn options(word: &str, ha_dir: &str) -> Options {
-        Options {
+    fn options(word: &str, ha_dir: &str) -> DaemonOptions {
+        DaemonOptions {
             paths: Paths::under(Path::new(ha_dir)),
             called: Called::by(word.into()),
             without_resources: true,
@@ -101,15 +101,15 @@ mod tests {
 
     #[test]
     fn a_daemon_is_started_again_in_the_words_of_its_name() {
-        let again = |word, dir| words(&again(&options(word, dir), Path::new(MYSELF)));
+        let spelled = |word, dir| words(&command_for(&options(word, dir), Path::new(MYSELF)));
         assert_eq!(
-            again("/usr/sbin/latido", "/etc/ha.d"),
+            spelled("/usr/sbin/latido", "/etc/ha.d"),
             "daemon --foreground -d /etc/ha.d --record /var/log/r -M --debug --debug | "
         );
         assert_eq!(
-            again("/usr/lib/heartbeat/heartbeat", "/srv/ha.d"),
+            spelled("/usr/lib/heartbeat/heartbeat", "/srv/ha.d"),
             "-f -M -d -d | HA_DIR=/srv/ha.d LATIDO_RECORD=/var/log/r"
         );
-        assert_eq!(again("heartbeat", "/etc/ha.d"), "-f -M -d -d | HA_DIR=(none) LATIDO_RECORD=/var/log/r");
+        assert_eq!(spelled("heartbeat", "/etc/ha.d"), "-f -M -d -d | HA_DIR=(none) LATIDO_RECORD=/var/log/r");
     }
 }

@@ -28,12 +28,12 @@ impl Share {
     /// What says how something is: who follows it wants every change of a bad day.
     pub(crate) const STATE: Share = Share { each: 20, all: 60 };
     /// What is always about the same and comes from whoever wants to.
-    pub(crate) const RUBBISH: Share = Share { each: 5, all: 20 };
+    pub(crate) const FROM_ANYBODY: Share = Share { each: 5, all: 20 };
 }
 
 /// What is said and what is held back.
 #[derive(Debug)]
-pub(crate) struct Noise<T> {
+pub(crate) struct RateLimit<T> {
     kinds: BTreeMap<&'static str, Kind<T>>,
 }
 
@@ -58,9 +58,9 @@ struct Unsaid<T> {
     last: Option<T>,
 }
 
-impl<T> Default for Noise<T> {
-    fn default() -> Noise<T> {
-        Noise { kinds: BTreeMap::new() }
+impl<T> Default for RateLimit<T> {
+    fn default() -> RateLimit<T> {
+        RateLimit { kinds: BTreeMap::new() }
     }
 }
 
@@ -81,8 +81,8 @@ impl<T> Unsaid<T> {
     }
 }
 
-impl<T> Noise<T> {
-    /// Gives back what may be said now; the rest is counted and its last kept for [`Noise::due`].
+impl<T> RateLimit<T> {
+    /// Gives back what may be said now; the rest is counted and its last kept for [`RateLimit::due`].
     pub(crate) fn admit(&mut self, now: Mono, kind: &'static str, subject: &str, share: Share, item: T) -> Option<T> {
         let kind = self.kinds.entry(kind).or_insert_with(|| Kind::new(now));
         if now.since(kind.since) >= SPAN && !kind.has_unsaid() {
@@ -109,7 +109,7 @@ impl<T> Noise<T> {
         Some(item)
     }
 
-    /// When [`Noise::due`] has something to say; `None` while nothing is held back.
+    /// When [`RateLimit::due`] has something to say; `None` while nothing is held back.
     pub(crate) fn next(&self) -> Option<Mono> {
         self.kinds.values().filter(|kind| kind.has_unsaid()).map(|kind| kind.since + SPAN).min()
     }
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_is_counted_and_said_once_more_when_the_minute_is_over() {
-        let mut noise = Noise::default();
+        let mut noise = RateLimit::default();
         let said: Vec<u32> = (0..1000).filter_map(|n| noise.admit(at(1000), "claim", "ip", SHARE, n)).collect();
         assert_eq!(said, [0, 1]);
         assert_eq!(noise.next(), Some(at(61_000)));
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn one_subject_keeps_no_other_from_being_said() {
-        let mut noise = Noise::default();
+        let mut noise = RateLimit::default();
         for n in 0..1000 {
             let _ = noise.admit(at(0), "claim", "ip", SHARE, n);
         }
@@ -182,8 +182,8 @@ mod tests {
 
     #[test]
     fn a_thousand_subjects_are_bounded_together_in_words_and_in_memory() {
-        let mut noise = Noise::default();
-        let said = |noise: &mut Noise<u32>, now| {
+        let mut noise = RateLimit::default();
+        let said = |noise: &mut RateLimit<u32>, now| {
             (0..1000).filter_map(|n| noise.admit(now, "claim", &n.to_string(), SHARE, n)).count()
         };
         assert_eq!(said(&mut noise, at(0)), 5);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn nothing_is_said_out_of_order() {
-        let mut noise = Noise::default();
+        let mut noise = RateLimit::default();
         for n in 0..4 {
             noise.admit(at(0), "link", "eth0", SHARE, n);
         }
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn who_stays_below_his_share_is_never_held_back() {
-        let mut noise = Noise::default();
+        let mut noise = RateLimit::default();
         for n in 0..1000 {
             assert_eq!(noise.admit(at(n * 40_000), "link", "eth0", SHARE, n), Some(n));
         }

@@ -1,9 +1,9 @@
-//! What runs or may run, by the notes of the scripts.
+//! What runs or may run, by the lines of the scripts.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::fact::{Entry, Fact};
+use super::super::fact::{Fact, TimedFact};
 use super::{Bounds, Stamp};
 use crate::haresources::Verb;
 use crate::time::Mono;
@@ -12,9 +12,9 @@ use crate::time::Mono;
 const RETRIED_WITHIN: Duration = Duration::from_millis(1_500);
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Truth {
+pub(super) struct MayRun {
     /// What runs or may run on each node: since when, and the how many'th start that was.
-    may_run: [BTreeMap<String, Run>; 2],
+    may_run: [BTreeMap<String, Started>; 2],
     /// Starts and stops that have not ended.
     at_work: BTreeMap<(usize, String, Verb), Mono>,
     /// When a stop last failed, on each node.
@@ -24,7 +24,7 @@ pub(super) struct Truth {
 
 /// A resource that runs or may run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct Started {
     pub(super) since: Mono,
     /// Its number among all starts.
     pub(super) number: u64,
@@ -32,12 +32,12 @@ pub(super) struct Run {
     pub(super) is_up: bool,
 }
 
-impl Truth {
-    pub(super) fn run(&self, node: usize, resource: &str) -> Option<Run> {
+impl MayRun {
+    pub(super) fn run(&self, node: usize, resource: &str) -> Option<Started> {
         self.may_run[node].get(resource).copied()
     }
 
-    pub(super) fn resources(&self, node: usize) -> impl Iterator<Item = (&String, &Run)> {
+    pub(super) fn resources(&self, node: usize) -> impl Iterator<Item = (&String, &Started)> {
         self.may_run[node].iter()
     }
 
@@ -53,20 +53,20 @@ impl Truth {
     }
 
     /// What runs or may run on both nodes, and since when.
-    pub(super) fn doubles(&self) -> impl Iterator<Item = (&String, [Run; 2])> {
+    pub(super) fn doubles(&self) -> impl Iterator<Item = (&String, [Started; 2])> {
         let [one, other] = &self.may_run;
         one.iter().filter_map(|(name, run)| Some((name, [*run, *other.get(name)?])))
     }
 
-    pub(super) fn take(&mut self, entry: &Entry) {
-        match &entry.fact {
+    pub(super) fn take(&mut self, timed: &TimedFact) {
+        match &timed.fact {
             Fact::Began(node, name, verb) => {
                 if *verb != Verb::Status {
-                    self.at_work.insert((*node, name.clone(), *verb), entry.at);
+                    self.at_work.insert((*node, name.clone(), *verb), timed.at);
                 }
                 if *verb == Verb::Start {
                     self.starts += 1;
-                    let run = Run { since: entry.at, number: self.starts, is_up: false };
+                    let run = Started { since: timed.at, number: self.starts, is_up: false };
                     self.may_run[*node].entry(name.clone()).or_insert(run);
                 }
             }
@@ -74,7 +74,7 @@ impl Truth {
                 self.at_work.remove(&(*node, name.clone(), *verb));
                 match (verb, code) {
                     (Verb::Stop, 0) => drop(self.may_run[*node].remove(name)),
-                    (Verb::Stop, _) => self.failed_stop[*node] = Some(entry.at),
+                    (Verb::Stop, _) => self.failed_stop[*node] = Some(timed.at),
                     (Verb::Start, 0) => {
                         if let Some(run) = self.may_run[*node].get_mut(name) {
                             run.is_up = true;
@@ -103,7 +103,7 @@ impl Truth {
             | Fact::Died(..)
             | Fact::Left(_)
             | Fact::Status(..)
-            | Fact::Asked(_)
+            | Fact::TypedCommand(_)
             | Fact::Answered(..)
             | Fact::StoodStill(_)
             | Fact::Cause(..)
@@ -113,9 +113,9 @@ impl Truth {
     }
 }
 
-impl Run {
+impl Started {
     /// A double begins with the later of its starts.
-    pub(super) fn later(runs: [Run; 2]) -> (usize, Run) {
+    pub(super) fn later(runs: [Started; 2]) -> (usize, Started) {
         let [one, other] = runs;
         if other.number > one.number { (1, other) } else { (0, one) }
     }

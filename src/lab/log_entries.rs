@@ -1,4 +1,5 @@
-//! What happened, in words for a person: which log lines and events belong on the time line, and how they read there. Pure.
+//! From log lines to entries of the time line, in words for a person: which log lines and events belong there, and how
+//! they read there. Pure.
 //!
 //! What a line of the log tells, and how a time line says that, stands beside the reports (`cluster::phrases`,
 //! `EventName::shown`). A line that is nobody's is shown as it is, so that nothing unexpected stays hidden.
@@ -10,7 +11,7 @@ use crate::cluster::{EventName, Level, Shown, phrases};
 use crate::timeline::{Entry, Tone};
 
 use super::host::HA_DIR;
-use super::timeline::{Happening, What};
+use super::printer::{Happening, What};
 use super::witness::Said;
 
 /// A log line of the daemon, without its head: how loud it is and the text.
@@ -48,8 +49,8 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         What::Answers { address, by, outage: Some(gap) } => {
             (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", measured(*gap)))
         }
-        What::Deed(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
-        What::Note(text) => (Tone::Plain, text.clone(), String::new()),
+        What::Doing(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
+        What::Remark(text) => (Tone::Plain, text.clone(), String::new()),
         What::Wrong(text) => (Tone::Wrong, text.clone(), String::new()),
         What::Answered { words, code, text, .. } => {
             let code = code.map_or_else(|| "killed".to_owned(), |code| format!("exit code {code}"));

@@ -109,7 +109,7 @@ fn a_client_cable_that_is_pulled_waits_for_somebody_unless_ipfail_counts_ping_ho
 }
 
 #[test]
-#[ignore = "half a minute, as root, with the package heartbeat: cargo test --test lab_story -- --ignored"]
+#[ignore = "half a minute, as root, with the package heartbeat: cargo test --test lab_commands -- --ignored"]
 fn beside_an_original_the_clients_of_a_pulled_cable_are_served_by_whichever_node_sees_its_ping_host() {
     for node in ["alpha", "beta"] {
         let Some(text) = lab(&["--original", node, "--scenario", "client-cable"]) else { return };

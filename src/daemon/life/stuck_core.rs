@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Waits until a core that has no supervisor has one again or has ended, or kills it when it stands still for as long as
-/// the service manager would bear (`limit`). Counted in looks: when the whole machine stands still nobody is to blame.
+/// the service manager would bear (`limit`). Counted in looks: the whole machine may stand still.
 pub(crate) fn await_it(paths: &Paths, holder: Holder, limit: Option<Duration>, log: &Log) {
     let Some(core) = holder.core else { return };
     let looks = limit.unwrap_or(PATIENCE).as_millis() / LOOK.as_millis();

@@ -14,20 +14,20 @@ use crate::lab::machine::KEPT;
 use crate::time::Mono;
 
 /// The file, in the directory that is kept.
-pub(super) const NOTES: &str = "notes";
+pub(super) const FILE: &str = "notes";
 
 /// A line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Note {
+pub(super) struct ScriptLine {
     /// Since the machine was started.
     pub(super) at: Duration,
     pub(super) host: String,
-    pub(super) what: Noted,
+    pub(super) what: ScriptDid,
 }
 
 /// What a line says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Noted {
+pub(super) enum ScriptDid {
     /// A script was called.
     Began(String, Verb),
     /// It ended by itself, with this code.
@@ -42,22 +42,22 @@ pub(super) enum Noted {
     Fenced(String),
 }
 
-impl Note {
+impl ScriptLine {
     /// Reads a line; `None` when it is none.
-    pub(super) fn from_line(line: &str) -> Option<Note> {
+    pub(super) fn from_line(line: &str) -> Option<ScriptLine> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (at, host, rest) = (words.first()?, words.get(1)?, words.get(2..)?);
         let at = Duration::try_from_secs_f64(at.parse().ok()?).ok()?;
         let what = match *rest {
-            ["off"] => Noted::Off,
-            ["fence", target] => Noted::Fence(target.to_owned()),
-            ["fenced", target] => Noted::Fenced(target.to_owned()),
-            [name, "begin", verb] => Noted::Began(name.to_owned(), verb_of(verb)?),
-            [name, "end", verb, code] => Noted::Ended(name.to_owned(), verb_of(verb)?, code.parse().ok()?),
-            [name, "says", said] => Noted::Said(name.to_owned(), said == "running"),
+            ["off"] => ScriptDid::Off,
+            ["fence", target] => ScriptDid::Fence(target.to_owned()),
+            ["fenced", target] => ScriptDid::Fenced(target.to_owned()),
+            [name, "begin", verb] => ScriptDid::Began(name.to_owned(), verb_of(verb)?),
+            [name, "end", verb, code] => ScriptDid::Ended(name.to_owned(), verb_of(verb)?, code.parse().ok()?),
+            [name, "says", said] => ScriptDid::Said(name.to_owned(), said == "running"),
             _ => return None,
         };
-        Some(Note { at, host: (*host).to_owned(), what })
+        Some(ScriptLine { at, host: (*host).to_owned(), what })
     }
 }
 
@@ -72,7 +72,7 @@ fn verb_of(word: &str) -> Option<Verb> {
 
 /// Reads the file as it grows.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct ScriptReader {
     file: BufReader<File>,
     own: File,
     /// A line that has not ended yet.
@@ -82,13 +82,13 @@ pub(super) struct Reader {
     last: Mono,
 }
 
-impl Reader {
+impl ScriptReader {
     /// Makes the file in this directory.
-    pub(super) fn create(directory: &Path, now: Mono) -> io::Result<Reader> {
-        let path = directory.join(NOTES);
+    pub(super) fn create(directory: &Path, now: Mono) -> io::Result<ScriptReader> {
+        let path = directory.join(FILE);
         let own = File::options().create_new(true).append(true).open(&path)?;
         let boot = since_boot().saturating_sub(now.elapsed());
-        Ok(Reader { file: BufReader::new(File::open(&path)?), own, rest: String::new(), boot, last: Mono::ZERO })
+        Ok(ScriptReader { file: BufReader::new(File::open(&path)?), own, rest: String::new(), boot, last: Mono::ZERO })
     }
 
     /// A host has lost its power: nothing of it writes any more.
@@ -97,16 +97,16 @@ impl Reader {
     }
 
     /// The next line and its time by the lab's clock; times never go back.
-    pub(super) fn next(&mut self) -> Option<(Mono, Note)> {
+    pub(super) fn next(&mut self) -> Option<(Mono, ScriptLine)> {
         loop {
             self.file.read_line(&mut self.rest).ok()?;
             if !self.rest.ends_with('\n') {
                 return None;
             }
-            let note = Note::from_line(&std::mem::take(&mut self.rest));
-            if let Some(note) = note {
-                self.last = self.last.max(Mono::at(note.at.saturating_sub(self.boot)));
-                return Some((self.last, note));
+            let line = ScriptLine::from_line(&std::mem::take(&mut self.rest));
+            if let Some(line) = line {
+                self.last = self.last.max(Mono::at(line.at.saturating_sub(self.boot)));
+                return Some((self.last, line));
             }
         }
     }
@@ -115,12 +115,12 @@ impl Reader {
 /// The resource script `name`. It does as the file `/mnt/trouble-NAME-VERB` says: `fail`, `slow`, or `hang` for as long as
 /// that stands there.
 pub(super) fn script(name: &str) -> String {
-    SCRIPT.replace("NAME", name).replace("NOTES", &format!("{KEPT}/{NOTES}"))
+    SCRIPT.replace("NAME", name).replace("NOTES", &format!("{KEPT}/{FILE}"))
 }
 
 /// The fencing device: asks the lab, and waits until it has done so.
 pub(super) fn fence_script() -> String {
-    FENCE.replace("KEPT", KEPT).replace("NOTES", &format!("{KEPT}/{NOTES}"))
+    FENCE.replace("KEPT", KEPT).replace("NOTES", &format!("{KEPT}/{FILE}"))
 }
 
 /// In the directory that is kept: that what this host asked its device for is done.
@@ -183,28 +183,28 @@ mod tests {
 
     #[test]
     fn what_a_script_writes_is_understood() {
-        let note = |line: &str| Note::from_line(line).map(|note| note.what);
-        assert_eq!(note("12.50 alpha one begin start\n"), Some(Noted::Began("one".into(), Verb::Start)));
-        assert_eq!(note("12.50 alpha one end stop 1\n"), Some(Noted::Ended("one".into(), Verb::Stop, 1)));
-        assert_eq!(note("12.50 alpha one says running\n"), Some(Noted::Said("one".into(), true)));
-        assert_eq!(note("12.50 alpha off\n"), Some(Noted::Off));
-        assert_eq!(note("12.50 alpha fence beta\n"), Some(Noted::Fence("beta".into())));
-        assert_eq!(note("12.50 alpha fenced beta\n"), Some(Noted::Fenced("beta".into())));
-        assert_eq!(note("12.50 alpha one end"), None);
-        assert_eq!(note("soon alpha off"), None);
+        let line = |line: &str| ScriptLine::from_line(line).map(|line| line.what);
+        assert_eq!(line("12.50 alpha one begin start\n"), Some(ScriptDid::Began("one".into(), Verb::Start)));
+        assert_eq!(line("12.50 alpha one end stop 1\n"), Some(ScriptDid::Ended("one".into(), Verb::Stop, 1)));
+        assert_eq!(line("12.50 alpha one says running\n"), Some(ScriptDid::Said("one".into(), true)));
+        assert_eq!(line("12.50 alpha off\n"), Some(ScriptDid::Off));
+        assert_eq!(line("12.50 alpha fence beta\n"), Some(ScriptDid::Fence("beta".into())));
+        assert_eq!(line("12.50 alpha fenced beta\n"), Some(ScriptDid::Fenced("beta".into())));
+        assert_eq!(line("12.50 alpha one end"), None);
+        assert_eq!(line("soon alpha off"), None);
     }
 
     #[test]
     fn lines_are_read_when_they_are_whole_and_their_times_never_go_back() {
         let dir = tempfile::tempdir().unwrap();
-        let mut reader = Reader::create(dir.path(), Mono::ZERO).unwrap();
-        let mut file = File::options().append(true).open(dir.path().join(NOTES)).unwrap();
+        let mut reader = ScriptReader::create(dir.path(), Mono::ZERO).unwrap();
+        let mut file = File::options().append(true).open(dir.path().join(FILE)).unwrap();
         let later = reader.boot.as_secs_f64() + 5.0;
         write!(file, "{later:.2} alpha off\n{:.2} beta ", later - 1.0).unwrap();
         let (first, _) = reader.next().unwrap();
         assert!(reader.next().is_none());
         writeln!(file, "off").unwrap();
-        let (second, note) = reader.next().unwrap();
-        assert_eq!((second, note.host.as_str()), (first, "beta"));
+        let (second, line) = reader.next().unwrap();
+        assert_eq!((second, line.host.as_str()), (first, "beta"));
     }
 }

@@ -21,11 +21,11 @@ const MOST_WAITING: usize = 4096;
 const LAST_WORDS: Duration = Duration::from_millis(300);
 const STACK: usize = 64 * 1024;
 
-/// A way to the thread; clones lead to the same one, which ends with the last of them.
+/// Sends jobs to the thread; clones send to the same one, which ends with the last of them.
 #[derive(Clone)]
-pub(crate) struct Disk(Option<Arc<Way>>);
+pub(crate) struct DiskThread(Option<Arc<DiskQueue>>);
 
-struct Way {
+struct DiskQueue {
     jobs: Sender<Job>,
     counts: Arc<Counts>,
 }
@@ -36,36 +36,36 @@ struct Counts {
     done: AtomicUsize,
 }
 
-impl std::fmt::Debug for Disk {
+impl std::fmt::Debug for DiskThread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Disk")
     }
 }
 
-impl Disk {
+impl DiskThread {
     /// No thread: everything is done at once, as before there is a loop to hold up.
-    pub(crate) const fn at_once() -> Disk {
-        Disk(None)
+    pub(crate) const fn at_once() -> DiskThread {
+        DiskThread(None)
     }
 
     /// Starts the thread. It has the priority of whoever calls: not that of the loop.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub(crate) fn behind() -> io::Result<Disk> {
+    pub(crate) fn behind() -> io::Result<DiskThread> {
         let (jobs, next) = channel();
-        let way = Arc::new(Way { jobs, counts: Arc::default() });
-        let counts = Arc::clone(&way.counts);
+        let queue = Arc::new(DiskQueue { jobs, counts: Arc::default() });
+        let counts = Arc::clone(&queue.counts);
         let thread = std::thread::Builder::new().name("disk".to_owned()).stack_size(STACK);
         thread.spawn(move || work(&next, &counts))?;
-        settle_before_a_panic_ends(Arc::downgrade(&way));
-        Ok(Disk(Some(way)))
+        write_all_before_a_panic_ends(Arc::downgrade(&queue));
+        Ok(DiskThread(Some(queue)))
     }
 
     /// Has this done when everything before it is done; `false` when too much waits already, and it is not done.
     pub(crate) fn later(&self, job: impl FnOnce() + Send + 'static) -> bool {
         match &self.0 {
-            Some(way) => way.counts.waiting.load(Ordering::Relaxed) < MOST_WAITING && way.send(job),
+            Some(queue) => queue.counts.waiting.load(Ordering::Relaxed) < MOST_WAITING && queue.send(job),
             None => {
                 job();
                 true
@@ -80,11 +80,11 @@ impl Disk {
 
     /// The same, at most for so long.
     pub(crate) fn settle_within(&self, patience: Duration) -> bool {
-        self.0.as_ref().is_none_or(|way| way.settle(patience))
+        self.0.as_ref().is_none_or(|queue| queue.settle(patience))
     }
 }
 
-impl Way {
+impl DiskQueue {
     fn send(&self, job: impl FnOnce() + Send + 'static) -> bool {
         self.counts.waiting.fetch_add(1, Ordering::Relaxed);
         self.jobs.send(Box::new(job)).is_ok()
@@ -109,18 +109,18 @@ fn work(next: &Receiver<Job>, counts: &Counts) {
 
 /// Notices a disk that hangs, for the operator.
 #[derive(Debug, Default)]
-pub(crate) struct Lookout {
+pub(crate) struct DiskWatch {
     done: usize,
     /// Since when nothing has been done though something waits, and whether that has been said.
     hangs: Option<(Mono, bool)>,
 }
 
-impl Lookout {
+impl DiskWatch {
     /// A disk that takes so long for one write is in trouble.
     const LONG: Duration = Duration::from_secs(5);
 
     /// To be asked now and then; a sentence when the disk hangs, and one when it goes on.
-    pub(crate) fn look(&mut self, disk: &Disk, now: Mono) -> Option<(Level, String)> {
+    pub(crate) fn look(&mut self, disk: &DiskThread, now: Mono) -> Option<(Level, String)> {
         let counts = &disk.0.as_ref()?.counts;
         let done = counts.done.load(Ordering::Relaxed);
         let moves = std::mem::replace(&mut self.done, done) != done || counts.waiting.load(Ordering::Relaxed) == 0;
@@ -143,12 +143,12 @@ impl Lookout {
 }
 
 /// The log says why: what is still on its way there must arrive.
-fn settle_before_a_panic_ends(way: Weak<Way>) {
+fn write_all_before_a_panic_ends(queue: Weak<DiskQueue>) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         before(panic);
-        if let Some(way) = way.upgrade() {
-            way.settle(LAST_WORDS);
+        if let Some(queue) = queue.upgrade() {
+            queue.settle(LAST_WORDS);
         }
     }));
 }
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_handed_over_is_done_in_order() {
-        let disk = Disk::behind().unwrap();
+        let disk = DiskThread::behind().unwrap();
         let done = Arc::new(Mutex::new(Vec::new()));
         for n in 0..1000 {
             let done = Arc::clone(&done);
@@ -173,15 +173,15 @@ mod tests {
 
     #[test]
     fn a_disk_that_hangs_holds_nobody_up_and_what_waits_for_it_is_bounded() {
-        let disk = Disk::behind().unwrap();
+        let disk = DiskThread::behind().unwrap();
         let (free, hangs) = channel::<()>();
         assert!(disk.later(move || hangs.recv().unwrap_or_default()));
         let taken = (0..2 * MOST_WAITING).filter(|_| disk.later(|| {})).count();
         assert_eq!(taken, MOST_WAITING - 1);
         assert!(!disk.settle(), "it cannot be done");
         let at = |seconds| Mono::at(Duration::from_secs(seconds));
-        let mut lookout = Lookout::default();
-        let mut said = |seconds| lookout.look(&disk, at(seconds)).map(|(_, text)| text).unwrap_or_default();
+        let mut disk_watch = DiskWatch::default();
+        let mut said = |seconds| disk_watch.look(&disk, at(seconds)).map(|(_, text)| text).unwrap_or_default();
         assert_eq!([said(1), said(5)], ["", ""]);
         assert!(said(6).starts_with("log and journal cannot be written for 5 s"));
         assert_eq!(said(7), "");

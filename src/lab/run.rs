@@ -1,4 +1,4 @@
-//! Playing: waiting for what should come while the time line is printed, and keeping the rows of the table.
+//! A run of the lab: waiting for what should come while the time line is printed, and keeping the rows of the table.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "each reader looks for its own few of many happenings")]
 
@@ -14,18 +14,18 @@ use crate::haresources::{Resource, ResourceGroup, known};
 use crate::status::Status;
 use crate::time::Mono;
 
-use super::pair::{ASKS_EVERY, Pair};
-use super::steady::Watch;
-use super::story::{entry, split_log_line};
-use super::timeline::{Happening, Printer, Row, What};
-use super::world::{Twice, World};
+use super::log_entries::{entry, split_log_line};
+use super::pair::{ASKS_EVERY, LabPair};
+use super::printer::{Happening, Printer, Row, What};
+use super::stalls::StallWatch;
+use super::what_runs::{RanTwice, WhatRuns};
 
-/// A pair being played with.
+/// A run of the lab: the pair, what is known of it, what was printed.
 #[derive(Debug)]
-pub(super) struct Play {
-    pub(super) pair: Pair,
-    pub(super) world: World,
-    pub(super) steady: Watch,
+pub(super) struct LabRun {
+    pub(super) pair: LabPair,
+    pub(super) what_runs: WhatRuns,
+    pub(super) stall_watch: StallWatch,
     pub(super) printer: Printer,
     pub(super) rows: Vec<Row>,
     /// Expectations that were not met.
@@ -47,12 +47,12 @@ const DOUBT: Duration = Duration::from_secs(1);
 /// How often a condition is looked at when nothing happens.
 const LOOK: Duration = Duration::from_millis(20);
 
-impl Play {
-    pub(super) fn new(pair: Pair, printer: Printer) -> Play {
-        let world = World::new(&pair.plan.services);
-        let steady = Watch::begin(pair.clock());
+impl LabRun {
+    pub(super) fn new(pair: LabPair, printer: Printer) -> LabRun {
+        let what_runs = WhatRuns::new(&pair.plan.services);
+        let stall_watch = StallWatch::begin(pair.clock());
         let (rows, wrong, typed) = (Vec::new(), Vec::new(), VecDeque::new());
-        Play { pair, world, steady, printer, rows, wrong, lost: false, typed }
+        LabRun { pair, what_runs, stall_watch, printer, rows, wrong, lost: false, typed }
     }
 
     pub(super) fn now(&self) -> Mono {
@@ -60,12 +60,12 @@ impl Play {
     }
 
     /// Announces what the lab does; returns when.
-    pub(super) fn deed(&mut self, text: &str) -> Mono {
-        self.put(What::Deed(text.to_owned()))
+    pub(super) fn announce(&mut self, text: &str) -> Mono {
+        self.put(What::Doing(text.to_owned()))
     }
 
-    pub(super) fn note(&mut self, text: &str) {
-        self.put(What::Note(text.to_owned()));
+    pub(super) fn tell(&mut self, text: &str) {
+        self.put(What::Remark(text.to_owned()));
     }
 
     /// Something is not as it should be: the lab goes on and fails at the end.
@@ -85,7 +85,7 @@ impl Play {
         at
     }
 
-    /// Takes note of something and prints it.
+    /// Takes something that happened in, and prints it.
     pub(super) fn take(&mut self, happening: &Happening) {
         if self.pair.is_past(happening) {
             return;
@@ -93,7 +93,7 @@ impl Play {
         if let What::Typed(line) = &happening.what {
             return self.typed.push_back(line.clone());
         }
-        let twice = self.world.note(happening);
+        let twice = self.what_runs.take(happening);
         if let Some(entry) = entry(happening, &self.pair.plan.services) {
             self.printer.entry(&entry);
         }
@@ -105,19 +105,19 @@ impl Play {
 
     /// A witness that the machine did not let run tells late of what has ended: what was seen to run twice for no longer
     /// than the machine stood still just then may have run once.
-    fn judge(&mut self, twice: &Twice) {
+    fn judge(&mut self, twice: &RanTwice) {
         let lasted = twice.until.since(twice.since);
         let sentence = format!("{}, for {}", twice.sentence, measured(lasted));
-        let doubt = self.steady.worst(twice.since.before(DOUBT), twice.until);
+        let doubt = self.stall_watch.worst(twice.since.before(DOUBT), twice.until);
         if lasted > doubt || doubt.is_zero() {
             self.complain(sentence);
         } else {
-            self.note(&format!("{sentence}, as it was seen; the machine stood still for {}", measured(doubt)));
+            self.tell(&format!("{sentence}, as it was seen; the machine stood still for {}", measured(doubt)));
         }
     }
 
     fn tell_what_stays_twice(&mut self) {
-        if let Some(sentence) = self.world.twice_since(self.now().before(DOUBT)) {
+        if let Some(sentence) = self.what_runs.twice_since(self.now().before(DOUBT)) {
             self.complain(sentence);
         }
     }
@@ -139,7 +139,7 @@ impl Play {
         &mut self,
         expected: &str,
         bound: Duration,
-        mut condition: impl FnMut(&Play) -> Result<(), String>,
+        mut condition: impl FnMut(&LabRun) -> Result<(), String>,
     ) -> Result<Mono, Failed> {
         let end = self.now() + bound;
         loop {
@@ -163,8 +163,8 @@ impl Play {
     /// Adds a row for what began at `since`.
     pub(super) fn row(&mut self, event: &str, since: Mono, decided_by: String) {
         let asked = !self.pair.plan.services.is_empty();
-        let outage = asked.then(|| self.pair.client().worst_outage(since, self.now()));
-        let unnoticed = outage.is_some_and(|outage| outage <= ASKS_EVERY * 3) && !self.world.moved_since(since);
+        let outage = asked.then(|| self.pair.caller().worst_outage(since, self.now()));
+        let unnoticed = outage.is_some_and(|outage| outage <= ASKS_EVERY * 3) && !self.what_runs.moved_since(since);
         let remark = unnoticed.then_some("none");
         self.rows.push(Row { event: event.to_owned(), outage, remark, decided_by });
     }
@@ -174,8 +174,8 @@ impl Play {
         self.rows.push(Row { event: event.to_owned(), outage: None, remark, decided_by });
     }
 
-    /// Checks that every group is where it should be, and only there: by the nodes' own account, the witnesses' and the
-    /// client's. `home` names the node of each group; nodes that are off or without daemon are not asked.
+    /// Checks that every group is where it should be, and only there: as the nodes, the witnesses and the
+    /// caller say. `home` names the node of each group; nodes that are off or without daemon are not asked.
     pub(super) fn settled(&self, home: impl Fn(&ResourceGroup) -> usize) -> Result<(), String> {
         for node in [0, 1] {
             if self.speaks(node) {
@@ -229,7 +229,7 @@ impl Play {
             None if plan.recorded.contains(&resource.agent) => resource.to_string(),
             None => return Ok(()),
         };
-        let holders = self.world.holders(&name);
+        let holders = self.what_runs.holders(&name);
         if holders != [self.name(node)] {
             let on = if holders.is_empty() { "nowhere".to_owned() } else { format!("on {}", holders.join(" and ")) };
             return Err(format!("{name} is {on}, not on {}", self.name(node)));
@@ -240,14 +240,14 @@ impl Play {
         }
     }
 
-    /// Whether the client's cable leads to the node.
+    /// Whether the caller's cable leads to the node.
     fn can_be_asked(&self, node: usize) -> bool {
         self.pair.plan.interfaces.iter().all(|interface| !self.pair.is_cut(node, interface))
     }
 
     fn check_answer(&self, node: usize, address: Ipv4Addr) -> Result<(), String> {
         let fresh = self.now().elapsed().saturating_sub(ASKS_EVERY * 10);
-        match self.pair.client().last_answer(address) {
+        match self.pair.caller().last_answer(address) {
             Some((by, at)) if by == self.name(node) && at.elapsed() >= fresh => Ok(()),
             Some((by, _)) if by != self.name(node) => Err(format!("{address} is still answered by {by}")),
             Some(_) | None => Err(format!("{address} does not answer the client")),
@@ -309,7 +309,7 @@ impl Play {
     pub(super) fn power_off(&mut self, node: usize) {
         self.pair.power_off(node);
         let (name, now) = (self.name(node).to_owned(), self.now());
-        let twice = self.world.off(&name, now);
+        let twice = self.what_runs.off(&name, now);
         twice.iter().for_each(|twice| self.judge(twice));
     }
 
@@ -333,7 +333,7 @@ impl Play {
             self.pair.plan.media.iter().all(|medium| [0, 1].iter().any(|node| self.pair.is_cut(*node, medium)));
         // Mended cables do not help at once: they have to hear each other first. The scenario says when.
         if divided {
-            self.world.set_divided(true);
+            self.what_runs.set_divided(true);
         }
     }
 
@@ -344,7 +344,7 @@ impl Play {
             let cut: Vec<String> = media.iter().filter(|medium| self.pair.is_cut(node, medium)).cloned().collect();
             self.set_cut(node, &cut, false);
         }
-        self.world.set_divided(false);
+        self.what_runs.set_divided(false);
     }
 
     /// Asks a daemon to end.
@@ -364,26 +364,29 @@ impl Play {
         is_meant: impl Fn(&[&str]) -> bool,
     ) -> Option<(Mono, Vec<String>)> {
         let name = self.name(node);
-        self.world.since(since).filter(|happening| happening.host == name).find_map(|happening| match &happening.what {
-            What::Log(line) => {
-                let text = split_log_line(line).map_or(line.as_str(), |(_, text)| text);
-                let told = phrases::told(text).filter(|told| told.event == event && is_meant(&told.words))?;
-                Some((happening.at, told.words.into_iter().map(str::to_owned).collect()))
+        self.what_runs.since(since).filter(|happening| happening.host == name).find_map(|happening| {
+            match &happening.what {
+                What::Log(line) => {
+                    let text = split_log_line(line).map_or(line.as_str(), |(_, text)| text);
+                    let told = phrases::told(text).filter(|told| told.event == event && is_meant(&told.words))?;
+                    Some((happening.at, told.words.into_iter().map(str::to_owned).collect()))
+                }
+                _ => None,
             }
-            _ => None,
         })
     }
 
     /// When a node last began to run something it did not run before, since then.
     pub(super) fn last_gain(&self, node: usize, since: Mono) -> Option<Mono> {
         let name = self.name(node);
-        let gains = self.world.since(since).filter(|happening| happening.host == name).filter(|happening| {
-            match &happening.what {
+        let gains =
+            self.what_runs.since(since).filter(|happening| happening.host == name).filter(|happening| match &happening
+                .what
+            {
                 What::Witness(super::witness::Said::Gained(_)) => true,
                 What::Witness(super::witness::Said::Called(call)) => call.ends_with(" start"),
                 _ => false,
-            }
-        });
+            });
         gains.last().map(|happening| happening.at)
     }
 }

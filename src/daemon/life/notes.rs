@@ -36,7 +36,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// All that is written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct Notes {
     /// When we last said that we live, since boot.
     pub alive: Duration,
     /// The silence we asked for then.
@@ -48,10 +48,10 @@ pub(crate) struct State {
     /// Scripts at work, and when their time is over, since boot.
     pub jobs: Vec<(Process, Duration)>,
     /// Programs of `respawn`.
-    pub clients: Vec<Process>,
+    pub respawned: Vec<Process>,
 }
 
-impl State {
+impl Notes {
     fn first_line(&self) -> String {
         format!("alive {:>18} {:>10}\n", self.alive.as_millis(), self.patience.as_millis())
     }
@@ -94,17 +94,17 @@ impl State {
         for (Process { pid, start }, until) in &self.jobs {
             let _ = writeln!(text, "job {pid} {start} {}", until.as_millis());
         }
-        for Process { pid, start } in &self.clients {
+        for Process { pid, start } in &self.respawned {
             let _ = writeln!(text, "client {pid} {start}");
         }
         text
     }
 
     /// Reads it back; `None` when it is not ours or of another version.
-    pub(crate) fn from_text(text: &str) -> Option<State> {
+    pub(crate) fn from_text(text: &str) -> Option<Notes> {
         let mut lines = text.lines();
         let mut alive = lines.next()?.strip_prefix("alive ")?.split_ascii_whitespace();
-        let mut state = State { alive: millis(alive.next()?)?, patience: millis(alive.next()?)?, ..State::default() };
+        let mut notes = Notes { alive: millis(alive.next()?)?, patience: millis(alive.next()?)?, ..Notes::default() };
         if lines.next()?.trim_end() != "latido 1" {
             return None;
         }
@@ -112,25 +112,25 @@ impl State {
             let line = line.trim_end();
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
-                "boot" => rest.clone_into(&mut state.boot),
-                "leaving" => state.kept.leaving = true,
-                "failback" => state.kept.needs_failback = true,
-                "peer-gone" => state.kept.peer_gone = true,
-                "lost" => state.kept.lost = true,
-                "bears" => state.kept.patience = millis(rest),
-                "handover" => state.kept.handover = handover(rest),
-                "group" => state.kept.groups.push(group(rest)?),
-                "why" => state.kept.groups.last_mut()?.failure = Some(rest.to_owned()),
+                "boot" => rest.clone_into(&mut notes.boot),
+                "leaving" => notes.kept.leaving = true,
+                "failback" => notes.kept.needs_failback = true,
+                "peer-gone" => notes.kept.peer_gone = true,
+                "lost" => notes.kept.lost = true,
+                "bears" => notes.kept.patience = millis(rest),
+                "handover" => notes.kept.handover = handover(rest),
+                "group" => notes.kept.groups.push(group(rest)?),
+                "why" => notes.kept.groups.last_mut()?.failure = Some(rest.to_owned()),
                 "job" => {
                     let (process, until) = rest.rsplit_once(' ')?;
-                    state.jobs.push((process_of(process)?, millis(until)?));
+                    notes.jobs.push((process_of(process)?, millis(until)?));
                 }
-                "client" => state.clients.push(process_of(rest)?),
+                "client" => notes.respawned.push(process_of(rest)?),
                 // Of a later version, from which somebody went back: what runs is still known.
                 _ => {}
             }
         }
-        Some(state)
+        Some(notes)
     }
 }
 
@@ -171,9 +171,9 @@ fn group(text: &str) -> Option<KeptGroup> {
 
 /// The file, and what it says now.
 #[derive(Debug)]
-pub(crate) struct StateFile {
+pub(crate) struct NotesFile {
     path: PathBuf,
-    state: State,
+    notes: Notes,
     jobs: BTreeMap<JobId, (Process, Duration)>,
     file: Option<File>,
     told: bool,
@@ -181,18 +181,18 @@ pub(crate) struct StateFile {
     closed: bool,
 }
 
-impl StateFile {
+impl NotesFile {
     /// Where it lies.
     pub(crate) fn path(own_dir: &Path) -> PathBuf {
         own_dir.join("latido-state")
     }
 
-    /// Goes on from what a predecessor left; nothing is written before the first [`StateFile::keep`].
-    pub(crate) fn new(own_dir: &Path, alive: Duration, patience: Duration) -> StateFile {
-        let state = State { boot: boot_id(), alive, patience, ..State::default() };
-        StateFile {
-            path: StateFile::path(own_dir),
-            state,
+    /// Goes on from what a predecessor left; nothing is written before the first [`NotesFile::keep`].
+    pub(crate) fn new(own_dir: &Path, alive: Duration, patience: Duration) -> NotesFile {
+        let notes = Notes { boot: boot_id(), alive, patience, ..Notes::default() };
+        NotesFile {
+            path: NotesFile::path(own_dir),
+            notes,
             jobs: BTreeMap::new(),
             file: None,
             told: false,
@@ -201,9 +201,9 @@ impl StateFile {
     }
 
     /// What a predecessor left, of whatever boot; `None` when there is nothing that makes sense.
-    pub(crate) fn read(own_dir: &Path) -> Option<State> {
+    pub(crate) fn read(own_dir: &Path) -> Option<Notes> {
         // It has us run scripts and end processes: nobody else may write it.
-        State::from_text(&spare::read(&StateFile::path(own_dir), LONGEST)?)
+        Notes::from_text(&spare::read(&NotesFile::path(own_dir), LONGEST)?)
     }
 
     /// Writes down the core's part.
@@ -211,14 +211,14 @@ impl StateFile {
     /// # Errors
     /// A sentence for the log, once until it works again: our own death would not be survived.
     pub(crate) fn keep(&mut self, kept: Kept) -> Result<(), String> {
-        self.state.kept = kept;
+        self.notes.kept = kept;
         self.write()
     }
 
     /// A script has been started and is to end `until` then, since boot.
     ///
     /// # Errors
-    /// As [`StateFile::keep`].
+    /// As [`NotesFile::keep`].
     pub(crate) fn job_started(&mut self, job: JobId, pid: u32, until: Duration) -> Result<(), String> {
         let Some(process) = Process::running(pid) else { return Ok(()) };
         self.jobs.insert(job, (process, until));
@@ -230,33 +230,33 @@ impl StateFile {
         self.jobs.remove(&job);
     }
 
-    /// These programs run beside us.
+    /// These programs of `respawn` run.
     ///
     /// # Errors
-    /// As [`StateFile::keep`].
-    pub(crate) fn clients(&mut self, clients: Vec<Process>) -> Result<(), String> {
-        self.state.clients = clients;
+    /// As [`NotesFile::keep`].
+    pub(crate) fn respawned(&mut self, respawned: Vec<Process>) -> Result<(), String> {
+        self.notes.respawned = respawned;
         self.write()
     }
 
     /// We said that we live, and asked for this patience.
     pub(crate) fn alive(&mut self, since_boot: Duration, patience: Duration) {
-        (self.state.alive, self.state.patience) = (since_boot, patience);
+        (self.notes.alive, self.notes.patience) = (since_boot, patience);
         if let Some(file) = &self.file {
             // A failure shows at the next change; an older moment only makes a successor more careful.
-            let _ = file.write_all_at(self.state.first_line().as_bytes(), 0);
+            let _ = file.write_all_at(self.notes.first_line().as_bytes(), 0);
         }
     }
 
     /// Whether anything may run that nobody else may start.
     pub(crate) fn claims_anything(&self) -> bool {
-        self.state.kept.claims_anything()
+        self.notes.kept.claims_anything()
     }
 
     /// At the end: what nobody has to know is removed.
     pub(crate) fn close(&mut self) {
-        if !self.state.kept.claims_anything() {
-            // Whoever finds it still finds that nothing was held. Programs beside us that end only now are nobody's news:
+        if !self.notes.kept.claims_anything() {
+            // Whoever finds it still finds that nothing was held. Programs of `respawn` that end only now are not told of:
             // written down again, the file would have our successor leave as we do.
             self.closed = true;
             spare::remove(&self.path);
@@ -267,8 +267,8 @@ impl StateFile {
         if self.closed {
             return Ok(());
         }
-        self.state.jobs = self.jobs.values().copied().collect();
-        let written = spare::replace(&self.path, self.state.to_text().as_bytes())
+        self.notes.jobs = self.jobs.values().copied().collect();
+        let written = spare::replace(&self.path, self.notes.to_text().as_bytes())
             .and_then(|()| fs::OpenOptions::new().write(true).open(&self.path));
         match written {
             Ok(file) => {

@@ -1,4 +1,4 @@
-//! The child's side of `supervisor`: says how things are, notices when the parent is gone and gets itself another one.
+//! The core's side of `supervisor`: says how things are, notices when the supervisor is gone and starts another one.
 
 use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
 
-use crate::daemon::options::Options;
+use crate::daemon::options::DaemonOptions;
 use crate::host::called::MYSELF;
 use crate::time::Mono;
 
-use super::again::again;
+use super::next_program::command_for;
 
 /// Everything is open and the loop runs.
 pub(crate) const READY: u8 = b'R';
@@ -35,11 +35,11 @@ pub(crate) const AGAIN: u8 = 76;
 /// Between two attempts to get a parent.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// What a child knows of its birth.
+/// What a core process is told at its start.
 #[derive(Debug)]
-pub(crate) struct Cradle {
-    /// Its end of the line.
-    pub line: UnixStream,
+pub(crate) struct CoreStart {
+    /// Its end of the socket pair.
+    pub socket: UnixStream,
     /// The parent's pid, which stands in the pid file.
     pub supervisor: u32,
     /// How the one before ended, if that was not in order.
@@ -58,29 +58,29 @@ pub(crate) struct Cradle {
     pub limit: Option<Duration>,
 }
 
-/// The parent, as its child sees it.
+/// The supervisor, as its core sees it.
 #[derive(Debug)]
-pub(crate) struct Guardian {
+pub(crate) struct OwnSupervisor {
     /// `None` while there is no parent.
-    line: Option<tokio::net::UnixStream>,
-    /// The same line, written to without asking the runtime whether it may be.
-    mouth: UnixStream,
+    socket: Option<tokio::net::UnixStream>,
+    /// The same socket, written to without asking the runtime whether it may be.
+    writer: UnixStream,
     pid: u32,
     next_attempt: Mono,
-    /// One we got ourselves is our child, and is to be buried by us.
+    /// A supervisor we started ourselves is our child, and is to be reaped by us.
     own: Option<Child>,
 }
 
-impl Guardian {
-    /// Takes over the line; must be called inside the runtime.
+impl OwnSupervisor {
+    /// Takes over the socket; must be called inside the runtime.
     ///
     /// # Errors
     /// When the runtime cannot watch it.
-    pub(crate) fn new(line: UnixStream, pid: u32) -> io::Result<Guardian> {
-        line.set_nonblocking(true)?;
-        let mouth = line.try_clone()?;
-        let line = Some(tokio::net::UnixStream::from_std(line)?);
-        Ok(Guardian { line, mouth, pid, next_attempt: Mono::ZERO, own: None })
+    pub(crate) fn new(socket: UnixStream, pid: u32) -> io::Result<OwnSupervisor> {
+        socket.set_nonblocking(true)?;
+        let writer = socket.try_clone()?;
+        let socket = Some(tokio::net::UnixStream::from_std(socket)?);
+        Ok(OwnSupervisor { socket, writer, pid, next_attempt: Mono::ZERO, own: None })
     }
 
     /// Whose number stands for this daemon: what `heartbeat -k` signals.
@@ -90,47 +90,47 @@ impl Guardian {
 
     /// Says one word; a parent that is gone is noticed elsewhere.
     pub(crate) fn say(&self, words: &[u8]) {
-        // A few bytes in a life: they always fit.
-        let _ = (&self.mouth).write_all(words);
+        // A few bytes in all: they always fit.
+        let _ = (&self.writer).write_all(words);
     }
 
     /// Returns when the parent has gone; never, while there is none. Cancel safe.
     pub(crate) async fn gone(&mut self) {
-        let Some(line) = &mut self.line else { return std::future::pending().await };
+        let Some(socket) = &mut self.socket else { return std::future::pending().await };
         let mut nothing = [0; 16];
-        while !matches!(line.read(&mut nothing).await, Ok(0) | Err(_)) {}
-        self.line = None;
+        while !matches!(socket.read(&mut nothing).await, Ok(0) | Err(_)) {}
+        self.socket = None;
     }
 
-    /// When [`Guardian::replace`] wants to be called.
+    /// When [`OwnSupervisor::replace`] wants to be called.
     pub(crate) fn next_attempt(&self) -> Option<Mono> {
-        self.line.is_none().then_some(self.next_attempt)
+        self.socket.is_none().then_some(self.next_attempt)
     }
 
     /// Starts another parent, which is our child and watches over us all the same.
     ///
     /// # Errors
     /// When it cannot be run; the next attempt is due in a second.
-    pub(crate) fn replace(&mut self, options: &Options, now: Mono) -> io::Result<()> {
+    pub(crate) fn replace(&mut self, options: &DaemonOptions, now: Mono) -> io::Result<()> {
         self.next_attempt = now + AGAIN_AFTER;
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::from(again(options, Path::new(MYSELF)));
+        let mut command = Command::from(command_for(options, Path::new(MYSELF)));
         command.arg("--watch-over").arg(std::process::id().to_string());
         command.stdin(Stdio::from(OwnedFd::from(theirs))).process_group(0);
         let child = command.spawn()?;
         self.pid = child.id().unwrap_or(self.pid);
-        self.mouth = ours.try_clone()?;
-        self.line = Some(tokio::net::UnixStream::from_std(ours)?);
-        // The one before, if it was ours, is buried when it is dropped.
+        self.writer = ours.try_clone()?;
+        self.socket = Some(tokio::net::UnixStream::from_std(ours)?);
+        // The one before, if it was ours, is reaped when it is dropped.
         self.own = Some(child);
         self.say(&[READY]);
         Ok(())
     }
 }
 
-/// The last word of a life that ends in order, when there is no runtime any more.
-pub(crate) fn last_word(line: &UnixStream, code: u8) {
-    let mut line = line;
-    let _ = line.write_all(&[ENDS, code]);
+/// Announces the exit code of a core that ends in order, when there is no runtime any more.
+pub(crate) fn send_exit_code(socket: &UnixStream, code: u8) {
+    let mut socket = socket;
+    let _ = socket.write_all(&[ENDS, code]);
 }
