@@ -15,7 +15,7 @@ use super::claims::LATIDO;
 use super::node::Node;
 use super::sequence::Verdict;
 use super::timer::Timer;
-use super::{Action, Birth, Class, Cluster, Report, Settings, Status, mirror};
+use super::{Action, Birth, Class, Cluster, Report, Settings, Status, peer_facts};
 
 /// A node may not ask to be judged by a longer silence than this.
 const LONGEST_DEAD_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -214,7 +214,7 @@ impl Cluster {
                 }
                 self.on_ip_message(index, kind, message, at);
             }
-            Kind::Other(name) if name == mirror::KIND => {
+            Kind::Other(name) if name == peer_facts::KIND => {
                 if self.peer.is_node(index) {
                     self.on_mirror(message);
                 }

@@ -4,10 +4,10 @@
 //! call it with [`Event::Tick`]; [`Cluster::view`] shows what is. It opens nothing, waits for nothing, reads no clock.
 //! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `takeover.md` says where it does otherwise and why.
 //!
-//! Reading order: `event`, `action`, this file, `doors` (what is asked here), `membership` (who lives), `dialogues` (how two
+//! Reading order: `event`, `action`, this file, `local_input` (what is asked here), `membership` (who lives), `dialogues` (how two
 //! nodes agree, as tables), `joining`, `takeover` (who should hold what), `groups` (making it so), `standby` (hand-overs),
 //! `failback`, `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own death), `sleep`, `deaf`, `proof`,
-//! `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of. No file imports from one that
+//! `fence`, `monitor` and `peer_facts`. A folder holds what a file of its name is made of. No file imports from one that
 //! imports from it.
 
 // Numbers from outside are reckoned with here: what could go beyond its range is said to saturate, or checked.
@@ -15,36 +15,37 @@
 
 mod action;
 mod adopt;
-mod answers;
+mod answer_limits;
 mod by_hand;
 mod claims;
-mod clients;
 mod deaf;
+mod delivery;
 mod dialogues;
-mod doors;
 mod event;
 mod failback;
 mod fence;
 mod gaps;
 mod groups;
-mod history;
 mod joining;
-mod kept;
 mod legacy;
 mod link;
+mod local_input;
 mod membership;
 mod milestones;
-mod mirror;
 mod monitor;
 mod node;
-mod outbox;
+mod notes;
 mod partition;
+mod peer_facts;
+mod pending_actions;
 mod proof;
 mod reconfigure;
 mod report;
 mod request;
 mod retransmit;
+mod rscstatus;
 mod send;
+mod sent_messages;
 mod sequence;
 mod settings;
 mod shutdown;
@@ -52,7 +53,6 @@ mod sleep;
 mod standby;
 mod takeover;
 mod timer;
-mod told;
 mod twin;
 mod view;
 
@@ -65,7 +65,7 @@ pub use action::{Action, Class, ExitReason};
 pub use event::{Event, MediumCondition};
 pub use gaps::GapsView;
 pub use groups::GroupState;
-pub use kept::{Handover, Kept, KeptGroup, Past, Silence};
+pub use notes::{Handover, Kept, KeptGroup, Past, Silence};
 pub use report::{EventName, Level, LogLine, Mood, Outside, Program, Report, Scope, Shown, phrases};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
@@ -73,8 +73,8 @@ pub(crate) use standby::WHY;
 pub use view::{GroupView, LinkView, Mirror, NodeView, View};
 
 use adopt::Adoption;
-use clients::Held;
 use deaf::Deafness;
+use delivery::Held;
 use failback::Failback;
 use fence::Fences;
 use groups::Groups;
@@ -82,18 +82,18 @@ use joining::Joining;
 use legacy::IpRequests;
 use membership::Members;
 use milestones::Milestones;
-use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
-use outbox::Outbox;
 use partition::Conflict;
+use peer_facts::Mirrors;
+use pending_actions::Outbox;
+use rscstatus::EmptySides;
 use send::Voice;
 use shutdown::Departure;
 use sleep::Stillness;
 use standby::HandOver;
 use takeover::{Peer, Takeover};
 use timer::{Timer, TimerTable};
-use told::EmptySides;
 use twin::OwnName;
 
 /// What a node says of itself, or what we say of it.
@@ -183,7 +183,7 @@ pub struct Cluster {
     timers: TimerTable,
     /// When anything last changed.
     last_change: Mono,
-    // What we do and say (`outbox`, `send`).
+    // What we do and say (`pending_actions`, `send`).
     out: Outbox,
     voice: Voice,
     held: Held,
@@ -205,7 +205,7 @@ pub struct Cluster {
     failback: Failback,
     leaving: Departure,
     adoption: Adoption,
-    // What runs here (`groups`, `monitor`), and what is said of it (`milestones`, `told`).
+    // What runs here (`groups`, `monitor`), and what is said of it (`milestones`, `rscstatus`).
     groups: Groups,
     monitors: Monitors,
     milestones: Milestones,

@@ -6,7 +6,7 @@ use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::HEARD;
-use super::history::Recall;
+use super::sent_messages::Recall;
 use super::timer::Timer;
 use super::{Action, Cluster, Report};
 

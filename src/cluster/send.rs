@@ -6,12 +6,12 @@ use crate::names::NodeName;
 use crate::time::{Mono, millis};
 use crate::wire::{Kind, Message, Sequence, Value, field};
 
-use super::answers::Answers;
+use super::answer_limits::Answers;
 use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::history::SentHistory;
+use super::sent_messages::SentHistory;
 use super::timer::Timer;
-use super::{Action, Class, Cluster, Status, mirror};
+use super::{Action, Class, Cluster, Status, peer_facts};
 
 /// The names the original gives its own status while it starts (`wire.md` 6.1).
 const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
@@ -128,7 +128,7 @@ impl Cluster {
     /// What the original hears of itself and offers to the rc.d scripts (`resources.md` 1.4), with its control fields.
     fn notify_own(&mut self, message: &Message) {
         let is_offered = match message.kind() {
-            Kind::Other(name) => name != mirror::KIND,
+            Kind::Other(name) => name != peer_facts::KIND,
             Kind::HbTakeover | Kind::Stonith => true,
             Kind::Status
             | Kind::Starting

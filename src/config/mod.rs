@@ -2,20 +2,20 @@
 //!
 //! All problems are found in one run. What only the machine knows comes in as [`Facts`].
 
-mod access;
 mod cables;
 mod check;
 mod cross;
 mod directive;
-mod effect;
 mod facts;
 mod ha_cf;
 mod latido_cf;
 pub mod line;
 mod media;
 mod media_lines;
+mod no_effect;
 mod parameters;
 mod print;
+mod program_lines;
 mod programs;
 mod read_ha_cf;
 mod reader;
@@ -36,13 +36,13 @@ use crate::haresources::ResourceGroup;
 use crate::haresources::parse::{PlacedGroup, parse_with_places};
 use crate::names::NodeName;
 
-pub use access::{STONITH_PROGRAMS, plugin_of};
 pub use check::smallest_keepalive;
 pub use directive::DIRECTIVES;
 pub use facts::{Facts, Interface, Lack, OnlyName, PathFact, PathKind, ScriptFact};
 pub use ha_cf::HaCf;
 pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf, LatidoDirective, sample as latido_sample};
 pub use media::{MediumSpec, literal_address};
+pub use program_lines::{STONITH_PROGRAMS, plugin_of};
 pub use programs::{ApiRule, Fence, Respawn};
 pub use reader::{Apply, Directive};
 
@@ -176,7 +176,7 @@ impl Config {
         });
         if let Some(source) = &sources.latido_cf {
             let cf = cf.as_ref().zip(sources.ha_cf.as_ref());
-            problems.extend(effect::latido_cf(&latido, source, cf, understood.then_some(groups.as_slice())));
+            problems.extend(no_effect::latido_cf(&latido, source, cf, understood.then_some(groups.as_slice())));
         }
         in_order(&mut problems, sources);
         match (cf, keyring, facts.node_name()) {
@@ -216,7 +216,7 @@ fn read_ha_cf(source: &SourceText, facts: &dyn Facts, signing: Option<Method>, p
     problems.extend(found);
     problems.extend(cross::check(&cf, &source.name, facts));
     problems.extend(check::ha_cf(&cf, &source.name, facts, signing));
-    problems.extend(effect::ha_cf(&cf, source));
+    problems.extend(no_effect::ha_cf(&cf, source));
     cf
 }
 

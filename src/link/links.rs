@@ -17,8 +17,8 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 
 use super::datagram::LARGEST;
+use super::medium_plan::{self, Plan};
 use super::memory::Memory;
-use super::plan::{self, Plan};
 use super::serial::Opening;
 use super::watch::Watcher;
 use super::{Ground, LinkError, OpenLink, Received, Sent, Urgency};
@@ -163,7 +163,7 @@ impl Links {
         for spec in specs {
             let unresolved = Plan::Unresolved(spec.clone(), lock_dir.to_owned());
             let mut slot = Slot::closed(spec.id(), spec.ping_node().cloned(), unresolved);
-            if plan::needs_a_resolver(spec) {
+            if medium_plan::needs_a_resolver(spec) {
                 // All are asked at the same time.
                 slot.resolve();
             }
@@ -171,7 +171,7 @@ impl Links {
         }
         let until = clock.mono() + patience.resolver;
         for (link, spec) in specs.iter().enumerate() {
-            let known = if plan::needs_a_resolver(spec) {
+            let known = if medium_plan::needs_a_resolver(spec) {
                 let notes = links.slots[link].await_resolver(until.since(clock.mono()));
                 notes.map(|notes| links.notes.extend(notes))
             } else {
@@ -185,7 +185,7 @@ impl Links {
                 }
             };
             if let Err(error) = opened {
-                links.missing.push(plan::complaint(spec, &error));
+                links.missing.push(medium_plan::complaint(spec, &error));
             }
         }
         links
@@ -558,7 +558,7 @@ impl Slot {
     /// For the moment in which nothing is held up yet. Gives what is unwise but not fatal.
     fn await_resolver(&mut self, patience: Duration) -> io::Result<Vec<String>> {
         let answer = self.resolving.as_ref().map(|answer| answer.recv_timeout(patience));
-        let Some(Ok((plan, notes))) = answer else { return Err(plan::unresolved()) };
+        let Some(Ok((plan, notes))) = answer else { return Err(medium_plan::unresolved()) };
         self.resolving = None;
         self.plan = plan?;
         Ok(notes)

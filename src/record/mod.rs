@@ -8,10 +8,10 @@
 //!
 //! A record outlives the version that wrote it: what came into a line later has a default (`record.md`), and what cannot
 //! be read names the version that can. A file may hold several lives, one after the other. Pure. No key, no talk of other programs and no output of scripts
-//! that `latido events` would not show gets into it (`veil`).
+//! that `latido events` would not show gets into it (`redact`).
 
 mod player;
-mod veil;
+mod redact;
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl Life {
             latido_record: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             now,
-            settings: veil::settings(settings),
+            settings: redact::settings(settings),
             groups: groups.to_vec(),
             birth: birth.clone(),
         }
@@ -76,7 +76,7 @@ pub fn event_line(now: Now, event: &Event) -> Vec<u8> {
         now: Now,
         event: &'a Event,
     }
-    line(&Happening { now, event: &veil::event(event) })
+    line(&Happening { now, event: &redact::event(event) })
 }
 
 fn line(what: &impl Serialize) -> Vec<u8> {
@@ -160,14 +160,14 @@ pub fn read_line(text: &str) -> Result<Line, Fault> {
     match serde_json::from_str::<Mark>(text) {
         Ok(Mark { latido_record: FORMAT, program }) => {
             let life: Life = serde_json::from_str(text).map_err(|error| fault(&error).by(&program))?;
-            veil::check(&life.settings).map_err(Fault::Impossible)?;
+            redact::check(&life.settings).map_err(Fault::Impossible)?;
             Ok(Line::Life(Box::new(life)))
         }
         Ok(Mark { latido_record, program }) => Err(Fault::Format(latido_record, version(&program))),
         Err(_) => {
             let Happening { now, event } = serde_json::from_str(text).map_err(|error| fault(&error))?;
             if let Event::Reconfigure(fresh) = &event {
-                veil::check(&fresh.0).map_err(Fault::Impossible)?;
+                redact::check(&fresh.0).map_err(Fault::Impossible)?;
             }
             Ok(Line::Event(now, Box::new(event)))
         }

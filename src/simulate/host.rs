@@ -10,9 +10,9 @@ use crate::time::Mono;
 use crate::wire::{Generation, Sequence};
 
 use super::NotesFault;
-use super::beside::Company;
+use super::manual_node::Puppet;
 use super::original::Original;
-use super::puppet::Puppet;
+use super::simulated_ipfail::Company;
 
 /// One node of the rig.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use crate::cluster::{Birth, Cluster, Event, Kept, Past, Silence};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::Generation;
 
-use super::beside::Company;
-use super::deed::NotesFault;
 use super::host::Exchange;
+use super::intervention::NotesFault;
 use super::pending::{Coming, Pending};
+use super::simulated_ipfail::Company;
 use super::{Deed, Fault, Pair, Start};
 
 /// The wall clock when all begins.

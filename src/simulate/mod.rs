@@ -2,33 +2,33 @@
 //!
 //! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
 
-mod beside;
 mod cables;
-mod deed;
+mod entries;
 mod fault;
 mod host;
+mod intervention;
 mod life;
-mod note;
+mod location;
+mod manual_node;
+mod observation;
 mod orders;
 mod original;
 mod pending;
 mod perform;
 mod pings;
 mod play;
-mod presence;
 mod promises;
-mod puppet;
 mod reader;
+mod recording;
 mod rig;
 mod script;
 mod setting;
 mod setup;
-mod story;
+mod simulated_ipfail;
+mod standard_play;
 mod table;
-mod tape;
-mod timeline;
 mod verdict;
-mod whereabouts;
+mod what_runs;
 mod words;
 mod work;
 
@@ -41,26 +41,26 @@ use crate::names::NodeName;
 use crate::time::Mono;
 use crate::wire::Message;
 
-pub use beside::{Beside, Ipfail};
 pub use cables::Direction;
-pub use deed::{Deed, NotesFault, Start};
+pub use entries::{heading, label, timeline};
 pub use fault::Fault;
-pub use note::{Note, What};
+pub use intervention::{Deed, NotesFault, Start};
+pub use location::Where;
+pub use observation::{Note, What};
 pub use orders::{Answered, Asked};
 pub use original::Version;
 pub use perform::{Complaint, Performance};
 pub use pings::Way;
 pub use play::{COMMANDS, EXPECTATIONS, Play};
-pub use presence::{Change, Double, Seen};
 pub use promises::{Broken, Promise};
+pub use recording::Taped;
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
-pub use story::story;
+pub use simulated_ipfail::{Beside, Ipfail};
+pub use standard_play::story;
 pub use table::table;
-pub use tape::Taped;
-pub use timeline::{heading, label, timeline};
 pub use verdict::{Row, verdict};
-pub use whereabouts::Where;
+pub use what_runs::{Change, Double, Seen};
 
 use host::Host;
 use pending::Pending;

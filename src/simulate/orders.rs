@@ -8,7 +8,7 @@ use crate::names::ClientId;
 use crate::time::Mono;
 use crate::wire::Message;
 
-use super::{Deed, Fault, Pair, What, groups, puppet};
+use super::{Deed, Fault, Pair, What, groups, manual_node};
 
 /// A request that has not been answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Pair {
     pub fn write_fifo(&mut self, node: usize, text: &str) {
         self.deed(node, Deed::Fifo(text.to_owned()));
         self.count(Fault::Fifo);
-        self.tell_soon(node, Event::Local(puppet::message(text)));
+        self.tell_soon(node, Event::Local(manual_node::message(text)));
     }
 
     /// A node reads its files again, and they are the same.

@@ -5,7 +5,7 @@ use crate::haresources::Outcome;
 use crate::time::Mono;
 
 use super::host::Exchange;
-use super::note::What;
+use super::observation::What;
 use super::pending::{Coming, Pending};
 use super::{Deed, Fault, Pair};
 

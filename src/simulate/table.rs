@@ -2,7 +2,7 @@
 
 use crate::amount::measured;
 
-use super::timeline::label;
+use super::entries::label;
 use super::{Pair, Row, Seen};
 
 /// Nobody missed anything.

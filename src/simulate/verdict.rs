@@ -9,7 +9,7 @@ use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Report as R, R
 use crate::ipfail;
 use crate::time::Mono;
 
-use super::timeline::label;
+use super::entries::label;
 use super::{Deed, Note, Pair, Seen, Start, What};
 
 /// Shorter than this nobody minds.

@@ -7,7 +7,7 @@ use crate::haresources::{Exit, Invocation, Outcome, Resource, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
-use super::note::What;
+use super::observation::What;
 use super::pending::Coming;
 use super::script::{Behaviour, Effect};
 use super::{Deed, Fault, Pair};

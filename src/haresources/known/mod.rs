@@ -9,13 +9,13 @@
 //!   ├ address4.rs   IPaddr, IPaddr2, SendArp, IPsrcaddr ─┐
 //!   ├ address6.rs   IPv6addr                            ─┴ network.rs  addresses, masks, names of interfaces
 //!   ├ disk.rs       Filesystem, drbddisk
-//!   └ aside.rs      Delay, MailTo
+//!   └ delay_and_mail.rs Delay, MailTo
 //! fault.rs          what is wrong, what would be right, and what it costs: all of them
 //! ```
 
 mod address4;
 mod address6;
-mod aside;
+mod delay_and_mail;
 mod disk;
 mod fault;
 mod network;
@@ -27,7 +27,7 @@ use super::Resource;
 
 pub use address4::{Address4, Announce, Source};
 pub use address6::Address6;
-pub use aside::{Delay, Mail};
+pub use delay_and_mail::{Delay, Mail};
 pub use disk::{Device, Drbd, FileSystem, is_of_the_system};
 pub use fault::{Fault, Weight};
 pub use network::{LONGEST_NAME, no_host_of};

@@ -8,7 +8,7 @@ use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Settings};
 use crate::config::value::as_written;
 use crate::haresources::{Resource, ResourceGroup, known};
 
-use super::timeline::{label, service};
+use super::entries::{label, service};
 use super::{Beside, Ipfail};
 
 /// Between two chapters.

@@ -4,7 +4,7 @@
 use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::{Action, Class, Cluster, Status, mirror};
+use super::{Action, Class, Cluster, Status, peer_facts};
 
 /// That a client joined or left (`api.md` 2.2).
 const CLIENT_STATUS: &str = "hbapi-clstat";
@@ -95,7 +95,7 @@ fn is_talk(kind: &Kind) -> bool {
             false
         }
         // Between two Latidos; no client of the original's knows it.
-        Kind::Other(name) if name == mirror::KIND => false,
+        Kind::Other(name) if name == peer_facts::KIND => false,
         Kind::Starting
         | Kind::Resource
         | Kind::AskResources
