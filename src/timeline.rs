@@ -12,7 +12,7 @@ pub enum Tone {
     /// A part of a play begins.
     Chapter,
     /// What befalls the pair.
-    Deed,
+    Intervention,
     /// As it should be.
     Good,
     /// Something fails, as was to be shown.
@@ -95,7 +95,7 @@ impl Tone {
     const fn colour(self) -> &'static str {
         match self {
             Tone::Chapter => "\u{1b}[1;36m",
-            Tone::Deed => "\u{1b}[36m",
+            Tone::Intervention => "\u{1b}[36m",
             Tone::Good => "\u{1b}[32m",
             Tone::Bad => "\u{1b}[33m",
             Tone::Plain => "",

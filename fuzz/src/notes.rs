@@ -18,8 +18,8 @@ pub fn run(bytes: &[u8]) {
             }
             let end = entries.last().map_or(0.0, |entry| entry.t);
             for at in [end, f64::INFINITY, 0.0] {
-                if let Some(story) = journal::last_transition(&entries, at) {
-                    let _ = journal::tell(&story, |at| format!("{at:.3}"));
+                if let Some(explanation) = journal::last_transition(&entries, at) {
+                    let _ = journal::tell(&explanation, |at| format!("{at:.3}"));
                 }
             }
         }

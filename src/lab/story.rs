@@ -48,7 +48,7 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         What::Answers { address, by, outage: Some(gap) } => {
             (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", measured(*gap)))
         }
-        What::Deed(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
+        What::Deed(text) => (Tone::Intervention, format!("── {text} ──"), String::new()),
         What::Note(text) => (Tone::Plain, text.clone(), String::new()),
         What::Wrong(text) => (Tone::Wrong, text.clone(), String::new()),
         What::Answered { words, code, text, .. } => {

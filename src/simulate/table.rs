@@ -3,7 +3,7 @@
 use crate::amount::measured;
 
 use super::entries::label;
-use super::{Pair, Row, Seen};
+use super::{Row, ServiceSeen, SimulatedPair};
 
 /// Nobody missed anything.
 const NONE: &str = "none";
@@ -34,7 +34,7 @@ impl Row {
     }
 }
 
-fn figure(seen: Seen) -> String {
+fn figure(seen: ServiceSeen) -> String {
     if seen.unnoticed {
         return "until somebody notices".to_owned();
     }
@@ -43,7 +43,7 @@ fn figure(seen: Seen) -> String {
 }
 
 /// The table and what to learn from it, as text.
-pub fn table(pair: &Pair, rows: &[Row]) -> String {
+pub fn table(pair: &SimulatedPair, rows: &[Row]) -> String {
     let of = match pair.groups() {
         [one] if !one.resources.is_empty() => format!("without {}", label(one)),
         _ => "without the service".to_owned(),
@@ -75,7 +75,7 @@ mod tests {
     use crate::time::Mono;
 
     fn row(groups: &[(&str, u64, u64)]) -> Row {
-        let seen = |without, doubled| Seen {
+        let seen = |without, doubled| ServiceSeen {
             without: Duration::from_millis(without),
             doubled: Duration::from_millis(doubled),
             unnoticed: false,
