@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use latido::cluster::{AutoFailback, Cluster, GroupState, Monitor, Probe, Request, Set, View};
 use latido::haresources::Verb;
-use latido::record::{Line, read_line};
+use latido::record::{RecordLine, read_line};
 use latido::simulate::{Behaviour, NAMES, SimulatedPair};
 use latido::time::Mono;
 use latido::wire::{Kind, Message, field};
@@ -245,8 +245,8 @@ fn what_was_recorded_leads_every_core_to_the_same_actions_again() {
             for recorded in recording {
                 let text = str::from_utf8(&recorded.line).unwrap();
                 match read_line(text).unwrap_or_else(|fault| panic!("seed {seed}: {fault}: {text}")) {
-                    Line::Life(life) => again = Some(life.begin()),
-                    Line::Event(now, event) => {
+                    RecordLine::Start(life) => again = Some(life.begin()),
+                    RecordLine::Event(now, event) => {
                         let actions = again.as_mut().unwrap().handle(now, *event);
                         assert_eq!(actions, recorded.actions, "seed {seed} {}: {text}", NAMES[node]);
                     }

@@ -38,7 +38,7 @@ use arp::ArpSocket;
 use ndp::NdSocket;
 use pseudo::Pseudo;
 
-pub use announce::Conflict;
+pub use announce::AddressConflict;
 pub use answer::Answer;
 
 /// Where a built-in agent runs.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::api::Rules;
+use crate::api::ApiRules;
 use crate::cluster::Settings;
 use crate::config::{Config, MediumSpec, OnlyName};
 use crate::diagnostic::{Problem, SourceText};
@@ -123,7 +123,7 @@ fn read_scene(dir: &Path) -> Result<Scene, String> {
 /// Ping groups, and the ipfail that `respawn` starts and `apiauth` admits, or not.
 fn non_core_settings(config: &Config) -> NonCoreSettings {
     let ipfail = config.ipfail().map(|line| {
-        let is_admitted = Rules::let_in(&config.apiauth, NAME, &line.user);
+        let is_admitted = ApiRules::let_in(&config.apiauth, NAME, &line.user);
         Ipfail { user: line.user.clone(), is_admitted }
     });
     let groups = config.media.iter().filter_map(|medium| {

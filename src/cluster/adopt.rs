@@ -18,7 +18,7 @@ mod upgrade;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
+use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, StatusAnswer, Verb};
 use crate::names::{JobId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
@@ -332,7 +332,7 @@ impl Cluster {
         let (Some(index), told) = (index, outcome.told()) else { return true };
         let is_first = self.groups.resources(index).first() == Some(&resource);
         let joins = !self.joining.has_joined() && !self.leaving.is_ordered() && self.adoption.cleaning.is_none();
-        if told == Told::Running {
+        if told == StatusAnswer::Running {
             let agent = resource.agent.clone();
             self.report(Report::RunsAlready { resource: resource.to_string(), agent, group: key.clone() });
             // The notes that call it failed are old.
@@ -345,8 +345,8 @@ impl Cluster {
         }
         // Who leaves says that nothing runs here, whoever started it.
         let stops = self.adoption.adopted || self.adoption.cleaning.is_some() || self.leaving.is_ordered();
-        let ran_before = told == Told::Running && stops;
-        if ran_before || self.adoption.notes_lost && told != Told::Stopped {
+        let ran_before = told == StatusAnswer::Running && stops;
+        if ran_before || self.adoption.notes_lost && told != StatusAnswer::Stopped {
             self.adoption.doubtful.insert(key);
         }
         true

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::haresources::{Exit, Invocation, Outcome, Told, Verb, known};
+use crate::haresources::{Exit, Invocation, Outcome, StatusAnswer, Verb, known};
 use crate::names::JobId;
 use crate::time::Mono;
 
@@ -144,7 +144,7 @@ impl Cluster {
                 let Some(monitor) = self.monitor_of(index, at).cloned() else { return true };
                 let well = match monitor.with {
                     // One that hung after it said so is not well.
-                    Probe::Status if !is_carrier => outcome.told() == Told::Running,
+                    Probe::Status if !is_carrier => outcome.told() == StatusAnswer::Running,
                     Probe::Status | Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_) | Probe::Carrier(_) => {
                         outcome.succeeded()
                     }

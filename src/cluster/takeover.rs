@@ -20,13 +20,13 @@ use super::{AutoFailback, Cluster, GroupState, Report, Set};
 pub(super) use peer::Peer;
 
 use orphans::Orphans;
-use telling::Told;
+use telling::ToldPeer;
 
 /// What we have decided with the other node, and told it.
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
     orphans: Orphans,
-    told: Told,
+    told: ToldPeer,
 }
 
 impl Takeover {

@@ -1,6 +1,6 @@
 //! The table of `ha.cf` words (`config.md` 3): what each is for, what holds without it, how a line is applied. Pure.
 
-use super::line::{Line, Word};
+use super::line::{FileLine, Word};
 use super::reader::Reader;
 use super::suggest::suggestion_among;
 use super::{Apply, Directive, media_lines as media, program_lines, scalar};
@@ -17,7 +17,7 @@ const fn each(
 const fn whole(
     name: &'static str,
     about: &'static str,
-    apply: fn(&mut Reader<'_>, &'static Directive, &Line<'_>),
+    apply: fn(&mut Reader<'_>, &'static Directive, &FileLine<'_>),
 ) -> Directive {
     Directive { name, default: None, about, apply: Apply::WholeLine(apply) }
 }

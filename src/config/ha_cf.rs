@@ -8,7 +8,7 @@ use crate::diagnostic::{Place, Problem};
 use crate::names::NodeName;
 
 use super::media::MediumSpec;
-use super::programs::{ApiRule, Fence, Respawn};
+use super::programs::{ApiRule, Fence, RespawnLine};
 
 /// A value and the word it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct HaCf {
     /// `rtprio`
     pub rtprio: Option<u8>,
     /// `respawn` and `failfast`
-    pub respawn: Vec<Given<Respawn>>,
+    pub respawn: Vec<Given<RespawnLine>>,
     /// `apiauth`
     pub apiauth: Vec<Given<ApiRule>>,
     /// `env`

@@ -43,7 +43,7 @@ pub use ha_cf::HaCf;
 pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf, LatidoDirective, sample as latido_sample};
 pub use media::{MediumSpec, literal_address};
 pub use program_lines::{STONITH_PROGRAMS, plugin_of};
-pub use programs::{ApiRule, Fence, Respawn};
+pub use programs::{ApiRule, Fence, RespawnLine};
 pub use reader::{Apply, Directive};
 
 /// The whole configuration, complete and consistent.
@@ -81,7 +81,7 @@ pub struct Config {
     /// `env NAME=VALUE` alone.
     pub env: Vec<(String, String)>,
     /// `respawn` and `failfast`
-    pub respawn: Vec<Respawn>,
+    pub respawn: Vec<RespawnLine>,
     /// `apiauth`, without the defaults.
     pub apiauth: Vec<ApiRule>,
     /// The fencing devices of `ha.cf`, then those of `latido.cf`, in the order they are tried.
@@ -193,9 +193,9 @@ impl Config {
     }
 
     /// The line that starts an ipfail, if there is one.
-    pub fn ipfail(&self) -> Option<&Respawn> {
+    pub fn ipfail(&self) -> Option<&RespawnLine> {
         let is_it =
-            |line: &&Respawn| line.command.first().is_some_and(|path| path.rsplit('/').next() == Some("ipfail"));
+            |line: &&RespawnLine| line.command.first().is_some_and(|path| path.rsplit('/').next() == Some("ipfail"));
         self.respawn.iter().find(is_it)
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::media::MediumSpec;
-use super::{Config, Fence, Respawn};
+use super::{Config, Fence, RespawnLine};
 
 /// Directives that are printed in a place of their own, because their order matters.
 const ORDERED: [&str; 3] = ["udpport", "baud", "auto_failback"];
@@ -30,7 +30,7 @@ pub(super) fn ha_cf(config: &Config) -> String {
             Fence::Command(_) => {}
         }
     }
-    for Respawn { user, command, failfast } in &config.respawn {
+    for RespawnLine { user, command, failfast } in &config.respawn {
         let name = if *failfast { "failfast" } else { "respawn" };
         line(&mut text, name, &format!("{user} {}", command.join(" ")));
     }

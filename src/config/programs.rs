@@ -2,7 +2,7 @@
 
 /// A program kept running beside the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Respawn {
+pub struct RespawnLine {
     /// Whose rights it has.
     pub user: String,
     /// Its path and arguments, separated by blanks.

@@ -13,7 +13,7 @@ use crate::host::pidfile::{self, OnlyOne, Running};
 use crate::host::read_config::{self, Options as ReadOptions};
 use crate::link::{LinkError, Links};
 use crate::paths::Paths;
-use crate::record::Life;
+use crate::record::RecordStart;
 use crate::{process, sys};
 
 use super::driver::wants::{self, Want};
@@ -337,7 +337,7 @@ fn prepare(
     links.missing().iter().flat_map(|error| complaints(config, error)).for_each(|why| {
         log.error(format!("{why}: going on without it, and trying again"));
     });
-    links.notes().iter().for_each(|note| log.warn(note));
+    links.warnings().iter().for_each(|note| log.warn(note));
     mourn(log, &cradle);
     assemble(options, config, clock, log, cradle, links, terms).map_err(Refusal::for_now)
 }
@@ -409,8 +409,9 @@ pub(super) fn assemble(
     let lasted = since_boot();
     birth.leaves = cradle.told;
     birth.silence = last_word.map(|(said, patience)| Silence { lasted: lasted.saturating_sub(said), patience });
-    let recorder = recorder
-        .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
+    let recorder = recorder.and_then(|recorder| {
+        begin_record(recorder, &RecordStart::new(&config.settings, &config.groups, &birth, now), log)
+    });
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let company = Company::new(&config.respawn, clients);
     let inherited = Inherited { terms, guardian, orphans, company, state: file, recorder, remembered, limit };
@@ -427,7 +428,7 @@ fn open_record(path: &Path, log: &Log) -> Option<Recorder> {
     opened.ok()
 }
 
-fn begin_record(mut recorder: Recorder, life: &Life, log: &Log) -> Option<Recorder> {
+fn begin_record(mut recorder: Recorder, life: &RecordStart, log: &Log) -> Option<Recorder> {
     recorder.begin(life).inspect_err(|why| log.error(why)).ok()?;
     Some(recorder)
 }

@@ -33,9 +33,9 @@ use crate::clock::Clock;
 use crate::config::MediumSpec;
 use crate::time::Mono;
 
-pub use line_test::{FarEnd, LineReport, Patience, test_line};
-pub use links::{Counters, LinkEvent, Links};
-pub use memory::{Fault, Memory, memory_pair};
+pub use line_test::{FarEnd, LineReport, TestTimes, test_line};
+pub use links::{LinkCounters, LinkEvent, Links};
+pub use memory::{CableFault, Memory, memory_pair};
 
 use memory::Memory as MemoryEnd;
 use ping::Ping;
@@ -89,7 +89,7 @@ enum Sent {
 
 /// An interface compared with what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ground {
+enum InterfaceChange {
     Same,
     /// Another interface of the same name, or other addresses.
     Changed,
@@ -145,10 +145,10 @@ impl OpenLink {
     }
 
     /// What became of the interface below it since it was opened.
-    fn ground(&self) -> Ground {
+    fn change(&self) -> InterfaceChange {
         match self {
-            OpenLink::Udp(udp) => udp.ground(),
-            OpenLink::Serial(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => Ground::Same,
+            OpenLink::Udp(udp) => udp.change(),
+            OpenLink::Serial(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => InterfaceChange::Same,
         }
     }
 
@@ -191,8 +191,8 @@ impl From<(usize, Mono)> for Received {
     }
 }
 
-impl From<ping::Echo> for Received {
-    fn from(echo: ping::Echo) -> Received {
+impl From<ping::EchoReply> for Received {
+    fn from(echo: ping::EchoReply) -> Received {
         Received { range: echo.start..echo.end, at: echo.at }
     }
 }

@@ -21,7 +21,7 @@ use crate::cluster::{Birth, Cluster, Event, Settings};
 use crate::haresources::ResourceGroup;
 use crate::time::Now;
 
-pub use player::{Player, Shown, Stuck};
+pub use player::{PlaybackError, Player, ShowLevel};
 
 /// The format written here, and the only one read.
 pub const FORMAT: u64 = 1;
@@ -31,7 +31,7 @@ pub const LONGEST_LINE: usize = 4_000_000;
 
 /// What a node was when it was born.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Life {
+pub struct RecordStart {
     latido_record: u64,
     /// The version of the program that wrote it.
     pub program: String,
@@ -45,10 +45,10 @@ pub struct Life {
     pub birth: Birth,
 }
 
-impl Life {
+impl RecordStart {
     /// The first line of a life of this program.
-    pub fn new(settings: &Settings, groups: &[ResourceGroup], birth: &Birth, now: Now) -> Life {
-        Life {
+    pub fn new(settings: &Settings, groups: &[ResourceGroup], birth: &Birth, now: Now) -> RecordStart {
+        RecordStart {
             latido_record: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             now,
@@ -88,16 +88,16 @@ fn line(what: &impl Serialize) -> Vec<u8> {
 
 /// One line, read back.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Line {
+pub enum RecordLine {
     /// A life begins.
-    Life(Box<Life>),
+    Start(Box<RecordStart>),
     /// Something happened.
     Event(Now, Box<Event>),
 }
 
 /// Why a line could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum RecordFault {
     /// It ends in the middle: the writer was killed, or the file was copied while it was written.
     Cut,
     /// A format of another program: its number, and the version that wrote it.
@@ -112,27 +112,29 @@ pub enum Fault {
     Rubbish(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Cut => f.write_str(
+            RecordFault::Cut => f.write_str(
                 "the line is cut off: the daemon was killed while it wrote, or the file was copied too early",
             ),
-            Fault::Format(found, program) => {
+            RecordFault::Format(found, program) => {
                 write!(
                     f,
                     "a record of format {found}, written by latido {program}; this program reads format {FORMAT}: use that one"
                 )
             }
-            Fault::Version(program, why) => {
+            RecordFault::Version(program, why) => {
                 let ours = env!("CARGO_PKG_VERSION");
                 write!(f, "latido {program} wrote this line, latido {ours} cannot read it: {why}")
             }
-            Fault::Impossible(why) => write!(f, "no node can be born with this: {why}"),
-            Fault::Unborn => {
+            RecordFault::Impossible(why) => write!(f, "no node can be born with this: {why}"),
+            RecordFault::Unborn => {
                 f.write_str("something happens before a life has begun: the record's first line is missing")
             }
-            Fault::Rubbish(why) => write!(f, "no line of a record (`latido daemon --record FILE` writes one): {why}"),
+            RecordFault::Rubbish(why) => {
+                write!(f, "no line of a record (`latido daemon --record FILE` writes one): {why}")
+            }
         }
     }
 }
@@ -141,7 +143,7 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// When it is not a whole line of a record of this format.
-pub fn read_line(text: &str) -> Result<Line, Fault> {
+pub fn read_line(text: &str) -> Result<RecordLine, RecordFault> {
     #[derive(Deserialize)]
     struct Mark {
         latido_record: u64,
@@ -155,33 +157,35 @@ pub fn read_line(text: &str) -> Result<Line, Fault> {
     }
     let text = text.trim();
     if text.is_empty() {
-        return Err(Fault::Rubbish("it is empty".to_owned()));
+        return Err(RecordFault::Rubbish("it is empty".to_owned()));
     }
     match serde_json::from_str::<Mark>(text) {
         Ok(Mark { latido_record: FORMAT, program }) => {
-            let life: Life = serde_json::from_str(text).map_err(|error| fault(&error).by(&program))?;
-            redact::check(&life.settings).map_err(Fault::Impossible)?;
-            Ok(Line::Life(Box::new(life)))
+            let life: RecordStart = serde_json::from_str(text).map_err(|error| fault(&error).by(&program))?;
+            redact::check(&life.settings).map_err(RecordFault::Impossible)?;
+            Ok(RecordLine::Start(Box::new(life)))
         }
-        Ok(Mark { latido_record, program }) => Err(Fault::Format(latido_record, version(&program))),
+        Ok(Mark { latido_record, program }) => Err(RecordFault::Format(latido_record, version(&program))),
         Err(_) => {
             let Happening { now, event } = serde_json::from_str(text).map_err(|error| fault(&error))?;
             if let Event::Reconfigure(fresh) = &event {
-                redact::check(&fresh.0).map_err(Fault::Impossible)?;
+                redact::check(&fresh.0).map_err(RecordFault::Impossible)?;
             }
-            Ok(Line::Event(now, Box::new(event)))
+            Ok(RecordLine::Event(now, Box::new(event)))
         }
     }
 }
 
-impl Fault {
+impl RecordFault {
     /// A line that is not understood although this version wrote it, or says so.
-    fn by(self, program: &str) -> Fault {
+    fn by(self, program: &str) -> RecordFault {
         match self {
-            Fault::Rubbish(why) => Fault::Version(version(program), why),
-            known @ (Fault::Cut | Fault::Format(..) | Fault::Version(..) | Fault::Impossible(_) | Fault::Unborn) => {
-                known
-            }
+            RecordFault::Rubbish(why) => RecordFault::Version(version(program), why),
+            known @ (RecordFault::Cut
+            | RecordFault::Format(..)
+            | RecordFault::Version(..)
+            | RecordFault::Impossible(_)
+            | RecordFault::Unborn) => known,
         }
     }
 }
@@ -195,8 +199,8 @@ fn version(program: &str) -> String {
     }
 }
 
-fn fault(error: &serde_json::Error) -> Fault {
-    if error.is_eof() { Fault::Cut } else { Fault::Rubbish(printable(&error.to_string())) }
+fn fault(error: &serde_json::Error) -> RecordFault {
+    if error.is_eof() { RecordFault::Cut } else { RecordFault::Rubbish(printable(&error.to_string())) }
 }
 
 /// A record comes from anywhere: it must not move the cursor of whoever reads it.

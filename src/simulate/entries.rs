@@ -7,16 +7,16 @@
 
 use crate::amount::{exact, measured};
 use crate::cluster::{Level, Report as R, Request, Response, Shown};
-use crate::haresources::known::{self, Kind};
+use crate::haresources::known::{self, ResourceKind};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::ipfail;
 use crate::time::Mono;
-use crate::timeline::{Entry, Tone};
+use crate::timeline::{TimelineEntry, Tone};
 
 use super::{Intervention, Location, Observation, Observed, SimulatedPair};
 
 /// The time line of what a pair went through; `messages`: with every message but the heartbeats.
-pub fn timeline_entries(pair: &SimulatedPair, messages: bool) -> Vec<Entry> {
+pub fn timeline_entries(pair: &SimulatedPair, messages: bool) -> Vec<TimelineEntry> {
     let mut gone: Vec<Option<Mono>> = vec![None; pair.groups().len()];
     let entry = |observation: &Observation| {
         let (tone, what, detail) = match (&observation.what, observation.node) {
@@ -29,13 +29,13 @@ pub fn timeline_entries(pair: &SimulatedPair, messages: bool) -> Vec<Entry> {
             (_, Some(node)) => pair.name(node),
             (_, None) => "play",
         };
-        Some(Entry { at: observation.at, who: who.to_owned(), what, detail, tone })
+        Some(TimelineEntry { at: observation.at, who: who.to_owned(), what, detail, tone })
     };
     pair.observations().iter().filter_map(entry).collect()
 }
 
 /// Who plays, and with which numbers.
-pub fn heading(pair: &SimulatedPair) -> Entry {
+pub fn heading(pair: &SimulatedPair) -> TimelineEntry {
     let settings = pair.settings(0);
 
     let media: Vec<_> = pair.media().iter().map(|medium| medium.id.as_str()).collect();
@@ -47,7 +47,7 @@ pub fn heading(pair: &SimulatedPair) -> Entry {
         exact(settings.initdead),
         settings.auto_failback.as_str()
     );
-    Entry { at: Mono::ZERO, who: "play".to_owned(), what, detail, tone: Tone::Plain }
+    TimelineEntry { at: Mono::ZERO, who: "play".to_owned(), what, detail, tone: Tone::Plain }
 }
 
 /// What people call a group: by its last resource, which the others are there for; an address without its mask.
@@ -58,7 +58,7 @@ pub fn label(group: &ResourceGroup) -> String {
 
 /// The last resource that is more than an afterthought.
 pub(super) fn service(group: &ResourceGroup) -> Option<&Resource> {
-    let more = |resource: &&Resource| known::kind(resource) != Kind::Afterthought;
+    let more = |resource: &&Resource| known::kind(resource) != ResourceKind::Afterthought;
     group.resources.iter().rev().find(more).or(group.resources.last())
 }
 

@@ -2,7 +2,7 @@
 //! leads to the same again.
 
 use crate::cluster::{Action, Birth, Event};
-use crate::record::{Life, event_line};
+use crate::record::{RecordStart, event_line};
 
 use super::SimulatedPair;
 
@@ -29,7 +29,7 @@ impl SimulatedPair {
     pub(super) fn record_start(&mut self, node: usize, birth: &Birth) {
         let now = self.moment_of(node);
         if let Some(recordings) = &mut self.recordings {
-            let line = Life::new(&self.settings[node], &self.hosts[node].groups, birth, now).to_line();
+            let line = RecordStart::new(&self.settings[node], &self.hosts[node].groups, birth, now).to_line();
             recordings[node].push(RecordedLine { line, actions: Vec::new() });
         }
     }

@@ -1,6 +1,6 @@
 //! The chains of scripts that run, each in a lane of its own (`resources.md` 3.1, 3.2).
 
-use crate::haresources::{Chain, Note, Outcome, ResourceGroup, Step, Verb};
+use crate::haresources::{Chain, ChainReport, Outcome, ResourceGroup, Step, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
@@ -151,13 +151,13 @@ impl Cluster {
     }
 
     fn tell_notes(&mut self, lane: u64) {
-        let notes = self.groups.lane(lane).map(|running| running.chain.take_notes()).unwrap_or_default();
+        let notes = self.groups.lane(lane).map(|running| running.chain.take_reports()).unwrap_or_default();
         for note in notes {
             self.report(match note {
-                Note::ScriptFailed { call, exit } => Report::ScriptFailed { call, ended: exit.to_string() },
-                Note::GivingUp { resource } => Report::GivingUp { resource },
-                Note::RetryingStop { resource } => Report::RetryingStop { resource },
-                Note::NotLsb { resource } => Report::NotLsb { resource },
+                ChainReport::ScriptFailed { call, exit } => Report::ScriptFailed { call, ended: exit.to_string() },
+                ChainReport::GivingUp { resource } => Report::GivingUp { resource },
+                ChainReport::RetryingStop { resource } => Report::RetryingStop { resource },
+                ChainReport::NotLsb { resource } => Report::NotLsb { resource },
             });
         }
     }

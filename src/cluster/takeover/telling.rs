@@ -8,11 +8,11 @@ use super::super::{Cluster, GroupState, OnStartFailure};
 
 /// What the peer was last told of our groups.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ToldPeer {
     claim: Option<String>,
 }
 
-impl Told {
+impl ToldPeer {
     /// It is told again, whether it is the same or not.
     pub(super) fn tell_again(&mut self) {
         self.claim = None;

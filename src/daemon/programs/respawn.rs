@@ -12,7 +12,7 @@ use nix::unistd::{Gid, Uid, User, getgrouplist};
 use tokio::task::JoinSet;
 
 use crate::cluster::Level;
-use crate::config::Respawn;
+use crate::config::RespawnLine;
 use crate::daemon::life::adopt::Orphans;
 use crate::daemon::writing::logging::Log;
 use crate::host::called::MYSELF;
@@ -48,7 +48,7 @@ pub(crate) enum News {
 
 impl Company {
     /// Those of `ha.cf`, and what a predecessor left.
-    pub(crate) fn new(lines: &[Respawn], before: Orphans) -> Company {
+    pub(crate) fn new(lines: &[RespawnLine], before: Orphans) -> Company {
         let (clients, known) = (Clients::new(lines), BTreeMap::new());
         Company { clients, tasks: JoinSet::new(), before, known, changed: false }
     }
@@ -194,7 +194,7 @@ fn user_of(name: &str) -> Result<Account, String> {
     Ok(Account { uid: user.uid, gid: user.gid, groups: groups.into_iter().map(Gid::as_raw).collect() })
 }
 
-fn spawn(line: &Respawn, user: Account, environment: &Environment) -> Result<tokio::process::Child, String> {
+fn spawn(line: &RespawnLine, user: Account, environment: &Environment) -> Result<tokio::process::Child, String> {
     let path = line.command.first().map(String::as_str).unwrap_or_default();
     // Whoever can change it has the rights of its user.
     let found = trust::program(Path::new(path)).map_err(|refusal| refusal.to_string())?;

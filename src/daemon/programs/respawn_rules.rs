@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::cluster::Level;
-use crate::config::Respawn;
+use crate::config::RespawnLine;
 use crate::time::Mono;
 
 /// A program that says so is not started again.
@@ -60,7 +60,7 @@ enum State {
 
 #[derive(Debug)]
 struct Client {
-    line: Respawn,
+    line: RespawnLine,
     state: State,
     short: u32,
 }
@@ -84,13 +84,13 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// None of them runs yet.
-    pub(crate) fn new(lines: &[Respawn]) -> Clients {
-        let client = |line: &Respawn| Client { line: line.clone(), state: State::Waiting(Mono::ZERO), short: 0 };
+    pub(crate) fn new(lines: &[RespawnLine]) -> Clients {
+        let client = |line: &RespawnLine| Client { line: line.clone(), state: State::Waiting(Mono::ZERO), short: 0 };
         Clients { list: lines.iter().map(client).collect(), begun: false, leaving: false, stopping: None }
     }
 
     /// What `ha.cf` says of one.
-    pub(crate) fn line(&self, index: usize) -> &Respawn {
+    pub(crate) fn line(&self, index: usize) -> &RespawnLine {
         &self.list[index].line
     }
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::EventName;
-use crate::cluster::phrases::{self, Told};
-use crate::haresources::{ResourceGroup, Told as StatusTold, Verb};
+use crate::cluster::phrases::{self, PhraseMeaning};
+use crate::haresources::{ResourceGroup, StatusAnswer, Verb};
 use crate::time::Mono;
 
 use super::super::{Behaviour, Intervention, NotesFault, Observation, Observed};
@@ -84,7 +84,7 @@ impl Truth {
             match &observation.what {
                 Observed::Ran(call, outcome) => {
                     let word = &call.resource.word;
-                    let unknown = call.verb == Verb::Status && outcome.told() == StatusTold::Unknown;
+                    let unknown = call.verb == Verb::Status && outcome.told() == StatusAnswer::Unknown;
                     // An original takes silence for "stopped".
                     let believed = self.old_notes[node] || pair.hosts[node].original.is_some();
                     if unknown && believed && self.may_run[node].contains_key(word) {
@@ -105,11 +105,11 @@ impl Truth {
                 Observed::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
                 Observed::Logged(text) => match phrases::told(text) {
                     // It gives before its own start has ended.
-                    Some(Told { event: EventName::ReleaseDone, words }) => {
+                    Some(PhraseMeaning { event: EventName::ReleaseDone, words }) => {
                         let set = words.first().copied().unwrap_or_default();
                         self.is_said_to_be_down(pair, node, |own, _| set == "all" || (set == "local") == own);
                     }
-                    Some(Told { event: EventName::LocalStatus, words }) if words == ["active"] => {
+                    Some(PhraseMeaning { event: EventName::LocalStatus, words }) if words == ["active"] => {
                         self.farewell[node] = false;
                     }
                     _ => {}
