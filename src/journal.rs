@@ -1,6 +1,6 @@
 //! What happened, one JSON object a line, as the daemon keeps it on disk; and the last transition explained from it. Pure.
 //!
-//! `latido events` prints the lines, `latido why` reads the story out of them. What each event is in a story stands beside
+//! `latido events` prints the lines, `latido why` explains them. What each event is in an explanation stands beside
 //! the reports (`cluster::EventName`); what is of another release is shown and moves nothing.
 
 use std::fmt::Write as _;
@@ -245,7 +245,7 @@ const fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-/// The story for a person, `time` telling when things happened.
+/// The explanation for a person, `time` telling when things happened.
 pub fn tell(explanation: &Explanation, time: impl Fn(f64) -> String) -> String {
     let mut text = format!("{}  {}\n", time(explanation.began.t), explanation.cause);
     let evidence =

@@ -222,7 +222,7 @@ fn leftovers_that_hang_keep_the_node_silent_and_its_watchdog_fed() {
 #[test]
 fn one_death_too_many_stops_everything_and_leaves_without_a_word() {
     let mut pair = settled(AutoFailback::On);
-    let kept = pair.kept(0).unwrap();
+    let kept = pair.notes(0).unwrap();
     pair.crash(0);
     let from = mark(&pair);
     pair.start_after(0, Past::Hopeless(kept));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use latido::api::{
     ApiClients, ApiContext, ApiEffect, ApiFramer, ApiRules, CloseReason, Credentials, Limits, MAX_BODY, body, frame,
 };
-use latido::cluster::{Birth, Class, Cluster, View};
+use latido::cluster::{Class, Cluster, StartFacts, View};
 use latido::config::{Config, OnlyName, Sources};
 use latido::diagnostic::SourceText;
 use latido::names::{ClientId, NodeName};
@@ -85,8 +85,8 @@ fn scene() -> (Config, View) {
     };
     let alpha = NodeName::new("alpha").expect("a name");
     let config = Config::assemble(&sources, &OnlyName(alpha)).expect("a good configuration");
-    let birth = Birth::new(Generation(1), [7; 16], 1);
-    let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, Now::default());
+    let start_facts = StartFacts::new(Generation(1), [7; 16], 1);
+    let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), start_facts, Now::default());
     let view = cluster.view(Mono::ZERO);
     (config, view)
 }

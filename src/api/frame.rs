@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Everything the bytes hold, handed over in crumbs of these sizes.
+    /// Everything the bytes hold, handed over in pieces of these sizes.
     fn read(bytes: &[u8], crumbs: &[usize]) -> Result<Vec<Vec<u8>>, ApiFrameError> {
         let (mut framer, mut bodies, mut rest) = (ApiFramer::default(), Vec::new(), bytes);
         let mut crumbs = crumbs.iter().cycle();

@@ -71,7 +71,7 @@ impl ApiRules {
         ApiRules::new(given, number, |_| Some(3)).admit(Some(client), Credentials { pid: 1, uid, gid: 4 }).is_ok()
     }
 
-    /// Whether this caller may sign on; `name` is `None` for a casual client.
+    /// whether a program with these credentials may sign on; `name` is `None` for a casual client.
     ///
     /// # Errors
     /// The original's words for why not.

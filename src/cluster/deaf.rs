@@ -50,7 +50,7 @@ impl Cluster {
         self.nodes[index].note_says_hears(message.get(HEARS).is_some());
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
-            Some(number) if number <= self.voice.seq().0 => {
+            Some(number) if number <= self.sending.seq().0 => {
                 let is_news = self.nodes[index].note_heard_of_us(number);
                 // While both run something it must go on hearing us. Who was frozen, and cannot hear us, calls us dead a
                 // deadtime after it woke: that is too late to begin to wait.
@@ -90,7 +90,7 @@ impl Cluster {
         }
     }
 
-    /// An original that has answered nothing of ours since we were born: it holds us dead, and has taken what we have.
+    /// An original that has answered nothing of ours since we started: it holds us dead, and has taken what we have.
     pub(super) fn has_never_heard_us(&self) -> bool {
         !self.peer_is_latido() && self.peer_node().is_some_and(|node| node.is_alive() && !node.has_answered())
     }

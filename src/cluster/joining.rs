@@ -53,7 +53,7 @@ impl Cluster {
         }
         if self.is_alone() {
             // What may run there is not known before it is off.
-            if !self.is_fencing() || !self.still.ask_as_well() {
+            if !self.is_fencing() || !self.own_sleep.ask_as_well() {
                 self.forget_sleep();
             }
             self.note_taken_here(Set::All);
@@ -62,7 +62,7 @@ impl Cluster {
         if self.nice() {
             self.join_on(JoiningEvent::Asks);
             self.ask_what_it_holds();
-            if !self.still.ask_as_well() {
+            if !self.own_sleep.ask_as_well() {
                 self.timers.stop(&Timer::Heal);
             }
             self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);

@@ -79,7 +79,7 @@ impl Link {
         self.newest = Sequence(0);
     }
 
-    /// The picture for people; why its medium fails, if it does.
+    /// The view for people; why its medium fails, if it does.
     pub(super) fn view(&self, now: Mono, failure: Option<String>) -> LinkView {
         LinkView {
             medium: self.medium.clone(),

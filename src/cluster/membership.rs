@@ -15,7 +15,7 @@ use super::claims::LATIDO;
 use super::node::Node;
 use super::sequence::Verdict;
 use super::timer::Timer;
-use super::{Action, Birth, Class, Cluster, Report, Settings, Status, peer_facts};
+use super::{Action, Class, Cluster, Report, Settings, StartFacts, Status, peer_facts};
 
 /// A node may not ask to be judged by a longer silence than this.
 const LONGEST_DEAD_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -51,15 +51,15 @@ impl Members {
 }
 
 /// All other nodes, never heard.
-pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
+pub(super) fn initial_nodes(settings: &Settings, start_facts: &StartFacts) -> Vec<Node> {
     let carrying: Vec<MediumId> =
         settings.media.iter().filter(|medium| medium.ping_node.is_none()).map(|medium| medium.id.clone()).collect();
     let mut nodes: Vec<Node> = Vec::new();
     for (count, name) in settings.nodes.iter().filter(|name| **name != settings.me).enumerate() {
-        let trigger = (birth.seed >> (count % 8)) % 10;
+        let trigger = (start_facts.seed >> (count % 8)) % 10;
         let mut node = Node::new(name.clone(), false, carrying.clone(), settings.initdead, trigger);
-        if let Some((_, generation, sequence)) = birth.remembered.iter().find(|(known, _, _)| known == name) {
-            let ahead = birth.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
+        if let Some((_, generation, sequence)) = start_facts.remembered.iter().find(|(known, _, _)| known == name) {
+            let ahead = start_facts.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
             node.was_known(*generation, *sequence, ahead);
         }
         nodes.push(node);
@@ -171,7 +171,7 @@ impl Cluster {
         let node = &mut self.nodes[index];
         // What was asked for again tells an old time, also when it comes before anything new.
         let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest());
-        let borne = self.voice.borne(self.settings.deadtime);
+        let borne = self.sending.borne(self.settings.deadtime);
         if is_newest && node.clock_jumped(at, message, borne, self.settings.keepalive) && self.peer.is_node(index) {
             // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
             self.overslept();
@@ -216,7 +216,7 @@ impl Cluster {
             }
             Kind::Other(name) if name == peer_facts::KIND => {
                 if self.peer.is_node(index) {
-                    self.on_mirror(message);
+                    self.on_peer_facts(message);
                 }
             }
             Kind::Stonith => {
@@ -238,13 +238,13 @@ impl Cluster {
 
     /// Whether a ping node answers a question of this life that it has not answered yet: anybody can send an old answer again.
     fn is_new_answer(&self, index: usize, message: &Message) -> bool {
-        let asked = message.sequence().filter(|_| message.generation() == Some(self.birth.generation));
-        asked.is_some_and(|asked| asked > self.nodes[index].last_status() && asked <= self.voice.seq())
+        let asked = message.sequence().filter(|_| message.generation() == Some(self.start_facts.generation));
+        asked.is_some_and(|asked| asked > self.nodes[index].last_status() && asked <= self.sending.seq())
     }
 
     pub(super) fn is_for_me(&self, message: &Message) -> bool {
         match (message.binary(field::DEST_UUID), message.get(field::DEST)) {
-            (Some(uuid), _) => uuid == self.birth.uuid,
+            (Some(uuid), _) => uuid == self.start_facts.uuid,
             (None, Some(dest)) => dest.eq_ignore_ascii_case(self.settings.me.as_str()),
             (None, None) => true,
         }
@@ -354,7 +354,7 @@ impl Cluster {
         let name = node.name().clone();
         match verdict {
             Verdict::Gap(count) => {
-                self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
+                self.sending.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
                 let last = sequence.0.saturating_sub(count.saturating_add(1));
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
@@ -420,7 +420,7 @@ impl Cluster {
         self.note_hearing(index, message);
         let node = &mut self.nodes[index];
         if message.get(field::PROTOCOL).is_none() && node.acks_nothing() {
-            self.voice.end_flow_control();
+            self.sending.end_flow_control();
             let node = self.nodes[index].name().clone();
             self.report(Report::FlowControlOff { node });
         }

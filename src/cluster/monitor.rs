@@ -25,7 +25,7 @@ const ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of one watched resource.
 #[derive(Debug, Default)]
-struct Health {
+struct WatchedResource {
     failures: u32,
     restarts: u32,
     last_restart: Option<Mono>,
@@ -42,7 +42,7 @@ struct Health {
 pub(super) struct Monitors {
     /// Each question with its group, its resource, and whether it asks for the carrier.
     probes: BTreeMap<JobId, (String, usize, bool)>,
-    health: BTreeMap<(String, usize), Health>,
+    health: BTreeMap<(String, usize), WatchedResource>,
 }
 
 impl Monitors {
@@ -177,7 +177,7 @@ impl Cluster {
     /// What does not work of what is watched here, in sentences.
     pub(super) fn sick(&self) -> Vec<String> {
         let held = |key: &str| self.groups.find(key).filter(|index| self.groups.state(*index) == GroupState::Held);
-        let of = |((key, at), health): (&(String, usize), &Health)| {
+        let of = |((key, at), health): (&(String, usize), &WatchedResource)| {
             let resource = self.groups.resources(held(key)?).get(*at)?;
             match (health.said.as_str(), health.unasked.as_str()) {
                 ("", "") => None,

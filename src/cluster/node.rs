@@ -54,7 +54,7 @@ pub(super) struct Node {
     acked: Sequence,
     /// The highest number of ours it says it has heard.
     heard_of_us: u64,
-    /// An original has said something that only a node says that hears us, since we were born.
+    /// An original has said something that only a node says that hears us, since we started.
     has_answered: bool,
     /// What it said in a hand-over before its first status.
     early: Vec<Message>,
@@ -194,7 +194,7 @@ impl Node {
         self.heard_of_us.max(self.acked.0)
     }
 
-    /// Whether an original has said something that only a node says that hears us, since we were born.
+    /// Whether an original has said something that only a node says that hears us, since we started.
     pub(super) fn has_answered(&self) -> bool {
         self.has_answered
     }
@@ -508,7 +508,7 @@ impl Node {
         jumped
     }
 
-    /// The picture for people.
+    /// The view for people.
     pub(super) fn view(&self, now: Mono, digest: &str, failed: impl Fn(&MediumId) -> Option<String>) -> NodeView {
         NodeView {
             name: self.name.clone(),

@@ -92,7 +92,7 @@ impl Cluster {
         self.takeover.tell_again();
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
-        self.conflict.asked_seq = self.voice.seq();
+        self.conflict.asked_seq = self.sending.seq();
         self.await_word_of_peer();
     }
 
@@ -118,7 +118,7 @@ impl Cluster {
 
     /// Whether it was not said to a predecessor of ours, and waited for us; who does not say whom he heard is believed.
     pub(super) fn is_of_this_life(&self, message: &Message) -> bool {
-        heard_in(message).is_none_or(|(_, generation)| generation == Some(self.birth.generation.0))
+        heard_in(message).is_none_or(|(_, generation)| generation == Some(self.start_facts.generation.0))
     }
 
     /// Whether the peer was heard just now, not only before it was cut off again.
@@ -178,7 +178,7 @@ impl Cluster {
         if is_answer {
             self.peer.note_answer();
             self.takeover.answered();
-            if self.peer.end_return() || self.still.has_asked() {
+            if self.peer.end_return() || self.own_sleep.has_asked() {
                 self.timers.stop(&Timer::Heal);
             }
             self.judge_sleep();
@@ -204,7 +204,7 @@ impl Cluster {
             if settled && self.groups.state(index) == GroupState::Held {
                 self.groups.clear_partition_mark(index);
             }
-            if settled && !self.still.is_in_doubt() && self.groups.doubt(index) == Doubt::Inherited {
+            if settled && !self.own_sleep.is_in_doubt() && self.groups.doubt(index) == Doubt::Inherited {
                 self.groups.clear_doubt(index);
             }
         }
@@ -223,7 +223,7 @@ impl Cluster {
                 self.let_partition_groups_go();
             }
         }
-        if self.still.has_asked() && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
+        if self.own_sleep.has_asked() && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
             self.forget_sleep();
         }
         let waits = self.peer.has_returned() && self.peer_is_latido();

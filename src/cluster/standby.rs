@@ -458,7 +458,7 @@ impl Cluster {
 
     /// Whether a hand-over could begin now.
     fn is_at_rest(&self) -> bool {
-        self.peer.is_stable() && !self.groups.is_busy() && !self.still.is_in_doubt()
+        self.peer.is_stable() && !self.groups.is_busy() && !self.own_sleep.is_in_doubt()
     }
 
     /// For how long an offer, or a client, is left without an answer.

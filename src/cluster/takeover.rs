@@ -172,7 +172,7 @@ impl Cluster {
         if let Some(index) = self.peer.index() {
             self.nodes[index].forget_digest();
         }
-        self.mirrors.forget();
+        self.facts_exchange.forget();
         if cut_off {
             self.on_peer_cut_off();
         }
@@ -202,7 +202,7 @@ impl Cluster {
             // Whatever may run on the dead node is not started; what it does not hold is here already.
         } else if self.is_alone() {
             self.acquire_everything();
-        } else if self.still.is_in_doubt() {
+        } else if self.own_sleep.is_in_doubt() {
             // What the other did not run before we stood still it may run now.
         } else if self.past_life_may_go_on() {
             // So may what it ran before its new life began: that may be another machine's.

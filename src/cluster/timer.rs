@@ -57,7 +57,7 @@ pub(super) enum Timer {
     /// Ask this resource of this group whether it works.
     Monitor(String, usize),
     /// What we told the other Latido of ourselves has changed.
-    Mirror,
+    OwnFacts,
     /// The last moments after `shutdone` are over.
     Linger,
 }

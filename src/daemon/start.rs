@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::auth::authkeys;
 use crate::clock::{Clock, since_boot};
-use crate::cluster::{Birth, Cluster, Past, Silence};
+use crate::cluster::{Cluster, Past, Silence, StartFacts};
 use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::host::directories;
@@ -441,7 +441,7 @@ fn birth(
     past: Past,
     heard: &Remembered,
     terms: &mut Terms,
-) -> Result<Birth, String> {
+) -> Result<StartFacts, String> {
     let now = clock.now().wall;
     let next = next_generation(paths, now, config.generation_from_time);
     next.remark.into_iter().for_each(|remark| log.warn(remark));
@@ -455,7 +455,7 @@ fn birth(
     let seed = identity::random_seed().unwrap_or(now.0);
     let remembered = heard.peers().iter().map(|peer| (peer.node.clone(), peer.generation, peer.sequence)).collect();
     let clocks = heard.peers().iter().filter_map(|peer| Some((peer.node.clone(), peer.ahead?))).collect();
-    Ok(Birth { remembered, clocks, past, ..Birth::new(next.generation, uuid, seed) })
+    Ok(StartFacts { remembered, clocks, past, ..StartFacts::new(next.generation, uuid, seed) })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {

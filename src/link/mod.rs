@@ -130,7 +130,7 @@ impl OpenLink {
         }
     }
 
-    /// Whether bytes come in crumbs without borders.
+    /// Whether bytes come in pieces of any size.
     fn is_stream(&self) -> bool {
         matches!(self, OpenLink::Serial(_))
     }

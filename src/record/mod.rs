@@ -1,4 +1,4 @@
-//! A node's life as a file, one JSON object a line: what it was born with, then each thing that happened and when. What
+//! A node's life as a file, one JSON object a line: what it started with, then each thing that happened and when. What
 //! a daemon started with `--record` writes; [`Player`] lets another core live through it again (`record.md`).
 //!
 //! ```text
@@ -17,7 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Birth, Cluster, Event, Settings};
+use crate::cluster::{Cluster, Event, Settings, StartFacts};
 use crate::haresources::ResourceGroup;
 use crate::time::Now;
 
@@ -29,32 +29,33 @@ pub const FORMAT: u64 = 1;
 /// No line is longer: what is cannot have been written by us.
 pub const LONGEST_LINE: usize = 4_000_000;
 
-/// What a node was when it was born.
+/// What a node was when it started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordStart {
     latido_record: u64,
     /// The version of the program that wrote it.
     pub program: String,
-    /// The moment of birth.
+    /// The moment it started.
     pub now: Now,
-    /// The settings it was born with.
+    /// The settings it started with.
     pub settings: Settings,
-    /// The groups it was born with.
+    /// The groups it started with.
     pub groups: Vec<ResourceGroup>,
     /// What it brought with it.
-    pub birth: Birth,
+    #[serde(rename = "birth")]
+    pub start_facts: StartFacts,
 }
 
 impl RecordStart {
     /// The first line of a life of this program.
-    pub fn new(settings: &Settings, groups: &[ResourceGroup], birth: &Birth, now: Now) -> RecordStart {
+    pub fn new(settings: &Settings, groups: &[ResourceGroup], start_facts: &StartFacts, now: Now) -> RecordStart {
         RecordStart {
             latido_record: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             now,
             settings: redact::settings(settings),
             groups: groups.to_vec(),
-            birth: birth.clone(),
+            start_facts: start_facts.clone(),
         }
     }
 
@@ -63,9 +64,9 @@ impl RecordStart {
         line(self)
     }
 
-    /// The node, newly born.
+    /// The node, newly started.
     pub fn begin(&self) -> Cluster {
-        Cluster::start(self.settings.clone(), self.groups.clone(), self.birth.clone(), self.now)
+        Cluster::start(self.settings.clone(), self.groups.clone(), self.start_facts.clone(), self.now)
     }
 }
 
@@ -104,7 +105,7 @@ pub enum RecordFault {
     Format(u64, String),
     /// Of this format, but not as this version reads it: the version that wrote it, and what is wrong.
     Version(String, String),
-    /// It begins as a record does, but a node cannot be born with that.
+    /// It begins as a record does, but a node cannot start with that.
     Impossible(String),
     /// Something happens, but no life has begun.
     Unborn,

@@ -121,14 +121,14 @@ impl Player {
 
     fn begin(&mut self, life: &RecordStart) {
         let me = life.settings.me.to_string();
-        let past = match &life.birth.past {
+        let past = match &life.start_facts.past {
             Past::Fresh => "",
             Past::Lost => ", after a death of which the notes are lost",
             Past::Crashed(_) => ", back in time after its death",
             Past::Late(_) => ", back too late after its death",
             Past::Hopeless(_) => ", only to clean up after many deaths",
         };
-        let (program, generation, date) = (&life.program, life.birth.generation.0, utc(life.now.wall.0));
+        let (program, generation, date) = (&life.program, life.start_facts.generation.0, utc(life.now.wall.0));
         let at = life.now.mono.elapsed().as_secs_f64();
         let line = format!("{at:9.3}  -- {date}: {me} starts, latido {program}, generation {generation}{past}");
         self.out.push(printable(&line));
@@ -211,7 +211,7 @@ impl Player {
             | Action::Deliver { .. }
             | Action::Remember { .. }
             | Action::Forget { .. }
-            | Action::Keep(_)
+            | Action::WriteNotes(_)
             | Action::Alive => {
                 return None;
             }

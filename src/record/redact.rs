@@ -1,4 +1,4 @@
-//! What does not go into a record, which is made to be handed to strangers: arguments of commands, the talk of programs
+//! What does not go into a record, which is made to be handed to others: arguments of commands, the talk of programs
 //! that use the cluster to speak to each other, and what healthy scripts print. The core decides the same without.
 
 use std::borrow::Cow;

@@ -13,8 +13,8 @@ const NOW: Now = Now { mono: Mono::at(Duration::from_nanos(1_000_000_001)), wall
 fn life(edit: impl Fn(&mut Settings)) -> RecordStart {
     let mut settings = settings("alpha").unwrap();
     edit(&mut settings);
-    let birth = Birth::new(Generation(7), [1; 16], 3);
-    RecordStart::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &birth, NOW)
+    let start_facts = StartFacts::new(Generation(7), [1; 16], 3);
+    RecordStart::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &start_facts, NOW)
 }
 
 fn text(line: Vec<u8>) -> String {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Kept};
+use crate::cluster::{Cluster, Notes};
 use crate::haresources::ResourceGroup;
 use crate::names::NodeName;
 use crate::time::Mono;
@@ -34,8 +34,8 @@ pub(super) struct Host {
     /// The groups in its file.
     pub(super) groups: Vec<ResourceGroup>,
     /// What its daemon wrote down for a successor, and what it had written before that.
-    pub(super) kept: Option<Kept>,
-    pub(super) kept_before: Option<Kept>,
+    pub(super) notes: Option<Notes>,
+    pub(super) notes_before: Option<Notes>,
     /// What becomes of the notes before the next start.
     pub(super) notes_fault: Option<NotesFault>,
     /// How far it heard each node, on its disk.
@@ -106,8 +106,8 @@ impl Host {
             running: BTreeSet::new(),
             begun: BTreeMap::new(),
             groups: groups.to_vec(),
-            kept: None,
-            kept_before: None,
+            notes: None,
+            notes_before: None,
             notes_fault: None,
             remembered: BTreeMap::new(),
             said: (Mono::ZERO, Duration::ZERO, Duration::ZERO),

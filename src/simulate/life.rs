@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Birth, Cluster, Event, Kept, Past, Silence};
+use crate::cluster::{Cluster, Event, Notes, Past, Silence, StartFacts};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::Generation;
 
@@ -78,17 +78,17 @@ impl SimulatedPair {
         let remembered = heard.iter().map(|(name, (generation, sequence, _))| (name.clone(), *generation, *sequence));
         let clocks = heard.iter().filter_map(|(name, (.., ahead))| Some((name.clone(), (*ahead)?)));
         let uuid = [u8::try_from(node + 1).unwrap_or(9); 16];
-        let birth = Birth {
+        let start_facts = StartFacts {
             remembered: remembered.collect(),
             clocks: clocks.collect(),
             past,
             silence,
             leaves: self.hosts[node].told,
-            ..Birth::new(Generation(generation), uuid, generation.wrapping_mul(77))
+            ..StartFacts::new(Generation(generation), uuid, generation.wrapping_mul(77))
         };
-        self.record_start(node, &birth);
+        self.record_start(node, &start_facts);
         let (settings, groups) = (self.settings[node].clone(), self.hosts[node].groups.clone());
-        let cluster = Cluster::start(settings, groups, birth, self.moment_of(node));
+        let cluster = Cluster::start(settings, groups, start_facts, self.moment_of(node));
         self.hosts[node].cluster = Some(cluster);
         self.hosts[node].asked_to_leave = false;
         self.tell(node, Event::Tick);
@@ -112,8 +112,8 @@ impl SimulatedPair {
     fn judge_past(&mut self, node: usize) -> (Past, Option<Silence>) {
         if let Some(fault) = self.hosts[node].notes_fault.take() {
             let host = &mut self.hosts[node];
-            let before = host.kept_before.take().filter(|_| fault == NotesFault::Old);
-            let lost = std::mem::replace(&mut host.kept, before).is_some_and(|kept| kept.is_worth_keeping());
+            let before = host.notes_before.take().filter(|_| fault == NotesFault::Old);
+            let lost = std::mem::replace(&mut host.notes, before).is_some_and(|notes| notes.is_worth_keeping());
             self.count(match fault {
                 NotesFault::Lost => Fault::NotesLost,
                 NotesFault::Old => Fault::NotesOld,
@@ -126,9 +126,9 @@ impl SimulatedPair {
         let host = &self.hosts[node];
         let (said, patience, lag) = host.said;
         let silent_for = self.now.since(said).saturating_sub(host.lag.saturating_sub(lag));
-        let Some(kept) = host.kept.clone().filter(Kept::is_worth_keeping) else { return (Past::Fresh, None) };
+        let Some(notes) = host.notes.clone().filter(Notes::is_worth_keeping) else { return (Past::Fresh, None) };
         let silence = Silence { lasted: silent_for, patience };
-        (Past::judge(kept, silent_for, patience, false), Some(silence))
+        (Past::judge(notes, silent_for, patience, false), Some(silence))
     }
 
     fn count_past(&mut self, past: &Past) {
@@ -150,7 +150,7 @@ impl SimulatedPair {
         host.power += 1;
         host.running.clear();
         host.begun.clear();
-        (host.kept, host.kept_before) = (None, None);
+        (host.notes, host.notes_before) = (None, None);
         host.manual = None;
         host.powered_off = Some(now);
         // Whatever held it still ends with its power.
@@ -228,7 +228,7 @@ impl SimulatedPair {
     /// A supervisor starts a daemon again, or has it clean up and leave.
     pub(super) fn restart(&mut self, node: usize) {
         let is_hopeless = self.kills_within_a_minute(node) >= HOPELESS;
-        let past = is_hopeless.then(|| Box::new(Past::Hopeless(self.hosts[node].kept.clone().unwrap_or_default())));
+        let past = is_hopeless.then(|| Box::new(Past::Hopeless(self.hosts[node].notes.clone().unwrap_or_default())));
         self.start_daemon_life(node, past);
     }
 
@@ -271,8 +271,8 @@ impl SimulatedPair {
     }
 
     /// What a node's daemon has written down for its successor.
-    pub fn kept(&self, node: usize) -> Option<Kept> {
-        self.hosts[node].kept.clone()
+    pub fn notes(&self, node: usize) -> Option<Notes> {
+        self.hosts[node].notes.clone()
     }
 
     /// Asks a node's daemon to make room for its successor.

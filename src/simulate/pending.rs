@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Action, Event, Kept, Past};
+use crate::cluster::{Action, Event, Notes, Past};
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::names::JobId;
 
@@ -37,7 +37,7 @@ pub(super) enum PendingKind {
     /// The supervisor starts a daemon.
     Restart,
     /// The notes are written: the daemon goes on with what it had to do after it.
-    NotesWritten(Box<Kept>, Vec<Action>),
+    NotesWritten(Box<Notes>, Vec<Action>),
     /// Its ipfail signs on.
     IpfailStarts,
     /// What its ipfail waited for is due.

@@ -1,7 +1,7 @@
 //! What each core of a pair heard and answered, line by line as a daemon records it (`record`): to see whether a record
 //! leads to the same again.
 
-use crate::cluster::{Action, Birth, Event};
+use crate::cluster::{Action, Event, StartFacts};
 use crate::record::{RecordStart, event_line};
 
 use super::SimulatedPair;
@@ -26,10 +26,10 @@ impl SimulatedPair {
         self.recordings.as_ref().map_or(&[], |recordings| &recordings[node])
     }
 
-    pub(super) fn record_start(&mut self, node: usize, birth: &Birth) {
+    pub(super) fn record_start(&mut self, node: usize, start_facts: &StartFacts) {
         let now = self.moment_of(node);
         if let Some(recordings) = &mut self.recordings {
-            let line = RecordStart::new(&self.settings[node], &self.hosts[node].groups, birth, now).to_line();
+            let line = RecordStart::new(&self.settings[node], &self.hosts[node].groups, start_facts, now).to_line();
             recordings[node].push(RecordedLine { line, actions: Vec::new() });
         }
     }

@@ -1,6 +1,6 @@
 //! How the rig works: what happens next, who is told, and what becomes of what a core asks for.
 
-use crate::cluster::{Action, Event, ExitReason, Kept};
+use crate::cluster::{Action, Event, ExitReason, Notes};
 use crate::haresources::Outcome;
 use crate::time::Mono;
 
@@ -77,8 +77,8 @@ impl SimulatedPair {
                 self.run_script(node, job, &invocation, limit);
             }
             PendingKind::DaemonReady(past) if same_life => self.daemon_ready(node, past),
-            PendingKind::NotesWritten(kept, rest) if same_life => {
-                self.notes_are_written(node, *kept);
+            PendingKind::NotesWritten(notes, rest) if same_life => {
+                self.notes_are_written(node, *notes);
                 self.perform_all(node, rest);
             }
             PendingKind::IpfailStarts if same_life => self.ipfail_starts(node),
@@ -160,23 +160,23 @@ impl SimulatedPair {
         let takes = self.hosts[node].notes_take;
         let mut actions = actions.into_iter();
         while let Some(action) = actions.next() {
-            if let (Action::Keep(kept), false) = (&action, takes.is_zero()) {
+            if let (Action::WriteNotes(notes), false) = (&action, takes.is_zero()) {
                 self.count(Fault::SlowNotes);
                 let done = self.now + takes;
                 self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(done);
                 return self.await_this(
                     done,
                     node,
-                    PendingKind::NotesWritten(Box::new(kept.clone()), actions.collect()),
+                    PendingKind::NotesWritten(Box::new(notes.clone()), actions.collect()),
                 );
             }
             self.perform(node, action);
         }
     }
 
-    fn notes_are_written(&mut self, node: usize, kept: Kept) {
+    fn notes_are_written(&mut self, node: usize, notes: Notes) {
         let host = &mut self.hosts[node];
-        host.kept_before = host.kept.replace(kept);
+        host.notes_before = host.notes.replace(notes);
     }
 
     pub(super) fn perform(&mut self, node: usize, action: Action) {
@@ -194,7 +194,7 @@ impl SimulatedPair {
             }
             Action::Probe { job, probe, .. } => self.make_probe(node, job, &probe),
             Action::Cancel { job } => self.cancel(node, job),
-            Action::Keep(kept) => self.notes_are_written(node, kept),
+            Action::WriteNotes(notes) => self.notes_are_written(node, notes),
             Action::Remember { node: whom, generation, sequence, ahead } => {
                 self.hosts[node].remembered.insert(whom, (generation, sequence, ahead));
             }
@@ -216,8 +216,8 @@ impl SimulatedPair {
                 let stopped = *reason == ExitReason::Stopped;
                 let awaited = upgrade == UpgradeState::Awaited && !stopped;
                 let host = &mut self.hosts[node];
-                if host.kept.take_if(|kept| stopped && !kept.claims_anything()).is_some() {
-                    host.kept_before = None;
+                if host.notes.take_if(|notes| stopped && !notes.claims_anything()).is_some() {
+                    host.notes_before = None;
                 }
                 self.observe_intervention(node, Intervention::Left);
                 if awaited {

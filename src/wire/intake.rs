@@ -54,7 +54,7 @@ impl Intake {
         &self.keyring
     }
 
-    /// Takes what one read of a medium gave: the crumbs of a `stream` (a serial line), or else one whole datagram.
+    /// Takes what one read of a medium gave: the pieces of a `stream` (a serial line), or else one whole datagram.
     pub fn take(&mut self, medium: &MediumId, stream: bool, bytes: &[u8]) -> Vec<Result<Signed, Reject>> {
         let keyring = &self.keyring;
         let Medium { framer, counters } = match self.media.get_mut(medium) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::cluster::{Birth, Cluster, Event, MediumCondition, View};
+use crate::cluster::{Cluster, Event, MediumCondition, StartFacts, View};
 use crate::config::{Config, OnlyName, Sources};
 use crate::diagnostic::SourceText;
 use crate::names::MediumId;
@@ -40,9 +40,9 @@ fn rig() -> Rig {
         ..Sources::default()
     };
     let config = Config::assemble(&sources, &OnlyName(alpha)).unwrap();
-    let birth = Birth::new(Generation(1), [7; 16], 1);
+    let start_facts = StartFacts::new(Generation(1), [7; 16], 1);
     let now = Now { mono: Mono::ZERO, wall: Wall(1) };
-    let mut cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
+    let mut cluster = Cluster::start(config.settings.clone(), config.groups.clone(), start_facts, now);
     let medium = MediumId::new("/dev/ttyS0");
     cluster.handle(now, Event::Medium { medium, condition: MediumCondition::Failed("unplugged".into()) });
     let rules = ApiRules::new(

@@ -56,7 +56,7 @@ impl Cluster {
     pub(in crate::cluster) fn run_next(&mut self) {
         let settled = self.joining.is_settled();
         let may_start = self.adoption.goes_on() || settled;
-        let knows = settled && !self.still.is_in_doubt();
+        let knows = settled && !self.own_sleep.is_in_doubt();
         while let Some((index, wish)) = self.groups.take_next(may_start, knows) {
             let group = &self.groups.list[index];
             let (spec, owner, resources) = (group.running_spec(), group.spec.owner.clone(), group.words());
@@ -93,7 +93,7 @@ impl Cluster {
         }
         let Some(running) = self.groups.running.iter_mut().find(|running| running.job == Some(job)) else { return };
         running.job = None;
-        let sleeps = self.still.is_in_doubt() && self.groups.list[running.index].doubt == Doubt::Overslept;
+        let sleeps = self.own_sleep.is_in_doubt() && self.groups.list[running.index].doubt == Doubt::Overslept;
         if sleeps && running.wish == Wish::Acquire && running.chain.has_begun_nothing() {
             // It goes on when the other has said that it did not take it meanwhile.
             let (lane, index) = (running.lane, running.index);

@@ -170,13 +170,13 @@ mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};
 
-    use crate::cluster::{GroupState, Kept, KeptGroup};
+    use crate::cluster::{GroupState, NotedGroup, Notes};
     use crate::names::NodeName;
 
     use super::*;
 
-    fn kept() -> Kept {
-        let group = KeptGroup {
+    fn kept() -> Notes {
+        let group = NotedGroup {
             owner: NodeName::new("alpha").unwrap(),
             words: vec!["ra".into()],
             state: GroupState::Held,
@@ -184,7 +184,7 @@ mod tests {
             offered: false,
             failure: None,
         };
-        Kept { groups: vec![group], ..Kept::default() }
+        Notes { groups: vec![group], ..Notes::default() }
     }
 
     /// A state file written `alive` seconds after boot, of this boot, asking for two seconds.

@@ -25,7 +25,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::{GroupState, Handover, Kept, KeptGroup, Set};
+use crate::cluster::{GroupState, Handover, NotedGroup, Notes, Set};
 use crate::host::process::{Process, boot_id};
 use crate::host::spare;
 use crate::names::{JobId, NodeName};
@@ -44,7 +44,7 @@ pub(crate) struct State {
     /// Of which boot.
     pub boot: String,
     /// The core's part.
-    pub kept: Kept,
+    pub kept: Notes,
     /// Scripts at work, and when their time is over, since boot.
     pub jobs: Vec<(Process, Duration)>,
     /// Programs of `respawn`.
@@ -59,7 +59,7 @@ impl State {
     pub(crate) fn to_text(&self) -> String {
         let mut text = self.first_line();
         let _ = writeln!(text, "latido 1\nboot {}", self.boot);
-        let Kept { leaving, needs_failback, peer_gone, handover, lost, .. } = self.kept;
+        let Notes { leaving, needs_failback, peer_gone, handover, lost, .. } = self.kept;
         for (set, word) in
             [(leaving, "leaving"), (needs_failback, "failback"), (peer_gone, "peer-gone"), (lost, "lost")]
         {
@@ -156,10 +156,10 @@ fn handover(text: &str) -> Option<Handover> {
     Some(Handover { giving, set, done, begun: step != "asked", overdue, heard })
 }
 
-fn group(text: &str) -> Option<KeptGroup> {
+fn group(text: &str) -> Option<NotedGroup> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let (state, marks, owner) = (words.next()?, words.next()?, words.next()?);
-    Some(KeptGroup {
+    Some(NotedGroup {
         state: GroupState::ALL.into_iter().find(|known| known.as_str() == state)?,
         since_partition: marks.contains('p'),
         offered: marks.contains('o'),
@@ -210,7 +210,7 @@ impl StateFile {
     ///
     /// # Errors
     /// A sentence for the log, once until it works again: our own death would not be survived.
-    pub(crate) fn keep(&mut self, kept: Kept) -> Result<(), String> {
+    pub(crate) fn keep(&mut self, kept: Notes) -> Result<(), String> {
         self.state.kept = kept;
         self.write()
     }

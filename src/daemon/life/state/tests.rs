@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn kept() -> Kept {
-    let group = |state, words: &[&str], failure: Option<&str>| KeptGroup {
+fn kept() -> Notes {
+    let group = |state, words: &[&str], failure: Option<&str>| NotedGroup {
         owner: NodeName::new("alpha").unwrap(),
         words: words.iter().map(|word| (*word).to_owned()).collect(),
         state,
@@ -21,7 +21,7 @@ fn kept() -> Kept {
     let handover =
         Handover { giving: true, set: Set::Foreign, done: false, begun: false, overdue: false, heard: Sequence(77) };
     let patience = Some(Duration::from_secs(8));
-    Kept {
+    Notes {
         groups,
         leaving: true,
         needs_failback: true,
@@ -54,7 +54,7 @@ fn every_step_of_a_hand_over_is_read_back() {
     let taking = [(false, false, false, false), (false, false, true, false), (false, true, true, false)];
     for (giving, done, begun, overdue) in steps.into_iter().chain(taking).chain([(false, false, true, true)]) {
         let handover = Some(Handover { giving, set: Set::Local, done, begun, overdue, heard: Sequence(3) });
-        file.keep(Kept { handover, ..kept() }).unwrap();
+        file.keep(Notes { handover, ..kept() }).unwrap();
         assert_eq!(StateFile::read(dir.path()).unwrap().kept.handover, handover);
     }
 }
@@ -81,7 +81,7 @@ fn a_file_nobody_needs_goes_and_one_that_names_a_blocked_group_stays() {
     file.keep(kept()).unwrap();
     file.close();
     assert!(StateFile::path(dir.path()).exists());
-    file.keep(Kept::default()).unwrap();
+    file.keep(Notes::default()).unwrap();
     file.close();
     assert!(!StateFile::path(dir.path()).exists());
 }
@@ -91,7 +91,7 @@ fn a_program_that_ends_after_the_end_of_the_daemon_leaves_no_order_to_leave_behi
     let dir = tempfile::tempdir().unwrap();
     let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     file.clients(vec![Process { pid: 4711, start: 12 }]).unwrap();
-    file.keep(Kept { leaving: true, ..Kept::default() }).unwrap();
+    file.keep(Notes { leaving: true, ..Notes::default() }).unwrap();
     file.close();
     file.clients(Vec::new()).unwrap();
     assert_eq!(StateFile::read(dir.path()), None);
@@ -103,7 +103,7 @@ fn a_full_disk_is_told_once_and_leaves_no_old_news_behind() {
     let mut file = StateFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     file.keep(kept()).unwrap();
     fs::remove_dir_all(dir.path()).unwrap();
-    let why = file.keep(Kept::default()).unwrap_err();
+    let why = file.keep(Notes::default()).unwrap_err();
     assert!(why.contains("latido-state") && why.contains("is not adopted"), "{why}");
     file.keep(kept()).unwrap();
     fs::create_dir(dir.path()).unwrap();

@@ -3,7 +3,7 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
-use crate::cluster::Birth;
+use crate::cluster::StartFacts;
 use crate::record::{Player, ShowLevel};
 use crate::simulate::{groups, settings};
 use crate::wire::Generation;
@@ -11,8 +11,8 @@ use crate::wire::Generation;
 use super::*;
 
 fn life() -> RecordStart {
-    let birth = Birth::new(Generation(7), [1; 16], 3);
-    RecordStart::new(&settings("alpha").unwrap(), &groups("alpha ra"), &birth, Now::default())
+    let start_facts = StartFacts::new(Generation(7), [1; 16], 3);
+    RecordStart::new(&settings("alpha").unwrap(), &groups("alpha ra"), &start_facts, Now::default())
 }
 
 fn place() -> (TempDir, PathBuf) {
