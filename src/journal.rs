@@ -30,12 +30,12 @@ pub struct EventEntry {
     pub data: Value,
     /// What was known at that moment, for those events that begin a transition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
+    pub evidence: Option<EventEvidence>,
 }
 
 /// What was known when a transition began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct EventEvidence {
     /// Each node over each medium.
     pub links: Vec<LinkEvidence>,
     /// The longest time this program came too late to a deadline of its own, in the minute before.
@@ -378,7 +378,7 @@ mod tests {
     fn after_a_partition_the_evidence_of_the_return_is_shown() {
         let back = entry(100.0, "node-returned", json!({"node": "alpha"}));
         let seen = LinkEvidence { medium: "eth1".to_owned(), node: "alpha".to_owned(), ..LinkEvidence::default() };
-        let evidence = Some(Evidence { links: vec![seen], ..Evidence::default() });
+        let evidence = Some(EventEvidence { links: vec![seen], ..EventEvidence::default() });
         let let_go = entry(100.1, "partition-let-go", json!({"group": "web"}));
         let released = entry(100.3, "group-released", json!({"group": "web"}));
         let explanation =

@@ -12,17 +12,17 @@ use super::announce::Announcement;
 use super::{Answer, Net};
 
 pub(super) fn run(net: &mut Net, args: &[String], verb: Verb, now: Mono) -> Answer {
-    let note = net.pseudo("SendArp", args);
+    let mark = net.pseudo("SendArp", args);
     match verb {
-        Verb::Status if note.is_set() => Answer::running(),
+        Verb::Status if mark.is_set() => Answer::running(),
         Verb::Status => Answer::stopped(),
         Verb::Stop => {
             if let Ok(announce) = Announce::read(args) {
                 net.stop_announcing(announce.ip.into());
             }
-            note.clear().map_or_else(|why| Answer::failed(1, why), |()| Answer::success())
+            mark.clear().map_or_else(|why| Answer::failed(1, why), |()| Answer::success())
         }
-        Verb::Start if note.is_set() => Answer::success(),
+        Verb::Start if mark.is_set() => Answer::success(),
         Verb::Start => {
             let claimed = Announce::read(args)
                 .map_err(|fault| fault.to_string())
@@ -34,7 +34,7 @@ pub(super) fn run(net: &mut Net, args: &[String], verb: Verb, now: Mono) -> Answ
                 }
                 Err(why) => Answer::success().because(format!("SendArp: nothing is announced: {why}")),
             };
-            note.set().map_or_else(|why| Answer::failed(1, why), |()| started)
+            mark.set().map_or_else(|why| Answer::failed(1, why), |()| started)
         }
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn response(reqtype: &str) -> Message {
 }
 
 /// The messages of an answer, without their `result`; never empty. Requests that change or ask for something else than
-/// this are answered by `clients`.
+/// what is true now are answered by `clients`.
 pub(super) fn answer(request: &ApiRequest, reqtype: &str, context: ApiContext<'_>) -> Result<Vec<Message>, Refusal> {
     let say = |name: &str, value: &str| Ok(vec![response(reqtype).with(name, value)]);
     let known = |node: &NodeName| context.node(node).ok_or(Refusal::EINVAL);

@@ -41,12 +41,12 @@ enum Cleaning {
     /// Then we go.
     Leave,
     /// Then we go without a word: who dies again and again does not know enough to say anything.
-    Vanish,
+    EndSilently,
 }
 
 impl Cleaning {
     const fn ends_here(self) -> bool {
-        matches!(self, Cleaning::Leave | Cleaning::Vanish)
+        matches!(self, Cleaning::Leave | Cleaning::EndSilently)
     }
 }
 
@@ -135,7 +135,7 @@ impl Cluster {
                 let then = if notes.leaving { Cleaning::Leave } else { Cleaning::Speak };
                 self.clean(&notes, then);
             }
-            Past::Hopeless(notes) => self.clean(&notes, Cleaning::Vanish),
+            Past::Hopeless(notes) => self.clean(&notes, Cleaning::EndSilently),
         }
     }
 
@@ -180,12 +180,12 @@ impl Cluster {
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
     /// whether anything else may happen now; what is put off is the first event of a life, a tick.
     pub(super) fn may_speak(&mut self) -> bool {
-        let Some((born, silence)) = self.adoption.speak_by else { return true };
+        let Some((started, silence)) = self.adoption.speak_by else { return true };
         if !std::mem::replace(&mut self.adoption.notes_written, true) {
             self.timers.set(Timer::Keepalive, self.now.mono + MOMENT);
             return false;
         }
-        if silence.is_in_time(self.now.mono.since(born)) || self.peer.index().is_none() || self.peer.is_gone() {
+        if silence.is_in_time(self.now.mono.since(started)) || self.peer.index().is_none() || self.peer.is_gone() {
             self.adoption.speak_by = None;
             return true;
         }
@@ -265,7 +265,7 @@ impl Cluster {
             self.report(Report::LeftoversStopped);
         }
         if then.ends_here() {
-            if self.groups.is_blocked() || then == Cleaning::Vanish {
+            if self.groups.is_blocked() || then == Cleaning::EndSilently {
                 self.exit_now();
             } else {
                 // Nothing runs here: nobody need fence us, or wait.

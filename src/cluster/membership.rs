@@ -326,7 +326,7 @@ impl Cluster {
         }
     }
 
-    /// A status of the same life from a node we hold dead is a healed partition, or an old message come late.
+    /// A status of the same life from a node we hold dead is the end of a partition, or an old message come late.
     fn return_is_believable(&mut self, index: usize, sequence: Sequence, message: &Message) -> bool {
         let node = &mut self.nodes[index];
         if sequence <= node.last_status() && node.is_dead() {
@@ -371,7 +371,7 @@ impl Cluster {
 
     /// Something the peer said is lost for good: it may have been a claim.
     pub(super) fn ask_again(&mut self, index: usize) {
-        let joined = self.joining.has_joined() && !self.leaving.is_ordered() && self.nice();
+        let joined = self.joining.has_joined() && !self.leaving.is_ordered() && self.exchanges_claims();
         if self.peer.is_node(index) && joined && self.settings.manage_resources && !self.is_handing_over() {
             self.ask_what_it_holds();
         }

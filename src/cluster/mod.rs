@@ -367,7 +367,7 @@ impl Cluster {
             Timer::Rexmit(node) => self.request_missing(&node),
             Timer::PeerSilent => self.on_peer_silent(),
             // They only wake what looks around after every event.
-            Timer::Orphans | Timer::Heal | Timer::Conflict | Timer::OwnFacts | Timer::Failback => {}
+            Timer::Orphans | Timer::PeerWord | Timer::Conflict | Timer::OwnFacts | Timer::Failback => {}
             Timer::Take => self.begin_taking(),
             Timer::Deaf => self.on_deaf_for_long(),
             Timer::Restate => self.restate_claim(),

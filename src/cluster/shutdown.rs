@@ -82,7 +82,11 @@ impl Cluster {
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }
-        if self.members.local_status() == Status::Active && self.nice() && self.settings.manage_resources && !gives {
+        if self.members.local_status() == Status::Active
+            && self.exchanges_claims()
+            && self.settings.manage_resources
+            && !gives
+        {
             // Until `shutdone` we hold what we hold: an early "none" would let the peer believe us free
             // (`resources.md` 12.2 d).
             self.send_claim(false, Some("shutdown"));

@@ -85,8 +85,8 @@ impl Cluster {
         let late = self.now.mono.since(due);
         let tolerable = (self.settings.deadtime / 4).max(Duration::from_millis(50));
         if late > tolerable {
-            let grace = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
-            self.own_sleep.judge_from = self.now.mono + grace;
+            let extra = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
+            self.own_sleep.judge_from = self.now.mono + extra;
             self.nodes.iter_mut().for_each(Node::break_off_gaps);
             self.report(Report::OwnStall { lost: late });
         }
@@ -113,7 +113,7 @@ impl Cluster {
         }
         self.drop_words("this node stood still meanwhile");
         self.hand_over.forget_wish();
-        if self.nice() {
+        if self.exchanges_claims() {
             self.groups.mark_overslept();
             self.own_sleep.come_in_doubt();
         }

@@ -70,7 +70,7 @@ struct Twin {
 #[derive(Debug)]
 pub(super) struct OwnName {
     /// When we started, by the clock on the wall.
-    born: Wall,
+    started: Wall,
     /// Over which medium it was heard last, and when.
     heard: Option<(MediumId, Mono)>,
     /// When the other node last said that it hears another one besides us.
@@ -81,8 +81,8 @@ pub(super) struct OwnName {
 
 impl OwnName {
     /// Nobody else was heard yet.
-    pub(super) fn new(born: Wall) -> OwnName {
-        OwnName { born, heard: None, told: None, refused: None }
+    pub(super) fn new(started: Wall) -> OwnName {
+        OwnName { started, heard: None, told: None, refused: None }
     }
 }
 
@@ -238,7 +238,8 @@ impl Cluster {
         let ours = message.binary(field::SRC_UUID).is_none_or(|uuid| uuid == self.start_facts.uuid);
         let generation = message.generation().unwrap_or_default();
         // Said since we started: no late word of a life before ours, and nothing that somebody kept.
-        let is_fresh = message.hex(field::TS).is_some_and(|ts| ts >= self.own_name.born.0.saturating_add(CLOCK_SLACK));
+        let is_fresh =
+            message.hex(field::TS).is_some_and(|ts| ts >= self.own_name.started.0.saturating_add(CLOCK_SLACK));
         let is_echo = if generation == self.start_facts.generation {
             message.sequence().is_none_or(|sequence| self.sending.may_have_sent(sequence, message))
         } else {

@@ -148,8 +148,9 @@ impl Cluster {
             self.nodes.iter().map(|node| node.view(now, &self.settings.resources_digest, failed)).collect();
         let here = self.settings.nodes.iter().position(|name| *name == self.settings.me).unwrap_or(0);
         nodes.insert(here.min(nodes.len()), self.own_view());
-        let stable =
-            self.is_stable() && !self.groups.is_busy() && (!self.nice() || self.is_alone() || self.peer.is_stable());
+        let stable = self.is_stable()
+            && !self.groups.is_busy()
+            && (!self.exchanges_claims() || self.is_alone() || self.peer.is_stable());
         View {
             at: now,
             me: self.settings.me.clone(),

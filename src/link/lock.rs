@@ -217,7 +217,7 @@ struct Process {
 }
 
 impl Process {
-    /// `None` when there is none, or it only waits to be buried.
+    /// `None` when there is none, or it only waits to be reaped.
     fn look(pid: u32) -> Option<Process> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let words = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));

@@ -108,7 +108,7 @@ pub enum RecordFault {
     /// It begins as a record does, but a node cannot start with that.
     Impossible(String),
     /// Something happens, but no life has begun.
-    Unborn,
+    NoStart,
     /// Anything else.
     Rubbish(String),
 }
@@ -130,7 +130,7 @@ impl fmt::Display for RecordFault {
                 write!(f, "latido {program} wrote this line, latido {ours} cannot read it: {why}")
             }
             RecordFault::Impossible(why) => write!(f, "no node can be born with this: {why}"),
-            RecordFault::Unborn => {
+            RecordFault::NoStart => {
                 f.write_str("something happens before a life has begun: the record's first line is missing")
             }
             RecordFault::Rubbish(why) => {
@@ -186,7 +186,7 @@ impl RecordFault {
             | RecordFault::Format(..)
             | RecordFault::Version(..)
             | RecordFault::Impossible(_)
-            | RecordFault::Unborn) => known,
+            | RecordFault::NoStart) => known,
         }
     }
 }

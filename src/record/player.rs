@@ -85,7 +85,7 @@ impl Player {
         match read_line(text) {
             Ok(RecordLine::Start(life)) => self.begin(&life),
             Ok(RecordLine::Event(now, event)) if self.alive.is_some() => self.happen(now, *event),
-            Ok(RecordLine::Event(..)) => return Err(self.stuck(RecordFault::Unborn)),
+            Ok(RecordLine::Event(..)) => return Err(self.stuck(RecordFault::NoStart)),
             Err(RecordFault::Cut) => {
                 let stuck = self.stuck(RecordFault::Cut);
                 self.out.push(format!("           -- line {stuck}"));

@@ -122,7 +122,7 @@ fn worded(pair: &SimulatedPair, what: &Observed, node: Option<usize>) -> Option<
         | Observed::Moved { .. } => None,
         Observed::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
         Observed::Logged(text) => plain(text.clone()),
-        Observed::IpfailLogged(text) if ipfail::is_small_talk(text) => None,
+        Observed::IpfailLogged(text) if ipfail::is_minor(text) => None,
         Observed::IpfailLogged(text) => plain(format!("ipfail: {text}")),
         Observed::Ran(call, outcome) => ran(pair, call, outcome),
         Observed::Said(report) => said(pair.name(node?), report),

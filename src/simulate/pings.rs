@@ -37,7 +37,7 @@ impl SimulatedPair {
     /// A ping medium of this name has these hosts; nothing when there is none.
     pub(super) fn set_ping_group(&mut self, name: &str, hosts: &[String]) {
         let Some(medium) = self.media().iter().position(|medium| medium.id.as_str() == name) else { return };
-        self.ping_hosts.retain(|echo| echo.medium != medium);
+        self.ping_hosts.retain(|ping_host| ping_host.medium != medium);
         let echo = |host: &String| PingHost { medium, host: host.clone(), cut: [[false; 2]; 2] };
         self.ping_hosts.extend(hosts.iter().map(echo));
     }
@@ -45,9 +45,9 @@ impl SimulatedPair {
     /// Cuts or mends one way between a node and a ping host, or all hosts of a ping group.
     pub fn cut_ping(&mut self, host: &str, node: usize, way: Way, is_cut: bool) {
         let media = &self.settings[0].media;
-        let of_name = |echo: &&mut PingHost| echo.host == host || media[echo.medium].id.as_str() == host;
+        let of_name = |ping_host: &&mut PingHost| ping_host.host == host || media[ping_host.medium].id.as_str() == host;
         let place = usize::from(way == Way::Back);
-        self.ping_hosts.iter_mut().filter(of_name).for_each(|echo| echo.cut[node][place] = is_cut);
+        self.ping_hosts.iter_mut().filter(of_name).for_each(|ping_host| ping_host.cut[node][place] = is_cut);
         if is_cut {
             self.count(Fault::CutPing);
         }
@@ -74,7 +74,7 @@ impl SimulatedPair {
 
     pub(super) fn mend_client_cables(&mut self) {
         self.unplugged = [false; 2];
-        self.ping_hosts.iter_mut().for_each(|echo| echo.cut = [[false; 2]; 2]);
+        self.ping_hosts.iter_mut().for_each(|ping_host| ping_host.cut = [[false; 2]; 2]);
         self.look();
     }
 
@@ -86,7 +86,7 @@ impl SimulatedPair {
     /// A ping host answers each heartbeat (`wire.md` 7).
     pub(super) fn echo(&mut self, node: usize, message: &Message, place: usize, medium: MediumId, host: &NodeName) {
         let is_cut = self.unplugged[node] || self.cables.get(place).is_some_and(|cable| !cable[node].works());
-        let answers = |echo: &PingHost| echo.medium == place && echo.cut[node] == [false; 2];
+        let answers = |ping_host: &PingHost| ping_host.medium == place && ping_host.cut[node] == [false; 2];
         if is_cut || !self.ping_hosts.iter().any(answers) || message.kind() != Kind::Status {
             return;
         }

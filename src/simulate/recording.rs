@@ -11,7 +11,7 @@ use super::SimulatedPair;
 pub struct RecordedLine {
     /// As a daemon writes it.
     pub line: Vec<u8>,
-    /// What the core asked for; nothing when it was born.
+    /// What the core asked for; nothing when it started.
     pub actions: Vec<Action>,
 }
 

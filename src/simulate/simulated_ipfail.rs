@@ -130,7 +130,7 @@ impl SimulatedPair {
     /// The core hands a message to the programs on its machine.
     pub(super) fn ipfail_hears(&mut self, node: usize, class: Class, message: &Message) {
         let is_for_it = message.get("to_id").is_none_or(|to| to == NAME);
-        if class == Class::Keep && is_for_it && Decider::cares_for(message) {
+        if class == Class::Keep && is_for_it && Decider::concerns(message) {
             self.ask_decider(node, |decider, now, facts| decider.hear(now, message, facts));
         }
     }

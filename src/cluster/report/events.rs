@@ -303,7 +303,7 @@ impl EventName {
         self.is_cause()
     }
 
-    /// Whether a group has changed hands, or was to.
+    /// Whether a group has moved, or was to move.
     pub const fn is_move(self) -> bool {
         self.about().is_move
     }

@@ -191,7 +191,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return Some("this node manages no resources (-M)".into());
         }
-        if !self.nice() {
+        if !self.exchanges_claims() {
             return Some("auto_failback is set to legacy.  Cannot enter standby.".into());
         }
         if self.leaving.is_blocked() {
@@ -245,7 +245,7 @@ impl Cluster {
         let Some(set) = Set::given_in(message) else {
             return self.report_bad_set(message);
         };
-        if !self.nice() {
+        if !self.exchanges_claims() {
             return self.report(Report::StandbyLegacy);
         }
         let node = self.settings.me.clone();

@@ -10,7 +10,7 @@ use crate::daemon::writing::journal;
 use crate::daemon::writing::journald::Fields;
 use crate::daemon::writing::noise::{Share, with_count};
 use crate::haresources::Outcome;
-use crate::journal::{EventEntry, Evidence, LinkEvidence};
+use crate::journal::{EventEntry, EventEvidence, LinkEvidence};
 use crate::names::{JobId, MediumId};
 use crate::time::Mono;
 use crate::wire::Reject;
@@ -183,7 +183,7 @@ impl Driver {
         journal::ms(self.lateness.worst(self.clock.mono()))
     }
 
-    fn evidence(&self) -> Evidence {
+    fn evidence(&self) -> EventEvidence {
         let now = self.clock.mono();
         let view = self.cluster.view(now);
         let others = || view.nodes.iter().filter(|node| !node.is_me);
@@ -196,7 +196,7 @@ impl Driver {
             })
         });
         let pings: Vec<bool> = others().filter(|node| node.is_ping).map(|node| node.status == Status::Ping).collect();
-        Evidence {
+        EventEvidence {
             links: links.collect(),
             loop_late_ms: self.worst_lateness(),
             ping_nodes: (!pings.is_empty()).then(|| (pings.iter().filter(|up| **up).count(), pings.len())),

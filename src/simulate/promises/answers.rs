@@ -142,10 +142,10 @@ impl Answers {
             groups.into_iter().all(|group| matches!(group.state, GroupState::Held | GroupState::Free))
         };
         let long = |stamp: Stamp| snapshot.now.since(stamp.at) > snapshot.deadtime() * 2 + MARGIN;
-        let nice = (0..2).all(|node| snapshot.mode(node) != AutoFailback::Legacy);
+        let no_legacy = (0..2).all(|node| snapshot.mode(node) != AutoFailback::Legacy);
         let busy = snapshot.pair.scripts_at_work();
         let fine = calm.still().is_some_and(long);
-        held && nice && !busy && fine && usual(0) && usual(1) && self.quiet.is_some_and(long)
+        held && no_legacy && !busy && fine && usual(0) && usual(1) && self.quiet.is_some_and(long)
     }
 
     fn ask_answers(&self, snapshot: &Snapshot<'_>, calm: &Calm, said: &mut Said) {
@@ -218,13 +218,14 @@ impl Answers {
             self.differ[node] = None;
             return;
         };
-        let nice = (0..2).all(|node| snapshot.mode(node) != AutoFailback::Legacy);
+        let no_legacy = (0..2).all(|node| snapshot.mode(node) != AutoFailback::Legacy);
         let same_file = snapshot.pair.in_force(0).resources_digest == snapshot.pair.in_force(1).resources_digest;
         let claimed = |state| !matches!(state, GroupState::Free | GroupState::Failed);
         let wrong = mine.groups.iter().zip(&theirs.groups).find(|(a, b)| claimed(a.state) != b.held_by_peer);
         let active = (0..2).all(|n| snapshot.pair.hosts[n].cluster.as_ref().is_some_and(|cluster| cluster.is_active()));
         let leaving = mine.leaving || theirs.leaving;
-        let (Some((group, _)), true, false, Some(fine)) = (wrong, nice && same_file && active, leaving, calm.still())
+        let (Some((group, _)), true, false, Some(fine)) =
+            (wrong, no_legacy && same_file && active, leaving, calm.still())
         else {
             self.differ[node] = None;
             return;

@@ -48,11 +48,11 @@ pub(super) struct Calm {
     /// Who left in order has nothing to answer for any more.
     left: [bool; 2],
     lags: [Duration; 2],
-    /// What birth has to be waited for longer.
+    /// For what a start has to be waited for longer.
     lagged: Duration,
-    /// When a node last died, was born or went.
+    /// When a node last died, started or left.
     stirred: Mono,
-    born: Mono,
+    came_or_went: Mono,
     lives: [u64; 2],
     /// When each core that is there began its life, and when it began to listen: who cleans up hears nobody.
     began: [Stamp; 2],
@@ -152,21 +152,23 @@ impl Calm {
         for observation in snapshot.observations {
             match &observation.what {
                 Observed::Fenced { .. } => self.fencing = snapshot.now,
-                // While it stops what a predecessor left it is not born yet.
+                // While it stops what a predecessor left it has not started yet.
                 Observed::Said(Report::LocalStatus(Status::Up)) => {
-                    self.born = self.born.max(snapshot.now);
+                    self.came_or_went = self.came_or_went.max(snapshot.now);
                     observation.node.into_iter().for_each(|node| self.listens[node] = snapshot.now);
                 }
                 // Somebody spoke in the name of a node, with the patience it had asked for.
                 Observed::Intervention(Intervention::Replayed) => {
                     let patience = snapshot.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
-                    self.born = self.born.max(snapshot.now + patience);
+                    self.came_or_went = self.came_or_went.max(snapshot.now + patience);
                 }
                 Observed::Intervention(observe_intervention) if observe_intervention.starts_a_daemon() => {
-                    self.born = self.born.max(snapshot.now)
+                    self.came_or_went = self.came_or_went.max(snapshot.now)
                 }
-                // An original that restarts itself is born again.
-                Observed::Logged(text) if text == phrases::RESTARTS_ITSELF => self.born = self.born.max(snapshot.now),
+                // An original that restarts itself starts anew.
+                Observed::Logged(text) if text == phrases::RESTARTS_ITSELF => {
+                    self.came_or_went = self.came_or_went.max(snapshot.now)
+                }
                 Observed::Intervention(_)
                 | Observed::IpfailLogged(_)
                 | Observed::Logged(_)
@@ -185,7 +187,7 @@ impl Calm {
                 | Observed::Cancelled => {}
             }
         }
-        self.born += std::mem::take(&mut self.lagged);
+        self.came_or_went += std::mem::take(&mut self.lagged);
     }
 
     /// A node leaves in order.
@@ -208,7 +210,7 @@ impl Calm {
         self.began[node].at
     }
 
-    /// When a node last died, was born or went.
+    /// When a node last died, started or left.
     pub(super) fn last_stirred(&self) -> Mono {
         self.stirred
     }
@@ -238,7 +240,7 @@ impl Calm {
         self.awake[node]
     }
 
-    /// From when on a death, a birth or a fencing explains that something runs nowhere no longer.
+    /// From when on a death, a start or a fencing explains that something runs nowhere no longer.
     pub(super) fn explained_until(&self, snapshot: &Snapshot<'_>) -> Mono {
         let initdead = (0..2).map(|node| snapshot.pair.in_force(node).initdead).max().unwrap_or_default();
         // Who went without a farewell is waited for as long as he asked for.
@@ -257,7 +259,10 @@ impl Calm {
         let until = |node: usize| asked(node).max(borne(node)).max(anew(node));
         let patience = (0..2).filter(|node| gone(*node)).map(until).max().unwrap_or_default();
         let stirred = self.stirred + snapshot.deadtime();
-        stirred.max(self.born + initdead).max(self.fenced_until(snapshot)).max(patience + snapshot.keepalive() * 2)
+        stirred
+            .max(self.came_or_went + initdead)
+            .max(self.fenced_until(snapshot))
+            .max(patience + snapshot.keepalive() * 2)
     }
 
     /// From when on nothing waits for a fencing device any more.

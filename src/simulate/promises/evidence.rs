@@ -22,7 +22,7 @@ pub(super) struct Evidence {
     causes: [BTreeSet<String>; 2],
     /// With which others, and at which home, a resource was started.
     started_as: [BTreeMap<String, (String, Vec<String>)>; 2],
-    /// The life each node was in at the last look, and what was running unclaimed at its birth.
+    /// The life each node was in at the last look, and what was running unclaimed at its start.
     lives: [u64; 2],
     born_with: [BTreeSet<String>; 2],
 }
