@@ -157,7 +157,7 @@ pub fn thin_out<'a>(lines: &[&'a str], quota: usize) -> Vec<&'a str> {
         if entry.is_part() {
             next_part = entry.t;
         }
-        // Anybody can ask for anything: what came of nothing is no part of any story.
+        // Anybody can ask for anything: what came of nothing is no part of an explanation.
         let led_to_it = entry.is_cause() && (next_part - entry.t).abs() <= APART;
         let room = if entry.is_part() || led_to_it { &mut of_moves } else { &mut of_the_rest };
         let length = line.len() + 1;

@@ -18,8 +18,8 @@ use crate::host::read_config;
 use crate::ipfail::NAME;
 use crate::paths::Paths;
 use crate::simulate::{
-    COMMANDS, EXPECTATIONS, Ipfail, NonCoreSettings, Performance, Play, Row, both, heading, standard_play, table,
-    timeline_entries, verdict,
+    COMMANDS, ChapterRow, EXPECTATIONS, Ipfail, NonCoreSettings, Performance, Play, both, heading, standard_play,
+    table, timeline_entries, verdict,
 };
 use crate::timeline::Columns;
 
@@ -203,7 +203,7 @@ struct JsonGroup<'a> {
     both_ms: u128,
 }
 
-fn json_table(rows: &[Row], wrong: &[String]) -> String {
+fn json_table(rows: &[ChapterRow], wrong: &[String]) -> String {
     let group = |(name, seen): &'_ (String, crate::simulate::ServiceSeen)| (name.clone(), *seen);
     let groups: Vec<Vec<_>> = rows.iter().map(|row| row.groups.iter().map(group).collect()).collect();
     let rows = rows.iter().zip(&groups).map(|(row, groups)| JsonRow {

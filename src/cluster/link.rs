@@ -57,7 +57,7 @@ impl Link {
     pub(super) fn note_life(&mut self, at: Mono, is_beat: bool) -> bool {
         self.last_heard = self.last_heard.max(Some(at));
         if is_beat {
-            self.gaps.note(at);
+            self.gaps.heard_at(at);
         }
         !std::mem::replace(&mut self.up, true)
     }

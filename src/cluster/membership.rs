@@ -13,7 +13,7 @@ use crate::wire::{Generation, Kind, Message, Sequence, field};
 use super::claims::HEARS;
 use super::claims::LATIDO;
 use super::node::Node;
-use super::sequence::Verdict;
+use super::sequence::NumberMeaning;
 use super::timer::Timer;
 use super::{Action, Class, Cluster, Report, Settings, StartFacts, Status, peer_facts};
 
@@ -134,16 +134,16 @@ impl Cluster {
             return;
         }
         let verdict = self.judge_sequence(index, sequence);
-        if verdict == Verdict::Old {
+        if verdict == NumberMeaning::Old {
             return;
         }
         self.nodes[index].note_number(medium, sequence);
         self.life_sign(index, medium, at, kind == Kind::Status);
-        if verdict != Verdict::Duplicate {
+        if verdict != NumberMeaning::Duplicate {
             self.dispatch(index, &kind, message, at);
         }
         self.deliver_held();
-        if matches!(verdict, Verdict::New | Verdict::Gap(_)) {
+        if matches!(verdict, NumberMeaning::New | NumberMeaning::Gap(_)) {
             self.proof_of_life(index, at);
         }
         self.acknowledge(index);
@@ -348,23 +348,23 @@ impl Cluster {
         true
     }
 
-    fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> Verdict {
+    fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> NumberMeaning {
         let node = &mut self.nodes[index];
         let verdict = node.judge(sequence, self.now.mono);
         let name = node.name().clone();
         match verdict {
-            Verdict::Gap(count) => {
+            NumberMeaning::Gap(count) => {
                 self.sending.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
                 let last = sequence.0.saturating_sub(count.saturating_add(1));
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
             }
-            Verdict::LostALot(count) => {
+            NumberMeaning::LostALot(count) => {
                 self.report(Report::LostALot { node: name, count });
                 self.ask_again(index);
             }
-            Verdict::Recovered(true) => self.report(Report::NoneMissing { node: name }),
-            Verdict::Recovered(false) | Verdict::New | Verdict::Duplicate | Verdict::Old => {}
+            NumberMeaning::Recovered(true) => self.report(Report::NoneMissing { node: name }),
+            NumberMeaning::Recovered(false) | NumberMeaning::New | NumberMeaning::Duplicate | NumberMeaning::Old => {}
         }
         verdict
     }

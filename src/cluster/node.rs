@@ -8,7 +8,7 @@ use crate::wire::{Generation, Message, Sequence, field};
 
 use super::link::Link;
 use super::proof::Proof;
-use super::sequence::{SeqTrack, Verdict};
+use super::sequence::{NumberMeaning, SeqTrack};
 use super::twin::Twins;
 use super::{NodeView, Status};
 
@@ -249,7 +249,7 @@ impl Node {
     /// As our predecessor knew it.
     pub(super) fn was_known(&mut self, generation: Generation, sequence: Sequence, ahead: Option<i64>) {
         self.generation = Some(generation);
-        self.proof.note(generation);
+        self.proof.heard_generation(generation);
         self.last_status = sequence;
         self.remembered = sequence;
         self.clock_ahead = ahead;
@@ -266,7 +266,7 @@ impl Node {
     /// It begins a new life.
     pub(super) fn begin_life(&mut self, generation: Generation, is_latido: bool) {
         self.generation = Some(generation);
-        self.proof.note(generation);
+        self.proof.heard_generation(generation);
         self.last_status = Sequence(0);
         self.newest = Sequence(0);
         self.echoes_until = Mono::ZERO;
@@ -322,7 +322,7 @@ impl Node {
     // What it says.
 
     /// What a message with this number is, and notes that it was heard.
-    pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> Verdict {
+    pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> NumberMeaning {
         let verdict = self.track.judge(sequence, now);
         self.newest = self.newest.max(sequence);
         verdict

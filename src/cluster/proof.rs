@@ -126,7 +126,7 @@ impl Proof {
     }
 
     /// It is heard in this generation.
-    pub(super) fn note(&mut self, generation: Generation) {
+    pub(super) fn heard_generation(&mut self, generation: Generation) {
         self.highest = self.highest.max(generation);
     }
 }

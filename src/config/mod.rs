@@ -43,7 +43,7 @@ pub use ha_cf::HaCf;
 pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf, LatidoDirective, sample as latido_sample};
 pub use media::{MediumSpec, literal_address};
 pub use program_lines::{STONITH_PROGRAMS, plugin_of};
-pub use programs::{ApiRule, Fence, RespawnLine};
+pub use programs::{ApiRule, FenceDevice, RespawnLine};
 pub use reader::{Apply, Directive};
 
 /// The whole configuration, complete and consistent.
@@ -85,7 +85,7 @@ pub struct Config {
     /// `apiauth`, without the defaults.
     pub apiauth: Vec<ApiRule>,
     /// The fencing devices of `ha.cf`, then those of `latido.cf`, in the order they are tried.
-    pub fences: Vec<Fence>,
+    pub fences: Vec<FenceDevice>,
     /// `announce COUNT TIME`
     pub announce: (u32, Duration),
     /// `latido.cf` whole.
@@ -295,9 +295,9 @@ fn node_order(cf: &HaCf) -> Vec<NodeName> {
     names
 }
 
-fn fences(cf: &HaCf, latido: &LatidoCf) -> Vec<Fence> {
+fn fences(cf: &HaCf, latido: &LatidoCf) -> Vec<FenceDevice> {
     let of_ha_cf = cf.fences.iter().map(|given| given.value.clone());
-    of_ha_cf.chain(latido.fences.iter().cloned().map(Fence::Command)).collect()
+    of_ha_cf.chain(latido.fences.iter().cloned().map(FenceDevice::Command)).collect()
 }
 
 fn settings(
@@ -331,7 +331,7 @@ fn settings(
         script_timeout: latido.script_timeout,
         on_start_failure: latido.on_start_failure,
         on_stop_failure: latido.on_stop_failure,
-        fences: fences(cf, latido).iter().map(Fence::name).collect(),
+        fences: fences(cf, latido).iter().map(FenceDevice::name).collect(),
         monitors: latido.monitors.clone(),
         resources_digest: resources_digest(groups),
         timing: timing(cf),

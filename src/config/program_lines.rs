@@ -6,7 +6,7 @@ use super::facts::{PathFact, PathKind};
 use super::ha_cf::Given;
 use super::line::{FileLine, Word};
 use super::reader::{Directive, Reader};
-use super::{ApiRule, Fence, RespawnLine};
+use super::{ApiRule, FenceDevice, RespawnLine};
 
 /// Where cluster-glue puts its program, and distributions put it.
 pub const STONITH_PROGRAMS: [&str; 3] = ["/usr/sbin/stonith", "/sbin/stonith", "/usr/lib/heartbeat/stonith"];
@@ -209,7 +209,7 @@ pub(super) fn env(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_
 }
 
 /// Fencing that was asked for and cannot happen would be worse than a daemon that does not start.
-fn fencing(reader: &mut Reader<'_>, line: &FileLine<'_>, device: &Word<'_>, value: Fence) {
+fn fencing(reader: &mut Reader<'_>, line: &FileLine<'_>, device: &Word<'_>, value: FenceDevice) {
     if let Some(problem) = device_problem(reader, device) {
         reader.push(problem);
     }
@@ -250,7 +250,7 @@ pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Fil
         let problem = reader.error(file, format!("{why}: this device is not used")).alone();
         reader.push(problem.remedy("chown root and chmod go-w the file and its directory"));
     }
-    fencing(reader, line, device, Fence::File { device: device.text.to_owned(), file: file.text.to_owned() });
+    fencing(reader, line, device, FenceDevice::File { device: device.text.to_owned(), file: file.text.to_owned() });
 }
 
 pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
@@ -267,5 +267,5 @@ pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line:
         return reader.push(reader.error(host, "stonith_host needs a TYPE").original("No Stonith type given"));
     };
     let parameters = parameters.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
-    fencing(reader, line, device, Fence::Parameters { device: device.text.to_owned(), parameters });
+    fencing(reader, line, device, FenceDevice::Parameters { device: device.text.to_owned(), parameters });
 }

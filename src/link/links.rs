@@ -18,7 +18,7 @@ use crate::time::Mono;
 
 use super::datagram::LARGEST;
 use super::medium_plan::{self, MediumPlan};
-use super::memory::Memory;
+use super::memory::MemoryMedium;
 use super::serial::Opening;
 use super::watch::Watcher;
 use super::{InterfaceChange, LinkError, OpenLink, Received, Sent, Urgency};
@@ -207,9 +207,10 @@ impl Links {
     }
 
     /// Media inside this process, for tests.
-    pub fn in_memory(ends: Vec<(MediumId, Memory)>, clock: &Clock) -> Links {
-        let slot =
-            |(id, end): (_, Memory)| MediumSlot::new(id, None, MediumPlan::Memory(end.clone()), OpenLink::Memory(end));
+    pub fn in_memory(ends: Vec<(MediumId, MemoryMedium)>, clock: &Clock) -> Links {
+        let slot = |(id, end): (_, MemoryMedium)| {
+            MediumSlot::new(id, None, MediumPlan::Memory(end.clone()), OpenLink::Memory(end))
+        };
         Links::new(ends.into_iter().map(slot).collect(), None, Vec::new(), clock)
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::{MediumSpec, literal_address};
 
-use super::memory::Memory;
+use super::memory::MemoryMedium;
 use super::ping::PingPlan;
 use super::serial::{Opening, SerialPlan};
 use super::udp::{UdpPlan, UdpTarget};
@@ -23,7 +23,7 @@ pub(super) enum MediumPlan {
     Serial(SerialPlan),
     Udp(UdpPlan),
     Ping(PingPlan),
-    Memory(Memory),
+    Memory(MemoryMedium),
     /// Its names could not be resolved; to be asked for again, not by the loop.
     Unresolved(MediumSpec, PathBuf),
 }

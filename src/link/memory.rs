@@ -15,9 +15,9 @@ use crate::time::Mono;
 /// How many datagrams wait before the oldest is dropped.
 const DEPTH: usize = 1024;
 
-/// One end of a cable; the other end is another `Memory`. Clones share the end.
+/// One end of a cable; the other end is another `MemoryMedium`. Clones share the end.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub struct MemoryMedium {
     cable: Arc<Mutex<Cable>>,
     /// Which of the two ends this is.
     side: usize,
@@ -51,12 +51,12 @@ pub enum CableFault {
 }
 
 /// A cable and its two ends.
-pub fn memory_pair() -> (Memory, Memory) {
+pub fn memory_pair() -> (MemoryMedium, MemoryMedium) {
     let cable = Arc::new(Mutex::new(Cable::default()));
-    (Memory { cable: Arc::clone(&cable), side: 0 }, Memory { cable, side: 1 })
+    (MemoryMedium { cable: Arc::clone(&cable), side: 0 }, MemoryMedium { cable, side: 1 })
 }
 
-impl Memory {
+impl MemoryMedium {
     /// Sets or mends the cable's fault, for both directions.
     pub fn set_fault(&self, fault: CableFault) {
         self.cable().fault = fault;

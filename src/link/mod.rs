@@ -35,9 +35,8 @@ use crate::time::Mono;
 
 pub use line_test::{FarEnd, LineReport, TestTimes, test_line};
 pub use links::{LinkCounters, LinkEvent, Links};
-pub use memory::{CableFault, Memory, memory_pair};
+pub use memory::{CableFault, MemoryMedium, memory_pair};
 
-use memory::Memory as MemoryEnd;
 use ping::Ping;
 use serial::Serial;
 use udp::Udp;
@@ -66,7 +65,7 @@ enum OpenLink {
     Serial(Serial),
     Udp(Udp),
     Ping(Ping),
-    Memory(MemoryEnd),
+    Memory(MemoryMedium),
 }
 
 /// Where in the buffer what was received lies, and when it arrived.

@@ -151,7 +151,7 @@ impl UdpPlan {
         let bind_to = match &self.target {
             UdpTarget::Broadcast => {
                 socket.bind_device(Some(self.interface.as_bytes()))?;
-                // A kernel without it only costs us the reading of our own voice.
+                // A kernel without it only costs us the reading of our own messages.
                 if kind == Type::DGRAM {
                     let _ = deafen_to_ourselves(&socket);
                 }

@@ -142,13 +142,13 @@ impl Player {
         self.show_event(&mut alive, &event);
         for action in alive.cluster.handle(now, event) {
             if let Some(text) = self.describe(&mut alive, action) {
-                self.note(&alive, &text);
+                self.push_line(&alive, &text);
             }
         }
         self.alive = Some(alive);
     }
 
-    fn note(&mut self, alive: &PlayedLife, text: &str) {
+    fn push_line(&mut self, alive: &PlayedLife, text: &str) {
         let at = alive.now.mono.elapsed().as_secs_f64();
         self.out.push(printable(&format!("{at:9.3}  {:<6} {text}", alive.me)));
     }
@@ -172,14 +172,14 @@ impl Player {
             Event::Upgrade => "(asked to make room for its successor)".to_owned(),
             Event::Tick => return,
         };
-        self.note(alive, &text);
+        self.push_line(alive, &text);
     }
 
     fn show_unknown_job(&mut self, alive: &mut PlayedLife, outcome: &Outcome) {
-        self.note(alive, &format!("ended   (something this program did not start) -> {}", ended(outcome)));
+        self.push_line(alive, &format!("ended   (something this program did not start) -> {}", ended(outcome)));
         if !std::mem::replace(&mut alive.told, true) {
             let remark = format!("-- from here on it decides otherwise than latido {} did", alive.program);
-            self.note(alive, &remark);
+            self.push_line(alive, &remark);
         }
     }
 

@@ -97,15 +97,15 @@ fn moved(
 
 fn worded(pair: &SimulatedPair, what: &Observed, node: Option<usize>) -> Option<(Tone, String, String)> {
     let plain = |what: String| Some((Tone::Plain, what, String::new()));
-    let observe_intervention = |what: &str| Some((Tone::Intervention, format!("── {what} ──"), String::new()));
+    let intervention = |what: &str| Some((Tone::Intervention, format!("── {what} ──"), String::new()));
     match what {
         Observed::Chapter(title) => Some((Tone::Chapter, title.clone(), String::new())),
         Observed::Intervention(Intervention::Left) => plain("the daemon has ended".to_owned()),
-        Observed::Intervention(Intervention::Crash) => observe_intervention("the daemon is killed"),
-        Observed::Intervention(other) => observe_intervention(&other.to_string()),
-        Observed::Remark(text) => observe_intervention(text),
-        Observed::Cut(medium) => observe_intervention(&format!("cut {medium}")),
-        Observed::Asked(request) => observe_intervention(&match request {
+        Observed::Intervention(Intervention::Crash) => intervention("the daemon is killed"),
+        Observed::Intervention(other) => intervention(&other.to_string()),
+        Observed::Remark(text) => intervention(text),
+        Observed::Cut(medium) => intervention(&format!("cut {medium}")),
+        Observed::Asked(request) => intervention(&match request {
             Request::Move(group, to) => {
                 format!("latido move {group}{}", to.as_ref().map_or_else(String::new, |to| format!(" {to}")))
             }

@@ -59,7 +59,7 @@ pub use setup::{both, groups, settings};
 pub use simulated_ipfail::{Ipfail, NonCoreSettings};
 pub use standard_play::standard_play;
 pub use table::table;
-pub use verdict::{Row, verdict};
+pub use verdict::{ChapterRow, verdict};
 pub use what_runs::{DoubleRun, LocationChange, ServiceSeen};
 
 use host::Host;
@@ -241,8 +241,8 @@ impl SimulatedPair {
         self.observations.push(Observation { at: self.now, node: None, what });
     }
 
-    fn observe_intervention(&mut self, node: usize, observe_intervention: Intervention) {
-        self.observe(node, Observed::Intervention(observe_intervention));
+    fn observe_intervention(&mut self, node: usize, intervention: Intervention) {
+        self.observe(node, Observed::Intervention(intervention));
     }
 
     fn observe(&mut self, node: usize, what: Observed) {

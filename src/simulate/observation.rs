@@ -84,7 +84,7 @@ impl Observed {
     /// In the words of a transcript.
     pub fn text(&self) -> String {
         match self {
-            Observed::Intervention(observe_intervention) => format!("({observe_intervention})"),
+            Observed::Intervention(intervention) => format!("({intervention})"),
             Observed::Asked(request) => format!("(asked for {request:?})"),
             Observed::Remark(text) | Observed::Met(text) | Observed::Unmet(text) => text.clone(),
             Observed::Cut(medium) => format!("cut {medium}"),

@@ -17,7 +17,7 @@ const NOTICED: Duration = Duration::from_secs(1);
 
 /// One chapter of a play.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct ChapterRow {
     /// What happened.
     pub event: String,
     /// When it began.
@@ -33,7 +33,7 @@ pub struct Row {
 }
 
 /// The rows of a play that is over; one for all of it when it has no chapters.
-pub fn verdict(pair: &SimulatedPair) -> Vec<Row> {
+pub fn verdict(pair: &SimulatedPair) -> Vec<ChapterRow> {
     let observations = pair.observations();
     let title = |observation: &Observation| {
         if let Observed::Chapter(title) = &observation.what { Some(title.clone()) } else { None }
@@ -51,7 +51,7 @@ pub fn verdict(pair: &SimulatedPair) -> Vec<Row> {
         .collect()
 }
 
-fn row(pair: &SimulatedPair, title: &str, observations: &[Observation], next: Option<&Observation>) -> Row {
+fn row(pair: &SimulatedPair, title: &str, observations: &[Observation], next: Option<&Observation>) -> ChapterRow {
     let from = observations.first().map_or(Mono::ZERO, |observation| observation.at);
     let until = next.map_or(pair.now(), |observation| observation.at);
     let groups = pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
@@ -60,7 +60,7 @@ fn row(pair: &SimulatedPair, title: &str, observations: &[Observation], next: Op
     let mut chapter = Chapter { pair, title, observations, from, groups, is_first };
     chapter.look_who_noticed();
     let (decided_by, lesson) = (chapter.decided_by(), chapter.lesson());
-    Row { event: title.to_owned(), from, groups: chapter.groups, is_first, decided_by, lesson }
+    ChapterRow { event: title.to_owned(), from, groups: chapter.groups, is_first, decided_by, lesson }
 }
 
 /// A chapter as it is looked at.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use latido::clock::Clock;
-use latido::link::{CableFault, LinkEvent, Links, Memory, Urgency, memory_pair};
+use latido::link::{CableFault, LinkEvent, Links, MemoryMedium, Urgency, memory_pair};
 use latido::names::MediumId;
 
 use crate::support::{next, next_bytes, run};
 
-fn one(clock: &Clock) -> (Links, Memory) {
+fn one(clock: &Clock) -> (Links, MemoryMedium) {
     let (near, far) = memory_pair();
     (Links::in_memory(vec![(MediumId::new("eth0"), near)], clock), far)
 }

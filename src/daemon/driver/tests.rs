@@ -15,7 +15,7 @@ use crate::daemon::life::guardian::Cradle;
 use crate::daemon::terms::Terms;
 use crate::daemon::writing::logging::Terminal;
 use crate::host::read_config;
-use crate::link::{CableFault, Memory, memory_pair};
+use crate::link::{CableFault, MemoryMedium, memory_pair};
 use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
 use crate::record::{Player, ShowLevel};
@@ -38,7 +38,7 @@ const SCRIPT: &str = "#!/bin/sh\ncd \"${0%/*}/..\" || exit 9\nname=${0##*/}\nech
 /// One node: its directory, its ends of the two cables, its loop.
 struct Node {
     dir: TempDir,
-    ends: [Memory; 2],
+    ends: [MemoryMedium; 2],
     done: JoinHandle<u8>,
     _line: UnixStream,
 }
@@ -49,11 +49,11 @@ fn write(path: &Path, text: &str, mode: u32) {
 }
 
 impl Node {
-    fn start(name: &str, ends: [Memory; 2]) -> Node {
+    fn start(name: &str, ends: [MemoryMedium; 2]) -> Node {
         Node::start_with(name, ends, "")
     }
 
-    fn start_with(name: &str, ends: [Memory; 2], latido_cf: &str) -> Node {
+    fn start_with(name: &str, ends: [MemoryMedium; 2], latido_cf: &str) -> Node {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
         write(&paths.ha_cf(), HA_CF, 0o644);
@@ -159,7 +159,7 @@ fn replayed(node: &Node) -> Vec<String> {
     lines.iter().filter_map(|line| Some(line.split_once(" report  ")?.1.to_owned())).collect()
 }
 
-fn cables() -> ([Memory; 2], [Memory; 2]) {
+fn cables() -> ([MemoryMedium; 2], [MemoryMedium; 2]) {
     let ((network, far_network), (serial, far_serial)) = (memory_pair(), memory_pair());
     ([network, serial], [far_network, far_serial])
 }

@@ -162,7 +162,7 @@ impl Calm {
                     let patience = snapshot.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
                     self.came_or_went = self.came_or_went.max(snapshot.now + patience);
                 }
-                Observed::Intervention(observe_intervention) if observe_intervention.starts_a_daemon() => {
+                Observed::Intervention(intervention) if intervention.starts_a_daemon() => {
                     self.came_or_went = self.came_or_went.max(snapshot.now)
                 }
                 // An original that restarts itself starts anew.

@@ -99,9 +99,7 @@ impl Truth {
                         self.liars.insert(word.clone());
                     }
                 }
-                Observed::Intervention(observe_intervention) => {
-                    self.read_intervention(pair, node, observe_intervention)
-                }
+                Observed::Intervention(intervention) => self.read_intervention(pair, node, intervention),
                 Observed::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
                 Observed::Logged(text) => match phrases::told(text) {
                     // It gives before its own start has ended.
@@ -119,15 +117,15 @@ impl Truth {
         }
     }
 
-    fn read_intervention(&mut self, pair: &SimulatedPair, node: usize, observe_intervention: &Intervention) {
-        if observe_intervention.starts_a_daemon() {
+    fn read_intervention(&mut self, pair: &SimulatedPair, node: usize, intervention: &Intervention) {
+        if intervention.starts_a_daemon() {
             // Whatever was there before, another lives now and speaks for itself.
             (self.says[node], self.farewell[node]) = ((false, false), false);
         }
-        self.old_notes[node] |= *observe_intervention == Intervention::Notes(NotesFault::Old);
+        self.old_notes[node] |= *intervention == Intervention::Notes(NotesFault::Old);
         // They may speak of a hand-over that is over: the other does not, and is waited for.
         self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
-        match observe_intervention {
+        match intervention {
             Intervention::Notes(NotesFault::Lost | NotesFault::Unreadable) => {
                 self.lost_notes[node] = true;
                 // Nobody knows any more what was being started, and may come up later.
