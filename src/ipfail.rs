@@ -22,7 +22,7 @@ const NO_TIMER: &str = "No giveup timer to abort.";
 pub const GIVES_UP: &str = "giveup() called (timeout worked)";
 
 /// Whether a line says what is often so and decides nothing.
-pub fn is_small_talk(line: &str) -> bool {
+pub fn is_minor(line: &str) -> bool {
     [LINK_STATUS, ASKS, NO_TIMER, BALANCED].iter().any(|start| line.starts_with(start))
 }
 
@@ -99,14 +99,14 @@ pub fn nobody_looks(has_ping: bool, respawned: Option<(&str, bool)>, auto_failba
 
 /// What is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lot {
+enum WhatToGive {
     All,
     Foreign,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct GiveUp {
-    lot: Lot,
+    what: WhatToGive,
     at: Mono,
     /// No longer when resources do not come to rest.
     until: Mono,
@@ -122,7 +122,7 @@ struct GiveUp {
 /// each time.
 const AGAIN: Duration = Duration::from_secs(10);
 /// Longer than any sensible script; then somebody else has to decide.
-const UNREST: Duration = Duration::from_secs(300);
+const LONGEST_UNREST: Duration = Duration::from_secs(300);
 
 /// What was heard, and what waits.
 #[derive(Debug)]
@@ -146,7 +146,7 @@ impl Decider {
     }
 
     /// Whether a message is of any interest; for others the daemon need not be asked how things are.
-    pub fn cares_for(message: &Message) -> bool {
+    pub fn concerns(message: &Message) -> bool {
         let t = message.get(wire::T).unwrap_or_default();
         [
             "status",
@@ -242,14 +242,14 @@ impl Decider {
 
     fn wait_longer(&mut self, now: Mono) {
         let settled = now + self.settling();
-        if let Some(give_up) = self.give_up.as_mut().filter(|give_up| give_up.lot == Lot::Foreign) {
+        if let Some(give_up) = self.give_up.as_mut().filter(|give_up| give_up.what == WhatToGive::Foreign) {
             give_up.at = settled;
         }
     }
 
     fn ask_if_changed(&mut self, now: Mono, facts: &Facts) {
         self.wait_longer(now);
-        if self.give_up.is_some_and(|give_up| give_up.lot == Lot::All && facts.pings >= give_up.enough) {
+        if self.give_up.is_some_and(|give_up| give_up.what == WhatToGive::All && facts.pings >= give_up.enough) {
             self.info("Aborting our giveup.");
             self.give_up = None;
         }
@@ -278,7 +278,7 @@ impl Decider {
             }
             std::cmp::Ordering::Less => {
                 self.info("Giving up because we have less visible ping nodes.");
-                self.arm(now, Lot::All, count);
+                self.arm(now, WhatToGive::All, count);
             }
             std::cmp::Ordering::Equal => self.on_balance(now, facts),
         }
@@ -286,11 +286,11 @@ impl Decider {
 
     fn on_balance(&mut self, now: Mono, facts: &Facts) {
         self.info(BALANCED);
-        self.give_up = self.give_up.filter(|give_up| give_up.lot == Lot::Foreign);
+        self.give_up = self.give_up.filter(|give_up| give_up.what == WhatToGive::Foreign);
         self.say(Message::new(&Kind::Other("abort_giveup".into())));
         let may_hold_foreign = matches!(facts.holds.as_str(), "foreign" | "all" | "transition");
         if self.settings.failback && may_hold_foreign && self.give_up.is_none() {
-            self.arm(now, Lot::Foreign, facts.pings);
+            self.arm(now, WhatToGive::Foreign, facts.pings);
         }
     }
 
@@ -298,11 +298,11 @@ impl Decider {
         self.info("Giving up because we were told that we have less ping nodes.");
         // Said of the count we told last; with more than that it is no longer true.
         let enough = self.told.unwrap_or(facts.pings).saturating_add(1);
-        self.arm(now, Lot::All, enough);
+        self.arm(now, WhatToGive::All, enough);
     }
 
     fn abort(&mut self) {
-        match self.give_up.filter(|give_up| give_up.lot == Lot::All) {
+        match self.give_up.filter(|give_up| give_up.what == WhatToGive::All) {
             Some(_) => {
                 self.info("Aborting our giveup.");
                 self.give_up = None;
@@ -312,24 +312,30 @@ impl Decider {
     }
 
     /// Whoever lost its ping nodes leaves the other node one more beat to lose them as well.
-    fn arm(&mut self, now: Mono, lot: Lot, enough: u32) {
-        if self.give_up.is_some_and(|give_up| give_up.lot == Lot::All) {
+    fn arm(&mut self, now: Mono, what: WhatToGive, enough: u32) {
+        if self.give_up.is_some_and(|give_up| give_up.what == WhatToGive::All) {
             return;
         }
-        let delay = match lot {
-            Lot::All => self.settings.keepalive * 3 / 2,
-            Lot::Foreign => self.settling(),
+        let delay = match what {
+            WhatToGive::All => self.settings.keepalive * 3 / 2,
+            WhatToGive::Foreign => self.settling(),
         };
         self.info(format!("Delayed giveup in {:.1} seconds.", delay.as_secs_f64()));
-        self.give_up =
-            Some(GiveUp { lot, at: now + delay, until: now + delay + UNREST, enough, asked: 0, accepted: false });
+        self.give_up = Some(GiveUp {
+            what,
+            at: now + delay,
+            until: now + delay + LONGEST_UNREST,
+            enough,
+            asked: 0,
+            accepted: false,
+        });
     }
 
     fn fire(&mut self, now: Mono, due: GiveUp, facts: &Facts) {
         let enough = facts.pings >= due.enough;
-        let still_true = match due.lot {
-            Lot::All => !enough,
-            Lot::Foreign => enough && self.peer_count == Some(facts.pings),
+        let still_true = match due.what {
+            WhatToGive::All => !enough,
+            WhatToGive::Foreign => enough && self.peer_count == Some(facts.pings),
         };
         if !still_true {
             self.info("What was counted has changed meanwhile: no giveup.");
@@ -341,18 +347,18 @@ impl Decider {
             return;
         }
         self.give_up = None;
-        let set = match (due.lot, facts.holds.as_str()) {
-            (Lot::All, "local" | "foreign" | "all") => "all",
-            (Lot::Foreign, "foreign" | "all") => "foreign",
+        let set = match (due.what, facts.holds.as_str()) {
+            (WhatToGive::All, "local" | "foreign" | "all") => "all",
+            (WhatToGive::Foreign, "foreign" | "all") => "foreign",
             _ => return self.info(format!("Nothing to give up: this node holds {} resources.", facts.holds)),
         };
         self.info(GIVES_UP);
         let ask = Message::new(&Kind::AskResources).with(wire::RSC_HOLD, set);
         self.orders.push(Order::Say(ask.with(wire::SRC, self.settings.me.as_str()).with(wire::INFO, "me")));
-        if due.lot == Lot::All {
+        if due.what == WhatToGive::All {
             let at = now + AGAIN * 2_u32.pow(due.asked.min(5));
             let asked = due.asked.saturating_add(1);
-            self.give_up = Some(GiveUp { at, until: at + UNREST, asked, accepted: false, ..due });
+            self.give_up = Some(GiveUp { at, until: at + LONGEST_UNREST, asked, accepted: false, ..due });
         }
     }
 

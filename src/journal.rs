@@ -1,6 +1,6 @@
 //! What happened, one JSON object a line, as the daemon keeps it on disk; and the last transition explained from it. Pure.
 //!
-//! `latido events` prints the lines, `latido why` reads the story out of them. What each event is in a story stands beside
+//! `latido events` prints the lines, `latido why` explains them. What each event is in an explanation stands beside
 //! the reports (`cluster::EventName`); what is of another release is shown and moves nothing.
 
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::printable;
 
 /// One thing that happened.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct EventEntry {
     /// Seconds since 1970.
     pub t: f64,
     /// The node that wrote it.
@@ -30,12 +30,12 @@ pub struct Entry {
     pub data: Value,
     /// What was known at that moment, for those events that begin a transition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
+    pub evidence: Option<EventEvidence>,
 }
 
 /// What was known when a transition began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct EventEvidence {
     /// Each node over each medium.
     pub links: Vec<LinkEvidence>,
     /// The longest time this program came too late to a deadline of its own, in the minute before.
@@ -58,11 +58,11 @@ pub struct LinkEvidence {
 }
 
 /// Reads a line; `None` for one that was cut off when the machine died. Whoever wrote it, it is fit for a terminal.
-pub fn parse(line: &str) -> Option<Entry> {
-    serde_json::from_str(line).ok().map(Entry::made_printable)
+pub fn parse(line: &str) -> Option<EventEntry> {
+    serde_json::from_str(line).ok().map(EventEntry::made_printable)
 }
 
-impl Entry {
+impl EventEntry {
     /// What kind of thing; `None` for one of another release.
     pub fn kind(&self) -> Option<EventName> {
         EventName::from_name(&self.event)
@@ -86,7 +86,7 @@ impl Entry {
     }
 
     /// With each text on one line and nothing in it that does something to a terminal: much of it is said by others.
-    pub fn made_printable(self) -> Entry {
+    pub fn made_printable(self) -> EventEntry {
         let fit = serde_json::to_value(&self).and_then(|mut value| {
             printable::clean(&mut value);
             serde_json::from_value(value)
@@ -97,21 +97,21 @@ impl Entry {
 
 /// A transition and what it consists of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Story {
+pub struct Explanation {
     /// One sentence: what moved, and why.
     pub cause: String,
     /// The event that began it.
-    pub began: Entry,
+    pub began: EventEntry,
     /// Everything until the last group was where it belongs.
-    pub steps: Vec<Entry>,
+    pub steps: Vec<EventEntry>,
 }
 
 /// Longer than this between two steps, and they do not belong together: the original's scripts pause for no longer.
 const APART: f64 = 15.0;
 
 /// The last transition that began at or before `at` (seconds since 1970).
-pub fn last_transition(entries: &[Entry], at: f64) -> Option<Story> {
-    let before: Vec<&Entry> = entries.iter().filter(|entry| entry.t <= at).collect();
+pub fn last_transition(entries: &[EventEntry], at: f64) -> Option<Explanation> {
+    let before: Vec<&EventEntry> = entries.iter().filter(|entry| entry.t <= at).collect();
     let last = before.iter().rposition(|entry| entry.is_move());
     let last = last.or_else(|| before.iter().rposition(|entry| entry.is_cause()))?;
     let mut first = last;
@@ -125,24 +125,24 @@ pub fn last_transition(entries: &[Entry], at: f64) -> Option<Story> {
     }
     // What still went on after the moment asked for belongs to it.
     let end = entries.iter().rposition(|entry| entry.t <= before[last].t + APART && entry.is_part()).unwrap_or(last);
-    let run: Vec<&Entry> = entries.iter().filter(|entry| entry.t >= before[first].t).collect();
+    let run: Vec<&EventEntry> = entries.iter().filter(|entry| entry.t >= before[first].t).collect();
     let until = entries[end.max(last)].t;
-    let causes: Vec<&Entry> = run.iter().copied().filter(|entry| entry.is_cause() && entry.t <= until).collect();
+    let causes: Vec<&EventEntry> = run.iter().copied().filter(|entry| entry.is_cause() && entry.t <= until).collect();
     // The latest transition, if several follow each other closely: from the last cause that something was done for.
     let began = causes.iter().rposition(|cause| done_for(&run, cause, until)).unwrap_or(0);
     // A step is the cause only where nothing before it tells why it was made.
     let led_to_it = causes.iter().take(began + 1).rev().find(|cause| !cause.is_part()).or(causes.get(began)).copied();
     let began = led_to_it.unwrap_or(before[first]);
-    let steps: Vec<Entry> = entries
+    let steps: Vec<EventEntry> = entries
         .iter()
         .filter(|entry| entry.t >= began.t && entry.t <= until && (entry.is_part() || entry.is_cause()))
         .cloned()
         .collect();
-    Some(Story { cause: sentence(began, &steps), began: began.clone(), steps })
+    Some(Explanation { cause: sentence(began, &steps), began: began.clone(), steps })
 }
 
 /// Whether anything was done after this cause.
-fn done_for(run: &[&Entry], cause: &Entry, until: f64) -> bool {
+fn done_for(run: &[&EventEntry], cause: &EventEntry, until: f64) -> bool {
     run.iter().any(|entry| entry.t >= cause.t && entry.t <= until && entry.is_part())
 }
 
@@ -157,7 +157,7 @@ pub fn thin_out<'a>(lines: &[&'a str], quota: usize) -> Vec<&'a str> {
         if entry.is_part() {
             next_part = entry.t;
         }
-        // Anybody can ask for anything: what came of nothing is no part of any story.
+        // Anybody can ask for anything: what came of nothing is no part of an explanation.
         let led_to_it = entry.is_cause() && (next_part - entry.t).abs() <= APART;
         let room = if entry.is_part() || led_to_it { &mut of_moves } else { &mut of_the_rest };
         let length = line.len() + 1;
@@ -171,16 +171,16 @@ pub fn thin_out<'a>(lines: &[&'a str], quota: usize) -> Vec<&'a str> {
     kept
 }
 
-fn field<'a>(entry: &'a Entry, name: &str) -> &'a str {
+fn field<'a>(entry: &'a EventEntry, name: &str) -> &'a str {
     entry.data.get(name).and_then(Value::as_str).unwrap_or("?")
 }
 
-fn millis(entry: &Entry, name: &str) -> String {
+fn millis(entry: &EventEntry, name: &str) -> String {
     let ms = entry.data.get(name).and_then(Value::as_f64).unwrap_or(0.0);
     amount::in_log(amount::of_ms(ms))
 }
 
-fn sentence(began: &Entry, steps: &[Entry]) -> String {
+fn sentence(began: &EventEntry, steps: &[EventEntry]) -> String {
     let me = &began.node;
     let of_kind = |kind: EventName| steps.iter().filter(move |entry| entry.kind() == Some(kind));
     let held: Vec<&str> = of_kind(EventName::GroupHeld).map(|entry| field(entry, "group")).collect();
@@ -197,7 +197,7 @@ fn sentence(began: &Entry, steps: &[Entry]) -> String {
 
 /// The reason that a cause is; `None` for what is none.
 #[allow(clippy::wildcard_enum_match_arm, reason = "a test asks each cause for its sentence")]
-fn because(kind: EventName, began: &Entry) -> Option<String> {
+fn because(kind: EventName, began: &EventEntry) -> Option<String> {
     use EventName as E;
     Some(match kind {
         E::NodeDead => {
@@ -232,7 +232,7 @@ fn because(kind: EventName, began: &Entry) -> Option<String> {
 }
 
 /// What somebody gave away.
-fn given(entry: &Entry) -> &'static str {
+fn given(entry: &EventEntry) -> &'static str {
     match entry.data.get("set").and_then(|set| Set::deserialize(set).ok()) {
         Some(Set::Local) => "its own resources away",
         Some(Set::Foreign) => "the other node's resources back",
@@ -245,10 +245,11 @@ const fn plural(n: usize) -> &'static str {
     if n == 1 { "" } else { "s" }
 }
 
-/// The story for a person, `time` telling when things happened.
-pub fn tell(story: &Story, time: impl Fn(f64) -> String) -> String {
-    let mut text = format!("{}  {}\n", time(story.began.t), story.cause);
-    let evidence = story.steps.iter().find_map(|step| step.evidence.as_ref()).or(story.began.evidence.as_ref());
+/// The explanation for a person, `time` telling when things happened.
+pub fn tell(explanation: &Explanation, time: impl Fn(f64) -> String) -> String {
+    let mut text = format!("{}  {}\n", time(explanation.began.t), explanation.cause);
+    let evidence =
+        explanation.steps.iter().find_map(|step| step.evidence.as_ref()).or(explanation.began.evidence.as_ref());
     if let Some(evidence) = evidence {
         text += "evidence\n";
         for link in &evidence.links {
@@ -271,14 +272,14 @@ pub fn tell(story: &Story, time: impl Fn(f64) -> String) -> String {
         );
     }
     text += "what was done\n";
-    for step in &story.steps {
-        let after = (step.t - story.began.t) * 1000.0;
+    for step in &explanation.steps {
+        let after = (step.t - explanation.began.t) * 1000.0;
         let _ = writeln!(text, "  {:>10} {}", amount::after(amount::of_ms(after)), line_of(step));
     }
     text
 }
 
-fn line_of(step: &Entry) -> String {
+fn line_of(step: &EventEntry) -> String {
     if step.kind() != Some(EventName::Script) {
         return step.text.clone();
     }
@@ -292,9 +293,9 @@ mod tests {
 
     use super::*;
 
-    fn entry(t: f64, event: &str, data: Value) -> Entry {
+    fn entry(t: f64, event: &str, data: Value) -> EventEntry {
         assert!(EventName::from_name(event).is_some(), "{event}");
-        Entry {
+        EventEntry {
             t,
             node: "beta".into(),
             level: "info".into(),
@@ -305,7 +306,7 @@ mod tests {
         }
     }
 
-    fn takeover(t: f64) -> Vec<Entry> {
+    fn takeover(t: f64) -> Vec<EventEntry> {
         vec![
             entry(t, "node-dead", json!({"node": "alpha", "silent_for": 512.0})),
             entry(t + 0.001, "acquiring", json!({})),
@@ -320,9 +321,9 @@ mod tests {
             vec![entry(10.0, "local-complete", json!({})), entry(10.1, "group-held", json!({"group": "x"}))];
         entries.extend(takeover(100.0));
         entries.push(entry(200.0, "link-up", json!({})));
-        let story = last_transition(&entries, f64::MAX).unwrap();
-        assert_eq!(story.cause, "beta took 10.0.0.10 because alpha was dead: silent for 512 ms on every link");
-        let text = tell(&story, |t| format!("{t}"));
+        let explanation = last_transition(&entries, f64::MAX).unwrap();
+        assert_eq!(explanation.cause, "beta took 10.0.0.10 because alpha was dead: silent for 512 ms on every link");
+        let text = tell(&explanation, |t| format!("{t}"));
         assert!(text.starts_with("100  beta took"), "{text}");
         assert!(text.contains("IPaddr 10.0.0.10 start") && text.contains("1.2 ms  exit 0"), "{text}");
         assert!(!text.contains("+0.0 ms local-complete"));
@@ -340,7 +341,7 @@ mod tests {
         assert_eq!(last_transition(&entries, 5.0), None);
     }
 
-    fn cause(entries: &[Entry]) -> String {
+    fn cause(entries: &[EventEntry]) -> String {
         last_transition(entries, f64::MAX).unwrap().cause
     }
 
@@ -377,12 +378,13 @@ mod tests {
     fn after_a_partition_the_evidence_of_the_return_is_shown() {
         let back = entry(100.0, "node-returned", json!({"node": "alpha"}));
         let seen = LinkEvidence { medium: "eth1".to_owned(), node: "alpha".to_owned(), ..LinkEvidence::default() };
-        let evidence = Some(Evidence { links: vec![seen], ..Evidence::default() });
+        let evidence = Some(EventEvidence { links: vec![seen], ..EventEvidence::default() });
         let let_go = entry(100.1, "partition-let-go", json!({"group": "web"}));
         let released = entry(100.3, "group-released", json!({"group": "web"}));
-        let story = last_transition(&[Entry { evidence, ..back }, let_go.clone(), released.clone()], f64::MAX).unwrap();
-        assert_eq!(story.cause, "beta released 1 group because the partition from alpha was over");
-        assert!(tell(&story, |t| format!("{t}")).contains("eth1           alpha        never heard, dead"));
+        let explanation =
+            last_transition(&[EventEntry { evidence, ..back }, let_go.clone(), released.clone()], f64::MAX).unwrap();
+        assert_eq!(explanation.cause, "beta released 1 group because the partition from alpha was over");
+        assert!(tell(&explanation, |t| format!("{t}")).contains("eth1           alpha        never heard, dead"));
         let alone = "beta released 1 group because the partition was over, and the other node had it before";
         assert_eq!(cause(&[let_go, released]), alone);
     }
@@ -402,14 +404,14 @@ mod tests {
     #[test]
     fn an_event_of_another_release_is_shown_and_moves_nothing() {
         let mut entries = takeover(100.0);
-        entries.push(Entry { event: "of-another-release".to_owned(), t: 100.01, ..Entry::default() });
+        entries.push(EventEntry { event: "of-another-release".to_owned(), t: 100.01, ..EventEntry::default() });
         assert_eq!(entries[4].kind(), None);
         assert_eq!(last_transition(&entries, f64::MAX).unwrap().steps.len(), 4);
     }
 
     #[test]
     fn a_full_journal_keeps_the_moves_whatever_else_there_was_and_old_moves_give_way_to_new_ones() {
-        let text = |entries: &[Entry]| -> Vec<String> {
+        let text = |entries: &[EventEntry]| -> Vec<String> {
             entries.iter().map(|entry| serde_json::to_string(entry).unwrap()).collect()
         };
         let mut entries = vec![entry(1.0, "asked", json!({"by": "somebody"}))];
@@ -420,14 +422,14 @@ mod tests {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let kept = thin_out(&lines, 20_000);
         assert!(kept.iter().map(|line| line.len() + 1).sum::<usize>() <= 40_000);
-        let read: Vec<Entry> = kept.iter().filter_map(|line| parse(line)).collect();
+        let read: Vec<EventEntry> = kept.iter().filter_map(|line| parse(line)).collect();
         assert_eq!(read[..4], takeover(100.0));
         assert_eq!(read.last().unwrap().t, 10_999.0);
         assert!(read.len() > 50 && read.windows(2).all(|pair| pair[0].t <= pair[1].t));
-        let story = last_transition(&read, f64::MAX);
-        assert!(story.unwrap().cause.contains("because alpha was dead"));
+        let explanation = last_transition(&read, f64::MAX);
+        assert!(explanation.unwrap().cause.contains("because alpha was dead"));
 
-        let many: Vec<Entry> = (0..1000).flat_map(|n| takeover(f64::from(n) * 100.0)).collect();
+        let many: Vec<EventEntry> = (0..1000).flat_map(|n| takeover(f64::from(n) * 100.0)).collect();
         let lines = text(&many);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let kept = thin_out(&lines, 20_000);

@@ -12,7 +12,7 @@ pub enum Tone {
     /// A part of a play begins.
     Chapter,
     /// What befalls the pair.
-    Deed,
+    Intervention,
     /// As it should be.
     Good,
     /// Something fails, as was to be shown.
@@ -25,7 +25,7 @@ pub enum Tone {
 
 /// A line of the time line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct TimelineEntry {
     /// When.
     pub at: Mono,
     /// A node, `client`, `service`, or who arranges it all.
@@ -52,13 +52,13 @@ pub struct Columns {
 const DIM: &str = "\u{1b}[2m";
 const OFF: &str = "\u{1b}[0m";
 
-impl Entry {
+impl TimelineEntry {
     /// The line for a person, with its end; `colour` where a terminal shows it.
     pub fn text(&self, columns: Columns, colour: bool) -> String {
         // Names of a file, and what scripts and records say.
         let fit = |text: &str| printable::line(text).into_owned();
-        let Entry { who: by, what: event, detail, .. } =
-            &Entry { who: fit(&self.who), what: fit(&self.what), detail: fit(&self.detail), ..self.clone() };
+        let TimelineEntry { who: by, what: event, detail, .. } =
+            &TimelineEntry { who: fit(&self.who), what: fit(&self.what), detail: fit(&self.detail), ..self.clone() };
         let Columns { at, who, what } = columns;
         let seconds = format!("{:at$.3}", self.at.elapsed().as_secs_f64());
         let (on, off) = if colour { (self.tone.colour(), OFF) } else { ("", "") };
@@ -95,7 +95,7 @@ impl Tone {
     const fn colour(self) -> &'static str {
         match self {
             Tone::Chapter => "\u{1b}[1;36m",
-            Tone::Deed => "\u{1b}[36m",
+            Tone::Intervention => "\u{1b}[36m",
             Tone::Good => "\u{1b}[32m",
             Tone::Bad => "\u{1b}[33m",
             Tone::Plain => "",
@@ -125,9 +125,9 @@ mod tests {
 
     const COLUMNS: Columns = Columns { at: 8, who: 9, what: 12 };
 
-    fn entry(tone: Tone) -> Entry {
+    fn entry(tone: Tone) -> TimelineEntry {
         let at = Mono::at(Duration::from_millis(6000));
-        Entry { at, who: "alpha".into(), what: "active".into(), detail: String::new(), tone }
+        TimelineEntry { at, who: "alpha".into(), what: "active".into(), detail: String::new(), tone }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use latido::cluster::{AutoFailback, GroupState, Past, Request, Set};
 use latido::haresources::Verb;
-use latido::simulate::{Behaviour, Pair};
+use latido::simulate::{Behaviour, SimulatedPair};
 
 const GROUPS: &str = "alpha ra rb\nbeta rc";
 
@@ -20,8 +20,8 @@ fn ms(milliseconds: u64) -> Duration {
 }
 
 /// Both nodes on, groups at home.
-fn settled(mode: AutoFailback) -> Pair {
-    let mut pair = Pair::new(GROUPS, 7, |settings| settings.auto_failback = mode).unwrap();
+fn settled(mode: AutoFailback) -> SimulatedPair {
+    let mut pair = SimulatedPair::new(GROUPS, 7, |settings| settings.auto_failback = mode).unwrap();
     pair.start(0);
     pair.start(1);
     pair.run_for(secs(20));
@@ -30,11 +30,11 @@ fn settled(mode: AutoFailback) -> Pair {
 }
 
 /// What was said and done from `mark` on.
-fn since(pair: &Pair, mark: usize) -> String {
+fn since(pair: &SimulatedPair, mark: usize) -> String {
     pair.transcript().split_off(mark)
 }
 
-fn mark(pair: &Pair) -> usize {
+fn mark(pair: &SimulatedPair) -> usize {
     pair.transcript().len()
 }
 
@@ -43,7 +43,7 @@ fn scripts(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.contains(" run     ") && !line.contains(" status ")).collect()
 }
 
-fn assert_nothing_moved(pair: &Pair, from: usize) {
+fn assert_nothing_moved(pair: &SimulatedPair, from: usize) {
     let text = since(pair, from);
     assert!(scripts(&text).is_empty(), "{text}");
     assert!(!text.contains("is dead"), "{text}");
@@ -222,7 +222,7 @@ fn leftovers_that_hang_keep_the_node_silent_and_its_watchdog_fed() {
 #[test]
 fn one_death_too_many_stops_everything_and_leaves_without_a_word() {
     let mut pair = settled(AutoFailback::On);
-    let kept = pair.kept(0).unwrap();
+    let kept = pair.notes(0).unwrap();
     pair.crash(0);
     let from = mark(&pair);
     pair.start_after(0, Past::Hopeless(kept));
@@ -281,7 +281,7 @@ fn an_upgrade_waits_until_all_is_quiet() {
 
 #[test]
 fn what_runs_at_a_first_start_is_reported_with_what_to_do() {
-    let mut pair = Pair::new(GROUPS, 7, |_| {}).unwrap();
+    let mut pair = SimulatedPair::new(GROUPS, 7, |_| {}).unwrap();
     pair.runs_by_itself(0, "rc");
     pair.start(0);
     pair.run_for(secs(1));

@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use latido::cluster::{Action, Birth, Cluster, Event, Settings};
+use latido::cluster::{Action, Cluster, Event, Settings, StartFacts};
 use latido::haresources::{Exit, Outcome, Verb};
 use latido::names::MediumId;
 use latido::simulate::{groups, settings};
@@ -41,8 +41,8 @@ fn now(ms: u64) -> Now {
 /// A life that begins now; the names of the machines are those of their owner, not their own.
 fn born(me: &str, generation: u64, uuid: u8, ms: u64) -> Machine {
     let of_me: Settings = settings(me).unwrap();
-    let birth = Birth::new(Generation(generation), [uuid; 16], u64::from(uuid) * generation);
-    let cluster = Cluster::start(of_me, groups(LINES), birth, now(ms));
+    let start_facts = StartFacts::new(Generation(generation), [uuid; 16], u64::from(uuid) * generation);
+    let cluster = Cluster::start(of_me, groups(LINES), start_facts, now(ms));
     Machine { cluster, is_on: true, up: BTreeSet::new(), said: Vec::new() }
 }
 

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use latido::simulate::What;
+use latido::simulate::Observed;
 
 use run::{complaints, perform, shorten};
 use stories::{STORIES, Story, faults};
@@ -58,13 +58,22 @@ fn moments(story: &Story) -> Vec<Moment> {
     let (mut found, mut passed) = (BTreeSet::new(), Duration::ZERO);
     let plain: Vec<String> = lines.iter().filter(|line| *line != "chapter").cloned().collect();
     let played = perform(&plain);
-    let telling = |what: &What| match what {
-        What::Sent(text) => !text.starts_with("t=NS_ack") && !text.starts_with("t=latido"),
-        What::Ran(..) | What::Said(_) | What::Replied(_) | What::Fenced { .. } | What::Moved { .. } => true,
+    let telling = |what: &Observed| match what {
+        Observed::Sent(text) => !text.starts_with("t=NS_ack") && !text.starts_with("t=latido"),
+        Observed::Ran(..)
+        | Observed::Said(_)
+        | Observed::Replied(_)
+        | Observed::Fenced { .. }
+        | Observed::Moved { .. } => true,
         _ => false,
     };
-    let happens: Vec<Duration> =
-        played.pair.notes().iter().filter(|note| telling(&note.what)).map(|note| note.at.elapsed()).collect();
+    let happens: Vec<Duration> = played
+        .pair
+        .observations()
+        .iter()
+        .filter(|observation| telling(&observation.what))
+        .map(|observation| observation.at.elapsed())
+        .collect();
     for (at, line) in lines.iter().enumerate() {
         let Some(time) = seconds(line) else { continue };
         if at > swept {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use latido::cluster::{AutoFailback, GroupState, Monitor, OnStopFailure, Probe, Request, Response, Settings};
 use latido::haresources::Verb;
-use latido::simulate::{Behaviour, Pair};
+use latido::simulate::{Behaviour, SimulatedPair};
 
 const ALPHA: usize = 0;
 const BETA: usize = 1;
@@ -16,8 +16,8 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn settled(groups: &str, edit: impl Fn(&mut Settings)) -> Pair {
-    let mut pair = Pair::new(groups, 7, edit).unwrap();
+fn settled(groups: &str, edit: impl Fn(&mut Settings)) -> SimulatedPair {
+    let mut pair = SimulatedPair::new(groups, 7, edit).unwrap();
     pair.start(ALPHA);
     pair.start(BETA);
     pair.run_for(secs(20));
@@ -35,11 +35,11 @@ fn watched(settings: &mut Settings) {
 }
 
 /// Lines of the transcript that contain a text, from the time it was settled.
-fn count(pair: &Pair, text: &str) -> usize {
+fn count(pair: &SimulatedPair, text: &str) -> usize {
     pair.transcript().lines().filter(|line| line.contains(text)).count()
 }
 
-fn position(pair: &Pair, text: &str) -> usize {
+fn position(pair: &SimulatedPair, text: &str) -> usize {
     let transcript = pair.transcript();
     transcript.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("no {text} in\n{transcript}"))
 }
@@ -87,8 +87,8 @@ fn a_node_that_comes_back_while_it_is_to_be_fenced_is_left_alone_and_keeps_its_g
 #[test]
 fn what_a_file_says_differently_is_told_when_it_was_reread_and_no_longer_once_it_is_mended() {
     let mut pair = settled(GROUP, |_| {});
-    let drift = |pair: &Pair| [ALPHA, BETA].map(|node| pair.view(node).unwrap().drift.len());
-    let timing = |pair: &mut Pair, text: &str| {
+    let drift = |pair: &SimulatedPair| [ALPHA, BETA].map(|node| pair.view(node).unwrap().drift.len());
+    let timing = |pair: &mut SimulatedPair, text: &str| {
         pair.reload_settings(ALPHA, |settings| settings.timing = text.into());
         pair.run_for(secs(20));
     };
@@ -285,7 +285,7 @@ fn what_mach_down_started_beside_the_daemon_is_found_and_reported() {
 fn who_is_alone_tells_all_also_where_nothing_is_at_home_on_the_other() {
     for (mode, back) in [(AutoFailback::On, ["local", "local"]), (AutoFailback::Off, ["all", "none"])] {
         let mut pair = settled(GROUP, |settings| settings.auto_failback = mode);
-        let told = |pair: &Pair| {
+        let told = |pair: &SimulatedPair| {
             [ALPHA, BETA].map(|node| pair.cluster(node).map(|cluster| cluster.view(pair.now()).rscstatus))
         };
         let some = |words: [&str; 2]| words.map(|word| Some(word.to_owned()));
@@ -302,7 +302,7 @@ fn who_is_alone_tells_all_also_where_nothing_is_at_home_on_the_other() {
 #[test]
 fn a_takeover_is_called_complete_once_and_not_before_its_last_script_has_ended() {
     let mut pair = settled(GROUP, |_| {});
-    let lines = |pair: &Pair, node: &str, text: &str| count(pair, &format!("{node:<5}  report  info: {text}"));
+    let lines = |pair: &SimulatedPair, node: &str, text: &str| count(pair, &format!("{node:<5}  report  info: {text}"));
     assert_eq!(lines(&pair, "alpha", "Local Resource acquisition completed."), 1, "{}", pair.transcript());
     assert_eq!(lines(&pair, "beta", "No local resources [/usr/share/heartbeat/ResourceManager listkeys beta]"), 1);
     for node in ["alpha", "beta"] {

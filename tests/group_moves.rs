@@ -8,7 +8,7 @@ use std::time::Duration;
 use latido::cluster::{AutoFailback, GroupState, Monitor, Probe, Report, Request, Response, Settings};
 use latido::haresources::Verb;
 use latido::names::NodeName;
-use latido::simulate::{Behaviour, Pair, What};
+use latido::simulate::{Behaviour, Observed, SimulatedPair};
 
 const ALPHA: usize = 0;
 const BETA: usize = 1;
@@ -18,8 +18,8 @@ fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-fn settled(edit: impl Fn(&mut Settings)) -> Pair {
-    let mut pair = Pair::new(GROUPS, 7, edit).unwrap();
+fn settled(edit: impl Fn(&mut Settings)) -> SimulatedPair {
+    let mut pair = SimulatedPair::new(GROUPS, 7, edit).unwrap();
     pair.start(ALPHA);
     pair.start(BETA);
     pair.run_for(secs(20));
@@ -32,7 +32,7 @@ fn to(node: &str) -> Option<NodeName> {
 }
 
 /// What a request is answered.
-fn ask(pair: &mut Pair, node: usize, request: Request) -> Response {
+fn ask(pair: &mut SimulatedPair, node: usize, request: Request) -> Response {
     pair.request(node, request);
     pair.run_for(secs(20));
     let mut replies = pair.take_replies();
@@ -40,18 +40,18 @@ fn ask(pair: &mut Pair, node: usize, request: Request) -> Response {
     replies.remove(0).1
 }
 
-fn refused(pair: &mut Pair, node: usize, request: Request) -> String {
+fn refused(pair: &mut SimulatedPair, node: usize, request: Request) -> String {
     match ask(pair, node, request) {
         Response::Refused(why) => why,
         Response::Moved { groups } => panic!("moved {groups:?}"),
     }
 }
 
-fn runs(pair: &Pair, node: usize, word: &str) -> bool {
+fn runs(pair: &SimulatedPair, node: usize, word: &str) -> bool {
     pair.running(node).iter().any(|running| running == word)
 }
 
-fn away(pair: &Pair, node: usize) -> String {
+fn away(pair: &SimulatedPair, node: usize) -> String {
     pair.cluster(node).unwrap().view(pair.now()).away.unwrap_or_default()
 }
 
@@ -77,7 +77,7 @@ fn one_group_moves_and_no_other_whoever_is_asked() {
 #[test]
 fn a_group_is_found_by_its_address_alone() {
     for (address, word) in [("10.0.0.7", "10.0.0.7/24/eth0"), ("fd00::7", "IPv6addr::fd00::7/64/eth0")] {
-        let mut pair = Pair::new(&format!("alpha {word} ra\nbeta rb"), 7, |_| {}).unwrap();
+        let mut pair = SimulatedPair::new(&format!("alpha {word} ra\nbeta rb"), 7, |_| {}).unwrap();
         pair.start(ALPHA);
         pair.start(BETA);
         pair.run_for(secs(20));
@@ -132,10 +132,12 @@ fn a_home_that_dies_again_within_the_delay_is_waited_for_anew() {
 }
 
 /// What a node was told of its reason to take something.
-fn reasons(pair: &Pair, node: usize) -> Vec<String> {
-    let said = pair.notes().iter().filter(|note| note.node == Some(node));
-    said.filter_map(|note| {
-        let What::Said(Report::Given { why, .. } | Report::FailedThere { why, .. }) = &note.what else { return None };
+fn reasons(pair: &SimulatedPair, node: usize) -> Vec<String> {
+    let said = pair.observations().iter().filter(|observation| observation.node == Some(node));
+    said.filter_map(|observation| {
+        let Observed::Said(Report::Given { why, .. } | Report::FailedThere { why, .. }) = &observation.what else {
+            return None;
+        };
         Some(why.clone())
     })
     .collect()

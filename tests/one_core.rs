@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use latido::cluster::{
-    Action, AutoFailback, Birth, Cluster, Event, GroupState, Kept, KeptGroup, Medium, Monitor, Past, Probe, Request,
-    Set, Settings,
+    Action, AutoFailback, Cluster, Event, GroupState, Medium, Monitor, NotedGroup, Notes, Past, Probe, Request, Set,
+    Settings, StartFacts,
 };
 use latido::haresources::{Exit, Outcome, Verb};
 use latido::names::{ClientId, MediumId, NodeName};
@@ -326,8 +326,8 @@ fn a_client_is_answered_when_the_taker_is_done_and_says_nothing_more() {
 
 /// A life of a minute after this past, in which every script does its work at once; what was stopped.
 fn stopped_after(past: Past, spec: &str) -> BTreeSet<String> {
-    let birth = Birth { past, ..Birth::new(Generation(5), [7; 16], 1) };
-    let mut cluster = Cluster::start(settings("alpha").unwrap(), groups(spec), birth, Now::default());
+    let start_facts = StartFacts { past, ..StartFacts::new(Generation(5), [7; 16], 1) };
+    let mut cluster = Cluster::start(settings("alpha").unwrap(), groups(spec), start_facts, Now::default());
     let mut stopped = BTreeSet::new();
     for second in 0..60 {
         let now = Now { mono: Mono::ZERO + Duration::from_secs(second), wall: Wall(1_700_000_000 + second) };
@@ -348,7 +348,7 @@ fn stopped_after(past: Past, spec: &str) -> BTreeSet<String> {
 
 #[test]
 fn notes_that_name_a_group_twice_make_nothing_panic_and_all_of_it_is_stopped() {
-    let group = |words: &[&str], state| KeptGroup {
+    let group = |words: &[&str], state| NotedGroup {
         owner: NodeName::new("alpha").unwrap(),
         words: words.iter().map(|word| (*word).to_owned()).collect(),
         state,
@@ -361,12 +361,12 @@ fn notes_that_name_a_group_twice_make_nothing_panic_and_all_of_it_is_stopped() {
             let groups = vec![group(&["old", "rb"], first), group(&["old", "rc"], second), group(&["older"], first)];
             for spec in ["", "alpha old\n", "alpha ra\nbeta older\n"] {
                 for past in [Past::Crashed, Past::Late, Past::Hopeless] {
-                    stopped_after(past(Kept { groups: groups.clone(), ..Kept::default() }), spec);
+                    stopped_after(past(Notes { groups: groups.clone(), ..Notes::default() }), spec);
                 }
             }
         }
     }
     let groups = vec![group(&["old", "rb"], GroupState::Held), group(&["old", "rc"], GroupState::Held)];
-    let stopped = stopped_after(Past::Late(Kept { groups, ..Kept::default() }), "");
+    let stopped = stopped_after(Past::Late(Notes { groups, ..Notes::default() }), "");
     assert_eq!(stopped.len(), 3, "{stopped:?}");
 }

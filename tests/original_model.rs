@@ -8,23 +8,23 @@ use latido::cluster::{AutoFailback, Request, Set, Settings};
 use latido::diagnostic::SourceText;
 use latido::haresources::Verb;
 use latido::simulate::Version::{self, V2_1_3, V3_0_6};
-use latido::simulate::{Behaviour, NAMES, Pair, Play, What, groups, settings};
+use latido::simulate::{Behaviour, NAMES, Observed, Play, SimulatedPair, groups, settings};
 use latido::time::Mono;
 
 const GROUPS: &str = "alpha ra rb\nbeta rc rd";
 
-fn pair(edit: impl Fn(&mut Settings)) -> Pair {
-    let mut pair = Pair::new(GROUPS, 1, edit).unwrap();
+fn pair(edit: impl Fn(&mut Settings)) -> SimulatedPair {
+    let mut pair = SimulatedPair::new(GROUPS, 1, edit).unwrap();
     pair.exact = true;
     pair
 }
 
-fn run(pair: &mut Pair, seconds: f64) {
+fn run(pair: &mut SimulatedPair, seconds: f64) {
     pair.run_for(Duration::from_secs_f64(seconds));
 }
 
 /// Both run the original, each its own groups.
-fn originals(version: Version, edit: impl Fn(&mut Settings)) -> Pair {
+fn originals(version: Version, edit: impl Fn(&mut Settings)) -> SimulatedPair {
     let mut pair = pair(edit);
     pair.boot_original(0, version);
     run(&mut pair, 0.3);
@@ -34,12 +34,12 @@ fn originals(version: Version, edit: impl Fn(&mut Settings)) -> Pair {
     pair
 }
 
-fn assert_home(pair: &Pair) {
+fn assert_home(pair: &SimulatedPair) {
     assert!(pair.is_home(0) && pair.is_home(1), "{}", pair.transcript());
 }
 
 /// What was said about resources since then, in order.
-fn words(pair: &Pair, since: Mono) -> Vec<String> {
+fn words(pair: &SimulatedPair, since: Mono) -> Vec<String> {
     let word = |text: &str| {
         let known = ["starting", "resource", "ask_resources", "stonith", "shutdone", "ip-request", "hb_takeover"];
         let text = text.strip_prefix("t=")?;
@@ -48,31 +48,36 @@ fn words(pair: &Pair, since: Mono) -> Vec<String> {
             .any(|kind| text.starts_with(kind))
             .then(|| text.replace("rsc_hold=", "").replace(" rtype=full", ""))
     };
-    let notes = pair.notes().iter().filter(|note| note.at >= since);
-    let said = notes.filter_map(|note| {
-        let What::Sent(text) = &note.what else { return None };
-        Some(format!("{} {}", pair.name(note.node?), word(text)?))
+    let observations = pair.observations().iter().filter(|observation| observation.at >= since);
+    let said = observations.filter_map(|observation| {
+        let Observed::Sent(text) = &observation.what else { return None };
+        Some(format!("{} {}", pair.name(observation.node?), word(text)?))
     });
     said.collect()
 }
 
 /// The scripts of one verb that were called since then, in order.
-fn calls(pair: &Pair, verb: Verb, since: Mono) -> Vec<String> {
-    let notes = pair.notes().iter().filter(|note| note.at >= since);
-    let called = notes.filter_map(|note| {
-        let What::Ran(call, _) = &note.what else { return None };
-        (call.verb == verb).then(|| format!("{} {}", pair.name(note.node.unwrap_or_default()), call.resource.word))
+fn calls(pair: &SimulatedPair, verb: Verb, since: Mono) -> Vec<String> {
+    let observations = pair.observations().iter().filter(|observation| observation.at >= since);
+    let called = observations.filter_map(|observation| {
+        let Observed::Ran(call, _) = &observation.what else { return None };
+        (call.verb == verb)
+            .then(|| format!("{} {}", pair.name(observation.node.unwrap_or_default()), call.resource.word))
     });
     called.collect()
 }
 
 /// When a node logged or said this first since then.
-fn when(pair: &Pair, node: usize, text: &str, since: Mono) -> Mono {
-    let mut notes = pair.notes().iter().filter(|note| note.at >= since && note.node == Some(node));
-    notes.find(|note| note.what.text().contains(text)).unwrap_or_else(|| panic!("{text}:\n{}", pair.transcript())).at
+fn when(pair: &SimulatedPair, node: usize, text: &str, since: Mono) -> Mono {
+    let mut observations =
+        pair.observations().iter().filter(|observation| observation.at >= since && observation.node == Some(node));
+    observations
+        .find(|observation| observation.what.text().contains(text))
+        .unwrap_or_else(|| panic!("{text}:\n{}", pair.transcript()))
+        .at
 }
 
-fn cut(pair: &mut Pair, is_cut: bool) {
+fn cut(pair: &mut SimulatedPair, is_cut: bool) {
     (0..2).for_each(|medium| pair.cut_both(medium, is_cut));
 }
 
@@ -219,7 +224,7 @@ fn two_that_leave_together_start_nothing() {
     pair.leave(1);
     run(&mut pair, 20.0);
     assert!(calls(&pair, Verb::Start, from).is_empty(), "{}", pair.transcript());
-    assert!(!pair.is_on(0) && !pair.is_on(1) && !pair.is_haunted());
+    assert!(!pair.is_on(0) && !pair.is_on(1) && !pair.runs_without_daemon());
 }
 
 #[test]
@@ -308,8 +313,8 @@ fn a_start_that_fails_is_claimed_and_half_a_minute_later_the_wrong_groups_move()
     run(&mut pair, 40.0);
     let moved = when(&pair, 0, "Going standby [foreign]", failed).since(failed);
     assert!((30_000..31_000).contains(&moved.as_millis()), "{moved:?}");
-    assert!(pair.whereabouts(1).is_once(), "beta's innocent group is bounced and is there again");
-    assert!(!pair.whereabouts(0).is_up(), "alpha's own stays down for ever");
+    assert!(pair.location(1).is_once(), "beta's innocent group is bounced and is there again");
+    assert!(!pair.location(0).is_up(), "alpha's own stays down for ever");
 }
 
 #[test]
@@ -438,7 +443,7 @@ fn a_core_of_ours_beside_it_hears_what_was_recorded_beside_a_real_one() {
 #[test]
 fn the_same_seed_is_the_same_story() {
     let story = |seed: u64| {
-        let mut pair = Pair::new(GROUPS, seed, |_| {}).unwrap();
+        let mut pair = SimulatedPair::new(GROUPS, seed, |_| {}).unwrap();
         pair.boot_original(0, V3_0_6);
         pair.start(1);
         for _ in 0..40 {

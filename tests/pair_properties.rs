@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use latido::cluster::{AutoFailback, Cluster, GroupState, Monitor, Probe, Request, Set, View};
 use latido::haresources::Verb;
-use latido::record::{Line, read_line};
-use latido::simulate::{Behaviour, NAMES, Pair};
+use latido::record::{RecordLine, read_line};
+use latido::simulate::{Behaviour, NAMES, SimulatedPair};
 use latido::time::Mono;
 use latido::wire::{Kind, Message, field};
 
@@ -28,7 +28,7 @@ const SCRIPT_LIMIT: Duration = Duration::from_secs(10);
 const KNOWN_WITHIN: Duration = Duration::from_secs(6);
 
 struct Schedule {
-    pair: Pair,
+    pair: SimulatedPair,
     /// From when on at least one medium has worked and nobody has stood still.
     fine_since: Option<Mono>,
     complaint: Option<String>,
@@ -50,7 +50,7 @@ impl Schedule {
             restarts: (seed % 4) as u32,
             with: Probe::Status,
         };
-        let mut pair = Pair::new(GROUPS, seed, |settings| {
+        let mut pair = SimulatedPair::new(GROUPS, seed, |settings| {
             settings.auto_failback = mode;
             settings.fences = if seed.is_multiple_of(5) { vec!["first".into(), "second".into()] } else { Vec::new() };
             settings.monitors = if seed.is_multiple_of(7) { vec![watched.clone()] } else { Vec::new() };
@@ -95,7 +95,7 @@ impl Schedule {
 
     fn trouble(&mut self) {
         // Without fencing nobody can help what a dead daemon leaves running.
-        let fine = self.pair.works_both_ways() && !self.pair.is_haunted();
+        let fine = self.pair.works_both_ways() && !self.pair.runs_without_daemon();
         self.fine_since = fine.then(|| self.pair.awake_from());
     }
 
@@ -235,20 +235,20 @@ fn no_schedule_of_faults_breaks_the_promises() {
 fn what_was_recorded_leads_every_core_to_the_same_actions_again() {
     for seed in 0..60 {
         let mut schedule = Schedule::new(seed);
-        schedule.pair.keep_tapes();
+        schedule.pair.start_recording();
         // Whether it keeps its promises is asked above.
         let _ = schedule.play();
         for node in [0, 1] {
-            let tape = schedule.pair.tape(node);
-            assert!(tape.len() > 100, "seed {seed}: {} lines", tape.len());
+            let recording = schedule.pair.recording(node);
+            assert!(recording.len() > 100, "seed {seed}: {} lines", recording.len());
             let mut again: Option<Cluster> = None;
-            for taped in tape {
-                let text = str::from_utf8(&taped.line).unwrap();
+            for recorded in recording {
+                let text = str::from_utf8(&recorded.line).unwrap();
                 match read_line(text).unwrap_or_else(|fault| panic!("seed {seed}: {fault}: {text}")) {
-                    Line::Life(life) => again = Some(life.begin()),
-                    Line::Event(now, event) => {
+                    RecordLine::Start(life) => again = Some(life.begin()),
+                    RecordLine::Event(now, event) => {
                         let actions = again.as_mut().unwrap().handle(now, *event);
-                        assert_eq!(actions, taped.actions, "seed {seed} {}: {text}", NAMES[node]);
+                        assert_eq!(actions, recorded.actions, "seed {seed} {}: {text}", NAMES[node]);
                     }
                 }
             }
@@ -256,8 +256,8 @@ fn what_was_recorded_leads_every_core_to_the_same_actions_again() {
     }
 }
 
-fn both_up(edit: AutoFailback) -> Pair {
-    let mut pair = Pair::new(GROUPS, 7, |settings| settings.auto_failback = edit).unwrap();
+fn both_up(edit: AutoFailback) -> SimulatedPair {
+    let mut pair = SimulatedPair::new(GROUPS, 7, |settings| settings.auto_failback = edit).unwrap();
     (0..2).for_each(|node| pair.start(node));
     assert!(pair.run_until(Duration::from_secs(2), |pair| pair.running(0).len() == 2 && pair.running(1).len() == 1));
     pair.run_for(Duration::from_secs(2));
@@ -266,9 +266,9 @@ fn both_up(edit: AutoFailback) -> Pair {
 
 #[test]
 fn two_nodes_that_start_together_hold_their_groups_within_a_second() {
-    let mut pair = Pair::new(GROUPS, 1, |_| {}).unwrap();
+    let mut pair = SimulatedPair::new(GROUPS, 1, |_| {}).unwrap();
     (0..2).for_each(|node| pair.start(node));
-    let up = |pair: &Pair| pair.running(0) == ["ra", "rb"] && pair.running(1) == ["rc"];
+    let up = |pair: &SimulatedPair| pair.running(0) == ["ra", "rb"] && pair.running(1) == ["rc"];
     assert!(pair.run_until(Duration::from_secs(1), up), "{}", pair.transcript());
 }
 
@@ -322,7 +322,7 @@ fn a_healed_partition_has_one_owner_and_nothing_is_stopped_where_it_ran_before()
 
 #[test]
 fn a_group_that_does_not_start_moves_once_and_stays_down_if_it_fails_on_both() {
-    let mut pair = Pair::new(GROUPS, 3, |_| {}).unwrap();
+    let mut pair = SimulatedPair::new(GROUPS, 3, |_| {}).unwrap();
     pair.scripts.misbehave(0, "rb", Verb::Start, Behaviour::Fails);
     (0..2).for_each(|node| pair.start(node));
     assert!(
@@ -330,7 +330,7 @@ fn a_group_that_does_not_start_moves_once_and_stays_down_if_it_fails_on_both() {
         "{}",
         pair.transcript()
     );
-    let mut pair = Pair::new(GROUPS, 3, |_| {}).unwrap();
+    let mut pair = SimulatedPair::new(GROUPS, 3, |_| {}).unwrap();
     (0..2).for_each(|node| pair.scripts.misbehave(node, "rb", Verb::Start, Behaviour::Fails));
     (0..2).for_each(|node| pair.start(node));
     pair.run_for(Duration::from_secs(120));
@@ -361,7 +361,7 @@ fn a_node_that_stood_still_declares_nobody_dead() {
 }
 
 /// A message of beta's present life with this number.
-fn of_beta(pair: &Pair, kind: &Kind, number: u64) -> Message {
+fn of_beta(pair: &SimulatedPair, kind: &Kind, number: u64) -> Message {
     let heard = pair.last_status(1).unwrap();
     let copied = [field::SRC, field::HG, field::TS].map(|name| (name, heard.get(name).unwrap().to_owned()));
     let message = Message::new(kind).with(field::SEQ, format!("{number:x}"));

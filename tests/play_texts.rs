@@ -4,7 +4,7 @@
 
 use latido::cluster::Settings;
 use latido::diagnostic::SourceText;
-use latido::simulate::{COMMANDS, NAMES, Play, groups, settings, table, timeline, verdict};
+use latido::simulate::{COMMANDS, NAMES, Play, groups, settings, table, timeline_entries, verdict};
 use proptest::prelude::*;
 
 fn both() -> [Settings; 2] {
@@ -26,7 +26,7 @@ fn play(text: &str) -> Result<String, Vec<String>> {
         problems.iter().map(pointed).collect::<Vec<_>>()
     })?;
     let performance = play.perform(&settings, &groups, Some(5));
-    let lines = timeline(&performance.pair, true).len();
+    let lines = timeline_entries(&performance.pair, true).len();
     let misplaced = performance.misplaced().join("");
     Ok(format!("{lines} {misplaced} {}", table(&performance.pair, &verdict(&performance.pair))))
 }

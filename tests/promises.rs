@@ -3,7 +3,7 @@
 //! A schedule is a play; what breaks a promise is printed as a play that can be kept, with as few lines as do it.
 //! `LATIDO_SEEDS=n` plays more schedules, `LATIDO_FROM=x` from another seed on, `LATIDO_SEED=x` plays one and prints its
 //! transcript, `LATIDO_PLAY=file` does the same with a play, `LATIDO_SHORTEN=n` shortens so many plays of each promise,
-//! `LATIDO_SKIP=notes,generation` leaves out lines that begin so.
+//! `LATIDO_SKIP=observations,generation` leaves out lines that begin so.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use latido::record::{Line, Player, Shown, Stuck, read_line};
+use latido::record::{PlaybackError, Player, RecordLine, ShowLevel, read_line};
 use proptest::prelude::*;
 
 const LATIDO: &str = env!("CARGO_BIN_EXE_latido");
@@ -27,7 +27,7 @@ fn records() -> Vec<PathBuf> {
     found
 }
 
-fn play(text: &str, shown: Shown) -> Result<Vec<String>, Stuck> {
+fn play(text: &str, shown: ShowLevel) -> Result<Vec<String>, PlaybackError> {
     let mut player = Player::new(shown);
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -47,7 +47,7 @@ fn every_record_leads_to_the_transcript_beside_it() {
     let mut wrong = Vec::new();
     for path in records() {
         let text = fs::read_to_string(&path).unwrap();
-        let played = play(&text, Shown::Changes).unwrap_or_else(|stuck| panic!("{}:{stuck}", path.display()));
+        let played = play(&text, ShowLevel::Changes).unwrap_or_else(|stuck| panic!("{}:{stuck}", path.display()));
         let played = unversioned(&(played.join("\n") + "\n"));
         let beside = path.with_extension("txt");
         if update {
@@ -168,13 +168,13 @@ fn without(value: &serde_json::Value, way: &str) -> String {
 
 fn read_life(line: &str) -> Result<serde_json::Value, String> {
     match read_line(line) {
-        Ok(Line::Life(life)) => Ok(serde_json::from_slice(&life.to_line()).unwrap()),
+        Ok(RecordLine::Start(life)) => Ok(serde_json::from_slice(&life.to_line()).unwrap()),
         other => Err(format!("{other:?}")),
     }
 }
 
 /// Fails unless `line`, which lacks the original field `way`, is refused with the version that wrote it and the field.
-fn refused(stuck: &Stuck, way: &str) {
+fn refused(stuck: &PlaybackError, way: &str) {
     let (said, key) = (stuck.to_string(), way.rsplit('/').next().unwrap());
     assert!(said.contains("latido 0.1.0 wrote this line"), "without {way}: {said}");
     // A key that is one of several words for what comes behind it is not missed by name.
@@ -200,7 +200,7 @@ fn a_life_without_what_came_later_is_read_and_without_what_it_always_had_refused
             read_life(&line)
                 .unwrap_or_else(|why| panic!("{way} came later and has no default (docs/record.md): {why}"));
         } else if way != "/latido_record" && way != "/program" {
-            refused(&Player::new(Shown::Changes).play(&line).unwrap_err(), way);
+            refused(&Player::new(ShowLevel::Changes).play(&line).unwrap_err(), way);
         }
     }
 }
@@ -209,7 +209,7 @@ fn a_life_without_what_came_later_is_read_and_without_what_it_always_had_refused
 fn an_event_without_what_it_always_had_is_refused_with_the_version_that_wrote_it() {
     let life = serde_json::from_str::<serde_json::Value>(LIFE_0_1_0).unwrap().to_string();
     let played = |line: &str| {
-        let mut player = Player::new(Shown::Changes);
+        let mut player = Player::new(ShowLevel::Changes);
         player.play(&life).unwrap();
         player.play(line)
     };
@@ -231,11 +231,11 @@ fn a_record_of_a_newer_format_names_the_version_that_can_read_it() {
     let line = LIFE_0_1_0
         .replace('\n', "")
         .replace(r#""latido_record":1,"program":"0.1.0""#, r#""latido_record":2,"program":"3.7.1""#);
-    let said = Player::new(Shown::Changes).play(&line).unwrap_err().to_string();
+    let said = Player::new(ShowLevel::Changes).play(&line).unwrap_err().to_string();
     assert!(said.contains("a record of format 2, written by latido 3.7.1"), "{said}");
     // A newer version of the same format may say more.
     let line = LIFE_0_1_0.replace('\n', "").replace(r#""me":"beta""#, r#""me":"beta","mood":{"good":true}"#);
-    Player::new(Shown::Changes).play(&line).unwrap();
+    Player::new(ShowLevel::Changes).play(&line).unwrap();
 }
 
 proptest! {
@@ -259,7 +259,7 @@ proptest! {
             }
         }
         lines.insert(0, first);
-        prop_assert_eq!(play(&lines.join("\n"), Shown::Everything).err(), None);
+        prop_assert_eq!(play(&lines.join("\n"), ShowLevel::Everything).err(), None);
     }
 
     #[test]
@@ -281,13 +281,13 @@ proptest! {
         }
         bytes.truncate(end.index(bytes.len()) + 1);
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        if let Err(stuck) = play(&text, Shown::Changes) {
+        if let Err(stuck) = play(&text, ShowLevel::Changes) {
             prop_assert!(stuck.line >= 1 && stuck.line <= text.lines().count().max(1), "{}", stuck);
         }
     }
 
     #[test]
     fn rubbish_is_refused(text in "\\PC{0,200}") {
-        prop_assert!(play(&text, Shown::Changes).is_err());
+        prop_assert!(play(&text, ShowLevel::Changes).is_err());
     }
 }

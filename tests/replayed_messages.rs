@@ -7,7 +7,7 @@
 #[allow(dead_code, clippy::unwrap_used, reason = "others use the rest")]
 mod one_core;
 
-use latido::cluster::{AutoFailback, Birth, Event, Medium, Request, Settings, Status};
+use latido::cluster::{AutoFailback, Event, Medium, Request, Settings, StartFacts, Status};
 use latido::names::{ClientId, MediumId, NodeName};
 use latido::wire::{Generation, Kind, Message, Sequence, field};
 use proptest::prelude::*;
@@ -22,12 +22,12 @@ fn beta() -> NodeName {
 
 /// Born with this memory of beta.
 fn reborn(generation: u64, sequence: u64, ahead: Option<i64>) -> Core {
-    let birth = Birth {
+    let start_facts = StartFacts {
         remembered: vec![(beta(), Generation(generation), Sequence(sequence))],
         clocks: ahead.map(|ahead| (beta(), ahead)).into_iter().collect(),
-        ..Birth::new(Generation(9), [7; 16], 3)
+        ..StartFacts::new(Generation(9), [7; 16], 3)
     };
-    Core::born("alpha ra\nbeta rb", &[], |settings| settings.auto_failback = AutoFailback::Off, birth)
+    Core::born("alpha ra\nbeta rb", &[], |settings| settings.auto_failback = AutoFailback::Off, start_facts)
 }
 
 fn status_of(core: &Core, name: &str) -> Status {

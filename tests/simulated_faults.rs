@@ -7,20 +7,20 @@ use std::time::Duration;
 
 use latido::cluster::{Request, Set};
 use latido::diagnostic::SourceText;
-use latido::simulate::{Fault, NAMES, Pair, Performance, Play, settings};
+use latido::simulate::{Fault, NAMES, Performance, Play, SimulatedPair, settings};
 
 /// Both nodes are up, each with its group.
 const UP: &str = "group alpha ra\ngroup beta rc\nstart alpha beta\nwait 20\n";
 
 /// Plays it and finds every expectation met.
-fn play(text: &str) -> Pair {
+fn play(text: &str) -> SimulatedPair {
     let Performance { pair, complaints } = perform(text);
     assert!(complaints.is_empty(), "{complaints:?}\n{}", pair.transcript());
     pair
 }
 
 /// Both nodes are up, and then this befalls them.
-fn befalls(text: &str) -> Pair {
+fn befalls(text: &str) -> SimulatedPair {
     play(&format!("{UP}{text}"))
 }
 
@@ -30,7 +30,7 @@ fn perform(text: &str) -> Performance {
     play.unwrap_or_else(|problems| panic!("{problems:?}")).perform(&settings, &[], None)
 }
 
-fn says(pair: &Pair, text: &str) -> bool {
+fn says(pair: &SimulatedPair, text: &str) -> bool {
     pair.transcript().contains(text)
 }
 
@@ -59,7 +59,7 @@ fn loss_and_delay_are_of_a_direction() {
 
 #[test]
 fn a_serial_line_keeps_the_order() {
-    let mut pair = Pair::new("alpha ra", 3, |settings| drop(settings.media.remove(0))).unwrap();
+    let mut pair = SimulatedPair::new("alpha ra", 3, |settings| drop(settings.media.remove(0))).unwrap();
     pair.reorder(0, 0, 100);
     pair.lose_on(0, 0, 20);
     (0..2).for_each(|node| pair.start(node));
@@ -270,7 +270,7 @@ fn every_kind_of_fault_can_be_played_and_is_counted() {
     }
     add(&format!("late alpha ra 9\n{UP}"));
     add(&format!("{UP}{}", "restarts alpha 100ms\nwait 1\n".repeat(20)));
-    let one_wire = Pair::new("alpha ra", 1, |settings| settings.media.truncate(1)).unwrap();
+    let one_wire = SimulatedPair::new("alpha ra", 1, |settings| settings.media.truncate(1)).unwrap();
     seen.extend(one_wire.faults().keys());
     let missing: Vec<_> = Fault::ALL.iter().filter(|kind| !seen.contains(kind)).map(|kind| kind.words()).collect();
     assert!(missing.is_empty(), "never happened: {missing:#?}");

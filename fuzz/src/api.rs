@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use latido::api::{Caller, Clients, Effect, Framer, Limits, MAX_BODY, Picture, Rules, Why, body, frame};
-use latido::cluster::{Birth, Class, Cluster, View};
+use latido::api::{
+    ApiClients, ApiContext, ApiEffect, ApiFramer, ApiRules, CloseReason, Credentials, Limits, MAX_BODY, body, frame,
+};
+use latido::cluster::{Class, Cluster, StartFacts, View};
 use latido::config::{Config, OnlyName, Sources};
 use latido::diagnostic::SourceText;
 use latido::names::{ClientId, NodeName};
@@ -83,21 +85,21 @@ fn scene() -> (Config, View) {
     };
     let alpha = NodeName::new("alpha").expect("a name");
     let config = Config::assemble(&sources, &OnlyName(alpha)).expect("a good configuration");
-    let birth = Birth::new(Generation(1), [7; 16], 1);
-    let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, Now::default());
+    let start_facts = StartFacts::new(Generation(1), [7; 16], 1);
+    let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), start_facts, Now::default());
     let view = cluster.view(Mono::ZERO);
     (config, view)
 }
 
-fn caller(number: u64) -> Caller {
+fn caller(number: u64) -> Credentials {
     let number = u32::try_from(number).unwrap_or(0);
     // Root, a named user, two members of haclient, and a stranger.
     let (uid, gid) = [(0, 0), (7, 7), (1000, 113), (1001, 113), (65_534, 65_534)][number as usize % 5];
-    Caller { pid: 100 + number, uid, gid }
+    Credentials { pid: 100 + number, uid, gid }
 }
 
 struct Table<'a> {
-    clients: Clients,
+    clients: ApiClients,
     open: BTreeSet<ClientId>,
     config: &'a Config,
     view: &'a View,
@@ -105,46 +107,46 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn hear(&mut self, id: ClientId, body: &[u8]) {
-        let picture = Picture { view: self.view, config: self.config };
+        let picture = ApiContext { view: self.view, config: self.config };
         let effects = self.clients.heard(id, body, picture, &|pid| pid < 104);
         self.obey(effects);
     }
 
-    fn obey(&mut self, effects: Vec<Effect>) {
+    fn obey(&mut self, effects: Vec<ApiEffect>) {
         assert!(effects.len() <= 200, "{} things to do for one body", effects.len());
         for effect in effects {
             match effect {
-                Effect::Say { to, message } => {
+                ApiEffect::Say { to, message } => {
                     assert!(!to.is_empty() && to.iter().all(|id| self.open.contains(id)), "said to nobody: {message}");
                     assert!(body::encode(&message, body::Spelling::Classic).len() <= MAX_BODY);
                     let spelled = body::encode(&message, body::Spelling::Netstring);
                     assert!(body::decode(&spelled).is_ok(), "nobody can read {message}");
                 }
-                Effect::Signal { client, signal } => {
+                ApiEffect::Signal { client, signal } => {
                     assert!(self.open.contains(&client) && (1..=31).contains(&signal), "signal {signal}");
                 }
-                Effect::Limits { client, limits } => {
+                ApiEffect::Limits { client, limits } => {
                     assert!(self.open.contains(&client) && limits.body <= MAX_BODY && limits.queue <= 1 << 16);
                 }
-                Effect::Close(client) => {
+                ApiEffect::Close(client) => {
                     self.open.remove(&client);
                 }
-                Effect::Send { message, by } => {
+                ApiEffect::Send { message, by } => {
                     assert!(message.get("t").is_some(), "a message without a type");
                     let _ = by;
                     let me = &self.config.settings.me;
                     let effects = self.clients.deliver(Class::Keep, &message, me);
                     self.obey_quietly(effects);
                 }
-                Effect::Log { text, .. } => assert!(text.len() <= MAX_BODY),
+                ApiEffect::Log { text, .. } => assert!(text.len() <= MAX_BODY),
             }
         }
     }
 
     /// What a message that goes round causes does not go round again.
-    fn obey_quietly(&mut self, effects: Vec<Effect>) {
+    fn obey_quietly(&mut self, effects: Vec<ApiEffect>) {
         for effect in effects {
-            if let Effect::Close(client) = effect {
+            if let ApiEffect::Close(client) = effect {
                 self.open.remove(&client);
             }
         }
@@ -155,10 +157,10 @@ impl Table<'_> {
 pub fn run(bytes: &[u8]) {
     let (config, view) = scene();
     let mut bytes = Bytes::new(bytes);
-    let rules = Rules::new(&config.apiauth, |_| Some(1000), |_| Some(113));
-    let clients = Clients::new(rules);
+    let rules = ApiRules::new(&config.apiauth, |_| Some(1000), |_| Some(113));
+    let clients = ApiClients::new(rules);
     let mut table = Table { clients, open: BTreeSet::new(), config: &config, view: &view };
-    let mut framers: Vec<Framer> = (0..5).map(|_| Framer::default()).collect();
+    let mut framers: Vec<ApiFramer> = (0..5).map(|_| ApiFramer::default()).collect();
     for _ in 0..200 {
         if bytes.is_over() {
             break;
@@ -169,7 +171,7 @@ pub fn run(bytes: &[u8]) {
         if !table.open.contains(&id) && matches!(step & 15, 0..=9) {
             table.clients.connected(id, caller(number));
             table.open.insert(id);
-            framers[usize::try_from(number).unwrap_or(0)] = Framer::default();
+            framers[usize::try_from(number).unwrap_or(0)] = ApiFramer::default();
         }
         match step & 15 {
             0 | 1 => {
@@ -180,7 +182,8 @@ pub fn run(bytes: &[u8]) {
                         Ok(Some(body)) => table.hear(id, &body),
                         Ok(None) => break,
                         Err(error) => {
-                            let effects = table.clients.gone(id, &Why::Rubbish(error.to_string()), &config.settings.me);
+                            let effects =
+                                table.clients.gone(id, &CloseReason::Rubbish(error.to_string()), &config.settings.me);
                             table.obey(effects);
                             break;
                         }
@@ -195,7 +198,7 @@ pub fn run(bytes: &[u8]) {
                 let message = spoken(&mut bytes);
                 let spelling = if step & 1 == 0 { body::Spelling::Classic } else { body::Spelling::Netstring };
                 let body = body::encode(&message, spelling);
-                let mut framer = Framer::default();
+                let mut framer = ApiFramer::default();
                 framer.push(&frame::frame(&body));
                 assert_eq!(framer.next_body(MAX_BODY).ok().flatten().as_ref(), Some(&body));
                 table.hear(id, &body);
@@ -214,12 +217,17 @@ pub fn run(bytes: &[u8]) {
                 table.hear(id, &body::encode(&message, body::Spelling::Classic));
             }
             10 => {
-                let why = [Why::Eof, Why::Died, Why::Slow { waiting: 9, most: 8 }, Why::Rubbish("x".into())];
+                let why = [
+                    CloseReason::Eof,
+                    CloseReason::Died,
+                    CloseReason::Slow { waiting: 9, most: 8 },
+                    CloseReason::Rubbish("x".into()),
+                ];
                 let effects = table.clients.gone(id, &bytes.pick(&why), &config.settings.me);
                 table.obey(effects);
                 table.open.remove(&id);
             }
-            11 => table.clients.set_rules(Rules::new(&config.apiauth, |_| None, |_| None)),
+            11 => table.clients.set_rules(ApiRules::new(&config.apiauth, |_| None, |_| None)),
             _ => {
                 let message = spoken(&mut bytes);
                 let class = bytes.pick(&[Class::Keep, Class::NoChange, Class::Drop]);

@@ -13,7 +13,7 @@ use latido::time::{Mono, Now, Wall};
 use latido::wire::{Kind, Message, Value, field};
 
 use super::{Seed, bytes::Bytes};
-use choose::{GROUPS, birth, built, fields, kind, number, of_alpha, outcome, request, time};
+use choose::{GROUPS, built, fields, kind, number, of_alpha, outcome, request, start_facts, time};
 
 mod choose;
 
@@ -84,7 +84,7 @@ impl World {
                 let _ = (report.to_string(), report.level(), report.event(), report.data());
                 assert!(report.lines(|name| format!("/etc/ha.d/resource.d/{name}")).len() < 50);
             }
-            Action::Keep(kept) => assert!(kept.groups.len() < 50, "{kept:?}"),
+            Action::WriteNotes(kept) => assert!(kept.groups.len() < 50, "{kept:?}"),
             Action::Exit(_) => self.exited = true,
             Action::Notify(_)
             | Action::Deliver { .. }
@@ -248,11 +248,11 @@ fn step(world: &mut World, bytes: &mut Bytes<'_>) {
 pub fn run(bytes: &[u8]) {
     let mut bytes = Bytes::new(bytes);
     let Some(settings) = of_alpha(&mut bytes) else { return };
-    let birth = birth(&mut bytes);
+    let start_facts = start_facts(&mut bytes);
     let spec = groups(bytes.pick(&GROUPS));
     let now = Now { mono: Mono::ZERO, wall: Wall(1_700_000_000) };
     let mut world = World {
-        cluster: Cluster::start(settings, spec, birth, now),
+        cluster: Cluster::start(settings, spec, start_facts, now),
         now,
         jobs: BTreeMap::new(),
         asked: 0,
@@ -284,25 +284,28 @@ pub fn run(bytes: &[u8]) {
 
 /// Lives as pairs of nodes live them.
 pub fn seeds() -> Vec<Seed> {
-    let birth = |one: u8, two: u8| vec![one, two, 1, 0, 0, 0];
+    let start_facts = |one: u8, two: u8| vec![one, two, 1, 0, 0, 0];
     let beats = |count: usize| vec![2; count];
-    let plain = [birth(0, 0), beats(20), vec![10, 0, 0], beats(10), vec![10, 1, 0], beats(10)].concat();
-    let death = [birth(0, 1), beats(15), vec![0, 120, 0, 120], beats(20), vec![13], beats(6)].concat();
+    let plain = [start_facts(0, 0), beats(20), vec![10, 0, 0], beats(10), vec![10, 1, 0], beats(10)].concat();
+    let death = [start_facts(0, 1), beats(15), vec![0, 120, 0, 120], beats(20), vec![13], beats(6)].concat();
     let legacy =
-        [birth(2, 0), beats(15), vec![3, 10, 1, 19, 23], beats(4), vec![3, 11, 2, 19, 23, 21, 20], beats(5)].concat();
-    let watched = [birth(0, 12), beats(15), vec![17], beats(4), vec![8, 0, 2, 0, 0, 8, 0, 2, 0, 0], beats(9)].concat();
+        [start_facts(2, 0), beats(15), vec![3, 10, 1, 19, 23], beats(4), vec![3, 11, 2, 19, 23, 21, 20], beats(5)]
+            .concat();
+    let watched =
+        [start_facts(0, 12), beats(15), vec![17], beats(4), vec![8, 0, 2, 0, 0, 8, 0, 2, 0, 0], beats(9)].concat();
     let gaps =
-        [birth(0, 0), beats(8), vec![16, 10, 200], beats(3), vec![3, 3, 2, 15, 254, 0, 16, 254, 0], beats(3)].concat();
+        [start_facts(0, 0), beats(8), vec![16, 10, 200], beats(3), vec![3, 3, 2, 15, 254, 0, 16, 254, 0], beats(3)]
+            .concat();
     let past =
         [vec![0, 0, 1, 9, 50, 20, 40, 50, 0xc5, 0, 0, 3, 0, 1, 2, 1, 0, 4, 0], beats(12), vec![14], beats(9)].concat();
     let talk = [
-        birth(0, 0),
+        start_facts(0, 0),
         beats(10),
         vec![19, 255, 6, 1, 0, 0, 6, 3, 3, 0, 7, 8, 1, 10, 255, 3, b'a', b'b', b'c'],
         beats(5),
     ]
     .concat();
-    let alone = [birth(128, 0), vec![0, 120, 0, 120, 252], vec![13, 0, 50]].concat();
+    let alone = [start_facts(128, 0), vec![0, 120, 0, 120, 252], vec![13, 0, 50]].concat();
     [
         ("plain", plain),
         ("death", death),

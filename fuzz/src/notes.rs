@@ -1,7 +1,7 @@
 //! What lies on disk: journal, notes of a dead predecessor, peers, pid file, records. Disks and administrators change it.
 
 use latido::journal;
-use latido::record::{Player, Shown};
+use latido::record::{Player, ShowLevel};
 
 use super::{Seed, bytes::Bytes, samples};
 
@@ -12,21 +12,21 @@ pub fn run(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes.rest()).into_owned();
     match which {
         0 => {
-            let entries: Vec<journal::Entry> = text.lines().filter_map(journal::parse).collect();
+            let entries: Vec<journal::EventEntry> = text.lines().filter_map(journal::parse).collect();
             for entry in &entries {
                 assert!(serde_json::to_string(entry).is_ok());
             }
             let end = entries.last().map_or(0.0, |entry| entry.t);
             for at in [end, f64::INFINITY, 0.0] {
-                if let Some(story) = journal::last_transition(&entries, at) {
-                    let _ = journal::tell(&story, |at| format!("{at:.3}"));
+                if let Some(explanation) = journal::last_transition(&entries, at) {
+                    let _ = journal::tell(&explanation, |at| format!("{at:.3}"));
                 }
             }
         }
         1 => drop(latido::daemon::fuzzing::notes(&text)),
         2 => latido::daemon::fuzzing::lines(&text),
         _ => {
-            let mut player = Player::new(Shown::Everything);
+            let mut player = Player::new(ShowLevel::Everything);
             for line in text.lines() {
                 match player.play(line) {
                     Ok(shown) => {

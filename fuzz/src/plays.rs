@@ -2,7 +2,7 @@
 
 use latido::cluster::Settings;
 use latido::diagnostic::SourceText;
-use latido::simulate::{Play, both, groups, settings, table, timeline, verdict};
+use latido::simulate::{Play, both, groups, settings, table, timeline_entries, verdict};
 
 use super::{Seed, samples};
 
@@ -36,7 +36,7 @@ pub fn run(bytes: &[u8]) {
     let _ = performance.misplaced();
     let rows = verdict(&performance.pair);
     let _ = (performance.pair.transcript().len(), table(&performance.pair, &rows).len());
-    let _ = timeline(&performance.pair, true).iter().map(|entry| entry.json().len()).sum::<usize>();
+    let _ = timeline_entries(&performance.pair, true).iter().map(|entry| entry.json().len()).sum::<usize>();
 }
 
 /// Whether it names a time of more than some minutes, or very many steps.

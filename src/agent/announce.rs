@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_millis(20);
 
 /// An address to be announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(super) struct Announcement {
     pub(super) ip: IpAddr,
     /// The interface it was asked for on.
     pub(super) nic: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Claim {
 
 /// Another machine answers for an address of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
+pub struct AddressConflict {
     /// The address.
     pub ip: IpAddr,
     /// The interface it is announced on.
@@ -40,16 +40,16 @@ pub struct Conflict {
     pub mac: [u8; 6],
 }
 
-impl Conflict {
+impl AddressConflict {
     /// `02:00:00:00:00:07`
     pub fn mac(&self) -> String {
         self.mac.map(|byte| format!("{byte:02x}")).join(":")
     }
 }
 
-impl fmt::Display for Conflict {
+impl fmt::Display for AddressConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Conflict { ip, nic, .. }, mac) = (self, self.mac());
+        let (AddressConflict { ip, nic, .. }, mac) = (self, self.mac());
         write!(
             f,
             "address conflict: {ip} is used by another machine as well, {mac} on {nic}; if that is the other node, it did not \
@@ -60,7 +60,7 @@ impl fmt::Display for Conflict {
 
 #[derive(Debug)]
 pub(super) struct Repeat {
-    claim: Claim,
+    claim: Announcement,
     nic: String,
     next: Mono,
     listen: Option<Mono>,
@@ -78,7 +78,7 @@ impl Net {
     }
 
     /// Announces at once, then as often as configured, listening meanwhile; asks who else has it unless that was done.
-    pub(super) fn begin_announcing(&mut self, claim: Claim, asked: bool, now: Mono) {
+    pub(super) fn begin_announcing(&mut self, claim: Announcement, asked: bool, now: Mono) {
         self.repeats.retain(|repeat| repeat.claim.ip != claim.ip);
         if !asked {
             let watched: Vec<IpAddr> = self.repeats.iter().map(|repeat| repeat.claim.ip).chain([claim.ip]).collect();
@@ -114,7 +114,7 @@ impl Net {
     }
 
     /// Sends the announcements that are due and returns who else was heard to claim one of our addresses, each once.
-    pub fn repeat(&mut self, now: Mono) -> Vec<Conflict> {
+    pub fn repeat(&mut self, now: Mono) -> Vec<AddressConflict> {
         let conflicts = self.hear();
         let mut repeats = std::mem::take(&mut self.repeats);
         let before = repeats.len();
@@ -145,7 +145,7 @@ impl Net {
 
     /// One announcement in every form, and the question who else has it. A failure is worth a line for developers, no
     /// more: the address is up.
-    fn announce_once(&mut self, claim: &Claim, ask: bool) -> Option<Link> {
+    fn announce_once(&mut self, claim: &Announcement, ask: bool) -> Option<Link> {
         let link = self.link_of(claim)?;
         let mac = ethernet(&link)?;
         let sent = match claim.ip {
@@ -174,7 +174,7 @@ impl Net {
     }
 
     /// The interface that has the address now; none once it is gone.
-    fn link_of(&mut self, claim: &Claim) -> Option<Link> {
+    fn link_of(&mut self, claim: &Announcement) -> Option<Link> {
         let links = self.netlink.links().ok()?;
         if claim.borrowed {
             return links.into_iter().find(|link| Some(&link.name) == claim.nic.as_ref());
@@ -193,7 +193,7 @@ impl Net {
     }
 
     /// Who was heard meanwhile to claim one of our addresses, each once as long as they are few.
-    pub fn hear(&mut self) -> Vec<Conflict> {
+    pub fn hear(&mut self) -> Vec<AddressConflict> {
         let heard = self.heard();
         if heard.is_empty() {
             return Vec::new();
@@ -208,7 +208,7 @@ impl Net {
                 if repeat.told.len() < MOST_TOLD {
                     repeat.told.insert(mac);
                 }
-                found.push(Conflict { ip, nic: repeat.nic.clone(), mac });
+                found.push(AddressConflict { ip, nic: repeat.nic.clone(), mac });
             }
         }
         found

@@ -4,27 +4,27 @@
 use crate::haresources::Verb;
 use crate::haresources::known::Delay;
 
-use super::pseudo::Pseudo;
+use super::pseudo::PseudoResource;
 use super::{Answer, pause};
 
-pub(super) fn run(note: &Pseudo, args: &[String], verb: Verb) -> Answer {
+pub(super) fn run(mark: &PseudoResource, args: &[String], verb: Verb) -> Answer {
     let waits = match Delay::read(args) {
         Ok(waits) => waits,
         Err(fault) if verb == Verb::Start => return Answer::failed(2, fault.to_string()),
         Err(fault) => return idle(verb).because(fault.to_string()),
     };
     let done = match verb {
-        Verb::Status if note.is_set() => return Answer::running(),
+        Verb::Status if mark.is_set() => return Answer::running(),
         Verb::Status => return Answer::stopped(),
-        Verb::Start if note.is_set() => Ok(()),
+        Verb::Start if mark.is_set() => Ok(()),
         Verb::Start => {
             pause(waits.start);
-            note.set()
+            mark.set()
         }
-        Verb::Stop if !note.is_set() => Ok(()),
+        Verb::Stop if !mark.is_set() => Ok(()),
         Verb::Stop => {
             pause(waits.stop);
-            note.clear()
+            mark.clear()
         }
     };
     done.map_or_else(|why| Answer::failed(1, why), |()| Answer::success())

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::haresources::Verb;
 use crate::haresources::known::Drbd;
 
-use super::program::{self, Done};
+use super::program::{self, ProgramResult};
 use super::{Answer, patience, pause};
 
 /// Longer than the timeouts of DRBD's connection (6 s) and shorter than a script's.
@@ -86,7 +86,7 @@ fn is_loaded() -> bool {
 }
 
 /// `Primary/Secondary` of DRBD 8, `Primary` of 9, a line for each volume or resource.
-fn judge(done: &Done, loaded: bool) -> Answer {
+fn judge(done: &ProgramResult, loaded: bool) -> Answer {
     let mut roles: Vec<&str> = done.words.lines().map(|line| line.split('/').next().unwrap_or("").trim()).collect();
     roles.retain(|role| !role.is_empty());
     roles.dedup();
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn role(words: &str) -> (i32, String) {
-        let done = Done { code: Some(0), words: words.to_owned(), said: words.to_owned() };
+        let done = ProgramResult { code: Some(0), words: words.to_owned(), said: words.to_owned() };
         let answer = judge(&done, true);
         (answer.code, answer.words)
     }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn what_was_never_configured_is_stopped() {
         let said = "'r9' not defined in your config (for this host).\n";
-        let done = |said: &str| Done { code: Some(1), words: String::new(), said: said.to_owned() };
+        let done = |said: &str| ProgramResult { code: Some(1), words: String::new(), said: said.to_owned() };
         assert_eq!(judge(&done(said), true).code, 3);
         assert_eq!(judge(&done("Failed to modprobe drbd"), false).code, 3);
         assert_eq!(judge(&done("Command 'drbdsetup role r0' terminated with exit code 20"), true).code, 4);

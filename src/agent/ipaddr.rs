@@ -11,7 +11,7 @@ use crate::haresources::known::{self, Address4, LONGEST_NAME, Weight};
 use crate::netlink::{Address, Link};
 use crate::time::Mono;
 
-use super::announce::Claim;
+use super::announce::Announcement;
 use super::{Answer, Net, nic};
 
 /// Which of the two agents.
@@ -25,25 +25,25 @@ pub(super) enum Kind {
 
 /// Why it cannot be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Fault {
+enum ArgumentFault {
     /// The argument is wrong, on this machine at least.
     Argument(String),
     /// The kernel or the network would not have it.
     Refused(String),
 }
 
-fn read(kind: Kind, args: &[String]) -> Result<Address4, known::Fault> {
+fn read(kind: Kind, args: &[String]) -> Result<Address4, known::ArgumentFault> {
     match kind {
         Kind::Alias => Address4::of_ipaddr(args),
         Kind::Plain => Address4::of_ipaddr2(args),
     }
 }
 
-fn claim_of(spec: &Address4) -> Claim {
-    Claim { ip: spec.ip.into(), nic: spec.nic.clone(), borrowed: false }
+fn claim_of(spec: &Address4) -> Announcement {
+    Announcement { ip: spec.ip.into(), nic: spec.nic.clone(), borrowed: false }
 }
 
-pub(super) fn claim(args: &[String]) -> Option<Claim> {
+pub(super) fn claim(args: &[String]) -> Option<Announcement> {
     // That a label is too long is found out by the start.
     Address4::of_ipaddr(args).ok().map(|spec| claim_of(&spec))
 }
@@ -55,7 +55,7 @@ pub(super) fn run(net: &mut Net, kind: Kind, args: &[String], verb: Verb, now: M
             let name = if kind == Kind::Alias { "IPaddr" } else { "IPaddr2" };
             return Answer::usage(name, "<ip-address>");
         }
-        (Err(fault), Verb::Start) => return refusal(kind, Fault::Argument(fault.to_string())),
+        (Err(fault), Verb::Start) => return refusal(kind, ArgumentFault::Argument(fault.to_string())),
         // The rest of a wrong argument never mattered to what is up; without an address nothing can be.
         (Err(_), Verb::Stop | Verb::Status) => match Address4::without_the_rest(args) {
             Some(spec) => spec,
@@ -71,10 +71,10 @@ pub(super) fn run(net: &mut Net, kind: Kind, args: &[String], verb: Verb, now: M
     result.map_or_else(|fault| refusal(kind, fault), |()| Answer::success())
 }
 
-fn refusal(kind: Kind, fault: Fault) -> Answer {
+fn refusal(kind: Kind, fault: ArgumentFault) -> Answer {
     match (fault, kind) {
-        (Fault::Argument(why), Kind::Plain) => Answer::failed(6, why),
-        (Fault::Argument(why), Kind::Alias) | (Fault::Refused(why), _) => Answer::failed(1, why),
+        (ArgumentFault::Argument(why), Kind::Plain) => Answer::failed(6, why),
+        (ArgumentFault::Argument(why), Kind::Alias) | (ArgumentFault::Refused(why), _) => Answer::failed(1, why),
     }
 }
 
@@ -92,8 +92,8 @@ fn present(net: &mut Net, spec: &Address4) -> io::Result<Option<Address>> {
     Ok(net.netlink.addresses()?.into_iter().find(fits))
 }
 
-fn start(net: &mut Net, kind: Kind, spec: &Address4, now: Mono) -> Result<(), Fault> {
-    let failed = |error: io::Error| Fault::Refused(format!("cannot add {}: {error}", spec.ip));
+fn start(net: &mut Net, kind: Kind, spec: &Address4, now: Mono) -> Result<(), ArgumentFault> {
+    let failed = |error: io::Error| ArgumentFault::Refused(format!("cannot add {}: {error}", spec.ip));
     let taken = present(net, spec).map_err(failed)?.is_none();
     if taken {
         let (link, prefix) = place(net, spec)?;
@@ -125,22 +125,25 @@ fn start(net: &mut Net, kind: Kind, spec: &Address4, now: Mono) -> Result<(), Fa
 
 /// The interface and mask: as given, or those of the route that covers the address; the default route only lends its
 /// interface, and only to an address with a mask.
-fn place(net: &mut Net, spec: &Address4) -> Result<(Link, u8), Fault> {
-    let listed = |error: io::Error| Fault::Refused(format!("cannot list interfaces: {error}"));
+fn place(net: &mut Net, spec: &Address4) -> Result<(Link, u8), ArgumentFault> {
+    let listed = |error: io::Error| ArgumentFault::Refused(format!("cannot list interfaces: {error}"));
     let links = net.netlink.links().map_err(listed)?;
     let routes = net.netlink.routes().map_err(listed)?;
     let best = routes.iter().filter(|route| route.covers(spec.ip)).max_by_key(|route| route.prefix);
     let link = match &spec.nic {
-        Some(nic) => nic::named(&links, nic).map_err(Fault::Argument)?,
+        Some(nic) => nic::named(&links, nic).map_err(ArgumentFault::Argument)?,
         None => best.and_then(|route| links.iter().find(|link| link.index == route.index)).ok_or_else(|| {
-            Fault::Refused(format!("Unable to find nic or netmask. No route covers {0}: write {0}/24/eth0", spec.ip))
+            ArgumentFault::Refused(format!(
+                "Unable to find nic or netmask. No route covers {0}: write {0}/24/eth0",
+                spec.ip
+            ))
         })?,
     };
     let on_link = best.filter(|route| route.prefix > 0).map(|route| route.prefix);
     let prefix = spec
         .prefix
         .or(on_link)
-        .ok_or_else(|| Fault::Refused(format!("Cannot use default route w/o netmask [{}]", spec.ip)))?;
+        .ok_or_else(|| ArgumentFault::Refused(format!("Cannot use default route w/o netmask [{}]", spec.ip)))?;
     Ok((link.clone(), prefix))
 }
 
@@ -152,8 +155,8 @@ fn free_label(nic: &str, addresses: &[Address]) -> Option<String> {
     (label.len() <= LONGEST_NAME).then_some(label)
 }
 
-fn stop(net: &mut Net, spec: &Address4) -> Result<(), Fault> {
-    let failed = |error: io::Error| Fault::Refused(format!("cannot remove {}: {error}", spec.ip));
+fn stop(net: &mut Net, spec: &Address4) -> Result<(), ArgumentFault> {
+    let failed = |error: io::Error| ArgumentFault::Refused(format!("cannot remove {}: {error}", spec.ip));
     net.stop_announcing(spec.ip.into());
     let Some(address) = present(net, spec).map_err(failed)? else { return Ok(()) };
     let before = net.netlink.addresses().map_err(failed)?;

@@ -11,12 +11,12 @@ use crate::haresources::known::{self, Weight};
 use crate::netlink::{Address6, Link};
 use crate::time::Mono;
 
-use super::announce::Claim;
+use super::announce::Announcement;
 use super::{Answer, Net, nic};
 
-pub(super) fn claim(args: &[String]) -> Option<Claim> {
+pub(super) fn claim(args: &[String]) -> Option<Announcement> {
     let known::Address6 { ip, nic, .. } = known::Address6::read(args).ok()?;
-    Some(Claim { ip: IpAddr::V6(ip), nic, borrowed: false })
+    Some(Announcement { ip: IpAddr::V6(ip), nic, borrowed: false })
 }
 
 pub(super) fn run(net: &mut Net, args: &[String], verb: Verb, now: Mono) -> Answer {
@@ -64,7 +64,7 @@ fn start(net: &mut Net, spec: &known::Address6, now: Mono) -> Result<Answer, Str
             Ok(()) | Err(_) => {}
         }
     }
-    net.begin_announcing(Claim { ip: spec.ip.into(), nic: spec.nic.clone(), borrowed: false }, taken, now);
+    net.begin_announcing(Announcement { ip: spec.ip.into(), nic: spec.nic.clone(), borrowed: false }, taken, now);
     Ok(Answer::success())
 }
 

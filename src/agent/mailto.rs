@@ -14,24 +14,24 @@ use crate::sys;
 
 use super::Answer;
 use super::program;
-use super::pseudo::Pseudo;
+use super::pseudo::PseudoResource;
 
-pub(super) fn run(note: &Pseudo, args: &[String], verb: Verb) -> Answer {
+pub(super) fn run(mark: &PseudoResource, args: &[String], verb: Verb) -> Answer {
     let text = |what: &str| {
         let subject = args.get(1).map_or("Resource Group", String::as_str);
         format!("{subject} {what}")
     };
     match verb {
-        Verb::Status if note.is_set() => Answer::running().saying("running\nINFO:  Running OK"),
+        Verb::Status if mark.is_set() => Answer::running().saying("running\nINFO:  Running OK"),
         Verb::Status => Answer::stopped().saying("stopped\nINFO:  Resource is stopped"),
-        Verb::Start if note.is_set() => Answer::success(),
-        Verb::Stop if !note.is_set() => Answer::success(),
+        Verb::Start if mark.is_set() => Answer::success(),
+        Verb::Stop if !mark.is_set() => Answer::success(),
         Verb::Start => {
-            let noted = note.set();
+            let noted = mark.set();
             tell(args, &text(&format!("Takeover in progress at {} on {}", date(), host())), noted)
         }
         Verb::Stop => {
-            let noted = note.clear();
+            let noted = mark.clear();
             tell(args, &text(&format!("Migrating resource away at {} from {}", date(), host())), noted)
         }
     }

@@ -43,9 +43,9 @@ use crate::time::Mono;
 use announce::Repeat;
 use arp::ArpSocket;
 use ndp::NdSocket;
-use pseudo::Pseudo;
+use pseudo::PseudoResource;
 
-pub use announce::Conflict;
+pub use announce::AddressConflict;
 pub use answer::Answer;
 
 /// Where a built-in agent runs.
@@ -84,12 +84,12 @@ pub fn run_alone(
     tell: &mut dyn FnMut(&str),
 ) -> Option<Answer> {
     let Resource { agent, args, .. } = &invocation.resource;
-    let (verb, note) = (invocation.verb, Pseudo::new(state_dir, agent, args));
+    let (verb, mark) = (invocation.verb, PseudoResource::new(state_dir, agent, args));
     Some(match agent.as_str() {
         "Filesystem" => filesystem::run(args, verb, limit, tell),
         "drbddisk" => drbddisk::run(args, verb, limit, tell),
-        "MailTo" => mailto::run(&note, args, verb),
-        "Delay" => delay::run(&note, args, verb),
+        "MailTo" => mailto::run(&mark, args, verb),
+        "Delay" => delay::run(&mark, args, verb),
         _ => return None,
     })
 }
@@ -127,7 +127,7 @@ pub struct Net {
     nd: Option<NdSocket>,
     announce: (u32, Duration),
     repeats: Vec<Repeat>,
-    /// Where resources that are no more than a note keep it.
+    /// Where resources that are no more than a file keep it.
     state_dir: PathBuf,
 }
 
@@ -195,9 +195,9 @@ impl Net {
         Ok(self.nd.insert(nd))
     }
 
-    /// The note of one resource.
-    fn pseudo(&self, agent: &str, args: &[String]) -> Pseudo {
-        Pseudo::new(&self.state_dir, agent, args)
+    /// The file of one such resource.
+    fn pseudo(&self, agent: &str, args: &[String]) -> PseudoResource {
+        PseudoResource::new(&self.state_dir, agent, args)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sys;
 
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Done {
+pub(super) struct ProgramResult {
     /// None: killed by a signal.
     pub(super) code: Option<i32>,
     /// Its standard output.
@@ -23,7 +23,7 @@ pub(super) struct Done {
     pub(super) said: String,
 }
 
-impl Done {
+impl ProgramResult {
     /// What it said, line by line, without the empty ones.
     pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
         self.said.lines().map(str::trim).filter(|line| !line.is_empty())
@@ -41,7 +41,7 @@ impl Done {
 ///
 /// # Errors
 /// When it cannot be started; the sentence names it.
-pub(super) fn run(name: &str, words: &[&str]) -> Result<Done, String> {
+pub(super) fn run(name: &str, words: &[&str]) -> Result<ProgramResult, String> {
     command(name, words).output().map(done).map_err(|error| format!("cannot run {name}: {error}"))
 }
 
@@ -49,7 +49,7 @@ pub(super) fn run(name: &str, words: &[&str]) -> Result<Done, String> {
 ///
 /// # Errors
 /// When it cannot be started; the sentence names it.
-pub(super) fn run_within(name: &str, words: &[&str], limit: Duration) -> Result<Done, String> {
+pub(super) fn run_within(name: &str, words: &[&str], limit: Duration) -> Result<ProgramResult, String> {
     let failed = |error: std::io::Error| format!("cannot run {name}: {error}");
     let mut command = command(name, words);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
@@ -66,15 +66,15 @@ pub(super) fn run_within(name: &str, words: &[&str], limit: Duration) -> Result<
                 Err(_) => drop(kill(pid, Signal::SIGKILL)),
             }
             let said = format!("no answer within {:.0?}", limit);
-            Ok(Done { code: None, words: String::new(), said })
+            Ok(ProgramResult { code: None, words: String::new(), said })
         }
     }
 }
 
-fn done(output: Output) -> Done {
+fn done(output: Output) -> ProgramResult {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (words, errors) = (text(&output.stdout), text(&output.stderr));
-    Done { code: output.status.code(), said: format!("{words}{errors}"), words }
+    ProgramResult { code: output.status.code(), said: format!("{words}{errors}"), words }
 }
 
 /// Whether there is such a program.

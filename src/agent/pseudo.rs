@@ -6,19 +6,19 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-/// The note of one resource.
+/// The file that says that one resource was started.
 #[derive(Clone, Debug)]
-pub(super) struct Pseudo {
+pub(super) struct PseudoResource {
     file: PathBuf,
 }
 
-impl Pseudo {
+impl PseudoResource {
     /// For this agent with these arguments.
-    pub(super) fn new(dir: &Path, agent: &str, args: &[String]) -> Pseudo {
+    pub(super) fn new(dir: &Path, agent: &str, args: &[String]) -> PseudoResource {
         let plain = |c: char| if c.is_ascii_alphanumeric() || "._-@+:,".contains(c) { c } else { '_' };
         let mut name: String = format!("{agent}-{}", args.join("-")).chars().map(plain).collect();
         name.truncate(200);
-        Pseudo { file: dir.join(name) }
+        PseudoResource { file: dir.join(name) }
     }
 
     /// Whether it was started and not stopped since.
@@ -26,7 +26,7 @@ impl Pseudo {
         self.file.exists()
     }
 
-    /// Notes that it was started.
+    /// Writes down that it was started.
     ///
     /// # Errors
     /// When the file cannot be made; the sentence names it.
@@ -44,7 +44,7 @@ impl Pseudo {
         open.map(drop).map_err(|error| format!("cannot note in {} that it runs: {error}", self.file.display()))
     }
 
-    /// Notes that it was stopped.
+    /// Writes down that it was stopped.
     ///
     /// # Errors
     /// When the file cannot be removed; the sentence names it.
@@ -65,16 +65,16 @@ mod tests {
     #[test]
     fn a_note_is_set_and_cleared_as_often_as_one_likes_and_stays_in_its_directory() {
         let dir = tempfile::tempdir().unwrap();
-        let note = Pseudo::new(dir.path(), "MailTo", &["../../root@example.org".into(), "a / b".into()]);
-        assert!(!note.is_set());
+        let mark = PseudoResource::new(dir.path(), "MailTo", &["../../root@example.org".into(), "a / b".into()]);
+        assert!(!mark.is_set());
         for _ in 0..2 {
-            note.set().unwrap();
-            assert!(note.is_set());
+            mark.set().unwrap();
+            assert!(mark.is_set());
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         for _ in 0..2 {
-            note.clear().unwrap();
-            assert!(!note.is_set());
+            mark.clear().unwrap();
+            assert!(!mark.is_set());
         }
     }
 }

@@ -8,21 +8,21 @@ use crate::haresources::Verb;
 use crate::haresources::known::Announce;
 use crate::time::Mono;
 
-use super::announce::Claim;
+use super::announce::Announcement;
 use super::{Answer, Net};
 
 pub(super) fn run(net: &mut Net, args: &[String], verb: Verb, now: Mono) -> Answer {
-    let note = net.pseudo("SendArp", args);
+    let mark = net.pseudo("SendArp", args);
     match verb {
-        Verb::Status if note.is_set() => Answer::running(),
+        Verb::Status if mark.is_set() => Answer::running(),
         Verb::Status => Answer::stopped(),
         Verb::Stop => {
             if let Ok(announce) = Announce::read(args) {
                 net.stop_announcing(announce.ip.into());
             }
-            note.clear().map_or_else(|why| Answer::failed(1, why), |()| Answer::success())
+            mark.clear().map_or_else(|why| Answer::failed(1, why), |()| Answer::success())
         }
-        Verb::Start if note.is_set() => Answer::success(),
+        Verb::Start if mark.is_set() => Answer::success(),
         Verb::Start => {
             let claimed = Announce::read(args)
                 .map_err(|fault| fault.to_string())
@@ -34,7 +34,7 @@ pub(super) fn run(net: &mut Net, args: &[String], verb: Verb, now: Mono) -> Answ
                 }
                 Err(why) => Answer::success().because(format!("SendArp: nothing is announced: {why}")),
             };
-            note.set().map_or_else(|why| Answer::failed(1, why), |()| started)
+            mark.set().map_or_else(|why| Answer::failed(1, why), |()| started)
         }
     }
 }
@@ -47,11 +47,11 @@ fn no_interface(announce: &Announce) -> String {
 }
 
 /// What it announces: on the interface given, or on that of the route to the address.
-pub(super) fn claim(net: &mut Net, args: &[String]) -> Option<Claim> {
+pub(super) fn claim(net: &mut Net, args: &[String]) -> Option<Announcement> {
     claim_of(net, &Announce::read(args).ok()?)
 }
 
-fn claim_of(net: &mut Net, announce: &Announce) -> Option<Claim> {
+fn claim_of(net: &mut Net, announce: &Announce) -> Option<Announcement> {
     let ip = announce.ip;
     let links = net.netlink.links().ok()?;
     let link = match &announce.nic {
@@ -62,5 +62,5 @@ fn claim_of(net: &mut Net, announce: &Announce) -> Option<Claim> {
             links.into_iter().find(|link| link.index == route.index)?
         }
     };
-    Some(Claim { ip: IpAddr::V4(ip), nic: Some(link.name), borrowed: true })
+    Some(Announcement { ip: IpAddr::V4(ip), nic: Some(link.name), borrowed: true })
 }

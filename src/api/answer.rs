@@ -6,14 +6,14 @@ use crate::names::NodeName;
 use crate::wire::{Kind, Message, Value, field as wire};
 
 use super::field;
-use super::request::{Refusal, Request};
+use super::request::{ApiRequest, Refusal};
 
 /// The version whose library our clients were built with; some look at its number.
 pub(super) const SPOKEN_VERSION: &str = "3.0.6";
 
 /// What is true at this moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Picture<'a> {
+pub struct ApiContext<'a> {
     /// Nodes, links, groups.
     pub view: &'a View,
     /// The files.
@@ -26,50 +26,50 @@ pub(super) fn response(reqtype: &str) -> Message {
 }
 
 /// The messages of an answer, without their `result`; never empty. Requests that change or ask for something else than
-/// the picture are answered by `clients`.
-pub(super) fn answer(request: &Request, reqtype: &str, picture: Picture<'_>) -> Result<Vec<Message>, Refusal> {
+/// what is true now are answered by `clients`.
+pub(super) fn answer(request: &ApiRequest, reqtype: &str, context: ApiContext<'_>) -> Result<Vec<Message>, Refusal> {
     let say = |name: &str, value: &str| Ok(vec![response(reqtype).with(name, value)]);
-    let known = |node: &NodeName| picture.node(node).ok_or(Refusal::EINVAL);
+    let known = |node: &NodeName| context.node(node).ok_or(Refusal::EINVAL);
     match request {
-        Request::NodeList => Ok(picture.nodes().map(|node| node_entry(reqtype, node)).collect()),
-        Request::NodeStatus(node) => say(wire::ST, known(node)?.status.as_str()),
-        Request::NodeType(node) => say("nodetype", node_type(known(node)?)),
-        Request::NodeWeight(node) => known(node).and_then(|_| say("weight", "100")),
-        Request::NodeSite(node) => known(node).and_then(|_| say("site", "")),
-        Request::NumNodes => say("numnodes", &picture.config.settings.nodes.len().to_string()),
-        Request::IfList(node) => {
-            let links = picture.links(known(node)?);
+        ApiRequest::NodeList => Ok(context.nodes().map(|node| node_entry(reqtype, node)).collect()),
+        ApiRequest::NodeStatus(node) => say(wire::ST, known(node)?.status.as_str()),
+        ApiRequest::NodeType(node) => say("nodetype", node_type(known(node)?)),
+        ApiRequest::NodeWeight(node) => known(node).and_then(|_| say("weight", "100")),
+        ApiRequest::NodeSite(node) => known(node).and_then(|_| say("site", "")),
+        ApiRequest::NumNodes => say("numnodes", &context.config.settings.nodes.len().to_string()),
+        ApiRequest::IfList(node) => {
+            let links = context.links(known(node)?);
             let entry = |(name, up): &(String, bool)| {
                 response(reqtype).with(wire::IFNAME, name.as_str()).with(wire::ST, up_or_dead(*up))
             };
             // An empty list has no last message: the client would wait for ever.
             if links.is_empty() { Err(Refusal::EINVAL) } else { Ok(links.iter().map(entry).collect()) }
         }
-        Request::IfStatus(node, interface) => {
-            let links = picture.links(known(node)?);
+        ApiRequest::IfStatus(node, interface) => {
+            let links = context.links(known(node)?);
             let (_, up) = links.iter().find(|(name, _)| name == interface).ok_or(Refusal::EINVAL)?;
             say(wire::ST, up_or_dead(*up))
         }
-        Request::Parameter(name) => match parameter(picture.config, name) {
+        ApiRequest::Parameter(name) => match parameter(context.config, name) {
             Some(value) => say("pvalue", value),
             None => Ok(vec![response(reqtype)]),
         },
-        Request::Resources => say(wire::RSC_HOLD, &picture.view.rscstatus),
-        Request::Uuid(name) => Ok(vec![picture.uuid(response(reqtype), name)]),
-        Request::NodeOfUuid(uuid) => match picture.view.nodes.iter().find(|node| node.uuid.as_ref() == Some(uuid)) {
+        ApiRequest::Resources => say(wire::RSC_HOLD, &context.view.rscstatus),
+        ApiRequest::Uuid(name) => Ok(vec![context.uuid(response(reqtype), name)]),
+        ApiRequest::NodeOfUuid(uuid) => match context.view.nodes.iter().find(|node| node.uuid.as_ref() == Some(uuid)) {
             Some(node) => say("queryname", node.name.as_str()),
             None => Ok(vec![response(reqtype)]),
         },
-        Request::SignOn
-        | Request::SignOff
-        | Request::SetFilter(_)
-        | Request::SetSignal(_)
-        | Request::SetQueue(_)
-        | Request::ClientStatus(..) => Err(Refusal::BARE),
+        ApiRequest::SignOn
+        | ApiRequest::SignOff
+        | ApiRequest::SetFilter(_)
+        | ApiRequest::SetSignal(_)
+        | ApiRequest::SetQueue(_)
+        | ApiRequest::ClientStatus(..) => Err(Refusal::BARE),
     }
 }
 
-impl Picture<'_> {
+impl ApiContext<'_> {
     /// A node of the configuration.
     pub(super) fn node(&self, name: &NodeName) -> Option<&NodeView> {
         self.view.nodes.iter().find(|node| node.name == *name)

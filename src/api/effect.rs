@@ -26,7 +26,7 @@ impl Limits {
 
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum CloseReason {
     /// It was closed at the other end.
     Eof,
     /// Its process is gone.
@@ -44,7 +44,7 @@ pub enum Why {
 
 /// One thing to be done; in order.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Effect {
+pub enum ApiEffect {
     /// Queue this for these clients.
     Say {
         /// Whom.
@@ -86,11 +86,11 @@ pub enum Effect {
     },
 }
 
-pub(super) fn log(level: Level, cause: &'static str, text: String) -> Effect {
-    Effect::Log { level, cause, text }
+pub(super) fn log(level: Level, cause: &'static str, text: String) -> ApiEffect {
+    ApiEffect::Log { level, cause, text }
 }
 
 /// For the log, as an error.
-pub(super) fn complain(cause: &'static str, text: String) -> Effect {
+pub(super) fn complain(cause: &'static str, text: String) -> ApiEffect {
     log(Level::Error, cause, text)
 }

@@ -10,29 +10,29 @@ const HEADER: usize = 8;
 
 /// Why a connection cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameError {
+pub enum ApiFrameError {
     /// Whoever speaks does not speak this protocol.
     Magic(u32),
     /// The header claims this length, which is negative or more than this client may send.
     Length(i32),
 }
 
-impl fmt::Display for FrameError {
+impl fmt::Display for ApiFrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FrameError::Magic(magic) => write!(f, "magic number mismatch: {magic:#x} instead of {MAGIC:#x}"),
-            FrameError::Length(length) => write!(f, "a frame of {length} bytes is not allowed"),
+            ApiFrameError::Magic(magic) => write!(f, "magic number mismatch: {magic:#x} instead of {MAGIC:#x}"),
+            ApiFrameError::Length(length) => write!(f, "a frame of {length} bytes is not allowed"),
         }
     }
 }
 
 /// Finds bodies in a byte stream that may be cut anywhere. Holds at most one body and what came with it.
 #[derive(Debug, Default)]
-pub struct Framer {
+pub struct ApiFramer {
     bytes: Vec<u8>,
 }
 
-impl Framer {
+impl ApiFramer {
     /// Takes the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
@@ -42,17 +42,17 @@ impl Framer {
     ///
     /// # Errors
     /// The stream is worthless from here on.
-    pub fn next_body(&mut self, most: usize) -> Result<Option<Vec<u8>>, FrameError> {
+    pub fn next_body(&mut self, most: usize) -> Result<Option<Vec<u8>>, ApiFrameError> {
         let Some((header, rest)) = self.bytes.split_first_chunk::<HEADER>() else { return Ok(None) };
         let [a, b, c, d, e, f, g, h] = *header;
         let magic = u32::from_ne_bytes([e, f, g, h]);
         if magic != MAGIC {
-            return Err(FrameError::Magic(magic));
+            return Err(ApiFrameError::Magic(magic));
         }
         let claimed = i32::from_ne_bytes([a, b, c, d]);
-        let length = usize::try_from(claimed).map_err(|_| FrameError::Length(claimed))?;
+        let length = usize::try_from(claimed).map_err(|_| ApiFrameError::Length(claimed))?;
         if length > most.min(MAX_BODY) {
-            return Err(FrameError::Length(claimed));
+            return Err(ApiFrameError::Length(claimed));
         }
         let Some(body) = rest.get(..length) else { return Ok(None) };
         let body = body.to_vec();
@@ -80,9 +80,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Everything the bytes hold, handed over in crumbs of these sizes.
-    fn read(bytes: &[u8], crumbs: &[usize]) -> Result<Vec<Vec<u8>>, FrameError> {
-        let (mut framer, mut bodies, mut rest) = (Framer::default(), Vec::new(), bytes);
+    /// Everything the bytes hold, handed over in pieces of these sizes.
+    fn read(bytes: &[u8], crumbs: &[usize]) -> Result<Vec<Vec<u8>>, ApiFrameError> {
+        let (mut framer, mut bodies, mut rest) = (ApiFramer::default(), Vec::new(), bytes);
         let mut crumbs = crumbs.iter().cycle();
         while !rest.is_empty() {
             let (crumb, after) = rest.split_at((*crumbs.next().unwrap_or(&1)).clamp(1, rest.len()));
@@ -112,12 +112,12 @@ mod tests {
 
     #[test]
     fn a_false_header_is_refused_before_its_body_has_come() {
-        assert_eq!(read(&header(300_000, MAGIC), &[8]), Err(FrameError::Length(300_000)));
-        assert_eq!(read(&header(-1, MAGIC), &[8]), Err(FrameError::Length(-1)));
-        assert_eq!(read(&header(3, 0xabce), &[8]), Err(FrameError::Magic(0xabce)));
-        let mut framer = Framer::default();
+        assert_eq!(read(&header(300_000, MAGIC), &[8]), Err(ApiFrameError::Length(300_000)));
+        assert_eq!(read(&header(-1, MAGIC), &[8]), Err(ApiFrameError::Length(-1)));
+        assert_eq!(read(&header(3, 0xabce), &[8]), Err(ApiFrameError::Magic(0xabce)));
+        let mut framer = ApiFramer::default();
         framer.push(&header(5000, MAGIC));
-        assert_eq!(framer.next_body(4096), Err(FrameError::Length(5000)));
+        assert_eq!(framer.next_body(4096), Err(ApiFrameError::Length(5000)));
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! What a signed-on client may ask (`api.md` 2.4): from a message to a [`Request`], or the reason why not.
+//! What a signed-on client may ask (`api.md` 2.4): from a message to a [`ApiRequest`], or the reason why not.
 
 use crate::names::NodeName;
 use crate::wire::{Message, field as wire};
@@ -7,7 +7,7 @@ use super::field;
 
 /// A request that is understood. Nodes are not looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
+pub enum ApiRequest {
     /// `signon` again: never allowed.
     SignOn,
     /// It leaves; no answer.
@@ -63,35 +63,35 @@ impl Refusal {
 /// However long a queue a client wants.
 const MOST_QUEUED: usize = 1024;
 
-impl Request {
+impl ApiRequest {
     /// Reads a request.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn from_message(message: &Message) -> Result<Request, Refusal> {
+    pub fn from_message(message: &Message) -> Result<ApiRequest, Refusal> {
         let node = || message.get(wire::NODE).and_then(NodeName::new).ok_or(Refusal::EINVAL);
         let text = |name: &str| message.get(name).map(str::to_owned).ok_or(Refusal::EINVAL);
         Ok(match message.get(field::REQTYPE).unwrap_or_default() {
-            "signon" => Request::SignOn,
-            "signoff" => Request::SignOff,
-            "setfilter" => Request::SetFilter(mask(message).ok_or(Refusal::EINVAL)?),
-            "setsignal" => Request::SetSignal(signal(message)?),
-            "set_sendqlen" => Request::SetQueue(queue(message)),
-            "nodelist" => Request::NodeList,
-            "nodestatus" => Request::NodeStatus(node()?),
-            "nodetype" => Request::NodeType(node()?),
-            "nodeweight" => Request::NodeWeight(node()?),
-            "nodesite" => Request::NodeSite(node()?),
-            "numnodes" => Request::NumNodes,
-            "iflist" => Request::IfList(node()?),
-            "ifstatus" => Request::IfStatus(node()?, text(wire::IFNAME)?),
-            "clientstatus" => Request::ClientStatus(node()?, text(field::CN)?),
-            "getparm" => Request::Parameter(text("pname")?),
-            "getrsc" => Request::Resources,
-            "getuuid" => Request::Uuid(text("queryname").map_err(|_| Refusal::NO_NAME)?),
+            "signon" => ApiRequest::SignOn,
+            "signoff" => ApiRequest::SignOff,
+            "setfilter" => ApiRequest::SetFilter(mask(message).ok_or(Refusal::EINVAL)?),
+            "setsignal" => ApiRequest::SetSignal(signal(message)?),
+            "set_sendqlen" => ApiRequest::SetQueue(queue(message)),
+            "nodelist" => ApiRequest::NodeList,
+            "nodestatus" => ApiRequest::NodeStatus(node()?),
+            "nodetype" => ApiRequest::NodeType(node()?),
+            "nodeweight" => ApiRequest::NodeWeight(node()?),
+            "nodesite" => ApiRequest::NodeSite(node()?),
+            "numnodes" => ApiRequest::NumNodes,
+            "iflist" => ApiRequest::IfList(node()?),
+            "ifstatus" => ApiRequest::IfStatus(node()?, text(wire::IFNAME)?),
+            "clientstatus" => ApiRequest::ClientStatus(node()?, text(field::CN)?),
+            "getparm" => ApiRequest::Parameter(text("pname")?),
+            "getrsc" => ApiRequest::Resources,
+            "getuuid" => ApiRequest::Uuid(text("queryname").map_err(|_| Refusal::NO_NAME)?),
             "getnodename" => {
                 let uuid = message.binary("queryuuid").ok_or(Refusal::NO_NAME)?;
-                Request::NodeOfUuid(uuid.to_vec())
+                ApiRequest::NodeOfUuid(uuid.to_vec())
             }
             _ => return Err(Refusal::BARE),
         })
@@ -120,18 +120,18 @@ mod tests {
     use super::*;
     use crate::wire::{Kind, Value};
 
-    fn parse(fields: &[(&str, &str)]) -> Result<Request, Refusal> {
+    fn parse(fields: &[(&str, &str)]) -> Result<ApiRequest, Refusal> {
         let mut message = Message::new(&Kind::Other(field::REQUEST.into()));
         fields.iter().for_each(|(name, value)| message.set(name, *value));
-        Request::from_message(&message)
+        ApiRequest::from_message(&message)
     }
 
     #[test]
     fn names_of_nodes_are_lowered() {
         let beta = NodeName::new("beta").unwrap();
-        assert_eq!(parse(&[("reqtype", "nodestatus"), ("node", "BETA")]), Ok(Request::NodeStatus(beta.clone())));
+        assert_eq!(parse(&[("reqtype", "nodestatus"), ("node", "BETA")]), Ok(ApiRequest::NodeStatus(beta.clone())));
         let asked = parse(&[("reqtype", "ifstatus"), ("node", "beta"), ("ifname", "eth0")]);
-        assert_eq!(asked, Ok(Request::IfStatus(beta, "eth0".into())));
+        assert_eq!(asked, Ok(ApiRequest::IfStatus(beta, "eth0".into())));
     }
 
     #[test]
@@ -156,14 +156,14 @@ mod tests {
     #[test]
     fn a_uuid_is_asked_for_in_binary() {
         let mut message = Message::empty().with("reqtype", "getnodename");
-        assert!(Request::from_message(&message).is_err());
+        assert!(ApiRequest::from_message(&message).is_err());
         message.set_value("queryuuid", Value::Binary(vec![1; 16]));
-        assert_eq!(Request::from_message(&message), Ok(Request::NodeOfUuid(vec![1; 16])));
+        assert_eq!(ApiRequest::from_message(&message), Ok(ApiRequest::NodeOfUuid(vec![1; 16])));
     }
 
     #[test]
     fn a_queue_can_be_long_but_not_endless() {
-        assert_eq!(parse(&[("reqtype", "set_sendqlen"), ("sendqlen", "256")]), Ok(Request::SetQueue(256)));
-        assert_eq!(parse(&[("reqtype", "set_sendqlen"), ("sendqlen", "99999999")]), Ok(Request::SetQueue(1024)));
+        assert_eq!(parse(&[("reqtype", "set_sendqlen"), ("sendqlen", "256")]), Ok(ApiRequest::SetQueue(256)));
+        assert_eq!(parse(&[("reqtype", "set_sendqlen"), ("sendqlen", "99999999")]), Ok(ApiRequest::SetQueue(1024)));
     }
 }

@@ -4,7 +4,7 @@ use crate::names::{ClientId, NodeName};
 use crate::wire::{Kind, Message, field as wire};
 
 use super::answer::response;
-use super::effect::{Effect, complain};
+use super::effect::{ApiEffect, complain};
 use super::field;
 use super::request::Refusal;
 
@@ -55,30 +55,32 @@ pub(super) fn joined(client: (&str, u64), st: &str, info: &str, me: &NodeName) -
 }
 
 /// Asks another node whether a client is signed on there.
-pub(super) fn ask_remote(node: &NodeName, name: &str, asker: &str) -> Effect {
+pub(super) fn ask_remote(node: &NodeName, name: &str, asker: &str) -> ApiEffect {
     let query = Message::new(&Kind::Other(field::QUERY.into()))
         .with(wire::DEST, node.as_str())
         .with(field::CN, name)
         .with(field::FROM_ID, asker);
-    Effect::Send { message: query, by: None }
+    ApiEffect::Send { message: query, by: None }
 }
 
 /// An answer, each message with its `result`.
-pub(super) fn finish(id: ClientId, answers: Vec<Message>) -> Vec<Effect> {
+pub(super) fn finish(id: ClientId, answers: Vec<Message>) -> Vec<ApiEffect> {
     let last = answers.len().saturating_sub(1);
     let result = |at: usize| if at == last { field::OK } else { field::MORE };
-    let say =
-        |(at, message): (usize, Message)| Effect::Say { to: vec![id], message: message.with(wire::RESULT, result(at)) };
+    let say = |(at, message): (usize, Message)| ApiEffect::Say {
+        to: vec![id],
+        message: message.with(wire::RESULT, result(at)),
+    };
     answers.into_iter().enumerate().map(say).collect()
 }
 
 /// A `badreq`, and what the log says of it.
-pub(super) fn refuse(id: ClientId, reqtype: &str, refusal: Refusal, message: &Message) -> Vec<Effect> {
+pub(super) fn refuse(id: ClientId, reqtype: &str, refusal: Refusal, message: &Message) -> Vec<ApiEffect> {
     let mut answer = response(reqtype).with(wire::RESULT, field::BAD);
     if let Some(info) = refusal.0 {
         answer.set(wire::INFO, info);
     }
     let shown: String = message.to_string().chars().take(300).collect();
     let text = format!("api_process_request: bad request [{reqtype}]: {shown}");
-    vec![complain("bad request", text), Effect::Say { to: vec![id], message: answer }]
+    vec![complain("bad request", text), ApiEffect::Say { to: vec![id], message: answer }]
 }

@@ -5,14 +5,14 @@ use crate::wire::{Message, field as wire};
 
 use super::answer::{SPOKEN_VERSION, response};
 use super::field;
-use super::rules::{Caller, Rules};
+use super::rules::{ApiRules, Credentials};
 
 /// The original takes longer ones and cuts them at the wrong place.
 const LONGEST_NAME: usize = 31;
 
 /// Who a client says it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
+pub(super) struct SignOn {
     /// Its name; of a casual client its pid.
     pub(super) name: String,
     /// Whether it only asks, has no name of its own and may send nothing.
@@ -29,9 +29,9 @@ pub(super) struct Refused {
     pub(super) why: String,
 }
 
-impl Claim {
+impl SignOn {
     /// Reads it from a `signon`.
-    pub(super) fn from_message(message: &Message) -> Claim {
+    pub(super) fn from_message(message: &Message) -> SignOn {
         let pid = message.get(field::PID).and_then(|text| text.parse().ok());
         let given = message.get(field::FROM_ID);
         let casual = given.is_none_or(|name| pid.is_some_and(|pid: u32| name.parse() == Ok(pid)));
@@ -39,15 +39,15 @@ impl Claim {
             Some(name) if !casual => name.to_owned(),
             _ => pid.unwrap_or_default().to_string(),
         };
-        Claim { name, casual, pid }
+        SignOn { name, casual, pid }
     }
 
     /// Everything but the name's being taken, which comes second and is `taken`.
     pub(super) fn check(
         &self,
         message: &Message,
-        caller: Caller,
-        rules: &Rules,
+        credentials: Credentials,
+        rules: &ApiRules,
         taken: bool,
         is_alive: &dyn Fn(u32) -> bool,
     ) -> Result<(), Refused> {
@@ -66,18 +66,18 @@ impl Claim {
         let (Some(uid), Some(gid)) = (number(field::UID), number(field::GID)) else {
             return refuse("invalid id info", format!("Client user/group id is incorrect [{}]", self.name));
         };
-        if (uid, gid) != (caller.uid, caller.gid) {
+        if (uid, gid) != (credentials.uid, credentials.gid) {
             let why = format!(
                 "client {} says that it is {uid}:{gid}, and the kernel that it is {}:{}",
-                self.name, caller.uid, caller.gid
+                self.name, credentials.uid, credentials.gid
             );
             return refuse("incorrect/false credentials", why);
         }
-        if let Err(info) = rules.admit((!self.casual).then_some(&self.name), caller) {
+        if let Err(info) = rules.admit((!self.casual).then_some(&self.name), credentials) {
             return refuse(info, format!("Client [{}] pid {pid} failed authorization [{info}]", self.name));
         }
-        if pid != caller.pid {
-            return refuse("pid mismatch", format!("PID mismatch: {pid} vs farside_pid: {}", caller.pid));
+        if pid != credentials.pid {
+            return refuse("pid mismatch", format!("PID mismatch: {pid} vs farside_pid: {}", credentials.pid));
         }
         Ok(())
     }
@@ -117,7 +117,7 @@ pub fn facility_number(name: &str) -> Option<u8> {
 mod tests {
     use super::*;
 
-    const CALLER: Caller = Caller { pid: 50, uid: 0, gid: 7 };
+    const CALLER: Credentials = Credentials { pid: 50, uid: 0, gid: 7 };
 
     fn sign_on(fields: &[(&str, &str)]) -> Message {
         fields.iter().fold(Message::empty(), |message, (name, value)| message.with(name, *value))
@@ -125,9 +125,9 @@ mod tests {
 
     fn info(fields: &[(&str, &str)], taken: bool) -> Result<(), &'static str> {
         let message = sign_on(fields);
-        let rules = Rules::new(&[], |name| (name == "root").then_some(0), |_| None);
-        let claim = Claim::from_message(&message);
-        claim.check(&message, CALLER, &rules, taken, &|pid| pid < 100).map_err(|refused| refused.info)
+        let rules = ApiRules::new(&[], |name| (name == "root").then_some(0), |_| None);
+        let sign_on = SignOn::from_message(&message);
+        sign_on.check(&message, CALLER, &rules, taken, &|pid| pid < 100).map_err(|refused| refused.info)
     }
 
     #[test]
@@ -148,11 +148,11 @@ mod tests {
 
     #[test]
     fn who_gives_its_pid_as_its_name_is_casual() {
-        let claim = |fields: &[(&str, &str)]| Claim::from_message(&sign_on(fields));
-        assert!(claim(&[("pid", "50"), ("from_id", "50")]).casual);
-        assert!(claim(&[("pid", "50")]).casual);
-        assert_eq!(claim(&[("pid", "50")]).name, "50");
-        assert!(!claim(&[("pid", "50"), ("from_id", "51")]).casual);
+        let sign_on = |fields: &[(&str, &str)]| SignOn::from_message(&sign_on(fields));
+        assert!(sign_on(&[("pid", "50"), ("from_id", "50")]).casual);
+        assert!(sign_on(&[("pid", "50")]).casual);
+        assert_eq!(sign_on(&[("pid", "50")]).name, "50");
+        assert!(!sign_on(&[("pid", "50"), ("from_id", "51")]).casual);
     }
 
     #[test]

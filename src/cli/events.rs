@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::daemon::writing::journal::previous;
-use crate::journal::{self, Entry};
+use crate::journal::{self, EventEntry};
 use crate::paths::Paths;
 use crate::sys;
 
@@ -83,7 +83,7 @@ fn show(line: &str, json: bool) -> bool {
     super::printed(&text)
 }
 
-fn describe(entry: &Entry) -> String {
+fn describe(entry: &EventEntry) -> String {
     let level = if entry.is_plain() { "" } else { &entry.level };
     format!("{}  {:<6} {level:<6}{}", local(entry.t), entry.node, entry.text)
 }

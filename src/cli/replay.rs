@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::record::{LONGEST_LINE, Player, Shown};
+use crate::record::{LONGEST_LINE, Player, ShowLevel};
 
 /// Options of `latido replay`.
 #[derive(Clone, Debug, clap::Args)]
@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             }
         }
     };
-    match play(input, if args.all { Shown::Everything } else { Shown::Changes }) {
+    match play(input, if args.all { ShowLevel::Everything } else { ShowLevel::Changes }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(End::ReaderWentAway) => ExitCode::SUCCESS,
         Err(End::Unreadable(error)) => {
@@ -61,7 +61,7 @@ enum End {
     NoRecord(String),
 }
 
-fn play(mut input: Box<dyn BufRead>, shown: Shown) -> Result<(), End> {
+fn play(mut input: Box<dyn BufRead>, shown: ShowLevel) -> Result<(), End> {
     let mut player = Player::new(shown);
     let mut out = io::stdout().lock();
     let mut line = Vec::new();

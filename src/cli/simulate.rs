@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::api::Rules;
+use crate::api::ApiRules;
 use crate::cluster::Settings;
 use crate::config::{Config, MediumSpec, OnlyName};
 use crate::diagnostic::{Problem, SourceText};
@@ -18,7 +18,8 @@ use crate::host::read_config;
 use crate::ipfail::NAME;
 use crate::paths::Paths;
 use crate::simulate::{
-    Beside, COMMANDS, EXPECTATIONS, Ipfail, Performance, Play, Row, both, heading, story, table, timeline, verdict,
+    COMMANDS, ChapterRow, EXPECTATIONS, Ipfail, NonCoreSettings, Performance, Play, both, heading, standard_play,
+    table, timeline_entries, verdict,
 };
 use crate::timeline::Columns;
 
@@ -68,7 +69,7 @@ pub(super) struct Args {
 struct FromFiles {
     settings: [Settings; 2],
     groups: Vec<ResourceGroup>,
-    beside: Beside,
+    non_core: NonCoreSettings,
 }
 
 /// Runs it.
@@ -86,13 +87,13 @@ fn run_plays(args: &Args) -> Result<ExitCode, String> {
     let files = read_files(args.directory.as_deref().unwrap_or(&args.dir))?;
     let source = match &args.play {
         Some(path) => read_play(path)?,
-        None => SourceText::new("story", story(&files.settings, &files.groups, &files.beside)),
+        None => SourceText::new("story", standard_play(&files.settings, &files.groups, &files.non_core)),
     };
     if args.show_play {
         say(&source.text);
         return Ok(ExitCode::SUCCESS);
     }
-    let play = Play::parse_beside(&source, &files.settings, &files.groups, &files.beside)
+    let play = Play::parse_with(&source, &files.settings, &files.groups, &files.non_core)
         .map_err(|problems| rendered_all(&problems, &[&source], colours(&io::stderr())))?;
     let performance = play.perform(&files.settings, &files.groups, args.seed);
     let wrong = wrong(&performance, &source.name);
@@ -116,20 +117,20 @@ fn read_files(dir: &Path) -> Result<FromFiles, String> {
         let count = config.settings.nodes.len();
         format!("latido simulate: {} names {count} node(s), and a pair is simulated\n", paths.ha_cf().display())
     })?;
-    Ok(FromFiles { settings, beside: beside(&config), groups: config.groups })
+    Ok(FromFiles { settings, non_core: non_core_settings(&config), groups: config.groups })
 }
 
 /// Ping groups, and the ipfail that `respawn` starts and `apiauth` admits, or not.
-fn beside(config: &Config) -> Beside {
+fn non_core_settings(config: &Config) -> NonCoreSettings {
     let ipfail = config.ipfail().map(|line| {
-        let is_admitted = Rules::let_in(&config.apiauth, NAME, &line.user);
+        let is_admitted = ApiRules::let_in(&config.apiauth, NAME, &line.user);
         Ipfail { user: line.user.clone(), is_admitted }
     });
     let groups = config.media.iter().filter_map(|medium| {
         let MediumSpec::PingGroup { node, hosts } = medium else { return None };
         Some((node.to_string(), hosts.clone()))
     });
-    Beside { ipfail, ping_groups: groups.collect() }
+    NonCoreSettings { ipfail, ping_groups: groups.collect() }
 }
 
 fn read_play(path: &Path) -> Result<SourceText, String> {
@@ -152,7 +153,7 @@ fn wrong(performance: &Performance, name: &str) -> Vec<String> {
 
 fn print(performance: &Performance, wrong: &[String], args: &Args) {
     let pair = &performance.pair;
-    let entries = [heading(pair)].into_iter().chain(timeline(pair, args.messages));
+    let entries = [heading(pair)].into_iter().chain(timeline_entries(pair, args.messages));
     let rows = verdict(pair);
     let mut text = String::new();
     if args.json {
@@ -202,8 +203,8 @@ struct JsonGroup<'a> {
     both_ms: u128,
 }
 
-fn json_table(rows: &[Row], wrong: &[String]) -> String {
-    let group = |(name, seen): &'_ (String, crate::simulate::Seen)| (name.clone(), *seen);
+fn json_table(rows: &[ChapterRow], wrong: &[String]) -> String {
+    let group = |(name, seen): &'_ (String, crate::simulate::ServiceSeen)| (name.clone(), *seen);
     let groups: Vec<Vec<_>> = rows.iter().map(|row| row.groups.iter().map(group).collect()).collect();
     let rows = rows.iter().zip(&groups).map(|(row, groups)| JsonRow {
         at: row.from.elapsed().as_secs_f64(),

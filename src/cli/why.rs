@@ -42,21 +42,22 @@ pub(super) fn run(args: &Args) -> ExitCode {
             None => return complain(&format!("\"{text}\" is not a time: write HH:MM or \"YYYY-MM-DD HH:MM:SS\"")),
         },
     };
-    let Some(story) = journal::last_transition(&entries, at) else {
+    let Some(explanation) = journal::last_transition(&entries, at) else {
         super::print("nothing has moved on this node since its journal began");
         return ExitCode::from(1);
     };
     if args.json {
-        let object = serde_json::json!({ "cause": story.cause, "began": story.began, "steps": story.steps });
+        let object =
+            serde_json::json!({ "cause": explanation.cause, "began": explanation.began, "steps": explanation.steps });
         super::print(&serde_json::to_string_pretty(&object).unwrap_or_default());
     } else {
-        super::print(journal::tell(&story, events::local).trim_end());
+        super::print(journal::tell(&explanation, events::local).trim_end());
     }
     ExitCode::SUCCESS
 }
 
 /// The end of the second, minute or day that was named. Without a day: the last time the journal passed that hour.
-fn until(text: &str, entries: &[journal::Entry]) -> Option<f64> {
+fn until(text: &str, entries: &[journal::EventEntry]) -> Option<f64> {
     let (day, hour) = text.trim().rsplit_once([' ', 'T']).map_or((None, text.trim()), |(day, hour)| (Some(day), hour));
     let numbers =
         |text: &str, sign: char| text.split(sign).map(|word| word.parse::<u32>().ok()).collect::<Option<Vec<_>>>();
@@ -73,7 +74,7 @@ fn until(text: &str, entries: &[journal::Entry]) -> Option<f64> {
     if h > 23 || m > 59 || s > 60 {
         return None;
     }
-    let before = |entry: &&journal::Entry| {
+    let before = |entry: &&journal::EventEntry| {
         let at = sys::local_time(std::time::Duration::try_from_secs_f64(entry.t).unwrap_or_default().as_secs());
         let clock = (u32::from(at.hour), u32::from(at.minute), u32::from(at.second)) <= (h, m, s);
         let date = [u32::try_from(at.year).unwrap_or(0), u32::from(at.month), u32::from(at.day)];

@@ -10,15 +10,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::api::body::{Spelling, decode, encode};
-use crate::api::frame::{Framer, MAX_BODY, frame};
-use crate::api::{Caller, field};
+use crate::api::frame::{ApiFramer, MAX_BODY, frame};
+use crate::api::{Credentials, field};
 use crate::wire::{Kind, Message, field as wire};
 
 /// A signed-on connection. Messages that come while an answer is awaited are kept for [`ApiSession::next`].
 #[derive(Debug)]
 pub struct ApiSession {
     stream: UnixStream,
-    framer: Framer,
+    framer: ApiFramer,
     inbox: VecDeque<Message>,
     name: String,
     pid: u32,
@@ -54,13 +54,13 @@ impl ApiSession {
     ///
     /// # Errors
     /// [`ApiFailure::Stopped`] or [`ApiFailure::Refused`].
-    pub async fn sign_on(socket: &Path, name: Option<&str>, who: Caller) -> Result<ApiSession, ApiFailure> {
+    pub async fn sign_on(socket: &Path, name: Option<&str>, who: Credentials) -> Result<ApiSession, ApiFailure> {
         log::debug!("connecting to {}", socket.display());
         let stream = UnixStream::connect(socket).await.map_err(|_| ApiFailure::Stopped)?;
         let name = name.map_or_else(|| who.pid.to_string(), str::to_owned);
         let mut session = ApiSession {
             stream,
-            framer: Framer::default(),
+            framer: ApiFramer::default(),
             inbox: VecDeque::new(),
             name,
             pid: who.pid,
@@ -197,6 +197,6 @@ fn judge(answer: Message) -> Result<Message, ApiFailure> {
 }
 
 /// Who this process is.
-pub fn myself() -> Caller {
-    Caller { pid: std::process::id(), uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
+pub fn myself() -> Credentials {
+    Credentials { pid: std::process::id(), uid: nix::unistd::geteuid().as_raw(), gid: nix::unistd::getegid().as_raw() }
 }

@@ -6,7 +6,7 @@ use crate::haresources::Invocation;
 use crate::names::{ClientId, JobId, NodeName};
 use crate::wire::{Generation, Message, Sequence};
 
-use super::{Kept, Probe, Report, Response};
+use super::{Notes, Probe, Report, Response};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -97,7 +97,7 @@ pub enum Action {
         node: NodeName,
     },
     /// Keep this where our successor finds it if we die now, before anything else is done.
-    Keep(Kept),
+    WriteNotes(Notes),
     /// Nothing is to be said, and yet the loop goes on: tell the watchdog.
     Alive,
     /// Leave, or reset the machine. Nothing follows.

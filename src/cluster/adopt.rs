@@ -18,7 +18,7 @@ mod upgrade;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
+use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, StatusAnswer, Verb};
 use crate::names::{JobId, NodeName};
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
@@ -26,7 +26,7 @@ use crate::wire::{Kind, Message, field};
 use super::claims::PeerHold;
 use super::monitor::CALM;
 use super::timer::Timer;
-use super::{Action, Cluster, Event, GroupState, Kept, Past, Report, Settings, Silence};
+use super::{Action, Cluster, Event, GroupState, Notes, Past, Report, Settings, Silence};
 
 use upgrade::{CONFIRMED_BEATS, Upgrade};
 
@@ -41,12 +41,12 @@ enum Cleaning {
     /// Then we go.
     Leave,
     /// Then we go without a word: who dies again and again does not know enough to say anything.
-    Vanish,
+    EndSilently,
 }
 
 impl Cleaning {
     const fn ends_here(self) -> bool {
-        matches!(self, Cleaning::Leave | Cleaning::Vanish)
+        matches!(self, Cleaning::Leave | Cleaning::EndSilently)
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Adoption {
     adopted: bool,
     /// It was told to leave.
     leaves_again: bool,
-    /// When we were born and how long nothing was heard of us then, until it is decided whether we are in time.
+    /// When we started and how long nothing was heard of us then, until it is decided whether we are in time.
     speak_by: Option<(Mono, Silence)>,
     notes_written: bool,
     idle_checks: Vec<IdleCheck>,
@@ -77,7 +77,7 @@ pub(super) struct Adoption {
     notes_lost: bool,
     /// Groups of which that was asked, and which did not say that they are stopped.
     doubtful: BTreeSet<String>,
-    last_kept: Option<Kept>,
+    last_notes: Option<Notes>,
     /// The program is to be exchanged.
     upgrade: Upgrade,
 }
@@ -123,34 +123,34 @@ impl Cluster {
         self.adoption.notes_lost = match &past {
             Past::Fresh => false,
             Past::Lost => true,
-            Past::Crashed(kept) | Past::Late(kept) | Past::Hopeless(kept) => kept.lost,
+            Past::Crashed(notes) | Past::Late(notes) | Past::Hopeless(notes) => notes.lost,
         };
         match past {
             Past::Fresh | Past::Lost => self.check_idle(),
-            Past::Crashed(kept) => self.adopt(kept),
-            Past::Late(kept) => {
+            Past::Crashed(notes) => self.adopt(notes),
+            Past::Late(notes) => {
                 // Later than this it may have been started, and left waiting for us, without our hearing it.
-                let soon = self.birth.silence.is_some_and(|silence| silence.lasted < self.settings.initdead);
-                self.peer.remember(kept.peer_gone && soon, None);
-                let then = if kept.leaving { Cleaning::Leave } else { Cleaning::Speak };
-                self.clean(&kept, then);
+                let soon = self.start_facts.silence.is_some_and(|silence| silence.lasted < self.settings.initdead);
+                self.peer.remember(notes.peer_gone && soon, None);
+                let then = if notes.leaving { Cleaning::Leave } else { Cleaning::Speak };
+                self.clean(&notes, then);
             }
-            Past::Hopeless(kept) => self.clean(&kept, Cleaning::Vanish),
+            Past::Hopeless(notes) => self.clean(&notes, Cleaning::EndSilently),
         }
     }
 
-    fn adopt(&mut self, kept: Kept) {
-        if kept.needs_failback {
+    fn adopt(&mut self, notes: Notes) {
+        if notes.needs_failback {
             self.failback.need();
         }
-        self.groups.adopt(&kept.groups, self.now.mono);
+        self.groups.adopt(&notes.groups, self.now.mono);
         self.doubt_notes();
-        self.report(Report::Adopting { groups: keys(&kept) });
+        self.report(Report::Adopting { groups: keys(&notes) });
         // Everybody knew everybody a moment ago: no reason for the patience of a first start. Whom the notes call dead may
         // have come back since they were written.
         // Who left or was fenced, and was not heard since, is not fenced (again) because we died.
-        self.peer.remember(kept.peer_gone, kept.patience);
-        let patience = kept.patience.unwrap_or_default().max(self.settings.deadtime);
+        self.peer.remember(notes.peer_gone, notes.patience);
+        let patience = notes.patience.unwrap_or_default().max(self.settings.deadtime);
         let names: Vec<NodeName> = self.nodes.iter().filter(|node| !node.is_ping()).map(|n| n.name().clone()).collect();
         for name in names {
             self.timers.set(Timer::Dead(name), self.now.mono + patience);
@@ -158,13 +158,13 @@ impl Cluster {
         self.peer.regroup(vec![PeerHold::Unknown; self.groups.len()]);
         self.release_removed();
         self.adoption.adopted = true;
-        self.adoption.leaves_again |= kept.leaving;
+        self.adoption.leaves_again |= notes.leaving;
         self.retry_failures_later();
-        self.adoption.speak_by = self.birth.silence.map(|silence| (self.now.mono, silence));
-        if let Some(handover) = kept.handover {
+        self.adoption.speak_by = self.start_facts.silence.map(|silence| (self.now.mono, silence));
+        if let Some(handover) = notes.handover {
             self.resume_handover(handover);
         } else if self.groups.doubt_starts() {
-            self.still.come_in_doubt();
+            self.own_sleep.come_in_doubt();
         }
     }
 
@@ -180,12 +180,12 @@ impl Cluster {
     /// Before the first word: the notes are written first, and then it is asked once more whether we are in time. Returns
     /// whether anything else may happen now; what is put off is the first event of a life, a tick.
     pub(super) fn may_speak(&mut self) -> bool {
-        let Some((born, silence)) = self.adoption.speak_by else { return true };
+        let Some((started, silence)) = self.adoption.speak_by else { return true };
         if !std::mem::replace(&mut self.adoption.notes_written, true) {
             self.timers.set(Timer::Keepalive, self.now.mono + MOMENT);
             return false;
         }
-        if silence.is_in_time(self.now.mono.since(born)) || self.peer.index().is_none() || self.peer.is_gone() {
+        if silence.is_in_time(self.now.mono.since(started)) || self.peer.index().is_none() || self.peer.is_gone() {
             self.adoption.speak_by = None;
             return true;
         }
@@ -209,14 +209,14 @@ impl Cluster {
         }
     }
 
-    fn clean(&mut self, kept: &Kept, then: Cleaning) {
-        self.groups.clean(&kept.groups, self.now.mono);
+    fn clean(&mut self, notes: &Notes, then: Cleaning) {
+        self.groups.clean(&notes.groups, self.now.mono);
         self.doubt_notes();
         self.peer.regroup(vec![PeerHold::Unknown; self.groups.len()]);
         if !self.groups.is_busy() && then == Cleaning::Speak {
             return;
         }
-        self.report(Report::StoppingLeftovers { groups: keys(kept), leaving: then.ends_here() });
+        self.report(Report::StoppingLeftovers { groups: keys(notes), leaving: then.ends_here() });
         self.begin_cleaning(then);
     }
 
@@ -265,7 +265,7 @@ impl Cluster {
             self.report(Report::LeftoversStopped);
         }
         if then.ends_here() {
-            if self.groups.is_blocked() || then == Cleaning::Vanish {
+            if self.groups.is_blocked() || then == Cleaning::EndSilently {
                 self.exit_now();
             } else {
                 // Nothing runs here: nobody need fence us, or wait.
@@ -307,7 +307,7 @@ impl Cluster {
     }
 
     fn doubt_notes(&mut self) {
-        if self.birth.doubts_notes {
+        if self.start_facts.doubts_notes {
             self.check_idle();
         }
     }
@@ -332,7 +332,7 @@ impl Cluster {
         let (Some(index), told) = (index, outcome.told()) else { return true };
         let is_first = self.groups.resources(index).first() == Some(&resource);
         let joins = !self.joining.has_joined() && !self.leaving.is_ordered() && self.adoption.cleaning.is_none();
-        if told == Told::Running {
+        if told == StatusAnswer::Running {
             let agent = resource.agent.clone();
             self.report(Report::RunsAlready { resource: resource.to_string(), agent, group: key.clone() });
             // The notes that call it failed are old.
@@ -345,8 +345,8 @@ impl Cluster {
         }
         // Who leaves says that nothing runs here, whoever started it.
         let stops = self.adoption.adopted || self.adoption.cleaning.is_some() || self.leaving.is_ordered();
-        let ran_before = told == Told::Running && stops;
-        if ran_before || self.adoption.notes_lost && told != Told::Stopped {
+        let ran_before = told == StatusAnswer::Running && stops;
+        if ran_before || self.adoption.notes_lost && told != StatusAnswer::Stopped {
             self.adoption.doubtful.insert(key);
         }
         true
@@ -355,7 +355,7 @@ impl Cluster {
     /// Takes a group that was found running for one of a predecessor's.
     fn take_up_what_runs(&mut self, index: usize) {
         self.groups.want_resumed(index);
-        self.still.come_in_doubt();
+        self.own_sleep.come_in_doubt();
         // Nobody knows any more how it came here: it belongs at home.
         if !self.is_own(index) {
             self.failback.need();
@@ -380,37 +380,37 @@ impl Cluster {
     }
 
     /// Puts what has changed since the last time in front of everything that is to be done because of it.
-    pub(super) fn keep_what_changed(&mut self) {
+    pub(super) fn write_notes(&mut self) {
         if !self.settings.manage_resources {
             return;
         }
-        let fresh = Kept {
+        let fresh = Notes {
             groups: Vec::new(),
             leaving: self.leaving.is_ordered()
                 || self.adoption.leaves_again
                 || self.adoption.cleaning.is_some_and(Cleaning::ends_here),
             needs_failback: self.failback.is_needed(),
             peer_gone: self.peer.is_gone(),
-            handover: self.handover_to_keep(self.adoption.last_kept.as_ref().and_then(|kept| kept.handover)),
+            handover: self.handover_to_note(self.adoption.last_notes.as_ref().and_then(|notes| notes.handover)),
             lost: self.adoption.notes_lost && !(self.adoption.knows_what_is_down()),
             patience: self.peer.patience(),
         };
-        let same = |kept: &Kept| {
-            let Kept { leaving, needs_failback, peer_gone, handover, lost, patience, ref groups } = *kept;
+        let same = |notes: &Notes| {
+            let Notes { leaving, needs_failback, peer_gone, handover, lost, patience, ref groups } = *notes;
             (leaving, needs_failback, peer_gone, handover, lost, patience)
                 == (fresh.leaving, fresh.needs_failback, fresh.peer_gone, fresh.handover, fresh.lost, fresh.patience)
-                && self.groups.are_kept_as(groups)
+                && self.groups.match_notes(groups)
         };
-        if self.adoption.last_kept.as_ref().is_some_and(same) {
+        if self.adoption.last_notes.as_ref().is_some_and(same) {
             return;
         }
-        let kept = Kept { groups: self.groups.to_keep(), ..fresh };
-        self.adoption.last_kept = Some(kept.clone());
-        self.out.put_first(Action::Keep(kept));
+        let notes = Notes { groups: self.groups.to_notes(), ..fresh };
+        self.adoption.last_notes = Some(notes.clone());
+        self.out.put_first(Action::WriteNotes(notes));
     }
 }
 
-fn keys(kept: &Kept) -> String {
-    let claimed = kept.groups.iter().filter(|group| group.is_claimed());
+fn keys(notes: &Notes) -> String {
+    let claimed = notes.groups.iter().filter(|group| group.is_claimed());
     claimed.filter_map(|group| group.words.first().map(String::as_str)).collect::<Vec<_>>().join(", ")
 }

@@ -1,8 +1,8 @@
 //! What the original's helper programs ask for, or have done without asking: `req_resource KEY` and `mach_down NODE`
 //! (`resources.md` 1.2, 3.1; `api.md` 3).
 //!
-//! There they are the hands of the daemon and start groups themselves. Here the daemon starts them: a request is answered,
-//! and what was started beside us is looked for.
+//! There they work for the daemon and start groups themselves. Here the daemon starts them: a request is answered,
+//! and what was started without us is looked for.
 
 use crate::haresources::{Invocation, Verb};
 use crate::wire::{Kind, Message, field};
@@ -43,7 +43,7 @@ impl Cluster {
             return Err(format!("{key} is started as soon as that is safe; `latido status` says what is waited for"));
         }
         let peer = self.peer_name().map(|name| name.to_string()).unwrap_or_default();
-        let legacy = !self.nice() || self.peer.is_legacy();
+        let legacy = !self.exchanges_claims() || self.peer.is_legacy();
         if legacy && own {
             // The only way to ask for it in this mode.
             self.request_own_groups();

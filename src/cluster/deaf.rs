@@ -50,7 +50,7 @@ impl Cluster {
         self.nodes[index].note_says_hears(message.get(HEARS).is_some());
         match message.hex(HEARS) {
             Some(0) => self.seems_deaf(),
-            Some(number) if number <= self.voice.seq().0 => {
+            Some(number) if number <= self.sending.seq().0 => {
                 let is_news = self.nodes[index].note_heard_of_us(number);
                 // While both run something it must go on hearing us. Who was frozen, and cannot hear us, calls us dead a
                 // deadtime after it woke: that is too late to begin to wait.
@@ -73,7 +73,7 @@ impl Cluster {
             let hold = self.peer.hold(index);
             self.groups.is_claimed(index) && (hold.is_claimed() || hold.may_run() && taken.contains(&index))
         };
-        self.nice() && (0..self.groups.len()).any(both)
+        self.exchanges_claims() && (0..self.groups.len()).any(both)
     }
 
     /// Something that only a node says that hears us.
@@ -83,14 +83,15 @@ impl Cluster {
             let is_first = self.nodes[index].note_answer();
             let was_deaf = self.deafness.since.is_some();
             self.hears_us();
-            if (is_first || was_deaf) && self.nice() && !self.peer.has_spoken() && self.joining.has_joined() {
+            if (is_first || was_deaf) && self.exchanges_claims() && !self.peer.has_spoken() && self.joining.has_joined()
+            {
                 // It did not hear that it was asked.
                 self.ask_what_it_holds();
             }
         }
     }
 
-    /// An original that has answered nothing of ours since we were born: it holds us dead, and has taken what we have.
+    /// An original that has answered nothing of ours since we started: it holds us dead, and has taken what we have.
     pub(super) fn has_never_heard_us(&self) -> bool {
         !self.peer_is_latido() && self.peer_node().is_some_and(|node| node.is_alive() && !node.has_answered())
     }
@@ -113,13 +114,13 @@ impl Cluster {
         self.on_taker_called_us_dead(sequence.0);
         // What was asked for again tells an old time: it may have given back since what it took.
         if sequence < self.nodes[index].newest() {
-            if self.nice() && !self.peer_is_latido() {
+            if self.exchanges_claims() && !self.peer_is_latido() {
                 self.peer.note_deciding();
                 self.ask_what_it_holds();
             }
             return;
         }
-        if !self.nice() {
+        if !self.exchanges_claims() {
             // It may hear us by now, and in this mode nobody says what he took.
             self.ask_back();
         }
@@ -181,7 +182,8 @@ impl Cluster {
         }
         let here = |state: GroupState| matches!(state, GroupState::Held | GroupState::Starting);
         // In legacy mode nobody says what he takes; a Latido neither, before it has heard with whom it speaks.
-        let says_nothing = !self.nice() || !self.peer.has_spoken() && self.peer_node().is_some_and(Node::is_active);
+        let says_nothing =
+            !self.exchanges_claims() || !self.peer.has_spoken() && self.peer_node().is_some_and(Node::is_active);
         let taken: Vec<usize> = (0..self.groups.len())
             .filter(|index| here(self.groups.state(*index)) && (says_nothing || self.peer.hold(*index).is_claimed()))
             .collect();
@@ -212,12 +214,12 @@ impl Cluster {
             return;
         }
         if self.holds_peer_dead() {
-            if self.nice() {
+            if self.exchanges_claims() {
                 self.takeover.tell_again();
             } else if let Some(node) = self.peer_name() {
                 self.send_stonith(&node, "n_stnth");
             }
-        } else if self.nice() && !self.peer.has_spoken() && !self.peer_is_latido() {
+        } else if self.exchanges_claims() && !self.peer.has_spoken() && !self.peer_is_latido() {
             // It may not have heard the question.
             self.ask_what_it_holds();
         } else if !self.is_handing_over() {

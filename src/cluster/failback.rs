@@ -61,7 +61,7 @@ impl Cluster {
         match self.settings.auto_failback {
             AutoFailback::On => true,
             AutoFailback::Off => false,
-            AutoFailback::Legacy => self.nice(),
+            AutoFailback::Legacy => self.exchanges_claims(),
         }
     }
 

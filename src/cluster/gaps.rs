@@ -42,7 +42,7 @@ pub struct GapsView {
 
 impl Gaps {
     /// A heartbeat came in.
-    pub(super) fn note(&mut self, at: Mono) {
+    pub(super) fn heard_at(&mut self, at: Mono) {
         let Some(last) = self.last.replace(at) else { return };
         let gap = at.since(last);
         if self.counts.is_empty() {
@@ -116,10 +116,10 @@ mod tests {
     /// Heartbeats with these gaps.
     fn measured(gaps: impl IntoIterator<Item = u64>) -> Gaps {
         let (mut measured, mut at) = (Gaps::default(), Mono::ZERO);
-        measured.note(at);
+        measured.heard_at(at);
         for gap in gaps {
             at += ms(gap);
-            measured.note(at);
+            measured.heard_at(at);
         }
         measured
     }
@@ -153,7 +153,7 @@ mod tests {
     fn what_lies_between_two_lives_is_no_gap() {
         let mut gaps = measured([100; 50]);
         gaps.break_off();
-        gaps.note(Mono::ZERO + ms(900_000));
+        gaps.heard_at(Mono::ZERO + ms(900_000));
         assert_eq!(gaps.view().unwrap().worst, ms(100));
     }
 

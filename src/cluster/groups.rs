@@ -8,8 +8,8 @@
 //! scripts for it, `failures` holds what did not work.
 
 mod failures;
-mod keep;
 mod lanes;
+mod notes;
 mod reread;
 mod state;
 mod wishes;

@@ -47,23 +47,23 @@ impl Cluster {
     pub(super) fn join_in(&mut self) {
         let joins = self.members.local_status() == Status::Active && !self.joining.has_joined();
         // In legacy mode nobody learns from a claim that we still stop something.
-        let stops = !self.nice() && self.groups.any_stopping();
+        let stops = !self.exchanges_claims() && self.groups.any_stopping();
         if !joins || stops || self.adoption.looks_around() || self.leaving.is_ordered() {
             return;
         }
         if self.is_alone() {
             // What may run there is not known before it is off.
-            if !self.is_fencing() || !self.still.ask_as_well() {
+            if !self.is_fencing() || !self.own_sleep.ask_as_well() {
                 self.forget_sleep();
             }
             self.note_taken_here(Set::All);
             return self.join_on(JoiningEvent::NobodyToAsk);
         }
-        if self.nice() {
+        if self.exchanges_claims() {
             self.join_on(JoiningEvent::Asks);
             self.ask_what_it_holds();
-            if !self.still.ask_as_well() {
-                self.timers.stop(&Timer::Heal);
+            if !self.own_sleep.ask_as_well() {
+                self.timers.stop(&Timer::PeerWord);
             }
             self.timers.set(Timer::PeerSilent, self.now.mono + PEER_SILENT_AFTER);
             if self.peer.take_question() {

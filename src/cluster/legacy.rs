@@ -29,7 +29,7 @@ pub(super) struct IpRequests {
 impl Cluster {
     /// Asks the peer for each group of ours that we do not run.
     pub(super) fn request_own_groups(&mut self) {
-        if (self.nice() && !self.peer.is_legacy()) || self.leaving.is_ordered() || self.is_alone() {
+        if (self.exchanges_claims() && !self.peer.is_legacy()) || self.leaving.is_ordered() || self.is_alone() {
             return;
         }
         let missing: Vec<usize> = (0..self.groups.len())
@@ -54,7 +54,7 @@ impl Cluster {
     /// In legacy mode a node that is active gets its own groups, whether it asks for them or never lost them: what it asked
     /// a predecessor of ours, nobody else answers.
     pub(super) fn on_peer_active(&mut self) {
-        if self.nice() || !self.settings.manage_resources {
+        if self.exchanges_claims() || !self.settings.manage_resources {
             return;
         }
         for index in 0..self.groups.len() {
@@ -112,7 +112,7 @@ impl Cluster {
     /// answer to a question it did not ask. What it gave us so it has tried itself.
     pub(super) fn give_failed_group(&mut self, index: usize) {
         let stays = self.settings.on_start_failure == OnStartFailure::Stay;
-        if self.nice() || stays || self.is_alone() || self.leaving.is_ordered() {
+        if self.exchanges_claims() || stays || self.is_alone() || self.leaving.is_ordered() {
             return;
         }
         if !self.peer.hold(index).has_failed() {
@@ -123,7 +123,7 @@ impl Cluster {
 
     /// One more attempt, asked for or after a while: nobody says in this mode what he holds, so the peer is asked first.
     pub(super) fn try_again_in_legacy(&mut self, index: usize) {
-        if self.nice() || self.is_alone() {
+        if self.exchanges_claims() || self.is_alone() {
             return;
         }
         if self.is_own(index) {

@@ -57,7 +57,7 @@ impl Link {
     pub(super) fn note_life(&mut self, at: Mono, is_beat: bool) -> bool {
         self.last_heard = self.last_heard.max(Some(at));
         if is_beat {
-            self.gaps.note(at);
+            self.gaps.heard_at(at);
         }
         !std::mem::replace(&mut self.up, true)
     }
@@ -79,7 +79,7 @@ impl Link {
         self.newest = Sequence(0);
     }
 
-    /// The picture for people; why its medium fails, if it does.
+    /// The view for people; why its medium fails, if it does.
     pub(super) fn view(&self, now: Mono, failure: Option<String>) -> LinkView {
         LinkView {
             medium: self.medium.clone(),

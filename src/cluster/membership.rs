@@ -13,9 +13,9 @@ use crate::wire::{Generation, Kind, Message, Sequence, field};
 use super::claims::HEARS;
 use super::claims::LATIDO;
 use super::node::Node;
-use super::sequence::Verdict;
+use super::sequence::NumberMeaning;
 use super::timer::Timer;
-use super::{Action, Birth, Class, Cluster, Report, Settings, Status, mirror};
+use super::{Action, Class, Cluster, Report, Settings, StartFacts, Status, peer_facts};
 
 /// A node may not ask to be judged by a longer silence than this.
 const LONGEST_DEAD_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -51,15 +51,15 @@ impl Members {
 }
 
 /// All other nodes, never heard.
-pub(super) fn initial_nodes(settings: &Settings, birth: &Birth) -> Vec<Node> {
+pub(super) fn initial_nodes(settings: &Settings, start_facts: &StartFacts) -> Vec<Node> {
     let carrying: Vec<MediumId> =
         settings.media.iter().filter(|medium| medium.ping_node.is_none()).map(|medium| medium.id.clone()).collect();
     let mut nodes: Vec<Node> = Vec::new();
     for (count, name) in settings.nodes.iter().filter(|name| **name != settings.me).enumerate() {
-        let trigger = (birth.seed >> (count % 8)) % 10;
+        let trigger = (start_facts.seed >> (count % 8)) % 10;
         let mut node = Node::new(name.clone(), false, carrying.clone(), settings.initdead, trigger);
-        if let Some((_, generation, sequence)) = birth.remembered.iter().find(|(known, _, _)| known == name) {
-            let ahead = birth.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
+        if let Some((_, generation, sequence)) = start_facts.remembered.iter().find(|(known, _, _)| known == name) {
+            let ahead = start_facts.clocks.iter().find(|(known, _)| known == name).map(|(_, ahead)| *ahead);
             node.was_known(*generation, *sequence, ahead);
         }
         nodes.push(node);
@@ -134,16 +134,16 @@ impl Cluster {
             return;
         }
         let verdict = self.judge_sequence(index, sequence);
-        if verdict == Verdict::Old {
+        if verdict == NumberMeaning::Old {
             return;
         }
         self.nodes[index].note_number(medium, sequence);
         self.life_sign(index, medium, at, kind == Kind::Status);
-        if verdict != Verdict::Duplicate {
+        if verdict != NumberMeaning::Duplicate {
             self.dispatch(index, &kind, message, at);
         }
         self.deliver_held();
-        if matches!(verdict, Verdict::New | Verdict::Gap(_)) {
+        if matches!(verdict, NumberMeaning::New | NumberMeaning::Gap(_)) {
             self.proof_of_life(index, at);
         }
         self.acknowledge(index);
@@ -171,7 +171,7 @@ impl Cluster {
         let node = &mut self.nodes[index];
         // What was asked for again tells an old time, also when it comes before anything new.
         let is_newest = message.sequence().is_some_and(|sequence| sequence >= node.newest());
-        let borne = self.voice.borne(self.settings.deadtime);
+        let borne = self.sending.borne(self.settings.deadtime);
         if is_newest && node.clock_jumped(at, message, borne, self.settings.keepalive) && self.peer.is_node(index) {
             // Our own clock stood still, as that of a frozen machine does, or its clock was set: it is asked.
             self.overslept();
@@ -214,9 +214,9 @@ impl Cluster {
                 }
                 self.on_ip_message(index, kind, message, at);
             }
-            Kind::Other(name) if name == mirror::KIND => {
+            Kind::Other(name) if name == peer_facts::KIND => {
                 if self.peer.is_node(index) {
-                    self.on_mirror(message);
+                    self.on_peer_facts(message);
                 }
             }
             Kind::Stonith => {
@@ -238,13 +238,13 @@ impl Cluster {
 
     /// Whether a ping node answers a question of this life that it has not answered yet: anybody can send an old answer again.
     fn is_new_answer(&self, index: usize, message: &Message) -> bool {
-        let asked = message.sequence().filter(|_| message.generation() == Some(self.birth.generation));
-        asked.is_some_and(|asked| asked > self.nodes[index].last_status() && asked <= self.voice.seq())
+        let asked = message.sequence().filter(|_| message.generation() == Some(self.start_facts.generation));
+        asked.is_some_and(|asked| asked > self.nodes[index].last_status() && asked <= self.sending.seq())
     }
 
     pub(super) fn is_for_me(&self, message: &Message) -> bool {
         match (message.binary(field::DEST_UUID), message.get(field::DEST)) {
-            (Some(uuid), _) => uuid == self.birth.uuid,
+            (Some(uuid), _) => uuid == self.start_facts.uuid,
             (None, Some(dest)) => dest.eq_ignore_ascii_case(self.settings.me.as_str()),
             (None, None) => true,
         }
@@ -326,7 +326,7 @@ impl Cluster {
         }
     }
 
-    /// A status of the same life from a node we hold dead is a healed partition, or an old message come late.
+    /// A status of the same life from a node we hold dead is the end of a partition, or an old message come late.
     fn return_is_believable(&mut self, index: usize, sequence: Sequence, message: &Message) -> bool {
         let node = &mut self.nodes[index];
         if sequence <= node.last_status() && node.is_dead() {
@@ -348,30 +348,30 @@ impl Cluster {
         true
     }
 
-    fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> Verdict {
+    fn judge_sequence(&mut self, index: usize, sequence: Sequence) -> NumberMeaning {
         let node = &mut self.nodes[index];
         let verdict = node.judge(sequence, self.now.mono);
         let name = node.name().clone();
         match verdict {
-            Verdict::Gap(count) => {
-                self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
+            NumberMeaning::Gap(count) => {
+                self.sending.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
                 let last = sequence.0.saturating_sub(count.saturating_add(1));
                 self.report(Report::LostPackets { node: name.clone(), count, last, seq: sequence.0 });
                 self.schedule_rexmit(&name);
             }
-            Verdict::LostALot(count) => {
+            NumberMeaning::LostALot(count) => {
                 self.report(Report::LostALot { node: name, count });
                 self.ask_again(index);
             }
-            Verdict::Recovered(true) => self.report(Report::NoneMissing { node: name }),
-            Verdict::Recovered(false) | Verdict::New | Verdict::Duplicate | Verdict::Old => {}
+            NumberMeaning::Recovered(true) => self.report(Report::NoneMissing { node: name }),
+            NumberMeaning::Recovered(false) | NumberMeaning::New | NumberMeaning::Duplicate | NumberMeaning::Old => {}
         }
         verdict
     }
 
     /// Something the peer said is lost for good: it may have been a claim.
     pub(super) fn ask_again(&mut self, index: usize) {
-        let joined = self.joining.has_joined() && !self.leaving.is_ordered() && self.nice();
+        let joined = self.joining.has_joined() && !self.leaving.is_ordered() && self.exchanges_claims();
         if self.peer.is_node(index) && joined && self.settings.manage_resources && !self.is_handing_over() {
             self.ask_what_it_holds();
         }
@@ -420,7 +420,7 @@ impl Cluster {
         self.note_hearing(index, message);
         let node = &mut self.nodes[index];
         if message.get(field::PROTOCOL).is_none() && node.acks_nothing() {
-            self.voice.end_flow_control();
+            self.sending.end_flow_control();
             let node = self.nodes[index].name().clone();
             self.report(Report::FlowControlOff { node });
         }

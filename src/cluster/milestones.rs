@@ -111,7 +111,7 @@ impl Cluster {
     }
 
     fn tell_initial(&mut self) {
-        if self.is_handing_over() || self.still.is_in_doubt() || self.is_fencing() {
+        if self.is_handing_over() || self.own_sleep.is_in_doubt() || self.is_fencing() {
             return;
         }
         let mut theirs = false;

@@ -4,10 +4,10 @@
 //! call it with [`Event::Tick`]; [`Cluster::view`] shows what is. It opens nothing, waits for nothing, reads no clock.
 //! Implements `wire.md` 4 to 6 and `resources.md` 1 to 5; `takeover.md` says where it does otherwise and why.
 //!
-//! Reading order: `event`, `action`, this file, `doors` (what is asked here), `membership` (who lives), `dialogues` (how two
+//! Reading order: `event`, `action`, this file, `local_input` (what is asked here), `membership` (who lives), `dialogues` (how two
 //! nodes agree, as tables), `joining`, `takeover` (who should hold what), `groups` (making it so), `standby` (hand-overs),
 //! `failback`, `partition`, `shutdown`, `legacy`; then, each by itself, `adopt` (our own death), `sleep`, `deaf`, `proof`,
-//! `fence`, `monitor` and `mirror`. A folder holds what a file of its name is made of. No file imports from one that
+//! `fence`, `monitor` and `peer_facts`. A folder holds what a file of its name is made of. No file imports from one that
 //! imports from it.
 //!
 //! ```text
@@ -22,36 +22,37 @@
 
 mod action;
 mod adopt;
-mod answers;
+mod answer_limits;
 mod by_hand;
 mod claims;
-mod clients;
 mod deaf;
+mod delivery;
 mod dialogues;
-mod doors;
 mod event;
 mod failback;
 mod fence;
 mod gaps;
 mod groups;
-mod history;
 mod joining;
-mod kept;
 mod legacy;
 mod link;
+mod local_input;
 mod membership;
 mod milestones;
-mod mirror;
 mod monitor;
 mod node;
-mod outbox;
+mod notes;
 mod partition;
+mod peer_facts;
+mod pending_actions;
 mod proof;
 mod reconfigure;
 mod report;
 mod request;
 mod retransmit;
+mod rscstatus;
 mod send;
+mod sent_messages;
 mod sequence;
 mod settings;
 mod shutdown;
@@ -59,7 +60,6 @@ mod sleep;
 mod standby;
 mod takeover;
 mod timer;
-mod told;
 mod twin;
 mod view;
 
@@ -72,16 +72,16 @@ pub use action::{Action, Class, ExitReason};
 pub use event::{Event, MediumCondition};
 pub use gaps::GapsView;
 pub use groups::GroupState;
-pub use kept::{Handover, Kept, KeptGroup, Past, Silence};
+pub use notes::{Handover, NotedGroup, Notes, Past, Silence};
 pub use report::{EventName, Level, LogLine, Mood, Outside, Program, Report, Scope, Shown, phrases};
 pub use request::{Request, Response, Set};
 pub use settings::{AutoFailback, Medium, Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeouts, Settings};
 pub(crate) use standby::WHY;
-pub use view::{GroupView, LinkView, Mirror, NodeView, View};
+pub use view::{GroupView, LinkView, NodeView, PeerFacts, View};
 
 use adopt::Adoption;
-use clients::Held;
 use deaf::Deafness;
+use delivery::HeldMessages;
 use failback::Failback;
 use fence::Fences;
 use groups::Groups;
@@ -89,18 +89,18 @@ use joining::Joining;
 use legacy::IpRequests;
 use membership::Members;
 use milestones::Milestones;
-use mirror::Mirrors;
 use monitor::Monitors;
 use node::Node;
-use outbox::Outbox;
 use partition::Conflict;
-use send::Voice;
-use shutdown::Departure;
-use sleep::Stillness;
+use peer_facts::FactExchange;
+use pending_actions::PendingActions;
+use rscstatus::EmptySides;
+use send::SendState;
+use shutdown::Shutdown;
+use sleep::OwnSleep;
 use standby::HandOver;
 use takeover::{Peer, Takeover};
 use timer::{Timer, TimerTable};
-use told::EmptySides;
 use twin::OwnName;
 
 /// What a node says of itself, or what we say of it.
@@ -137,9 +137,9 @@ impl Status {
     }
 }
 
-/// What a node brings into its life.
+/// What a node brings to its start.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Birth {
+pub struct StartFacts {
     /// Already counted up and on disk.
     pub generation: Generation,
     /// From `hb_uuid`.
@@ -164,10 +164,10 @@ pub struct Birth {
     pub leaves: bool,
 }
 
-impl Birth {
+impl StartFacts {
     /// A first life: nothing was before, nobody was heard.
-    pub fn new(generation: Generation, uuid: [u8; 16], seed: u64) -> Birth {
-        Birth {
+    pub fn new(generation: Generation, uuid: [u8; 16], seed: u64) -> StartFacts {
+        StartFacts {
             generation,
             uuid,
             seed,
@@ -185,22 +185,22 @@ impl Birth {
 #[derive(Debug)]
 pub struct Cluster {
     settings: Settings,
-    birth: Birth,
+    start_facts: StartFacts,
     now: Now,
     timers: TimerTable,
     /// When anything last changed.
     last_change: Mono,
-    // What we do and say (`outbox`, `send`).
-    out: Outbox,
-    voice: Voice,
-    held: Held,
+    // What we do and say (`pending_actions`, `send`).
+    out: PendingActions,
+    sending: SendState,
+    held: HeldMessages,
     // Who lives (`membership`, `node`, `twin`), and how far we know it (`deaf`, `sleep`).
     members: Members,
     nodes: Vec<Node>,
     own_name: OwnName,
-    mirrors: Mirrors,
+    facts_exchange: FactExchange,
     deafness: Deafness,
-    still: Stillness,
+    own_sleep: OwnSleep,
     // Who should hold what (`takeover`, `partition`), and how it gets there.
     peer: Peer,
     takeover: Takeover,
@@ -210,9 +210,9 @@ pub struct Cluster {
     joining: Joining,
     hand_over: HandOver,
     failback: Failback,
-    leaving: Departure,
+    leaving: Shutdown,
     adoption: Adoption,
-    // What runs here (`groups`, `monitor`), and what is said of it (`milestones`, `told`).
+    // What runs here (`groups`, `monitor`), and what is said of it (`milestones`, `rscstatus`).
     groups: Groups,
     monitors: Monitors,
     milestones: Milestones,
@@ -220,10 +220,10 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// A node that has just been born; call [`Cluster::handle`] with [`Event::Tick`] at once and it will speak.
-    pub fn start(settings: Settings, groups: Vec<ResourceGroup>, mut birth: Birth, now: Now) -> Cluster {
-        let (past, leaves) = (std::mem::take(&mut birth.past), birth.leaves);
-        let nodes = membership::initial_nodes(&settings, &birth);
+    /// A node that has just started; call [`Cluster::handle`] with [`Event::Tick`] at once and it will speak.
+    pub fn start(settings: Settings, groups: Vec<ResourceGroup>, mut start_facts: StartFacts, now: Now) -> Cluster {
+        let (past, leaves) = (std::mem::take(&mut start_facts.past), start_facts.leaves);
+        let nodes = membership::initial_nodes(&settings, &start_facts);
         let mut timers = TimerTable::default();
         timers.set(Timer::Keepalive, now.mono);
         for node in &nodes {
@@ -233,19 +233,19 @@ impl Cluster {
         let groups = Groups::new(groups, &settings, now.mono);
         let peer = Peer::new(&nodes, groups.len());
         let mut cluster = Cluster {
-            birth,
+            start_facts,
             now,
             timers,
             last_change: now.mono,
-            out: Outbox::default(),
-            voice: Voice::new(),
-            held: Held::default(),
+            out: PendingActions::default(),
+            sending: SendState::new(),
+            held: HeldMessages::default(),
             members: Members::new(),
             nodes,
             own_name: OwnName::new(now.wall),
-            mirrors: Mirrors::default(),
+            facts_exchange: FactExchange::default(),
             deafness: Deafness::default(),
-            still: Stillness::new(now.mono),
+            own_sleep: OwnSleep::new(now.mono),
             peer,
             takeover: Takeover::default(),
             conflict: Conflict::default(),
@@ -254,7 +254,7 @@ impl Cluster {
             joining: Joining::default(),
             hand_over: HandOver::default(),
             failback: Failback::default(),
-            leaving: Departure::default(),
+            leaving: Shutdown::default(),
             adoption: Adoption::default(),
             groups,
             monitors: Monitors::default(),
@@ -279,7 +279,7 @@ impl Cluster {
         }
         self.notice_sleep();
         if !self.may_speak() {
-            self.keep_what_changed();
+            self.write_notes();
             return self.out.take();
         }
         if self.adoption.is_cleaning() {
@@ -291,8 +291,8 @@ impl Cluster {
         self.tell_milestones();
         self.announce_claim();
         self.schedule_restatement();
-        self.serve_mirror();
-        self.keep_what_changed();
+        self.tell_own_facts();
+        self.write_notes();
         self.out.take()
     }
 
@@ -313,7 +313,7 @@ impl Cluster {
     /// When to call [`Cluster::handle`] with [`Event::Tick`] at the latest; `None` once it has left.
     pub fn next_deadline(&self) -> Option<Mono> {
         // Who has just woken asks as soon as everything that had arrived was heard.
-        let wakes = self.still.has_just_woken() && self.joining.has_joined();
+        let wakes = self.own_sleep.has_just_woken() && self.joining.has_joined();
         let next = if wakes { Some(self.now.mono) } else { self.timers.next() };
         next.filter(|_| !self.out.has_ended())
     }
@@ -374,7 +374,7 @@ impl Cluster {
             Timer::Rexmit(node) => self.request_missing(&node),
             Timer::PeerSilent => self.on_peer_silent(),
             // They only wake what looks around after every event.
-            Timer::Orphans | Timer::Heal | Timer::Conflict | Timer::Mirror | Timer::Failback => {}
+            Timer::Orphans | Timer::PeerWord | Timer::Conflict | Timer::OwnFacts | Timer::Failback => {}
             Timer::Take => self.begin_taking(),
             Timer::Deaf => self.on_deaf_for_long(),
             Timer::Restate => self.restate_claim(),

@@ -1,4 +1,4 @@
-//! Health of what runs here (`latido.cf`, `monitor`): asked regularly, restarted in place, handed over in the end.
+//! Whether what runs here works (`latido.cf`, `monitor`): asked regularly, restarted in place, handed over in the end.
 //!
 //! ```text
 //! held ─fails N times─▶ restart from there to the end of the group ─again, after R restarts─▶ given up: the other node
@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::haresources::{Exit, Invocation, Outcome, Told, Verb, known};
+use crate::haresources::{Exit, Invocation, Outcome, StatusAnswer, Verb, known};
 use crate::names::JobId;
 use crate::time::Mono;
 
@@ -25,7 +25,7 @@ const ELSEWHERE_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of one watched resource.
 #[derive(Debug, Default)]
-struct Health {
+struct WatchedResource {
     failures: u32,
     restarts: u32,
     last_restart: Option<Mono>,
@@ -42,7 +42,7 @@ struct Health {
 pub(super) struct Monitors {
     /// Each question with its group, its resource, and whether it asks for the carrier.
     probes: BTreeMap<JobId, (String, usize, bool)>,
-    health: BTreeMap<(String, usize), Health>,
+    watched: BTreeMap<(String, usize), WatchedResource>,
 }
 
 impl Monitors {
@@ -53,7 +53,7 @@ impl Monitors {
 
     pub(super) fn forget(&mut self, group: &str) {
         self.probes.retain(|_, (key, ..)| key != group);
-        self.health.retain(|(key, _), _| key != group);
+        self.watched.retain(|(key, _), _| key != group);
     }
 }
 
@@ -65,7 +65,7 @@ impl Cluster {
         }
     }
 
-    /// A group has just changed hands, or come up: its resources are asked from now on.
+    /// A group has just moved here, or come up: its resources are asked from now on.
     pub(super) fn watch_group(&mut self, index: usize) {
         let key = self.groups.key(index);
         // Asked before it moved: the answers are about something else.
@@ -128,7 +128,7 @@ impl Cluster {
         if self.monitors.is_asked(key, at) {
             return None;
         }
-        self.monitors.health.entry((key.to_owned(), at)).or_default().told_stray = false;
+        self.monitors.watched.entry((key.to_owned(), at)).or_default().told_stray = false;
         let job = self.groups.next_job();
         self.monitors.probes.insert(job, (key.to_owned(), at, false));
         Some(job)
@@ -144,7 +144,7 @@ impl Cluster {
                 let Some(monitor) = self.monitor_of(index, at).cloned() else { return true };
                 let well = match monitor.with {
                     // One that hung after it said so is not well.
-                    Probe::Status if !is_carrier => outcome.told() == Told::Running,
+                    Probe::Status if !is_carrier => outcome.told() == StatusAnswer::Running,
                     Probe::Status | Probe::Tcp(_) | Probe::Sip(_) | Probe::Command(_) | Probe::Carrier(_) => {
                         outcome.succeeded()
                     }
@@ -177,45 +177,45 @@ impl Cluster {
     /// What does not work of what is watched here, in sentences.
     pub(super) fn sick(&self) -> Vec<String> {
         let held = |key: &str| self.groups.find(key).filter(|index| self.groups.state(*index) == GroupState::Held);
-        let of = |((key, at), health): (&(String, usize), &Health)| {
+        let of = |((key, at), watched): (&(String, usize), &WatchedResource)| {
             let resource = self.groups.resources(held(key)?).get(*at)?;
-            match (health.said.as_str(), health.unasked.as_str()) {
+            match (watched.said.as_str(), watched.unasked.as_str()) {
                 ("", "") => None,
                 ("", why) => Some(format!("{resource} cannot be asked whether it works: {why}")),
                 (said, _) => Some(format!("{resource} does not work: {said}")),
             }
         };
-        self.monitors.health.iter().filter_map(of).collect()
+        self.monitors.watched.iter().filter_map(of).collect()
     }
 
     fn judge(&mut self, index: usize, at: usize, monitor: &Monitor, well: bool, is_carrier: bool, outcome: &Outcome) {
         let (now, key) = (self.now.mono, self.groups.key(index));
-        let health = self.monitors.health.entry((key.clone(), at)).or_default();
+        let watched = self.monitors.watched.entry((key.clone(), at)).or_default();
         // A script that cannot be run says nothing of what it is for, and could not restart it either.
         let unasked = if let Exit::NotFound(why) = &outcome.exit { why.clone() } else { String::new() };
-        let was = std::mem::replace(&mut health.unasked, unasked);
-        if was != health.unasked {
+        let was = std::mem::replace(&mut watched.unasked, unasked);
+        if was != watched.unasked {
             self.changed();
         }
-        let health = self.monitors.health.entry((key.clone(), at)).or_default();
-        if !health.unasked.is_empty() {
+        let watched = self.monitors.watched.entry((key.clone(), at)).or_default();
+        if !watched.unasked.is_empty() {
             return;
         }
-        if health.last_restart.is_some_and(|last| now.since(last) >= CALM) {
-            (health.restarts, health.last_restart) = (0, None);
+        if watched.last_restart.is_some_and(|last| now.since(last) >= CALM) {
+            (watched.restarts, watched.last_restart) = (0, None);
         }
         if well {
-            health.failures = 0;
-            if !std::mem::take(&mut health.said).is_empty() {
+            watched.failures = 0;
+            if !std::mem::take(&mut watched.said).is_empty() {
                 self.changed();
             }
             return;
         }
-        health.failures = health.failures.saturating_add(1);
-        let (failures, restarts) = (health.failures, health.restarts);
+        watched.failures = watched.failures.saturating_add(1);
+        let (failures, restarts) = (watched.failures, watched.restarts);
         let said = if outcome.said.trim().is_empty() { outcome.exit.to_string() } else { outcome.said.trim().into() };
         let said: String = said.chars().take(120).collect();
-        health.said.clone_from(&said);
+        watched.said.clone_from(&said);
         self.changed();
         let resource = self.groups.resources(index)[at].to_string();
         // No restart mends a cable, and where nobody else can run it it is said once.
@@ -264,11 +264,11 @@ impl Cluster {
 
     fn restart_from(&mut self, index: usize, at: usize, resource: String) {
         let now = self.now.mono;
-        let health = self.monitors.health.entry((self.groups.key(index), at)).or_default();
-        health.failures = 0;
-        health.restarts = health.restarts.saturating_add(1);
-        health.last_restart = Some(now);
-        let count = health.restarts;
+        let watched = self.monitors.watched.entry((self.groups.key(index), at)).or_default();
+        watched.failures = 0;
+        watched.restarts = watched.restarts.saturating_add(1);
+        watched.last_restart = Some(now);
+        let count = watched.restarts;
         self.report(Report::Restarting { resource, count });
         self.groups.want_restarted(index, at);
     }
@@ -276,8 +276,8 @@ impl Cluster {
     fn judge_stray(&mut self, index: usize, at: usize, runs: bool) {
         let elsewhere = self.peer.hold(index).is_claimed();
         let stray = runs && elsewhere;
-        let health = self.monitors.health.entry((self.groups.key(index), at)).or_default();
-        let told = std::mem::replace(&mut health.told_stray, stray);
+        let watched = self.monitors.watched.entry((self.groups.key(index), at)).or_default();
+        let told = std::mem::replace(&mut watched.told_stray, stray);
         if stray && !told {
             let resource = self.groups.resources(index)[at].to_string();
             self.report(Report::RunsHereToo { resource });

@@ -8,7 +8,7 @@ use crate::wire::{Generation, Message, Sequence, field};
 
 use super::link::Link;
 use super::proof::Proof;
-use super::sequence::{SeqTrack, Verdict};
+use super::sequence::{NumberMeaning, SeqTrack};
 use super::twin::Twins;
 use super::{NodeView, Status};
 
@@ -54,7 +54,7 @@ pub(super) struct Node {
     acked: Sequence,
     /// The highest number of ours it says it has heard.
     heard_of_us: u64,
-    /// An original has said something that only a node says that hears us, since we were born.
+    /// An original has said something that only a node says that hears us, since we started.
     has_answered: bool,
     /// What it said in a hand-over before its first status.
     early: Vec<Message>,
@@ -194,7 +194,7 @@ impl Node {
         self.heard_of_us.max(self.acked.0)
     }
 
-    /// Whether an original has said something that only a node says that hears us, since we were born.
+    /// Whether an original has said something that only a node says that hears us, since we started.
     pub(super) fn has_answered(&self) -> bool {
         self.has_answered
     }
@@ -249,7 +249,7 @@ impl Node {
     /// As our predecessor knew it.
     pub(super) fn was_known(&mut self, generation: Generation, sequence: Sequence, ahead: Option<i64>) {
         self.generation = Some(generation);
-        self.proof.note(generation);
+        self.proof.heard_generation(generation);
         self.last_status = sequence;
         self.remembered = sequence;
         self.clock_ahead = ahead;
@@ -266,7 +266,7 @@ impl Node {
     /// It begins a new life.
     pub(super) fn begin_life(&mut self, generation: Generation, is_latido: bool) {
         self.generation = Some(generation);
-        self.proof.note(generation);
+        self.proof.heard_generation(generation);
         self.last_status = Sequence(0);
         self.newest = Sequence(0);
         self.echoes_until = Mono::ZERO;
@@ -322,7 +322,7 @@ impl Node {
     // What it says.
 
     /// What a message with this number is, and notes that it was heard.
-    pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> Verdict {
+    pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> NumberMeaning {
         let verdict = self.track.judge(sequence, now);
         self.newest = self.newest.max(sequence);
         verdict
@@ -508,7 +508,7 @@ impl Node {
         jumped
     }
 
-    /// The picture for people.
+    /// The view for people.
     pub(super) fn view(&self, now: Mono, digest: &str, failed: impl Fn(&MediumId) -> Option<String>) -> NodeView {
         NodeView {
             name: self.name.clone(),

@@ -15,7 +15,7 @@ use super::timer::Timer;
 use super::{Action, Cluster, GroupState, Report, Set};
 
 /// A Latido that came back says at once what it holds; after this it counts as silent.
-const HEAL_PATIENCE: Duration = Duration::from_secs(2);
+const PEER_WORD_WITHIN: Duration = Duration::from_secs(2);
 /// An original claims before it holds (`resources.md` 12.1.4): two claims must last this long to be a conflict.
 const CONFLICT_PATIENCE: Duration = Duration::from_secs(1);
 /// Pause between two requests to an original to give up what is ours.
@@ -37,7 +37,7 @@ impl Cluster {
         for index in 0..self.groups.len() {
             // Nobody says what he holds in legacy mode, but there every group runs at home. Else what nobody held may have been
             // taken since.
-            let may_run = self.nice() || !self.is_own(index);
+            let may_run = self.exchanges_claims() || !self.is_own(index);
             let free = matches!(self.groups.state(index), GroupState::Free | GroupState::Failed);
             if free && may_run && !certain {
                 self.groups.mark_partition(index);
@@ -59,7 +59,7 @@ impl Cluster {
         self.peer.returns_with(&self.groups.partition_marks());
         self.takeover.tell_again();
         self.live_before_we_claim();
-        if self.peer_is_latido() && self.nice() {
+        if self.peer_is_latido() && self.exchanges_claims() {
             // What it said while it was dead to us was not heard: `starting` makes it say it again.
             self.ask_what_it_holds();
         } else {
@@ -73,7 +73,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return;
         }
-        if !self.nice() {
+        if !self.exchanges_claims() {
             return self.let_partition_groups_go();
         }
         self.peer.returns_unknown();
@@ -92,13 +92,13 @@ impl Cluster {
         self.takeover.tell_again();
         let detail = self.own_detail().to_text();
         self.send(Message::new(&Kind::Starting).with(LATIDO, detail).with(HEARD, self.heard_of_peer()));
-        self.conflict.asked_seq = self.voice.seq();
+        self.conflict.asked_seq = self.sending.seq();
         self.await_word_of_peer();
     }
 
     /// Whoever is there says something before this is over.
     pub(super) fn await_word_of_peer(&mut self) {
-        self.timers.set(Timer::Heal, self.now.mono + HEAL_PATIENCE);
+        self.timers.set(Timer::PeerWord, self.now.mono + PEER_WORD_WITHIN);
     }
 
     /// The number of the last message of the peer that we heard and the generation it was said in, as a field.
@@ -118,7 +118,7 @@ impl Cluster {
 
     /// Whether it was not said to a predecessor of ours, and waited for us; who does not say whom he heard is believed.
     pub(super) fn is_of_this_life(&self, message: &Message) -> bool {
-        heard_in(message).is_none_or(|(_, generation)| generation == Some(self.birth.generation.0))
+        heard_in(message).is_none_or(|(_, generation)| generation == Some(self.start_facts.generation.0))
     }
 
     /// Whether the peer was heard just now, not only before it was cut off again.
@@ -129,7 +129,7 @@ impl Cluster {
 
     fn let_partition_groups_go(&mut self) {
         self.peer.end_return();
-        self.timers.stop(&Timer::Heal);
+        self.timers.stop(&Timer::PeerWord);
         for index in self.groups.partition_marks() {
             self.let_go(index);
         }
@@ -139,7 +139,7 @@ impl Cluster {
             self.peer.take_back_words();
         }
         let in_doubt = !self.peer_is_latido() && self.doubt_an_original();
-        if self.nice() && (!self.peer.has_spoken() || in_doubt) {
+        if self.exchanges_claims() && (!self.peer.has_spoken() || in_doubt) {
             self.ask_what_it_holds();
         }
         self.request_own_groups();
@@ -153,7 +153,7 @@ impl Cluster {
         let mut in_doubt = !self.peer.is_stable();
         for index in 0..self.groups.len() {
             let goes = !self.groups.is_claimed(index) || self.groups.is_going_down(index);
-            if goes && self.nice() {
+            if goes && self.exchanges_claims() {
                 in_doubt |= self.peer.doubt(index);
             }
         }
@@ -178,8 +178,8 @@ impl Cluster {
         if is_answer {
             self.peer.note_answer();
             self.takeover.answered();
-            if self.peer.end_return() || self.still.has_asked() {
-                self.timers.stop(&Timer::Heal);
+            if self.peer.end_return() || self.own_sleep.has_asked() {
+                self.timers.stop(&Timer::PeerWord);
             }
             self.judge_sleep();
         }
@@ -204,7 +204,7 @@ impl Cluster {
             if settled && self.groups.state(index) == GroupState::Held {
                 self.groups.clear_partition_mark(index);
             }
-            if settled && !self.still.is_in_doubt() && self.groups.doubt(index) == Doubt::Inherited {
+            if settled && !self.own_sleep.is_in_doubt() && self.groups.doubt(index) == Doubt::Inherited {
                 self.groups.clear_doubt(index);
             }
         }
@@ -212,7 +212,7 @@ impl Cluster {
 
     /// Looks for groups that both nodes claim, and decides.
     pub(super) fn resolve_conflicts(&mut self) {
-        if self.peer.has_returned() && !self.timers.is_set(&Timer::Heal) {
+        if self.peer.has_returned() && !self.timers.is_set(&Timer::PeerWord) {
             if self.peer.has_spoken() {
                 self.peer.end_return();
             } else if self.peer_is_latido() && self.hears_peer_now() {
@@ -223,11 +223,11 @@ impl Cluster {
                 self.let_partition_groups_go();
             }
         }
-        if self.still.has_asked() && !self.timers.is_set(&Timer::Heal) && !self.is_fencing() {
+        if self.own_sleep.has_asked() && !self.timers.is_set(&Timer::PeerWord) && !self.is_fencing() {
             self.forget_sleep();
         }
         let waits = self.peer.has_returned() && self.peer_is_latido();
-        if !self.nice() || self.is_alone() || !self.peer.has_spoken() || waits || self.is_handing_over() {
+        if !self.exchanges_claims() || self.is_alone() || !self.peer.has_spoken() || waits || self.is_handing_over() {
             return self.timers.stop(&Timer::Conflict);
         }
         // Who leaves stops what he can.
@@ -258,7 +258,7 @@ impl Cluster {
         if self.peer.detail().is_none_or(|detail| self.holds_of(detail).is_some()) {
             return false;
         }
-        let until = *self.conflict.since.get_or_insert(self.now.mono) + HEAL_PATIENCE;
+        let until = *self.conflict.since.get_or_insert(self.now.mono) + PEER_WORD_WITHIN;
         let waits = self.now.mono < until;
         if waits {
             self.timers.set_if_unset(Timer::Conflict, until);

@@ -126,7 +126,7 @@ impl Proof {
     }
 
     /// It is heard in this generation.
-    pub(super) fn note(&mut self, generation: Generation) {
+    pub(super) fn heard_generation(&mut self, generation: Generation) {
         self.highest = self.highest.max(generation);
     }
 }
@@ -233,7 +233,7 @@ impl Cluster {
             return;
         }
         let jump = LEAST_JUMP.saturating_add(self.a_number_of_ours() % JUMPS);
-        let seq = self.voice.jump(jump);
+        let seq = self.sending.jump(jump);
         let node = &mut self.nodes[index];
         node.proof.jumped = Some(seq);
         // What was never said is not waited for: nobody is paused for it.
@@ -244,7 +244,7 @@ impl Cluster {
     /// Somebody acknowledges a number of ours that was not known to anybody before we said it.
     pub(super) fn note_ack_as_proof(&mut self, index: usize, message: &Message) {
         let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
-        let sent = self.voice.seq();
+        let sent = self.sending.seq();
         let proof = &mut self.nodes[index].proof;
         let is_fresh = proof.jumped.is_some_and(|jumped| acked > jumped && acked <= sent);
         let doubted = proof.doubted.map(|(generation, ..)| generation);
@@ -299,7 +299,7 @@ impl Cluster {
 
     /// A number that was never asked for before, in whichever life (splitmix64 over what is different each time).
     fn a_number_of_ours(&self) -> u64 {
-        let parts = [self.birth.seed, self.birth.generation.0, self.voice.seq().0, self.now.wall.0];
+        let parts = [self.start_facts.seed, self.start_facts.generation.0, self.sending.seq().0, self.now.wall.0];
         parts.into_iter().fold(0, |sum: u64, part| {
             let mixed = (sum ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -310,7 +310,7 @@ impl Cluster {
     /// A status out of turn, unless we have not spoken yet, or did so again and again: the next heartbeat says the same.
     pub(super) fn say_now(&mut self) {
         let speaks = self.members.local_status() != Status::Init && !self.adoption.is_cleaning();
-        if speaks && self.voice.answers().may_say(self.now.mono) {
+        if speaks && self.sending.answer_limits().may_say(self.now.mono) {
             self.send_status();
         }
     }

@@ -21,7 +21,7 @@ impl Cluster {
             manage_resources: keep.manage_resources,
             ..settings
         };
-        self.mirrors.look_again();
+        self.facts_exchange.look_again();
         if !self.settings.manage_resources {
             return;
         }

@@ -6,7 +6,7 @@ use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
 use super::claims::HEARD;
-use super::history::Recall;
+use super::sent_messages::Resend;
 use super::timer::Timer;
 use super::{Action, Cluster, Report};
 
@@ -84,11 +84,11 @@ impl Cluster {
             if seq <= acked.0 {
                 continue;
             }
-            match self.voice.history().recall(Sequence(seq), self.now.mono, pause) {
-                Recall::Again(message) => self.out.push(Action::Send(*message)),
-                Recall::Skip => {}
-                Recall::Gone(_) if !self.voice.answers().may_deny(self.now.mono) => return,
-                Recall::Gone(why) => {
+            match self.sending.sent_messages().resend(Sequence(seq), self.now.mono, pause) {
+                Resend::Again(message) => self.out.push(Action::Send(*message)),
+                Resend::Skip => {}
+                Resend::Gone(_) if !self.sending.answer_limits().may_deny(self.now.mono) => return,
+                Resend::Gone(why) => {
                     self.report(Report::CannotRexmit { node: name.clone(), seq, why });
                     let nak = Message::new(&Kind::NakRexmit)
                         .with(field::FIRSTSEQ, format!("{seq:x}"))
@@ -102,7 +102,7 @@ impl Cluster {
     fn on_ack(&mut self, index: usize, message: &Message) {
         let Some(acked) = message.hex(field::ACKSEQ).map(Sequence) else { return };
         // What was heard of a predecessor of ours is no news of us.
-        if acked <= self.voice.seq() && self.is_of_this_life(message) {
+        if acked <= self.sending.seq() && self.is_of_this_life(message) {
             let node = &mut self.nodes[index];
             node.note_ack(acked);
             self.free_acked_history();
@@ -113,7 +113,7 @@ impl Cluster {
     pub(super) fn free_acked_history(&mut self) {
         let alive = self.nodes.iter().filter(|node| !node.is_ping() && !node.is_dead());
         if let Some(everybody) = alive.map(|node| node.acked()).min() {
-            self.voice.history().forget_up_to(everybody);
+            self.sending.sent_messages().forget_up_to(everybody);
         }
     }
 

@@ -6,22 +6,22 @@ use crate::names::NodeName;
 use crate::time::{Mono, millis};
 use crate::wire::{Kind, Message, Sequence, Value, field};
 
-use super::answers::Answers;
+use super::answer_limits::AnswerLimits;
 use super::claims::HEARS;
 use super::claims::LATIDO;
-use super::history::SentHistory;
+use super::sent_messages::SentMessages;
 use super::timer::Timer;
-use super::{Action, Class, Cluster, Status, mirror};
+use super::{Action, Class, Cluster, Status, peer_facts};
 
 /// The names the original gives its own status while it starts (`wire.md` 6.1).
 const FIRST_STATUSES: [Status; 2] = [Status::Init, Status::Up];
 
 /// What we say: its numbers, and what is remembered of it.
 #[derive(Debug)]
-pub(super) struct Voice {
+pub(super) struct SendState {
     seq: Sequence,
-    history: SentHistory,
-    answers: Answers,
+    sent_messages: SentMessages,
+    answer_limits: AnswerLimits,
     /// Whether we ask for acknowledgements: until a node says that it gives none.
     flow_control: bool,
     /// While packets get lost we beat faster.
@@ -32,13 +32,13 @@ pub(super) struct Voice {
     said_patience: Duration,
 }
 
-impl Voice {
+impl SendState {
     /// Nothing was said yet.
-    pub(super) fn new() -> Voice {
-        Voice {
+    pub(super) fn new() -> SendState {
+        SendState {
             seq: Sequence(0),
-            history: SentHistory::default(),
-            answers: Answers::default(),
+            sent_messages: SentMessages::default(),
+            answer_limits: AnswerLimits::default(),
             flow_control: true,
             lossy_until: Mono::ZERO,
             said_at: None,
@@ -58,18 +58,18 @@ impl Voice {
     }
 
     /// What was said, for those who ask again.
-    pub(super) fn history(&mut self) -> &mut SentHistory {
-        &mut self.history
+    pub(super) fn sent_messages(&mut self) -> &mut SentMessages {
+        &mut self.sent_messages
     }
 
     /// Whether a message with our name and generation may be ours, come back.
     pub(super) fn may_have_sent(&self, sequence: Sequence, message: &Message) -> bool {
-        self.history.may_have_sent(sequence, message)
+        self.sent_messages.may_have_sent(sequence, message)
     }
 
     /// How often we answer what anybody can say again.
-    pub(super) fn answers(&mut self) -> &mut Answers {
-        &mut self.answers
+    pub(super) fn answer_limits(&mut self) -> &mut AnswerLimits {
+        &mut self.answer_limits
     }
 
     /// Somebody gives no acknowledgements: nobody is asked for them.
@@ -103,13 +103,13 @@ impl Cluster {
             message.set_value(field::DEST_UUID, Value::Binary(uuid));
         }
         message.set(field::SRC, self.settings.me.as_str());
-        message.set_value(field::SRC_UUID, Value::Binary(self.birth.uuid.to_vec()));
+        message.set_value(field::SRC_UUID, Value::Binary(self.start_facts.uuid.to_vec()));
         let numbered = !kind.is_unsequenced();
         if numbered {
-            self.voice.seq = self.voice.seq.next();
-            message.set(field::SEQ, format!("{:x}", self.voice.seq.0));
+            self.sending.seq = self.sending.seq.next();
+            message.set(field::SEQ, format!("{:x}", self.sending.seq.0));
         }
-        message.set(field::HG, format!("{:x}", self.birth.generation.0));
+        message.set(field::HG, format!("{:x}", self.start_facts.generation.0));
         message.set(field::TS, format!("{:x}", self.now.wall.0.max(1)));
         if numbered {
             // Informational; each byte counts on a serial line, and `n/a` is what the original says without /proc.
@@ -118,7 +118,7 @@ impl Cluster {
         let ttl = (self.settings.hopfudge as usize).saturating_add(self.nodes.len()).saturating_add(1);
         message.set(field::TTL, ttl.to_string());
         if numbered {
-            self.voice.history.record(self.voice.seq, message.clone());
+            self.sending.sent_messages.record(self.sending.seq, message.clone());
         }
         self.deliver_own(&message);
         self.notify_own(&message);
@@ -128,7 +128,7 @@ impl Cluster {
     /// What the original hears of itself and offers to the rc.d scripts (`resources.md` 1.4), with its control fields.
     fn notify_own(&mut self, message: &Message) {
         let is_offered = match message.kind() {
-            Kind::Other(name) => name != mirror::KIND,
+            Kind::Other(name) => name != peer_facts::KIND,
             Kind::HbTakeover | Kind::Stonith => true,
             Kind::Status
             | Kind::Starting
@@ -185,7 +185,7 @@ impl Cluster {
     /// are seldom lossy in one direction only: what we miss of the peer, the peer misses of us.
     fn beat_interval(&self) -> Duration {
         let keepalive = self.settings.keepalive;
-        if self.now.mono >= self.voice.lossy_until {
+        if self.now.mono >= self.sending.lossy_until {
             return keepalive;
         }
         // A serial line carries some nine heartbeats a second and must keep room for other messages.
@@ -201,12 +201,12 @@ impl Cluster {
 
     /// The same, with another patience than usual asked of the others.
     pub(super) fn send_status_with(&mut self, deadtime: Duration) {
-        (self.voice.said_at, self.voice.said_patience) = (Some(self.now.mono), deadtime);
+        (self.sending.said_at, self.sending.said_patience) = (Some(self.now.mono), deadtime);
         let dead_after = millis(deadtime);
         let mut status = Message::new(&Kind::Status)
             .with(field::ST, self.members.local_status().as_str())
             .with(field::DT, format!("{dead_after:x}"));
-        if self.voice.flow_control {
+        if self.sending.flow_control {
             status.set(field::PROTOCOL, "1");
         }
         // An original ignores it; a Latido knows by it from the first word on with whom it speaks.
@@ -233,8 +233,8 @@ impl Cluster {
             .with(field::WEOWN, "yes")
             .with(field::OK, "OK")
             .with(field::SRC, self.settings.me.as_str())
-            .with(field::SEQ, format!("{:x}", self.voice.seq.0))
-            .with(field::HG, format!("{:x}", self.birth.generation.0))
+            .with(field::SEQ, format!("{:x}", self.sending.seq.0))
+            .with(field::HG, format!("{:x}", self.start_facts.generation.0))
             .with(field::TS, format!("{:x}", self.now.wall.0.max(1)))
             .with(field::LD, "n/a")
             .with(field::TTL, ttl.to_string());

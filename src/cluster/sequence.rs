@@ -15,7 +15,7 @@ const REQUESTS_AT_ONCE: usize = 20;
 
 /// What a sequence number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum NumberMeaning {
     /// The next one, or the first.
     New,
     /// New, and this many before it are missing.
@@ -56,31 +56,31 @@ impl SeqTrack {
     }
 
     /// Judges a number and takes note of it.
-    pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> Verdict {
+    pub(super) fn judge(&mut self, sequence: Sequence, now: Mono) -> NumberMeaning {
         let seq = sequence.0;
         let Some(last) = self.last else {
             self.last = Some(seq);
-            return Verdict::New;
+            return NumberMeaning::New;
         };
         if seq == last {
-            return Verdict::Duplicate;
+            return NumberMeaning::Duplicate;
         }
         if seq < last {
             return match self.missing.remove(&seq) {
-                Some(_) => Verdict::Recovered(self.missing.is_empty()),
-                None => Verdict::Old,
+                Some(_) => NumberMeaning::Recovered(self.missing.is_empty()),
+                None => NumberMeaning::Old,
             };
         }
         self.last = Some(seq);
         match seq.saturating_sub(last).saturating_sub(1) {
-            0 => Verdict::New,
+            0 => NumberMeaning::New,
             gap if gap > MAX_GAP || gap.saturating_add(self.missing.len() as u64) > 2 * MAX_GAP => {
                 self.missing.clear();
-                Verdict::LostALot(gap)
+                NumberMeaning::LostALot(gap)
             }
             gap => {
                 self.missing.extend((last.saturating_add(1)..seq).map(|n| (n, now + FIRST_REQUEST)));
-                Verdict::Gap(gap)
+                NumberMeaning::Gap(gap)
             }
         }
     }
@@ -152,30 +152,30 @@ impl SeqTrack {
 mod tests {
     use super::*;
 
-    fn judge(track: &mut SeqTrack, seq: u64) -> Verdict {
+    fn judge(track: &mut SeqTrack, seq: u64) -> NumberMeaning {
         track.judge(Sequence(seq), Mono::ZERO)
     }
 
     #[test]
     fn numbers_in_order_are_new_and_the_same_over_a_second_link_is_a_duplicate() {
         let mut track = SeqTrack::default();
-        assert_eq!(judge(&mut track, 7), Verdict::New);
-        assert_eq!(judge(&mut track, 8), Verdict::New);
-        assert_eq!(judge(&mut track, 8), Verdict::Duplicate);
-        assert_eq!(judge(&mut track, 7), Verdict::Old);
+        assert_eq!(judge(&mut track, 7), NumberMeaning::New);
+        assert_eq!(judge(&mut track, 8), NumberMeaning::New);
+        assert_eq!(judge(&mut track, 8), NumberMeaning::Duplicate);
+        assert_eq!(judge(&mut track, 7), NumberMeaning::Old);
     }
 
     #[test]
     fn a_hole_is_noted_asked_for_and_closed() {
         let mut track = SeqTrack::default();
         judge(&mut track, 1);
-        assert_eq!(judge(&mut track, 4), Verdict::Gap(2));
+        assert_eq!(judge(&mut track, 4), NumberMeaning::Gap(2));
         assert!(track.requests_due(Mono::ZERO, Duration::from_secs(1)).is_empty(), "never before 50 ms");
         let later = Mono::at(Duration::from_millis(50));
         assert_eq!(track.requests_due(later, Duration::from_secs(1)), [Sequence(2), Sequence(3)]);
         assert!(track.requests_due(later, Duration::from_secs(1)).is_empty(), "not again before the interval");
-        assert_eq!(judge(&mut track, 3), Verdict::Recovered(false));
-        assert_eq!(judge(&mut track, 2), Verdict::Recovered(true));
+        assert_eq!(judge(&mut track, 3), NumberMeaning::Recovered(false));
+        assert_eq!(judge(&mut track, 2), NumberMeaning::Recovered(true));
         assert_eq!(track.next_request(), None);
     }
 
@@ -183,10 +183,10 @@ mod tests {
     fn a_hole_of_250_is_asked_for_and_one_of_251_given_up() {
         let mut track = SeqTrack::default();
         judge(&mut track, 1);
-        assert_eq!(judge(&mut track, 252), Verdict::Gap(250));
+        assert_eq!(judge(&mut track, 252), NumberMeaning::Gap(250));
         let mut track = SeqTrack::default();
         judge(&mut track, 1);
-        assert_eq!(judge(&mut track, 253), Verdict::LostALot(251));
+        assert_eq!(judge(&mut track, 253), NumberMeaning::LostALot(251));
         assert_eq!(track.next_request(), None);
     }
 
@@ -194,9 +194,9 @@ mod tests {
     fn two_holes_are_asked_for_and_not_a_third() {
         let mut track = SeqTrack::default();
         judge(&mut track, 1);
-        assert_eq!(judge(&mut track, 202), Verdict::Gap(200));
-        assert_eq!(judge(&mut track, 403), Verdict::Gap(200));
-        assert_eq!(judge(&mut track, 604), Verdict::LostALot(200));
+        assert_eq!(judge(&mut track, 202), NumberMeaning::Gap(200));
+        assert_eq!(judge(&mut track, 403), NumberMeaning::Gap(200));
+        assert_eq!(judge(&mut track, 604), NumberMeaning::LostALot(200));
     }
 
     #[test]

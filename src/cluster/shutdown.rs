@@ -21,7 +21,7 @@ const LINGER_LATIDO: Duration = Duration::from_millis(500);
 
 /// How far we are with leaving.
 #[derive(Debug, Default)]
-pub(super) struct Departure {
+pub(super) struct Shutdown {
     stands: Leaving,
     /// The number of the `shutdone` that the other has heard if it acknowledges it.
     said: Option<Sequence>,
@@ -29,7 +29,7 @@ pub(super) struct Departure {
     linger_until: Mono,
 }
 
-impl Departure {
+impl Shutdown {
     /// Whether we leave, however far we are with it.
     pub(super) fn is_ordered(&self) -> bool {
         self.stands != Leaving::Not
@@ -82,7 +82,11 @@ impl Cluster {
         for index in 0..self.groups.len() {
             self.groups.want_released(index);
         }
-        if self.members.local_status() == Status::Active && self.nice() && self.settings.manage_resources && !gives {
+        if self.members.local_status() == Status::Active
+            && self.exchanges_claims()
+            && self.settings.manage_resources
+            && !gives
+        {
             // Until `shutdone` we hold what we hold: an early "none" would let the peer believe us free
             // (`resources.md` 12.2 d).
             self.send_claim(false, Some("shutdown"));
@@ -155,7 +159,7 @@ impl Cluster {
         self.send(Message::new(&Kind::ShutDone).with(field::ST, Status::Dead.as_str()));
         // Who has acknowledged nothing may hear us from a later number on, and acknowledges that.
         if self.peer_node().is_some_and(|node| node.acked() > Sequence(0)) {
-            self.leaving.said = self.leaving.said.or(Some(self.voice.seq()));
+            self.leaving.said = self.leaving.said.or(Some(self.sending.seq()));
         }
     }
 

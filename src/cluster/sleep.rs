@@ -28,7 +28,7 @@ enum Sleep {
 
 /// Our standing still, and what it leaves in doubt.
 #[derive(Debug)]
-pub(super) struct Stillness {
+pub(super) struct OwnSleep {
     sleep: Sleep,
     /// Nobody is called dead before: what was lost while we stood still is our fault.
     judge_from: Mono,
@@ -36,10 +36,10 @@ pub(super) struct Stillness {
     slept_after: Option<Mono>,
 }
 
-impl Stillness {
-    /// Born just now.
-    pub(super) fn new(now: Mono) -> Stillness {
-        Stillness { sleep: Sleep::Awake, judge_from: now, slept_after: None }
+impl OwnSleep {
+    /// Just started.
+    pub(super) fn new(now: Mono) -> OwnSleep {
+        OwnSleep { sleep: Sleep::Awake, judge_from: now, slept_after: None }
     }
 
     /// Whether the peer may have what we claim.
@@ -85,8 +85,8 @@ impl Cluster {
         let late = self.now.mono.since(due);
         let tolerable = (self.settings.deadtime / 4).max(Duration::from_millis(50));
         if late > tolerable {
-            let grace = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
-            self.still.judge_from = self.now.mono + grace;
+            let extra = (self.settings.keepalive * 3 / 2).min(self.settings.deadtime / 2);
+            self.own_sleep.judge_from = self.now.mono + extra;
             self.nodes.iter_mut().for_each(Node::break_off_gaps);
             self.report(Report::OwnStall { lost: late });
         }
@@ -95,12 +95,12 @@ impl Cluster {
     /// Seen before anything that waited is heard: it may say that our groups were taken. What counts is for how long nothing
     /// was said, by ear of the other, who may have missed the last beat.
     pub(super) fn notice_sleep(&mut self) {
-        let silence = self.voice.said_at().map_or(Duration::ZERO, |at| self.now.mono.since(at));
+        let silence = self.sending.said_at().map_or(Duration::ZERO, |at| self.now.mono.since(at));
         let Settings { deadtime, keepalive, .. } = self.settings;
-        let deadtime = self.voice.borne(deadtime);
+        let deadtime = self.sending.borne(deadtime);
         let nearly_dead = deadtime.saturating_sub(keepalive).max(keepalive * 3 / 2);
-        if silence > nearly_dead && self.still.slept_after != self.voice.said_at() {
-            self.still.slept_after = self.voice.said_at();
+        if silence > nearly_dead && self.own_sleep.slept_after != self.sending.said_at() {
+            self.own_sleep.slept_after = self.sending.said_at();
             self.overslept();
         }
     }
@@ -113,18 +113,18 @@ impl Cluster {
         }
         self.drop_words("this node stood still meanwhile");
         self.hand_over.forget_wish();
-        if self.nice() {
+        if self.exchanges_claims() {
             self.groups.mark_overslept();
-            self.still.come_in_doubt();
+            self.own_sleep.come_in_doubt();
         }
     }
 
     /// Everything that had arrived while we stood still was heard: now ask what the peer holds.
     pub(super) fn ask_after_sleep(&mut self) {
-        if !self.still.has_just_woken() || !self.joining.has_joined() {
+        if !self.own_sleep.has_just_woken() || !self.joining.has_joined() {
             return;
         }
-        self.still.sleep = Sleep::Asked;
+        self.own_sleep.sleep = Sleep::Asked;
         if !self.leaving.is_ordered() && !self.is_alone() && self.joining.is_settled() {
             self.peer.note_deciding();
             self.ask_what_it_holds();
@@ -136,10 +136,10 @@ impl Cluster {
 
     /// The peer has said what it holds: what it has we let go, what it has not is ours as before.
     pub(super) fn judge_sleep(&mut self) {
-        if !self.still.has_asked() {
+        if !self.own_sleep.has_asked() {
             return;
         }
-        self.still.sleep = Sleep::Awake;
+        self.own_sleep.sleep = Sleep::Awake;
         for index in 0..self.groups.len() {
             match self.groups.doubt(index) {
                 Doubt::No => {}
@@ -159,7 +159,7 @@ impl Cluster {
 
     /// Nobody is there to have taken anything.
     pub(super) fn forget_sleep(&mut self) {
-        self.still.sleep = Sleep::Awake;
+        self.own_sleep.sleep = Sleep::Awake;
         (0..self.groups.len()).for_each(|index| self.groups.clear_doubt(index));
     }
 }

@@ -204,7 +204,7 @@ impl Cluster {
     /// The peer's side of the dialogue. Accepted by content, whatever its number: the original sends out of order.
     pub(super) fn on_ask(&mut self, message: &Message) {
         let Some(set) = Set::given_in(message) else { return };
-        if !self.nice() {
+        if !self.exchanges_claims() {
             return self.report(Report::StandbyLegacy);
         }
         let sequence = message.sequence().unwrap_or_default().0;
@@ -458,7 +458,7 @@ impl Cluster {
 
     /// Whether a hand-over could begin now.
     fn is_at_rest(&self) -> bool {
-        self.peer.is_stable() && !self.groups.is_busy() && !self.still.is_in_doubt()
+        self.peer.is_stable() && !self.groups.is_busy() && !self.own_sleep.is_in_doubt()
     }
 
     /// For how long an offer, or a client, is left without an answer.

@@ -20,13 +20,13 @@ use super::{AutoFailback, Cluster, GroupState, Report, Set};
 pub(super) use peer::Peer;
 
 use orphans::Orphans;
-use telling::Told;
+use telling::ToldPeer;
 
 /// What we have decided with the other node, and told it.
 #[derive(Debug, Default)]
 pub(super) struct Takeover {
     orphans: Orphans,
-    told: Told,
+    told: ToldPeer,
 }
 
 impl Takeover {
@@ -44,7 +44,7 @@ impl Takeover {
 impl Cluster {
     /// With `auto_failback on` or `off` both nodes say what they hold; with `legacy` nobody does, but two Latidos do
     /// always.
-    pub(super) fn nice(&self) -> bool {
+    pub(super) fn exchanges_claims(&self) -> bool {
         self.settings.auto_failback != AutoFailback::Legacy || self.peer_is_latido()
     }
 
@@ -162,17 +162,17 @@ impl Cluster {
         self.deafness.outlives_restart(self.peer_is_latido());
         self.forget_words();
         self.wait_for_orphans_anew();
-        if !self.nice() {
+        if !self.exchanges_claims() {
             // What it was given it has lost with its life.
             self.peer.forget_holds();
             self.groups.forgive_failures();
         }
-        self.groups.clear_partition_marks(cut_off || !self.nice());
+        self.groups.clear_partition_marks(cut_off || !self.exchanges_claims());
         self.cancel_standby_with_peer();
         if let Some(index) = self.peer.index() {
             self.nodes[index].forget_digest();
         }
-        self.mirrors.forget();
+        self.facts_exchange.forget();
         if cut_off {
             self.on_peer_cut_off();
         }
@@ -202,11 +202,11 @@ impl Cluster {
             // Whatever may run on the dead node is not started; what it does not hold is here already.
         } else if self.is_alone() {
             self.acquire_everything();
-        } else if self.still.is_in_doubt() {
+        } else if self.own_sleep.is_in_doubt() {
             // What the other did not run before we stood still it may run now.
         } else if self.past_life_may_go_on() {
             // So may what it ran before its new life began: that may be another machine's.
-        } else if self.nice() && !self.is_handing_over() && self.peer.has_spoken() {
+        } else if self.exchanges_claims() && !self.is_handing_over() && self.peer.has_spoken() {
             self.acquire_unclaimed();
             self.offer_failed_groups();
             self.fail_back();
@@ -263,7 +263,7 @@ impl Cluster {
         let Some(asked) = self.peer.invited(&key).filter(|_| self.peer_is_latido()) else { return false };
         // Who is asked to give us something would take the question for the word of one who is not ready.
         let is_promised = self.hand_over.is_awaited();
-        if !is_promised && (!asked || !self.timers.is_set(&Timer::Heal)) {
+        if !is_promised && (!asked || !self.timers.is_set(&Timer::PeerWord)) {
             self.ask_what_it_holds();
             self.peer.ask_of_invited(key);
         }

@@ -43,7 +43,7 @@ pub(super) enum Timer {
     /// The pause of this chain is over.
     Pause(u64),
     /// After the partition the peer has not said what it holds.
-    Heal,
+    PeerWord,
     /// Two owners for a moment: is it still so?
     Conflict,
     /// Ask again with `ip-request`.
@@ -57,7 +57,7 @@ pub(super) enum Timer {
     /// Ask this resource of this group whether it works.
     Monitor(String, usize),
     /// What we told the other Latido of ourselves has changed.
-    Mirror,
+    OwnFacts,
     /// The last moments after `shutdone` are over.
     Linger,
 }

@@ -69,8 +69,8 @@ struct Twin {
 /// Another machine that speaks in our name.
 #[derive(Debug)]
 pub(super) struct OwnName {
-    /// When we were born, by the clock on the wall.
-    born: Wall,
+    /// When we started, by the clock on the wall.
+    started: Wall,
     /// Over which medium it was heard last, and when.
     heard: Option<(MediumId, Mono)>,
     /// When the other node last said that it hears another one besides us.
@@ -81,8 +81,8 @@ pub(super) struct OwnName {
 
 impl OwnName {
     /// Nobody else was heard yet.
-    pub(super) fn new(born: Wall) -> OwnName {
-        OwnName { born, heard: None, told: None, refused: None }
+    pub(super) fn new(started: Wall) -> OwnName {
+        OwnName { started, heard: None, told: None, refused: None }
     }
 }
 
@@ -218,8 +218,8 @@ impl Cluster {
             [generation, uuid, kept] => (format!("{generation}.{uuid}"), u64::from_str_radix(kept, 16).ok()),
             _ => (word.to_owned(), None),
         };
-        let is_us = life == word_of(self.birth.generation, &self.birth.uuid);
-        if is_us && kept.is_none_or(|number| number > self.voice.seq().0) {
+        let is_us = life == word_of(self.start_facts.generation, &self.start_facts.uuid);
+        if is_us && kept.is_none_or(|number| number > self.sending.seq().0) {
             if !self.is_refused() {
                 self.changed();
                 let node = self.nodes[index].name().clone();
@@ -235,21 +235,22 @@ impl Cluster {
 
     /// Our own broadcast came back, unless another machine has our name.
     pub(super) fn on_own_name(&mut self, medium: &MediumId, message: &Message) {
-        let ours = message.binary(field::SRC_UUID).is_none_or(|uuid| uuid == self.birth.uuid);
+        let ours = message.binary(field::SRC_UUID).is_none_or(|uuid| uuid == self.start_facts.uuid);
         let generation = message.generation().unwrap_or_default();
-        // Said since we were born: no late word of a life before ours, and nothing that somebody kept.
-        let is_fresh = message.hex(field::TS).is_some_and(|ts| ts >= self.own_name.born.0.saturating_add(CLOCK_SLACK));
-        let is_echo = if generation == self.birth.generation {
-            message.sequence().is_none_or(|sequence| self.voice.may_have_sent(sequence, message))
+        // Said since we started: no late word of a life before ours, and nothing that somebody kept.
+        let is_fresh =
+            message.hex(field::TS).is_some_and(|ts| ts >= self.own_name.started.0.saturating_add(CLOCK_SLACK));
+        let is_echo = if generation == self.start_facts.generation {
+            message.sequence().is_none_or(|sequence| self.sending.may_have_sent(sequence, message))
         } else {
             !is_fresh
         };
-        if ours && is_echo || !ours && generation < self.birth.generation && !is_fresh {
+        if ours && is_echo || !ours && generation < self.start_facts.generation && !is_fresh {
             return;
         }
         self.changed();
         self.report_once("own name".into(), Report::NameTaken { medium: Some(medium.clone()) });
-        if is_fresh || generation == self.birth.generation {
+        if is_fresh || generation == self.start_facts.generation {
             self.own_name.heard = Some((medium.clone(), self.now.mono));
             self.timers.set(Timer::OwnName, self.now.mono + self.settings.deadtime);
         }

@@ -1,4 +1,4 @@
-//! A read-only picture of the cluster for `latido status`, clients and tests.
+//! A read-only view of the cluster for `latido status`, clients and tests.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,10 +36,10 @@ pub struct View {
     /// What the nodes' files say differently, in sentences, as far as known.
     pub drift: Vec<String>,
     /// What the other Latido last said of itself.
-    pub mirror: Option<Mirror>,
+    pub peer_facts: Option<PeerFacts>,
     /// A deadtime that would do on each link alone, from the gaps measured.
     pub enough_deadtime: Option<Duration>,
-    /// The same of the best link: a shorter one asks for trouble.
+    /// The same of the best link: a shorter one is dangerous.
     pub least_deadtime: Option<Duration>,
     /// The fencing devices.
     pub fences: Vec<String>,
@@ -103,7 +103,7 @@ pub struct LinkView {
 
 /// What the other Latido said last of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mirror {
+pub struct PeerFacts {
     /// When it came in.
     pub at: Mono,
     /// Each medium over which it expects to hear us, and whether it does.
@@ -148,8 +148,9 @@ impl Cluster {
             self.nodes.iter().map(|node| node.view(now, &self.settings.resources_digest, failed)).collect();
         let here = self.settings.nodes.iter().position(|name| *name == self.settings.me).unwrap_or(0);
         nodes.insert(here.min(nodes.len()), self.own_view());
-        let stable =
-            self.is_stable() && !self.groups.is_busy() && (!self.nice() || self.is_alone() || self.peer.is_stable());
+        let stable = self.is_stable()
+            && !self.groups.is_busy()
+            && (!self.exchanges_claims() || self.is_alone() || self.peer.is_stable());
         View {
             at: now,
             me: self.settings.me.clone(),
@@ -162,7 +163,7 @@ impl Cluster {
             auto_failback: self.settings.auto_failback,
             away: self.away_text(),
             drift: self.drift(),
-            mirror: self.mirrors.heard.clone(),
+            peer_facts: self.facts_exchange.heard.clone(),
             enough_deadtime: enough.iter().max().copied(),
             least_deadtime: enough.iter().min().copied(),
             fences: self.settings.fences.clone(),
@@ -232,12 +233,12 @@ impl Cluster {
             is_ping: false,
             status: self.members.local_status(),
             last_heard: None,
-            generation: Some(self.birth.generation),
+            generation: Some(self.start_facts.generation),
             deadtime: self.settings.deadtime,
             is_latido: true,
             resources_differ: None,
             clock_ahead: None,
-            uuid: Some(self.birth.uuid.to_vec()),
+            uuid: Some(self.start_facts.uuid.to_vec()),
             links: Vec::new(),
         }
     }

@@ -1,9 +1,9 @@
 //! The table of `ha.cf` words (`config.md` 3): what each is for, what holds without it, how a line is applied. Pure.
 
-use super::line::{Line, Word};
+use super::line::{FileLine, Word};
 use super::reader::Reader;
 use super::suggest::suggestion_among;
-use super::{Apply, Directive, access, media_lines as media, scalar};
+use super::{Apply, Directive, media_lines as media, program_lines, scalar};
 
 const fn each(
     name: &'static str,
@@ -17,7 +17,7 @@ const fn each(
 const fn whole(
     name: &'static str,
     about: &'static str,
-    apply: fn(&mut Reader<'_>, &'static Directive, &Line<'_>),
+    apply: fn(&mut Reader<'_>, &'static Directive, &FileLine<'_>),
 ) -> Directive {
     Directive { name, default: None, about, apply: Apply::WholeLine(apply) }
 }
@@ -88,13 +88,13 @@ pub static DIRECTIVES: &[Directive] = &[
     each("quorum_server", None, "Host of a quorum server.", scalar::idle_text),
     each("coredumps", Some("true"), "Whether scripts and what they start may write core files.", scalar::flag),
     each("coreroot", None, "Where core files go.", scalar::idle_text),
-    whole("respawn", "A program kept running beside the daemon: USER /PATH [ARGS].", access::respawn),
-    whole("failfast", "As respawn; the node is rebooted when it dies.", access::respawn),
-    whole("apiauth", "Who may use the client API: CLIENT [uid=LIST] [gid=LIST].", access::apiauth),
-    each("env", None, "A variable for scripts: NAME=VALUE, seen as HA_NAME.", access::env),
+    whole("respawn", "A program kept running beside the daemon: USER /PATH [ARGS].", program_lines::respawn),
+    whole("failfast", "As respawn; the node is rebooted when it dies.", program_lines::respawn),
+    whole("apiauth", "Who may use the client API: CLIENT [uid=LIST] [gid=LIST].", program_lines::apiauth),
+    each("env", None, "A variable for scripts: NAME=VALUE, seen as HA_NAME.", program_lines::env),
     each("use_apphbd", Some("no"), "Application heartbeat daemon of the original.", scalar::idle_flag),
-    whole("stonith", "A fencing device: TYPE CONFIGFILE.", access::stonith),
-    whole("stonith_host", "A fencing device: HOST|* TYPE PARAMETERS.", access::stonith_host),
+    whole("stonith", "A fencing device: TYPE CONFIGFILE.", program_lines::stonith),
+    whole("stonith_host", "A fencing device: HOST|* TYPE PARAMETERS.", program_lines::stonith_host),
     each("crm", Some("false"), "Cluster resource manager; must be off.", scalar::crm),
     each("pacemaker", Some("false"), "The same by its newer name.", scalar::crm),
     each("crm_daemon_dir", None, "Where the resource manager's programs are.", scalar::idle_text),

@@ -8,7 +8,7 @@ use crate::diagnostic::{Place, Problem};
 use crate::names::NodeName;
 
 use super::media::MediumSpec;
-use super::programs::{ApiRule, Fence, Respawn};
+use super::programs::{ApiRule, FenceDevice, RespawnLine};
 
 /// A value and the word it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +43,13 @@ pub struct HaCf {
     /// What each kind of medium was fixed to at its first medium: directive to port or speed.
     pub fixed: BTreeMap<&'static str, Given<u32>>,
     /// `respawn` and `failfast`
-    pub respawn: Vec<Given<Respawn>>,
+    pub respawn: Vec<Given<RespawnLine>>,
     /// `apiauth`
     pub apiauth: Vec<Given<ApiRule>>,
     /// `env`
     pub env: Vec<(String, String)>,
     /// `stonith` and `stonith_host`: those that concern this node, in the order they are tried.
-    pub fences: Vec<Given<Fence>>,
+    pub fences: Vec<Given<FenceDevice>>,
     /// The yes-or-no directives that were written: name to value.
     pub flags: BTreeMap<&'static str, bool>,
     /// Directives that somebody tried to give and got wrong: that they are missing need not be said.

@@ -7,7 +7,7 @@ use crate::cluster::{Monitor, OnStartFailure, OnStopFailure, Probe, ScriptTimeou
 use crate::diagnostic::{Problem, SourceText};
 
 use super::facts::Facts;
-use super::line::{self, Line, Word};
+use super::line::{self, FileLine, Word};
 use super::suggest::suggestion_among;
 use super::value;
 
@@ -219,7 +219,7 @@ pub(super) fn parse(source: &SourceText) -> (LatidoCf, Vec<Problem>) {
     (latido, problems)
 }
 
-fn apply(latido: &mut LatidoCf, source: &SourceText, line: &Line<'_>) -> Result<(), Problem> {
+fn apply(latido: &mut LatidoCf, source: &SourceText, line: &FileLine<'_>) -> Result<(), Problem> {
     let words = line.words();
     let needs = |what: &str| {
         let word = line.tail().unwrap_or_else(|| line.directive.clone());
@@ -315,7 +315,7 @@ fn apply(latido: &mut LatidoCf, source: &SourceText, line: &Line<'_>) -> Result<
 /// The programs it names that somebody else could change: they are not run.
 pub(super) fn programs(source: &SourceText, facts: &dyn Facts) -> Vec<Problem> {
     let (lines, _) = line::read(source);
-    let of_line = |line: &Line<'_>| {
+    let of_line = |line: &FileLine<'_>| {
         let words = line.words();
         let program = match line.directive.text {
             "fence" | "notify" => words.first()?,

@@ -32,14 +32,14 @@ impl Word<'_> {
 
 /// One line that says something: its first word, and the rest without the comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct FileLine<'a> {
     /// The directive's name.
     pub directive: Word<'a>,
     rest: &'a str,
     rest_at: usize,
 }
 
-impl<'a> Line<'a> {
+impl<'a> FileLine<'a> {
     /// The words after the directive, separated by white space only (whole-line directives).
     pub fn words(&self) -> Vec<Word<'a>> {
         split(self.rest, self.rest_at, self.directive.line, is_space)
@@ -59,7 +59,7 @@ impl<'a> Line<'a> {
 }
 
 /// Finds the lines that say something, and complains about what makes lines unreadable.
-pub fn read(source: &SourceText) -> (Vec<Line<'_>>, Vec<Problem>) {
+pub fn read(source: &SourceText) -> (Vec<FileLine<'_>>, Vec<Problem>) {
     let mut problems = Vec::new();
     let mut lines = Vec::new();
     let mut at = 0;
@@ -112,7 +112,7 @@ fn complain_about(source: &SourceText, number: usize, body: &str, start: usize, 
     }
 }
 
-fn line(body: &str, start: usize, number: usize) -> Option<Line<'_>> {
+fn line(body: &str, start: usize, number: usize) -> Option<FileLine<'_>> {
     let end = body.find(['#', '\0']).unwrap_or(body.len());
     let text = &body[..end];
     let lead = text.len() - text.trim_start_matches(is_space).len();
@@ -123,7 +123,7 @@ fn line(body: &str, start: usize, number: usize) -> Option<Line<'_>> {
     }
     let at = start + lead;
     let directive = Word { text: &rest[..length], line: number, span: at..at + length };
-    Some(Line { directive, rest: &rest[length..], rest_at: at + length })
+    Some(FileLine { directive, rest: &rest[length..], rest_at: at + length })
 }
 
 /// What C calls white space, as far as `ha.cf` knows it; vertical tab and no-break space are letters.

@@ -7,7 +7,7 @@ use crate::names::NodeName;
 
 use super::facts::{Interface, PathKind};
 use super::ha_cf::Given;
-use super::line::{Line, Word};
+use super::line::{FileLine, Word};
 use super::media::MediumSpec;
 use super::reader::{Directive, Reader};
 use super::{scalar, value};
@@ -139,7 +139,7 @@ fn surplus(reader: &mut Reader<'_>, words: &[Word<'_>], most: usize) {
     }
 }
 
-pub(super) fn ucast(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn ucast(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let [nic, host, ..] = words.as_slice() else {
         let problem = reader
@@ -203,7 +203,7 @@ struct Multicast<'w, 'a> {
 /// Reads the five words; complains about all that are wrong.
 fn multicast<'w, 'a>(
     reader: &mut Reader<'_>,
-    line: &Line<'a>,
+    line: &FileLine<'a>,
     words: &'w [Word<'a>],
     least_hops: i64,
 ) -> Option<Multicast<'w, 'a>> {
@@ -261,7 +261,7 @@ fn bounded(word: &str, least: i64, most: i64) -> Option<i64> {
     }
 }
 
-pub(super) fn mcast(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn mcast(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let Some(found) = multicast(reader, line, &words, 0) else { return };
     let Some(group) = found.group.text.parse::<Ipv4Addr>().ok().filter(Ipv4Addr::is_multicast) else {
@@ -275,7 +275,7 @@ pub(super) fn mcast(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<
     add_even_if(reader, found.lacking, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
 }
 
-pub(super) fn mcast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn mcast6(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let Some(found) = multicast(reader, line, &words, -1) else { return };
     let Some(group) = found.group.text.parse::<Ipv6Addr>().ok().filter(Ipv6Addr::is_multicast) else {
@@ -289,7 +289,7 @@ pub(super) fn mcast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line
     add_even_if(reader, found.lacking, &line.tail().unwrap_or_else(|| line.directive.clone()), spec);
 }
 
-pub(super) fn ucast6(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn ucast6(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let [nic, host, ..] = words.as_slice() else {
         let word = line.tail().unwrap_or_else(|| line.directive.clone());
@@ -350,7 +350,7 @@ pub(super) fn ping6(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<
 }
 
 /// The original logs a member that does not resolve and goes on without it; so do we.
-pub(super) fn ping_group(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn ping_group(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let (Some(name), [_, hosts @ ..]) = (words.first(), words.as_slice()) else {
         return reader.push(reader.error(&line.directive, "ping_group needs NAME and at least one HOST"));

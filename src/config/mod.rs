@@ -11,20 +11,20 @@
 //! facts                                     what only the machine knows; suggest: what was probably meant
 //! ```
 
-mod access;
 mod cables;
 mod check;
 mod cross;
 mod directive;
-mod effect;
 mod facts;
 mod ha_cf;
 mod latido_cf;
 pub mod line;
 mod media;
 mod media_lines;
+mod no_effect;
 mod parameters;
 mod print;
+mod program_lines;
 mod programs;
 mod read_ha_cf;
 mod reader;
@@ -45,14 +45,14 @@ use crate::haresources::ResourceGroup;
 use crate::haresources::parse::{PlacedGroup, parse_with_places};
 use crate::names::NodeName;
 
-pub use access::{STONITH_PROGRAMS, plugin_of};
 pub use check::smallest_keepalive;
 pub use directive::DIRECTIVES;
 pub use facts::{Facts, Interface, Lack, OnlyName, PathFact, PathKind, ScriptFact};
 pub use ha_cf::HaCf;
 pub use latido_cf::{LATIDO_DIRECTIVES, LatidoCf, LatidoDirective, sample as latido_sample};
 pub use media::{MediumSpec, literal_address};
-pub use programs::{ApiRule, Fence, Respawn};
+pub use program_lines::{STONITH_PROGRAMS, plugin_of};
+pub use programs::{ApiRule, FenceDevice, RespawnLine};
 pub use reader::{Apply, Directive};
 
 /// The whole configuration, complete and consistent.
@@ -90,11 +90,11 @@ pub struct Config {
     /// `env NAME=VALUE` alone.
     pub env: Vec<(String, String)>,
     /// `respawn` and `failfast`
-    pub respawn: Vec<Respawn>,
+    pub respawn: Vec<RespawnLine>,
     /// `apiauth`, without the defaults.
     pub apiauth: Vec<ApiRule>,
     /// The fencing devices of `ha.cf`, then those of `latido.cf`, in the order they are tried.
-    pub fences: Vec<Fence>,
+    pub fences: Vec<FenceDevice>,
     /// `announce COUNT TIME`
     pub announce: (u32, Duration),
     /// `latido.cf` whole.
@@ -185,7 +185,7 @@ impl Config {
         });
         if let Some(source) = &sources.latido_cf {
             let cf = cf.as_ref().zip(sources.ha_cf.as_ref());
-            problems.extend(effect::latido_cf(&latido, source, cf, understood.then_some(groups.as_slice())));
+            problems.extend(no_effect::latido_cf(&latido, source, cf, understood.then_some(groups.as_slice())));
         }
         in_order(&mut problems, sources);
         match (cf, keyring, facts.node_name()) {
@@ -202,9 +202,9 @@ impl Config {
     }
 
     /// The line that starts an ipfail, if there is one.
-    pub fn ipfail(&self) -> Option<&Respawn> {
+    pub fn ipfail(&self) -> Option<&RespawnLine> {
         let is_it =
-            |line: &&Respawn| line.command.first().is_some_and(|path| path.rsplit('/').next() == Some("ipfail"));
+            |line: &&RespawnLine| line.command.first().is_some_and(|path| path.rsplit('/').next() == Some("ipfail"));
         self.respawn.iter().find(is_it)
     }
 
@@ -225,7 +225,7 @@ fn read_ha_cf(source: &SourceText, facts: &dyn Facts, signing: Option<Method>, p
     problems.extend(found);
     problems.extend(cross::check(&cf, &source.name, facts));
     problems.extend(check::ha_cf(&cf, &source.name, facts, signing));
-    problems.extend(effect::ha_cf(&cf, source));
+    problems.extend(no_effect::ha_cf(&cf, source));
     cf
 }
 
@@ -304,9 +304,9 @@ fn node_order(cf: &HaCf) -> Vec<NodeName> {
     names
 }
 
-fn fences(cf: &HaCf, latido: &LatidoCf) -> Vec<Fence> {
+fn fences(cf: &HaCf, latido: &LatidoCf) -> Vec<FenceDevice> {
     let of_ha_cf = cf.fences.iter().map(|given| given.value.clone());
-    of_ha_cf.chain(latido.fences.iter().cloned().map(Fence::Command)).collect()
+    of_ha_cf.chain(latido.fences.iter().cloned().map(FenceDevice::Command)).collect()
 }
 
 /// What the core knows of a node whose files say nothing but its name.
@@ -345,7 +345,7 @@ fn settings(
         script_timeout: latido.script_timeout,
         on_start_failure: latido.on_start_failure,
         on_stop_failure: latido.on_stop_failure,
-        fences: fences(cf, latido).iter().map(Fence::name).collect(),
+        fences: fences(cf, latido).iter().map(FenceDevice::name).collect(),
         monitors: latido.monitors.clone(),
         resources_digest: resources_digest(groups),
         timing: timing(cf),

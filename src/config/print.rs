@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Config, Fence, Respawn};
+use super::{Config, FenceDevice, RespawnLine};
 
 /// Directives that are printed in a place of their own, because their order matters.
 const ORDERED: [&str; 3] = ["udpport", "baud", "auto_failback"];
@@ -21,15 +21,15 @@ pub(super) fn ha_cf(config: &Config) -> String {
     }
     for fence in &config.fences {
         match fence {
-            Fence::File { device, file } => line(&mut text, "stonith", &format!("{device} {file}")),
-            Fence::Parameters { device, parameters } => {
+            FenceDevice::File { device, file } => line(&mut text, "stonith", &format!("{device} {file}")),
+            FenceDevice::Parameters { device, parameters } => {
                 line(&mut text, "stonith_host", &format!("* {device} {parameters}"));
             }
             // Of another file.
-            Fence::Command(_) => {}
+            FenceDevice::Command(_) => {}
         }
     }
-    for Respawn { user, command, failfast } in &config.respawn {
+    for RespawnLine { user, command, failfast } in &config.respawn {
         let name = if *failfast { "failfast" } else { "respawn" };
         line(&mut text, name, &format!("{user} {}", command.join(" ")));
     }

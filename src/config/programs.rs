@@ -2,7 +2,7 @@
 
 /// A program kept running beside the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Respawn {
+pub struct RespawnLine {
     /// Whose rights it has.
     pub user: String,
     /// Its path and arguments, separated by blanks.
@@ -24,7 +24,7 @@ pub struct ApiRule {
 
 /// A fencing device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fence {
+pub enum FenceDevice {
     /// `stonith TYPE FILE`: a plugin of cluster-glue with its parameters in a file.
     File {
         /// The plugin.
@@ -43,12 +43,12 @@ pub enum Fence {
     Command(Vec<String>),
 }
 
-impl Fence {
+impl FenceDevice {
     /// How the log calls it. Parameters may be passwords: they are not part of it.
     pub fn name(&self) -> String {
         match self {
-            Fence::File { device, .. } | Fence::Parameters { device, .. } => device.clone(),
-            Fence::Command(words) => words.first().cloned().unwrap_or_default(),
+            FenceDevice::File { device, .. } | FenceDevice::Parameters { device, .. } => device.clone(),
+            FenceDevice::Command(words) => words.first().cloned().unwrap_or_default(),
         }
     }
 }

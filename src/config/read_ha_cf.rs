@@ -7,7 +7,7 @@ use crate::cluster::AutoFailback;
 use crate::diagnostic::{Problem, SourceText};
 
 use super::directive::{default_of, suggestion};
-use super::line::{self, Line};
+use super::line::{self, FileLine};
 use super::reader::Reader;
 use super::{Apply, Directive, Duration, Facts, HaCf, value};
 
@@ -97,7 +97,7 @@ pub(super) fn parse(source: &SourceText, directives: &'static [Directive], facts
     (reader.cf, reader.problems)
 }
 
-fn apply(reader: &mut Reader<'_>, directives: &'static [Directive], line: &Line<'_>) {
+fn apply(reader: &mut Reader<'_>, directives: &'static [Directive], line: &FileLine<'_>) {
     let Some(directive) = directives.iter().find(|directive| directive.name == line.directive.text) else {
         let (problem, meant) = unknown(reader.source, directives, line);
         reader.cf.broken.extend(meant);
@@ -122,7 +122,11 @@ fn apply(reader: &mut Reader<'_>, directives: &'static [Directive], line: &Line<
 }
 
 /// The complaint about a word that is no directive, and the directive that was probably meant.
-fn unknown(source: &SourceText, directives: &'static [Directive], line: &Line<'_>) -> (Problem, Option<&'static str>) {
+fn unknown(
+    source: &SourceText,
+    directives: &'static [Directive],
+    line: &FileLine<'_>,
+) -> (Problem, Option<&'static str>) {
     let word = &line.directive;
     let known = |name: &str| directives.iter().find(|directive| directive.name == name).map(|found| found.name);
     let bare = word.text.split(['=', ':', ',']).next().unwrap_or("");
@@ -143,7 +147,7 @@ fn unknown(source: &SourceText, directives: &'static [Directive], line: &Line<'_
     (problem.original(format!("Illegal directive [{}] in {}", word.text, source.original_name())), meant)
 }
 
-fn empty(source: &SourceText, directive: &Directive, line: &Line<'_>) -> Problem {
+fn empty(source: &SourceText, directive: &Directive, line: &FileLine<'_>) -> Problem {
     let consequence = match directive.default {
         Some(default) => format!("the default {default} stays in force"),
         None => "the line does nothing".to_owned(),

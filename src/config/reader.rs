@@ -4,7 +4,7 @@
 use crate::diagnostic::{Place, Problem, SourceText};
 
 use super::ha_cf::Given;
-use super::line::{Line, Word};
+use super::line::{FileLine, Word};
 use super::{Facts, HaCf};
 
 /// One directive.
@@ -25,7 +25,7 @@ pub enum Apply {
     /// Once per word; white space and commas separate.
     EachWord(fn(&mut Reader<'_>, &'static Directive, &Word<'_>)),
     /// Once for the line; only white space separates.
-    WholeLine(fn(&mut Reader<'_>, &'static Directive, &Line<'_>)),
+    WholeLine(fn(&mut Reader<'_>, &'static Directive, &FileLine<'_>)),
 }
 
 /// Reads a file of directives: the state so far, and the complaints.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::cluster::ScriptTimeouts;
 use crate::diagnostic::Problem;
 use crate::haresources::Resource;
-use crate::haresources::known::{self, Arguments, Fault};
+use crate::haresources::known::{self, ArgumentFault, Arguments};
 use crate::haresources::parse::PlacedGroup;
 use crate::names::NodeName;
 
@@ -115,7 +115,7 @@ fn arguments(
     }
 }
 
-fn problem(fault: Fault, is_built_in: bool, file: &str, place: &At) -> Problem {
+fn problem(fault: ArgumentFault, is_built_in: bool, file: &str, place: &At) -> Problem {
     let refused = fault.is_refusal();
     let what = if refused { format!("{}: the group cannot start", fault.what) } else { fault.what };
     let problem =

@@ -11,14 +11,14 @@ use super::doors::question::QuestionSender;
 use super::doors::status_page;
 use super::driver::probe;
 use super::life::identity;
-use super::life::notes::Notes;
+use super::life::notes::NotesOnDisk;
 
 /// The notes of a dead predecessor: as they are written down again, if they can be read.
 pub fn notes(text: &str) -> Option<String> {
-    let notes = Notes::from_text(text)?;
+    let notes = NotesOnDisk::from_text(text)?;
     let written = notes.to_text();
-    let again = Notes::from_text(&written);
-    assert_eq!(again.as_ref().map(Notes::to_text), Some(written.clone()), "{text:?}");
+    let again = NotesOnDisk::from_text(&written);
+    assert_eq!(again.as_ref().map(NotesOnDisk::to_text), Some(written.clone()), "{text:?}");
     Some(written)
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::auth::authkeys;
 use crate::clock::{Clock, since_boot};
-use crate::cluster::{Birth, Cluster, Past, Silence};
+use crate::cluster::{Cluster, Past, Silence, StartFacts};
 use crate::config::{Config, Sources};
 use crate::diagnostic::Problem;
 use crate::host::directories;
@@ -13,7 +13,7 @@ use crate::host::pidfile::{self, OnlyOne, Running};
 use crate::host::read_config::{self, ReadOptions};
 use crate::link::{LinkError, Links};
 use crate::paths::Paths;
-use crate::record::Life;
+use crate::record::RecordStart;
 use crate::{process, sys};
 
 use super::driver::wants::{self, Want};
@@ -353,7 +353,7 @@ fn prepare(
     links.missing().iter().flat_map(|error| complaints(config, error)).for_each(|why| {
         log.error(format!("{why}: going on without it, and trying again"));
     });
-    links.notes().iter().for_each(|note| log.warn(note));
+    links.warnings().iter().for_each(|note| log.warn(note));
     log_last_end(log, &core_start);
     assemble(options, config, clock, log, core_start, links, terms).map_err(StartRefusal::for_now)
 }
@@ -426,8 +426,9 @@ pub(super) fn assemble(
     let lasted = since_boot();
     birth.leaves = core_start.told;
     birth.silence = last_status.map(|(said, patience)| Silence { lasted: lasted.saturating_sub(said), patience });
-    let recorder = recorder
-        .and_then(|recorder| begin_record(recorder, &Life::new(&config.settings, &config.groups, &birth, now), log));
+    let recorder = recorder.and_then(|recorder| {
+        begin_record(recorder, &RecordStart::new(&config.settings, &config.groups, &birth, now), log)
+    });
     let cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
     let respawned = RespawnedPrograms::new(&config.respawn, left_programs);
     let prepared =
@@ -445,7 +446,7 @@ fn open_record(path: &Path, log: &Log) -> Option<Recorder> {
     opened.ok()
 }
 
-fn begin_record(mut recorder: Recorder, life: &Life, log: &Log) -> Option<Recorder> {
+fn begin_record(mut recorder: Recorder, life: &RecordStart, log: &Log) -> Option<Recorder> {
     recorder.begin(life).inspect_err(|why| log.error(why)).ok()?;
     Some(recorder)
 }
@@ -458,7 +459,7 @@ fn birth(
     past: Past,
     heard: &Remembered,
     terms: &mut Terms,
-) -> Result<Birth, String> {
+) -> Result<StartFacts, String> {
     let now = clock.now().wall;
     let next = next_generation(paths, now, config.generation_from_time);
     next.remark.into_iter().for_each(|remark| log.warn(remark));
@@ -472,7 +473,7 @@ fn birth(
     let seed = identity::random_seed().unwrap_or(now.0);
     let remembered = heard.peers().iter().map(|peer| (peer.node.clone(), peer.generation, peer.sequence)).collect();
     let clocks = heard.peers().iter().filter_map(|peer| Some((peer.node.clone(), peer.ahead?))).collect();
-    Ok(Birth { remembered, clocks, past, ..Birth::new(next.generation, uuid, seed) })
+    Ok(StartFacts { remembered, clocks, past, ..StartFacts::new(next.generation, uuid, seed) })
 }
 
 fn uuid(paths: &Paths, config: &Config, log: &Log, terms: &mut Terms) -> Result<[u8; 16], String> {

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use crate::amount::exact;
 use crate::cluster::{AutoFailback, Monitor};
-use crate::config::{Config, Fence, MediumSpec};
+use crate::config::{Config, FenceDevice, MediumSpec};
 use crate::haresources::ResourceGroup;
 
 use resource::Element;
@@ -122,8 +122,10 @@ impl Writer<'_> {
         }
         for fence in &self.config.fences {
             let what = match fence {
-                Fence::File { device, .. } | Fence::Parameters { device, .. } => format!("stonith {device}"),
-                Fence::Command(words) => format!("fence {}", words.first().map_or("", String::as_str)),
+                FenceDevice::File { device, .. } | FenceDevice::Parameters { device, .. } => {
+                    format!("stonith {device}")
+                }
+                FenceDevice::Command(words) => format!("fence {}", words.first().map_or("", String::as_str)),
             };
             self.open(format!("{what}: pcs stonith create ... with the agent for this device (pcs stonith list)"));
         }

@@ -1,7 +1,7 @@
 //! One word of `haresources` as Pacemaker has it (`resources.md` 9). Pure.
 
 use crate::haresources::Resource;
-use crate::haresources::known::{self, Address4, Announce, Arguments, Drbd, FileSystem, Known};
+use crate::haresources::known::{self, Address4, Announce, Arguments, Drbd, FileSystem, KnownAgent};
 
 use super::Script;
 
@@ -40,7 +40,7 @@ pub(super) fn element(resource: &Resource, script: &dyn Fn(&str) -> Script) -> E
 }
 
 /// What a built-in agent becomes; those without a line of their own have the same parameters in OCF.
-fn of_known(known: &Known, arguments: &Arguments, args: &[String]) -> Element {
+fn of_known(known: &KnownAgent, arguments: &Arguments, args: &[String]) -> Element {
     let same = |id: &str| member(id, &format!("ocf:heartbeat:{}", known.name), known.named(args));
     match arguments {
         Arguments::Address4(address) => address4(address),

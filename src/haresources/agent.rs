@@ -58,7 +58,7 @@ pub enum Exit {
 
 /// What a `status` proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum StatusAnswer {
     /// It said that it runs.
     Running,
     /// It ended by itself and said that it does not.
@@ -96,16 +96,16 @@ impl Outcome {
     }
 
     /// What the end of a `status` proves (`takeover.md` 6): only one that ended by itself and said something is evidence.
-    pub fn told(&self) -> Told {
-        let Exit::Code(code) = self.exit else { return Told::Unknown };
+    pub fn told(&self) -> StatusAnswer {
+        let Exit::Code(code) = self.exit else { return StatusAnswer::Unknown };
         if self.says_running() {
-            return Told::Running;
+            return StatusAnswer::Running;
         }
         let said = self.said.to_ascii_lowercase();
         let denies = says_not_running(&self.said) || STOPPED.iter().any(|word| said.contains(word));
         // LSB and OCF: it does not know, may not look, has no program or no sense; a shell: nothing was run.
         let cannot_say = matches!(code, 2 | 4 | 5 | 6) || code >= 126;
-        if said.trim().is_empty() || cannot_say && !denies { Told::Unknown } else { Told::Stopped }
+        if said.trim().is_empty() || cannot_say && !denies { StatusAnswer::Unknown } else { StatusAnswer::Stopped }
     }
 
     /// Whether what `status` printed means *running*: "not running" (any one blank, n or N, r or R) beats
@@ -150,16 +150,16 @@ mod tests {
         for (code, said) in
             [(0, "stopped"), (3, "unused"), (7, "INFO:  Resource is stopped"), (4, "not running"), (1, "x")]
         {
-            assert_eq!(told(Exit::Code(code), said), Told::Stopped, "{code} {said}");
+            assert_eq!(told(Exit::Code(code), said), StatusAnswer::Stopped, "{code} {said}");
         }
         for (code, said) in [(0, ""), (3, " \n"), (4, "ERROR: insufficient privilege"), (127, "no such file")] {
-            assert_eq!(told(Exit::Code(code), said), Told::Unknown, "{code} {said}");
+            assert_eq!(told(Exit::Code(code), said), StatusAnswer::Unknown, "{code} {said}");
         }
         for exit in [Exit::TimedOut, Exit::Signal(9), Exit::NotFound("no fork".into())] {
-            assert_eq!(told(exit.clone(), "stopped"), Told::Unknown, "{exit}");
-            assert_eq!(told(exit, "running"), Told::Unknown);
+            assert_eq!(told(exit.clone(), "stopped"), StatusAnswer::Unknown, "{exit}");
+            assert_eq!(told(exit, "running"), StatusAnswer::Unknown);
         }
-        assert_eq!(told(Exit::Code(0), "running"), Told::Running);
+        assert_eq!(told(Exit::Code(0), "running"), StatusAnswer::Running);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 
 use std::time::Duration;
 
-use super::{Exit, Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
+use super::{Exit, Invocation, Outcome, Resource, ResourceGroup, StatusAnswer, Verb};
 
 /// How often a failing stop is repeated, one second apart (`HA_STOPRETRYMAX`).
 const STOP_RETRIES: u32 = 10;
@@ -46,7 +46,7 @@ pub enum Step {
 
 /// Something the operator should read, on the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+pub enum ChainReport {
     /// A script ended without success.
     ScriptFailed {
         /// What was called.
@@ -95,7 +95,7 @@ pub struct Chain {
     all_may_run: bool,
     aborted: bool,
     failed: Option<(String, Exit)>,
-    notes: Vec<Note>,
+    reports: Vec<ChainReport>,
 }
 
 impl Chain {
@@ -137,7 +137,7 @@ impl Chain {
             all_may_run: false,
             aborted: false,
             failed: None,
-            notes: Vec::new(),
+            reports: Vec::new(),
         }
     }
 
@@ -158,8 +158,8 @@ impl Chain {
     }
 
     /// What happened on the way, for the log; taken once.
-    pub fn take_notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
+    pub fn take_reports(&mut self) -> Vec<ChainReport> {
+        std::mem::take(&mut self.reports)
     }
 
     /// The script asked for has ended.
@@ -169,15 +169,15 @@ impl Chain {
                 // What runs already may be ours: stop it too.
                 self.turn_down()
             }
-            Phase::Checking if outcome.told() == Told::Running => self.started(),
+            Phase::Checking if outcome.told() == StatusAnswer::Running => self.started(),
             Phase::Checking => self.run(Phase::Starting, Verb::Start),
             Phase::Starting if outcome.succeeded() => self.started(),
             Phase::Starting => self.start_failed(outcome),
             Phase::Stopping { .. } if outcome.succeeded() => self.stop_next(),
             Phase::Stopping { retries } => self.stop_failed(outcome, retries),
-            Phase::Doubting if outcome.told() == Told::Stopped => {
+            Phase::Doubting if outcome.told() == StatusAnswer::Stopped => {
                 let resource = self.current().word.clone();
-                self.notes.push(Note::NotLsb { resource });
+                self.reports.push(ChainReport::NotLsb { resource });
                 self.stop_next()
             }
             Phase::Doubting => {
@@ -193,7 +193,7 @@ impl Chain {
         match self.phase {
             Phase::Stopping { retries } => {
                 let resource = self.current().word.clone();
-                self.notes.push(Note::RetryingStop { resource });
+                self.reports.push(ChainReport::RetryingStop { resource });
                 self.run(Phase::Stopping { retries: retries + 1 }, Verb::Stop)
             }
             Phase::Checking | Phase::Starting | Phase::Doubting | Phase::Over => self.end(),
@@ -228,8 +228,8 @@ impl Chain {
 
     fn start_failed(&mut self, outcome: &Outcome) -> Step {
         let call = format!("{} start", self.current());
-        self.notes.push(Note::ScriptFailed { call, exit: outcome.exit.clone() });
-        self.notes.push(Note::GivingUp { resource: self.current().word.clone() });
+        self.reports.push(ChainReport::ScriptFailed { call, exit: outcome.exit.clone() });
+        self.reports.push(ChainReport::GivingUp { resource: self.current().word.clone() });
         self.failed = Some((self.current().to_string(), outcome.exit.clone()));
         self.floor = None;
         // What could not even be called has begun nothing; else the one that failed may be half up and is stopped as well.
@@ -259,7 +259,7 @@ impl Chain {
 
     fn stop_failed(&mut self, outcome: &Outcome, retries: u32) -> Step {
         let call = format!("{} stop", self.current());
-        self.notes.push(Note::ScriptFailed { call, exit: outcome.exit.clone() });
+        self.reports.push(ChainReport::ScriptFailed { call, exit: outcome.exit.clone() });
         if outcome.exit == Exit::TimedOut || retries >= STOP_RETRIES {
             return self.run(Phase::Doubting, Verb::Status);
         }

@@ -11,6 +11,6 @@ pub mod known;
 pub mod parse;
 mod resource;
 
-pub use agent::{Exit, Invocation, Outcome, Told, Verb};
-pub use chain::{Chain, Note, Step};
+pub use agent::{Exit, Invocation, Outcome, StatusAnswer, Verb};
+pub use chain::{Chain, ChainReport, Step};
 pub use resource::{Resource, ResourceGroup};

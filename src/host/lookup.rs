@@ -225,7 +225,7 @@ mod tests {
     use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
-    use crate::haresources::Told;
+    use crate::haresources::StatusAnswer;
 
     use super::*;
 
@@ -279,11 +279,11 @@ mod tests {
             let outcome = Outcome { exit: crate::haresources::Exit::Code(code), said: said.into() };
             FoundAgent::judge(true, Verb::Status, outcome).told()
         };
-        assert_eq!(told(0, "OK not running"), Told::Running);
-        assert_eq!(told(3, "inactive\n"), Told::Stopped);
-        assert_eq!(told(3, "failed; OK: it was running"), Told::Stopped);
+        assert_eq!(told(0, "OK not running"), StatusAnswer::Running);
+        assert_eq!(told(3, "inactive\n"), StatusAnswer::Stopped);
+        assert_eq!(told(3, "failed; OK: it was running"), StatusAnswer::Stopped);
         for (code, said) in [(3, "deactivating\n"), (3, "activating"), (1, ""), (4, "OK running")] {
-            assert_eq!(told(code, said), Told::Unknown, "{code} {said}");
+            assert_eq!(told(code, said), StatusAnswer::Unknown, "{code} {said}");
         }
     }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::api::Rules;
+use crate::api::ApiRules;
 use crate::config::{Config, OnlyName, Sources, first_node};
 use crate::diagnostic::{Problem, SourceText};
 use crate::ipfail::NAME;
@@ -132,7 +132,7 @@ impl LabFiles {
     /// what the files say.
     pub(super) fn settle_ipfail(&mut self, config: &Config) {
         let Some(line) = config.ipfail() else { return };
-        let is_admitted = Rules::let_in(&config.apiauth, NAME, &line.user);
+        let is_admitted = ApiRules::let_in(&config.apiauth, NAME, &line.user);
         let user = if is_admitted && !original::has_user(&line.user) { "root" } else { &line.user };
         self.ha_cf = by_line(&self.ha_cf, |text, words| match words {
             ["respawn" | "failfast", _, path, rest @ ..] if is_ipfail(path) => {

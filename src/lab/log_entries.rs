@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::amount::measured;
 use crate::cluster::{EventName, Level, Shown, phrases};
-use crate::timeline::{Entry, Tone};
+use crate::timeline::{TimelineEntry, Tone};
 
 use super::host::HA_DIR;
 use super::printer::{Happening, What};
@@ -25,7 +25,7 @@ pub(super) fn split_log_line(line: &str) -> Option<(Level, &str)> {
 }
 
 /// The entry for something that happened; `None` when it is not worth a line. `services` are the addresses asked.
-pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entry> {
+pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<TimelineEntry> {
     let is_service = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if services.contains(v4));
     let (tone, what, detail) = match &happening.what {
         What::Log(line) => match split_log_line(line) {
@@ -49,7 +49,7 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         What::Answers { address, by, outage: Some(gap) } => {
             (Tone::Good, format!("{address} answers again"), format!("outage {}, now {by}", measured(*gap)))
         }
-        What::Doing(text) => (Tone::Deed, format!("── {text} ──"), String::new()),
+        What::Doing(text) => (Tone::Intervention, format!("── {text} ──"), String::new()),
         What::Remark(text) => (Tone::Plain, text.clone(), String::new()),
         What::Wrong(text) => (Tone::Wrong, text.clone(), String::new()),
         What::Answered { words, code, text, .. } => {
@@ -59,7 +59,7 @@ pub(super) fn entry(happening: &Happening, services: &[Ipv4Addr]) -> Option<Entr
         }
         What::Typed(_) => return None,
     };
-    Some(Entry { at: happening.at, who: happening.host.clone(), what, detail, tone })
+    Some(TimelineEntry { at: happening.at, who: happening.host.clone(), what, detail, tone })
 }
 
 fn told_without_level(line: &str) -> Option<EventName> {

@@ -6,9 +6,9 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use crate::amount::exact;
-use crate::api::Rules;
+use crate::api::ApiRules;
 use crate::config::{Config, MediumSpec};
-use crate::haresources::known::{self, Arguments, Kind};
+use crate::haresources::known::{self, Arguments, ResourceKind};
 use crate::haresources::{Resource, ResourceGroup};
 use crate::ipfail;
 
@@ -252,7 +252,7 @@ fn nobody_looks(config: &Config) -> Option<String> {
     let settings = &config.settings;
     let has_ping = settings.media.iter().any(|medium| medium.ping_node.is_some());
     let user = config.ipfail().map(|line| line.user.as_str());
-    let respawned = user.map(|user| (user, Rules::let_in(&config.apiauth, ipfail::NAME, user)));
+    let respawned = user.map(|user| (user, ApiRules::let_in(&config.apiauth, ipfail::NAME, user)));
     ipfail::nobody_looks(has_ping, respawned, settings.auto_failback.as_str()).map(|(what, _)| what)
 }
 
@@ -329,7 +329,7 @@ fn services(groups: &[ResourceGroup], first_interface: &str) -> Vec<ServiceAddre
 
 /// Of addresses the caller can ask: their agents are not replaced by recorders.
 fn is_address(resource: &Resource) -> bool {
-    known::kind(resource) == Kind::Address4
+    known::kind(resource) == ResourceKind::Address4
 }
 
 fn service(resource: &Resource, first_interface: &str) -> Option<ServiceAddress> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::amount::measured;
 use crate::time::Mono;
-use crate::timeline::{Columns, Entry, rounded};
+use crate::timeline::{Columns, TimelineEntry, rounded};
 
 use super::witness::Said;
 
@@ -115,7 +115,7 @@ pub(super) struct Printer {
 
 impl Printer {
     /// One line.
-    pub(super) fn entry(self, entry: &Entry) {
+    pub(super) fn entry(self, entry: &TimelineEntry) {
         write_out(&self.render(entry));
     }
 
@@ -127,7 +127,7 @@ impl Printer {
         }
     }
 
-    fn render(self, entry: &Entry) -> String {
+    fn render(self, entry: &TimelineEntry) -> String {
         match self.style {
             Style::Json => entry.json(),
             Style::Plain | Style::Colours => entry.text(COLUMNS, self.style == Style::Colours),

@@ -36,18 +36,18 @@ pub(super) struct Datagram {
 
 /// What a socket puts before the bytes that were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Envelope {
+pub(super) enum PacketHeader {
     /// Nothing, or what its reader knows of.
     None,
     /// A UDP header, of this port, and over IPv4 an IP header before it: a raw socket.
     Udp { port: u16, ip: bool },
 }
 
-impl Envelope {
+impl PacketHeader {
     /// Where the payload is in what was read; `None` for what is not for us.
     fn open(self, packet: &[u8]) -> Option<Range<usize>> {
         const UDP_HEADER: usize = 8;
-        let Envelope::Udp { port, ip } = self else { return Some(0..packet.len()) };
+        let PacketHeader::Udp { port, ip } = self else { return Some(0..packet.len()) };
         let start = if ip { usize::from(packet.first()? & 0x0f) * 4 } else { 0 };
         let word = |at: usize| Some(u16::from_be_bytes([*packet.get(start + at)?, *packet.get(start + at + 1)?]));
         let length = usize::from(word(4)?).checked_sub(UDP_HEADER)?;
@@ -58,23 +58,28 @@ impl Envelope {
 
 /// The receiving end of a medium that carries datagrams.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(super) struct DatagramReceiver {
     socket: AsyncFd<Socket>,
-    envelope: Envelope,
+    header: PacketHeader,
     clock: Clock,
     /// When the socket was last found empty: nothing read later can have arrived before.
     empty_at: Mono,
 }
 
-impl Inbox {
+impl DatagramReceiver {
     /// Takes a bound, non-blocking socket; asks for stamps and a large buffer.
-    pub(super) fn new(socket: Socket, envelope: Envelope, clock: &Clock) -> io::Result<Inbox> {
+    pub(super) fn new(socket: Socket, header: PacketHeader, clock: &Clock) -> io::Result<DatagramReceiver> {
         // Without CAP_NET_ADMIN the buffer is as large as net.core.rmem_max lets it be.
         if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
             setsockopt(&socket, RcvBuf, &RECEIVE_BUFFER)?;
         }
         setsockopt(&socket, ReceiveTimestampns, &true)?;
-        Ok(Inbox { socket: sys::watch(socket, Interest::READABLE)?, envelope, clock: *clock, empty_at: clock.mono() })
+        Ok(DatagramReceiver {
+            socket: sys::watch(socket, Interest::READABLE)?,
+            header,
+            clock: *clock,
+            empty_at: clock.mono(),
+        })
     }
 
     /// Waits for a datagram.
@@ -84,7 +89,7 @@ impl Inbox {
                 Poll::Ready(ready) => ready?,
                 Poll::Pending => return Poll::Pending,
             };
-            match read(ready.get_inner(), self.envelope, &self.clock, self.empty_at, buffer) {
+            match read(ready.get_inner(), self.header, &self.clock, self.empty_at, buffer) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     ready.clear_ready();
                     self.empty_at = self.clock.mono();
@@ -100,7 +105,7 @@ impl Inbox {
         // Bounded: whoever provokes complaints must not hold us here.
         for _ in 0..16 {
             let looked_at = self.clock.mono();
-            match read(self.socket.get_ref(), self.envelope, &self.clock, self.empty_at, buffer) {
+            match read(self.socket.get_ref(), self.header, &self.clock, self.empty_at, buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                     self.empty_at = looked_at;
@@ -122,15 +127,15 @@ impl Inbox {
 /// has cleared.
 fn read(
     socket: &Socket,
-    envelope: Envelope,
+    header: PacketHeader,
     clock: &Clock,
     not_before: Mono,
     buffer: &mut [u8],
 ) -> io::Result<Datagram> {
     match read_once(socket, clock, not_before, buffer) {
-        Ok(got) if envelope != Envelope::None => {
+        Ok(got) if header != PacketHeader::None => {
             let payload =
-                envelope.open(buffer.get(..got.length).unwrap_or_default()).ok_or(io::ErrorKind::Interrupted)?;
+                header.open(buffer.get(..got.length).unwrap_or_default()).ok_or(io::ErrorKind::Interrupted)?;
             let length = payload.len();
             buffer.copy_within(payload, 0);
             Ok(Datagram { length, ..got })
@@ -172,18 +177,18 @@ mod tests {
     fn a_raw_socket_gives_what_was_sent_to_our_port() {
         let udp = [&[0x04, 0x00, 0x06, 0x9e, 0x00, 0x0b, 0x00, 0x00][..], b"abc"].concat();
         let ip = [&[0x46][..], &[0; 23], &udp].concat();
-        let (v4, v6) = (Envelope::Udp { port: 1694, ip: true }, Envelope::Udp { port: 1694, ip: false });
+        let (v4, v6) = (PacketHeader::Udp { port: 1694, ip: true }, PacketHeader::Udp { port: 1694, ip: false });
         assert_eq!(v4.open(&ip).map(|payload| &ip[payload]), Some(&b"abc"[..]));
         assert_eq!(v6.open(&udp).map(|payload| &udp[payload]), Some(&b"abc"[..]));
-        assert_eq!(Envelope::Udp { port: 694, ip: false }.open(&udp), None);
+        assert_eq!(PacketHeader::Udp { port: 694, ip: false }.open(&udp), None);
         assert_eq!(v4.open(&ip[..ip.len() - 1]), None);
-        assert_eq!(Envelope::None.open(&udp), Some(0..11));
+        assert_eq!(PacketHeader::None.open(&udp), Some(0..11));
     }
 
     proptest! {
         #[test]
         fn any_packet_is_opened_within_its_bounds(packet in prop::collection::vec(any::<u8>(), 0..80), ip: bool, port: u16) {
-            if let Some(payload) = (Envelope::Udp { port, ip }).open(&packet) {
+            if let Some(payload) = (PacketHeader::Udp { port, ip }).open(&packet) {
                 prop_assert!(payload.end <= packet.len());
             }
         }

@@ -1,4 +1,4 @@
-//! Doors for `fuzz/` to parsers that are private here; built with the feature `fuzzing` alone.
+//! Ways in for `fuzz/` to parsers that are private here; built with the feature `fuzzing` alone.
 
 use super::ping::parse_reply;
 

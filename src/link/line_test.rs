@@ -23,7 +23,7 @@ use super::serial::BareLine;
 
 /// How long each part of a test may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct TestTimes {
     /// For heartbeats of a daemon at the far end, before anything is sent.
     pub listen: Duration,
     /// For the first frame to come back.
@@ -72,7 +72,7 @@ const SLICE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// When it cannot be opened, or hangs up.
-pub fn test_line(device: &str, baud: u32, lock_dir: &Path, token: u32, patience: Patience) -> io::Result<LineReport> {
+pub fn test_line(device: &str, baud: u32, lock_dir: &Path, token: u32, patience: TestTimes) -> io::Result<LineReport> {
     let mut line = BareLine::open(device, baud, lock_dir)?;
     let clear_to_send = line.clear_to_send();
     let clock = Clock::start();

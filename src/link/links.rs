@@ -17,11 +17,11 @@ use crate::names::{MediumId, NodeName};
 use crate::time::Mono;
 
 use super::datagram::LARGEST;
-use super::memory::Memory;
-use super::plan::{self, Plan};
+use super::medium_plan::{self, MediumPlan};
+use super::memory::MemoryMedium;
 use super::serial::Opening;
 use super::watch::Watcher;
-use super::{Ground, LinkError, OpenLink, Received, Sent, Urgency};
+use super::{InterfaceChange, LinkError, OpenLink, Received, Sent, Urgency};
 
 /// How long a medium that failed is left alone.
 const RETRY: Duration = Duration::from_secs(1);
@@ -32,16 +32,17 @@ const LOOKS: u32 = 50;
 
 /// How long a start may be held up: by one serial line that does not answer, and by the resolver, for all names.
 #[derive(Clone, Copy, Debug)]
-struct Patience {
+struct StartLimits {
     line: Duration,
     resolver: Duration,
 }
 
 /// Nothing runs here yet. A resolver that is there answers within five seconds, or has asked somebody who does not.
-const PATIENT: Patience = Patience { line: Duration::from_secs(2), resolver: Duration::from_secs(5) };
+const AT_START: StartLimits = StartLimits { line: Duration::from_secs(2), resolver: Duration::from_secs(5) };
 
 /// Something runs here.
-const HASTY: Patience = Patience { line: Duration::from_millis(200), resolver: Duration::from_millis(200) };
+const WHILE_RUNNING: StartLimits =
+    StartLimits { line: Duration::from_millis(200), resolver: Duration::from_millis(200) };
 
 /// How much one medium is read in one drain, at most: more than its buffer can have held at the beginning.
 const DRAIN_MOST: usize = 16_384;
@@ -50,7 +51,7 @@ const DRAIN_MOST: usize = 16_384;
 const DRAIN_STREAM: usize = 64;
 
 /// How many events are told before the runtime gets to ask the kernel for news.
-const BREATH: u32 = 16;
+const EVENTS_PER_YIELD: u32 = 16;
 
 /// Something that happened on a medium, named by its place in the order of `ha.cf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ pub enum LinkEvent {
 
 /// What passed over a medium since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct LinkCounters {
     /// Datagrams, or pieces of a stream, received.
     pub received: u64,
     /// Frames handed to the medium.
@@ -94,7 +95,7 @@ pub struct Counters {
 /// All media of a node.
 #[derive(Debug)]
 pub struct Links {
-    slots: Vec<Slot>,
+    slots: Vec<MediumSlot>,
     clock: Clock,
     buffer: Box<[u8]>,
     received: Range<usize>,
@@ -103,23 +104,23 @@ pub struct Links {
     /// Whose turn it is to be looked at first.
     turn: usize,
     /// Events since the runtime was last made to ask the kernel for news.
-    since_breath: u32,
+    since_yield: u32,
     drain_until: Mono,
     /// Tells when to look at the interfaces again; `None` in tests that have none.
     watcher: Option<Watcher>,
-    notes: Vec<String>,
+    warnings: Vec<String>,
     /// What did not open at the start.
     missing: Vec<LinkError>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct MediumSlot {
     id: MediumId,
     ping_node: Option<NodeName>,
-    plan: Plan,
+    plan: MediumPlan,
     open: Option<OpenLink>,
-    trouble: Option<Trouble>,
-    counters: Counters,
+    failure: Option<MediumFailure>,
+    counters: LinkCounters,
     /// How often it may still be read in this drain.
     drain_left: usize,
     /// A thread that asks the resolver for what the plan lacks.
@@ -129,10 +130,10 @@ struct Slot {
 }
 
 /// A plan, and what is unwise about it.
-type Resolved = (io::Result<Plan>, Vec<String>);
+type Resolved = (io::Result<MediumPlan>, Vec<String>);
 
 #[derive(Debug)]
-struct Trouble {
+struct MediumFailure {
     reason: String,
     retry_at: Mono,
 }
@@ -144,7 +145,7 @@ impl Links {
     /// # Errors
     /// All that could not be opened, when nothing that reaches nodes opens, or when something will never open as it is.
     pub fn open_all(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> Result<Links, Vec<LinkError>> {
-        let links = Links::open_what_comes(specs, lock_dir, clock, PATIENT);
+        let links = Links::open_what_comes(specs, lock_dir, clock, AT_START);
         // All media gone, there would be nothing to hear the other node by.
         let reaches_nodes = links.slots.iter().any(|slot| slot.open.is_some() && slot.ping_node.is_none());
         let is_fit = links.missing.is_empty() || reaches_nodes && !links.missing.iter().any(|error| error.lasts);
@@ -153,17 +154,17 @@ impl Links {
 
     /// As [`Links::open_all`], for a node on which something runs: in haste, and nothing is an error.
     pub fn open_what_can(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock) -> Links {
-        Links::open_what_comes(specs, lock_dir, clock, HASTY)
+        Links::open_what_comes(specs, lock_dir, clock, WHILE_RUNNING)
     }
 
-    fn open_what_comes(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock, patience: Patience) -> Links {
+    fn open_what_comes(specs: &[MediumSpec], lock_dir: &Path, clock: &Clock, patience: StartLimits) -> Links {
         // Before the media, so that no change in between goes unnoticed. Without it a medium is looked at when it fails.
         let watcher = Watcher::open().ok();
         let mut links = Links::new(Vec::new(), watcher, Vec::new(), clock);
         for spec in specs {
-            let unresolved = Plan::Unresolved(spec.clone(), lock_dir.to_owned());
-            let mut slot = Slot::closed(spec.id(), spec.ping_node().cloned(), unresolved);
-            if plan::needs_a_resolver(spec) {
+            let unresolved = MediumPlan::Unresolved(spec.clone(), lock_dir.to_owned());
+            let mut slot = MediumSlot::closed(spec.id(), spec.ping_node().cloned(), unresolved);
+            if medium_plan::needs_a_resolver(spec) {
                 // All are asked at the same time.
                 slot.resolve();
             }
@@ -171,11 +172,11 @@ impl Links {
         }
         let until = clock.mono() + patience.resolver;
         for (link, spec) in specs.iter().enumerate() {
-            let known = if plan::needs_a_resolver(spec) {
-                let notes = links.slots[link].await_resolver(until.since(clock.mono()));
-                notes.map(|notes| links.notes.extend(notes))
+            let known = if medium_plan::needs_a_resolver(spec) {
+                let warnings = links.slots[link].await_resolver(until.since(clock.mono()));
+                warnings.map(|warnings| links.warnings.extend(warnings))
             } else {
-                Plan::new(spec, lock_dir, &mut links.notes).map(|plan| links.slots[link].plan = plan)
+                MediumPlan::new(spec, lock_dir, &mut links.warnings).map(|plan| links.slots[link].plan = plan)
             };
             let opened = match known {
                 Ok(()) => links.open_first(link, patience.line),
@@ -185,7 +186,7 @@ impl Links {
                 }
             };
             if let Err(error) = opened {
-                links.missing.push(plan::complaint(spec, &error));
+                links.missing.push(medium_plan::complaint(spec, &error));
             }
         }
         links
@@ -206,12 +207,14 @@ impl Links {
     }
 
     /// Media inside this process, for tests.
-    pub fn in_memory(ends: Vec<(MediumId, Memory)>, clock: &Clock) -> Links {
-        let slot = |(id, end): (_, Memory)| Slot::new(id, None, Plan::Memory(end.clone()), OpenLink::Memory(end));
+    pub fn in_memory(ends: Vec<(MediumId, MemoryMedium)>, clock: &Clock) -> Links {
+        let slot = |(id, end): (_, MemoryMedium)| {
+            MediumSlot::new(id, None, MediumPlan::Memory(end.clone()), OpenLink::Memory(end))
+        };
         Links::new(ends.into_iter().map(slot).collect(), None, Vec::new(), clock)
     }
 
-    fn new(slots: Vec<Slot>, watcher: Option<Watcher>, notes: Vec<String>, clock: &Clock) -> Links {
+    fn new(slots: Vec<MediumSlot>, watcher: Option<Watcher>, warnings: Vec<String>, clock: &Clock) -> Links {
         Links {
             slots,
             clock: *clock,
@@ -219,10 +222,10 @@ impl Links {
             received: 0..0,
             untold: VecDeque::new(),
             turn: 0,
-            since_breath: 0,
+            since_yield: 0,
             drain_until: Mono::ZERO,
             watcher,
-            notes,
+            warnings,
             missing: Vec::new(),
         }
     }
@@ -243,18 +246,18 @@ impl Links {
     }
 
     /// What passed over it.
-    pub fn counters(&self, link: usize) -> Counters {
+    pub fn counters(&self, link: usize) -> LinkCounters {
         self.slots[link].counters
     }
 
     /// Why it does not work, if it does not.
-    pub fn trouble(&self, link: usize) -> Option<&str> {
-        self.slots[link].trouble.as_ref().map(|trouble| trouble.reason.as_str())
+    pub fn failure(&self, link: usize) -> Option<&str> {
+        self.slots[link].failure.as_ref().map(|failure| failure.reason.as_str())
     }
 
     /// What was unwise but not fatal at opening: hosts of ping groups that could not be resolved.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// What did not open at the start, and is tried again each second.
@@ -270,11 +273,11 @@ impl Links {
     /// Waits for the next event; media that have something to say are heard in turn, one piece each. Writes on meanwhile
     /// what waits for a serial line. May be dropped at any time without losing anything.
     pub async fn next(&mut self) -> LinkEvent {
-        self.since_breath += 1;
-        if self.since_breath >= BREATH {
+        self.since_yield += 1;
+        if self.since_yield >= EVENTS_PER_YIELD {
             // Who always has something to read never asks the kernel what else there is: a flood on one medium would
             // make us deaf on the others.
-            self.since_breath = 0;
+            self.since_yield = 0;
             tokio::task::yield_now().await;
         }
         poll_fn(|cx| self.poll_next(cx)).await
@@ -302,7 +305,7 @@ impl Links {
     pub fn begin_drain(&mut self) {
         self.drain_until = self.clock.mono();
         for slot in &mut self.slots {
-            slot.drain_left = if matches!(slot.plan, Plan::Serial(_)) { DRAIN_STREAM } else { DRAIN_MOST };
+            slot.drain_left = if matches!(slot.plan, MediumPlan::Serial(_)) { DRAIN_STREAM } else { DRAIN_MOST };
         }
     }
 
@@ -366,7 +369,7 @@ impl Links {
         for link in 0..self.slots.len() {
             let slot = &mut self.slots[link];
             if slot.ping_node.is_none() {
-                let frame = if matches!(slot.plan, Plan::Serial(_)) { text } else { datagram };
+                let frame = if matches!(slot.plan, MediumPlan::Serial(_)) { text } else { datagram };
                 self.send(link, frame, urgency);
             }
         }
@@ -375,8 +378,8 @@ impl Links {
     /// Whether every medium that works has room for more of what can wait: the slowest sets the pace. A line that takes
     /// nothing, unplugged or held up, makes nobody wait for it.
     pub fn has_room(&mut self) -> bool {
-        let open = |slot: &mut Slot| slot.open.as_mut().is_none_or(OpenLink::has_room);
-        self.slots.iter_mut().filter(|slot| slot.trouble.is_none() && slot.ping_node.is_none()).all(open)
+        let open = |slot: &mut MediumSlot| slot.open.as_mut().is_none_or(OpenLink::has_room);
+        self.slots.iter_mut().filter(|slot| slot.failure.is_none() && slot.ping_node.is_none()).all(open)
     }
 
     /// A heartbeat is said now, and the next is due so much later: what can wait is not to be in its way.
@@ -423,8 +426,8 @@ impl Links {
     /// When [`Links::retry`] wants to be called and then [`Links::next`] again: a medium that failed is to be tried, or
     /// a serial line that rests, or for which something waits, to be looked at. `None` while there is nothing of the kind.
     pub fn next_wake(&self) -> Option<Mono> {
-        let retry = |slot: &Slot| slot.trouble.as_ref().map(|trouble| trouble.retry_at);
-        let look = |slot: &Slot| slot.open.as_ref().and_then(OpenLink::next_look);
+        let retry = |slot: &MediumSlot| slot.failure.as_ref().map(|failure| failure.retry_at);
+        let look = |slot: &MediumSlot| slot.open.as_ref().and_then(OpenLink::next_look);
         self.slots.iter().flat_map(|slot| [retry(slot), look(slot)]).flatten().min()
     }
 
@@ -433,7 +436,7 @@ impl Links {
     pub fn retry(&mut self) {
         let now = self.clock.mono();
         for link in 0..self.slots.len() {
-            if self.slots[link].trouble.as_ref().is_some_and(|trouble| trouble.retry_at <= now) {
+            if self.slots[link].failure.as_ref().is_some_and(|failure| failure.retry_at <= now) {
                 self.examine(link);
             }
         }
@@ -441,7 +444,7 @@ impl Links {
 
     fn examine_all(&mut self) {
         for link in 0..self.slots.len() {
-            if matches!(self.slots[link].plan, Plan::Udp(_)) {
+            if matches!(self.slots[link].plan, MediumPlan::Udp(_)) {
                 self.examine(link);
             }
         }
@@ -450,29 +453,29 @@ impl Links {
     /// Opens a medium that is closed, or whose interface is not what it was.
     fn examine(&mut self, link: usize) {
         let slot = &mut self.slots[link];
-        match slot.open.as_ref().map(OpenLink::ground) {
-            Some(Ground::Same) => {}
-            Some(Ground::Gone) => {
+        match slot.open.as_ref().map(OpenLink::change) {
+            Some(InterfaceChange::Same) => {}
+            Some(InterfaceChange::Gone) => {
                 slot.open = None;
                 self.fail(link, "the interface is gone".to_owned());
             }
-            None | Some(Ground::Changed) => self.open(link),
+            None | Some(InterfaceChange::Changed) => self.open(link),
         }
         let slot = &mut self.slots[link];
         let is_coming = slot.opening.as_ref().is_some_and(|opening| opening.looks() < LOOKS);
-        if let Some(trouble) = &mut slot.trouble {
-            trouble.retry_at = self.clock.mono() + if is_coming { SOON } else { RETRY };
+        if let Some(failure) = &mut slot.failure {
+            failure.retry_at = self.clock.mono() + if is_coming { SOON } else { RETRY };
         }
     }
 
     fn open(&mut self, link: usize) {
         let slot = &mut self.slots[link];
         if let Some(error) = slot.resolve()
-            && let Some(trouble) = &mut slot.trouble
+            && let Some(failure) = &mut slot.failure
         {
-            trouble.reason = format!("cannot open: {error}");
+            failure.reason = format!("cannot open: {error}");
         }
-        if matches!(slot.plan, Plan::Unresolved(..)) {
+        if matches!(slot.plan, MediumPlan::Unresolved(..)) {
             return;
         }
         match slot.plan.open(&self.clock, &mut slot.opening, Duration::ZERO) {
@@ -487,8 +490,8 @@ impl Links {
             Err(error) => {
                 log::debug!("{} cannot be opened: {error}", slot.id);
                 let is_coming = slot.opening.as_ref().is_some_and(|opening| opening.looks() < LOOKS);
-                if let Some(trouble) = slot.trouble.as_mut().filter(|_| slot.open.is_none() && !is_coming) {
-                    trouble.reason = format!("cannot open: {error}");
+                if let Some(failure) = slot.failure.as_mut().filter(|_| slot.open.is_none() && !is_coming) {
+                    failure.reason = format!("cannot open: {error}");
                 }
             }
         }
@@ -496,14 +499,14 @@ impl Links {
 
     fn fail(&mut self, link: usize, reason: String) {
         let slot = &mut self.slots[link];
-        if slot.trouble.is_none() {
-            slot.trouble = Some(Trouble { reason: reason.clone(), retry_at: self.clock.mono() + RETRY });
+        if slot.failure.is_none() {
+            slot.failure = Some(MediumFailure { reason: reason.clone(), retry_at: self.clock.mono() + RETRY });
             self.untold.push_back(LinkEvent::Failed { link, reason });
         }
     }
 
     fn restore(&mut self, link: usize) {
-        if self.slots[link].trouble.take().is_some() {
+        if self.slots[link].failure.take().is_some() {
             self.untold.push_back(LinkEvent::Restored { link });
         }
     }
@@ -513,7 +516,7 @@ impl Links {
     pub async fn flush(&mut self, limit: Duration) {
         let deadline = self.clock.mono() + limit;
         self.slots.iter_mut().filter_map(|slot| slot.open.as_mut()).for_each(OpenLink::forget_bulk);
-        while self.slots.iter().any(Slot::is_writing) && self.clock.mono() < deadline {
+        while self.slots.iter().any(MediumSlot::is_writing) && self.clock.mono() < deadline {
             // The driver of a serial line tells nobody when it has sent everything.
             let pause = self.clock.instant(self.clock.mono() + Duration::from_millis(5));
             let _ = tokio::time::timeout_at(pause, self.next()).await;
@@ -521,27 +524,27 @@ impl Links {
     }
 }
 
-impl Slot {
-    fn new(id: MediumId, ping_node: Option<NodeName>, plan: Plan, open: OpenLink) -> Slot {
-        Slot { open: Some(open), ..Slot::closed(id, ping_node, plan) }
+impl MediumSlot {
+    fn new(id: MediumId, ping_node: Option<NodeName>, plan: MediumPlan, open: OpenLink) -> MediumSlot {
+        MediumSlot { open: Some(open), ..MediumSlot::closed(id, ping_node, plan) }
     }
 
-    fn closed(id: MediumId, ping_node: Option<NodeName>, plan: Plan) -> Slot {
-        let (trouble, counters, resolving, opening) = (None, Counters::default(), None, None);
-        Slot { id, ping_node, plan, open: None, trouble, counters, drain_left: 0, resolving, opening }
+    fn closed(id: MediumId, ping_node: Option<NodeName>, plan: MediumPlan) -> MediumSlot {
+        let (failure, counters, resolving, opening) = (None, LinkCounters::default(), None, None);
+        MediumSlot { id, ping_node, plan, open: None, failure, counters, drain_left: 0, resolving, opening }
     }
 
     /// Takes what the resolver has said, or has it asked: by a thread, because it may take a minute. Gives what it said
     /// when that was of no use.
     fn resolve(&mut self) -> Option<io::Error> {
-        let Plan::Unresolved(spec, lock_dir) = &self.plan else { return None };
+        let MediumPlan::Unresolved(spec, lock_dir) = &self.plan else { return None };
         let Some(answer) = &self.resolving else {
             let (tell, answer) = channel();
             let (spec, lock_dir) = (spec.clone(), lock_dir.clone());
             let ask = move || {
-                let mut notes = Vec::new();
-                let plan = Plan::new(&spec, &lock_dir, &mut notes);
-                let _ = tell.send((plan, notes));
+                let mut warnings = Vec::new();
+                let plan = MediumPlan::new(&spec, &lock_dir, &mut warnings);
+                let _ = tell.send((plan, warnings));
             };
             let thread = std::thread::Builder::new().name("resolver".to_owned()).spawn(ask);
             self.resolving = thread.ok().map(|_| answer);
@@ -558,10 +561,10 @@ impl Slot {
     /// For the moment in which nothing is held up yet. Gives what is unwise but not fatal.
     fn await_resolver(&mut self, patience: Duration) -> io::Result<Vec<String>> {
         let answer = self.resolving.as_ref().map(|answer| answer.recv_timeout(patience));
-        let Some(Ok((plan, notes))) = answer else { return Err(plan::unresolved()) };
+        let Some(Ok((plan, warnings))) = answer else { return Err(medium_plan::unresolved()) };
         self.resolving = None;
         self.plan = plan?;
-        Ok(notes)
+        Ok(warnings)
     }
 
     fn is_writing(&self) -> bool {

@@ -4,7 +4,7 @@
 //! know the kernel's own exclusive mode; a dead owner's lock is removed.
 //!
 //! Its directory may be written by everybody (mode 1777). What lies there is therefore never followed, never waited for
-//! and never read beyond a few bytes; and it is only a lock if who wrote it could use the line and runs ([`Line::holder`]).
+//! and never read beyond a few bytes; and it is only a lock if who wrote it could use the line and runs ([`SerialLine::holder`]).
 //! Anything else is taken away, and where that cannot be done the line is opened without: the kernel's exclusive mode
 //! protects it all the same.
 
@@ -46,7 +46,7 @@ pub(super) fn take(device: &str, directory: &Path) -> io::Result<LineLock> {
         // What is not there cannot be opened either, and its opening says so.
         return Ok(LineLock { path, file: None });
     };
-    let line = Line { path, directory, device: meta };
+    let line = SerialLine { path, directory, device: meta };
     line.refuse_holder()?;
     let file = match line.place() {
         Ok(file) => Some(file),
@@ -90,13 +90,13 @@ fn lock_name(device: &str) -> String {
 }
 
 /// A line, and where its lock lies.
-struct Line<'a> {
+struct SerialLine<'a> {
     path: PathBuf,
     directory: &'a Path,
     device: Metadata,
 }
 
-impl Line<'_> {
+impl SerialLine<'_> {
     fn refuse_holder(&self) -> io::Result<()> {
         match self.holder() {
             Some(holder) => Err(io::Error::new(io::ErrorKind::ResourceBusy, self.in_use(holder))),
@@ -217,7 +217,7 @@ struct Process {
 }
 
 impl Process {
-    /// `None` when there is none, or it only waits to be buried.
+    /// `None` when there is none, or it only waits to be reaped.
     fn look(pid: u32) -> Option<Process> {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let words = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));

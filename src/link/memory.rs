@@ -15,9 +15,9 @@ use crate::time::Mono;
 /// How many datagrams wait before the oldest is dropped.
 const DEPTH: usize = 1024;
 
-/// One end of a cable; the other end is another `Memory`. Clones share the end.
+/// One end of a cable; the other end is another `MemoryMedium`. Clones share the end.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub struct MemoryMedium {
     cable: Arc<Mutex<Cable>>,
     /// Which of the two ends this is.
     side: usize,
@@ -26,21 +26,21 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Cable {
     ends: [End; 2],
-    fault: Fault,
+    fault: CableFault,
     /// Counts what was sent, so that losses come in a fixed order.
     sent: u64,
 }
 
 #[derive(Debug, Default)]
 struct End {
-    inbox: VecDeque<(Instant, Vec<u8>)>,
+    receiver: VecDeque<(Instant, Vec<u8>)>,
     waker: Option<Waker>,
     broken: Option<String>,
 }
 
 /// What is wrong with a cable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fault {
+pub enum CableFault {
     /// Nothing.
     #[default]
     None,
@@ -51,14 +51,14 @@ pub enum Fault {
 }
 
 /// A cable and its two ends.
-pub fn memory_pair() -> (Memory, Memory) {
+pub fn memory_pair() -> (MemoryMedium, MemoryMedium) {
     let cable = Arc::new(Mutex::new(Cable::default()));
-    (Memory { cable: Arc::clone(&cable), side: 0 }, Memory { cable, side: 1 })
+    (MemoryMedium { cable: Arc::clone(&cable), side: 0 }, MemoryMedium { cable, side: 1 })
 }
 
-impl Memory {
+impl MemoryMedium {
     /// Sets or mends the cable's fault, for both directions.
-    pub fn set_fault(&self, fault: Fault) {
+    pub fn set_fault(&self, fault: CableFault) {
         self.cable().fault = fault;
     }
 
@@ -83,19 +83,19 @@ impl Memory {
             cable.check(self.side)?;
             cable.sent += 1;
             let lost = match cable.fault {
-                Fault::None => false,
-                Fault::Cut => true,
+                CableFault::None => false,
+                CableFault::Cut => true,
                 // Three is coprime to ten: losses spread over the ten instead of coming in a row.
-                Fault::Lossy(tenths) => cable.sent * 3 % 10 < u64::from(tenths),
+                CableFault::Lossy(tenths) => cable.sent * 3 % 10 < u64::from(tenths),
             };
             if lost {
                 return Ok(());
             }
             let far = &mut cable.ends[1 - self.side];
-            if far.inbox.len() == DEPTH {
-                far.inbox.pop_front();
+            if far.receiver.len() == DEPTH {
+                far.receiver.pop_front();
             }
-            far.inbox.push_back((Instant::now(), frame.to_vec()));
+            far.receiver.push_back((Instant::now(), frame.to_vec()));
             far.waker.take()
         };
         wake(waker);
@@ -109,7 +109,7 @@ impl Memory {
     pub fn try_take(&self) -> io::Result<(Instant, Vec<u8>)> {
         let mut cable = self.cable();
         cable.check(self.side)?;
-        cable.ends[self.side].inbox.pop_front().ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        cable.ends[self.side].receiver.pop_front().ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
     /// Whether this end works, which is what reopening it would find out.

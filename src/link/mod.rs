@@ -21,10 +21,10 @@ mod interface;
 mod line_test;
 mod links;
 mod lock;
+mod medium_plan;
 mod memory;
 mod out_queue;
 mod ping;
-mod plan;
 mod port_holders;
 mod serial;
 mod udp;
@@ -39,11 +39,10 @@ use crate::clock::Clock;
 use crate::config::MediumSpec;
 use crate::time::Mono;
 
-pub use line_test::{FarEnd, LineReport, Patience, test_line};
-pub use links::{Counters, LinkEvent, Links};
-pub use memory::{Fault, Memory, memory_pair};
+pub use line_test::{FarEnd, LineReport, TestTimes, test_line};
+pub use links::{LinkCounters, LinkEvent, Links};
+pub use memory::{CableFault, MemoryMedium, memory_pair};
 
-use memory::Memory as MemoryEnd;
 use ping::Ping;
 use serial::Serial;
 use udp::Udp;
@@ -72,7 +71,7 @@ enum OpenLink {
     Serial(Serial),
     Udp(Udp),
     Ping(Ping),
-    Memory(MemoryEnd),
+    Memory(MemoryMedium),
 }
 
 /// Where in the buffer what was received lies, and when it arrived.
@@ -95,7 +94,7 @@ enum Sent {
 
 /// An interface compared with what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ground {
+enum InterfaceChange {
     Same,
     /// Another interface of the same name, or other addresses.
     Changed,
@@ -136,7 +135,7 @@ impl OpenLink {
         }
     }
 
-    /// Whether bytes come in crumbs without borders.
+    /// Whether bytes come in pieces of any size.
     fn is_stream(&self) -> bool {
         matches!(self, OpenLink::Serial(_))
     }
@@ -151,10 +150,10 @@ impl OpenLink {
     }
 
     /// What became of the interface below it since it was opened.
-    fn ground(&self) -> Ground {
+    fn change(&self) -> InterfaceChange {
         match self {
-            OpenLink::Udp(udp) => udp.ground(),
-            OpenLink::Serial(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => Ground::Same,
+            OpenLink::Udp(udp) => udp.change(),
+            OpenLink::Serial(_) | OpenLink::Ping(_) | OpenLink::Memory(_) => InterfaceChange::Same,
         }
     }
 
@@ -197,8 +196,8 @@ impl From<(usize, Mono)> for Received {
     }
 }
 
-impl From<ping::Echo> for Received {
-    fn from(echo: ping::Echo) -> Received {
+impl From<ping::EchoReply> for Received {
+    fn from(echo: ping::EchoReply) -> Received {
         Received { range: echo.start..echo.end, at: echo.at }
     }
 }

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::sys;
 use crate::time::Mono;
 
-use super::datagram::{Datagram, Envelope, Inbox};
+use super::datagram::{Datagram, DatagramReceiver, PacketHeader};
 
 const HEADER: usize = 8;
 
@@ -32,8 +32,8 @@ pub(super) struct PingPlan {
 /// An open ping medium: one raw socket for each address family among its hosts.
 #[derive(Debug)]
 pub(super) struct Ping {
-    v4: Option<Inbox>,
-    v6: Option<Inbox>,
+    v4: Option<DatagramReceiver>,
+    v6: Option<DatagramReceiver>,
     hosts: Vec<IpAddr>,
     id: u16,
     next: u16,
@@ -43,7 +43,7 @@ pub(super) struct Ping {
 
 /// An answer to one of our requests: where its payload lies in the caller's buffer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Echo {
+pub(super) struct EchoReply {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) at: Mono,
@@ -66,16 +66,16 @@ impl PingPlan {
 
 impl Ping {
     /// Waits for an answer.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Echo>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<EchoReply>> {
         for v6 in [false, true] {
             let mut foreign = 0;
-            while let Some(inbox) = self.inbox(v6) {
+            while let Some(receiver) = self.receiver(v6) {
                 if foreign == FOREIGN {
                     // They come faster than we throw them away: whatever else is due has its turn first.
                     cx.waker().wake_by_ref();
                     break;
                 }
-                let Poll::Ready(got) = inbox.poll(cx, buffer) else { break };
+                let Poll::Ready(got) = receiver.poll(cx, buffer) else { break };
                 if let Some(echo) = self.recognise(got?, v6, buffer) {
                     return Poll::Ready(Ok(echo));
                 }
@@ -86,12 +86,12 @@ impl Ping {
     }
 
     /// Takes an answer if one is there; `WouldBlock` if not.
-    pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<Echo> {
+    pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<EchoReply> {
         for v6 in [false, true] {
             // Bounded: foreign replies may come faster than we throw them away.
             for _ in 0..FOREIGN {
-                let Some(inbox) = self.inbox(v6) else { break };
-                let got = match inbox.try_receive(buffer) {
+                let Some(receiver) = self.receiver(v6) else { break };
+                let got = match receiver.try_receive(buffer) {
                     Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
                     result => result?,
                 };
@@ -109,10 +109,10 @@ impl Ping {
         self.next = self.next.wrapping_add(1);
         let mut result = Err(io::ErrorKind::NotFound.into());
         for host in &self.hosts {
-            let inbox = if host.is_ipv4() { &self.v4 } else { &self.v6 };
-            let Some(inbox) = inbox else { continue };
+            let receiver = if host.is_ipv4() { &self.v4 } else { &self.v6 };
+            let Some(receiver) = receiver else { continue };
             let request = request(host.is_ipv4(), self.id, sequence, payload);
-            let sent = inbox.socket().send_to(&request, &SockAddr::from(SocketAddr::new(*host, 0)));
+            let sent = receiver.socket().send_to(&request, &SockAddr::from(SocketAddr::new(*host, 0)));
             if sent.is_ok() || result.is_err() {
                 result = sent.map(drop);
             }
@@ -120,12 +120,12 @@ impl Ping {
         result
     }
 
-    fn inbox(&mut self, v6: bool) -> Option<&mut Inbox> {
+    fn receiver(&mut self, v6: bool) -> Option<&mut DatagramReceiver> {
         if v6 { self.v6.as_mut() } else { self.v4.as_mut() }
     }
 
     /// Whether this is the first answer of one of our hosts to one of our requests.
-    fn recognise(&mut self, got: Datagram, v6: bool, buffer: &[u8]) -> Option<Echo> {
+    fn recognise(&mut self, got: Datagram, v6: bool, buffer: &[u8]) -> Option<EchoReply> {
         if !got.from.is_some_and(|from| self.hosts.contains(&from)) {
             return None;
         }
@@ -135,20 +135,20 @@ impl Ping {
             return None;
         }
         self.answered = Some(sequence);
-        Some(Echo { start, end: got.length, at: got.at })
+        Some(EchoReply { start, end: got.length, at: got.at })
     }
 }
 
-fn open_v4(clock: &Clock) -> io::Result<Inbox> {
+fn open_v4(clock: &Clock) -> io::Result<DatagramReceiver> {
     let socket = Socket::new(Domain::IPV4, Type::RAW.nonblocking().cloexec(), Some(Protocol::ICMPV4))?;
     sys::accept_only_icmp(socket.as_fd(), Types::V4.reply)?;
-    Inbox::new(socket, Envelope::None, clock)
+    DatagramReceiver::new(socket, PacketHeader::None, clock)
 }
 
-fn open_v6(clock: &Clock) -> io::Result<Inbox> {
+fn open_v6(clock: &Clock) -> io::Result<DatagramReceiver> {
     let socket = Socket::new(Domain::IPV6, Type::RAW.nonblocking().cloexec(), Some(Protocol::ICMPV6))?;
     sys::accept_only_icmp6(socket.as_fd(), Types::V6.reply)?;
-    Inbox::new(socket, Envelope::None, clock)
+    DatagramReceiver::new(socket, PacketHeader::None, clock)
 }
 
 /// The ICMP types of an echo.

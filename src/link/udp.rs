@@ -15,9 +15,9 @@ use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockAddr, SockFilter, S
 use crate::clock::Clock;
 use crate::sys;
 
-use super::datagram::{Datagram, Envelope, Inbox};
+use super::datagram::{Datagram, DatagramReceiver, PacketHeader};
 use super::interface::{self, Interface};
-use super::{Ground, Urgency, port_holders};
+use super::{InterfaceChange, Urgency, port_holders};
 
 /// Type of service `IPTOS_LOWDELAY`, which the original asks for on `ucast`.
 const LOW_DELAY: u32 = 0x10;
@@ -33,7 +33,7 @@ const SEND_BUFFER: usize = 1 << 20;
 
 /// Where a UDP medium sends to, names already resolved.
 #[derive(Clone, Debug)]
-pub(super) enum Peer {
+pub(super) enum UdpTarget {
     Broadcast,
     Multicast { group: Ipv4Addr, ttl: u8, looped: bool },
     Unicast(Ipv4Addr),
@@ -46,13 +46,13 @@ pub(super) enum Peer {
 pub(super) struct UdpPlan {
     pub(super) interface: String,
     pub(super) port: u16,
-    pub(super) peer: Peer,
+    pub(super) target: UdpTarget,
 }
 
 /// An open UDP medium.
 #[derive(Debug)]
 pub(super) struct Udp {
-    inbox: Inbox,
+    receiver: DatagramReceiver,
     outbox: Socket,
     /// Something that can wait was sent, and may not have left yet.
     has_bulk: bool,
@@ -68,30 +68,32 @@ impl UdpPlan {
         let (outbox, to) = self.sender(&seen)?;
         // Without CAP_NET_ADMIN what the kernel gives everybody has to do.
         let _ = setsockopt(&outbox, SndBufForce, &SEND_BUFFER);
-        let inbox = match self.listener(&seen, Type::DGRAM) {
+        let receiver = match self.listener(&seen, Type::DGRAM) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && !port_holders::is_roots(self.port) => {
                 log::warn!("UDP port {} is held by another user of this machine: listening past him", self.port);
-                let envelope = Envelope::Udp { port: self.port, ip: self.domain() == Domain::IPV4 };
-                Inbox::new(self.listener(&seen, Type::RAW)?, envelope, clock)?
+                let header = PacketHeader::Udp { port: self.port, ip: self.domain() == Domain::IPV4 };
+                DatagramReceiver::new(self.listener(&seen, Type::RAW)?, header, clock)?
             }
-            socket => Inbox::new(socket?, Envelope::None, clock)?,
+            socket => DatagramReceiver::new(socket?, PacketHeader::None, clock)?,
         };
-        Ok(Udp { inbox, outbox, has_bulk: false, to: to.into(), plan: self.clone(), seen })
+        Ok(Udp { receiver, outbox, has_bulk: false, to: to.into(), plan: self.clone(), seen })
     }
 
     /// The interface as it is now, as far as this medium depends on it: an address that comes and goes with a resource
     /// must not make us open what is open.
     fn look(&self) -> io::Result<Interface> {
-        match self.peer {
-            Peer::Broadcast => {
+        match self.target {
+            UdpTarget::Broadcast => {
                 let found = interface::look_up_with_address(&self.interface)?;
                 Ok(Interface { address: None, ..found })
             }
-            Peer::Multicast { .. } => {
+            UdpTarget::Multicast { .. } => {
                 let found = interface::look_up_with_address(&self.interface)?;
                 Ok(Interface { broadcast: None, ..found })
             }
-            Peer::Unicast(_) | Peer::Multicast6 { .. } | Peer::Unicast6(_) => interface::look_up(&self.interface),
+            UdpTarget::Unicast(_) | UdpTarget::Multicast6 { .. } | UdpTarget::Unicast6(_) => {
+                interface::look_up(&self.interface)
+            }
         }
     }
 
@@ -101,26 +103,26 @@ impl UdpPlan {
         socket.set_recv_buffer_size(0)?;
         // A heartbeat overtakes what the disks copy to each other over the same interface.
         socket.set_priority(INTERACTIVE)?;
-        let to = match &self.peer {
-            Peer::Broadcast => {
+        let to = match &self.target {
+            UdpTarget::Broadcast => {
                 let to = on.broadcast.ok_or_else(|| other("the interface has no IPv4 broadcast address"))?;
                 socket.set_broadcast(true)?;
                 setsockopt(&socket, DontRoute, &true)?;
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 SocketAddr::V4(SocketAddrV4::new(to, self.port))
             }
-            Peer::Multicast { group, ttl, looped } => {
+            UdpTarget::Multicast { group, ttl, looped } => {
                 socket.set_multicast_if_v4(&address(on)?)?;
                 socket.set_multicast_ttl_v4((*ttl).into())?;
                 socket.set_multicast_loop_v4(*looped)?;
                 SocketAddr::V4(SocketAddrV4::new(*group, self.port))
             }
-            Peer::Unicast(to) => {
+            UdpTarget::Unicast(to) => {
                 socket.set_tos_v4(LOW_DELAY)?;
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 SocketAddr::V4(SocketAddrV4::new(*to, self.port))
             }
-            Peer::Multicast6 { group, hops, looped } => {
+            UdpTarget::Multicast6 { group, hops, looped } => {
                 socket.set_multicast_if_v6(on.index)?;
                 if let Some(hops) = hops {
                     socket.set_multicast_hops_v6((*hops).into())?;
@@ -128,7 +130,7 @@ impl UdpPlan {
                 socket.set_multicast_loop_v6(*looped)?;
                 SocketAddr::V6(SocketAddrV6::new(*group, self.port, 0, on.index))
             }
-            Peer::Unicast6(to) => {
+            UdpTarget::Unicast6(to) => {
                 socket.set_tclass_v6(LOW_DELAY)?;
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 SocketAddr::V6(SocketAddrV6::new(*to, self.port, 0, scope(*to, on)))
@@ -141,25 +143,25 @@ impl UdpPlan {
     fn listener(&self, on: &Interface, kind: Type) -> io::Result<Socket> {
         let socket = open(self.domain(), kind)?;
         if kind == Type::RAW {
-            take_one_port(&socket, self.domain(), self.port, matches!(self.peer, Peer::Broadcast))?;
+            take_one_port(&socket, self.domain(), self.port, matches!(self.target, UdpTarget::Broadcast))?;
         } else {
             share_with_our_own(&socket)?;
         }
         let (any4, any6) = (Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED);
-        let bind_to = match &self.peer {
-            Peer::Broadcast => {
+        let bind_to = match &self.target {
+            UdpTarget::Broadcast => {
                 socket.bind_device(Some(self.interface.as_bytes()))?;
-                // A kernel without it only costs us the reading of our own voice.
+                // A kernel without it only costs us the reading of our own messages.
                 if kind == Type::DGRAM {
                     let _ = deafen_to_ourselves(&socket);
                 }
                 SocketAddr::V4(SocketAddrV4::new(any4, self.port))
             }
-            Peer::Unicast(_) => {
+            UdpTarget::Unicast(_) => {
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 SocketAddr::V4(SocketAddrV4::new(any4, self.port))
             }
-            Peer::Multicast { group, .. } => {
+            UdpTarget::Multicast { group, .. } => {
                 // Only what came in on our own interface: with the kernel's default, a second interface that joined
                 // the same group would keep this link looking alive after its cable was cut. And two sockets that share
                 // a port without a device are one to the kernel, which gives a packet to either.
@@ -168,11 +170,11 @@ impl UdpPlan {
                 socket.join_multicast_v4_n(group, &InterfaceIndexOrAddress::Index(on.index))?;
                 SocketAddr::V4(SocketAddrV4::new(*group, self.port))
             }
-            Peer::Unicast6(_) => {
+            UdpTarget::Unicast6(_) => {
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 SocketAddr::V6(SocketAddrV6::new(any6, self.port, 0, 0))
             }
-            Peer::Multicast6 { group, .. } => {
+            UdpTarget::Multicast6 { group, .. } => {
                 // IPv6 does not compare the interface of a membership, hence the binding to the device.
                 socket.bind_device(Some(self.interface.as_bytes()))?;
                 socket.join_multicast_v6(group, on.index)?;
@@ -185,9 +187,9 @@ impl UdpPlan {
     }
 
     fn domain(&self) -> Domain {
-        match self.peer {
-            Peer::Broadcast | Peer::Multicast { .. } | Peer::Unicast(_) => Domain::IPV4,
-            Peer::Multicast6 { .. } | Peer::Unicast6(_) => Domain::IPV6,
+        match self.target {
+            UdpTarget::Broadcast | UdpTarget::Multicast { .. } | UdpTarget::Unicast(_) => Domain::IPV4,
+            UdpTarget::Multicast6 { .. } | UdpTarget::Unicast6(_) => Domain::IPV6,
         }
     }
 }
@@ -205,12 +207,12 @@ fn share_with_our_own(socket: &Socket) -> io::Result<()> {
 impl Udp {
     /// Waits for a datagram.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Datagram>> {
-        self.inbox.poll(cx, buffer)
+        self.receiver.poll(cx, buffer)
     }
 
     /// Takes a datagram if one is there.
     pub(super) fn try_receive(&mut self, buffer: &mut [u8]) -> io::Result<Datagram> {
-        self.inbox.try_receive(buffer)
+        self.receiver.try_receive(buffer)
     }
 
     /// Sends one datagram, or does not; what can wait leaves room for what cannot.
@@ -236,13 +238,13 @@ impl Udp {
     }
 
     /// What became of the interface since the sockets were opened.
-    pub(super) fn ground(&self) -> Ground {
+    pub(super) fn change(&self) -> InterfaceChange {
         match self.plan.look() {
-            Ok(now) if now == self.seen => Ground::Same,
-            Ok(_) => Ground::Changed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ground::Gone,
+            Ok(now) if now == self.seen => InterfaceChange::Same,
+            Ok(_) => InterfaceChange::Changed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => InterfaceChange::Gone,
             // Not being able to look says nothing about the interface.
-            Err(_) => Ground::Same,
+            Err(_) => InterfaceChange::Same,
         }
     }
 }

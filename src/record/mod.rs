@@ -1,4 +1,4 @@
-//! A node's life as a file, one JSON object a line: what it was born with, then each thing that happened and when. What
+//! A node's life as a file, one JSON object a line: what it started with, then each thing that happened and when. What
 //! a daemon started with `--record` writes; [`Player`] lets another core live through it again (`record.md`).
 //!
 //! ```text
@@ -8,20 +8,20 @@
 //!
 //! A record outlives the version that wrote it: what came into a line later has a default (`record.md`), and what cannot
 //! be read names the version that can. A file may hold several lives, one after the other. Pure. No key, no talk of other programs and no output of scripts
-//! that `latido events` would not show gets into it (`veil`).
+//! that `latido events` would not show gets into it (`redact`).
 
 mod player;
-mod veil;
+mod redact;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::{Birth, Cluster, Event, Settings};
+use crate::cluster::{Cluster, Event, Settings, StartFacts};
 use crate::haresources::ResourceGroup;
 use crate::time::Now;
 
-pub use player::{Player, Shown, Stuck};
+pub use player::{PlaybackError, Player, ShowLevel};
 
 /// The format written here, and the only one read.
 pub const FORMAT: u64 = 1;
@@ -29,32 +29,33 @@ pub const FORMAT: u64 = 1;
 /// No line is longer: what is cannot have been written by us.
 pub const LONGEST_LINE: usize = 4_000_000;
 
-/// What a node was when it was born.
+/// What a node was when it started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Life {
+pub struct RecordStart {
     latido_record: u64,
     /// The version of the program that wrote it.
     pub program: String,
-    /// The moment of birth.
+    /// The moment it started.
     pub now: Now,
-    /// The settings it was born with.
+    /// The settings it started with.
     pub settings: Settings,
-    /// The groups it was born with.
+    /// The groups it started with.
     pub groups: Vec<ResourceGroup>,
     /// What it brought with it.
-    pub birth: Birth,
+    #[serde(rename = "birth")]
+    pub start_facts: StartFacts,
 }
 
-impl Life {
+impl RecordStart {
     /// The first line of a life of this program.
-    pub fn new(settings: &Settings, groups: &[ResourceGroup], birth: &Birth, now: Now) -> Life {
-        Life {
+    pub fn new(settings: &Settings, groups: &[ResourceGroup], start_facts: &StartFacts, now: Now) -> RecordStart {
+        RecordStart {
             latido_record: FORMAT,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             now,
-            settings: veil::settings(settings),
+            settings: redact::settings(settings),
             groups: groups.to_vec(),
-            birth: birth.clone(),
+            start_facts: start_facts.clone(),
         }
     }
 
@@ -63,9 +64,9 @@ impl Life {
         line(self)
     }
 
-    /// The node, newly born.
+    /// The node, newly started.
     pub fn begin(&self) -> Cluster {
-        Cluster::start(self.settings.clone(), self.groups.clone(), self.birth.clone(), self.now)
+        Cluster::start(self.settings.clone(), self.groups.clone(), self.start_facts.clone(), self.now)
     }
 }
 
@@ -76,7 +77,7 @@ pub fn event_line(now: Now, event: &Event) -> Vec<u8> {
         now: Now,
         event: &'a Event,
     }
-    line(&Happening { now, event: &veil::event(event) })
+    line(&Happening { now, event: &redact::event(event) })
 }
 
 fn line(what: &impl Serialize) -> Vec<u8> {
@@ -88,51 +89,53 @@ fn line(what: &impl Serialize) -> Vec<u8> {
 
 /// One line, read back.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Line {
+pub enum RecordLine {
     /// A life begins.
-    Life(Box<Life>),
+    Start(Box<RecordStart>),
     /// Something happened.
     Event(Now, Box<Event>),
 }
 
 /// Why a line could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum RecordFault {
     /// It ends in the middle: the writer was killed, or the file was copied while it was written.
     Cut,
     /// A format of another program: its number, and the version that wrote it.
     Format(u64, String),
     /// Of this format, but not as this version reads it: the version that wrote it, and what is wrong.
     Version(String, String),
-    /// It begins as a record does, but a node cannot be born with that.
+    /// It begins as a record does, but a node cannot start with that.
     Impossible(String),
     /// Something happens, but no life has begun.
-    Unborn,
+    NoStart,
     /// Anything else.
     Rubbish(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Cut => f.write_str(
+            RecordFault::Cut => f.write_str(
                 "the line is cut off: the daemon was killed while it wrote, or the file was copied too early",
             ),
-            Fault::Format(found, program) => {
+            RecordFault::Format(found, program) => {
                 write!(
                     f,
                     "a record of format {found}, written by latido {program}; this program reads format {FORMAT}: use that one"
                 )
             }
-            Fault::Version(program, why) => {
+            RecordFault::Version(program, why) => {
                 let ours = env!("CARGO_PKG_VERSION");
                 write!(f, "latido {program} wrote this line, latido {ours} cannot read it: {why}")
             }
-            Fault::Impossible(why) => write!(f, "no node can be born with this: {why}"),
-            Fault::Unborn => {
+            RecordFault::Impossible(why) => write!(f, "no node can be born with this: {why}"),
+            RecordFault::NoStart => {
                 f.write_str("something happens before a life has begun: the record's first line is missing")
             }
-            Fault::Rubbish(why) => write!(f, "no line of a record (`latido daemon --record FILE` writes one): {why}"),
+            RecordFault::Rubbish(why) => {
+                write!(f, "no line of a record (`latido daemon --record FILE` writes one): {why}")
+            }
         }
     }
 }
@@ -141,7 +144,7 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// When it is not a whole line of a record of this format.
-pub fn read_line(text: &str) -> Result<Line, Fault> {
+pub fn read_line(text: &str) -> Result<RecordLine, RecordFault> {
     #[derive(Deserialize)]
     struct Mark {
         latido_record: u64,
@@ -155,33 +158,35 @@ pub fn read_line(text: &str) -> Result<Line, Fault> {
     }
     let text = text.trim();
     if text.is_empty() {
-        return Err(Fault::Rubbish("it is empty".to_owned()));
+        return Err(RecordFault::Rubbish("it is empty".to_owned()));
     }
     match serde_json::from_str::<Mark>(text) {
         Ok(Mark { latido_record: FORMAT, program }) => {
-            let life: Life = serde_json::from_str(text).map_err(|error| fault(&error).by(&program))?;
-            veil::check(&life.settings).map_err(Fault::Impossible)?;
-            Ok(Line::Life(Box::new(life)))
+            let life: RecordStart = serde_json::from_str(text).map_err(|error| fault(&error).by(&program))?;
+            redact::check(&life.settings).map_err(RecordFault::Impossible)?;
+            Ok(RecordLine::Start(Box::new(life)))
         }
-        Ok(Mark { latido_record, program }) => Err(Fault::Format(latido_record, version(&program))),
+        Ok(Mark { latido_record, program }) => Err(RecordFault::Format(latido_record, version(&program))),
         Err(_) => {
             let Happening { now, event } = serde_json::from_str(text).map_err(|error| fault(&error))?;
             if let Event::Reconfigure(fresh) = &event {
-                veil::check(&fresh.0).map_err(Fault::Impossible)?;
+                redact::check(&fresh.0).map_err(RecordFault::Impossible)?;
             }
-            Ok(Line::Event(now, Box::new(event)))
+            Ok(RecordLine::Event(now, Box::new(event)))
         }
     }
 }
 
-impl Fault {
+impl RecordFault {
     /// A line that is not understood although this version wrote it, or says so.
-    fn by(self, program: &str) -> Fault {
+    fn by(self, program: &str) -> RecordFault {
         match self {
-            Fault::Rubbish(why) => Fault::Version(version(program), why),
-            known @ (Fault::Cut | Fault::Format(..) | Fault::Version(..) | Fault::Impossible(_) | Fault::Unborn) => {
-                known
-            }
+            RecordFault::Rubbish(why) => RecordFault::Version(version(program), why),
+            known @ (RecordFault::Cut
+            | RecordFault::Format(..)
+            | RecordFault::Version(..)
+            | RecordFault::Impossible(_)
+            | RecordFault::NoStart) => known,
         }
     }
 }
@@ -195,8 +200,8 @@ fn version(program: &str) -> String {
     }
 }
 
-fn fault(error: &serde_json::Error) -> Fault {
-    if error.is_eof() { Fault::Cut } else { Fault::Rubbish(printable(&error.to_string())) }
+fn fault(error: &serde_json::Error) -> RecordFault {
+    if error.is_eof() { RecordFault::Cut } else { RecordFault::Rubbish(printable(&error.to_string())) }
 }
 
 /// A record comes from anywhere: it must not move the cursor of whoever reads it.

@@ -12,11 +12,11 @@ use crate::names::{JobId, MediumId};
 use crate::time::Now;
 use crate::wire::{Kind, Message, field};
 
-use super::{Fault, Life, Line, printable, read_line};
+use super::{RecordFault, RecordLine, RecordStart, printable, read_line};
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum ShowLevel {
     /// What is no mere heartbeat.
     Changes,
     /// Heartbeats and acknowledgements as well.
@@ -25,14 +25,14 @@ pub enum Shown {
 
 /// The line that could not be played, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stuck {
+pub struct PlaybackError {
     /// Counted from 1.
     pub line: usize,
     /// What is wrong with it.
-    pub fault: Fault,
+    pub fault: RecordFault,
 }
 
-impl fmt::Display for Stuck {
+impl fmt::Display for PlaybackError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.line, self.fault)
     }
@@ -50,16 +50,16 @@ struct Happened {
 /// Takes a record line by line.
 #[derive(Debug)]
 pub struct Player {
-    shown: Shown,
+    shown: ShowLevel,
     line: usize,
-    cut: Option<Stuck>,
-    alive: Option<Alive>,
+    cut: Option<PlaybackError>,
+    alive: Option<PlayedLife>,
     out: Vec<String>,
 }
 
 /// The life being played.
 #[derive(Debug)]
-struct Alive {
+struct PlayedLife {
     cluster: Cluster,
     me: String,
     program: String,
@@ -70,7 +70,7 @@ struct Alive {
 
 impl Player {
     /// Nothing was played yet.
-    pub fn new(shown: Shown) -> Player {
+    pub fn new(shown: ShowLevel) -> Player {
         Player { shown, line: 0, cut: None, alive: None, out: Vec::new() }
     }
 
@@ -79,15 +79,15 @@ impl Player {
     /// # Errors
     /// When it is no line of a record of this format. One that is cut off is only a remark, for a killed daemon leaves
     /// such a line and its successor goes on behind it; see [`Player::end`].
-    pub fn play(&mut self, text: &str) -> Result<Vec<String>, Stuck> {
+    pub fn play(&mut self, text: &str) -> Result<Vec<String>, PlaybackError> {
         self.line += 1;
         self.cut = None;
         match read_line(text) {
-            Ok(Line::Life(life)) => self.begin(&life),
-            Ok(Line::Event(now, event)) if self.alive.is_some() => self.happen(now, *event),
-            Ok(Line::Event(..)) => return Err(self.stuck(Fault::Unborn)),
-            Err(Fault::Cut) => {
-                let stuck = self.stuck(Fault::Cut);
+            Ok(RecordLine::Start(life)) => self.begin(&life),
+            Ok(RecordLine::Event(now, event)) if self.alive.is_some() => self.happen(now, *event),
+            Ok(RecordLine::Event(..)) => return Err(self.stuck(RecordFault::NoStart)),
+            Err(RecordFault::Cut) => {
+                let stuck = self.stuck(RecordFault::Cut);
                 self.out.push(format!("           -- line {stuck}"));
                 (self.cut, self.alive) = (Some(stuck), None);
             }
@@ -105,33 +105,35 @@ impl Player {
     ///
     /// # Errors
     /// When there was no line at all, or the last one was cut off.
-    pub fn end(&self) -> Result<(), Stuck> {
+    pub fn end(&self) -> Result<(), PlaybackError> {
         match &self.cut {
             Some(stuck) => Err(stuck.clone()),
-            None if self.line == 0 => Err(Stuck { line: 1, fault: Fault::Rubbish("the file is empty".to_owned()) }),
+            None if self.line == 0 => {
+                Err(PlaybackError { line: 1, fault: RecordFault::Rubbish("the file is empty".to_owned()) })
+            }
             None => Ok(()),
         }
     }
 
-    fn stuck(&self, fault: Fault) -> Stuck {
-        Stuck { line: self.line, fault }
+    fn stuck(&self, fault: RecordFault) -> PlaybackError {
+        PlaybackError { line: self.line, fault }
     }
 
-    fn begin(&mut self, life: &Life) {
+    fn begin(&mut self, life: &RecordStart) {
         let me = life.settings.me.to_string();
-        let past = match &life.birth.past {
+        let past = match &life.start_facts.past {
             Past::Fresh => "",
             Past::Lost => ", after a death of which the notes are lost",
             Past::Crashed(_) => ", back in time after its death",
             Past::Late(_) => ", back too late after its death",
             Past::Hopeless(_) => ", only to clean up after many deaths",
         };
-        let (program, generation, date) = (&life.program, life.birth.generation.0, utc(life.now.wall.0));
+        let (program, generation, date) = (&life.program, life.start_facts.generation.0, utc(life.now.wall.0));
         let at = life.now.mono.elapsed().as_secs_f64();
         let line = format!("{at:9.3}  -- {date}: {me} starts, latido {program}, generation {generation}{past}");
         self.out.push(printable(&line));
         let (cluster, program) = (life.begin(), program.clone());
-        self.alive = Some(Alive { cluster, me, program, now: life.now, jobs: BTreeMap::new(), told: false });
+        self.alive = Some(PlayedLife { cluster, me, program, now: life.now, jobs: BTreeMap::new(), told: false });
     }
 
     fn happen(&mut self, now: Now, event: Event) {
@@ -140,18 +142,18 @@ impl Player {
         self.show_event(&mut alive, &event);
         for action in alive.cluster.handle(now, event) {
             if let Some(text) = self.describe(&mut alive, action) {
-                self.note(&alive, &text);
+                self.push_line(&alive, &text);
             }
         }
         self.alive = Some(alive);
     }
 
-    fn note(&mut self, alive: &Alive, text: &str) {
+    fn push_line(&mut self, alive: &PlayedLife, text: &str) {
         let at = alive.now.mono.elapsed().as_secs_f64();
         self.out.push(printable(&format!("{at:9.3}  {:<6} {text}", alive.me)));
     }
 
-    fn show_event(&mut self, alive: &mut Alive, event: &Event) {
+    fn show_event(&mut self, alive: &mut PlayedLife, event: &Event) {
         let text = match event {
             Event::Message { message, .. } if self.is_dull(message) => return,
             Event::Message { medium, message, .. } => heard(medium, message),
@@ -170,22 +172,22 @@ impl Player {
             Event::Upgrade => "(asked to make room for its successor)".to_owned(),
             Event::Tick => return,
         };
-        self.note(alive, &text);
+        self.push_line(alive, &text);
     }
 
-    fn show_unknown_job(&mut self, alive: &mut Alive, outcome: &Outcome) {
-        self.note(alive, &format!("ended   (something this program did not start) -> {}", ended(outcome)));
+    fn show_unknown_job(&mut self, alive: &mut PlayedLife, outcome: &Outcome) {
+        self.push_line(alive, &format!("ended   (something this program did not start) -> {}", ended(outcome)));
         if !std::mem::replace(&mut alive.told, true) {
             let remark = format!("-- from here on it decides otherwise than latido {} did", alive.program);
-            self.note(alive, &remark);
+            self.push_line(alive, &remark);
         }
     }
 
     fn is_dull(&self, message: &Message) -> bool {
-        self.shown == Shown::Changes && matches!(message.kind(), Kind::Status | Kind::Ack | Kind::NsSt)
+        self.shown == ShowLevel::Changes && matches!(message.kind(), Kind::Status | Kind::Ack | Kind::NsSt)
     }
 
-    fn describe(&self, alive: &mut Alive, action: Action) -> Option<String> {
+    fn describe(&self, alive: &mut PlayedLife, action: Action) -> Option<String> {
         Some(match action {
             Action::Send(message) if self.is_dull(&message) => return None,
             Action::Send(message) => format!("send    {}", essence(&message)),
@@ -209,7 +211,7 @@ impl Player {
             | Action::Deliver { .. }
             | Action::Remember { .. }
             | Action::Forget { .. }
-            | Action::Keep(_)
+            | Action::WriteNotes(_)
             | Action::Alive => {
                 return None;
             }
@@ -217,7 +219,7 @@ impl Player {
     }
 }
 
-impl Alive {
+impl PlayedLife {
     fn started(&mut self, job: JobId, how: &str, what: String) -> String {
         let text = format!("{how} {what}");
         self.jobs.insert(job, what);

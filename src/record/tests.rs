@@ -10,11 +10,11 @@ use crate::wire::{Generation, Kind, Message};
 
 const NOW: Now = Now { mono: Mono::at(Duration::from_nanos(1_000_000_001)), wall: Wall(1_795_260_153) };
 
-fn life(edit: impl Fn(&mut Settings)) -> Life {
+fn life(edit: impl Fn(&mut Settings)) -> RecordStart {
     let mut settings = settings("alpha").unwrap();
     edit(&mut settings);
-    let birth = Birth::new(Generation(7), [1; 16], 3);
-    Life::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &birth, NOW)
+    let start_facts = StartFacts::new(Generation(7), [1; 16], 3);
+    RecordStart::new(&settings, &groups("alpha ra IPaddr::10.0.0.1/24\nbeta rc"), &start_facts, NOW)
 }
 
 fn text(line: Vec<u8>) -> String {
@@ -23,7 +23,7 @@ fn text(line: Vec<u8>) -> String {
 
 fn reread(event: &Event) -> Event {
     match read_line(&text(event_line(NOW, event))) {
-        Ok(Line::Event(NOW, event)) => *event,
+        Ok(RecordLine::Event(NOW, event)) => *event,
         other => panic!("{other:?}"),
     }
 }
@@ -35,7 +35,7 @@ fn done(said: &str) -> Event {
 #[test]
 fn a_life_and_what_happens_come_back_as_they_were() {
     let life = life(|_| {});
-    assert_eq!(read_line(&text(life.to_line())), Ok(Line::Life(Box::new(life.clone()))));
+    assert_eq!(read_line(&text(life.to_line())), Ok(RecordLine::Start(Box::new(life.clone()))));
     let message = Message::new(&Kind::Status).with("st", "active").with("src", "beta").with("seq", "1f");
     for event in [
         Event::Tick,
@@ -113,11 +113,11 @@ fn a_record_of_a_newer_format_a_cut_line_and_rubbish_are_refused_by_their_line()
         ("", "1: no line of a record"),
     ];
     for (line, complaint) in cases {
-        let stuck = Player::new(Shown::Changes).play(line).unwrap_err();
+        let stuck = Player::new(ShowLevel::Changes).play(line).unwrap_err();
         assert!(stuck.to_string().starts_with(complaint), "{stuck}");
     }
     let unknown = tick.replace("tick", "tock");
-    let mut player = Player::new(Shown::Changes);
+    let mut player = Player::new(ShowLevel::Changes);
     player.play(&first).unwrap();
     let stuck = player.play(&unknown).unwrap_err().to_string();
     assert!(stuck.starts_with(concat!("2: latido ", env!("CARGO_PKG_VERSION"), " wrote this line")), "{stuck}");
@@ -127,7 +127,7 @@ fn a_record_of_a_newer_format_a_cut_line_and_rubbish_are_refused_by_their_line()
 fn a_life_that_was_cut_off_is_followed_by_the_next_and_the_last_cut_is_an_error() {
     let first = text(life(|_| {}).to_line());
     let cut = &text(event_line(NOW, &Event::Tick))[..20];
-    let mut player = Player::new(Shown::Changes);
+    let mut player = Player::new(ShowLevel::Changes);
     for line in [&first, cut, &first] {
         player.play(line).unwrap();
     }
@@ -140,7 +140,7 @@ fn a_life_that_was_cut_off_is_followed_by_the_next_and_the_last_cut_is_an_error(
 
 #[test]
 fn the_end_of_something_this_program_did_not_start_shows_where_it_decides_otherwise() {
-    let mut player = Player::new(Shown::Changes);
+    let mut player = Player::new(ShowLevel::Changes);
     player.play(&text(life(|_| {}).to_line())).unwrap();
     let end = text(event_line(NOW, &Event::Done { job: JobId(900), outcome: Outcome::code(1) }));
     let lines = player.play(&end).unwrap().join("\n");
@@ -161,7 +161,7 @@ fn nothing_in_a_record_moves_the_cursor_of_its_reader() {
         Event::Local(message.clone()),
         Event::Message { medium: MediumId::new(evil), at: NOW.mono, message },
     ];
-    let mut player = Player::new(Shown::Everything);
+    let mut player = Player::new(ShowLevel::Everything);
     let mut lines = player.play(&text(born.to_line())).unwrap();
     events.iter().for_each(|event| lines.extend(player.play(&text(event_line(NOW, event))).unwrap()));
     let stuck = player.play(r#"{"now":{"mono":1,"wall":1},"event":"\u001b[2J"}"#).unwrap_err();

@@ -9,7 +9,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::fault::LOST_A_LOT;
-use super::{Fault, Pair, What};
+use super::{Fault, Observed, SimulatedPair};
 
 const SERIAL_DELAY: Duration = Duration::from_millis(110);
 pub(super) const UDP_DELAY: Duration = Duration::from_micros(200);
@@ -43,8 +43,8 @@ impl Direction {
     }
 }
 
-impl Pair {
-    /// One direction of a medium, by its place in [`Pair::media`] and the node that speaks.
+impl SimulatedPair {
+    /// One direction of a medium, by its place in [`SimulatedPair::media`] and the node that speaks.
     pub fn direction(&self, medium: usize, from: usize) -> &Direction {
         &self.cables[medium][from]
     }
@@ -147,7 +147,7 @@ impl Pair {
             self.hosts[node].said = (self.now, patience, self.hosts[node].lag);
             self.last_status[node] = Some(message.clone());
         } else {
-            self.note(node, What::Sent(essence(message)));
+            self.observe(node, Observed::Sent(essence(message)));
         }
         let mut carried = false;
         for (place, Medium { id, ping_node }) in self.settings[node].media.clone().into_iter().enumerate() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Request, Set, Settings};
 use crate::haresources::{ResourceGroup, Verb};
 
-use super::{Behaviour, Pair};
+use super::{Behaviour, SimulatedPair};
 
 /// From so many messages in a row on that reach nobody, no retransmission brings them back.
 pub(super) const LOST_A_LOT: u64 = 250;
@@ -218,7 +218,7 @@ impl Fault {
     }
 }
 
-impl Pair {
+impl SimulatedPair {
     /// How often each kind of fault happened; kinds that never did are not in it.
     pub fn faults(&self) -> &BTreeMap<Fault, u64> {
         &self.faults

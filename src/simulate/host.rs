@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::cluster::{Cluster, Kept};
+use crate::cluster::{Cluster, Notes};
 use crate::haresources::ResourceGroup;
 use crate::names::NodeName;
 use crate::time::Mono;
 use crate::wire::{Generation, Sequence};
 
 use super::NotesFault;
-use super::beside::Company;
+use super::manual_node::ManualNode;
 use super::original::Original;
-use super::puppet::Puppet;
+use super::simulated_ipfail::IpfailRuns;
 
 /// One node of the rig.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(super) struct Host {
     /// The groups in its file.
     pub(super) groups: Vec<ResourceGroup>,
     /// What its daemon wrote down for a successor, and what it had written before that.
-    pub(super) kept: Option<Kept>,
-    pub(super) kept_before: Option<Kept>,
+    pub(super) notes: Option<Notes>,
+    pub(super) notes_before: Option<Notes>,
     /// What becomes of the notes before the next start.
     pub(super) notes_fault: Option<NotesFault>,
     /// How far it heard each node, on its disk.
@@ -43,11 +43,11 @@ pub(super) struct Host {
     /// When it last said that it lives, how long a silence it asked for, and its `lag` then.
     pub(super) said: (Mono, Duration, Duration),
     /// The node is played by hand.
-    pub(super) puppet: Option<Puppet>,
+    pub(super) manual: Option<ManualNode>,
     /// It runs the original.
     pub(super) original: Option<Original>,
-    /// What its daemon has started beside itself.
-    pub(super) company: Company,
+    /// The ipfail its daemon has started.
+    pub(super) ipfail_runs: IpfailRuns,
     /// Its clock stood still for so long.
     pub(super) lag: Duration,
     /// What its clock showed when it last stood still.
@@ -56,7 +56,7 @@ pub(super) struct Host {
     pub(super) wall_ahead: i64,
     /// From being started to its first word.
     pub(super) slow_start: Duration,
-    /// How long each note blocks its daemon.
+    /// How long each writing of notes blocks its daemon.
     pub(super) notes_take: Duration,
     /// The generation of its next life, instead of one more than all others, and that of its last.
     pub(super) next_generation: Option<u64>,
@@ -67,7 +67,7 @@ pub(super) struct Host {
     pub(super) kills: Vec<Mono>,
     pub(super) upgraded: Option<Mono>,
     /// Whether its daemon makes room for another one, and that was started and waits.
-    pub(super) exchange: Exchange,
+    pub(super) upgrade: UpgradeState,
     pub(super) powered_off: Option<Mono>,
     /// It was asked to leave.
     pub(super) asked_to_leave: bool,
@@ -84,7 +84,7 @@ pub(super) struct Begun {
 
 /// Whether a daemon makes room for another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Exchange {
+pub(super) enum UpgradeState {
     #[default]
     No,
     /// As soon as it can.
@@ -106,14 +106,14 @@ impl Host {
             running: BTreeSet::new(),
             begun: BTreeMap::new(),
             groups: groups.to_vec(),
-            kept: None,
-            kept_before: None,
+            notes: None,
+            notes_before: None,
             notes_fault: None,
             remembered: BTreeMap::new(),
             said: (Mono::ZERO, Duration::ZERO, Duration::ZERO),
-            puppet: None,
+            manual: None,
             original: None,
-            company: Company::default(),
+            ipfail_runs: IpfailRuns::default(),
             lag: Duration::ZERO,
             frozen_at: Mono::ZERO,
             wall_ahead: 0,
@@ -124,7 +124,7 @@ impl Host {
             generation: None,
             kills: Vec::new(),
             upgraded: None,
-            exchange: Exchange::No,
+            upgrade: UpgradeState::No,
             powered_off: None,
             asked_to_leave: false,
             told: false,

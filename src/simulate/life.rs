@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Birth, Cluster, Event, Kept, Past, Silence};
+use crate::cluster::{Cluster, Event, Notes, Past, Silence, StartFacts};
 use crate::time::{Mono, Now, Wall};
 use crate::wire::Generation;
 
-use super::beside::Company;
-use super::deed::NotesFault;
-use super::host::Exchange;
-use super::pending::{Coming, Pending};
-use super::{Deed, Fault, Pair, Start};
+use super::host::UpgradeState;
+use super::intervention::NotesFault;
+use super::pending::{Pending, PendingKind};
+use super::simulated_ipfail::IpfailRuns;
+use super::{Fault, Intervention, SimulatedPair, Start};
 
 /// The wall clock when all begins.
 const WALL: i64 = 1_700_000_000;
@@ -19,22 +19,22 @@ const STORM: usize = 5;
 /// After so many the supervisor has a daemon only clean up.
 const HOPELESS: usize = 20;
 
-impl Pair {
+impl SimulatedPair {
     /// Switches a node on, with the next generation; nothing happens to one that is on. What it finds of its past is
     /// judged when it says its first word.
     pub fn start(&mut self, node: usize) {
-        self.begin_life(node, None);
+        self.start_daemon_life(node, None);
     }
 
     /// Switches a node on that knows this of its past.
     pub fn start_after(&mut self, node: usize, past: Past) {
-        self.begin_life(node, Some(Box::new(past)));
+        self.start_daemon_life(node, Some(Box::new(past)));
     }
 
-    fn begin_life(&mut self, node: usize, past: Option<Box<Past>>) {
-        let waits = &mut self.hosts[node].exchange;
-        *waits = if *waits == Exchange::No { Exchange::No } else { Exchange::Awaited };
-        if self.is_on(node) || self.is_starting(node) || self.hosts[node].puppet.is_some() {
+    fn start_daemon_life(&mut self, node: usize, past: Option<Box<Past>>) {
+        let waits = &mut self.hosts[node].upgrade;
+        *waits = if *waits == UpgradeState::No { UpgradeState::No } else { UpgradeState::Awaited };
+        if self.is_on(node) || self.is_starting(node) || self.hosts[node].manual.is_some() {
             return;
         }
         let host = &mut self.hosts[node];
@@ -46,19 +46,19 @@ impl Pair {
         }
         let slow = self.hosts[node].slow_start;
         if slow.is_zero() && still == self.now {
-            return self.birth(node, past);
+            return self.daemon_ready(node, past);
         }
-        self.deed(node, Deed::StartsSlowly((still + slow).since(self.now)));
+        self.observe_intervention(node, Intervention::StartsSlowly((still + slow).since(self.now)));
         self.count(Fault::SlowStart);
         if slow > self.settings[node].deadtime {
             self.count(Fault::SlowStartBeyondDeadtime);
         }
         self.hosts[node].born_at = Some(still + slow);
-        self.await_this(still + slow, node, Coming::Birth(past));
+        self.await_this(still + slow, node, PendingKind::DaemonReady(past));
     }
 
     /// The first word of a daemon.
-    pub(super) fn birth(&mut self, node: usize, past: Option<Box<Past>>) {
+    pub(super) fn daemon_ready(&mut self, node: usize, past: Option<Box<Past>>) {
         self.hosts[node].born_at = None;
         let generation = self.next_generation(node);
         let (past, silence) = match past {
@@ -73,22 +73,22 @@ impl Pair {
             Past::Hopeless { .. } => Start::ToGiveUp,
         };
         self.count_past(&past);
-        self.deed(node, Deed::Starts(how));
+        self.observe_intervention(node, Intervention::Starts(how));
         let heard = &self.hosts[node].remembered;
         let remembered = heard.iter().map(|(name, (generation, sequence, _))| (name.clone(), *generation, *sequence));
         let clocks = heard.iter().filter_map(|(name, (.., ahead))| Some((name.clone(), (*ahead)?)));
         let uuid = [u8::try_from(node + 1).unwrap_or(9); 16];
-        let birth = Birth {
+        let start_facts = StartFacts {
             remembered: remembered.collect(),
             clocks: clocks.collect(),
             past,
             silence,
             leaves: self.hosts[node].told,
-            ..Birth::new(Generation(generation), uuid, generation.wrapping_mul(77))
+            ..StartFacts::new(Generation(generation), uuid, generation.wrapping_mul(77))
         };
-        self.tape_birth(node, &birth);
+        self.record_start(node, &start_facts);
         let (settings, groups) = (self.settings[node].clone(), self.hosts[node].groups.clone());
-        let cluster = Cluster::start(settings, groups, birth, self.moment_of(node));
+        let cluster = Cluster::start(settings, groups, start_facts, self.moment_of(node));
         self.hosts[node].cluster = Some(cluster);
         self.hosts[node].asked_to_leave = false;
         self.tell(node, Event::Tick);
@@ -112,8 +112,8 @@ impl Pair {
     fn judge_past(&mut self, node: usize) -> (Past, Option<Silence>) {
         if let Some(fault) = self.hosts[node].notes_fault.take() {
             let host = &mut self.hosts[node];
-            let before = host.kept_before.take().filter(|_| fault == NotesFault::Old);
-            let lost = std::mem::replace(&mut host.kept, before).is_some_and(|kept| kept.is_worth_keeping());
+            let before = host.notes_before.take().filter(|_| fault == NotesFault::Old);
+            let lost = std::mem::replace(&mut host.notes, before).is_some_and(|notes| notes.is_worth_keeping());
             self.count(match fault {
                 NotesFault::Lost => Fault::NotesLost,
                 NotesFault::Old => Fault::NotesOld,
@@ -126,9 +126,9 @@ impl Pair {
         let host = &self.hosts[node];
         let (said, patience, lag) = host.said;
         let silent_for = self.now.since(said).saturating_sub(host.lag.saturating_sub(lag));
-        let Some(kept) = host.kept.clone().filter(Kept::is_worth_keeping) else { return (Past::Fresh, None) };
+        let Some(notes) = host.notes.clone().filter(Notes::is_worth_keeping) else { return (Past::Fresh, None) };
         let silence = Silence { lasted: silent_for, patience };
-        (Past::judge(kept, silent_for, patience, false), Some(silence))
+        (Past::judge(notes, silent_for, patience, false), Some(silence))
     }
 
     fn count_past(&mut self, past: &Past) {
@@ -142,7 +142,7 @@ impl Pair {
 
     /// Takes a node's power: everything on it is gone.
     pub fn power_off(&mut self, node: usize) {
-        self.deed(node, Deed::PowerOff);
+        self.observe_intervention(node, Intervention::PowerOff);
         self.count(Fault::PowerOff);
         self.end_life(node);
         let now = self.now;
@@ -150,8 +150,8 @@ impl Pair {
         host.power += 1;
         host.running.clear();
         host.begun.clear();
-        (host.kept, host.kept_before) = (None, None);
-        host.puppet = None;
+        (host.notes, host.notes_before) = (None, None);
+        host.manual = None;
         host.powered_off = Some(now);
         // Whatever held it still ends with its power.
         host.lag = host.lag.saturating_sub(host.frozen_until.since(now));
@@ -162,7 +162,7 @@ impl Pair {
 
     /// Kills a node's daemon; what it started goes on, its notes stay.
     pub fn crash(&mut self, node: usize) {
-        self.deed(node, Deed::Crash);
+        self.observe_intervention(node, Intervention::Crash);
         self.count_kill(node);
         self.end_life(node);
         // A machine that stands still goes on doing so.
@@ -178,7 +178,7 @@ impl Pair {
         }
         self.count(Fault::Kill);
         let (now, deadtime) = (self.now, self.settings[node].deadtime);
-        let lately = |node: usize, time: Duration, pair: &Pair| {
+        let lately = |node: usize, time: Duration, pair: &SimulatedPair| {
             pair.hosts[node].kills.iter().filter(|at| now.since(**at) < time).count()
         };
         let counts = [
@@ -186,15 +186,15 @@ impl Pair {
             (Fault::KillBoth, lately(1 - node, deadtime, self) > 0),
             (Fault::KillStorm, self.kills_within_a_minute(node) + 1 >= STORM),
             (Fault::LeaveWithCrash, self.hosts[node].asked_to_leave),
-            (Fault::KilledWithScript, self.is_at_work(node, |what| matches!(what, Coming::ScriptEnds { .. }))),
-            (Fault::FenceOrphaned, self.is_at_work(node, |what| matches!(what, Coming::FenceEnds { .. }))),
+            (Fault::KilledWithScript, self.is_at_work(node, |what| matches!(what, PendingKind::ScriptEnds { .. }))),
+            (Fault::FenceOrphaned, self.is_at_work(node, |what| matches!(what, PendingKind::FenceEnds { .. }))),
         ];
         counts.into_iter().filter(|(_, happened)| *happened).for_each(|(fault, _)| self.count(fault));
         self.hosts[node].kills.push(now);
     }
 
     /// Whether something of this daemon is at work.
-    fn is_at_work(&self, node: usize, which: impl Fn(&Coming) -> bool) -> bool {
+    fn is_at_work(&self, node: usize, which: impl Fn(&PendingKind) -> bool) -> bool {
         let of_node = |pending: &&Pending| pending.node == node && pending.life == self.hosts[node].life;
         self.queue.values().filter(of_node).any(|pending| which(&pending.what))
     }
@@ -204,15 +204,15 @@ impl Pair {
         let now = self.now;
         let host = &mut self.hosts[node];
         host.cluster = None;
-        host.exchange = Exchange::No;
-        host.company = Company::default();
+        host.upgrade = UpgradeState::No;
+        host.ipfail_runs = IpfailRuns::default();
         host.told = false;
         host.life += 1;
         host.born_at = None;
         self.bury_original(node);
         self.forget_requests(node);
         let unread = |at: Mono, pending: &Pending| {
-            pending.node == node && at <= now && matches!(pending.what, Coming::Event(Event::Message { .. }))
+            pending.node == node && at <= now && matches!(pending.what, PendingKind::Event(Event::Message { .. }))
         };
         self.queue.retain(|(at, _), pending| !unread(*at, pending));
     }
@@ -222,14 +222,14 @@ impl Pair {
         let told = self.hosts[node].told;
         self.crash(node);
         self.hosts[node].told = told;
-        self.await_this(self.now + time, node, Coming::Restart);
+        self.await_this(self.now + time, node, PendingKind::Restart);
     }
 
     /// A supervisor starts a daemon again, or has it clean up and leave.
     pub(super) fn restart(&mut self, node: usize) {
         let is_hopeless = self.kills_within_a_minute(node) >= HOPELESS;
-        let past = is_hopeless.then(|| Box::new(Past::Hopeless(self.hosts[node].kept.clone().unwrap_or_default())));
-        self.begin_life(node, past);
+        let past = is_hopeless.then(|| Box::new(Past::Hopeless(self.hosts[node].notes.clone().unwrap_or_default())));
+        self.start_daemon_life(node, past);
     }
 
     fn kills_within_a_minute(&self, node: usize) -> usize {
@@ -242,14 +242,14 @@ impl Pair {
         self.hosts[node].slow_start = time;
     }
 
-    /// From now on each note a node writes down blocks its daemon for so long.
-    pub fn note_slowly(&mut self, node: usize, time: Duration) {
+    /// From now on each writing of its notes blocks its daemon for so long.
+    pub fn write_notes_slowly(&mut self, node: usize, time: Duration) {
         self.hosts[node].notes_take = time;
     }
 
     /// What the next daemon of a node finds of the notes of the last.
     pub fn spoil_notes(&mut self, node: usize, how: NotesFault) {
-        self.deed(node, Deed::Notes(how));
+        self.observe_intervention(node, Intervention::Notes(how));
         self.hosts[node].notes_fault = Some(how);
     }
 
@@ -265,14 +265,14 @@ impl Pair {
 
     /// Sets a node's wall clock forward, or back.
     pub fn step_clock(&mut self, node: usize, seconds: i64) {
-        self.deed(node, Deed::ClockSet(seconds));
+        self.observe_intervention(node, Intervention::ClockSet(seconds));
         self.count(if seconds < 0 { Fault::ClockBack } else { Fault::ClockForward });
         self.hosts[node].wall_ahead += seconds;
     }
 
     /// What a node's daemon has written down for its successor.
-    pub fn kept(&self, node: usize) -> Option<Kept> {
-        self.hosts[node].kept.clone()
+    pub fn notes(&self, node: usize) -> Option<Notes> {
+        self.hosts[node].notes.clone()
     }
 
     /// Asks a node's daemon to make room for its successor.
@@ -284,15 +284,15 @@ impl Pair {
                 self.count(Fault::UpgradeBoth);
             }
             self.hosts[node].upgraded = Some(now);
-            self.hosts[node].exchange = Exchange::Asked;
+            self.hosts[node].upgrade = UpgradeState::Asked;
         }
         self.tell_soon(node, Event::Upgrade);
     }
 
     /// Holds a node's daemon still; what reaches it waits, its scripts go on.
     pub fn stall(&mut self, node: usize, time: Duration) {
-        self.deed(node, Deed::Stalled(time));
-        if !self.is_on(node) && !self.is_starting(node) && self.hosts[node].puppet.is_none() {
+        self.observe_intervention(node, Intervention::Stalled(time));
+        if !self.is_on(node) && !self.is_starting(node) && self.hosts[node].manual.is_none() {
             return;
         }
         self.count(Fault::Stall);
@@ -304,14 +304,14 @@ impl Pair {
 
     /// Holds a node's daemon and all its scripts still; what reaches it waits, its clock goes on.
     pub fn suspend(&mut self, node: usize, time: Duration) {
-        self.deed(node, Deed::Suspended(time));
+        self.observe_intervention(node, Intervention::Suspended(time));
         self.count(Fault::Suspend);
         self.stand_still(node, time);
     }
 
     /// A virtual machine is paused: as suspended, and its clocks stand still as well.
     pub fn freeze(&mut self, node: usize, time: Duration) {
-        self.deed(node, Deed::Frozen(time));
+        self.observe_intervention(node, Intervention::Frozen(time));
         self.count(Fault::Freeze);
         let still = self.stand_still(node, time);
         if still.is_zero() {

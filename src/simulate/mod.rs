@@ -10,33 +10,33 @@
 //! schedules of faults: fault
 //! ```
 
-mod beside;
 mod cables;
-mod deed;
+mod entries;
 mod fault;
 mod host;
+mod intervention;
 mod life;
-mod note;
+mod location;
+mod manual_node;
+mod observation;
 mod orders;
 mod original;
 mod pending;
 mod perform;
 mod pings;
 mod play;
-mod presence;
 mod promises;
-mod puppet;
 mod reader;
+mod recording;
 mod rig;
 mod script;
 mod setting;
 mod setup;
-mod story;
+mod simulated_ipfail;
+mod standard_play;
 mod table;
-mod tape;
-mod timeline;
 mod verdict;
-mod whereabouts;
+mod what_runs;
 mod words;
 mod work;
 
@@ -49,30 +49,30 @@ use crate::names::NodeName;
 use crate::time::Mono;
 use crate::wire::Message;
 
-pub use beside::{Beside, Ipfail};
 pub use cables::Direction;
-pub use deed::{Deed, NotesFault, Start};
+pub use entries::{heading, label, timeline_entries};
 pub use fault::Fault;
-pub use note::{Note, What};
-pub use orders::{Answered, Asked};
+pub use intervention::{Intervention, NotesFault, Start};
+pub use location::Location;
+pub use observation::{Observation, Observed};
+pub use orders::{AnsweredRequest, OpenRequest};
 pub use original::Version;
-pub use perform::{Complaint, Performance};
+pub use perform::{Performance, UnmetExpectation};
 pub use pings::Way;
 pub use play::{COMMANDS, EXPECTATIONS, Play};
-pub use presence::{Change, Double, Seen};
-pub use promises::{Broken, Promise};
+pub use promises::{BrokenPromise, Promise};
+pub use recording::RecordedLine;
 pub use script::{Behaviour, Scripts};
 pub use setup::{both, groups, settings};
-pub use story::story;
+pub use simulated_ipfail::{Ipfail, NonCoreSettings};
+pub use standard_play::standard_play;
 pub use table::table;
-pub use tape::Taped;
-pub use timeline::{heading, label, timeline};
-pub use verdict::{Row, verdict};
-pub use whereabouts::Where;
+pub use verdict::{ChapterRow, verdict};
+pub use what_runs::{DoubleRun, LocationChange, ServiceSeen};
 
 use host::Host;
 use pending::Pending;
-use pings::Echo;
+use pings::PingHost;
 use setting::Setting;
 
 /// The nodes' names in an ordinary pair.
@@ -82,7 +82,7 @@ pub const MEDIA: [&str; 2] = ["eth0", "/dev/ttyS0"];
 
 /// A pair of nodes and their wires.
 #[derive(Debug)]
-pub struct Pair {
+pub struct SimulatedPair {
     settings: [Settings; 2],
     groups: Vec<ResourceGroup>,
     hosts: [Host; 2],
@@ -95,7 +95,7 @@ pub struct Pair {
     /// Of each medium its two directions, by the node that speaks.
     cables: Vec<[Direction; 2]>,
     /// The hosts that are pinged, with their own ways.
-    echoes: Vec<Echo>,
+    ping_hosts: Vec<PingHost>,
     /// Whose client cable is cut.
     unplugged: [bool; 2],
     /// The ipfail each node's daemon starts.
@@ -113,41 +113,41 @@ pub struct Pair {
     pub fence_hangs: bool,
     /// A fencing that is given up half-way switches the node off all the same.
     pub fence_late: bool,
-    notes: Vec<Note>,
+    observations: Vec<Observation>,
     replies: Vec<(usize, Response)>,
     last_status: [Option<Message>; 2],
     clients: u64,
-    pending: Vec<Asked>,
-    answered: Vec<Answered>,
+    pending: Vec<OpenRequest>,
+    answered: Vec<AnsweredRequest>,
     faults: BTreeMap<Fault, u64>,
     first_digest: String,
-    doubles: Vec<Double>,
-    whereabouts: Vec<Where>,
-    changes: Vec<Change>,
-    tapes: Option<[Vec<Taped>; 2]>,
+    doubles: Vec<DoubleRun>,
+    location: Vec<Location>,
+    changes: Vec<LocationChange>,
+    recordings: Option<[Vec<RecordedLine>; 2]>,
     promises: Option<Box<promises::Promises>>,
 }
 
-impl Pair {
+impl SimulatedPair {
     /// Two nodes that are switched off; `edit` may change both nodes' settings. `None` never happens with [`NAMES`].
-    pub fn new(haresources: &str, seed: u64, edit: impl Fn(&mut Settings)) -> Option<Pair> {
+    pub fn new(haresources: &str, seed: u64, edit: impl Fn(&mut Settings)) -> Option<SimulatedPair> {
         let mut both = [settings(NAMES[0])?, settings(NAMES[1])?];
         both.iter_mut().for_each(edit);
-        Some(Pair::of(both, groups(haresources), seed))
+        Some(SimulatedPair::of(both, groups(haresources), seed))
     }
 
     /// Two nodes that are switched off, each with its settings; both must name the same media and each other.
-    pub fn of(settings: [Settings; 2], groups: Vec<ResourceGroup>, seed: u64) -> Pair {
+    pub fn of(settings: [Settings; 2], groups: Vec<ResourceGroup>, seed: u64) -> SimulatedPair {
         let layout = Fault::of_layout(&settings, &groups);
-        Pair {
+        SimulatedPair {
             cables: vec![[Direction::default(); 2]; settings[0].media.len()],
-            echoes: pings::echoes(&settings[0].media),
+            ping_hosts: pings::ping_hosts(&settings[0].media),
             unplugged: [false; 2],
             ipfails: [None, None],
             lost_in_a_row: [0, 0],
             first_digest: settings[0].resources_digest.clone(),
             hosts: [Host::off(&groups), Host::off(&groups)],
-            whereabouts: vec![Where::default(); groups.len()],
+            location: vec![Location::default(); groups.len()],
             changes: Vec::new(),
             settings,
             groups,
@@ -162,7 +162,7 @@ impl Pair {
             fence_takes: work::FENCE_TAKES,
             fence_hangs: false,
             fence_late: false,
-            notes: Vec::new(),
+            observations: Vec::new(),
             replies: Vec::new(),
             last_status: [None, None],
             clients: 0,
@@ -170,7 +170,7 @@ impl Pair {
             answered: Vec::new(),
             faults: layout.into_iter().map(|kind| (kind, 1)).collect(),
             doubles: Vec::new(),
-            tapes: None,
+            recordings: None,
             promises: None,
         }
     }
@@ -229,32 +229,32 @@ impl Pair {
     }
 
     /// Everything said and done, without the heartbeats.
-    pub fn notes(&self) -> &[Note] {
-        &self.notes
+    pub fn observations(&self) -> &[Observation] {
+        &self.observations
     }
 
     /// The same as text.
     pub fn transcript(&self) -> String {
         let names = [self.name(0), self.name(1)];
-        let said = self.notes.iter().filter(|note| !matches!(note.what, What::Moved { .. }));
-        said.map(|note| note.line(&names)).collect::<Vec<_>>().join("\n")
+        let said = self.observations.iter().filter(|observation| !matches!(observation.what, Observed::Moved { .. }));
+        said.map(|observation| observation.line(&names)).collect::<Vec<_>>().join("\n")
     }
 
     /// A line of the transcript in the words of whoever plays.
     pub fn remark(&mut self, text: &str) {
-        self.aside(What::Remark(text.to_owned()));
+        self.observe_pair(Observed::Remark(text.to_owned()));
     }
 
-    fn aside(&mut self, what: What) {
-        self.notes.push(Note { at: self.now, node: None, what });
+    fn observe_pair(&mut self, what: Observed) {
+        self.observations.push(Observation { at: self.now, node: None, what });
     }
 
-    fn deed(&mut self, node: usize, deed: Deed) {
-        self.note(node, What::Deed(deed));
+    fn observe_intervention(&mut self, node: usize, intervention: Intervention) {
+        self.observe(node, Observed::Intervention(intervention));
     }
 
-    fn note(&mut self, node: usize, what: What) {
-        self.notes.push(Note { at: self.now, node: Some(node), what });
+    fn observe(&mut self, node: usize, what: Observed) {
+        self.observations.push(Observation { at: self.now, node: Some(node), what });
     }
 
     /// Lets time pass.
@@ -265,7 +265,7 @@ impl Pair {
     }
 
     /// Lets time pass until `done`, at most `bound`; whether it came true.
-    pub fn run_until(&mut self, bound: Duration, done: impl Fn(&Pair) -> bool) -> bool {
+    pub fn run_until(&mut self, bound: Duration, done: impl Fn(&SimulatedPair) -> bool) -> bool {
         let end = self.now + bound;
         while !done(self) {
             if !self.step(end) {

@@ -8,11 +8,11 @@ use crate::names::ClientId;
 use crate::time::Mono;
 use crate::wire::Message;
 
-use super::{Deed, Fault, Pair, What, groups, puppet};
+use super::{Fault, Intervention, Observed, SimulatedPair, groups, manual_node};
 
 /// A request that has not been answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct OpenRequest {
     /// Who waits for the answer.
     pub client: ClientId,
     /// Which node was asked.
@@ -25,26 +25,26 @@ pub struct Asked {
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
+pub struct AnsweredRequest {
     /// What was asked, and when.
-    pub asked: Asked,
+    pub asked: OpenRequest,
     /// When it was answered.
     pub at: Mono,
     /// The answer; `None` when the daemon ended before it gave one, or was not there.
     pub response: Option<Response>,
 }
 
-impl Pair {
+impl SimulatedPair {
     /// A client asks a node for something; by the number the answer is known.
     pub fn request(&mut self, node: usize, request: Request) -> ClientId {
-        self.note(node, What::Asked(request.clone()));
+        self.observe(node, Observed::Asked(request.clone()));
         self.count(Fault::of_request(&request));
         self.clients += 1;
         let client = ClientId(self.clients);
         if !self.pending.is_empty() {
             self.count(Fault::TwoRequests);
         }
-        self.pending.push(Asked { client, node, request: request.clone(), since: self.now });
+        self.pending.push(OpenRequest { client, node, request: request.clone(), since: self.now });
         if self.is_on(node) {
             self.tell_soon(node, Event::Request { client, request, by: String::new() });
         } else {
@@ -54,17 +54,17 @@ impl Pair {
     }
 
     /// The requests that wait for an answer, oldest first.
-    pub fn pending_requests(&self) -> &[Asked] {
+    pub fn pending_requests(&self) -> &[OpenRequest] {
         &self.pending
     }
 
     /// Every request that was answered, or whose daemon ended before, in that order.
-    pub fn answers_given(&self) -> &[Answered] {
+    pub fn answers_given(&self) -> &[AnsweredRequest] {
         &self.answered
     }
 
     /// The answer to a request, once there is one.
-    pub fn answer_to(&self, client: ClientId) -> Option<&Answered> {
+    pub fn answer_to(&self, client: ClientId) -> Option<&AnsweredRequest> {
         self.answered.iter().find(|answered| answered.asked.client == client)
     }
 
@@ -76,7 +76,7 @@ impl Pair {
     pub(super) fn on_reply(&mut self, node: usize, client: ClientId, response: Response) {
         self.replies.push((node, response.clone()));
         self.close(client, Some(response.clone()));
-        self.note(node, What::Replied(response));
+        self.observe(node, Observed::Replied(response));
     }
 
     /// The connections to a daemon that has ended.
@@ -88,12 +88,12 @@ impl Pair {
     pub(super) fn close(&mut self, client: ClientId, response: Option<Response>) {
         let Some(place) = self.pending.iter().position(|asked| asked.client == client) else { return };
         let asked = self.pending.remove(place);
-        self.answered.push(Answered { asked, at: self.now, response });
+        self.answered.push(AnsweredRequest { asked, at: self.now, response });
     }
 
     /// The operator asks a node to leave.
     pub fn leave(&mut self, node: usize) {
-        self.deed(node, Deed::AskedToLeave);
+        self.observe_intervention(node, Intervention::AskedToLeave);
         if self.is_on(node) || self.is_starting(node) {
             let again = std::mem::replace(&mut self.hosts[node].asked_to_leave, true);
             self.hosts[node].told = true;
@@ -104,9 +104,9 @@ impl Pair {
 
     /// Somebody on a node writes this into the FIFO: a type, and fields as `name=value`.
     pub fn write_fifo(&mut self, node: usize, text: &str) {
-        self.deed(node, Deed::Fifo(text.to_owned()));
+        self.observe_intervention(node, Intervention::Fifo(text.to_owned()));
         self.count(Fault::Fifo);
-        self.tell_soon(node, Event::Local(puppet::message(text)));
+        self.tell_soon(node, Event::Local(manual_node::message(text)));
     }
 
     /// A node reads its files again, and they are the same.
@@ -131,7 +131,7 @@ impl Pair {
 
     /// Somebody edits the groups in a node's file; they are in force when it is read.
     pub fn edit_groups(&mut self, node: usize, haresources: &str) {
-        self.deed(node, Deed::Edited);
+        self.observe_intervention(node, Intervention::Edited);
         self.count(Fault::Edited);
         self.put_groups(node, groups(haresources));
     }
@@ -146,14 +146,14 @@ impl Pair {
     }
 
     fn reread(&mut self, node: usize) {
-        self.deed(node, Deed::Reload);
+        self.observe_intervention(node, Intervention::Reload);
         let fresh = (self.settings[node].clone(), self.hosts[node].groups.clone());
         self.tell_soon(node, Event::Reconfigure(Box::new(fresh)));
     }
 
     /// Something that somebody noted in a message a node sent long ago reaches the other node once more.
     pub fn replay(&mut self, to: usize, message: &Message) {
-        self.deed(to, Deed::Replayed);
+        self.observe_intervention(to, Intervention::Replayed);
         let Some(medium) = self.media().iter().find(|medium| medium.ping_node.is_none()) else { return };
         let medium = medium.id.clone();
         self.count(Fault::Replayed);

@@ -3,7 +3,7 @@
 //! can be played with an original as peer, and no core needs to be told beforehand what the other will say.
 //!
 //! It has the original's faults on purpose: what arrives is looked at twice a second, claims are intentions, scripts
-//! have no limit, a partition that heals restarts it. It decides nothing for ours; only the rig uses it.
+//! have no limit, the end of a partition restarts it. It decides nothing for ours; only the rig uses it.
 //!
 //! `membership` says who lives, `sending` numbers and repeats, `resources` is the state machine, `standby` the
 //! hand-over, `worker` the scripts, `leaving` the end of a life, `hook` its place in the rig.
@@ -42,7 +42,7 @@ const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// From the start of the program to its first word.
 const BOOTS: Duration = Duration::from_millis(100);
 /// For so long after its start a node asks for two seconds more of patience.
-const GENTLE: Duration = Duration::from_secs(5);
+const NEW_FOR: Duration = Duration::from_secs(5);
 
 /// A release of the original heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +106,9 @@ pub(super) struct Original {
     children_ended: bool,
     acts: Vec<Act>,
     phase: Phase,
-    born: Mono,
+    started: Mono,
     status: Status,
-    gentle: bool,
+    is_new: bool,
     next_beat: Mono,
     next_look: Mono,
     inbox: VecDeque<Arrival>,
@@ -134,7 +134,7 @@ pub(super) struct Original {
     fencing: Option<JobId>,
     fence_at: Option<Mono>,
     leaving: Leaving,
-    heals_at: Option<Mono>,
+    partition_ends_at: Option<Mono>,
 }
 
 impl Original {
@@ -159,9 +159,9 @@ impl Original {
             children_ended: false,
             acts: Vec::new(),
             phase: Phase::Boots(now.mono + BOOTS),
-            born: now.mono,
+            started: now.mono,
             status: Status::Init,
-            gentle: true,
+            is_new: true,
             next_beat: now.mono,
             next_look: now.mono,
             inbox: VecDeque::new(),
@@ -184,7 +184,7 @@ impl Original {
             fencing: None,
             fence_at: None,
             leaving: Leaving::No,
-            heals_at: None,
+            partition_ends_at: None,
             settings,
         })
     }
@@ -295,11 +295,11 @@ impl Original {
 
     /// One heartbeat that asks for this much more patience.
     fn beat(&mut self, more: Duration) {
-        if self.gentle && self.now.mono.since(self.born) >= GENTLE {
-            self.gentle = false;
+        if self.is_new && self.now.mono.since(self.started) >= NEW_FOR {
+            self.is_new = false;
         }
-        let gentle = Duration::from_secs(if self.gentle { 2 } else { 0 });
-        let patience = (self.settings.deadtime + gentle + more).as_millis();
+        let is_new = Duration::from_secs(if self.is_new { 2 } else { 0 });
+        let patience = (self.settings.deadtime + is_new + more).as_millis();
         let status = Message::new(&Kind::Status).with(field::ST, self.status.as_str());
         self.send(status.with(field::DT, format!("{patience:x}")).with(field::PROTOCOL, "1"));
     }

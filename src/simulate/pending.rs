@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cluster::{Action, Event, Kept, Past};
+use crate::cluster::{Action, Event, Notes, Past};
 use crate::haresources::{Invocation, Outcome, Verb};
 use crate::names::JobId;
 
@@ -16,12 +16,12 @@ pub(super) struct Pending {
     pub(super) life: u64,
     /// Whatever happens on the machine goes on after its daemon's death, and ends with its power.
     pub(super) power: u64,
-    pub(super) what: Coming,
+    pub(super) what: PendingKind,
 }
 
 /// What it is.
 #[derive(Debug)]
-pub(super) enum Coming {
+pub(super) enum PendingKind {
     /// The daemon is told.
     Event(Event),
     /// A script ends, with what it really did to this resource.
@@ -33,62 +33,75 @@ pub(super) enum Coming {
     /// A device ends; it has switched the other node off, or not.
     FenceEnds { job: JobId, outcome: Outcome, shoots: bool, cancelled: bool },
     /// The daemon, started before, says its first word, perhaps with a past that somebody thought out.
-    Birth(Option<Box<Past>>),
+    DaemonReady(Option<Box<Past>>),
     /// The supervisor starts a daemon.
     Restart,
-    /// The note is written: the daemon goes on with what it had to do after it.
-    Noted(Box<Kept>, Vec<Action>),
+    /// The notes are written: the daemon goes on with what it had to do after it.
+    NotesWritten(Box<Notes>, Vec<Action>),
     /// Its ipfail signs on.
     IpfailStarts,
     /// What its ipfail waited for is due.
     IpfailWakes,
 }
 
-impl Coming {
+impl PendingKind {
     /// Whether it comes before whatever else has waited for the same moment.
     pub(super) fn is_first(&self) -> bool {
-        matches!(self, Coming::Birth(_) | Coming::Noted(..))
+        matches!(self, PendingKind::DaemonReady(_) | PendingKind::NotesWritten(..))
     }
 
     /// Whether it waits until the daemon listens.
     pub(super) fn waits(&self) -> bool {
         match self {
-            Coming::Event(_) | Coming::HeldBack { .. } | Coming::Birth(_) | Coming::Noted(..) => true,
+            PendingKind::Event(_)
+            | PendingKind::HeldBack { .. }
+            | PendingKind::DaemonReady(_)
+            | PendingKind::NotesWritten(..) => true,
             // It gets no answer before.
-            Coming::IpfailStarts | Coming::IpfailWakes => true,
-            Coming::ScriptEnds { .. } | Coming::ComesUp(_) | Coming::FenceEnds { .. } | Coming::Restart => false,
+            PendingKind::IpfailStarts | PendingKind::IpfailWakes => true,
+            PendingKind::ScriptEnds { .. }
+            | PendingKind::ComesUp(_)
+            | PendingKind::FenceEnds { .. }
+            | PendingKind::Restart => false,
         }
     }
 
     /// Whether it is the work of a process on the machine, which stands still with it.
     pub(super) fn is_work(&self) -> bool {
         match self {
-            Coming::ScriptEnds { .. } | Coming::ComesUp(_) | Coming::FenceEnds { .. } | Coming::Birth(_) => true,
-            Coming::Restart => true,
-            Coming::Event(_) | Coming::HeldBack { .. } | Coming::Noted(..) => false,
-            Coming::IpfailStarts | Coming::IpfailWakes => false,
+            PendingKind::ScriptEnds { .. }
+            | PendingKind::ComesUp(_)
+            | PendingKind::FenceEnds { .. }
+            | PendingKind::DaemonReady(_) => true,
+            PendingKind::Restart => true,
+            PendingKind::Event(_) | PendingKind::HeldBack { .. } | PendingKind::NotesWritten(..) => false,
+            PendingKind::IpfailStarts | PendingKind::IpfailWakes => false,
         }
     }
 
     /// The job whose end it is, or will be.
     pub(super) fn job(&self) -> Option<JobId> {
         match self {
-            Coming::ScriptEnds { job, .. }
-            | Coming::FenceEnds { job, .. }
-            | Coming::HeldBack { job, .. }
-            | Coming::Event(Event::Done { job, .. }) => Some(*job),
-            Coming::Event(_) | Coming::ComesUp(_) | Coming::Birth(_) | Coming::Restart | Coming::Noted(..) => None,
-            Coming::IpfailStarts | Coming::IpfailWakes => None,
+            PendingKind::ScriptEnds { job, .. }
+            | PendingKind::FenceEnds { job, .. }
+            | PendingKind::HeldBack { job, .. }
+            | PendingKind::Event(Event::Done { job, .. }) => Some(*job),
+            PendingKind::Event(_)
+            | PendingKind::ComesUp(_)
+            | PendingKind::DaemonReady(_)
+            | PendingKind::Restart
+            | PendingKind::NotesWritten(..) => None,
+            PendingKind::IpfailStarts | PendingKind::IpfailWakes => None,
         }
     }
 
     /// Whether this resource comes up by it although its start timed out.
     pub(super) fn is_coming_up(&self, word: &str) -> bool {
-        matches!(self, Coming::ComesUp(coming) if coming == word)
+        matches!(self, PendingKind::ComesUp(coming) if coming == word)
     }
 
     /// Whether a successor waits for its end.
     pub(super) fn is_script(&self) -> bool {
-        matches!(self, Coming::ScriptEnds { .. } | Coming::FenceEnds { cancelled: false, .. })
+        matches!(self, PendingKind::ScriptEnds { .. } | PendingKind::FenceEnds { cancelled: false, .. })
     }
 }

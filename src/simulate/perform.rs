@@ -7,21 +7,21 @@ use crate::cluster::{Request, Settings};
 use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
-use super::play::{Command, Expectation, Original, Play, Reload, Step, Ways};
-use super::{Note, Pair, Setting, Way, What, label};
+use super::play::{Command, Directions, Expectation, Original, Play, Reload, Step};
+use super::{Observation, Observed, Setting, SimulatedPair, Way, label};
 
 /// A pair after a play.
 #[derive(Debug)]
 pub struct Performance {
     /// The pair as the play left it.
-    pub pair: Pair,
+    pub pair: SimulatedPair,
     /// What was expected in vain, in order.
-    pub complaints: Vec<Complaint>,
+    pub complaints: Vec<UnmetExpectation>,
 }
 
 /// An expectation that was not met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct UnmetExpectation {
     /// Line of the play, from 1.
     pub line: usize,
     /// When.
@@ -44,8 +44,8 @@ impl Play {
     /// The pair as the first step finds it.
     pub fn begin(&self, settings: &[Settings; 2], groups: &[ResourceGroup], seed: Option<u64>) -> Performance {
         let mut settings = settings.clone();
-        let mut ipfails = [self.beside.ipfail.clone(), self.beside.ipfail.clone()];
-        let mut ping_groups = self.beside.ping_groups.clone();
+        let mut ipfails = [self.non_core.ipfail.clone(), self.non_core.ipfail.clone()];
+        let mut ping_groups = self.non_core.ping_groups.clone();
         for (node, setting) in &self.settings {
             if let Setting::Ipfail(ipfail) = setting {
                 let meant = (0..2).filter(|one| node.is_none_or(|node| node == *one));
@@ -63,7 +63,7 @@ impl Play {
         }
         let groups = if self.groups.is_empty() { groups } else { &self.groups };
         let seed = seed.or(self.seed);
-        let mut pair = Pair::of(settings, groups.to_vec(), seed.unwrap_or(7));
+        let mut pair = SimulatedPair::of(settings, groups.to_vec(), seed.unwrap_or(7));
         pair.exact = seed.is_none();
         pair.ipfails = ipfails;
         ping_groups.iter().for_each(|(name, hosts)| pair.set_ping_group(name, hosts));
@@ -80,7 +80,7 @@ impl Performance {
     /// What is not where it should be in the end, in sentences: a group runs on exactly one node.
     pub fn misplaced(&self) -> Vec<String> {
         let wrong = |(at, group): (usize, &ResourceGroup)| {
-            let place = self.pair.whereabouts(at);
+            let place = self.pair.location(at);
             let how = match (place.doubled, place.is_up()) {
                 (true, _) => "runs on both nodes",
                 (false, false) => "runs on no node",
@@ -96,7 +96,7 @@ impl Performance {
         self.obey(step);
         for broken in self.pair.broken().get(known..).unwrap_or_default().to_vec() {
             let text = format!("promise {}", broken.promise);
-            self.complaints.push(Complaint { line: step.line, at: broken.at, text, found: broken.what });
+            self.complaints.push(UnmetExpectation { line: step.line, at: broken.at, text, found: broken.what });
         }
     }
 
@@ -106,7 +106,7 @@ impl Performance {
         match &step.command {
             C::Remark(text) => pair.remark(text),
             C::Promises => pair.ask_promises(),
-            C::Chapter(title) => pair.aside(What::Chapter(title.clone())),
+            C::Chapter(title) => pair.observe_pair(Observed::Chapter(title.clone())),
             C::Start(nodes) => nodes.iter().for_each(|node| pair.start(*node)),
             C::PowerOff(node) => pair.power_off(*node),
             C::Leave(nodes) => nodes.iter().for_each(|node| pair.leave(*node)),
@@ -118,7 +118,7 @@ impl Performance {
             C::Freeze(node, time) => pair.freeze(*node, *time),
             C::Clock(node, seconds) => pair.step_clock(*node, *seconds),
             C::SlowStart(node, time) => pair.start_slowly(*node, *time),
-            C::NotesTake(node, time) => pair.note_slowly(*node, *time),
+            C::NotesTake(node, time) => pair.write_notes_slowly(*node, *time),
             C::Notes(node, how) => pair.spoil_notes(*node, *how),
             C::Generation(node, number) => pair.start_with_generation(*node, *number),
             C::Cut(ways, is_cut) => cut(pair, ways, *is_cut),
@@ -176,7 +176,7 @@ impl Performance {
     }
 
     fn settle(&mut self, step: &Step, time: Duration) {
-        if !self.pair.run_until(time, Pair::is_settled) {
+        if !self.pair.run_until(time, SimulatedPair::is_settled) {
             self.complain(step);
         }
     }
@@ -184,33 +184,37 @@ impl Performance {
     fn within(&mut self, step: &Step, time: Duration, what: &Expectation) {
         // Of the notes only those are read that were not there at the last look.
         let read = Cell::new(0);
-        let is_so = |pair: &Pair| is_so(what, pair, &read);
+        let is_so = |pair: &SimulatedPair| is_so(what, pair, &read);
         let met = if time.is_zero() { is_so(&self.pair) } else { self.pair.run_until(time, is_so) };
         if met {
-            self.pair.aside(What::Met(step.text.clone()));
+            self.pair.observe_pair(Observed::Met(step.text.clone()));
         } else {
             self.complain(step);
         }
     }
 
     fn complain(&mut self, step: &Step) {
-        let complaint =
-            Complaint { line: step.line, at: self.pair.now(), text: step.text.clone(), found: self.pair.in_words() };
-        self.pair.aside(What::Unmet(format!("{}: it is not so: {}", complaint.text, complaint.found)));
+        let complaint = UnmetExpectation {
+            line: step.line,
+            at: self.pair.now(),
+            text: step.text.clone(),
+            found: self.pair.in_words(),
+        };
+        self.pair.observe_pair(Observed::Unmet(format!("{}: it is not so: {}", complaint.text, complaint.found)));
         self.complaints.push(complaint);
     }
 }
 
-fn ask(pair: &mut Pair, node: usize, request: Request) {
+fn ask(pair: &mut SimulatedPair, node: usize, request: Request) {
     pair.request(node, request);
 }
 
 /// Each direction that is meant.
-fn each(ways: &Ways, mut act: impl FnMut(usize, usize)) {
+fn each(ways: &Directions, mut act: impl FnMut(usize, usize)) {
     ways.media.iter().for_each(|medium| ways.from.iter().for_each(|from| act(*medium, *from)));
 }
 
-fn cut(pair: &mut Pair, ways: &Ways, is_cut: bool) {
+fn cut(pair: &mut SimulatedPair, ways: &Directions, is_cut: bool) {
     let verb = if is_cut { "cut" } else { "mend" };
     for medium in &ways.media {
         let name = pair.media()[*medium].id.to_string();
@@ -220,7 +224,7 @@ fn cut(pair: &mut Pair, ways: &Ways, is_cut: bool) {
             pair.cut(*medium, from, is_cut);
         } else {
             if is_cut {
-                pair.aside(What::Cut(pair.media()[*medium].id.clone()));
+                pair.observe_pair(Observed::Cut(pair.media()[*medium].id.clone()));
             } else {
                 pair.remark(&format!("mend {name}"));
             }
@@ -232,7 +236,7 @@ fn cut(pair: &mut Pair, ways: &Ways, is_cut: bool) {
     }
 }
 
-fn cut_ping(pair: &mut Pair, host: &str, nodes: &[usize], ways: &[Way], is_cut: bool) {
+fn cut_ping(pair: &mut SimulatedPair, host: &str, nodes: &[usize], ways: &[Way], is_cut: bool) {
     let verb = if is_cut { "cut" } else { "mend" };
     let direction = match (nodes, ways) {
         ([node], [Way::There]) => format!(" {}>{host}", pair.name(*node)),
@@ -244,11 +248,11 @@ fn cut_ping(pair: &mut Pair, host: &str, nodes: &[usize], ways: &[Way], is_cut: 
 }
 
 /// Whether it is so; of the notes those from `read` on are looked at.
-fn is_so(what: &Expectation, pair: &Pair, read: &Cell<usize>) -> bool {
+fn is_so(what: &Expectation, pair: &SimulatedPair, read: &Cell<usize>) -> bool {
     let groups = || 0..pair.groups().len();
     match what {
         Expectation::Home => groups().all(|group| pair.is_home(group)),
-        Expectation::Once => groups().all(|group| pair.whereabouts(group).is_once()),
+        Expectation::Once => groups().all(|group| pair.location(group).is_once()),
         Expectation::Served => pair.is_served(),
         Expectation::Unserved => !pair.is_served(),
         Expectation::Runs(node, words) => pair.running(*node) == *words,
@@ -260,25 +264,25 @@ fn is_so(what: &Expectation, pair: &Pair, read: &Cell<usize>) -> bool {
         Expectation::Said(node, text) => has_new(pair, *node, text, read),
         Expectation::NeverSaid(node, text) => !has_new(pair, *node, text, &Cell::new(0)),
         Expectation::Reply(node, text) => {
-            let is_it = |note: &Note| matches!(&note.what, What::Replied(said) if format!("{said:?}").contains(text));
-            pair.notes().iter().any(|note| note.node == Some(*node) && is_it(note))
+            let is_it = |observation: &Observation| matches!(&observation.what, Observed::Replied(said) if format!("{said:?}").contains(text));
+            pair.observations().iter().any(|observation| observation.node == Some(*node) && is_it(observation))
         }
         Expectation::Silent(node) => !pair.is_on(*node),
     }
 }
 
 /// Whether a node's part of the notes not yet read contains a text.
-fn has_new(pair: &Pair, node: usize, text: &str, read: &Cell<usize>) -> bool {
-    let notes = pair.notes();
-    let new = notes.get(read.replace(notes.len())..).unwrap_or_default();
-    new.iter().any(|note| note.node == Some(node) && note.what.text().contains(text))
+fn has_new(pair: &SimulatedPair, node: usize, text: &str, read: &Cell<usize>) -> bool {
+    let observations = pair.observations();
+    let new = observations.get(read.replace(observations.len())..).unwrap_or_default();
+    new.iter().any(|observation| observation.node == Some(node) && observation.what.text().contains(text))
 }
 
-impl Pair {
+impl SimulatedPair {
     /// Whether all of a group runs on its own node and nothing of it elsewhere.
     pub fn is_home(&self, group: usize) -> bool {
         let owner = self.groups().get(group).and_then(|group| self.node(&group.owner));
-        owner.is_some_and(|owner| self.whereabouts(group).is_once() && self.whereabouts(group).whole[owner])
+        owner.is_some_and(|owner| self.location(group).is_once() && self.location(group).whole[owner])
     }
 
     /// Whether no node decides or moves anything.

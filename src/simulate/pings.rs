@@ -6,11 +6,11 @@ use crate::names::{MediumId, NodeName};
 use crate::wire::{Kind, Message, field};
 
 use super::cables::UDP_DELAY;
-use super::{Deed, Fault, Pair};
+use super::{Fault, Intervention, SimulatedPair};
 
 /// One host that is pinged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Echo {
+pub(super) struct PingHost {
     /// The place of its ping medium.
     medium: usize,
     host: String,
@@ -28,26 +28,26 @@ pub enum Way {
 }
 
 /// A host for each ping medium.
-pub(super) fn echoes(media: &[Medium]) -> Vec<Echo> {
+pub(super) fn ping_hosts(media: &[Medium]) -> Vec<PingHost> {
     let pinged = media.iter().enumerate().filter_map(|(place, medium)| Some((place, medium.ping_node.as_ref()?)));
-    pinged.map(|(medium, host)| Echo { medium, host: host.to_string(), cut: [[false; 2]; 2] }).collect()
+    pinged.map(|(medium, host)| PingHost { medium, host: host.to_string(), cut: [[false; 2]; 2] }).collect()
 }
 
-impl Pair {
+impl SimulatedPair {
     /// A ping medium of this name has these hosts; nothing when there is none.
     pub(super) fn set_ping_group(&mut self, name: &str, hosts: &[String]) {
         let Some(medium) = self.media().iter().position(|medium| medium.id.as_str() == name) else { return };
-        self.echoes.retain(|echo| echo.medium != medium);
-        let echo = |host: &String| Echo { medium, host: host.clone(), cut: [[false; 2]; 2] };
-        self.echoes.extend(hosts.iter().map(echo));
+        self.ping_hosts.retain(|ping_host| ping_host.medium != medium);
+        let echo = |host: &String| PingHost { medium, host: host.clone(), cut: [[false; 2]; 2] };
+        self.ping_hosts.extend(hosts.iter().map(echo));
     }
 
     /// Cuts or mends one way between a node and a ping host, or all hosts of a ping group.
     pub fn cut_ping(&mut self, host: &str, node: usize, way: Way, is_cut: bool) {
         let media = &self.settings[0].media;
-        let of_name = |echo: &&mut Echo| echo.host == host || media[echo.medium].id.as_str() == host;
+        let of_name = |ping_host: &&mut PingHost| ping_host.host == host || media[ping_host.medium].id.as_str() == host;
         let place = usize::from(way == Way::Back);
-        self.echoes.iter_mut().filter(of_name).for_each(|echo| echo.cut[node][place] = is_cut);
+        self.ping_hosts.iter_mut().filter(of_name).for_each(|ping_host| ping_host.cut[node][place] = is_cut);
         if is_cut {
             self.count(Fault::CutPing);
         }
@@ -56,13 +56,13 @@ impl Pair {
     /// Takes the client cable out of a node: neither clients nor ping hosts reach it any more, nor, if the other node is
     /// heard by the same cable, what is said on that medium.
     pub fn unplug(&mut self, node: usize, medium: Option<usize>) {
-        self.deed(node, Deed::Unplugged);
+        self.observe_intervention(node, Intervention::Unplugged);
         self.set_unplugged(node, medium, true);
     }
 
     /// Plugs it in again.
     pub fn plug(&mut self, node: usize, medium: Option<usize>) {
-        self.deed(node, Deed::Plugged);
+        self.observe_intervention(node, Intervention::Plugged);
         self.set_unplugged(node, medium, false);
     }
 
@@ -74,20 +74,20 @@ impl Pair {
 
     pub(super) fn mend_client_cables(&mut self) {
         self.unplugged = [false; 2];
-        self.echoes.iter_mut().for_each(|echo| echo.cut = [[false; 2]; 2]);
+        self.ping_hosts.iter_mut().for_each(|ping_host| ping_host.cut = [[false; 2]; 2]);
         self.look();
     }
 
     /// Whether clients reach every group.
     pub fn is_served(&self) -> bool {
-        (0..self.groups.len()).all(|group| self.whereabouts(group).is_served())
+        (0..self.groups.len()).all(|group| self.location(group).is_served())
     }
 
     /// A ping host answers each heartbeat (`wire.md` 7).
     pub(super) fn echo(&mut self, node: usize, message: &Message, place: usize, medium: MediumId, host: &NodeName) {
         let is_cut = self.unplugged[node] || self.cables.get(place).is_some_and(|cable| !cable[node].works());
-        let answers = |echo: &Echo| echo.medium == place && echo.cut[node] == [false; 2];
-        if is_cut || !self.echoes.iter().any(answers) || message.kind() != Kind::Status {
+        let answers = |ping_host: &PingHost| ping_host.medium == place && ping_host.cut[node] == [false; 2];
+        if is_cut || !self.ping_hosts.iter().any(answers) || message.kind() != Kind::Status {
             return;
         }
         let mut answer = Message::new(&Kind::NsSt).with(field::ST, "ping").with(field::SRC, host.as_str());

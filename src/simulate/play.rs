@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::Set;
 use crate::haresources::{ResourceGroup, Verb};
 
-use super::{Behaviour, Beside, NotesFault, Setting, Version, Way};
+use super::{Behaviour, NonCoreSettings, NotesFault, Setting, Version, Way};
 
 /// Every command with its words, and what it does.
 pub const COMMANDS: [(&str, &str); 64] = [
@@ -125,8 +125,8 @@ pub struct Play {
     pub(super) groups: Vec<ResourceGroup>,
     pub(super) seed: Option<u64>,
     pub(super) steps: Vec<Step>,
-    /// What the files say beside the settings.
-    pub(super) beside: Beside,
+    /// What `ha.cf` says beyond the settings of the core.
+    pub(super) non_core: NonCoreSettings,
 }
 
 /// A line of a play that does something.
@@ -157,14 +157,14 @@ pub(super) enum Command {
     NotesTake(usize, Duration),
     Notes(usize, NotesFault),
     Generation(usize, u64),
-    Cut(Ways, bool),
+    Cut(Directions, bool),
     CutPing(String, Vec<usize>, Vec<Way>, bool),
     Plug(usize, Option<usize>, bool),
     IpfailDies(usize),
-    Loss(Ways, u64),
-    Delay(Ways, Duration),
-    Repeats(Ways, u64),
-    Reorders(Ways, u64),
+    Loss(Directions, u64),
+    Delay(Directions, Duration),
+    Repeats(Directions, u64),
+    Reorders(Directions, u64),
     Standby(usize, Set),
     Takeover(usize, Set),
     Move(usize, String),
@@ -194,7 +194,7 @@ pub(super) enum Command {
 
 /// Directions of media: the places of the media, and the nodes that speak.
 #[derive(Clone, Debug)]
-pub(super) struct Ways {
+pub(super) struct Directions {
     pub(super) media: Vec<usize>,
     pub(super) from: Vec<usize>,
 }

@@ -1,7 +1,7 @@
 //! The promises of `takeover.md`, asked after every event: each with its own clock and its own excuse, and nothing
 //! else excuses.
 //!
-//! The checker is a value that a [`Pair`] may carry. What really happened it knows from the rig (`truth`, `calm`), what
+//! The checker is a value that a [`SimulatedPair`] may carry. What really happened it knows from the rig (`truth`, `calm`), what
 //! the cores believe only from their views and words. `owners` asks S1 to S3 and S10, `evidence` S5 to S7, `fences` S8 and
 //! S9, `service` L1, L3 and L4, `answers` L2 and L5.
 
@@ -35,7 +35,7 @@ use crate::cluster::{AutoFailback, Event, ExitReason, GroupState, GroupView, Nod
 use crate::haresources::Verb;
 use crate::time::Mono;
 
-use super::{Note, Pair, What};
+use super::{Observation, Observed, SimulatedPair};
 
 /// Between two looks at what only time can break.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ impl fmt::Display for Promise {
 
 /// A promise that was not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct BrokenPromise {
     /// Which.
     pub promise: Promise,
     /// When it was seen.
@@ -77,7 +77,7 @@ pub struct Broken {
     pub what: String,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for BrokenPromise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}: {}", self.promise, self.at, self.what)
     }
@@ -97,22 +97,22 @@ pub(super) struct Promises {
     read: usize,
     glanced: usize,
     next_look: Mono,
-    said: Vec<Broken>,
+    said: Vec<BrokenPromise>,
     /// What was complained of already, so that each thing is said once.
     known: BTreeSet<(Promise, String)>,
 }
 
 /// How things are at one moment, for every promise.
-struct Scene<'a> {
-    pair: &'a Pair,
+struct Snapshot<'a> {
+    pair: &'a SimulatedPair,
     now: Mono,
     /// Nothing of a node that is played by hand or is an original.
     views: [Option<View>; 2],
     /// What has happened since the last look.
-    notes: &'a [Note],
+    observations: &'a [Observation],
 }
 
-impl Scene<'_> {
+impl Snapshot<'_> {
     fn name(&self, node: usize) -> &str {
         self.pair.name(node)
     }
@@ -154,41 +154,41 @@ impl Scene<'_> {
 
 impl Promises {
     /// Looks at everything that may have changed.
-    fn look(&mut self, pair: &Pair) {
+    fn look(&mut self, pair: &SimulatedPair) {
         let now = pair.now;
         let ended = self.truth.follow(pair);
-        let stirred = self.calm.note(pair, now);
-        let notes = pair.notes.get(self.read..).unwrap_or_default();
-        let fresh = notes.get(self.glanced.saturating_sub(self.read)..).unwrap_or_default();
-        self.glanced = pair.notes.len();
+        let stirred = self.calm.observe(pair, now);
+        let observations = pair.observations.get(self.read..).unwrap_or_default();
+        let fresh = observations.get(self.glanced.saturating_sub(self.read)..).unwrap_or_default();
+        self.glanced = pair.observations.len();
         self.truth.read(pair, fresh);
         if fresh.iter().all(is_usual) && !ended && !stirred && now < self.next_look {
             return;
         }
         self.next_look = now + LOOK_EVERY;
-        self.read = pair.notes.len();
-        let scene = Scene { pair, now, views: [pair.view(0), pair.view(1)], notes };
-        self.calm.follow(&scene);
+        self.read = pair.observations.len();
+        let snapshot = Snapshot { pair, now, views: [pair.view(0), pair.view(1)], observations };
+        self.calm.follow(&snapshot);
         let mut said = Vec::new();
-        self.owners.look(&scene, &self.truth, &self.calm, &mut said);
-        self.evidence.look(&scene, &self.truth, &mut said);
-        self.fences.look(&scene, &mut said);
-        self.service.look(&scene, &self.truth, &self.calm, &mut said);
-        self.answers.look(&scene, &self.truth, &self.calm, &mut said);
+        self.owners.look(&snapshot, &self.truth, &self.calm, &mut said);
+        self.evidence.look(&snapshot, &self.truth, &mut said);
+        self.fences.look(&snapshot, &mut said);
+        self.service.look(&snapshot, &self.truth, &self.calm, &mut said);
+        self.answers.look(&snapshot, &self.truth, &self.calm, &mut said);
         for (promise, about, what) in said {
             if self.known.insert((promise, about)) {
-                self.said.push(Broken { promise, at: now, what });
+                self.said.push(BrokenPromise { promise, at: now, what });
             }
         }
     }
 }
 
 /// Whether it changes nothing: an answer to a heartbeat, a question whether something runs.
-fn is_usual(note: &Note) -> bool {
-    match &note.what {
-        What::Sent(text) => text.starts_with("t=NS_ackmsg") || text.starts_with("t=latido"),
-        What::Ran(call, _) => call.verb == Verb::Status,
-        What::Moved { .. } | What::Announced(_) | What::Remark(_) | What::Cut(_) => true,
+fn is_usual(observation: &Observation) -> bool {
+    match &observation.what {
+        Observed::Sent(text) => text.starts_with("t=NS_ackmsg") || text.starts_with("t=latido"),
+        Observed::Ran(call, _) => call.verb == Verb::Status,
+        Observed::Moved { .. } | Observed::Announced(_) | Observed::Remark(_) | Observed::Cut(_) => true,
         _ => false,
     }
 }
@@ -196,14 +196,14 @@ fn is_usual(note: &Note) -> bool {
 /// What a part of the checker has to say: the promise, whom it is about, the sentence.
 type Said = Vec<(Promise, String, String)>;
 
-impl Pair {
+impl SimulatedPair {
     /// From now on every promise is asked after every event.
     pub fn ask_promises(&mut self) {
         self.promises.get_or_insert_default();
     }
 
     /// The promises that were not kept, in the order they were seen; none unless they are asked.
-    pub fn broken(&self) -> &[Broken] {
+    pub fn broken(&self) -> &[BrokenPromise] {
         self.promises.as_ref().map_or(&[], |promises| &promises.said)
     }
 

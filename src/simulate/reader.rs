@@ -8,16 +8,16 @@ use crate::haresources::{Resource, ResourceGroup};
 use crate::names::NodeName;
 
 use super::play::{COMMANDS, Command, EXPECTATIONS, Expectation, Original, Play, Reload, Step};
-use super::{Behaviour, Beside, NotesFault, Setting, Settings, Version};
+use super::{Behaviour, NonCoreSettings, NotesFault, Setting, Settings, Version};
 
 /// A line that says something.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
+pub(super) struct PlayLine<'a> {
     pub(super) number: usize,
     pub(super) text: &'a str,
 }
 
-impl<'a> Line<'a> {
+impl<'a> PlayLine<'a> {
     /// What follows the first `n` words.
     pub(super) fn after(self, n: usize) -> &'a str {
         (0..n).fold(self.text, |rest, _| {
@@ -37,21 +37,21 @@ impl Play {
         settings: &[Settings; 2],
         groups: &[ResourceGroup],
     ) -> Result<Play, Vec<Problem>> {
-        Play::parse_beside(source, settings, groups, &Beside::default())
+        Play::parse_with(source, settings, groups, &NonCoreSettings::default())
     }
 
-    /// The same beside these programs and ping groups.
+    /// The same with these programs and ping groups.
     ///
     /// # Errors
     /// Everything that is wrong with it, in the order of its lines.
-    pub fn parse_beside(
+    pub fn parse_with(
         source: &SourceText,
         settings: &[Settings; 2],
         groups: &[ResourceGroup],
-        beside: &Beside,
+        non_core: &NonCoreSettings,
     ) -> Result<Play, Vec<Problem>> {
-        let (mut play, problems) = Reader::new(source, settings, groups, beside).read();
-        play.beside = beside.clone();
+        let (mut play, problems) = Reader::new(source, settings, groups, non_core).read();
+        play.non_core = non_core.clone();
         if problems.is_empty() { Ok(play) } else { Err(problems) }
     }
 }
@@ -73,14 +73,14 @@ impl<'a> Reader<'a> {
         source: &'a SourceText,
         settings: &'a [Settings; 2],
         groups: &'a [ResourceGroup],
-        beside: &Beside,
+        non_core: &NonCoreSettings,
     ) -> Reader<'a> {
         let media = settings[0].media.iter().map(|medium| (medium.id.as_str(), medium.ping_node.is_none()));
         Reader {
             source,
             nodes: [&settings[0].me, &settings[1].me],
             media: media.collect(),
-            members: beside.ping_groups.iter().flat_map(|(_, hosts)| hosts.clone()).collect(),
+            members: non_core.ping_groups.iter().flat_map(|(_, hosts)| hosts.clone()).collect(),
             resources: groups.iter().flat_map(|group| group.resources.clone()).collect(),
             lasts: Duration::ZERO,
         }
@@ -89,13 +89,19 @@ impl<'a> Reader<'a> {
     /// The play, and everything wrong with it.
     pub(super) fn read(mut self) -> (Play, Vec<Problem>) {
         let text: &'a str = &self.source.text;
-        let lines = (1..).zip(text.lines()).map(|(number, line)| Line { number, text: line.trim() });
+        let lines = (1..).zip(text.lines()).map(|(number, line)| PlayLine { number, text: line.trim() });
         let lines: Vec<_> = lines.filter(|line| !line.text.is_empty() && !line.text.starts_with('#')).collect();
-        let mut play =
-            Play { settings: Vec::new(), groups: Vec::new(), seed: None, steps: Vec::new(), beside: Beside::default() };
+        let mut play = Play {
+            settings: Vec::new(),
+            groups: Vec::new(),
+            seed: None,
+            steps: Vec::new(),
+            non_core: NonCoreSettings::default(),
+        };
         let mut problems = Vec::new();
         // Resources are known before anything is done with them, wherever their lines stand.
-        let is_first = |line: &Line<'_>| matches!(line.text.split_whitespace().next(), Some("group" | "set" | "seed"));
+        let is_first =
+            |line: &PlayLine<'_>| matches!(line.text.split_whitespace().next(), Some("group" | "set" | "seed"));
         let (first, steps): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_first);
         for line in first {
             if let Err(problem) = self.circumstance(line, &mut play) {
@@ -114,7 +120,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `group` and `set`.
-    fn circumstance(&mut self, line: Line<'a>, play: &mut Play) -> Result<(), Problem> {
+    fn circumstance(&mut self, line: PlayLine<'a>, play: &mut Play) -> Result<(), Problem> {
         match line.text.split_whitespace().collect::<Vec<_>>()[..] {
             ["group", owner, _, ..] => {
                 let owner = self.nodes[self.node(line, owner)?].clone();
@@ -144,7 +150,7 @@ impl<'a> Reader<'a> {
     }
 
     #[allow(clippy::too_many_lines, reason = "one arm a command: the language's dictionary")]
-    fn command(&mut self, line: Line<'a>) -> Result<Command, Problem> {
+    fn command(&mut self, line: PlayLine<'a>) -> Result<Command, Problem> {
         use Command as C;
         let words: Vec<&'a str> = line.text.split_whitespace().collect();
         let node = |name| self.node(line, name);
@@ -237,7 +243,7 @@ impl<'a> Reader<'a> {
     }
 
     /// What stands after the first `skip` words.
-    fn expectation(&self, line: Line<'a>, skip: usize) -> Result<Expectation, Problem> {
+    fn expectation(&self, line: PlayLine<'a>, skip: usize) -> Result<Expectation, Problem> {
         use Expectation as E;
         let words: Vec<&'a str> = line.text.split_whitespace().skip(skip).collect();
         let node = |name| self.node(line, name);
@@ -268,7 +274,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A command that does not exist, or not with these words.
-    pub(super) fn misused(&self, line: Line<'a>) -> Problem {
+    pub(super) fn misused(&self, line: PlayLine<'a>) -> Problem {
         let name = line.text.split_whitespace().next().unwrap_or_default();
         match COMMANDS.iter().find(|(usage, _)| usage.split(' ').next() == Some(name)) {
             Some((usage, does)) => self

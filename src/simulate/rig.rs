@@ -1,18 +1,18 @@
 //! How the rig works: what happens next, who is told, and what becomes of what a core asks for.
 
-use crate::cluster::{Action, Event, ExitReason, Kept};
+use crate::cluster::{Action, Event, ExitReason, Notes};
 use crate::haresources::Outcome;
 use crate::time::Mono;
 
-use super::host::Exchange;
-use super::note::What;
-use super::pending::{Coming, Pending};
-use super::{Deed, Fault, Pair};
+use super::host::UpgradeState;
+use super::observation::Observed;
+use super::pending::{Pending, PendingKind};
+use super::{Fault, Intervention, SimulatedPair};
 
 /// What of the queue is next: when, whether others come before it, and its key.
 type Turn = (Mono, bool, (Mono, u64));
 
-impl Pair {
+impl SimulatedPair {
     /// Lets the next thing happen, if it is not after `end`; whether there was one.
     pub fn step(&mut self, end: Mono) -> bool {
         let tick = (0..2).filter_map(|node| Some((self.deadline(node)?, node))).min();
@@ -38,8 +38,8 @@ impl Pair {
     /// When a node must be told that time passed.
     fn deadline(&self, node: usize) -> Option<Mono> {
         let host = &self.hosts[node];
-        let due = match (&host.puppet, &host.original) {
-            (Some(puppet), _) => puppet.next_beat(),
+        let due = match (&host.manual, &host.original) {
+            (Some(manual), _) => manual.next_beat(),
             (None, Some(_)) => return self.original_deadline(node),
             (None, None) => host.cluster.as_ref()?.next_deadline()? + host.lag,
         };
@@ -56,43 +56,43 @@ impl Pair {
         let same_life = life == self.hosts[node].life;
         let same_power = power == self.hosts[node].power;
         match what {
-            Coming::Event(event) => {
+            PendingKind::Event(event) => {
                 if same_life || matches!(event, Event::Message { .. }) {
                     self.tell(node, event);
                 }
             }
-            Coming::ScriptEnds { job, word, verb, outcome, effect } if same_power => {
+            PendingKind::ScriptEnds { job, word, verb, outcome, effect } if same_power => {
                 self.script_did(node, &word, verb, &outcome, effect);
                 self.is_done(key, node, life, Event::Done { job, outcome });
             }
-            Coming::FenceEnds { job, outcome, shoots, cancelled } if same_power => {
+            PendingKind::FenceEnds { job, outcome, shoots, cancelled } if same_power => {
                 self.device_did(node, shoots, cancelled);
                 if !cancelled {
                     self.is_done(key, node, life, Event::Done { job, outcome });
                 }
             }
-            Coming::ComesUp(word) if same_power => self.is_up(node, &word),
-            Coming::Restart if same_power => self.restart(node),
-            Coming::HeldBack { job, invocation, limit } if same_life => {
+            PendingKind::ComesUp(word) if same_power => self.is_up(node, &word),
+            PendingKind::Restart if same_power => self.restart(node),
+            PendingKind::HeldBack { job, invocation, limit } if same_life => {
                 self.run_script(node, job, &invocation, limit);
             }
-            Coming::Birth(past) if same_life => self.birth(node, past),
-            Coming::Noted(kept, rest) if same_life => {
-                self.is_noted(node, *kept);
+            PendingKind::DaemonReady(past) if same_life => self.daemon_ready(node, past),
+            PendingKind::NotesWritten(notes, rest) if same_life => {
+                self.notes_are_written(node, *notes);
                 self.perform_all(node, rest);
             }
-            Coming::IpfailStarts if same_life => self.ipfail_starts(node),
-            Coming::IpfailWakes if same_life => self.ipfail_wakes(node),
+            PendingKind::IpfailStarts if same_life => self.ipfail_starts(node),
+            PendingKind::IpfailWakes if same_life => self.ipfail_wakes(node),
             // Nobody is there any more.
-            Coming::ScriptEnds { .. }
-            | Coming::FenceEnds { .. }
-            | Coming::ComesUp(_)
-            | Coming::Restart
-            | Coming::HeldBack { .. }
-            | Coming::Birth(_)
-            | Coming::Noted(..)
-            | Coming::IpfailStarts
-            | Coming::IpfailWakes => {}
+            PendingKind::ScriptEnds { .. }
+            | PendingKind::FenceEnds { .. }
+            | PendingKind::ComesUp(_)
+            | PendingKind::Restart
+            | PendingKind::HeldBack { .. }
+            | PendingKind::DaemonReady(_)
+            | PendingKind::NotesWritten(..)
+            | PendingKind::IpfailStarts
+            | PendingKind::IpfailWakes => {}
         }
     }
 
@@ -106,7 +106,7 @@ impl Pair {
             return self.tell(node, done);
         }
         let power = self.hosts[node].power;
-        self.queue.insert(key, Pending { node, life, power, what: Coming::Event(done) });
+        self.queue.insert(key, Pending { node, life, power, what: PendingKind::Event(done) });
     }
 
     /// A node is told at once, or when it listens again.
@@ -119,8 +119,8 @@ impl Pair {
     }
 
     pub(super) fn tell(&mut self, node: usize, event: Event) {
-        if self.hosts[node].puppet.is_some() {
-            return self.tell_puppet(node, &event);
+        if self.hosts[node].manual.is_some() {
+            return self.tell_manual_node(node, &event);
         }
         if self.hosts[node].original.is_some() {
             return self.tell_original(node, event);
@@ -131,15 +131,15 @@ impl Pair {
         let (now, is_tick) = (self.moment_of(node), event == Event::Tick);
         let event = self.as_its_clock_has_it(node, event);
         self.promises_hear(node, &event);
-        let line = self.tape_line(node, &event);
+        let line = self.line_to_record(node, &event);
         let Some(cluster) = self.hosts[node].cluster.as_mut() else { return };
         let actions = cluster.handle(now, event);
         if is_tick {
             assert!(cluster.next_deadline().is_none_or(|at| at > now.mono), "a deadline in the past after a tick");
         }
-        self.tape_event(node, line, &actions);
+        self.record_event(node, line, &actions);
         self.perform_all(node, actions);
-        self.begin_company(node);
+        self.begin_ipfail(node);
         self.look();
     }
 
@@ -155,33 +155,37 @@ impl Pair {
         event
     }
 
-    /// One action after the other; a note that takes its time holds up all that follow.
+    /// One action after the other; notes that take their time hold up all that follow.
     fn perform_all(&mut self, node: usize, actions: Vec<Action>) {
         let takes = self.hosts[node].notes_take;
         let mut actions = actions.into_iter();
         while let Some(action) = actions.next() {
-            if let (Action::Keep(kept), false) = (&action, takes.is_zero()) {
+            if let (Action::WriteNotes(notes), false) = (&action, takes.is_zero()) {
                 self.count(Fault::SlowNotes);
                 let done = self.now + takes;
                 self.hosts[node].stalled_until = self.hosts[node].stalled_until.max(done);
-                return self.await_this(done, node, Coming::Noted(Box::new(kept.clone()), actions.collect()));
+                return self.await_this(
+                    done,
+                    node,
+                    PendingKind::NotesWritten(Box::new(notes.clone()), actions.collect()),
+                );
             }
             self.perform(node, action);
         }
     }
 
-    fn is_noted(&mut self, node: usize, kept: Kept) {
+    fn notes_are_written(&mut self, node: usize, notes: Notes) {
         let host = &mut self.hosts[node];
-        host.kept_before = host.kept.replace(kept);
+        host.notes_before = host.notes.replace(notes);
     }
 
     pub(super) fn perform(&mut self, node: usize, action: Action) {
         match action {
             Action::Send(message) => self.transmit(node, &message),
             Action::Run { job, invocation, limit } => self.run_script(node, job, &invocation, limit),
-            Action::Announce { group } => self.note(node, What::Announced(group)),
+            Action::Announce { group } => self.observe(node, Observed::Announced(group)),
             Action::Reply { client, response } => self.on_reply(node, client, response),
-            Action::Report(report) => self.note(node, What::Said(report)),
+            Action::Report(report) => self.observe(node, Observed::Said(report)),
             Action::Fence { job, device, node: victim, limit } => {
                 self.use_device(node, job, device, victim.as_str(), limit);
             }
@@ -190,7 +194,7 @@ impl Pair {
             }
             Action::Probe { job, probe, .. } => self.make_probe(node, job, &probe),
             Action::Cancel { job } => self.cancel(node, job),
-            Action::Keep(kept) => self.is_noted(node, kept),
+            Action::WriteNotes(notes) => self.notes_are_written(node, notes),
             Action::Remember { node: whom, generation, sequence, ahead } => {
                 self.hosts[node].remembered.insert(whom, (generation, sequence, ahead));
             }
@@ -207,22 +211,22 @@ impl Pair {
         self.promises_exit(node, reason);
         match reason {
             ExitReason::Stopped | ExitReason::Upgrade => {
-                let exchange = self.hosts[node].exchange;
+                let upgrade = self.hosts[node].upgrade;
                 self.end_life(node);
                 let stopped = *reason == ExitReason::Stopped;
-                let awaited = exchange == Exchange::Awaited && !stopped;
+                let awaited = upgrade == UpgradeState::Awaited && !stopped;
                 let host = &mut self.hosts[node];
-                if host.kept.take_if(|kept| stopped && !kept.claims_anything()).is_some() {
-                    host.kept_before = None;
+                if host.notes.take_if(|notes| stopped && !notes.claims_anything()).is_some() {
+                    host.notes_before = None;
                 }
-                self.deed(node, Deed::Left);
+                self.observe_intervention(node, Intervention::Left);
                 if awaited {
-                    self.await_this(self.now, node, Coming::Restart);
+                    self.await_this(self.now, node, PendingKind::Restart);
                 }
             }
             ExitReason::ToBeFenced { .. } => {
                 self.end_life(node);
-                self.deed(node, Deed::FellSilent);
+                self.observe_intervention(node, Intervention::FellSilent);
             }
             ExitReason::Reboot { .. } => self.power_off(node),
         }
@@ -230,11 +234,11 @@ impl Pair {
 
     /// The daemon of a node is told something later, in this life.
     pub(super) fn later(&mut self, at: Mono, node: usize, event: Event) {
-        self.await_this(at, node, Coming::Event(event));
+        self.await_this(at, node, PendingKind::Event(event));
     }
 
     /// Something will happen on a node.
-    pub(super) fn await_this(&mut self, at: Mono, node: usize, what: Coming) {
+    pub(super) fn await_this(&mut self, at: Mono, node: usize, what: PendingKind) {
         self.keys += 1;
         let (life, power) = (self.hosts[node].life, self.hosts[node].power);
         self.queue.insert((at, self.keys), Pending { node, life, power, what });

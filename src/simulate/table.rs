@@ -2,13 +2,13 @@
 
 use crate::amount::measured;
 
-use super::timeline::label;
-use super::{Pair, Row, Seen};
+use super::entries::label;
+use super::{ChapterRow, ServiceSeen, SimulatedPair};
 
 /// Nobody missed anything.
 const NONE: &str = "none";
 
-impl Row {
+impl ChapterRow {
     /// What the users of its groups saw, in words: one line for each figure, with the groups it is of.
     pub fn cells(&self) -> Vec<String> {
         if self.is_first {
@@ -34,7 +34,7 @@ impl Row {
     }
 }
 
-fn figure(seen: Seen) -> String {
+fn figure(seen: ServiceSeen) -> String {
     if seen.unnoticed {
         return "until somebody notices".to_owned();
     }
@@ -43,14 +43,14 @@ fn figure(seen: Seen) -> String {
 }
 
 /// The table and what to learn from it, as text.
-pub fn table(pair: &Pair, rows: &[Row]) -> String {
+pub fn table(pair: &SimulatedPair, rows: &[ChapterRow]) -> String {
     let of = match pair.groups() {
         [one] if !one.resources.is_empty() => format!("without {}", label(one)),
         _ => "without the service".to_owned(),
     };
     let width = |texts: Vec<usize>, head: &str| texts.into_iter().chain([head.chars().count()]).max().unwrap_or(0);
     let first = width(rows.iter().map(|row| row.event.chars().count()).collect(), "event");
-    let second = width(rows.iter().flat_map(Row::cells).map(|cell| cell.chars().count()).collect(), &of);
+    let second = width(rows.iter().flat_map(ChapterRow::cells).map(|cell| cell.chars().count()).collect(), &of);
     let mut text = format!("\n  {:first$}   {of:second$}   what decided it\n", "event");
     for row in rows {
         for (at, cell) in row.cells().iter().enumerate() {
@@ -74,13 +74,13 @@ mod tests {
     use super::*;
     use crate::time::Mono;
 
-    fn row(groups: &[(&str, u64, u64)]) -> Row {
-        let seen = |without, doubled| Seen {
+    fn row(groups: &[(&str, u64, u64)]) -> ChapterRow {
+        let seen = |without, doubled| ServiceSeen {
             without: Duration::from_millis(without),
             doubled: Duration::from_millis(doubled),
             unnoticed: false,
         };
-        Row {
+        ChapterRow {
             event: "x".to_owned(),
             from: Mono::ZERO,
             groups: groups.iter().map(|(name, without, both)| ((*name).to_owned(), seen(*without, *both))).collect(),

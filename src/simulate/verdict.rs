@@ -9,21 +9,21 @@ use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Report as R, R
 use crate::ipfail;
 use crate::time::Mono;
 
-use super::timeline::label;
-use super::{Deed, Note, Pair, Seen, Start, What};
+use super::entries::label;
+use super::{Intervention, Observation, Observed, ServiceSeen, SimulatedPair, Start};
 
 /// Shorter than this nobody minds.
 const NOTICED: Duration = Duration::from_secs(1);
 
 /// One chapter of a play.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct ChapterRow {
     /// What happened.
     pub event: String,
     /// When it began.
     pub from: Mono,
     /// What the users of each group saw, with its name; groups without resources are left out.
-    pub groups: Vec<(String, Seen)>,
+    pub groups: Vec<(String, ServiceSeen)>,
     /// Nothing ran before.
     pub is_first: bool,
     /// What decided how long it took.
@@ -33,45 +33,51 @@ pub struct Row {
 }
 
 /// The rows of a play that is over; one for all of it when it has no chapters.
-pub fn verdict(pair: &Pair) -> Vec<Row> {
-    let notes = pair.notes();
-    let title = |note: &Note| if let What::Chapter(title) = &note.what { Some(title.clone()) } else { None };
+pub fn verdict(pair: &SimulatedPair) -> Vec<ChapterRow> {
+    let observations = pair.observations();
+    let title = |observation: &Observation| {
+        if let Observed::Chapter(title) = &observation.what { Some(title.clone()) } else { None }
+    };
     let mut begins: Vec<(usize, String)> =
-        notes.iter().enumerate().filter_map(|(at, note)| Some((at, title(note)?))).collect();
+        observations.iter().enumerate().filter_map(|(at, observation)| Some((at, title(observation)?))).collect();
     if begins.is_empty() {
         begins.push((0, "the play".to_owned()));
     }
-    let ends = begins.iter().skip(1).map(|(at, _)| *at).chain([notes.len()]);
-    begins.iter().zip(ends).map(|((begin, title), end)| row(pair, title, &notes[*begin..end], notes.get(end))).collect()
+    let ends = begins.iter().skip(1).map(|(at, _)| *at).chain([observations.len()]);
+    begins
+        .iter()
+        .zip(ends)
+        .map(|((begin, title), end)| row(pair, title, &observations[*begin..end], observations.get(end)))
+        .collect()
 }
 
-fn row(pair: &Pair, title: &str, notes: &[Note], next: Option<&Note>) -> Row {
-    let from = notes.first().map_or(Mono::ZERO, |note| note.at);
-    let until = next.map_or(pair.now(), |note| note.at);
+fn row(pair: &SimulatedPair, title: &str, observations: &[Observation], next: Option<&Observation>) -> ChapterRow {
+    let from = observations.first().map_or(Mono::ZERO, |observation| observation.at);
+    let until = next.map_or(pair.now(), |observation| observation.at);
     let groups = pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
     let groups = groups.map(|(at, group)| (label(group), pair.seen(at, from, until))).collect();
     let is_first = !pair.changes().iter().any(|change| change.at < from && change.now.is_up());
-    let mut chapter = Chapter { pair, title, notes, from, groups, is_first };
+    let mut chapter = Chapter { pair, title, observations, from, groups, is_first };
     chapter.look_who_noticed();
     let (decided_by, lesson) = (chapter.decided_by(), chapter.lesson());
-    Row { event: title.to_owned(), from, groups: chapter.groups, is_first, decided_by, lesson }
+    ChapterRow { event: title.to_owned(), from, groups: chapter.groups, is_first, decided_by, lesson }
 }
 
 /// A chapter as it is looked at.
 struct Chapter<'a> {
-    pair: &'a Pair,
+    pair: &'a SimulatedPair,
     title: &'a str,
-    notes: &'a [Note],
+    observations: &'a [Observation],
     from: Mono,
-    groups: Vec<(String, Seen)>,
+    groups: Vec<(String, ServiceSeen)>,
     is_first: bool,
 }
 
 impl Chapter<'_> {
     /// Whose client cable was cut.
     fn unplugged(&self) -> Option<usize> {
-        let cut = |note: &&Note| note.what == What::Deed(Deed::Unplugged);
-        self.notes.iter().find(cut)?.node
+        let cut = |observation: &&Observation| observation.what == Observed::Intervention(Intervention::Unplugged);
+        self.observations.iter().find(cut)?.node
     }
 
     /// A group whose clients are cut off and that nobody moves is missed until somebody notices.
@@ -81,8 +87,8 @@ impl Chapter<'_> {
         }
         let groups = self.pair.groups().iter().enumerate().filter(|(_, group)| !group.resources.is_empty());
         for ((at, _), (_, seen)) in groups.zip(&mut self.groups) {
-            let last = self.notes.iter().rev().find_map(|note| match &note.what {
-                What::Moved { group, now, .. } if *group == at => Some(*now),
+            let last = self.observations.iter().rev().find_map(|observation| match &observation.what {
+                Observed::Moved { group, now, .. } if *group == at => Some(*now),
                 _ => None,
             });
             seen.unnoticed = last.is_some_and(|now| now.is_up() && !now.is_served());
@@ -96,8 +102,12 @@ impl Chapter<'_> {
     /// What ipfail made of a cut: what it went by, and how long it waited.
     fn ipfail(&self) -> Option<String> {
         let said = |start: &str| {
-            let mut notes = self.notes.iter();
-            notes.find(|note| matches!(&note.what, What::Beside(text) if text.starts_with(start))).map(|note| note.at)
+            let mut observations = self.observations.iter();
+            observations
+                .find(
+                    |observation| matches!(&observation.what, Observed::IpfailLogged(text) if text.starts_with(start)),
+                )
+                .map(|observation| observation.at)
         };
         let (known, given) = (said(ipfail::NODE_STATUS), said(ipfail::GIVES_UP)?);
         let deadping = exact(self.pair.settings(0).deadping);
@@ -123,9 +133,9 @@ impl Chapter<'_> {
     }
 
     fn reports(&self) -> impl Iterator<Item = (Mono, &R)> {
-        self.notes
-            .iter()
-            .filter_map(|note| if let What::Said(report) = &note.what { Some((note.at, report)) } else { None })
+        self.observations.iter().filter_map(|observation| {
+            if let Observed::Said(report) = &observation.what { Some((observation.at, report)) } else { None }
+        })
     }
 
     fn has(&self, wanted: impl Fn(&R) -> bool) -> bool {
@@ -145,10 +155,10 @@ impl Chapter<'_> {
 
     /// When a group last came up.
     fn last_up(&self) -> Option<Mono> {
-        let moves = self.notes.iter().rev();
+        let moves = self.observations.iter().rev();
         let ups = moves
-            .filter(|note| matches!(&note.what, What::Moved { was, now, .. } if !was.is_served() && now.is_served()));
-        ups.map(|note| note.at).next()
+            .filter(|observation| matches!(&observation.what, Observed::Moved { was, now, .. } if !was.is_served() && now.is_served()));
+        ups.map(|observation| observation.at).next()
     }
 
     /// Whose silence says nothing new.
@@ -165,13 +175,15 @@ impl Chapter<'_> {
         if self.is_first {
             add(self.last_up().map(|at| format!("all groups up {} after the start", measured(at.since(self.from)))));
         }
-        for note in self.notes {
-            match &note.what {
-                What::Said(report) => add(self.reason(report)),
-                What::Replied(Response::Refused(why)) if self.is_refused() => {
+        for observation in self.observations {
+            match &observation.what {
+                Observed::Said(report) => add(self.reason(report)),
+                Observed::Replied(Response::Refused(why)) if self.is_refused() => {
                     add(Some(format!("refused: {why}")));
                 }
-                What::Asked(Request::Standby(_) | Request::Takeover(_) | Request::Move(..)) if !self.is_refused() => {
+                Observed::Asked(Request::Standby(_) | Request::Takeover(_) | Request::Move(..))
+                    if !self.is_refused() =>
+                {
                     add(Some("on request".to_owned()));
                 }
                 _ => {}
@@ -192,22 +204,28 @@ impl Chapter<'_> {
 
     /// What was asked for was not done at all.
     fn is_refused(&self) -> bool {
-        let refused = self.notes.iter().any(|note| matches!(note.what, What::Replied(Response::Refused(_))));
-        let moved = |note: &Note| matches!(note.what, What::Moved { .. });
-        refused && !self.notes.iter().any(moved)
+        let refused = self
+            .observations
+            .iter()
+            .any(|observation| matches!(observation.what, Observed::Replied(Response::Refused(_))));
+        let moved = |observation: &Observation| matches!(observation.what, Observed::Moved { .. });
+        refused && !self.observations.iter().any(moved)
     }
 
     /// Nothing was decided.
     fn still(&self) -> String {
         let cut = |at: usize| {
             let medium = &self.pair.media()[at].id;
-            self.notes.iter().any(|note| matches!(&note.what, What::Cut(cut) if cut == medium))
+            self.observations.iter().any(|observation| matches!(&observation.what, Observed::Cut(cut) if cut == medium))
         };
         let beating = (0..self.pair.media().len()).filter(|at| self.pair.media()[*at].ping_node.is_none());
         let (dead, left): (Vec<usize>, Vec<usize>) = beating.partition(|at| cut(*at));
         if dead.is_empty() || left.is_empty() {
             let off = self.pair.settings(0).auto_failback == AutoFailback::Off;
-            let starts = self.notes.iter().any(|note| note.what == What::Deed(Deed::Starts(Start::Fresh)));
+            let starts = self
+                .observations
+                .iter()
+                .any(|observation| observation.what == Observed::Intervention(Intervention::Starts(Start::Fresh)));
             let missed = self.groups.iter().any(|(_, seen)| !seen.without.is_zero());
             return match (missed, off && starts) {
                 (true, _) => "nothing was done about it".to_owned(),
@@ -304,10 +322,10 @@ impl Chapter<'_> {
 
     /// Two owners at a time, from this chapter on.
     fn lesson_of_both(&self) -> Option<String> {
-        let begins = |note: &Note| matches!(&note.what, What::Moved { was, now, .. } if now.doubled && !was.doubled);
+        let begins = |observation: &Observation| matches!(&observation.what, Observed::Moved { was, now, .. } if now.doubled && !was.doubled);
         let longest = self.groups.iter().max_by_key(|(_, seen)| seen.doubled)?;
         let (name, seen) =
-            Some(longest).filter(|(_, seen)| seen.doubled >= NOTICED && self.notes.iter().any(begins))?;
+            Some(longest).filter(|(_, seen)| seen.doubled >= NOTICED && self.observations.iter().any(begins))?;
         let how = format!("{}: {name} ran on both nodes for {}", self.title, measured(seen.doubled));
         Some(if self.pair.settings(0).fences.is_empty() {
             format!(
@@ -321,8 +339,8 @@ impl Chapter<'_> {
 
     /// A service that ended by itself.
     fn dead_service(&self) -> Option<&str> {
-        self.notes.iter().find_map(|note| match &note.what {
-            What::Deed(Deed::Dies(word)) => Some(word.as_str()),
+        self.observations.iter().find_map(|observation| match &observation.what {
+            Observed::Intervention(Intervention::Dies(word)) => Some(word.as_str()),
             _ => None,
         })
     }

@@ -7,9 +7,9 @@ use crate::config::value;
 use crate::diagnostic::Problem;
 use crate::haresources::{Resource, Verb};
 
-use super::pings::Way as PingWay;
-use super::play::{Command, Ways};
-use super::reader::{Line, Reader};
+use super::pings::Way as PingDirection;
+use super::play::{Command, Directions};
+use super::reader::{PlayLine, Reader};
 use super::{Behaviour, Setting, Version};
 
 /// Nobody wants to see more, and nothing is to go on for ever.
@@ -21,9 +21,9 @@ const FURTHEST: i64 = 100 * 366 * 24 * 3600;
 
 impl<'a> Reader<'a> {
     /// Directions of a medium: one that is named, or both.
-    pub(super) fn ways(&self, line: Line<'a>, medium: &'a str, way: &[&'a str]) -> Result<Ways, Problem> {
+    pub(super) fn ways(&self, line: PlayLine<'a>, medium: &'a str, way: &[&'a str]) -> Result<Directions, Problem> {
         let media = self.media(line, medium)?;
-        let Some(word) = way.first() else { return Ok(Ways { media, from: vec![0, 1] }) };
+        let Some(word) = way.first() else { return Ok(Directions { media, from: vec![0, 1] }) };
         let [one, other] = self.nodes.map(|node| node.as_str());
         let known = || {
             let problem = self.problem(line, word, format!("\"{word}\" is no direction"));
@@ -35,23 +35,31 @@ impl<'a> Reader<'a> {
         let from = self.nodes.iter().position(|node| node.as_str().eq_ignore_ascii_case(from)).ok_or_else(known)?;
         let is_ping = self.media.iter().any(|(name, beats)| *name == medium && !beats);
         let ends_there = if is_ping { to == medium } else { self.nodes[1 - from].as_str().eq_ignore_ascii_case(to) };
-        if ends_there { Ok(Ways { media, from: vec![from] }) } else { Err(known()) }
+        if ends_there { Ok(Directions { media, from: vec![from] }) } else { Err(known()) }
     }
 
     /// `cut` and `mend`: of a medium between the nodes, of a ping host, or of one host of a ping group.
-    pub(super) fn cut(&self, line: Line<'a>, name: &'a str, way: &[&'a str], is_cut: bool) -> Result<Command, Problem> {
+    pub(super) fn cut(
+        &self,
+        line: PlayLine<'a>,
+        name: &'a str,
+        way: &[&'a str],
+        is_cut: bool,
+    ) -> Result<Command, Problem> {
         let is_medium = self.media.iter().any(|(known, _)| *known == name);
         let is_ping = self.media.iter().any(|(known, beats)| *known == name && !beats);
         let is_member = self.members.iter().any(|member| member == name) && !is_medium;
         let back = way.first().and_then(|word| word.split_once('>')).filter(|(from, _)| *from == name);
         match back {
             Some((_, to)) if is_ping || is_member => {
-                Ok(Command::CutPing(name.to_owned(), vec![self.node(line, to)?], vec![PingWay::Back], is_cut))
+                Ok(Command::CutPing(name.to_owned(), vec![self.node(line, to)?], vec![PingDirection::Back], is_cut))
             }
             _ if is_member => {
                 let (nodes, ways) = match way.first().map(|word| (*word, word.split_once('>'))) {
-                    None => (vec![0, 1], vec![PingWay::There, PingWay::Back]),
-                    Some((_, Some((from, to)))) if to == name => (vec![self.node(line, from)?], vec![PingWay::There]),
+                    None => (vec![0, 1], vec![PingDirection::There, PingDirection::Back]),
+                    Some((_, Some((from, to)))) if to == name => {
+                        (vec![self.node(line, from)?], vec![PingDirection::There])
+                    }
                     Some((word, _)) => {
                         let problem = self.problem(line, word, format!("\"{word}\" is no direction"));
                         return Err(problem.remedy(format!("NODE>{name} or {name}>NODE")));
@@ -66,7 +74,7 @@ impl<'a> Reader<'a> {
     /// `unplug` and `plug`: a node, and the medium that goes over the same cable.
     pub(super) fn plug(
         &self,
-        line: Line<'a>,
+        line: PlayLine<'a>,
         name: &'a str,
         medium: &[&'a str],
         is_cut: bool,
@@ -88,7 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The same where no medium need be named.
-    pub(super) fn ways_or_all(&self, line: Line<'a>, words: &[&'a str]) -> Result<Ways, Problem> {
+    pub(super) fn ways_or_all(&self, line: PlayLine<'a>, words: &[&'a str]) -> Result<Directions, Problem> {
         match words {
             [] => self.ways(line, "all", &[]),
             [medium, way @ ..] => self.ways(line, medium, way),
@@ -96,14 +104,14 @@ impl<'a> Reader<'a> {
     }
 
     /// A setting whose name is the word at this place.
-    pub(super) fn setting(&self, line: Line<'a>, place: usize) -> Result<Setting, Problem> {
+    pub(super) fn setting(&self, line: PlayLine<'a>, place: usize) -> Result<Setting, Problem> {
         let words: Vec<&'a str> = line.after(place).split_whitespace().collect();
         let [name, values @ ..] = &words[..] else { return Err(self.misused(line)) };
         Setting::parse(name, values).map_err(|flaw| self.flaw(line, line.after(place), flaw))
     }
 
     /// A setting that a daemon finds changed.
-    pub(super) fn changed_setting(&self, line: Line<'a>) -> Result<Setting, Problem> {
+    pub(super) fn changed_setting(&self, line: PlayLine<'a>) -> Result<Setting, Problem> {
         let setting = self.setting(line, 3)?;
         if setting.is_for_ever() {
             let problem =
@@ -114,13 +122,13 @@ impl<'a> Reader<'a> {
     }
 
     /// A ping host of one node only.
-    pub(super) fn one_sided(&self, line: Line<'a>) -> Problem {
+    pub(super) fn one_sided(&self, line: PlayLine<'a>) -> Problem {
         let problem = self.problem(line, line.after(1), "both nodes have the same media");
         problem.remedy("set ping HOST; cut HOST NODE>HOST takes it from one of them")
     }
 
     /// Groups as they are to be found in a file, one a line.
-    pub(super) fn new_groups(&mut self, line: Line<'a>) -> Result<String, Problem> {
+    pub(super) fn new_groups(&mut self, line: PlayLine<'a>) -> Result<String, Problem> {
         let mut lines = Vec::new();
         for group in line.after(2).split(';').map(str::trim).filter(|group| !group.is_empty()) {
             let [owner, resources @ ..] = &group.split_whitespace().collect::<Vec<_>>()[..] else { continue };
@@ -136,7 +144,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn misbehaves(
         &self,
-        line: Line<'a>,
+        line: PlayLine<'a>,
         node: &'a str,
         word: &'a str,
         verb: &'a str,
@@ -147,7 +155,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Resources, in order, or `nothing`.
-    pub(super) fn what_runs(&self, line: Line<'a>, words: &[&'a str]) -> Result<Vec<String>, Problem> {
+    pub(super) fn what_runs(&self, line: PlayLine<'a>, words: &[&'a str]) -> Result<Vec<String>, Problem> {
         if words == ["nothing"] {
             return Ok(Vec::new());
         }
@@ -157,24 +165,24 @@ impl<'a> Reader<'a> {
     }
 
     /// Seconds by which a clock is set.
-    pub(super) fn seconds(&self, line: Line<'a>, word: &'a str) -> Result<i64, Problem> {
+    pub(super) fn seconds(&self, line: PlayLine<'a>, word: &'a str) -> Result<i64, Problem> {
         let number = word.parse().ok().filter(|number: &i64| number.abs() <= FURTHEST);
         let flaw = || self.problem(line, word, format!("\"{word}\" is no number of seconds"));
         number.ok_or_else(|| flaw().remedy("a whole number such as 3600 or -3600, at most a hundred years"))
     }
 
-    pub(super) fn nodes(&self, line: Line<'a>, names: &[&'a str]) -> Result<Vec<usize>, Problem> {
+    pub(super) fn nodes(&self, line: PlayLine<'a>, names: &[&'a str]) -> Result<Vec<usize>, Problem> {
         names.iter().map(|name| self.node(line, name)).collect()
     }
 
-    pub(super) fn node(&self, line: Line<'a>, name: &'a str) -> Result<usize, Problem> {
+    pub(super) fn node(&self, line: PlayLine<'a>, name: &'a str) -> Result<usize, Problem> {
         let found = self.nodes.iter().position(|known| known.as_str().eq_ignore_ascii_case(name));
         let [one, other] = self.nodes;
         let unknown = || self.problem(line, name, format!("\"{name}\" is no node")).remedy(format!("{one} or {other}"));
         found.ok_or_else(unknown)
     }
 
-    pub(super) fn media(&self, line: Line<'a>, name: &'a str) -> Result<Vec<usize>, Problem> {
+    pub(super) fn media(&self, line: PlayLine<'a>, name: &'a str) -> Result<Vec<usize>, Problem> {
         let meant = |(_, (known, beats)): &(usize, &(&str, bool))| *known == name || (name == "all" && *beats);
         let found: Vec<_> = self.media.iter().enumerate().filter(meant).map(|(at, _)| at).collect();
         if !found.is_empty() {
@@ -185,7 +193,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A resource as written in `haresources`, or the name of its script where that is plain.
-    pub(super) fn resource(&self, line: Line<'a>, word: &'a str) -> Result<String, Problem> {
+    pub(super) fn resource(&self, line: PlayLine<'a>, word: &'a str) -> Result<String, Problem> {
         let by_agent: Vec<_> = self.resources.iter().filter(|resource| resource.agent == word).collect();
         match by_agent[..] {
             _ if self.resources.iter().any(|resource| resource.word == word) => Ok(word.to_owned()),
@@ -198,17 +206,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn set(&self, line: Line<'a>, word: &'a str) -> Result<Set, Problem> {
+    pub(super) fn set(&self, line: PlayLine<'a>, word: &'a str) -> Result<Set, Problem> {
         let unknown = || self.problem(line, word, format!("\"{word}\" is no set of groups"));
         Set::from_text(word).ok_or_else(|| unknown().remedy("all, local or foreign"))
     }
 
-    pub(super) fn version(&self, line: Line<'a>, word: &'a str) -> Result<Version, Problem> {
+    pub(super) fn version(&self, line: PlayLine<'a>, word: &'a str) -> Result<Version, Problem> {
         let unknown = || self.problem(line, word, format!("\"{word}\" is no release that can be played"));
         Version::from_text(word).ok_or_else(|| unknown().remedy("3.0.6 or 2.1.3"))
     }
 
-    pub(super) fn verb(&self, line: Line<'a>, word: &'a str) -> Result<Verb, Problem> {
+    pub(super) fn verb(&self, line: PlayLine<'a>, word: &'a str) -> Result<Verb, Problem> {
         match word {
             "start" => Ok(Verb::Start),
             "stop" => Ok(Verb::Stop),
@@ -220,13 +228,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn number(&self, line: Line<'a>, word: &'a str, most: u32) -> Result<u32, Problem> {
+    pub(super) fn number(&self, line: PlayLine<'a>, word: &'a str, most: u32) -> Result<u32, Problem> {
         let number = word.parse().ok().filter(|number| *number <= most);
         let flaw = || self.problem(line, word, format!("\"{word}\" is no number up to {most}"));
         number.ok_or_else(|| flaw().remedy(format!("a whole number from 0 to {most}")))
     }
 
-    pub(super) fn time(&self, line: Line<'a>, word: &'a str) -> Result<Duration, Problem> {
+    pub(super) fn time(&self, line: PlayLine<'a>, word: &'a str) -> Result<Duration, Problem> {
         let time = value::duration(word).map_err(|flaw| self.flaw(line, word, flaw))?;
         if time > LONGEST_WAIT {
             let problem = self.problem(line, word, format!("\"{word}\" is longer than a day"));
@@ -236,7 +244,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Time that passes in the play.
-    pub(super) fn passing(&mut self, line: Line<'a>, word: &'a str) -> Result<Duration, Problem> {
+    pub(super) fn passing(&mut self, line: PlayLine<'a>, word: &'a str) -> Result<Duration, Problem> {
         let time = self.time(line, word)?;
         self.lasts += time;
         if self.lasts > LONGEST_PLAY {
@@ -246,12 +254,12 @@ impl<'a> Reader<'a> {
         Ok(time)
     }
 
-    pub(super) fn flaw(&self, line: Line<'a>, part: &'a str, flaw: value::Flaw) -> Problem {
+    pub(super) fn flaw(&self, line: PlayLine<'a>, part: &'a str, flaw: value::Flaw) -> Problem {
         self.problem(line, part, flaw.what).remedy(flaw.remedy)
     }
 
     /// A complaint about a part of the text.
-    pub(super) fn problem(&self, line: Line<'a>, part: &'a str, what: impl Into<String>) -> Problem {
+    pub(super) fn problem(&self, line: PlayLine<'a>, part: &'a str, what: impl Into<String>) -> Problem {
         // `part` is a slice of the text: the distance of the two is its place.
         let start = (part.as_ptr() as usize).saturating_sub(self.source.text.as_ptr() as usize);
         Problem::error(&self.source.name, what).at(line.number, start..start + part.len())

@@ -7,26 +7,26 @@ use crate::haresources::{Exit, Invocation, Outcome, Resource, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
-use super::note::What;
-use super::pending::Coming;
+use super::observation::Observed;
+use super::pending::PendingKind;
 use super::script::{Behaviour, Effect};
-use super::{Deed, Fault, Pair};
+use super::{Fault, Intervention, SimulatedPair};
 
 /// What a fencing device usually needs.
 pub(super) const FENCE_TAKES: Duration = Duration::from_secs(2);
 
-impl Pair {
+impl SimulatedPair {
     /// Runs a script, or puts it off until those of a dead daemon have ended.
     pub(super) fn run_script(&mut self, node: usize, job: JobId, invocation: &Invocation, limit: Duration) {
         let waits = self.hosts[node].original.is_none();
         if let Some(at) = self.orphans_until(node).filter(|_| waits) {
-            return self.await_this(at, node, Coming::HeldBack { job, invocation: invocation.clone(), limit });
+            return self.await_this(at, node, PendingKind::HeldBack { job, invocation: invocation.clone(), limit });
         }
         let word = invocation.resource.word.clone();
         let runs = self.hosts[node].running.contains(&word);
         let pause = Duration::from_micros(if self.exact { 5_000 } else { self.random(20_000) });
         let call = self.scripts.play(node, invocation, runs, limit, pause);
-        self.note(node, What::Ran(invocation.clone(), call.outcome.clone()));
+        self.observe(node, Observed::Ran(invocation.clone(), call.outcome.clone()));
         if let Some(behaviour) = call.behaviour {
             self.count(Fault::of_script(invocation.verb, behaviour));
         } else if !self.scripts.slowness.is_zero() {
@@ -36,7 +36,7 @@ impl Pair {
             self.is_begun(node, &word);
         }
         let verb = invocation.verb;
-        let ends = Coming::ScriptEnds { job, word, verb, outcome: call.outcome, effect: call.effect };
+        let ends = PendingKind::ScriptEnds { job, word, verb, outcome: call.outcome, effect: call.effect };
         self.await_this(self.now + call.took, node, ends);
     }
 
@@ -48,7 +48,7 @@ impl Pair {
             pending.node == node
                 && pending.power == host.power
                 && pending.life != host.life
-                && matches!(pending.what, Coming::ScriptEnds { .. })
+                && matches!(pending.what, PendingKind::ScriptEnds { .. })
         });
         of_the_dead.map(|((at, _), _)| *at).max()
     }
@@ -58,7 +58,7 @@ impl Pair {
         match effect {
             Effect::None => {}
             Effect::Up => self.is_up(node, word),
-            Effect::UpLater(time) => self.await_this(self.now + time, node, Coming::ComesUp(word.to_owned())),
+            Effect::UpLater(time) => self.await_this(self.now + time, node, PendingKind::ComesUp(word.to_owned())),
             Effect::Down => {
                 // What was still coming up is ended as well.
                 let power = self.hosts[node].power;
@@ -89,7 +89,7 @@ impl Pair {
 
     /// A device is asked to switch the other node off.
     pub(super) fn use_device(&mut self, node: usize, job: JobId, device: usize, victim: &str, limit: Duration) {
-        self.note(node, What::Fenced { victim: victim.to_owned(), device });
+        self.observe(node, Observed::Fenced { victim: victim.to_owned(), device });
         let works = self.fence_failures == 0;
         self.fence_failures = self.fence_failures.saturating_sub(1);
         let hangs = self.fence_hangs || self.fence_takes > limit;
@@ -105,7 +105,7 @@ impl Pair {
         ];
         kinds.into_iter().filter(|(_, happened)| *happened).for_each(|(kind, _)| self.count(kind));
         let shoots = works && !hangs;
-        self.await_this(self.now + took, node, Coming::FenceEnds { job, outcome, shoots, cancelled: false });
+        self.await_this(self.now + took, node, PendingKind::FenceEnds { job, outcome, shoots, cancelled: false });
     }
 
     /// The device has done, or not, what it was asked for.
@@ -119,14 +119,14 @@ impl Pair {
 
     /// What runs for this job is ended, and nobody waits for it any more. Each node counts its jobs for itself.
     pub(super) fn cancel(&mut self, node: usize, job: JobId) {
-        self.note(node, What::Cancelled);
+        self.observe(node, Observed::Cancelled);
         let (life, late) = (self.hosts[node].life, self.fence_late);
         let mut fences = 0;
         self.queue.retain(|_, pending| {
             if pending.node != node || pending.life != life || pending.what.job() != Some(job) {
                 return true;
             }
-            if let Coming::FenceEnds { cancelled, .. } = &mut pending.what {
+            if let PendingKind::FenceEnds { cancelled, .. } = &mut pending.what {
                 *cancelled = true;
                 fences += 1;
                 return late;
@@ -144,7 +144,7 @@ impl Pair {
 
     /// A service dies by itself.
     pub fn service_dies(&mut self, node: usize, word: &str) {
-        self.deed(node, Deed::Dies(word.to_owned()));
+        self.observe_intervention(node, Intervention::Dies(word.to_owned()));
         self.count(Fault::ServiceDies);
         self.hosts[node].running.remove(word);
         self.look();
@@ -152,7 +152,7 @@ impl Pair {
 
     /// Somebody starts a service behind the cluster's back.
     pub fn service_comes_up(&mut self, node: usize, word: &str) {
-        self.deed(node, Deed::ComesUp(word.to_owned()));
+        self.observe_intervention(node, Intervention::ComesUp(word.to_owned()));
         self.count(Fault::ServiceComesUp);
         self.runs_by_itself(node, word);
     }

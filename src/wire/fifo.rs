@@ -6,7 +6,7 @@ use super::frame::Framer;
 use super::message::Message;
 use super::reject::{Malformed, Reject};
 
-/// Reads the FIFO's bytes as they come, in any crumbs; bounded like a serial line.
+/// Reads the FIFO's bytes as they come, in pieces of any size; bounded like a serial line.
 #[derive(Clone, Debug, Default)]
 pub struct FifoReader {
     framer: Framer,

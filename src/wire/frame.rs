@@ -1,6 +1,6 @@
 //! Finding messages in the byte stream of a serial line (`wire.md` 1.1 and 7, `serial`).
 //!
-//! Bytes come in crumbs, with noise between and within. Unlike the original, a `>>>` line inside a message begins anew,
+//! Bytes come in pieces, with noise between and within. Unlike the original, a `>>>` line inside a message begins anew,
 //! so that a damaged end mark costs one message and not two.
 
 use super::classic::{END, START};

@@ -15,21 +15,21 @@ use super::seal::open_signed;
 #[derive(Debug)]
 pub struct Intake {
     keyring: Keyring,
-    media: BTreeMap<MediumId, Medium>,
+    media: BTreeMap<MediumId, IntakeMedium>,
 }
 
 /// A message that was rightly signed, and the number of the key it was signed with.
 pub(super) type Signed = (Message, KeyId);
 
 #[derive(Debug, Default)]
-struct Medium {
+struct IntakeMedium {
     framer: Framer,
-    counters: Counters,
+    counters: IntakeCounters,
 }
 
 /// What came in on one medium.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct IntakeCounters {
     /// Messages that were whole and rightly signed, our own coming back included.
     pub accepted: u64,
     /// Refused, by cause; a cause that never occurred is absent.
@@ -54,10 +54,10 @@ impl Intake {
         &self.keyring
     }
 
-    /// Takes what one read of a medium gave: the crumbs of a `stream` (a serial line), or else one whole datagram.
+    /// Takes what one read of a medium gave: the pieces of a `stream` (a serial line), or else one whole datagram.
     pub fn take(&mut self, medium: &MediumId, stream: bool, bytes: &[u8]) -> Vec<Result<Signed, Reject>> {
         let keyring = &self.keyring;
-        let Medium { framer, counters } = match self.media.get_mut(medium) {
+        let IntakeMedium { framer, counters } = match self.media.get_mut(medium) {
             Some(known) => known,
             None => self.media.entry(medium.clone()).or_default(),
         };
@@ -80,17 +80,17 @@ impl Intake {
     }
 
     /// What came in on a medium so far.
-    pub fn counters_of(&self, medium: &MediumId) -> Counters {
-        self.media.get(medium).map_or_else(Counters::default, |known| known.counters.clone())
+    pub fn counters_of(&self, medium: &MediumId) -> IntakeCounters {
+        self.media.get(medium).map_or_else(IntakeCounters::default, |known| known.counters.clone())
     }
 
     /// What came in on each medium that gave anything so far.
-    pub fn counters(&self) -> impl Iterator<Item = (&MediumId, &Counters)> {
+    pub fn counters(&self) -> impl Iterator<Item = (&MediumId, &IntakeCounters)> {
         self.media.iter().map(|(id, medium)| (id, &medium.counters))
     }
 }
 
-impl Counters {
+impl IntakeCounters {
     /// All refusals.
     pub fn rejected_total(&self) -> u64 {
         self.rejected.values().sum()
@@ -104,7 +104,7 @@ impl Counters {
     }
 }
 
-/// Opens what a serial line gave. When noise ate the newline before a `>>>`, the frame is a ruin with a whole message at
+/// Opens what a serial line gave. When noise ate the newline before a `>>>`, the frame is broken, with a whole message at
 /// its end: that one is tried before giving up.
 fn open_frame(frame: &[u8], keyring: &Keyring) -> Result<Signed, Reject> {
     open_signed(frame, keyring).or_else(|reject| {
@@ -169,8 +169,8 @@ mod tests {
         let counted: Vec<_> = intake.counters().map(|(id, counters)| (id.as_str(), counters.clone())).collect();
         let rejected = BTreeMap::from([(Cause::NotAMessage, 1), (Cause::BadSignature, 1)]);
         let expected = [
-            ("/dev/ttyS0", Counters { noise: 5, ..Counters::default() }),
-            ("eth0", Counters { rejected, ..Counters::default() }),
+            ("/dev/ttyS0", IntakeCounters { noise: 5, ..IntakeCounters::default() }),
+            ("eth0", IntakeCounters { rejected, ..IntakeCounters::default() }),
         ];
         assert_eq!(counted, expected);
     }

@@ -32,7 +32,7 @@ pub use field::{Generation, Kind, Sequence};
 pub use fifo::{FifoReader, parse_fifo};
 pub use frame::MAX_MESSAGE;
 pub use frame::{Framer, MAX_SERIAL_FRAME};
-pub use intake::{Counters, Intake};
+pub use intake::{Intake, IntakeCounters};
 pub use message::{Message, Value};
 pub use reject::{Cause, Malformed, Reject};
 pub use seal::{Form, open, seal, seal_ping};

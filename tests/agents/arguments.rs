@@ -10,7 +10,7 @@ use std::time::Duration;
 use latido::agent::{AGENTS, Net as Agents};
 use latido::config::{Config, Facts, ScriptFact, Sources};
 use latido::diagnostic::{Problem, SourceText};
-use latido::haresources::known::{self, Fault, Weight};
+use latido::haresources::known::{self, ArgumentFault, Weight};
 use latido::haresources::{Invocation, Resource, Verb};
 use latido::names::NodeName;
 use latido::time::Mono;
@@ -165,7 +165,7 @@ fn whatever_is_written_an_agent_refuses_what_check_refuses_and_nothing_else() {
                         let invocation = Invocation { resource: resource.clone(), verb };
                         agents.borrow_mut().run(&invocation, Mono::ZERO).expect("an agent that runs inside")
                     };
-                    let refusal = known::faults(&resource).into_iter().find(Fault::is_refusal);
+                    let refusal = known::faults(&resource).into_iter().find(ArgumentFault::is_refusal);
                     let started = call(Verb::Start);
                     let why = started.why.clone().unwrap_or_default();
                     let (refused, taken) = seen.get();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use latido::api::body::{Spelling, decode, encode};
-use latido::api::frame::{Framer, frame};
+use latido::api::frame::{ApiFramer, frame};
 use latido::api::{MAX_BODY, field};
 use latido::wire::{Kind as Type, Message, Value};
 
@@ -93,14 +93,14 @@ fn silence() -> Duration {
 
 struct Client {
     stream: UnixStream,
-    framer: Framer,
+    framer: ApiFramer,
 }
 
 impl Client {
     fn connect() -> std::io::Result<Client> {
         let stream = UnixStream::connect(SOCKET)?;
         stream.set_read_timeout(Some(silence()))?;
-        Ok(Client { stream, framer: Framer::default() })
+        Ok(Client { stream, framer: ApiFramer::default() })
     }
 
     fn send(&mut self, bytes: &[u8]) {

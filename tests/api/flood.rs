@@ -7,7 +7,7 @@ use std::process::{Child, ExitCode, Stdio};
 use std::time::Duration;
 
 use latido::api::body::{Spelling, decode, encode};
-use latido::api::frame::{Framer, frame};
+use latido::api::frame::{ApiFramer, frame};
 use latido::api::{MAX_BODY, field};
 use latido::wire::{Kind as Type, Message};
 use nix::sys::signal::Signal;
@@ -128,14 +128,14 @@ pub(crate) fn client(kind: &str) -> ExitCode {
 
 struct Client {
     stream: UnixStream,
-    framer: Framer,
+    framer: ApiFramer,
 }
 
 impl Client {
     fn sign_on(name: &str) -> std::io::Result<Client> {
         let stream = UnixStream::connect(SOCKET)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        let mut client = Client { stream, framer: Framer::default() };
+        let mut client = Client { stream, framer: ApiFramer::default() };
         let (pid, gid) = (std::process::id(), nix::unistd::getegid());
         let sign_on = Message::new(&Type::Other(field::REQUEST.into()))
             .with("reqtype", "signon")

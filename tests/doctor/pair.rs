@@ -275,11 +275,11 @@ fn what_the_daemon_measured_and_the_other_node_said_is_judged() {
 
 #[test]
 fn a_node_knows_whether_the_files_differ_and_how_far_the_clocks_are_apart() {
-    let mut pair = simulate::Pair::new("alpha ra\nbeta rb", 1, |_| {}).unwrap();
+    let mut pair = simulate::SimulatedPair::new("alpha ra\nbeta rb", 1, |_| {}).unwrap();
     pair.start(0);
     pair.start(1);
     pair.run_for(Duration::from_secs(30));
-    let peer = |pair: &simulate::Pair, node: usize| {
+    let peer = |pair: &simulate::SimulatedPair, node: usize| {
         let view = pair.cluster(node).unwrap().view(pair.now());
         let peer = view.nodes.into_iter().find(|node| !node.is_me).unwrap();
         (peer.resources_differ, peer.clock_ahead)

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use latido::clock::Clock;
-use latido::link::{Fault, LinkEvent, Links, Memory, Urgency, memory_pair};
+use latido::link::{CableFault, LinkEvent, Links, MemoryMedium, Urgency, memory_pair};
 use latido::names::MediumId;
 
 use crate::support::{next, next_bytes, run};
 
-fn one(clock: &Clock) -> (Links, Memory) {
+fn one(clock: &Clock) -> (Links, MemoryMedium) {
     let (near, far) = memory_pair();
     (Links::in_memory(vec![(MediumId::new("eth0"), near)], clock), far)
 }
@@ -35,9 +35,9 @@ fn a_cut_cable_swallows_and_a_lossy_one_loses_its_share() {
     run(async {
         let clock = Clock::start();
         let (mut links, far) = one(&clock);
-        far.set_fault(Fault::Cut);
+        far.set_fault(CableFault::Cut);
         far.try_send(b"lost").unwrap();
-        far.set_fault(Fault::Lossy(3));
+        far.set_fault(CableFault::Lossy(3));
         for n in 0..100_u8 {
             far.try_send(&[n]).unwrap();
         }
@@ -60,7 +60,7 @@ fn a_broken_medium_is_told_once_and_again_when_it_is_restored() {
         let failed = next(&mut links, &clock).await;
         assert_eq!(failed, LinkEvent::Failed { link: 0, reason: "cannot read: unplugged".into() });
         links.broadcast(b"x", b"x", Urgency::Beat);
-        assert_eq!(links.trouble(0), Some("cannot read: unplugged"));
+        assert_eq!(links.failure(0), Some("cannot read: unplugged"));
         assert!(links.next_wake().is_some());
         near.set_broken(None);
         assert_eq!(next(&mut links, &clock).await, LinkEvent::Restored { link: 0 });

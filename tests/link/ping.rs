@@ -76,13 +76,13 @@ fn a_silent_host_is_no_fault_of_the_medium_but_a_lost_network_is() {
             let clock = Clock::start();
             let mut links = open(&net, &[ping("10.9.1.77", false)], &clock);
             beat(&mut links);
-            assert_eq!(links.trouble(0), None);
+            assert_eq!(links.failure(0), None);
             net.on(0, || ip("link set eth0 down"));
             beat(&mut links);
-            assert!(links.trouble(0).is_some());
+            assert!(links.failure(0).is_some());
             net.on(0, || ip("link set eth0 up"));
             beat(&mut links);
-            assert_eq!(links.trouble(0), None);
+            assert_eq!(links.failure(0), None);
         });
     });
 }

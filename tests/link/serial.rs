@@ -118,7 +118,7 @@ fn a_far_end_that_does_not_read_costs_the_oldest_whole_messages_and_no_time() {
             let counters = links.counters(0);
             assert_eq!(counters.sent, 1000);
             assert!(counters.dropped > 800, "{counters:?}");
-            assert_eq!(links.trouble(0), None, "a silent far end is no fault of the line");
+            assert_eq!(links.failure(0), None, "a silent far end is no fault of the line");
 
             // Somebody reads again: what waited comes out whole, in order, the newest last.
             let mut heard = Vec::new();

@@ -64,7 +64,7 @@ fn each_hears_the_other(name: &str, alpha: MediumSpec, beta: MediumSpec, own_com
             .await;
             assert!(at_near.contains(&b"from beta\0"[..]) && at_far.contains(&b"from alpha\0"[..]));
             assert_eq!(at_near.len(), 1 + usize::from(own_come_back), "{at_near:?}");
-            assert_eq!((near.trouble(0), far.trouble(0)), (None, None));
+            assert_eq!((near.failure(0), far.failure(0)), (None, None));
         });
     });
 }
@@ -170,7 +170,7 @@ fn an_interface_exchanged_between_two_beats_is_noticed() {
                 }
                 assert!(clock.mono().elapsed() < Duration::from_secs(8), "heard {heard:?}");
             }
-            assert_eq!((near.trouble(0), near.trouble(1)), (None, None), "it was back before anybody missed it");
+            assert_eq!((near.failure(0), near.failure(1)), (None, None), "it was back before anybody missed it");
         });
     });
 }
@@ -279,10 +279,10 @@ fn a_medium_whose_interface_comes_later_is_waited_for_beside_another_and_refused
                 ip("link set late0 up");
             });
             // The kernel says so: nothing is tried again by the clock here.
-            while near.trouble(1).is_some() {
+            while near.failure(1).is_some() {
                 near.broadcast(b"beat", b"", Urgency::Beat);
                 let _ = tokio::time::timeout(Duration::from_millis(20), near.next()).await;
-                assert!(clock.mono().elapsed() < Duration::from_secs(20), "{:?}", near.trouble(1));
+                assert!(clock.mono().elapsed() < Duration::from_secs(20), "{:?}", near.failure(1));
             }
         });
     });

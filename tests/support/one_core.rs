@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use latido::cluster::{Action, AutoFailback, Birth, Cluster, Event, Settings};
+use latido::cluster::{Action, AutoFailback, Cluster, Event, Settings, StartFacts};
 use latido::haresources::{Exit, Outcome, Verb};
 use latido::names::{JobId, MediumId};
 use latido::simulate::{groups, settings};
@@ -39,15 +39,15 @@ pub(crate) fn now(ms: u64) -> Now {
 impl Core {
     /// Alpha, just born; what is `up` runs already.
     pub(crate) fn new(lines: &str, up: &[&str], edit: impl Fn(&mut Settings)) -> Core {
-        Core::born(lines, up, edit, Birth::new(Generation(1), [7; 16], 1))
+        Core::born(lines, up, edit, StartFacts::new(Generation(1), [7; 16], 1))
     }
 
     /// The same, with what it brings into its life.
-    pub(crate) fn born(lines: &str, up: &[&str], edit: impl Fn(&mut Settings), birth: Birth) -> Core {
+    pub(crate) fn born(lines: &str, up: &[&str], edit: impl Fn(&mut Settings), start_facts: StartFacts) -> Core {
         let mut of_alpha = settings("alpha").unwrap();
         edit(&mut of_alpha);
         let mut core = Core {
-            cluster: Cluster::start(of_alpha, groups(lines), birth, now(0)),
+            cluster: Cluster::start(of_alpha, groups(lines), start_facts, now(0)),
             ms: 0,
             sequence: 0,
             beats: false,
@@ -121,7 +121,7 @@ impl Core {
             | Action::Announce { .. }
             | Action::Remember { .. }
             | Action::Forget { .. }
-            | Action::Keep(_)
+            | Action::WriteNotes(_)
             | Action::Alive => {}
         }
         None

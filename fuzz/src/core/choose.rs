@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use latido::cluster::{
-    AutoFailback, Birth, GroupState, Kept, KeptGroup, Medium, Monitor, OnStartFailure, OnStopFailure, Past, Probe,
-    Request, Set, Settings, Silence,
+    AutoFailback, GroupState, Medium, Monitor, NotedGroup, Notes, OnStartFailure, OnStopFailure, Past, Probe, Request,
+    Set, Settings, Silence, StartFacts,
 };
 use latido::haresources::{Exit, Outcome};
 use latido::names::{MediumId, NodeName};
@@ -256,25 +256,25 @@ pub(super) fn of_alpha(bytes: &mut Bytes<'_>) -> Option<Settings> {
     Some(settings)
 }
 
-pub(super) fn birth(bytes: &mut Bytes<'_>) -> Birth {
-    let mut birth = Birth::new(Generation(5), [7; 16], bytes.byte().into());
+pub(super) fn start_facts(bytes: &mut Bytes<'_>) -> StartFacts {
+    let mut start_facts = StartFacts::new(Generation(5), [7; 16], bytes.byte().into());
     let how = bytes.byte();
     if how & 1 != 0 {
         let beta = NodeName::new("beta").map(|beta| (beta, Generation(number(bytes)), Sequence(number(bytes))));
-        birth.remembered = beta.into_iter().collect();
+        start_facts.remembered = beta.into_iter().collect();
         let ahead = i64::from_ne_bytes(number(bytes).to_ne_bytes());
-        birth.clocks = NodeName::new("beta").map(|beta| (beta, ahead)).into_iter().collect();
+        start_facts.clocks = NodeName::new("beta").map(|beta| (beta, ahead)).into_iter().collect();
     }
-    birth.doubts_notes = how & 2 == 0;
-    birth.leaves = how & 4 != 0;
+    start_facts.doubts_notes = how & 2 == 0;
+    start_facts.leaves = how & 4 != 0;
     if how & 8 != 0 {
-        birth.silence = Some(Silence { lasted: time(bytes), patience: time(bytes) });
+        start_facts.silence = Some(Silence { lasted: time(bytes), patience: time(bytes) });
     }
     if how & 16 != 0 {
-        birth.generation = Generation(number(bytes));
+        start_facts.generation = Generation(number(bytes));
     }
     let group = |bytes: &mut Bytes<'_>| {
-        Some(KeptGroup {
+        Some(NotedGroup {
             owner: NodeName::new(bytes.pick(&NAMES))?,
             words: vec![bytes.pick(&["ra", "rb", "rc", "10.0.0.10", "old"]).to_owned()],
             state: bytes.pick(&GroupState::ALL),
@@ -284,19 +284,19 @@ pub(super) fn birth(bytes: &mut Bytes<'_>) -> Birth {
         })
     };
     let past = bytes.byte();
-    let kept = |bytes: &mut Bytes<'_>| Kept {
+    let kept = |bytes: &mut Bytes<'_>| Notes {
         groups: (0..past >> 6).filter_map(|_| group(bytes)).collect(),
         leaving: past & 8 != 0,
         needs_failback: past & 16 != 0,
         peer_gone: past & 32 != 0,
-        ..Kept::default()
+        ..Notes::default()
     };
-    birth.past = match past & 7 {
+    start_facts.past = match past & 7 {
         0..=3 => Past::Fresh,
         4 => Past::Lost,
         5 => Past::Crashed(kept(bytes)),
         6 => Past::Late(kept(bytes)),
         _ => Past::Hopeless(kept(bytes)),
     };
-    birth
+    start_facts
 }

@@ -160,21 +160,21 @@ pub(super) fn command_of(pid: i32) -> String {
 
 /// Whom we never end: the first process, ourselves, whoever started us, and our process group.
 #[derive(Debug)]
-pub(super) struct Spared {
+pub(super) struct NeverKilled {
     line: BTreeSet<i32>,
     group: i32,
 }
 
-impl Spared {
+impl NeverKilled {
     /// As things are now.
-    pub(super) fn now() -> Spared {
+    pub(super) fn now() -> NeverKilled {
         let me = nix::unistd::getpid().as_raw();
         let mut line = BTreeSet::from([0, 1]);
         let mut next = Some(me);
         while let Some(pid) = next.filter(|pid| line.insert(*pid)) {
             next = stat_of(pid).map(|(parent, _)| parent);
         }
-        Spared { line, group: nix::unistd::getpgrp().as_raw() }
+        NeverKilled { line, group: nix::unistd::getpgrp().as_raw() }
     }
 
     /// Why this process is not to be ended.
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn ourselves_our_parent_and_the_first_process_are_spared_and_nobody_else() {
-        let spared = Spared::now();
+        let spared = NeverKilled::now();
         let me = nix::unistd::getpid().as_raw();
         for pid in [1, me, nix::unistd::getppid().as_raw()] {
             assert!(spared.why(pid).is_some(), "{pid}");

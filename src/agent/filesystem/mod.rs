@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::haresources::Verb;
-use crate::haresources::known::{Device, Fault, FileSystem, Weight, is_of_the_system};
+use crate::haresources::known::{ArgumentFault, Device, FileSystem, Weight, is_of_the_system};
 
 use super::program;
 use super::{Answer, patience};
@@ -58,7 +58,7 @@ pub(super) fn run(args: &[String], verb: Verb, limit: Option<Duration>, tell: &m
     done.unwrap_or_else(|error| Answer::failed(1, format!("cannot read the mount table: {error}")))
 }
 
-fn refusal(fault: &Fault) -> Answer {
+fn refusal(fault: &ArgumentFault) -> Answer {
     match fault.weight {
         Weight::Missing => Answer::usage("Filesystem", "<device> <directory> [<fstype> [<options>]]"),
         Weight::Refused | Weight::Doubtful => Answer::failed(6, fault.to_string()),

@@ -19,7 +19,7 @@ use crate::sys;
 use crate::time::Mono;
 
 use super::super::{Answer, pause};
-use super::holders::{self, Holder, Search, Spared};
+use super::holders::{self, Holder, NeverKilled, Search};
 use super::mounts::{self, Mount};
 use super::{mount_table, real};
 
@@ -115,7 +115,7 @@ impl Attempt<'_> {
         let signal = self.signal();
         let name = &signal.as_str()["SIG".len()..];
         (self.tell)(&format!("INFO: Couldn't unmount {}; trying cleanup with {name}", mount.point.display()));
-        let (search, spared) = (Search::new(mount, table), Spared::now());
+        let (search, spared) = (Search::new(mount, table), NeverKilled::now());
         for holder in search.holders() {
             let Holder { pid, command, holds } = &holder;
             if let Some(why) = spared.why(*pid) {

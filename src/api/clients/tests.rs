@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::cluster::{Birth, Cluster, Event, MediumCondition, View};
+use crate::cluster::{Cluster, Event, MediumCondition, StartFacts, View};
 use crate::config::{Config, OnlyName, Sources};
 use crate::diagnostic::SourceText;
 use crate::names::MediumId;
@@ -16,15 +16,15 @@ use super::*;
 
 const HA_CF: &str = "keepalive 1\ndeadtime 6\nwarntime 3\ninitdead 12\nbcast eth0\nserial /dev/ttyS0\nping 10.24.1.254\n\
                      auto_failback off\nnode alpha\nnode beta\nenv SECRET=x\n";
-const HACLUSTER: Caller = Caller { pid: 60, uid: 105, gid: 106 };
-const ROOT: Caller = Caller { pid: 70, uid: 0, gid: 0 };
+const HACLUSTER: Credentials = Credentials { pid: 60, uid: 105, gid: 106 };
+const ROOT: Credentials = Credentials { pid: 70, uid: 0, gid: 0 };
 const ID: ClientId = ClientId(1);
 const OTHER: ClientId = ClientId(2);
 
 struct Rig {
     config: Config,
     view: View,
-    clients: Clients,
+    clients: ApiClients,
 }
 
 fn source(name: &str, text: &str) -> Option<SourceText> {
@@ -40,17 +40,17 @@ fn rig() -> Rig {
         ..Sources::default()
     };
     let config = Config::assemble(&sources, &OnlyName(alpha)).unwrap();
-    let birth = Birth::new(Generation(1), [7; 16], 1);
+    let start_facts = StartFacts::new(Generation(1), [7; 16], 1);
     let now = Now { mono: Mono::ZERO, wall: Wall(1) };
-    let mut cluster = Cluster::start(config.settings.clone(), config.groups.clone(), birth, now);
+    let mut cluster = Cluster::start(config.settings.clone(), config.groups.clone(), start_facts, now);
     let medium = MediumId::new("/dev/ttyS0");
     cluster.handle(now, Event::Medium { medium, condition: MediumCondition::Failed("unplugged".into()) });
-    let rules = Rules::new(
+    let rules = ApiRules::new(
         &config.apiauth,
         |name| [("root", 0), ("hacluster", 105)].into_iter().find(|known| known.0 == name).map(|known| known.1),
         |name| (name == "haclient").then_some(106),
     );
-    Rig { view: cluster.view(Mono::ZERO), config, clients: Clients::new(rules) }
+    Rig { view: cluster.view(Mono::ZERO), config, clients: ApiClients::new(rules) }
 }
 
 fn message(t: &str, fields: &[(&str, &str)]) -> Message {
@@ -62,18 +62,18 @@ impl Rig {
         self.config.settings.me.clone()
     }
 
-    fn raw(&mut self, id: ClientId, body: &[u8]) -> Vec<Effect> {
-        let picture = Picture { view: &self.view, config: &self.config };
-        self.clients.heard(id, body, picture, &|pid| pid < 100)
+    fn raw(&mut self, id: ClientId, body: &[u8]) -> Vec<ApiEffect> {
+        let context = ApiContext { view: &self.view, config: &self.config };
+        self.clients.heard(id, body, context, &|pid| pid < 100)
     }
 
-    fn hear(&mut self, id: ClientId, message: &Message) -> Vec<Effect> {
+    fn hear(&mut self, id: ClientId, message: &Message) -> Vec<ApiEffect> {
         self.raw(id, &encode(message, Spelling::Classic))
     }
 
-    fn sign_on(&mut self, id: ClientId, name: Option<&str>, caller: Caller) -> Vec<Effect> {
-        self.clients.connected(id, caller);
-        let [pid, uid, gid] = [caller.pid, caller.uid, caller.gid].map(|number| number.to_string());
+    fn sign_on(&mut self, id: ClientId, name: Option<&str>, credentials: Credentials) -> Vec<ApiEffect> {
+        self.clients.connected(id, credentials);
+        let [pid, uid, gid] = [credentials.pid, credentials.uid, credentials.gid].map(|number| number.to_string());
         let fields = [("reqtype", "signon"), ("pid", &pid), ("uid", &uid), ("gid", &gid)];
         let mut message = message("hbapi-req", &fields);
         name.into_iter().for_each(|name| message.set("from_id", name));
@@ -95,20 +95,20 @@ impl Rig {
 }
 
 /// What is said to anybody, one message a line, without the type every answer has.
-fn said(effects: &[Effect]) -> Vec<String> {
+fn said(effects: &[ApiEffect]) -> Vec<String> {
     let mut lines = Vec::new();
     for effect in effects {
-        if let Effect::Say { message, .. } = effect {
+        if let ApiEffect::Say { message, .. } = effect {
             lines.push(message.to_string().replace("t=hbapi-resp ", ""));
         }
     }
     lines
 }
 
-fn sent(effects: &[Effect]) -> Vec<String> {
+fn sent(effects: &[ApiEffect]) -> Vec<String> {
     let mut lines = Vec::new();
     for effect in effects {
-        if let Effect::Send { message, .. } = effect {
+        if let ApiEffect::Send { message, .. } = effect {
             lines.push(message.to_string());
         }
     }
@@ -123,9 +123,9 @@ fn a_named_client_is_announced_before_it_is_answered() {
     let answer = said(&effects);
     assert!(answer[0].starts_with("reqtype=signon result=OK deadtime=1770 keepalive=3e8 node=alpha "), "{answer:?}");
     assert!(answer[0].ends_with(" pacemaker=false logfacility=-1"), "{answer:?}");
-    let is = |wanted: fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
-    assert!(is(|e| matches!(e, Effect::Send { .. })) < is(|e| matches!(e, Effect::Say { .. })));
-    assert!(effects.contains(&Effect::Limits { client: ID, limits: Limits { queue: 64, body: MAX_BODY } }));
+    let is = |wanted: fn(&ApiEffect) -> bool| effects.iter().position(wanted).unwrap();
+    assert!(is(|e| matches!(e, ApiEffect::Send { .. })) < is(|e| matches!(e, ApiEffect::Say { .. })));
+    assert!(effects.contains(&ApiEffect::Limits { client: ID, limits: Limits { queue: 64, body: MAX_BODY } }));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_refused_client_learns_the_times_and_the_reason_and_is_closed() {
     let effects = rig.sign_on(ID, Some("ping"), ROOT);
     let answer = said(&effects);
     assert!(answer[0].contains("result=badreq info=client failed authorization deadtime=1770"), "{answer:?}");
-    assert_eq!(effects.last(), Some(&Effect::Close(ID)));
+    assert_eq!(effects.last(), Some(&ApiEffect::Close(ID)));
     assert!(!rig.clients.is_signed_on(ID));
     assert_eq!(rig.clients.everybody().count(), 0);
 }
@@ -152,11 +152,11 @@ fn a_second_of_one_name_is_refused_unless_the_first_has_died() {
     rig.sign_on(ID, Some("ipfail"), HACLUSTER);
     assert!(said(&rig.sign_on(OTHER, Some("ipfail"), HACLUSTER))[0].contains("info=duplicate add request"));
     // As if its end had not been heard yet.
-    rig.clients.list.get_mut(&ID).unwrap().caller.pid = 4000;
+    rig.clients.list.get_mut(&ID).unwrap().credentials.pid = 4000;
     let effects = rig.sign_on(OTHER, Some("ipfail"), HACLUSTER);
     assert!(sent(&effects)[0].starts_with("t=hbapi-clstat st=leave"), "{effects:?}");
     assert!(sent(&effects)[0].contains("info=died"));
-    assert!(effects.contains(&Effect::Close(ID)));
+    assert!(effects.contains(&ApiEffect::Close(ID)));
     assert!(said(&effects)[0].contains("result=OK"));
 }
 
@@ -214,7 +214,7 @@ fn interfaces_of_a_node_are_its_media_and_a_ping_node_has_one_of_its_name() {
 fn uuids_and_names_are_found_both_ways() {
     let mut rig = Rig::asking();
     let own = message("hbapi-req", &[("reqtype", "getuuid"), ("from_id", "70"), ("queryname", "alpha")]);
-    let Effect::Say { message: answer, .. } = &rig.hear(ID, &own)[0] else { panic!("no answer") };
+    let ApiEffect::Say { message: answer, .. } = &rig.hear(ID, &own)[0] else { panic!("no answer") };
     assert_eq!(answer.binary("queryuuid"), Some([7; 16].as_slice()));
     let mut back = message("hbapi-req", &[("reqtype", "getnodename"), ("from_id", "70")]);
     back.set_value("queryuuid", Value::Binary(vec![7; 16]));
@@ -266,7 +266,7 @@ fn a_casual_client_that_speaks_to_the_cluster_is_cut_off() {
     let mut rig = Rig::asking();
     let effects = rig.hear(ID, &message("ping", &[]));
     assert_eq!(sent(&effects), Vec::<String>::new());
-    assert!(effects.contains(&Effect::Close(ID)));
+    assert!(effects.contains(&ApiEffect::Close(ID)));
     assert_eq!(rig.clients.everybody().count(), 0);
 }
 
@@ -276,7 +276,7 @@ fn a_request_in_another_name_is_not_answered() {
     rig.sign_on(OTHER, Some("ipfail"), HACLUSTER);
     for name in ["ipfail", "nobody"] {
         let effects = rig.hear(ID, &message("hbapi-req", &[("reqtype", "numnodes"), ("from_id", name)]));
-        assert!(matches!(effects[..], [Effect::Log { .. }]), "{effects:?}");
+        assert!(matches!(effects[..], [ApiEffect::Log { .. }]), "{effects:?}");
     }
 }
 
@@ -297,13 +297,14 @@ fn each_message_to_a_client_is_followed_by_the_signal_it_asked_for() {
     rig.ask(&[("reqtype", "setsignal"), ("signal", "10")]);
     let news = Message::new(&Kind::IfStat).with("st", "up");
     let effects = rig.clients.deliver(Class::Keep, &news, &rig.me());
-    assert_eq!(effects, [Effect::Say { to: vec![ID], message: news }, Effect::Signal { client: ID, signal: 10 }]);
+    assert_eq!(effects, [ApiEffect::Say { to: vec![ID], message: news }, ApiEffect::Signal { client: ID, signal: 10 }]);
 }
 
 #[test]
 fn leaving_is_announced_with_its_reason() {
-    let reasons = [(Why::Eof, "EOF"), (Why::Died, "died"), (Why::Rubbish("magic".into()), "EOF")];
-    let slow = (Why::Slow { waiting: 64, most: 64 }, "send failed,farside_pid=60, sendq length=64(max is 64)");
+    let reasons =
+        [(CloseReason::Eof, "EOF"), (CloseReason::Died, "died"), (CloseReason::Rubbish("magic".into()), "EOF")];
+    let slow = (CloseReason::Slow { waiting: 64, most: 64 }, "send failed,farside_pid=60, sendq length=64(max is 64)");
     for (why, info) in reasons.into_iter().chain([slow]) {
         let mut rig = rig();
         rig.sign_on(ID, Some("ipfail"), HACLUSTER);
@@ -315,7 +316,7 @@ fn leaving_is_announced_with_its_reason() {
     rig.sign_on(ID, Some("ipfail"), HACLUSTER);
     let effects = rig.hear(ID, &message("hbapi-req", &[("reqtype", "signoff"), ("from_id", "ipfail")]));
     assert!(sent(&effects)[0].contains("info=signoff"));
-    assert!(said(&effects).is_empty() && effects.contains(&Effect::Close(ID)));
+    assert!(said(&effects).is_empty() && effects.contains(&ApiEffect::Close(ID)));
 }
 
 #[test]
@@ -328,7 +329,7 @@ fn rubbish_is_forgiven_nine_times() {
     for _ in 0..9 {
         rig.raw(ID, b"");
     }
-    assert!(rig.raw(ID, b"###\n").contains(&Effect::Close(ID)));
+    assert!(rig.raw(ID, b"###\n").contains(&ApiEffect::Close(ID)));
 }
 
 #[test]
@@ -385,15 +386,15 @@ proptest! {
         for (id, body, leaves) in talk {
             let id = ClientId(id);
             if !rig.clients.list.contains_key(&id) {
-                let caller = if id.0 == 1 { ROOT } else { HACLUSTER };
-                rig.clients.connected(id, caller);
+                let credentials = if id.0 == 1 { ROOT } else { HACLUSTER };
+                rig.clients.connected(id, credentials);
             }
             let effects = rig.raw(id, &body);
             let ends = said(&effects).iter().filter(|line| !line.contains("result=ok/more")).count();
             prop_assert!(ends <= 1, "{:?}", effects);
             if leaves {
                 let me = rig.me();
-                rig.clients.gone(id, &Why::Eof, &me);
+                rig.clients.gone(id, &CloseReason::Eof, &me);
             }
             let mut names: BTreeMap<&str, u32> = BTreeMap::new();
             for signed in rig.clients.list.values().filter_map(|client| client.signed.as_ref()) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, Told, Verb};
+use crate::haresources::{Invocation, Outcome, Resource, ResourceGroup, StatusAnswer, Verb};
 use crate::host::layout::{lacks, lacks_functions};
 use crate::host::one_script::{Program, program_of, run_script};
 use crate::paths::Paths;
@@ -122,7 +122,7 @@ fn judge(
             findings.fail("lsb", what, remedy);
         }
         Ok(_) => match ask() {
-            Ok(outcome) if outcome.told() == Told::Stopped => {
+            Ok(outcome) if outcome.told() == StatusAnswer::Stopped => {
                 findings.pass("lsb", format!("{resource}: stopped says so, and stops again"));
             }
             Ok(outcome) if !outcome.says_running() => {

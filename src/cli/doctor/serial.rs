@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::amount::exact;
 use crate::auth::Method;
 use crate::config::{Config, MediumSpec, smallest_keepalive};
-use crate::link::{FarEnd, LineReport, Patience, test_line};
+use crate::link::{FarEnd, LineReport, TestTimes, test_line};
 
 use super::finding::Findings;
 
@@ -33,7 +33,7 @@ pub(super) fn judge_speed(config: &Config, findings: &mut Findings) {
 /// Sends and listens on every line; a loop, or the same test on the other node, answers.
 pub(super) fn test(config: &Config, lock_dir: &Path, wait: Duration, findings: &mut Findings) {
     let keepalive = config.settings.keepalive;
-    let patience = Patience {
+    let patience = TestTimes {
         listen: (keepalive * 5 / 2).clamp(Duration::from_secs(1), Duration::from_secs(10)),
         first: wait,
         count: Duration::from_secs(2),

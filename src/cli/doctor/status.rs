@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::amount::{age, exact, measured, of_ms};
 use crate::config::Config;
-use crate::haresources::known::{self, Kind};
+use crate::haresources::known::{self, ResourceKind};
 use crate::status::{Peer, Status};
 
 use super::finding::Findings;
@@ -76,7 +76,7 @@ fn timing(config: &Config, status: &Status, findings: &mut Findings) {
 
 fn fence(config: &Config, status: &Status, findings: &mut Findings) {
     let mut resources = config.groups.iter().flat_map(|group| &group.resources);
-    let disk = resources.find(|resource| known::kind(resource) == Kind::Disk);
+    let disk = resources.find(|resource| known::kind(resource) == ResourceKind::Disk);
     match (disk, status.fencing.as_slice()) {
         (Some(disk), []) => findings.warn(
             "fence",

@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use crate::api::Framer;
+use crate::api::ApiFramer;
 use crate::api::body::{Spelling, decode, encode};
 use crate::api::frame::frame;
 use crate::client::api::{ApiFailure, ApiSession, myself};
@@ -157,7 +157,7 @@ async fn answer(mut stream: UnixStream, requests: mpsc::Sender<OutdateRequest>) 
 }
 
 async fn request(stream: &mut UnixStream) -> Option<Message> {
-    let mut framer = Framer::default();
+    let mut framer = ApiFramer::default();
     let mut chunk = [0; 1024];
     loop {
         let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::api::body::{Spelling, decode, encode};
-use crate::api::frame::{Framer, MAX_BODY, frame};
+use crate::api::frame::{ApiFramer, MAX_BODY, frame};
 use crate::cli::print;
 use crate::clock::Clock;
 use crate::wire::{Kind, Message, field as wire};
@@ -78,7 +78,7 @@ fn ask(socket: &Path, wanted: &Wanted) -> Option<u8> {
         .with("outdater_peer", wanted.peer.as_str())
         .with("outdater_res", wanted.resource.as_str());
     stream.write_all(&frame(&encode(&message, Spelling::Classic))).ok()?;
-    let mut framer = Framer::default();
+    let mut framer = ApiFramer::default();
     let mut chunk = [0; 1024];
     loop {
         let left = wanted.patience.checked_sub(clock.mono().elapsed()).filter(|left| !left.is_zero())?;

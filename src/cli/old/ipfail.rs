@@ -155,7 +155,7 @@ async fn step(
     log: &OldLog,
 ) -> Result<(), ApiFailure> {
     let message = message.transpose()?;
-    if message.as_ref().is_some_and(|message| !Decider::cares_for(message)) {
+    if message.as_ref().is_some_and(|message| !Decider::concerns(message)) {
         return Ok(());
     }
     let facts = facts(session).await?;

@@ -48,7 +48,7 @@ impl Cluster {
         }
         if self.adoption.upgrade.patience_seq.is_none() {
             self.send_status_with(self.settings.deadtime + UPGRADE_PATIENCE);
-            self.adoption.upgrade.patience_seq = Some(self.voice.seq());
+            self.adoption.upgrade.patience_seq = Some(self.sending.seq());
             let bound = (self.settings.keepalive * CONFIRMED_BEATS).min(self.settings.deadtime / 2);
             self.timers.set(Timer::Upgrade, self.now.mono + bound);
         }

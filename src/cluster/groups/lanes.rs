@@ -1,6 +1,6 @@
 //! The chains of scripts that run, each in a lane of its own (`resources.md` 3.1, 3.2).
 
-use crate::haresources::{Chain, Note, Outcome, ResourceGroup, Step, Verb};
+use crate::haresources::{Chain, ChainReport, Outcome, ResourceGroup, Step, Verb};
 use crate::names::JobId;
 use crate::time::Mono;
 
@@ -56,7 +56,7 @@ impl Cluster {
     pub(in crate::cluster) fn run_next(&mut self) {
         let settled = self.joining.is_settled();
         let may_start = self.adoption.goes_on() || settled;
-        let knows = settled && !self.still.is_in_doubt();
+        let knows = settled && !self.own_sleep.is_in_doubt();
         while let Some((index, wish)) = self.groups.take_next(may_start, knows) {
             let group = &self.groups.list[index];
             let (spec, owner, resources) = (group.running_spec(), group.spec.owner.clone(), group.words());
@@ -93,7 +93,7 @@ impl Cluster {
         }
         let Some(running) = self.groups.running.iter_mut().find(|running| running.job == Some(job)) else { return };
         running.job = None;
-        let sleeps = self.still.is_in_doubt() && self.groups.list[running.index].doubt == Doubt::Overslept;
+        let sleeps = self.own_sleep.is_in_doubt() && self.groups.list[running.index].doubt == Doubt::Overslept;
         if sleeps && running.wish == Wish::Acquire && running.chain.has_begun_nothing() {
             // It goes on when the other has said that it did not take it meanwhile.
             let (lane, index) = (running.lane, running.index);
@@ -151,13 +151,13 @@ impl Cluster {
     }
 
     fn tell_notes(&mut self, lane: u64) {
-        let notes = self.groups.lane(lane).map(|running| running.chain.take_notes()).unwrap_or_default();
+        let notes = self.groups.lane(lane).map(|running| running.chain.take_reports()).unwrap_or_default();
         for note in notes {
             self.report(match note {
-                Note::ScriptFailed { call, exit } => Report::ScriptFailed { call, ended: exit.to_string() },
-                Note::GivingUp { resource } => Report::GivingUp { resource },
-                Note::RetryingStop { resource } => Report::RetryingStop { resource },
-                Note::NotLsb { resource } => Report::NotLsb { resource },
+                ChainReport::ScriptFailed { call, exit } => Report::ScriptFailed { call, ended: exit.to_string() },
+                ChainReport::GivingUp { resource } => Report::GivingUp { resource },
+                ChainReport::RetryingStop { resource } => Report::RetryingStop { resource },
+                ChainReport::NotLsb { resource } => Report::NotLsb { resource },
             });
         }
     }

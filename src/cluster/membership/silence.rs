@@ -14,8 +14,8 @@ impl Cluster {
         let Some(index) = self.nodes.iter().position(|node| node.name() == name) else { return };
         let node = &mut self.nodes[index];
         let latest = node.spare(self.now.mono);
-        if self.still.judge_from() > self.now.mono && self.now.mono < latest {
-            self.timers.set(Timer::Dead(name.clone()), self.still.judge_from().min(latest));
+        if self.own_sleep.judge_from() > self.now.mono && self.now.mono < latest {
+            self.timers.set(Timer::Dead(name.clone()), self.own_sleep.judge_from().min(latest));
             return;
         }
         node.end_sparing();
@@ -78,7 +78,7 @@ impl Cluster {
         let interval = at.since(last);
         let node_name = node.name().clone();
         if interval > self.settings.keepalive * 3 / 2 {
-            self.voice.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
+            self.sending.beat_faster_until(self.now.mono + self.settings.deadtime * LOSSY_FOR);
         }
         if interval > self.settings.warntime {
             self.report(Report::LateHeartbeat { node: node_name, interval });

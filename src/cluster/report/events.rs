@@ -1,5 +1,5 @@
 //! Everything that is said about an event apart from its words: one row each. Its name in the journal, in journald and for
-//! `notify`; how loud it is; who hears of it; what it is in a story of `latido why`. `docs/events.md` is this table.
+//! `notify`; how loud it is; who hears of it; what it is in an explanation by `latido why`. `docs/events.md` is this table.
 
 use super::{Level, Report};
 
@@ -303,7 +303,7 @@ impl EventName {
         self.is_cause()
     }
 
-    /// Whether a group has changed hands, or was to.
+    /// Whether a group has moved, or was to move.
     pub const fn is_move(self) -> bool {
         self.about().is_move
     }

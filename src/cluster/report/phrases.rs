@@ -6,7 +6,7 @@ use super::EventName as E;
 
 /// What a line tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told<'a> {
+pub struct PhraseMeaning<'a> {
     /// Of what.
     pub event: E,
     /// What stands in the places that the phrase leaves open, in their order.
@@ -89,8 +89,8 @@ const AT_START: [&str; 5] = [
 ];
 
 /// What a line tells, without its head; `None` for a line that is no event's.
-pub fn told(text: &str) -> Option<Told<'_>> {
-    PHRASES.iter().find_map(|(event, phrase)| Some(Told { event: *event, words: words_in(phrase, text)? }))
+pub fn told(text: &str) -> Option<PhraseMeaning<'_>> {
+    PHRASES.iter().find_map(|(event, phrase)| Some(PhraseMeaning { event: *event, words: words_in(phrase, text)? }))
 }
 
 /// Whether a daemon says only that it starts, and as what.

@@ -61,7 +61,7 @@ impl Cluster {
         request: &Request,
         by: &str,
     ) -> Option<String> {
-        let asks = self.still.is_in_doubt() && self.joining.is_settled();
+        let asks = self.own_sleep.is_in_doubt() && self.joining.is_settled();
         if asks
             && !self.leaving.is_ordered()
             && self.hand_over.askers.asleep.is_none()
@@ -83,7 +83,7 @@ impl Cluster {
 
     /// Takes up what was asked while we asked the other node what it holds.
     pub(in crate::cluster) fn serve_asked_asleep(&mut self) {
-        let is_over = !self.still.is_in_doubt() || self.leaving.is_ordered();
+        let is_over = !self.own_sleep.is_in_doubt() || self.leaving.is_ordered();
         if is_over && let Some((client, request, by)) = self.hand_over.askers.asleep.take() {
             self.timers.stop(&Timer::Client);
             self.on_request(client, request, &by);
@@ -191,7 +191,7 @@ impl Cluster {
         if !self.settings.manage_resources {
             return Some("this node manages no resources (-M)".into());
         }
-        if !self.nice() {
+        if !self.exchanges_claims() {
             return Some("auto_failback is set to legacy.  Cannot enter standby.".into());
         }
         if self.leaving.is_blocked() {
@@ -212,7 +212,7 @@ impl Cluster {
         if !active || !self.peer.has_spoken() {
             return Some("the other node is still starting; try again in a moment".into());
         }
-        if self.still.is_in_doubt() {
+        if self.own_sleep.is_in_doubt() {
             return Some("this node stood still and asks the other what it holds; try again in a moment".into());
         }
         self.is_handing_over().then(|| "a hand-over is under way; wait for its end".into())
@@ -245,7 +245,7 @@ impl Cluster {
         let Some(set) = Set::given_in(message) else {
             return self.report_bad_set(message);
         };
-        if !self.nice() {
+        if !self.exchanges_claims() {
             return self.report(Report::StandbyLegacy);
         }
         let node = self.settings.me.clone();

@@ -33,7 +33,7 @@ impl Cluster {
     }
 
     /// What of the present hand-over a successor must know; `before`: what is written down already.
-    pub(in crate::cluster) fn handover_to_keep(&self, before: Option<Handover>) -> Option<Handover> {
+    pub(in crate::cluster) fn handover_to_note(&self, before: Option<Handover>) -> Option<Handover> {
         let peer = self.peer_node().filter(|node| !node.is_latido())?;
         let heard = peer.track.complete();
         let step = |giving, set, done, begun| Handover { giving, set, done, begun, overdue: false, heard };
@@ -50,7 +50,7 @@ impl Cluster {
             },
         };
         // How far it was heard is written down when the dialogue moves on, not with each heartbeat.
-        let same = |kept: &Handover| *kept == Handover { heard: kept.heard, ..now };
+        let same = |notes: &Handover| *notes == Handover { heard: notes.heard, ..now };
         Some(before.filter(same).unwrap_or(now))
     }
 }

@@ -21,7 +21,7 @@ impl Cluster {
     pub(super) fn on_offer(&mut self, set: Set, sequence: u64, why: String) {
         let Some(node) = self.peer_name() else { return };
         // An offer that waited while we stood still is given up by now.
-        if self.leaving.is_ordered() || self.still.has_just_woken() {
+        if self.leaving.is_ordered() || self.own_sleep.has_just_woken() {
             return;
         }
         let step = self.hand_over_on(StandbyEvent::TheyOffer(self.we_yield(&node)));
@@ -59,7 +59,7 @@ impl Cluster {
     pub(super) fn answer_offer(&mut self) {
         if let Some(set) = self.hand_over.pending_take
             && !self.is_handing_over()
-            && !self.still.is_in_doubt()
+            && !self.own_sleep.is_in_doubt()
             && !self.groups.is_busy()
         {
             self.hand_over.pending_take = None;

@@ -59,7 +59,7 @@ impl Cluster {
             self.on_taker_begins_anew(sequence);
             self.say_wish_again();
         }
-        if !self.nice() {
+        if !self.exchanges_claims() {
             return;
         }
         if is_news && let Some(holds) = self.read_letters(message) {

@@ -66,7 +66,7 @@ impl Cluster {
         if !self.peer_is_latido() {
             return self.hears_peer_now();
         }
-        let waits = self.takeover.orphans.question == Question::Asked && self.timers.is_set(&Timer::Heal);
+        let waits = self.takeover.orphans.question == Question::Asked && self.timers.is_set(&Timer::PeerWord);
         if self.takeover.orphans.question != Question::Answered && !waits {
             self.ask_what_it_holds();
             self.takeover.orphans.question = Question::Asked;

@@ -50,14 +50,14 @@ pub(in crate::cluster) struct Peer {
     /// The number of its last claim that said stable: an older offer was over by then.
     stable_seq: u64,
     /// What it had said when we called it dead: still true if it knows of no death and says nothing new.
-    before: Option<Box<Words>>,
+    before: Option<Box<SavedStatements>>,
     /// While it was held dead it said something of its groups, which was not heard (`wire.md` 10.21).
     missed_words: bool,
 }
 
 /// What a peer had said, to be taken up again.
 #[derive(Debug)]
-struct Words {
+struct SavedStatements {
     holds: Vec<PeerHold>,
     sides: Sides,
     stable: bool,
@@ -95,7 +95,7 @@ impl Peer {
     pub(in crate::cluster) fn keep_words(&mut self) {
         if self.said && !self.leaving && !self.left {
             let Peer { sides, stable, claims_seq, .. } = *self;
-            self.before = Some(Box::new(Words { holds: self.holds.clone(), sides, stable, claims_seq }));
+            self.before = Some(Box::new(SavedStatements { holds: self.holds.clone(), sides, stable, claims_seq }));
         }
     }
 
@@ -103,7 +103,7 @@ impl Peer {
     pub(in crate::cluster) fn take_back_words(&mut self) {
         let Some(words) = self.before.take() else { return };
         if words.holds.len() == self.holds.len() {
-            let Words { holds, sides, stable, claims_seq } = *words;
+            let SavedStatements { holds, sides, stable, claims_seq } = *words;
             (self.holds, self.sides, self.stable, self.claims_seq) = (holds, sides, stable, claims_seq);
             self.said = true;
         }

@@ -8,11 +8,11 @@ use super::super::{Cluster, GroupState, OnStartFailure};
 
 /// What the peer was last told of our groups.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ToldPeer {
     claim: Option<String>,
 }
 
-impl Told {
+impl ToldPeer {
     /// It is told again, whether it is the same or not.
     pub(super) fn tell_again(&mut self) {
         self.claim = None;
@@ -40,7 +40,11 @@ impl Cluster {
         if self.leaving.is_blocked() && self.takeover.told.claim.as_ref() != Some(&self.claim_text(true)) {
             return self.say_what_is_left();
         }
-        if !self.nice() || !self.joining.is_settled() || !self.settings.manage_resources || self.out.has_ended() {
+        if !self.exchanges_claims()
+            || !self.joining.is_settled()
+            || !self.settings.manage_resources
+            || self.out.has_ended()
+        {
             return;
         }
         if self.leaving.is_ordered() {
@@ -93,7 +97,7 @@ impl Cluster {
     /// that nobody owns it when it does not hear it.
     fn holds_empty_home(&self) -> bool {
         let has_home = (0..self.groups.len()).any(|index| self.is_own(index));
-        if has_home || !self.nice() || !self.joining.is_settled() || self.leaving.is_ordered() {
+        if has_home || !self.exchanges_claims() || !self.joining.is_settled() || self.leaving.is_ordered() {
             return false;
         }
         self.hand_over.empty_home_is_here().unwrap_or(!self.peer.sides().foreign)

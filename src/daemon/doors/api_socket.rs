@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::api::{Caller, Framer, Limits, Why, frame};
+use crate::api::{ApiFramer, CloseReason, Credentials, Limits, frame};
 use crate::host::process::Process;
 use crate::names::ClientId;
 
@@ -48,7 +48,7 @@ pub(crate) enum SocketEvent {
         /// A new number.
         client: ClientId,
         /// Who, by the kernel.
-        caller: Caller,
+        caller: Credentials,
         /// Its connection.
         connection: Connection,
     },
@@ -64,7 +64,7 @@ pub(crate) enum SocketEvent {
         /// Whose.
         client: ClientId,
         /// Why.
-        why: Why,
+        why: CloseReason,
     },
     /// It is time to look who is still there.
     Audit,
@@ -131,7 +131,7 @@ impl ApiSocket {
     ///
     /// # Errors
     /// Its queue is full: how many wait, and how many may.
-    pub(crate) fn say(&mut self, client: ClientId, bytes: &Arc<[u8]>) -> Result<(), Why> {
+    pub(crate) fn say(&mut self, client: ClientId, bytes: &Arc<[u8]>) -> Result<(), CloseReason> {
         self.connections.get(&client).map_or(Ok(()), |connection| connection.say(bytes))
     }
 
@@ -178,14 +178,14 @@ impl ApiSocket {
     }
 
     /// Those whose process is gone, and those that have long been silent without having signed on.
-    pub(crate) fn audit(&mut self, is_signed_on: impl Fn(ClientId) -> bool) -> Vec<(ClientId, Why)> {
+    pub(crate) fn audit(&mut self, is_signed_on: impl Fn(ClientId) -> bool) -> Vec<(ClientId, CloseReason)> {
         let mut gone = Vec::new();
         for (client, connection) in &mut self.connections {
             connection.audits = connection.audits.saturating_add(1);
             if connection.process.is_none_or(|process| !process.is_alive()) {
-                gone.push((*client, Why::Died));
+                gone.push((*client, CloseReason::Died));
             } else if connection.audits > MOST_AUDITS && !is_signed_on(*client) {
-                gone.push((*client, Why::Rubbish("it never signed on".to_owned())));
+                gone.push((*client, CloseReason::Rubbish("it never signed on".to_owned())));
             }
         }
         gone
@@ -193,7 +193,7 @@ impl ApiSocket {
 }
 
 impl Connection {
-    fn say(&self, bytes: &Arc<[u8]>) -> Result<(), Why> {
+    fn say(&self, bytes: &Arc<[u8]>) -> Result<(), CloseReason> {
         let (waiting, most) = (self.waiting.load(Ordering::Relaxed), self.longest_queue);
         // A burst must not fill the queue before the connection's own task has had its turn.
         let sent = if waiting == 0 { self.stream.try_write(bytes).unwrap_or(0) } else { 0 };
@@ -201,12 +201,12 @@ impl Connection {
             return Ok(());
         }
         if waiting >= most {
-            return Err(Why::Slow { waiting, most });
+            return Err(CloseReason::Slow { waiting, most });
         }
         let rest = if sent == 0 { Arc::clone(bytes) } else { Arc::from(&bytes[sent..]) };
         match self.outbox.try_send(rest) {
             Ok(()) => self.waiting.store(waiting + 1, Ordering::Relaxed),
-            Err(mpsc::error::TrySendError::Full(_)) => return Err(Why::Slow { waiting, most }),
+            Err(mpsc::error::TrySendError::Full(_)) => return Err(CloseReason::Slow { waiting, most }),
             // Its end is on the way to us.
             Err(mpsc::error::TrySendError::Closed(_)) => {}
         }
@@ -257,7 +257,7 @@ async fn listen(listener: UnixListener, heard: mpsc::Sender<SocketEvent>) {
 async fn serve(
     client: ClientId,
     stream: UnixStream,
-    caller: Caller,
+    caller: Credentials,
     slot: Arc<Slot<u32>>,
     heard: mpsc::Sender<SocketEvent>,
 ) {
@@ -285,18 +285,18 @@ async fn serve(
     }
     let why = tokio::select! {
         why = read(client, &stream, &longest_body, &next, &heard) => why,
-        () = write(&stream, queue, &waiting) => Why::Eof,
-        () = slot.out() => Why::Rubbish("its place went to somebody else: it was the one silent for longest".to_owned()),
-        () = last_words(ended) => Why::Eof,
+        () = write(&stream, queue, &waiting) => CloseReason::Eof,
+        () = slot.out() => CloseReason::Rubbish("its place went to somebody else: it was the one silent for longest".to_owned()),
+        () = last_words(ended) => CloseReason::Eof,
     };
     // Where it was we who ended it, nobody listens for this.
     let _ = heard.send(SocketEvent::Gone { client, why }).await;
 }
 
-fn caller(stream: &UnixStream) -> Option<Caller> {
+fn caller(stream: &UnixStream) -> Option<Credentials> {
     let who = stream.peer_cred().ok()?;
     let pid = who.pid().and_then(|pid| u32::try_from(pid).ok())?;
-    Some(Caller { pid, uid: who.uid(), gid: who.gid() })
+    Some(Credentials { pid, uid: who.uid(), gid: who.gid() })
 }
 
 async fn read(
@@ -305,16 +305,16 @@ async fn read(
     longest: &AtomicUsize,
     next: &Semaphore,
     heard: &mpsc::Sender<SocketEvent>,
-) -> Why {
-    let mut framer = Framer::default();
+) -> CloseReason {
+    let mut framer = ApiFramer::default();
     let mut chunk = [0; 4096];
     loop {
         if stream.readable().await.is_err() {
-            return Why::Eof;
+            return CloseReason::Eof;
         }
         match stream.try_read(&mut chunk) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Ok(0) | Err(_) => return Why::Eof,
+            Ok(0) | Err(_) => return CloseReason::Eof,
             Ok(read) => framer.push(&chunk[..read]),
         }
         loop {
@@ -322,15 +322,15 @@ async fn read(
                 Ok(None) => break,
                 Ok(Some(body)) => {
                     if heard.send(SocketEvent::Body { client, body }).await.is_err() {
-                        return Why::Eof;
+                        return CloseReason::Eof;
                     }
                     // Until that is done nothing more is read: who says more than there is room for waits, and only he.
                     match next.acquire().await {
                         Ok(permit) => permit.forget(),
-                        Err(_) => return Why::Eof,
+                        Err(_) => return CloseReason::Eof,
                     }
                 }
-                Err(error) => return Why::Rubbish(error.to_string()),
+                Err(error) => return CloseReason::Rubbish(error.to_string()),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nix::unistd::{Group, User};
 
 use crate::api::body::{Spelling, encode};
-use crate::api::{Clients, Effect, Picture, Rules, Why, field};
+use crate::api::{ApiClients, ApiContext, ApiEffect, ApiRules, CloseReason, field};
 use crate::cluster::{Class, Event, Level, WHY};
 use crate::config::ApiRule;
 use crate::daemon::doors::api_socket::{ApiSocket, SocketEvent, parcel};
@@ -20,18 +20,18 @@ use super::wants::Want;
 
 /// Who is signed on, and where they speak.
 #[derive(Debug)]
-pub(crate) struct ApiClients {
-    clients: Clients,
+pub(crate) struct ApiConnections {
+    clients: ApiClients,
     /// Not before the communication is up.
     socket: Option<ApiSocket>,
     tried: bool,
     paused: bool,
 }
 
-impl ApiClients {
+impl ApiConnections {
     /// Nobody may connect yet.
-    pub(crate) fn new(apiauth: &[ApiRule]) -> ApiClients {
-        ApiClients { clients: Clients::new(rules(apiauth)), socket: None, tried: false, paused: false }
+    pub(crate) fn new(apiauth: &[ApiRule]) -> ApiConnections {
+        ApiConnections { clients: ApiClients::new(rules(apiauth)), socket: None, tried: false, paused: false }
     }
 
     /// `ha.cf` was read again.
@@ -54,10 +54,10 @@ impl ApiClients {
 }
 
 /// Names of users and groups become numbers here.
-fn rules(apiauth: &[ApiRule]) -> Rules {
+fn rules(apiauth: &[ApiRule]) -> ApiRules {
     let uid_of = |name: &str| User::from_name(name).ok().flatten().map(|user| user.uid.as_raw());
     let gid_of = |name: &str| Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw());
-    Rules::new(apiauth, uid_of, gid_of)
+    ApiRules::new(apiauth, uid_of, gid_of)
 }
 
 impl Driver {
@@ -105,7 +105,7 @@ impl Driver {
             }
             SocketEvent::Body { client, body } => {
                 let view = self.cluster.view(self.clock.mono());
-                let picture = Picture { view: &view, config: &self.config };
+                let picture = ApiContext { view: &view, config: &self.config };
                 (Some(client), self.api_clients.clients.heard(client, &body, picture, &|pid: u32| is_alive(pid)))
             }
             SocketEvent::Gone { client, why } => (None, self.lose(client, &why)),
@@ -127,13 +127,13 @@ impl Driver {
         self.obey(None, effects.into(), true, false);
     }
 
-    fn audit(&mut self) -> Vec<Effect> {
+    fn audit(&mut self) -> Vec<ApiEffect> {
         let Some(socket) = &mut self.api_clients.socket else { return Vec::new() };
         let gone = socket.audit(|client| self.api_clients.clients.is_signed_on(client));
         gone.into_iter().flat_map(|(client, why)| self.lose(client, &why)).collect()
     }
 
-    fn lose(&mut self, client: ClientId, why: &Why) -> Vec<Effect> {
+    fn lose(&mut self, client: ClientId, why: &CloseReason) -> Vec<ApiEffect> {
         self.api_clients.socket.iter_mut().for_each(|socket| socket.cut(client));
         self.api_clients.clients.gone(client, why, &self.config.settings.me)
     }
@@ -144,36 +144,36 @@ impl Driver {
     pub(crate) fn obey(
         &mut self,
         client: Option<ClientId>,
-        mut effects: VecDeque<Effect>,
+        mut effects: VecDeque<ApiEffect>,
         at_once: bool,
         mut has_waited: bool,
     ) {
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Send { message, by } if !std::mem::take(&mut has_waited) && !self.may_send() => {
+                ApiEffect::Send { message, by } if !std::mem::take(&mut has_waited) && !self.may_send() => {
                     let can_be_missed = client.is_none() && message.get(wire::T) == Some(field::RESPOND);
-                    effects.push_front(Effect::Send { message, by });
+                    effects.push_front(ApiEffect::Send { message, by });
                     self.send_queue.add(client, effects, can_be_missed);
                     return;
                 }
-                Effect::Say { to, message } => {
+                ApiEffect::Say { to, message } => {
                     let lost = self.say_to_clients(&to, &message);
                     lost.into_iter().rev().for_each(|effect| effects.push_front(effect));
                 }
-                Effect::Signal { client, signal } => {
+                ApiEffect::Signal { client, signal } => {
                     self.api_clients.socket.iter().for_each(|socket| socket.signal(client, signal));
                 }
-                Effect::Limits { client, limits } => {
+                ApiEffect::Limits { client, limits } => {
                     self.api_clients.socket.iter_mut().for_each(|socket| socket.limit(client, limits));
                 }
-                Effect::Close(client) => self.api_clients.socket.iter_mut().for_each(|socket| socket.close(client)),
-                Effect::Send { message, by } => {
+                ApiEffect::Close(client) => self.api_clients.socket.iter_mut().for_each(|socket| socket.close(client)),
+                ApiEffect::Send { message, by } => {
                     self.send_for_client(message, by);
                     if at_once {
                         self.hear_what_that_caused();
                     }
                 }
-                Effect::Log { level, cause, text } => self.log_limited("client", cause, level, text),
+                ApiEffect::Log { level, cause, text } => self.log_limited("client", cause, level, text),
             }
         }
         if let (Some(client), Some(socket)) = (client, &self.api_clients.socket) {
@@ -203,7 +203,7 @@ impl Driver {
     }
 
     /// What follows for those who do not read.
-    fn say_to_clients(&mut self, to: &[ClientId], message: &Message) -> Vec<Effect> {
+    fn say_to_clients(&mut self, to: &[ClientId], message: &Message) -> Vec<ApiEffect> {
         let spelling = if self.config.netstring { Spelling::Netstring } else { Spelling::Classic };
         let parcel: Arc<[u8]> = parcel(&encode(message, spelling));
         let mut slow = Vec::new();

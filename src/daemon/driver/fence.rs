@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::{Fence, STONITH_PROGRAMS, plugin_of};
+use crate::config::{FenceDevice, STONITH_PROGRAMS, plugin_of};
 use crate::daemon::life::identity::random_seed;
 use crate::daemon::programs::children::Ended;
 use crate::haresources::Outcome;
@@ -59,9 +59,9 @@ impl Driver {
     ) -> Result<(Option<Call>, Option<Private>), String> {
         let Some(device) = self.config.fences.get(device) else { return Err("no such fencing device".to_owned()) };
         let (kind, file, private) = match device {
-            Fence::Command(words) => return command(words, node).map(|call| (call, None)),
-            Fence::File { device, file } => (device, PathBuf::from(file), None),
-            Fence::Parameters { device, parameters } => {
+            FenceDevice::Command(words) => return command(words, node).map(|call| (call, None)),
+            FenceDevice::File { device, file } => (device, PathBuf::from(file), None),
+            FenceDevice::Parameters { device, parameters } => {
                 let private = Private::write(&self.options.paths.own_dir, parameters)
                     .map_err(|error| format!("no file for the parameters of the {device} device: {error}"))?;
                 (device, private.0.clone(), Some(private))

@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use crate::agent::Conflict;
+use crate::agent::AddressConflict;
 use crate::cluster::{EventName, Level, LogLine, Outside, Program, Report, Status};
 use crate::daemon::writing::journal;
 use crate::daemon::writing::journald::Fields;
 use crate::daemon::writing::rate_limit::{Share, with_count};
 use crate::haresources::Outcome;
-use crate::journal::{Entry, Evidence, LinkEvidence};
+use crate::journal::{EventEntry, EventEvidence, LinkEvidence};
 use crate::names::{JobId, MediumId};
 use crate::time::Mono;
 use crate::wire::Reject;
@@ -28,7 +28,7 @@ pub(crate) enum Repeatable {
     /// The core's.
     Report(Report),
     /// Another machine answers for an address of ours.
-    Conflict(Conflict),
+    Conflict(AddressConflict),
     /// Who asked for what.
     Asked(String, String),
     /// Bytes that were no message for us.
@@ -51,7 +51,7 @@ impl Driver {
     }
 
     /// Another machine answers for an address of ours.
-    pub(super) fn on_conflict(&mut self, conflict: Conflict) {
+    pub(super) fn on_conflict(&mut self, conflict: AddressConflict) {
         let subject = conflict.ip.to_string();
         self.say_limited(
             EventName::AddressConflict.name(),
@@ -168,7 +168,7 @@ impl Driver {
         self.keep(&entry);
     }
 
-    fn entry(&self, event: EventName, text: String, data: serde_json::Value) -> Entry {
+    fn entry(&self, event: EventName, text: String, data: serde_json::Value) -> EventEntry {
         let evidence = event.needs_evidence().then(|| self.evidence());
         let (t, node) = (self.clock.since_1970().as_secs_f64(), self.config.settings.me.to_string());
         // What came from outside may be long.
@@ -176,10 +176,10 @@ impl Driver {
         let data = if data.to_string().len() > LONGEST_DATA { serde_json::Value::Null } else { data };
         // Before anybody sees it: the journal, the page, or a program of `notify`.
         let (level, event) = (event.level().as_str().to_owned(), event.name().to_owned());
-        Entry { t, node, level, event, text, data, evidence }.made_printable()
+        EventEntry { t, node, level, event, text, data, evidence }.made_printable()
     }
 
-    fn keep(&mut self, entry: &Entry) {
+    fn keep(&mut self, entry: &EventEntry) {
         self.journal.write(entry);
     }
 
@@ -188,7 +188,7 @@ impl Driver {
         journal::ms(self.lateness.worst(self.clock.mono()))
     }
 
-    fn evidence(&self) -> Evidence {
+    fn evidence(&self) -> EventEvidence {
         let now = self.clock.mono();
         let view = self.cluster.view(now);
         let others = || view.nodes.iter().filter(|node| !node.is_me);
@@ -201,7 +201,7 @@ impl Driver {
             })
         });
         let pings: Vec<bool> = others().filter(|node| node.is_ping).map(|node| node.status == Status::Ping).collect();
-        Evidence {
+        EventEvidence {
             links: links.collect(),
             loop_late_ms: self.worst_lateness(),
             ping_nodes: (!pings.is_empty()).then(|| (pings.iter().filter(|up| **up).count(), pings.len())),

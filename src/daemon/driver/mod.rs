@@ -33,7 +33,7 @@ use crate::wire::{Intake, Kind, field, parse_fifo};
 use super::doors::api_socket::SocketEvent;
 use super::doors::control::Control;
 use super::doors::fifo::Fifo;
-use super::driver::api_clients::ApiClients;
+use super::driver::api_clients::ApiConnections;
 use super::driver::deadline_timer::DeadlineTimer;
 use super::driver::journal_entries::{Lateness, Repeatable};
 use super::driver::notification_scripts::NotificationScripts;
@@ -71,7 +71,7 @@ pub(super) struct Driver {
     places: ProgramPlaces,
     net: Option<Net>,
     control: Control,
-    api_clients: ApiClients,
+    api_clients: ApiConnections,
     send_queue: SendQueue,
     remembered: Remembered,
     notification_scripts: NotificationScripts,
@@ -172,7 +172,7 @@ impl Driver {
             ),
             places: ProgramPlaces::new(paths),
             control,
-            api_clients: ApiClients::new(&config.apiauth),
+            api_clients: ApiConnections::new(&config.apiauth),
             send_queue: SendQueue::default(),
             fifo,
             signals: Signals::listen()?,

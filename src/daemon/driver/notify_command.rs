@@ -12,7 +12,7 @@ use crate::haresources::{Exit, Outcome};
 use crate::host::lookup::Call;
 use crate::host::script::Output;
 use crate::host::trust;
-use crate::journal::Entry;
+use crate::journal::EventEntry;
 
 use super::Driver;
 
@@ -33,7 +33,7 @@ pub(crate) enum Weight {
 /// What waits to be told to the `notify` command.
 #[derive(Debug, Default)]
 pub(crate) struct NotifyQueue {
-    waiting: VecDeque<(u64, Entry)>,
+    waiting: VecDeque<(u64, EventEntry)>,
     next: u64,
     running: bool,
     lost: u64,
@@ -41,7 +41,7 @@ pub(crate) struct NotifyQueue {
 
 impl Driver {
     /// Tells the command of a change, after all earlier ones.
-    pub(crate) fn queue_notify(&mut self, entry: &Entry, weight: Weight) {
+    pub(crate) fn queue_notify(&mut self, entry: &EventEntry, weight: Weight) {
         if self.config.latido.notify.is_none() {
             return;
         }
@@ -79,7 +79,7 @@ impl Driver {
         }
     }
 
-    fn start_notify_command(&mut self, words: &[String], number: u64, entry: &Entry) -> Result<(), String> {
+    fn start_notify_command(&mut self, words: &[String], number: u64, entry: &EventEntry) -> Result<(), String> {
         let Some((program, rest)) = words.split_first() else { return Err("there is none".to_owned()) };
         trust::refuse(Path::new(program))?;
         let mut environment = self.environment.clone();

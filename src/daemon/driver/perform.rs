@@ -45,7 +45,7 @@ impl Driver {
                 self.remembered.remember(PeerHeard { node, generation, sequence, ahead });
             }
             Action::Forget { node } => self.remembered.forget(&node),
-            Action::Keep(kept) => {
+            Action::WriteNotes(kept) => {
                 let kept = self.notes.keep(kept);
                 self.complain(kept);
             }

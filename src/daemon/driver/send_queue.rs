@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::api::Effect;
+use crate::api::ApiEffect;
 use crate::cluster::Level;
 use crate::config::{Config, MediumSpec};
 use crate::link::Urgency;
@@ -36,7 +36,7 @@ const MOST_ANSWERS: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     /// What is to be done, from the message that has to wait on, and for whom.
-    effects: VecDeque<(Option<ClientId>, VecDeque<Effect>)>,
+    effects: VecDeque<(Option<ClientId>, VecDeque<ApiEffect>)>,
     /// There was no room when it was last looked for.
     is_tight: bool,
     looked_at: Mono,
@@ -53,7 +53,7 @@ impl SendQueue {
     }
 
     /// Adds what somebody wants done; `false` when there are too many already and nobody would miss it.
-    pub(crate) fn add(&mut self, client: Option<ClientId>, effects: VecDeque<Effect>, can_be_missed: bool) -> bool {
+    pub(crate) fn add(&mut self, client: Option<ClientId>, effects: VecDeque<ApiEffect>, can_be_missed: bool) -> bool {
         if can_be_missed && self.effects.len() >= MOST_ANSWERS {
             return false;
         }

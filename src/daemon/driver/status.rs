@@ -43,11 +43,11 @@ impl Driver {
             least_deadtime_ms: view.least_deadtime.map(millis),
             loop_late_ms: self.worst_lateness(),
             traffic: self.traffic(),
-            peer: view.mirror.as_ref().map(|mirror| status::Peer {
-                said_ms: ms(mirror.at),
-                program: mirror.program.clone(),
-                links: mirror.links.clone(),
-                failed: mirror.failed.clone(),
+            peer: view.peer_facts.as_ref().map(|facts| status::Peer {
+                said_ms: ms(facts.at),
+                program: facts.program.clone(),
+                links: facts.links.clone(),
+                failed: facts.failed.clone(),
             }),
             last_takeover_ms: view.last_takeover.map(ms),
             last_change_ms: ms(view.last_change),

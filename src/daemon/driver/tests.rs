@@ -15,10 +15,10 @@ use crate::daemon::life::own_supervisor::CoreStart;
 use crate::daemon::terms::Terms;
 use crate::daemon::writing::logging::Terminal;
 use crate::host::read_config;
-use crate::link::{Fault, Memory, memory_pair};
+use crate::link::{CableFault, MemoryMedium, memory_pair};
 use crate::names::{MediumId, NodeName};
 use crate::paths::Paths;
-use crate::record::{Player, Shown};
+use crate::record::{Player, ShowLevel};
 use crate::status::{Answer, Ask, Status};
 use crate::wire::{Form, Message, seal};
 
@@ -38,7 +38,7 @@ const SCRIPT: &str = "#!/bin/sh\ncd \"${0%/*}/..\" || exit 9\nname=${0##*/}\nech
 /// One node: its directory, its ends of the two cables, its loop.
 struct Node {
     dir: TempDir,
-    ends: [Memory; 2],
+    ends: [MemoryMedium; 2],
     done: JoinHandle<u8>,
     _supervisor_end: UnixStream,
 }
@@ -49,11 +49,11 @@ fn write(path: &Path, text: &str, mode: u32) {
 }
 
 impl Node {
-    fn start(name: &str, ends: [Memory; 2]) -> Node {
+    fn start(name: &str, ends: [MemoryMedium; 2]) -> Node {
         Node::start_with(name, ends, "")
     }
 
-    fn start_with(name: &str, ends: [Memory; 2], latido_cf: &str) -> Node {
+    fn start_with(name: &str, ends: [MemoryMedium; 2], latido_cf: &str) -> Node {
         let dir = tempfile::tempdir().unwrap();
         let paths = Paths::under(dir.path());
         write(&paths.ha_cf(), HA_CF, 0o644);
@@ -154,12 +154,12 @@ fn reported(node: &Node) -> Vec<String> {
 /// The same of another core that lives through what the node wrote down.
 fn replayed(node: &Node) -> Vec<String> {
     let record = fs::read_to_string(node.dir.path().join("record")).unwrap();
-    let mut player = Player::new(Shown::Changes);
+    let mut player = Player::new(ShowLevel::Changes);
     let lines: Vec<String> = record.lines().flat_map(|line| player.play(line).unwrap()).collect();
     lines.iter().filter_map(|line| Some(line.split_once(" report  ")?.1.to_owned())).collect()
 }
 
-fn cables() -> ([Memory; 2], [Memory; 2]) {
+fn cables() -> ([MemoryMedium; 2], [MemoryMedium; 2]) {
     let ((network, far_network), (serial, far_serial)) = (memory_pair(), memory_pair());
     ([network, serial], [far_network, far_serial])
 }
@@ -182,10 +182,10 @@ fn played(play: impl Future<Output = ()>) {
 fn each_node_starts_its_own_and_a_cut_off_node_takes_all_until_the_cables_are_mended() {
     played(async {
         let (alpha, beta) = both_up().await;
-        alpha.ends.iter().for_each(|end| end.set_fault(Fault::Cut));
+        alpha.ends.iter().for_each(|end| end.set_fault(CableFault::Cut));
         alpha.holds(&["web", "mail"]).await;
         beta.holds(&["web", "mail"]).await;
-        alpha.ends.iter().for_each(|end| end.set_fault(Fault::None));
+        alpha.ends.iter().for_each(|end| end.set_fault(CableFault::None));
         alpha.holds(&["web"]).await;
         beta.holds(&["mail"]).await;
         assert!(!alpha.calls().contains("web stop"), "{}", alpha.calls());
@@ -228,11 +228,11 @@ fn what_a_node_writes_down_replays_to_what_its_journal_says() {
     played(async {
         let (mut alpha, mut beta) = both_up().await;
         alpha.ends[0].set_broken(Some("unplugged"));
-        alpha.ends.iter().for_each(|end| end.set_fault(Fault::Cut));
+        alpha.ends.iter().for_each(|end| end.set_fault(CableFault::Cut));
         alpha.holds(&["web", "mail"]).await;
         beta.holds(&["web", "mail"]).await;
         alpha.ends[0].set_broken(None);
-        alpha.ends.iter().for_each(|end| end.set_fault(Fault::None));
+        alpha.ends.iter().for_each(|end| end.set_fault(CableFault::None));
         alpha.holds(&["web"]).await;
         beta.holds(&["mail"]).await;
         assert!(matches!(alpha.ask(&Ask::Standby { set: "all".to_owned() }).await, Answer::Moved(_)));
@@ -252,7 +252,7 @@ fn one_of_two_cables_lost_shows_in_the_status_and_runs_no_script() {
     played(async {
         let (alpha, beta) = both_up().await;
         let before = (alpha.calls(), beta.calls());
-        alpha.ends[0].set_fault(Fault::Cut);
+        alpha.ends[0].set_fault(CableFault::Cut);
         let link = |status: &Status, medium: &str| {
             let links = status.nodes.iter().filter(|node| !node.here).flat_map(|node| &node.links);
             links.filter(|link| link.medium == medium).any(|link| link.up)

@@ -17,7 +17,7 @@ use crate::names::JobId;
 use crate::paths::Paths;
 
 use super::in_force;
-use super::notes::{Notes, NotesFile};
+use super::notes::{NotesFile, NotesOnDisk};
 
 /// Between the request to end and the end.
 const TIME_TO_END: Duration = Duration::from_secs(2);
@@ -82,11 +82,11 @@ pub fn something_runs(paths: &Paths) -> bool {
     FirstLook::look(&paths.own_dir, since_boot(), in_force::is_kept(paths)).claims
 }
 
-fn of_this_boot(own_dir: &Path) -> Option<Notes> {
+fn of_this_boot(own_dir: &Path) -> Option<NotesOnDisk> {
     NotesFile::read(own_dir).filter(|notes| notes.boot == boot_id())
 }
 
-fn judge(notes: Notes, now: Duration, alone: bool, hopeless: bool) -> Past {
+fn judge(notes: NotesOnDisk, now: Duration, alone: bool, hopeless: bool) -> Past {
     if hopeless {
         return Past::Hopeless(notes.kept);
     }
@@ -170,13 +170,13 @@ mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};
 
-    use crate::cluster::{GroupState, Kept, KeptGroup};
+    use crate::cluster::{GroupState, NotedGroup, Notes};
     use crate::names::NodeName;
 
     use super::*;
 
-    fn kept() -> Kept {
-        let group = KeptGroup {
+    fn kept() -> Notes {
+        let group = NotedGroup {
             owner: NodeName::new("alpha").unwrap(),
             words: vec!["ra".into()],
             state: GroupState::Held,
@@ -184,7 +184,7 @@ mod tests {
             offered: false,
             failure: None,
         };
-        Kept { groups: vec![group], ..Kept::default() }
+        Notes { groups: vec![group], ..Notes::default() }
     }
 
     /// A state file written `alive` seconds after boot, of this boot, asking for two seconds.

@@ -25,7 +25,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cluster::{GroupState, Handover, Kept, KeptGroup, Set};
+use crate::cluster::{GroupState, Handover, NotedGroup, Notes, Set};
 use crate::host::process::{Process, boot_id};
 use crate::host::spare;
 use crate::names::{JobId, NodeName};
@@ -36,7 +36,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// All that is written down.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Notes {
+pub(crate) struct NotesOnDisk {
     /// When we last said that we live, since boot.
     pub alive: Duration,
     /// The silence we asked for then.
@@ -44,14 +44,14 @@ pub(crate) struct Notes {
     /// Of which boot.
     pub boot: String,
     /// The core's part.
-    pub kept: Kept,
+    pub kept: Notes,
     /// Scripts at work, and when their time is over, since boot.
     pub jobs: Vec<(Process, Duration)>,
     /// Programs of `respawn`.
     pub respawned: Vec<Process>,
 }
 
-impl Notes {
+impl NotesOnDisk {
     fn first_line(&self) -> String {
         format!("alive {:>18} {:>10}\n", self.alive.as_millis(), self.patience.as_millis())
     }
@@ -59,7 +59,7 @@ impl Notes {
     pub(crate) fn to_text(&self) -> String {
         let mut text = self.first_line();
         let _ = writeln!(text, "latido 1\nboot {}", self.boot);
-        let Kept { leaving, needs_failback, peer_gone, handover, lost, .. } = self.kept;
+        let Notes { leaving, needs_failback, peer_gone, handover, lost, .. } = self.kept;
         for (set, word) in
             [(leaving, "leaving"), (needs_failback, "failback"), (peer_gone, "peer-gone"), (lost, "lost")]
         {
@@ -101,10 +101,11 @@ impl Notes {
     }
 
     /// Reads it back; `None` when it is not ours or of another version.
-    pub(crate) fn from_text(text: &str) -> Option<Notes> {
+    pub(crate) fn from_text(text: &str) -> Option<NotesOnDisk> {
         let mut lines = text.lines();
         let mut alive = lines.next()?.strip_prefix("alive ")?.split_ascii_whitespace();
-        let mut notes = Notes { alive: millis(alive.next()?)?, patience: millis(alive.next()?)?, ..Notes::default() };
+        let mut notes =
+            NotesOnDisk { alive: millis(alive.next()?)?, patience: millis(alive.next()?)?, ..NotesOnDisk::default() };
         if lines.next()?.trim_end() != "latido 1" {
             return None;
         }
@@ -156,10 +157,10 @@ fn handover(text: &str) -> Option<Handover> {
     Some(Handover { giving, set, done, begun: step != "asked", overdue, heard })
 }
 
-fn group(text: &str) -> Option<KeptGroup> {
+fn group(text: &str) -> Option<NotedGroup> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     let (state, marks, owner) = (words.next()?, words.next()?, words.next()?);
-    Some(KeptGroup {
+    Some(NotedGroup {
         state: GroupState::ALL.into_iter().find(|known| known.as_str() == state)?,
         since_partition: marks.contains('p'),
         offered: marks.contains('o'),
@@ -173,7 +174,7 @@ fn group(text: &str) -> Option<KeptGroup> {
 #[derive(Debug)]
 pub(crate) struct NotesFile {
     path: PathBuf,
-    notes: Notes,
+    notes: NotesOnDisk,
     jobs: BTreeMap<JobId, (Process, Duration)>,
     file: Option<File>,
     told: bool,
@@ -189,7 +190,7 @@ impl NotesFile {
 
     /// Goes on from what a predecessor left; nothing is written before the first [`NotesFile::keep`].
     pub(crate) fn new(own_dir: &Path, alive: Duration, patience: Duration) -> NotesFile {
-        let notes = Notes { boot: boot_id(), alive, patience, ..Notes::default() };
+        let notes = NotesOnDisk { boot: boot_id(), alive, patience, ..NotesOnDisk::default() };
         NotesFile {
             path: NotesFile::path(own_dir),
             notes,
@@ -201,16 +202,16 @@ impl NotesFile {
     }
 
     /// What a predecessor left, of whatever boot; `None` when there is nothing that makes sense.
-    pub(crate) fn read(own_dir: &Path) -> Option<Notes> {
+    pub(crate) fn read(own_dir: &Path) -> Option<NotesOnDisk> {
         // It has us run scripts and end processes: nobody else may write it.
-        Notes::from_text(&spare::read(&NotesFile::path(own_dir), LONGEST)?)
+        NotesOnDisk::from_text(&spare::read(&NotesFile::path(own_dir), LONGEST)?)
     }
 
     /// Writes down the core's part.
     ///
     /// # Errors
     /// A sentence for the log, once until it works again: our own death would not be survived.
-    pub(crate) fn keep(&mut self, kept: Kept) -> Result<(), String> {
+    pub(crate) fn keep(&mut self, kept: Notes) -> Result<(), String> {
         self.notes.kept = kept;
         self.write()
     }

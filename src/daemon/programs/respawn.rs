@@ -12,7 +12,7 @@ use nix::unistd::{Gid, Uid, User, getgrouplist};
 use tokio::task::JoinSet;
 
 use crate::cluster::Level;
-use crate::config::Respawn;
+use crate::config::RespawnLine;
 use crate::daemon::life::adopt::LeftProcesses;
 use crate::daemon::writing::logging::Log;
 use crate::host::called::MYSELF;
@@ -48,7 +48,7 @@ pub(crate) enum RespawnEvent {
 
 impl RespawnedPrograms {
     /// Those of `ha.cf`, and what a predecessor left.
-    pub(crate) fn new(lines: &[Respawn], before: LeftProcesses) -> RespawnedPrograms {
+    pub(crate) fn new(lines: &[RespawnLine], before: LeftProcesses) -> RespawnedPrograms {
         let (rules, known) = (RespawnRules::new(lines), BTreeMap::new());
         RespawnedPrograms { rules, tasks: JoinSet::new(), before, known, changed: false }
     }
@@ -194,7 +194,7 @@ fn user_of(name: &str) -> Result<UserAccount, String> {
     Ok(UserAccount { uid: user.uid, gid: user.gid, groups: groups.into_iter().map(Gid::as_raw).collect() })
 }
 
-fn spawn(line: &Respawn, user: UserAccount, environment: &Environment) -> Result<tokio::process::Child, String> {
+fn spawn(line: &RespawnLine, user: UserAccount, environment: &Environment) -> Result<tokio::process::Child, String> {
     let path = line.command.first().map(String::as_str).unwrap_or_default();
     // Whoever can change it has the rights of its user.
     let found = trust::program(Path::new(path)).map_err(|refusal| refusal.to_string())?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::cluster::Level;
-use crate::config::Respawn;
+use crate::config::RespawnLine;
 use crate::time::Mono;
 
 /// A program that says so is not started again.
@@ -60,7 +60,7 @@ enum ProgramState {
 
 #[derive(Debug)]
 struct RespawnedProgram {
-    line: Respawn,
+    line: RespawnLine,
     state: ProgramState,
     short: u32,
 }
@@ -84,8 +84,8 @@ pub(crate) struct RespawnRules {
 
 impl RespawnRules {
     /// None of them runs yet.
-    pub(crate) fn new(lines: &[Respawn]) -> RespawnRules {
-        let program = |line: &Respawn| RespawnedProgram {
+    pub(crate) fn new(lines: &[RespawnLine]) -> RespawnRules {
+        let program = |line: &RespawnLine| RespawnedProgram {
             line: line.clone(),
             state: ProgramState::Waiting(Mono::ZERO),
             short: 0,
@@ -94,7 +94,7 @@ impl RespawnRules {
     }
 
     /// What `ha.cf` says of one.
-    pub(crate) fn line(&self, index: usize) -> &Respawn {
+    pub(crate) fn line(&self, index: usize) -> &RespawnLine {
         &self.list[index].line
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::host::disk_thread::DiskThread;
 use crate::host::files;
-use crate::journal::{self, Entry};
+use crate::journal::{self, EventEntry};
 
 use super::logging::Log;
 
@@ -48,7 +48,7 @@ impl JournalWriter {
     }
 
     /// Appends an entry. A disk that does not keep up loses it, as it loses lines of the log, which says so.
-    pub(crate) fn write(&self, entry: &Entry) {
+    pub(crate) fn write(&self, entry: &EventEntry) {
         let Ok(mut line) = serde_json::to_vec(entry) else { return };
         line.push(b'\n');
         let (log, pages) = (self.log.clone(), Arc::clone(&self.pages));
@@ -142,7 +142,7 @@ mod tests {
     fn the_journal_never_grows_beyond_two_files_and_goes_on_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latido-events");
-        let entry = Entry { text: "x".repeat(1000), ..Entry::default() };
+        let entry = EventEntry { text: "x".repeat(1000), ..EventEntry::default() };
         for _ in 0..3 {
             let journal = JournalWriter::open(&path, &log());
             for _ in 0..900 {
@@ -159,8 +159,12 @@ mod tests {
     fn no_flood_pushes_a_move_out_of_the_journal_and_one_of_an_older_release_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("latido-events");
-        let entry = |event: EventName, text: String| Entry { event: event.name().to_owned(), text, ..Entry::default() };
-        let held = |entry: &Entry| entry.kind() == Some(EventName::GroupHeld);
+        let entry = |event: EventName, text: String| EventEntry {
+            event: event.name().to_owned(),
+            text,
+            ..EventEntry::default()
+        };
+        let held = |entry: &EventEntry| entry.kind() == Some(EventName::GroupHeld);
         let old = serde_json::to_string(&entry(EventName::GroupHeld, "before".to_owned())).unwrap();
         fs::write(previous(&path), format!("{old}\n")).unwrap();
         let journal = JournalWriter::open(&path, &log());

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::cluster::EventName;
-use crate::journal::Entry;
+use crate::journal::EventEntry;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 /// Where programs write who know syslog only, and whose socket that is when the journal reads it.
@@ -34,7 +34,7 @@ pub(crate) struct Fields(String);
 
 impl Fields {
     /// Those of an event; the first line of several has its kind's number.
-    pub(crate) fn of(event: EventName, entry: &Entry, is_first: bool) -> Fields {
+    pub(crate) fn of(event: EventName, entry: &EventEntry, is_first: bool) -> Fields {
         let mut text = format!("LATIDO_EVENT={}\n", event.name());
         for (name, value) in entry.data.as_object().into_iter().flatten() {
             let value = match value {
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn fields(event: EventName, data: Value) -> Fields {
-        Fields::of(event, &Entry { data, ..Entry::default() }, true)
+        Fields::of(event, &EventEntry { data, ..EventEntry::default() }, true)
     }
 
     #[test]

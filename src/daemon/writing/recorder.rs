@@ -17,7 +17,7 @@ use nix::libc;
 
 use crate::cluster::Event;
 use crate::host::disk_thread::DiskThread;
-use crate::record::{Life, event_line};
+use crate::record::{RecordStart, event_line};
 use crate::time::Now;
 
 /// The file never gets larger: a day of a pair that beats each second.
@@ -58,7 +58,7 @@ impl Recorder {
     ///
     /// # Errors
     /// As [`Recorder::record_event`].
-    pub(crate) fn begin(&mut self, life: &Life) -> Result<(), String> {
+    pub(crate) fn begin(&mut self, life: &RecordStart) -> Result<(), String> {
         self.hand_over(life.to_line())
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::fault::{Fault, unread};
+use super::fault::{ArgumentFault, unread};
 use super::network::{address, interface, label, labelled, mask, no_host_of, unreachable};
 
 const FORM: &str = "ADDRESS/PREFIX/INTERFACE, for instance 10.0.0.5/24/eth0";
@@ -31,7 +31,7 @@ impl Address4 {
     ///
     /// # Errors
     /// With what it would not start.
-    pub fn of_ipaddr(args: &[String]) -> Result<Address4, Fault> {
+    pub fn of_ipaddr(args: &[String]) -> Result<Address4, ArgumentFault> {
         Address4::from_args("IPaddr", args)
     }
 
@@ -39,7 +39,7 @@ impl Address4 {
     ///
     /// # Errors
     /// With what it would not start.
-    pub fn of_ipaddr2(args: &[String]) -> Result<Address4, Fault> {
+    pub fn of_ipaddr2(args: &[String]) -> Result<Address4, ArgumentFault> {
         let read = Address4::from_args("IPaddr2", args)?;
         read.label.as_deref().map_or(Ok(()), label)?;
         Ok(read)
@@ -56,7 +56,7 @@ impl Address4 {
         Address4 { ip, prefix: None, nic: None, label: None, broadcast: None, unread: None }
     }
 
-    fn from_args(agent: &str, args: &[String]) -> Result<Address4, Fault> {
+    fn from_args(agent: &str, args: &[String]) -> Result<Address4, ArgumentFault> {
         let text = args.first().map_or("", String::as_str);
         let mut fields = text.split('/');
         let first = fields.next().unwrap_or("");
@@ -79,38 +79,38 @@ impl Address4 {
         Ok(read)
     }
 
-    pub(super) fn doubts(&self, agent: &str, args: &[String]) -> Vec<Fault> {
+    pub(super) fn doubts(&self, agent: &str, args: &[String]) -> Vec<ArgumentFault> {
         let mut doubts = Vec::new();
         doubts.extend(unreachable(self.ip));
         doubts.extend(self.prefix.and_then(|prefix| no_host_of(self.ip, prefix)));
         if self.prefix == Some(0) {
             let what = "the netmask leaves no network: no other machine near can be reached from this address";
-            doubts.push(Fault::doubtful(what, format!("write {FORM}")));
+            doubts.push(ArgumentFault::doubtful(what, format!("write {FORM}")));
         }
         doubts.extend(self.prefix.zip(self.broadcast).and_then(|(prefix, given)| self.other_broadcast(prefix, given)));
         if let Some(rest) = &self.unread {
             let what =
                 format!("\"{rest}\" is not read: the interface comes behind the netmask, the broadcast address last");
-            doubts.push(Fault::doubtful(what, "write ADDRESS/PREFIX/INTERFACE/BROADCAST"));
+            doubts.push(ArgumentFault::doubtful(what, "write ADDRESS/PREFIX/INTERFACE/BROADCAST"));
         }
         doubts.extend(unread(agent, args, 1, FORM));
         doubts
     }
 
-    fn other_broadcast(&self, prefix: u8, given: Ipv4Addr) -> Option<Fault> {
+    fn other_broadcast(&self, prefix: u8, given: Ipv4Addr) -> Option<ArgumentFault> {
         let highest = Ipv4Addr::from(self.ip.to_bits() | u32::MAX.checked_shr(prefix.into()).unwrap_or(0));
         let customary = [highest, Ipv4Addr::BROADCAST, Ipv4Addr::UNSPECIFIED].contains(&given) || prefix > 30;
         let what = format!("the broadcast address of {}/{prefix} is {highest}, not {given}", self.ip);
-        (!customary).then(|| Fault::doubtful(what, "leave it out: it follows from the netmask"))
+        (!customary).then(|| ArgumentFault::doubtful(what, "leave it out: it follows from the netmask"))
     }
 }
 
 /// An address of the other family, in whichever way the file can write it.
-fn other_family(fault: Fault, first: &str, args: &[String]) -> Fault {
+fn other_family(fault: ArgumentFault, first: &str, args: &[String]) -> ArgumentFault {
     let joined = args.join("::");
     let whole = joined.split('/').next().unwrap_or("");
     match first.contains(':') || whole.contains("::") {
-        true if whole.parse::<std::net::Ipv6Addr>().is_ok() => Fault {
+        true if whole.parse::<std::net::Ipv6Addr>().is_ok() => ArgumentFault {
             what: format!("\"{whole}\" is an IPv6 address"),
             remedy: format!("write IPv6addr::{joined}"),
             ..fault
@@ -119,14 +119,14 @@ fn other_family(fault: Fault, first: &str, args: &[String]) -> Fault {
     }
 }
 
-fn wrong_mask(text: &str) -> Fault {
+fn wrong_mask(text: &str) -> ArgumentFault {
     let what = if text.is_empty() { "the netmask is missing".into() } else { format!("\"{text}\" is not a netmask") };
-    Fault::refused(what, format!("write {FORM}")).original(format!("Invalid netmask specification [{text}]"))
+    ArgumentFault::refused(what, format!("write {FORM}")).original(format!("Invalid netmask specification [{text}]"))
 }
 
-fn wrong_broadcast(text: &str) -> Fault {
+fn wrong_broadcast(text: &str) -> ArgumentFault {
     let what = format!("\"{text}\" is not a broadcast address");
-    Fault::refused(what, "write ADDRESS/PREFIX/INTERFACE/BROADCAST, or leave the broadcast address out")
+    ArgumentFault::refused(what, "write ADDRESS/PREFIX/INTERFACE/BROADCAST, or leave the broadcast address out")
 }
 
 /// `ADDRESS/INTERFACE`: what `SendArp` announces.
@@ -145,7 +145,7 @@ impl Announce {
     ///
     /// # Errors
     /// With what it would announce nothing.
-    pub fn read(args: &[String]) -> Result<Announce, Fault> {
+    pub fn read(args: &[String]) -> Result<Announce, ArgumentFault> {
         let mut fields = args.first().map_or("", String::as_str).split('/');
         let ip = address("SendArp", fields.next().unwrap_or(""), SEND_ARP)?;
         let mut fields = fields.filter(|field| !field.is_empty()).peekable();
@@ -157,19 +157,19 @@ impl Announce {
         Ok(Announce { ip, nic, mask, unread: Some(rest).filter(|rest| !rest.is_empty()) })
     }
 
-    pub(super) fn doubts(&self, args: &[String]) -> Vec<Fault> {
+    pub(super) fn doubts(&self, args: &[String]) -> Vec<ArgumentFault> {
         let mut doubts = Vec::new();
         doubts.extend(unreachable(self.ip));
         let remedy = format!("write {SEND_ARP}");
         if self.mask.is_some() {
             let what = "SendArp takes an interface and no netmask: heartbeat's announces nothing then";
-            doubts.push(Fault::doubtful(what, remedy.clone()));
+            doubts.push(ArgumentFault::doubtful(what, remedy.clone()));
         } else if self.nic.is_none() {
             let what = "SendArp needs an interface: heartbeat's announces nothing without one";
-            doubts.push(Fault::doubtful(what, remedy.clone()));
+            doubts.push(ArgumentFault::doubtful(what, remedy.clone()));
         }
         if let Some(rest) = &self.unread {
-            doubts.push(Fault::doubtful(format!("SendArp does not read \"{rest}\""), remedy));
+            doubts.push(ArgumentFault::doubtful(format!("SendArp does not read \"{rest}\""), remedy));
         }
         doubts.extend(unread("SendArp", args, 1, SEND_ARP));
         doubts
@@ -189,18 +189,18 @@ impl Source {
     ///
     /// # Errors
     /// With what it would not start.
-    pub fn read(args: &[String]) -> Result<Source, Fault> {
+    pub fn read(args: &[String]) -> Result<Source, ArgumentFault> {
         let text = args.first().map_or("", String::as_str);
         let (first, rest) = text.split_once('/').map_or((text, None), |(first, rest)| (first, Some(rest)));
         let ip = address("IPsrcaddr", first, SOURCE)?;
         Ok(Source { ip, unread: rest.filter(|rest| !rest.is_empty()).map(str::to_owned) })
     }
 
-    pub(super) fn doubts(&self, args: &[String]) -> Vec<Fault> {
-        let mut doubts: Vec<Fault> = unreachable(self.ip).into_iter().collect();
+    pub(super) fn doubts(&self, args: &[String]) -> Vec<ArgumentFault> {
+        let mut doubts: Vec<ArgumentFault> = unreachable(self.ip).into_iter().collect();
         if let Some(rest) = &self.unread {
             let what = format!("IPsrcaddr takes an address alone, and does not read \"/{rest}\"");
-            doubts.push(Fault::doubtful(what, format!("write {SOURCE}")));
+            doubts.push(ArgumentFault::doubtful(what, format!("write {SOURCE}")));
         }
         doubts.extend(unread("IPsrcaddr", args, 1, SOURCE));
         doubts
@@ -211,7 +211,7 @@ impl Source {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Address4, Fault> {
+    fn read(text: &str) -> Result<Address4, ArgumentFault> {
         Address4::of_ipaddr2(&[text.to_owned()])
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::fault::Fault;
+use super::fault::ArgumentFault;
 use super::network::{bits, interface};
 
 const FORM: &str = "IPv6addr::ADDRESS/BITS/INTERFACE";
@@ -29,7 +29,7 @@ impl Address6 {
     ///
     /// # Errors
     /// With what it would not start.
-    pub fn read(args: &[String]) -> Result<Address6, Fault> {
+    pub fn read(args: &[String]) -> Result<Address6, ArgumentFault> {
         let text = whole(args);
         let mut fields = text.split('/');
         let ip = address(fields.next().unwrap_or(""))?;
@@ -39,39 +39,39 @@ impl Address6 {
         let nic = fields.next().map(interface).transpose()?.map(str::to_owned);
         if ip.is_unicast_link_local() && nic.is_none() {
             let what = format!("{ip} is an address of one cable: it needs its interface");
-            return Err(Fault::refused(what, format!("write {FORM}")));
+            return Err(ArgumentFault::refused(what, format!("write {FORM}")));
         }
         let rest = fields.collect::<Vec<_>>().join("/");
         Ok(Address6 { ip, prefix, nic, unread: Some(rest).filter(|rest| !rest.is_empty()) })
     }
 
-    pub(super) fn doubts(&self) -> Vec<Fault> {
+    pub(super) fn doubts(&self) -> Vec<ArgumentFault> {
         let mut doubts = Vec::new();
         let hosts = |prefix: u8| u128::MAX.checked_shr(prefix.into()).unwrap_or(0);
         match self.prefix {
             Some(0) => {
                 let what =
                     "a prefix of 0 bits leaves no network: no other machine near can be reached from this address";
-                doubts.push(Fault::doubtful(what, format!("write {FORM}")));
+                doubts.push(ArgumentFault::doubtful(what, format!("write {FORM}")));
             }
             Some(prefix @ 1..127) if self.ip.to_bits() & hosts(prefix) == 0 => {
                 let what =
                     format!("{0} is the address of the network {0}/{prefix} itself: its routers answer it", self.ip);
-                doubts.push(Fault::doubtful(what, "choose an address inside the network"));
+                doubts.push(ArgumentFault::doubtful(what, "choose an address inside the network"));
             }
             Some(_) | None => {}
         }
         if let Some(rest) = &self.unread {
-            doubts.push(Fault::doubtful(format!("IPv6addr does not read \"{rest}\""), format!("write {FORM}")));
+            doubts.push(ArgumentFault::doubtful(format!("IPv6addr does not read \"{rest}\""), format!("write {FORM}")));
         }
         doubts
     }
 }
 
-fn address(text: &str) -> Result<Ipv6Addr, Fault> {
+fn address(text: &str) -> Result<Ipv6Addr, ArgumentFault> {
     let remedy = format!("write {FORM}");
     if text.is_empty() {
-        return Err(Fault::missing("IPv6addr needs an address", remedy));
+        return Err(ArgumentFault::missing("IPv6addr needs an address", remedy));
     }
     let Ok(ip) = text.parse::<Ipv6Addr>() else {
         let what = format!("IPv6addr needs an IPv6 address, not \"{text}\"");
@@ -84,7 +84,7 @@ fn address(text: &str) -> Result<Ipv6Addr, Fault> {
         } else {
             remedy
         };
-        return Err(Fault::refused(what, remedy));
+        return Err(ArgumentFault::refused(what, remedy));
     };
     let why = match ip {
         Ipv6Addr::UNSPECIFIED => "is no address",
@@ -93,11 +93,11 @@ fn address(text: &str) -> Result<Ipv6Addr, Fault> {
         _ if ip.to_ipv4_mapped().is_some() => "is an IPv4 address written as an IPv6 one: nobody can be reached at it",
         _ => return Ok(ip),
     };
-    Err(Fault::refused(format!("{ip} {why}"), "choose an address of the network"))
+    Err(ArgumentFault::refused(format!("{ip} {why}"), "choose an address of the network"))
 }
 
-fn wrong_bits(text: &str) -> Fault {
-    Fault::refused(format!("\"{text}\" is no prefix length from 0 to 128"), format!("write {FORM}"))
+fn wrong_bits(text: &str) -> ArgumentFault {
+    ArgumentFault::refused(format!("\"{text}\" is no prefix length from 0 to 128"), format!("write {FORM}"))
 }
 
 #[cfg(test)]

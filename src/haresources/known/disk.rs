@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::fault::{Fault, unread};
+use super::fault::{ArgumentFault, unread};
 
 const FORM: &str = "Filesystem::DEVICE::DIRECTORY::TYPE";
 const DRBD: &str = "drbddisk::RESOURCE";
@@ -195,27 +195,27 @@ impl FileSystem {
     ///
     /// # Errors
     /// With what it would not start.
-    pub fn read(args: &[String]) -> Result<FileSystem, Fault> {
+    pub fn read(args: &[String]) -> Result<FileSystem, ArgumentFault> {
         let (device, rest) = device_of(args);
         let remedy = format!("write {FORM}");
-        let device =
-            device.ok_or_else(|| Fault::missing("Filesystem needs a device and a directory", remedy.clone()))?;
+        let device = device
+            .ok_or_else(|| ArgumentFault::missing("Filesystem needs a device and a directory", remedy.clone()))?;
         let Some(directory) = rest.first().filter(|directory| !directory.is_empty()) else {
-            return Err(Fault::missing("Filesystem needs a directory behind the device", remedy));
+            return Err(ArgumentFault::missing("Filesystem needs a directory behind the device", remedy));
         };
         if !directory.starts_with('/') {
             let what = format!("\"{directory}\" is not an absolute directory");
             let v6 = args[0].starts_with('[');
             let remedy =
                 if v6 { "a server's IPv6 address cannot have \"::\" here: write its name".into() } else { remedy };
-            return Err(Fault::refused(what, remedy));
+            return Err(ArgumentFault::refused(what, remedy));
         }
         let directory = plain(directory);
         let word = |at: usize| rest.get(at).filter(|word| !word.is_empty()).cloned();
         let read = FileSystem { device, directory: PathBuf::from(directory), kind: word(1), options: word(2) };
         if is_of_the_system(&read.directory) {
             let what = format!("{directory} is a directory of the system: it can be no resource");
-            return Err(Fault::refused(what, "mount it on a directory of its own"));
+            return Err(ArgumentFault::refused(what, "mount it on a directory of its own"));
         }
         read.complaint_about_type().or_else(|| read.complaint_about_device()).map_or(Ok(read.clone()), Err)
     }
@@ -247,28 +247,31 @@ impl FileSystem {
         (unknown.collect(), &OPTIONS)
     }
 
-    fn complaint_about_type(&self) -> Option<Fault> {
+    fn complaint_about_type(&self) -> Option<ArgumentFault> {
         let remedy = format!("write {FORM}::OPTIONS");
         if let Some(kind) = &self.kind
             && (NO_TYPES.contains(&kind.as_str()) || kind.starts_with('-') || kind.contains(['=', '/']))
         {
-            return Some(Fault::refused(format!("\"{kind}\" stands where the type of the file system stands"), remedy));
+            return Some(ArgumentFault::refused(
+                format!("\"{kind}\" stands where the type of the file system stands"),
+                remedy,
+            ));
         }
         let options = self.options.as_ref().filter(|options| options.starts_with('-'))?;
-        Some(Fault::refused(format!("\"{options}\": the options stand by themselves, without -o"), remedy))
+        Some(ArgumentFault::refused(format!("\"{options}\": the options stand by themselves, without -o"), remedy))
     }
 
-    fn complaint_about_device(&self) -> Option<Fault> {
+    fn complaint_about_device(&self) -> Option<ArgumentFault> {
         let device = self.device.as_str();
         let remedy = format!("write {FORM}");
         let kind = self.kind.as_deref().unwrap_or("auto");
-        let refused = |what: String, right: &str| Some(Fault::refused(what, format!("write {right}")));
+        let refused = |what: String, right: &str| Some(ArgumentFault::refused(what, format!("write {right}")));
         match &self.device {
             Device::Tag(tag) if tag.ends_with('=') => {
                 refused(format!("\"{tag}\" names nothing"), "-U::UUID or -L::LABEL")
             }
             _ if device.is_empty() || device.starts_with('-') => {
-                Some(Fault::refused(format!("\"{device}\" is not a device"), remedy))
+                Some(ArgumentFault::refused(format!("\"{device}\" is not a device"), remedy))
             }
             _ if ["nfs", "nfs4"].contains(&kind) && !device.contains(':') => {
                 refused(format!("\"{device}\" is no directory of a server, which {kind} needs"), "SERVER:/DIRECTORY")
@@ -286,7 +289,7 @@ impl FileSystem {
         }
     }
 
-    pub(super) fn doubts(&self, args: &[String]) -> Vec<Fault> {
+    pub(super) fn doubts(&self, args: &[String]) -> Vec<ArgumentFault> {
         let (_, rest) = device_of(args);
         unread("Filesystem", rest, 3, &format!("{FORM}::OPTIONS")).into_iter().collect()
     }
@@ -333,21 +336,22 @@ impl Drbd {
     ///
     /// # Errors
     /// With what it would not start.
-    pub fn read(args: &[String]) -> Result<Drbd, Fault> {
+    pub fn read(args: &[String]) -> Result<Drbd, ArgumentFault> {
         match args.first() {
-            Some(name) if name.is_empty() || name.starts_with('-') => {
-                Err(Fault::refused(format!("\"{name}\" is no name of a DRBD resource"), format!("write {DRBD}")))
-            }
+            Some(name) if name.is_empty() || name.starts_with('-') => Err(ArgumentFault::refused(
+                format!("\"{name}\" is no name of a DRBD resource"),
+                format!("write {DRBD}"),
+            )),
             resource => Ok(Drbd { resource: resource.cloned() }),
         }
     }
 
-    pub(super) fn doubts(&self, args: &[String]) -> Vec<Fault> {
-        let mut doubts: Vec<Fault> = unread("drbddisk", args, 1, DRBD).into_iter().collect();
+    pub(super) fn doubts(&self, args: &[String]) -> Vec<ArgumentFault> {
+        let mut doubts: Vec<ArgumentFault> = unread("drbddisk", args, 1, DRBD).into_iter().collect();
         if self.resource.is_none() {
             let what = "drbddisk without a name means all resources, and nobody can ask whether they run";
             let original = "A resource name is required for status inquiries.";
-            doubts.push(Fault::doubtful(what, format!("write {DRBD}")).original(original));
+            doubts.push(ArgumentFault::doubtful(what, format!("write {DRBD}")).original(original));
         }
         doubts
     }
@@ -357,7 +361,7 @@ impl Drbd {
 mod tests {
     use super::*;
 
-    fn read(words: &str) -> Result<FileSystem, Fault> {
+    fn read(words: &str) -> Result<FileSystem, ArgumentFault> {
         FileSystem::read(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())
     }
 

@@ -15,7 +15,7 @@ pub enum Weight {
 
 /// One thing that is wrong with the arguments of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct ArgumentFault {
     /// What it costs.
     pub weight: Weight,
     /// What is wrong.
@@ -26,21 +26,21 @@ pub struct Fault {
     pub original: Option<String>,
 }
 
-impl Fault {
-    pub(super) fn missing(what: impl Into<String>, remedy: impl Into<String>) -> Fault {
-        Fault { weight: Weight::Missing, what: what.into(), remedy: remedy.into(), original: None }
+impl ArgumentFault {
+    pub(super) fn missing(what: impl Into<String>, remedy: impl Into<String>) -> ArgumentFault {
+        ArgumentFault { weight: Weight::Missing, what: what.into(), remedy: remedy.into(), original: None }
     }
 
-    pub(super) fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Fault {
-        Fault { weight: Weight::Refused, ..Fault::missing(what, remedy) }
+    pub(super) fn refused(what: impl Into<String>, remedy: impl Into<String>) -> ArgumentFault {
+        ArgumentFault { weight: Weight::Refused, ..ArgumentFault::missing(what, remedy) }
     }
 
-    pub(super) fn doubtful(what: impl Into<String>, remedy: impl Into<String>) -> Fault {
-        Fault { weight: Weight::Doubtful, ..Fault::missing(what, remedy) }
+    pub(super) fn doubtful(what: impl Into<String>, remedy: impl Into<String>) -> ArgumentFault {
+        ArgumentFault { weight: Weight::Doubtful, ..ArgumentFault::missing(what, remedy) }
     }
 
-    pub(super) fn original(self, phrase: impl Into<String>) -> Fault {
-        Fault { original: Some(phrase.into()), ..self }
+    pub(super) fn original(self, phrase: impl Into<String>) -> ArgumentFault {
+        ArgumentFault { original: Some(phrase.into()), ..self }
     }
 
     /// Whether the agent does not start with it.
@@ -50,7 +50,7 @@ impl Fault {
 }
 
 /// As an agent says it: `"33" is not a netmask (write …) [Invalid netmask specification [33]]`.
-impl fmt::Display for Fault {
+impl fmt::Display for ArgumentFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.what, self.remedy)?;
         self.original.iter().try_for_each(|phrase| write!(f, " [{phrase}]"))
@@ -58,8 +58,8 @@ impl fmt::Display for Fault {
 }
 
 /// Arguments behind those that the agent reads.
-pub(super) fn unread(agent: &str, args: &[String], taken: usize, form: &str) -> Option<Fault> {
+pub(super) fn unread(agent: &str, args: &[String], taken: usize, form: &str) -> Option<ArgumentFault> {
     let rest = args.get(taken..).filter(|rest| !rest.is_empty())?;
     let what = format!("{agent} does not read \"{}\": it takes no more arguments", rest.join("::"));
-    Some(Fault::doubtful(what, format!("write {form}")))
+    Some(ArgumentFault::doubtful(what, format!("write {form}")))
 }

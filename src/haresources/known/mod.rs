@@ -9,13 +9,13 @@
 //!   ├ address4.rs   IPaddr, IPaddr2, SendArp, IPsrcaddr ─┐
 //!   ├ address6.rs   IPv6addr                            ─┴ network.rs  addresses, masks, names of interfaces
 //!   ├ disk.rs       Filesystem, drbddisk
-//!   └ aside.rs      Delay, MailTo
+//!   └ delay_and_mail.rs Delay, MailTo
 //! fault.rs          what is wrong, what would be right, and what it costs: all of them
 //! ```
 
 mod address4;
 mod address6;
-mod aside;
+mod delay_and_mail;
 mod disk;
 mod fault;
 mod network;
@@ -27,14 +27,14 @@ use super::Resource;
 
 pub use address4::{Address4, Announce, Source};
 pub use address6::Address6;
-pub use aside::{Delay, Mail};
+pub use delay_and_mail::{Delay, Mail};
 pub use disk::{Device, Drbd, FileSystem, is_of_the_system};
-pub use fault::{Fault, Weight};
+pub use fault::{ArgumentFault, Weight};
 pub use network::{LONGEST_NAME, no_host_of};
 
 /// What a resource is to whoever uses its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ResourceKind {
     /// An IPv4 address that clients use.
     Address4,
     /// An IPv6 address that clients use.
@@ -78,15 +78,15 @@ pub enum Arguments {
 }
 
 /// How the arguments of an agent are read.
-type Read = fn(&[String]) -> Result<Arguments, Fault>;
+type Read = fn(&[String]) -> Result<Arguments, ArgumentFault>;
 
 /// One agent.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub struct KnownAgent {
     /// Its name, exactly.
     pub name: &'static str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: ResourceKind,
     /// Its arguments, in order.
     pub arguments: &'static [Argument],
     /// Of a built-in agent, how they are read.
@@ -103,48 +103,58 @@ const fn optional(name: &'static str) -> Argument {
     Argument { name, needed: false }
 }
 
-const fn built_in(name: &'static str, kind: Kind, arguments: &'static [Argument], read: Read) -> Known {
-    Known { name, kind, arguments, read: Some(read), forgiving: false }
+const fn built_in(name: &'static str, kind: ResourceKind, arguments: &'static [Argument], read: Read) -> KnownAgent {
+    KnownAgent { name, kind, arguments, read: Some(read), forgiving: false }
 }
 
-const fn forgiving(known: Known) -> Known {
-    Known { forgiving: true, ..known }
+const fn forgiving(known: KnownAgent) -> KnownAgent {
+    KnownAgent { forgiving: true, ..known }
 }
 
-const fn script(name: &'static str, kind: Kind, arguments: &'static [Argument]) -> Known {
-    Known { name, kind, arguments, read: None, forgiving: false }
+const fn script(name: &'static str, kind: ResourceKind, arguments: &'static [Argument]) -> KnownAgent {
+    KnownAgent { name, kind, arguments, read: None, forgiving: false }
 }
 
 /// Every agent that is known by name; the built-in ones first.
-pub const AGENTS: [Known; 12] = [
-    built_in("IPaddr", Kind::Address4, &[needed("ip")], |args| Address4::of_ipaddr(args).map(Arguments::Address4)),
-    built_in("IPaddr2", Kind::Address4, &[needed("ip")], |args| Address4::of_ipaddr2(args).map(Arguments::Address4)),
-    built_in("IPv6addr", Kind::Address6, &[needed("ipv6addr")], |args| Address6::read(args).map(Arguments::Address6)),
-    forgiving(built_in("SendArp", Kind::Afterthought, &[needed("ip")], |args| {
+pub const AGENTS: [KnownAgent; 12] = [
+    built_in("IPaddr", ResourceKind::Address4, &[needed("ip")], |args| {
+        Address4::of_ipaddr(args).map(Arguments::Address4)
+    }),
+    built_in("IPaddr2", ResourceKind::Address4, &[needed("ip")], |args| {
+        Address4::of_ipaddr2(args).map(Arguments::Address4)
+    }),
+    built_in("IPv6addr", ResourceKind::Address6, &[needed("ipv6addr")], |args| {
+        Address6::read(args).map(Arguments::Address6)
+    }),
+    forgiving(built_in("SendArp", ResourceKind::Afterthought, &[needed("ip")], |args| {
         Announce::read(args).map(Arguments::Announce)
     })),
-    built_in("IPsrcaddr", Kind::Afterthought, &[needed("ipaddress")], |args| Source::read(args).map(Arguments::Source)),
+    built_in("IPsrcaddr", ResourceKind::Afterthought, &[needed("ipaddress")], |args| {
+        Source::read(args).map(Arguments::Source)
+    }),
     built_in(
         "Filesystem",
-        Kind::Disk,
+        ResourceKind::Disk,
         &[needed("device"), needed("directory"), optional("fstype"), optional("options")],
         |args| FileSystem::read(args).map(Arguments::FileSystem),
     ),
-    built_in("drbddisk", Kind::Disk, &[optional("drbd_resource")], |args| Drbd::read(args).map(Arguments::Drbd)),
-    forgiving(built_in("MailTo", Kind::Afterthought, &[needed("email"), optional("subject")], |args| {
+    built_in("drbddisk", ResourceKind::Disk, &[optional("drbd_resource")], |args| {
+        Drbd::read(args).map(Arguments::Drbd)
+    }),
+    forgiving(built_in("MailTo", ResourceKind::Afterthought, &[needed("email"), optional("subject")], |args| {
         Mail::read(args).map(Arguments::Mail)
     })),
-    built_in("Delay", Kind::Afterthought, &[optional("startdelay"), optional("stopdelay")], |args| {
+    built_in("Delay", ResourceKind::Afterthought, &[optional("startdelay"), optional("stopdelay")], |args| {
         Delay::read(args).map(Arguments::Delay)
     }),
-    script("LVM", Kind::Disk, &[needed("volgrpname")]),
-    script("AudibleAlarm", Kind::Afterthought, &[optional("nodelist")]),
-    script("WinPopup", Kind::Afterthought, &[optional("hostfile")]),
+    script("LVM", ResourceKind::Disk, &[needed("volgrpname")]),
+    script("AudibleAlarm", ResourceKind::Afterthought, &[optional("nodelist")]),
+    script("WinPopup", ResourceKind::Afterthought, &[optional("hostfile")]),
 ];
 
-impl Known {
+impl KnownAgent {
     /// Reads its arguments; `None` when it is no built-in agent.
-    pub fn read(&self, args: &[String]) -> Option<Result<Arguments, Fault>> {
+    pub fn read(&self, args: &[String]) -> Option<Result<Arguments, ArgumentFault>> {
         self.read.map(|read| read(args))
     }
 
@@ -158,9 +168,9 @@ impl Known {
         self.arguments.iter().zip(args).map(|(argument, arg)| (argument.name, arg.clone())).collect()
     }
 
-    fn faults(&self, args: &[String]) -> Vec<Fault> {
-        let weighed = |fault: Fault| match self.forgiving {
-            true => Fault { weight: Weight::Doubtful, ..fault },
+    fn faults(&self, args: &[String]) -> Vec<ArgumentFault> {
+        let weighed = |fault: ArgumentFault| match self.forgiving {
+            true => ArgumentFault { weight: Weight::Doubtful, ..fault },
             false => fault,
         };
         match self.read(args) {
@@ -171,7 +181,7 @@ impl Known {
                 let missing = self.arguments.iter().skip(args.len()).find(|argument| argument.needed);
                 let fault = |argument: &Argument| {
                     let what = format!("{} is called without its argument", self.name);
-                    Fault::doubtful(what, format!("write {}::{}", self.name, argument.name.to_uppercase()))
+                    ArgumentFault::doubtful(what, format!("write {}::{}", self.name, argument.name.to_uppercase()))
                 };
                 missing.map(fault).into_iter().collect()
             }
@@ -194,7 +204,7 @@ impl Arguments {
         }
     }
 
-    fn doubts(&self, agent: &str, args: &[String]) -> Vec<Fault> {
+    fn doubts(&self, agent: &str, args: &[String]) -> Vec<ArgumentFault> {
         match self {
             Arguments::Address4(address) => address.doubts(agent, args),
             Arguments::Address6(address) => address.doubts(),
@@ -209,19 +219,19 @@ impl Arguments {
 }
 
 /// The agent of that name.
-pub fn find(name: &str) -> Option<&'static Known> {
+pub fn find(name: &str) -> Option<&'static KnownAgent> {
     AGENTS.iter().find(|known| known.name == name)
 }
 
 /// The built-in agent whose name differs from this one only by upper and lower case.
 pub fn other_case(name: &str) -> Option<&'static str> {
-    let same = |known: &&Known| known.is_built_in() && known.name.eq_ignore_ascii_case(name) && known.name != name;
+    let same = |known: &&KnownAgent| known.is_built_in() && known.name.eq_ignore_ascii_case(name) && known.name != name;
     AGENTS.iter().find(same).map(|known| known.name)
 }
 
 /// What a resource is.
-pub fn kind(resource: &Resource) -> Kind {
-    find(&resource.agent).map_or(Kind::Service, |known| known.kind)
+pub fn kind(resource: &Resource) -> ResourceKind {
+    find(&resource.agent).map_or(ResourceKind::Service, |known| known.kind)
 }
 
 /// The arguments of a resource, if it is one of a built-in agent and the agent starts with them.
@@ -230,16 +240,16 @@ pub fn arguments(resource: &Resource) -> Option<Arguments> {
 }
 
 /// All that is wrong with the arguments of a resource.
-pub fn faults(resource: &Resource) -> Vec<Fault> {
+pub fn faults(resource: &Resource) -> Vec<ArgumentFault> {
     find(&resource.agent).map_or(Vec::new(), |known| known.faults(&resource.args))
 }
 
 /// The address that a resource brings up, as written; `None` for what is no address.
 pub fn address_text(resource: &Resource) -> Option<String> {
     let text = match kind(resource) {
-        Kind::Address4 => resource.args.first()?.clone(),
-        Kind::Address6 => address6::whole(&resource.args),
-        Kind::Disk | Kind::Service | Kind::Afterthought => return None,
+        ResourceKind::Address4 => resource.args.first()?.clone(),
+        ResourceKind::Address6 => address6::whole(&resource.args),
+        ResourceKind::Disk | ResourceKind::Service | ResourceKind::Afterthought => return None,
     };
     text.split('/').next().map(str::to_owned)
 }
@@ -252,8 +262,8 @@ pub fn address(resource: &Resource) -> Option<IpAddr> {
 /// Whether other machines are told where its address is.
 pub fn is_announced(resource: &Resource) -> bool {
     match kind(resource) {
-        Kind::Address4 | Kind::Address6 => true,
-        Kind::Disk | Kind::Service | Kind::Afterthought => resource.agent == "SendArp",
+        ResourceKind::Address4 | ResourceKind::Address6 => true,
+        ResourceKind::Disk | ResourceKind::Service | ResourceKind::Afterthought => resource.agent == "SendArp",
     }
 }
 

@@ -2,23 +2,23 @@
 
 use std::net::Ipv4Addr;
 
-use super::fault::Fault;
+use super::fault::ArgumentFault;
 
 /// How long an interface's name may be, or a label.
 pub const LONGEST_NAME: usize = 15;
 
 /// An IPv4 address that a machine can have.
-pub(super) fn address(agent: &str, text: &str, form: &str) -> Result<Ipv4Addr, Fault> {
+pub(super) fn address(agent: &str, text: &str, form: &str) -> Result<Ipv4Addr, ArgumentFault> {
     let remedy = format!("write {form}");
     if text.is_empty() {
-        return Err(Fault::missing(format!("{agent} needs an address"), remedy));
+        return Err(ArgumentFault::missing(format!("{agent} needs an address"), remedy));
     }
     let Ok(ip) = text.parse::<Ipv4Addr>() else {
         let what = format!("{agent} needs an IPv4 address, not \"{text}\"");
-        return Err(Fault::refused(what, remedy).original(format!("IP address [{text}] not valid.")));
+        return Err(ArgumentFault::refused(what, remedy).original(format!("IP address [{text}] not valid.")));
     };
     match impossible(ip) {
-        Some(why) => Err(Fault::refused(format!("{ip} {why}"), "choose an address of the network")),
+        Some(why) => Err(ArgumentFault::refused(format!("{ip} {why}"), "choose an address of the network")),
         None => Ok(ip),
     }
 }
@@ -35,17 +35,17 @@ fn impossible(ip: Ipv4Addr) -> Option<&'static str> {
 }
 
 /// Why an address that can be had is of no use to clients, as far as it says itself.
-pub(super) fn unreachable(ip: Ipv4Addr) -> Option<Fault> {
+pub(super) fn unreachable(ip: Ipv4Addr) -> Option<ArgumentFault> {
     let why = match ip.octets()[0] {
         0 => "is in a network that routers do not know",
         127 => "can be reached from this machine alone",
         _ => return None,
     };
-    Some(Fault::doubtful(format!("{ip} {why}"), "choose an address that clients can reach"))
+    Some(ArgumentFault::doubtful(format!("{ip} {why}"), "choose an address that clients can reach"))
 }
 
 /// Says of an address whether it is its whole network, or the broadcast address of it.
-pub fn no_host_of(ip: Ipv4Addr, prefix: u8) -> Option<Fault> {
+pub fn no_host_of(ip: Ipv4Addr, prefix: u8) -> Option<ArgumentFault> {
     if !(1..=30).contains(&prefix) {
         return None;
     }
@@ -58,7 +58,7 @@ pub fn no_host_of(ip: Ipv4Addr, prefix: u8) -> Option<Fault> {
         all if all == hosts => format!("{ip} is the broadcast address of {network}/{prefix}: nobody can connect to it"),
         _ => return None,
     };
-    Some(Fault::doubtful(what, "choose an address inside the network"))
+    Some(ArgumentFault::doubtful(what, "choose an address inside the network"))
 }
 
 /// A number of bits, or `255.255.255.0`.
@@ -78,7 +78,7 @@ pub(super) fn bits(text: &str, most: u8) -> Option<u8> {
 }
 
 /// The name of an interface, if the kernel could have one of that name.
-pub(super) fn interface(name: &str) -> Result<&str, Fault> {
+pub(super) fn interface(name: &str) -> Result<&str, ArgumentFault> {
     let no_name = |c: char| c.is_whitespace() || c.is_control() || c == ':' || c == '/';
     let why = match name {
         "" => "is missing",
@@ -88,20 +88,20 @@ pub(super) fn interface(name: &str) -> Result<&str, Fault> {
         _ => return Ok(name),
     };
     let what = format!("the name of the interface, \"{name}\", {why}");
-    Err(Fault::refused(what, "`ip link` lists them").original(format!("Device \"{name}\" does not exist.")))
+    Err(ArgumentFault::refused(what, "`ip link` lists them").original(format!("Device \"{name}\" does not exist.")))
 }
 
 /// `eth0:web`: the interface, and the whole as a label.
-pub(super) fn labelled(text: &str) -> Result<(&str, Option<&str>), Fault> {
+pub(super) fn labelled(text: &str) -> Result<(&str, Option<&str>), ArgumentFault> {
     let (nic, label) = text.split_once(':').map_or((text, ""), |(nic, label)| (nic, label));
     Ok((interface(nic)?, Some(text).filter(|_| !label.is_empty())))
 }
 
 /// A label, if the kernel takes it.
-pub(super) fn label(text: &str) -> Result<(), Fault> {
+pub(super) fn label(text: &str) -> Result<(), ArgumentFault> {
     if text.len() <= LONGEST_NAME {
         return Ok(());
     }
     let what = format!("the label \"{text}\" is longer than the {LONGEST_NAME} characters the kernel takes");
-    Err(Fault::refused(what, "shorten it, or leave it out"))
+    Err(ArgumentFault::refused(what, "shorten it, or leave it out"))
 }

@@ -67,7 +67,7 @@ proptest! {
         word in "(IPaddr2?|IPv6addr|SendArp|IPsrcaddr|Filesystem|drbddisk|MailTo|Delay|LVM|x)?(::|/)?\\PC{0,40}",
     ) {
         let resource = resource(&word);
-        let refused = faults(&resource).iter().any(Fault::is_refusal);
+        let refused = faults(&resource).iter().any(ArgumentFault::is_refusal);
         let known = find(&resource.agent).filter(|known| known.is_built_in() && !known.forgiving);
         prop_assert_eq!(known.is_some() && refused, known.is_some() && arguments(&resource).is_none());
         let _ = (address(&resource), interface(&resource), mount_point(&resource), other_case(&word));

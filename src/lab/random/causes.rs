@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::{AutoFailback, EventName, Scope, Set, Status};
-use crate::journal::{Entry, parse};
+use crate::journal::{EventEntry, parse};
 
 use super::fact::Fact;
 use super::judge::JudgedGroup;
@@ -27,7 +27,7 @@ impl JournalReader {
     }
 
     /// What was added since the last look.
-    pub(super) fn news(&mut self) -> Vec<Entry> {
+    pub(super) fn news(&mut self) -> Vec<EventEntry> {
         let Ok(mut file) = File::open(&self.path) else { return Vec::new() };
         let length = file.metadata().map_or(0, |meta| meta.len());
         if length < self.read {
@@ -45,7 +45,7 @@ impl JournalReader {
 }
 
 /// What an entry in the journal of `node` means for the stops that follow.
-pub(super) fn facts(node: usize, entry: &Entry, groups: &[JudgedGroup], mode: AutoFailback) -> Vec<Fact> {
+pub(super) fn facts(node: usize, entry: &EventEntry, groups: &[JudgedGroup], mode: AutoFailback) -> Vec<Fact> {
     let field = |name: &str| entry.data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let of = |wanted: &dyn Fn(&JudgedGroup) -> bool| {
         groups.iter().filter(|group| wanted(group)).map(|group| Some(group.key.clone())).collect::<Vec<_>>()
@@ -88,7 +88,7 @@ mod tests {
     }
 
     fn of(event: EventName, data: Value, mode: AutoFailback) -> Vec<Fact> {
-        facts(0, &Entry { event: event.name().into(), data, ..Entry::default() }, &groups(), mode)
+        facts(0, &EventEntry { event: event.name().into(), data, ..EventEntry::default() }, &groups(), mode)
     }
 
     #[test]

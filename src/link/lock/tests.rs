@@ -60,11 +60,11 @@ impl Place {
 }
 
 /// A process of some user, ended when dropped.
-struct Living(Child);
+struct RunningProcess(Child);
 
-impl Living {
-    fn of(user: u32, group: u32) -> Living {
-        Living(Command::new("sleep").arg("600").uid(user).gid(group).spawn().unwrap())
+impl RunningProcess {
+    fn of(user: u32, group: u32) -> RunningProcess {
+        RunningProcess(Command::new("sleep").arg("600").uid(user).gid(group).spawn().unwrap())
     }
 
     fn line(&self) -> String {
@@ -72,7 +72,7 @@ impl Living {
     }
 }
 
-impl Drop for Living {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -188,7 +188,7 @@ fn a_lock_of_another_user_holds_only_for_a_process_of_that_user_that_may_use_the
     }
     let place = Place::new();
     chown(&place.device, None, Some(DIALOUT)).unwrap();
-    let (stranger, minicom) = (Living::of(NOBODY, NOBODY), Living::of(NOBODY, DIALOUT));
+    let (stranger, minicom) = (RunningProcess::of(NOBODY, NOBODY), RunningProcess::of(NOBODY, DIALOUT));
     for (content, why) in [
         ("         1\n".to_owned(), "a process of somebody else's"),
         (stranger.line(), "a process that may not use the line"),

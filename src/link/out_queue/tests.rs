@@ -83,7 +83,7 @@ fn the_order_is_beats_then_dialogue_then_what_was_lost_then_talk() {
 }
 
 /// A line of 19200 baud whose kernel takes whatever it gets, in simulated time.
-struct Line {
+struct SerialLine {
     queue: OutQueue,
     /// Frames in the kernel, and how much of the first is left.
     kernel: VecDeque<(u8, usize)>,
@@ -92,9 +92,9 @@ struct Line {
     arrived: Vec<(u64, u8)>,
 }
 
-impl Line {
-    fn new(tells: bool) -> Line {
-        Line { queue: OutQueue::new(3840, 1920), kernel: VecDeque::new(), tells, arrived: Vec::new() }
+impl SerialLine {
+    fn new(tells: bool) -> SerialLine {
+        SerialLine { queue: OutQueue::new(3840, 1920), kernel: VecDeque::new(), tells, arrived: Vec::new() }
     }
 
     /// A millisecond: the line carries two bytes, and what may be written is.
@@ -125,7 +125,7 @@ impl Line {
 #[test]
 fn a_hundred_kilobytes_of_talk_make_no_beat_late_by_half_a_keepalive_and_none_of_it_is_lost() {
     for tells in [false, true] {
-        let mut line = Line::new(tells);
+        let mut line = SerialLine::new(tells);
         let (mut talk, mut beats) = (0, 0);
         let mut ms = 0;
         while talk < 140 || !line.queue.is_empty() {
@@ -161,7 +161,7 @@ fn a_hundred_kilobytes_of_talk_make_no_beat_late_by_half_a_keepalive_and_none_of
 
 #[test]
 fn a_frame_longer_than_the_time_between_two_beats_goes_right_after_one() {
-    let mut line = Line::new(false);
+    let mut line = SerialLine::new(false);
     let keepalive = Duration::from_millis(500);
     for ms in 1..5000 {
         if ms % 500 == 0 {

@@ -5,19 +5,19 @@ use std::time::Duration;
 use crate::cluster::{Action, Event, ExitReason};
 use crate::time::Mono;
 
-use super::super::{Deed, Fault, Pair, What};
+use super::super::{Fault, Intervention, Observed, SimulatedPair};
 use super::{Act, Original, Version};
 
 /// A script that lasts longer hangs.
 const HANGS: Duration = Duration::from_secs(7 * 24 * 3600);
 
-impl Pair {
+impl SimulatedPair {
     /// Starts an original heartbeat on a node, with the next generation; nothing happens where a daemon runs.
     pub fn boot_original(&mut self, node: usize, version: Version) {
         if self.is_on(node) || self.is_starting(node) {
             return;
         }
-        self.deed(node, Deed::HeartbeatStarts(version));
+        self.observe_intervention(node, Intervention::HeartbeatStarts(version));
         self.count(Fault::Original);
         self.end_life(node);
         let generation = self.next_generation(node);
@@ -25,7 +25,7 @@ impl Pair {
         let original = Original::boot(version, settings, groups, generation, self.moment_of(node));
         let host = &mut self.hosts[node];
         host.powered_off = None;
-        host.puppet = None;
+        host.manual = None;
         host.original = original;
         host.asked_to_leave = false;
     }
@@ -70,10 +70,10 @@ impl Pair {
             return;
         }
         match act {
-            Act::Log(text) => self.note(node, What::Logged(text)),
+            Act::Log(text) => self.observe(node, Observed::Logged(text)),
             Act::Do(Action::Exit(ExitReason::Stopped)) => {
                 self.end_life(node);
-                self.deed(node, Deed::Left);
+                self.observe_intervention(node, Intervention::Left);
             }
             Act::Do(action) => self.perform(node, action),
         }

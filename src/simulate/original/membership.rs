@@ -11,7 +11,7 @@ use crate::wire::{Kind, Message, field};
 use super::{Original, Version};
 
 /// After so long a node that heard another return from a partition gives everything up and restarts.
-const HEALS: Duration = Duration::from_secs(2);
+const PARTITION_ENDS_AFTER: Duration = Duration::from_secs(2);
 
 /// What is known of the other node.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ impl Original {
         }
     }
 
-    /// Whether a status may be of the present life of the other; notices restarts and healed partitions.
+    /// Whether a status may be of the present life of the other; notices restarts and ends of partitions.
     fn accepts_life(&mut self, generation: u64, number: u64) -> bool {
         if generation > self.peer.generation {
             if self.peer.generation > 0 {
@@ -158,7 +158,7 @@ impl Original {
         }
         self.peer.forget_numbers();
         self.log(format!("CRIT: Cluster node {} returning after partition.", self.other));
-        self.heals_at.get_or_insert(self.now.mono + HEALS);
+        self.partition_ends_at.get_or_insert(self.now.mono + PARTITION_ENDS_AFTER);
         true
     }
 
@@ -295,19 +295,19 @@ impl Original {
     /// Whose silence has lasted too long.
     pub(super) fn look_for_the_dead(&mut self) {
         let (now, active) = (self.now.mono, self.status == Status::Active);
-        let (initdead, deadping, born) = (self.settings.initdead, self.settings.deadping, self.born);
+        let (initdead, deadping, started) = (self.settings.initdead, self.settings.deadping, self.started);
         let limit = if active { deadping } else { initdead.max(deadping) };
         for ping in self.pings.values_mut() {
-            ping.dead |= now.since(ping.heard.unwrap_or(born)) > limit;
+            ping.dead |= now.since(ping.heard.unwrap_or(started)) > limit;
         }
         let patience = if active { self.peer.patience } else { initdead.max(self.peer.patience) };
-        if !self.peer.is_dead() && now.since(self.peer.last_status.unwrap_or(born)) > patience {
+        if !self.peer.is_dead() && now.since(self.peer.last_status.unwrap_or(started)) > patience {
             self.peer.status = Status::Dead;
             self.declare_dead();
         }
         self.try_to_become_active();
-        if self.heals_at.is_some_and(|at| at <= now) {
-            self.heals_at = None;
+        if self.partition_ends_at.is_some_and(|at| at <= now) {
+            self.partition_ends_at = None;
             self.restart_itself();
         }
     }

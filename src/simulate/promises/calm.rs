@@ -9,9 +9,9 @@ use crate::cluster::{Report, Settings, Status, phrases};
 use crate::haresources::{ResourceGroup, Verb};
 use crate::time::Mono;
 
-use super::super::pending::Coming;
-use super::super::{Behaviour, Deed, Pair, What};
-use super::Scene;
+use super::super::pending::PendingKind;
+use super::super::{Behaviour, Intervention, Observed, SimulatedPair};
+use super::Snapshot;
 
 /// Rarer than this a deadtime of silence by chance is nobody's fault.
 const CHANCE: f64 = 1e-9;
@@ -48,11 +48,11 @@ pub(super) struct Calm {
     /// Who left in order has nothing to answer for any more.
     left: [bool; 2],
     lags: [Duration; 2],
-    /// What birth has to be waited for longer.
+    /// For what a start has to be waited for longer.
     lagged: Duration,
-    /// When a node last died, was born or went.
+    /// When a node last died, started or left.
     stirred: Mono,
-    born: Mono,
+    came_or_went: Mono,
     lives: [u64; 2],
     /// When each core that is there began its life, and when it began to listen: who cleans up hears nobody.
     began: [Stamp; 2],
@@ -73,8 +73,8 @@ fn keep(clock: &mut Option<Stamp>, now: Stamp, holds: bool) -> bool {
 }
 
 impl Calm {
-    /// Takes note of how things are; whether anything has changed.
-    pub(super) fn note(&mut self, pair: &Pair, now: Mono) -> bool {
+    /// Looks how things are; whether anything has changed.
+    pub(super) fn observe(&mut self, pair: &SimulatedPair, now: Mono) -> bool {
         if self.was_busy {
             self.busy += now.since(self.last);
         }
@@ -142,48 +142,52 @@ impl Calm {
     }
 
     /// Reads what happened.
-    pub(super) fn follow(&mut self, scene: &Scene<'_>) {
+    pub(super) fn follow(&mut self, snapshot: &Snapshot<'_>) {
         for node in 0..2 {
-            for (word, verb, time) in scene.pair.scripts_of(node) {
+            for (word, verb, time) in snapshot.pair.scripts_of(node) {
                 let longest = self.longest.entry((node, word, verb)).or_default();
                 *longest = time.max(*longest);
             }
         }
-        for note in scene.notes {
-            match &note.what {
-                What::Fenced { .. } => self.fencing = scene.now,
-                // While it stops what a predecessor left it is not born yet.
-                What::Said(Report::LocalStatus(Status::Up)) => {
-                    self.born = self.born.max(scene.now);
-                    note.node.into_iter().for_each(|node| self.listens[node] = scene.now);
+        for observation in snapshot.observations {
+            match &observation.what {
+                Observed::Fenced { .. } => self.fencing = snapshot.now,
+                // While it stops what a predecessor left it has not started yet.
+                Observed::Said(Report::LocalStatus(Status::Up)) => {
+                    self.came_or_went = self.came_or_went.max(snapshot.now);
+                    observation.node.into_iter().for_each(|node| self.listens[node] = snapshot.now);
                 }
                 // Somebody spoke in the name of a node, with the patience it had asked for.
-                What::Deed(Deed::Replayed) => {
-                    let patience = scene.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
-                    self.born = self.born.max(scene.now + patience);
+                Observed::Intervention(Intervention::Replayed) => {
+                    let patience = snapshot.pair.hosts.iter().map(|host| host.said.1).max().unwrap_or_default();
+                    self.came_or_went = self.came_or_went.max(snapshot.now + patience);
                 }
-                What::Deed(deed) if deed.begins_a_life() => self.born = self.born.max(scene.now),
-                // An original that restarts itself is born again.
-                What::Logged(text) if text == phrases::RESTARTS_ITSELF => self.born = self.born.max(scene.now),
-                What::Deed(_)
-                | What::Beside(_)
-                | What::Logged(_)
-                | What::Asked(_)
-                | What::Remark(_)
-                | What::Cut(_)
-                | What::Chapter(_)
-                | What::Met(_)
-                | What::Unmet(_)
-                | What::Moved { .. }
-                | What::Sent(_)
-                | What::Ran(..)
-                | What::Said(_)
-                | What::Replied(_)
-                | What::Announced(_)
-                | What::Cancelled => {}
+                Observed::Intervention(intervention) if intervention.starts_a_daemon() => {
+                    self.came_or_went = self.came_or_went.max(snapshot.now)
+                }
+                // An original that restarts itself starts anew.
+                Observed::Logged(text) if text == phrases::RESTARTS_ITSELF => {
+                    self.came_or_went = self.came_or_went.max(snapshot.now)
+                }
+                Observed::Intervention(_)
+                | Observed::IpfailLogged(_)
+                | Observed::Logged(_)
+                | Observed::Asked(_)
+                | Observed::Remark(_)
+                | Observed::Cut(_)
+                | Observed::Chapter(_)
+                | Observed::Met(_)
+                | Observed::Unmet(_)
+                | Observed::Moved { .. }
+                | Observed::Sent(_)
+                | Observed::Ran(..)
+                | Observed::Said(_)
+                | Observed::Replied(_)
+                | Observed::Announced(_)
+                | Observed::Cancelled => {}
             }
         }
-        self.born += std::mem::take(&mut self.lagged);
+        self.came_or_went += std::mem::take(&mut self.lagged);
     }
 
     /// A node leaves in order.
@@ -206,7 +210,7 @@ impl Calm {
         self.began[node].at
     }
 
-    /// When a node last died, was born or went.
+    /// When a node last died, started or left.
     pub(super) fn last_stirred(&self) -> Mono {
         self.stirred
     }
@@ -236,32 +240,35 @@ impl Calm {
         self.awake[node]
     }
 
-    /// From when on a death, a birth or a fencing explains that something runs nowhere no longer.
-    pub(super) fn explained_until(&self, scene: &Scene<'_>) -> Mono {
-        let initdead = (0..2).map(|node| scene.pair.in_force(node).initdead).max().unwrap_or_default();
+    /// From when on a death, a start or a fencing explains that something runs nowhere no longer.
+    pub(super) fn explained_until(&self, snapshot: &Snapshot<'_>) -> Mono {
+        let initdead = (0..2).map(|node| snapshot.pair.in_force(node).initdead).max().unwrap_or_default();
         // Who went without a farewell is waited for as long as he asked for.
-        let gone = |node: usize| !scene.pair.is_on(node) && !self.left[node];
-        let asked = |node: usize| scene.pair.hosts[node].said.0 + scene.pair.hosts[node].said.1;
+        let gone = |node: usize| !snapshot.pair.is_on(node) && !self.left[node];
+        let asked = |node: usize| snapshot.pair.hosts[node].said.0 + snapshot.pair.hosts[node].said.1;
         // As far as the other heard him.
         let borne = |node: usize| {
-            let of_him = scene.other(1 - node);
-            of_him.and_then(|n| n.last_heard.map(|ago| scene.now.before(ago) + n.deadtime)).unwrap_or_default()
+            let of_him = snapshot.other(1 - node);
+            of_him.and_then(|n| n.last_heard.map(|ago| snapshot.now.before(ago) + n.deadtime)).unwrap_or_default()
         };
         // A successor knows for how long, but not since when.
         let anew = |node: usize| {
-            let patience = self.asked_most[node].max(scene.deadtime());
+            let patience = self.asked_most[node].max(snapshot.deadtime());
             self.begun(1 - node) + patience
         };
         let until = |node: usize| asked(node).max(borne(node)).max(anew(node));
         let patience = (0..2).filter(|node| gone(*node)).map(until).max().unwrap_or_default();
-        let stirred = self.stirred + scene.deadtime();
-        stirred.max(self.born + initdead).max(self.fenced_until(scene)).max(patience + scene.keepalive() * 2)
+        let stirred = self.stirred + snapshot.deadtime();
+        stirred
+            .max(self.came_or_went + initdead)
+            .max(self.fenced_until(snapshot))
+            .max(patience + snapshot.keepalive() * 2)
     }
 
     /// From when on nothing waits for a fencing device any more.
-    pub(super) fn fenced_until(&self, scene: &Scene<'_>) -> Mono {
-        let broken = scene.pair.fence_failures > 0 || scene.pair.fence_hangs;
-        let fencing = if broken { scene.now } else { self.fencing };
+    pub(super) fn fenced_until(&self, snapshot: &Snapshot<'_>) -> Mono {
+        let broken = snapshot.pair.fence_failures > 0 || snapshot.pair.fence_hangs;
+        let fencing = if broken { snapshot.now } else { self.fencing };
         if self.fencing == Mono::ZERO { Mono::ZERO } else { fencing + FENCE_ROUND }
     }
 
@@ -278,7 +285,7 @@ impl Calm {
     }
 }
 
-impl Pair {
+impl SimulatedPair {
     /// Whether a node's messages reach the other in the long run, whatever is lost by chance.
     pub(super) fn reaches(&self, from: usize) -> bool {
         let ways = self.cables.iter().zip(self.media()).filter(|(_, medium)| medium.ping_node.is_none());
@@ -319,19 +326,19 @@ impl Pair {
     /// Whether a start script of this resource is at work on a node.
     pub(super) fn may_come_up(&self, node: usize, word: &str) -> bool {
         self.queue.values().filter(|pending| pending.node == node).any(|pending| match &pending.what {
-            Coming::ScriptEnds { word: known, verb: Verb::Start, .. } => known == word,
+            PendingKind::ScriptEnds { word: known, verb: Verb::Start, .. } => known == word,
             _ => false,
         })
     }
 
     /// Whether a device is at work.
     fn is_fencing(&self) -> bool {
-        self.queue.values().any(|pending| matches!(pending.what, Coming::FenceEnds { .. }))
+        self.queue.values().any(|pending| matches!(pending.what, PendingKind::FenceEnds { .. }))
     }
 
     /// Whether anything is being started or stopped.
     fn moves_anything(&self) -> bool {
-        let moves = |what: &Coming| matches!(what, Coming::ScriptEnds { verb: Verb::Start | Verb::Stop, .. });
+        let moves = |what: &PendingKind| matches!(what, PendingKind::ScriptEnds { verb: Verb::Start | Verb::Stop, .. });
         self.queue.values().any(|pending| moves(&pending.what))
     }
 
@@ -356,8 +363,8 @@ impl Pair {
         // Who stops what a predecessor left says nothing before that is done.
         let is_mute = host.cluster.is_some() && silent_since < begun;
         if !self.is_on(node) || is_mute {
-            let haunted = !host.begun.is_empty() && host.puppet.is_none();
-            return !haunted || self.now.since(silent_since) < patience * 4 / 5;
+            let has_leftovers = !host.begun.is_empty() && host.manual.is_none();
+            return !has_leftovers || self.now.since(silent_since) < patience * 4 / 5;
         }
         host.stalled_until <= self.now || self.is_short(node, host.stalled_until.since(silent_since))
     }
@@ -371,9 +378,9 @@ impl Pair {
     /// Whether a node's daemon is there and listens, or has nothing to answer for.
     fn is_present(&self, node: usize, looked: Mono) -> bool {
         let host = &self.hosts[node];
-        let haunted = !self.is_on(node) && !host.begun.is_empty() && host.puppet.is_none();
+        let has_leftovers = !self.is_on(node) && !host.begun.is_empty() && host.manual.is_none();
         // While all stands still nobody looks.
-        !haunted && host.stalled_until <= looked
+        !has_leftovers && host.stalled_until <= looked
     }
 
     /// How long every script of a node's groups may take.
@@ -405,7 +412,7 @@ fn chance_of(loss: u64) -> f64 {
 }
 
 /// How long a script takes, at the most.
-fn longest(pair: &Pair, node: usize, word: &str, verb: Verb) -> Duration {
+fn longest(pair: &SimulatedPair, node: usize, word: &str, verb: Verb) -> Duration {
     let limit = limit(pair.in_force(node), verb);
     let usual = USUAL + pair.scripts.slowness;
     match pair.scripts.behaviour(node, word, verb) {

@@ -6,8 +6,8 @@ use crate::cluster::{Event, ExitReason, Report, Status};
 use crate::time::Mono;
 use crate::wire::{Kind, field};
 
-use super::super::{Deed, NotesFault, Pair, Start, What};
-use super::{Promise, Said, Scene};
+use super::super::{Intervention, NotesFault, Observed, SimulatedPair, Start};
+use super::{Promise, Said, Snapshot};
 
 /// What was said before a reset has arrived by then.
 const ECHOES: Duration = Duration::from_secs(3);
@@ -44,7 +44,7 @@ impl Fences {
         self.gone[1 - node] = None;
     }
 
-    pub(super) fn on_exit(&mut self, pair: &Pair, node: usize, reason: &ExitReason) {
+    pub(super) fn on_exit(&mut self, pair: &SimulatedPair, node: usize, reason: &ExitReason) {
         let resource = match reason {
             ExitReason::Stopped => {
                 self.gone[1 - node] = None;
@@ -69,7 +69,7 @@ impl Fences {
         // Nor does who has not joined yet know anything of the other.
         let me = pair.view(node).and_then(|view| view.nodes.into_iter().find(|node| node.is_me));
         let knows = me.is_some_and(|me| me.status == Status::Active);
-        let other_lives = other.cluster.is_some() || other.puppet.is_some() || seems_alive || !knows;
+        let other_lives = other.cluster.is_some() || other.manual.is_some() || seems_alive || !knows;
         let whole = |group: &&crate::haresources::ResourceGroup| {
             group.resources.iter().all(|r| pair.hosts[node].running.contains(&r.word))
                 && !group.resources.iter().any(|r| r.to_string() == *resource || r.word == *resource)
@@ -86,33 +86,34 @@ impl Fences {
         }
     }
 
-    pub(super) fn look(&mut self, scene: &Scene<'_>, said: &mut Said) {
+    pub(super) fn look(&mut self, snapshot: &Snapshot<'_>, said: &mut Said) {
         said.append(&mut self.waiting);
-        for note in scene.notes {
-            let Some(node) = note.node else { continue };
+        for observation in snapshot.observations {
+            let Some(node) = observation.node else { continue };
             // Who was away for long, or does not know that he was there, may have missed that the other came back; and the last
             // note may have been that the other was gone.
             if matches!(
-                &note.what,
-                What::Deed(
-                    Deed::Starts(Start::Fresh | Start::WithoutNotes | Start::TooLate) | Deed::Notes(NotesFault::Old)
+                &observation.what,
+                Observed::Intervention(
+                    Intervention::Starts(Start::Fresh | Start::WithoutNotes | Start::TooLate)
+                        | Intervention::Notes(NotesFault::Old)
                 )
             ) {
                 self.gone[1 - node] = None;
             }
-            if matches!(&note.what, What::Said(Report::NodeReset { .. })) {
+            if matches!(&observation.what, Observed::Said(Report::NodeReset { .. })) {
                 // Known, and written down, only by now.
-                self.gone[1 - node] = Some((self.heard[1 - node], note.at));
+                self.gone[1 - node] = Some((self.heard[1 - node], observation.at));
             }
-            if !matches!(note.what, What::Fenced { .. }) || scene.pair.hosts[node].original.is_some() {
+            if !matches!(observation.what, Observed::Fenced { .. }) || snapshot.pair.hosts[node].original.is_some() {
                 continue;
             }
             let victim = 1 - node;
             if self.gone[victim].is_some() {
                 let what = format!(
                     "{} fences {}, which had left in order or was fenced, and has not been heard since",
-                    scene.name(node),
-                    scene.name(victim)
+                    snapshot.name(node),
+                    snapshot.name(victim)
                 );
                 said.push((Promise::S8, format!("{victim}"), what));
             }

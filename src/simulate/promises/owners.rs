@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::cluster::{GroupState, Report};
 use crate::time::Mono;
 
-use super::super::{Deed, Note, What};
+use super::super::{Intervention, Observation, Observed};
 use super::calm::Stamp;
-use super::{Calm, Promise, Said, Scene, Truth};
+use super::{Calm, Promise, Said, Snapshot, Truth};
 
 /// For so long a double is a new one.
 const NEW: Duration = Duration::from_millis(1);
@@ -50,62 +50,67 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn look(&mut self, scene: &Scene<'_>, truth: &Truth, calm: &Calm, said: &mut Said) {
+    pub(super) fn look(&mut self, snapshot: &Snapshot<'_>, truth: &Truth, calm: &Calm, said: &mut Said) {
         let doubles: Vec<(String, Mono)> = truth.doubles().map(|(word, since)| (word.clone(), since)).collect();
-        self.ask_never_both(scene, truth, calm, &doubles, said);
-        self.ask_sleepers(scene, truth, calm, &doubles, said);
+        self.ask_never_both(snapshot, truth, calm, &doubles, said);
+        self.ask_sleepers(snapshot, truth, calm, &doubles, said);
         self.doubled.retain(|word, _| doubles.iter().any(|(double, _)| double == word));
     }
 
     fn ask_never_both(
         &mut self,
-        scene: &Scene<'_>,
+        snapshot: &Snapshot<'_>,
         truth: &Truth,
         calm: &Calm,
         doubles: &[(String, Mono)],
         said: &mut Said,
     ) {
-        if scene.notes.iter().any(|note| note.what == What::Deed(Deed::Replayed)) {
-            self.replayed = calm.stamp(scene.now);
+        if snapshot
+            .observations
+            .iter()
+            .any(|observation| observation.what == Observed::Intervention(Intervention::Replayed))
+        {
+            self.replayed = calm.stamp(snapshot.now);
         }
-        let fenced = (0..2).all(|node| !scene.pair.in_force(node).fences.is_empty());
-        let patience = scene.deadtime() + scene.keepalive() * 3;
+        let fenced = (0..2).all(|node| !snapshot.pair.in_force(node).fences.is_empty());
+        let patience = snapshot.deadtime() + snapshot.keepalive() * 3;
         for (word, since) in doubles {
             let mut begun = *self.doubled.entry(word.clone()).or_insert_with(|| calm.stamp(*since));
             // An original lets go of nothing.
-            let stays = |node: usize| is_blocked(scene, node, word) || scene.pair.hosts[node].original.is_some();
-            let any_blocked = (0..2).any(|node| is_blocked(scene, node, word));
+            let stays = |node: usize| is_blocked(snapshot, node, word) || snapshot.pair.hosts[node].original.is_some();
+            let any_blocked = (0..2).any(|node| is_blocked(snapshot, node, word));
             let nobody_can_stop = truth.is_stuck() || any_blocked && (0..2).all(stays);
-            if nobody_can_stop || only_deaf_could_stop(scene, word) {
-                begun = calm.stamp(scene.now);
+            if nobody_can_stop || only_deaf_could_stop(snapshot, word) {
+                begun = calm.stamp(snapshot.now);
                 self.doubled.insert(word.clone(), begun);
             }
-            let on_both = format!("{} runs on {} and {} since {since}", word, scene.name(0), scene.name(1));
-            if fenced && by_ours(scene, truth, word) {
+            let on_both = format!("{} runs on {} and {} since {since}", word, snapshot.name(0), snapshot.name(1));
+            if fenced && by_ours(snapshot, truth, word) {
                 let what = format!("{on_both}, although a silent node is fenced");
                 said.push((Promise::S3, word.clone(), what));
             }
-            let long = |stamp: Stamp, more: Duration| scene.now.since(stamp.at) > patience + more + calm.scripts(stamp);
+            let long =
+                |stamp: Stamp, more: Duration| snapshot.now.since(stamp.at) > patience + more + calm.scripts(stamp);
             // A new one is not even excused by a core that was away for a moment.
-            let is_new = scene.now.since(*since) < NEW;
+            let is_new = snapshot.now.since(*since) < NEW;
             let fine = if is_new { calm.both_ways() } else { calm.still() };
             // Of two lives in one generation the words of the first are still on their way, and look like the second's.
             let again =
-                |node: usize| if scene.pair.hosts[node].went_back { calm.began(node) } else { Stamp::default() };
+                |node: usize| if snapshot.pair.hosts[node].went_back { calm.began(node) } else { Stamp::default() };
             let fine = fine.map(|fine| fine.max(again(0)).max(again(1)));
             if let Some(fine) =
-                fine.filter(|fine| !nobody_can_stop && long(*fine, Duration::ZERO) && by_ours(scene, truth, word))
+                fine.filter(|fine| !nobody_can_stop && long(*fine, Duration::ZERO) && by_ours(snapshot, truth, word))
             {
                 let what = format!("{on_both}, although all has been well since {}", fine.at);
                 said.push((Promise::S1, word.clone(), what));
             }
             // Who counts from a lower number than before must hear a question to prove that he lives.
-            let believed = scene.pair.hosts.iter().all(|host| !host.went_back);
+            let believed = snapshot.pair.hosts.iter().all(|host| !host.went_back);
             let fine = if believed { calm.one_way() } else { calm.both_ways() };
             // Whether the other is deaf each core has to find out anew.
             let begun = begun.max(calm.began(0)).max(calm.began(1)).max(self.replayed);
             // An original says to nobody how far it hears him.
-            let later = if scene.pair.has_original() { DEAFNESS } else { Duration::ZERO };
+            let later = if snapshot.pair.has_original() { DEAFNESS } else { Duration::ZERO };
             if let Some(fine) = fine.filter(|fine| long((*fine).max(begun), later)) {
                 let what = format!("{on_both}, although one node has heard the other since {}", fine.at);
                 said.push((Promise::S2, word.clone(), what));
@@ -115,69 +120,71 @@ impl Owners {
 
     fn ask_sleepers(
         &mut self,
-        scene: &Scene<'_>,
+        snapshot: &Snapshot<'_>,
         truth: &Truth,
         calm: &Calm,
         doubles: &[(String, Mono)],
         said: &mut Said,
     ) {
-        let sets = |note: &Note| matches!(&note.what, What::Deed(Deed::ClockSet(_)));
-        if scene.notes.iter().any(sets) {
-            self.clock_set = Some(scene.now);
+        let sets =
+            |observation: &Observation| matches!(&observation.what, Observed::Intervention(Intervention::ClockSet(_)));
+        if snapshot.observations.iter().any(sets) {
+            self.clock_set = Some(snapshot.now);
         }
         for node in 0..2 {
-            let host = &scene.pair.hosts[node];
-            if host.stalled_until > scene.now && host.cluster.is_some() {
-                let heard = scene.other(node).is_some_and(|other| other.last_heard.is_some());
+            let host = &snapshot.pair.hosts[node];
+            if host.stalled_until > snapshot.now && host.cluster.is_some() {
+                let heard = snapshot.other(node).is_some_and(|other| other.last_heard.is_some());
                 self.asleep[node].get_or_insert(Asleep { since: host.said.0, heard, lag: host.said.2 });
                 continue;
             }
             let Some(sleep) = self.asleep[node].take() else { continue };
-            let long = scene.now.since(sleep.since) > scene.deadtime();
-            if long && host.cluster.is_some() && self.can_be_told(scene, node, sleep) {
-                self.wake(scene, truth, calm, node, sleep.since, doubles);
+            let long = snapshot.now.since(sleep.since) > snapshot.deadtime();
+            if long && host.cluster.is_some() && self.can_be_told(snapshot, node, sleep) {
+                self.wake(snapshot, truth, calm, node, sleep.since, doubles);
             }
         }
         let heard = calm.both_ways();
         self.overslept.retain(|sleeper| {
-            let well = heard.is_some() && scene.pair.hosts.iter().all(|host| host.cluster.is_some());
+            let well = heard.is_some() && snapshot.pair.hosts.iter().all(|host| host.cluster.is_some());
             well && doubles.iter().any(|(word, _)| sleeper.words.contains(word))
         });
-        let late =
-            |sleeper: &Overslept| scene.now.since(sleeper.woke.at) > scene.keepalive() * 3 + calm.scripts(sleeper.woke);
+        let late = |sleeper: &Overslept| {
+            snapshot.now.since(sleeper.woke.at) > snapshot.keepalive() * 3 + calm.scripts(sleeper.woke)
+        };
         for sleeper in &mut self.overslept {
             // Without its notes it has to ask first what runs there.
-            let asks = scene.views[sleeper.node].as_ref().is_some_and(|view| !view.stable);
-            if asks && scene.pair.scripts_at_work() {
-                sleeper.woke = calm.stamp(scene.now);
+            let asks = snapshot.views[sleeper.node].as_ref().is_some_and(|view| !view.stable);
+            if asks && snapshot.pair.scripts_at_work() {
+                sleeper.woke = calm.stamp(snapshot.now);
             }
         }
         for sleeper in &self.overslept {
-            judge(scene, sleeper, late(sleeper), doubles, said);
+            judge(snapshot, sleeper, late(sleeper), doubles, said);
         }
         self.overslept.retain(|sleeper| !late(sleeper));
     }
 
     /// Whether it can be known that this node is the one that slept.
-    fn can_be_told(&self, scene: &Scene<'_>, node: usize, sleep: Asleep) -> bool {
+    fn can_be_told(&self, snapshot: &Snapshot<'_>, node: usize, sleep: Asleep) -> bool {
         let Asleep { since, heard, lag } = sleep;
         let other = 1 - node;
         // A taker that slept as well may have done so after it took.
-        let slept_too = scene.pair.hosts[other].stalled_until >= since;
-        let frozen = scene.pair.hosts[node].lag.saturating_sub(lag);
-        let by_its_clock = scene.now.since(since).saturating_sub(frozen) > scene.deadtime();
+        let slept_too = snapshot.pair.hosts[other].stalled_until >= since;
+        let frozen = snapshot.pair.hosts[node].lag.saturating_sub(lag);
+        let by_its_clock = snapshot.now.since(since).saturating_sub(frozen) > snapshot.deadtime();
         // Whose clocks stood still can learn that from the other's wall clock only, if he knew it before.
-        let set = self.clock_set.is_some_and(|at| at >= since.before(scene.deadtime()));
+        let set = self.clock_set.is_some_and(|at| at >= since.before(snapshot.deadtime()));
         // It tells whole seconds only, and less than two of them prove nothing.
         let second = Duration::from_secs(1);
-        let enough = scene.deadtime().saturating_sub(scene.keepalive() + second).max(second * 2) + second;
-        let by_the_others = heard && !set && frozen >= enough + scene.keepalive();
+        let enough = snapshot.deadtime().saturating_sub(snapshot.keepalive() + second).max(second * 2) + second;
+        let by_the_others = heard && !set && frozen >= enough + snapshot.keepalive();
         !slept_too && (by_its_clock || by_the_others)
     }
 
     fn wake(
         &mut self,
-        scene: &Scene<'_>,
+        snapshot: &Snapshot<'_>,
         truth: &Truth,
         calm: &Calm,
         node: usize,
@@ -187,37 +194,37 @@ impl Owners {
         let other = 1 - node;
         let taken = |word: &&String| truth.may_run(other).get(*word).is_some_and(|begun| *begun > since);
         let words: Vec<String> = doubles.iter().map(|(word, _)| word).filter(taken).cloned().collect();
-        if !words.is_empty() && scene.pair.hosts[other].cluster.is_some() {
-            self.overslept.push(Overslept { node, words, woke: calm.stamp(scene.now) });
+        if !words.is_empty() && snapshot.pair.hosts[other].cluster.is_some() {
+            self.overslept.push(Overslept { node, words, woke: calm.stamp(snapshot.now) });
         }
     }
 }
 
 /// Whether a double was made by a node of ours: what an original starts beside us is not ours to answer for.
-fn by_ours(scene: &Scene<'_>, truth: &Truth, word: &str) -> bool {
+fn by_ours(snapshot: &Snapshot<'_>, truth: &Truth, word: &str) -> bool {
     let since = |node: usize| truth.may_run(node).get(word).copied().unwrap_or_default();
     let last = usize::from(since(1) >= since(0));
-    scene.pair.hosts[last].puppet.is_none() && scene.pair.hosts[last].original.is_none()
+    snapshot.pair.hosts[last].manual.is_none() && snapshot.pair.hosts[last].original.is_none()
 }
 
-fn is_blocked(scene: &Scene<'_>, node: usize, word: &str) -> bool {
-    scene.state(node, &scene.key_of(node, word)) == Some(GroupState::Blocked)
+fn is_blocked(snapshot: &Snapshot<'_>, node: usize, word: &str) -> bool {
+    snapshot.state(node, &snapshot.key_of(node, word)) == Some(GroupState::Blocked)
 }
 
 /// Whether one node alone hears the other, and cannot stop what runs on both: nothing tells the other, which could.
-fn only_deaf_could_stop(scene: &Scene<'_>, word: &str) -> bool {
-    (0..2).any(|node| is_blocked(scene, node, word) && !scene.pair.reaches(node))
+fn only_deaf_could_stop(snapshot: &Snapshot<'_>, word: &str) -> bool {
+    (0..2).any(|node| is_blocked(snapshot, node, word) && !snapshot.pair.reaches(node))
 }
 
-fn judge(scene: &Scene<'_>, sleeper: &Overslept, late: bool, doubles: &[(String, Mono)], said: &mut Said) {
+fn judge(snapshot: &Snapshot<'_>, sleeper: &Overslept, late: bool, doubles: &[(String, Mono)], said: &mut Said) {
     let (node, other) = (sleeper.node, 1 - sleeper.node);
-    let (sleeping, taker) = (scene.name(node), scene.name(other));
-    for note in scene.notes {
-        if let What::Said(Report::PartitionLetGo { group }) = &note.what
-            && note.node == Some(other)
-            && sleeper.words.iter().any(|word| scene.key_of(other, word) == *group)
+    let (sleeping, taker) = (snapshot.name(node), snapshot.name(other));
+    for observation in snapshot.observations {
+        if let Observed::Said(Report::PartitionLetGo { group }) = &observation.what
+            && observation.node == Some(other)
+            && sleeper.words.iter().any(|word| snapshot.key_of(other, word) == *group)
             // What cannot be stopped stays where it is.
-            && scene.state(node, group) != Some(GroupState::Blocked)
+            && snapshot.state(node, group) != Some(GroupState::Blocked)
         {
             let what = format!(
                 "{taker} lets go of {group}, which it took while {sleeping} stood still for longer than deadtime"
@@ -228,7 +235,7 @@ fn judge(scene: &Scene<'_>, sleeper: &Overslept, late: bool, doubles: &[(String,
     if late {
         let runs_on = |word: &&String| {
             doubles.iter().any(|(double, _)| double == *word)
-                && scene.state(node, &scene.key_of(node, word)) != Some(GroupState::Blocked)
+                && snapshot.state(node, &snapshot.key_of(node, word)) != Some(GroupState::Blocked)
         };
         for word in sleeper.words.iter().filter(runs_on) {
             let what = format!("{sleeping} woke and still runs {word}, which {taker} took meanwhile");

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::EventName;
-use crate::cluster::phrases::{self, Told};
-use crate::haresources::{ResourceGroup, Told as StatusTold, Verb};
+use crate::cluster::phrases::{self, PhraseMeaning};
+use crate::haresources::{ResourceGroup, StatusAnswer, Verb};
 use crate::time::Mono;
 
-use super::super::{Behaviour, Deed, Note, NotesFault, What};
-use super::Pair;
+use super::super::{Behaviour, Intervention, NotesFault, Observation, Observed};
+use super::SimulatedPair;
 
 /// The scripts' work.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +46,7 @@ impl Truth {
     }
 
     /// Whether an original says that it holds this group, whatever runs there: nobody takes that.
-    pub(super) fn is_claimed_by_an_original(&self, pair: &Pair, key: &str) -> bool {
+    pub(super) fn is_claimed_by_an_original(&self, pair: &SimulatedPair, key: &str) -> bool {
         (0..2).filter(|node| pair.hosts[*node].original.is_some()).any(|node| {
             let (local, foreign) = self.says[node];
             let group = pair.hosts[node].groups.iter().find(|group| group.key() == key);
@@ -62,8 +62,8 @@ impl Truth {
         one.iter().filter_map(move |entry| double(entry).map(|since| (entry.0, since))).filter(honest)
     }
 
-    /// Takes note of what has begun and ended; whether anything has.
-    pub(super) fn follow(&mut self, pair: &Pair) -> bool {
+    /// Remembers what has begun and ended; whether anything has.
+    pub(super) fn follow(&mut self, pair: &SimulatedPair) -> bool {
         let mut changed = false;
         for (host, known) in pair.hosts.iter().zip(&mut self.may_run) {
             if !host.begun.keys().eq(known.keys()) {
@@ -77,14 +77,14 @@ impl Truth {
         changed
     }
 
-    /// Takes note of lies and of meddling.
-    pub(super) fn read(&mut self, pair: &Pair, notes: &[Note]) {
-        for note in notes {
-            let Some(node) = note.node else { continue };
-            match &note.what {
-                What::Ran(call, outcome) => {
+    /// Remembers lies and meddling.
+    pub(super) fn read(&mut self, pair: &SimulatedPair, observations: &[Observation]) {
+        for observation in observations {
+            let Some(node) = observation.node else { continue };
+            match &observation.what {
+                Observed::Ran(call, outcome) => {
                     let word = &call.resource.word;
-                    let unknown = call.verb == Verb::Status && outcome.told() == StatusTold::Unknown;
+                    let unknown = call.verb == Verb::Status && outcome.told() == StatusAnswer::Unknown;
                     // An original takes silence for "stopped".
                     let believed = self.old_notes[node] || pair.hosts[node].original.is_some();
                     if unknown && believed && self.may_run[node].contains_key(word) {
@@ -99,15 +99,15 @@ impl Truth {
                         self.liars.insert(word.clone());
                     }
                 }
-                What::Deed(deed) => self.read_deed(pair, node, deed),
-                What::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
-                What::Logged(text) => match phrases::told(text) {
+                Observed::Intervention(intervention) => self.read_intervention(pair, node, intervention),
+                Observed::Sent(text) if pair.hosts[node].original.is_some() => self.read_word(pair, node, text),
+                Observed::Logged(text) => match phrases::told(text) {
                     // It gives before its own start has ended.
-                    Some(Told { event: EventName::ReleaseDone, words }) => {
+                    Some(PhraseMeaning { event: EventName::ReleaseDone, words }) => {
                         let set = words.first().copied().unwrap_or_default();
                         self.is_said_to_be_down(pair, node, |own, _| set == "all" || (set == "local") == own);
                     }
-                    Some(Told { event: EventName::LocalStatus, words }) if words == ["active"] => {
+                    Some(PhraseMeaning { event: EventName::LocalStatus, words }) if words == ["active"] => {
                         self.farewell[node] = false;
                     }
                     _ => {}
@@ -117,25 +117,25 @@ impl Truth {
         }
     }
 
-    fn read_deed(&mut self, pair: &Pair, node: usize, deed: &Deed) {
-        if deed.begins_a_life() {
+    fn read_intervention(&mut self, pair: &SimulatedPair, node: usize, intervention: &Intervention) {
+        if intervention.starts_a_daemon() {
             // Whatever was there before, another lives now and speaks for itself.
             (self.says[node], self.farewell[node]) = ((false, false), false);
         }
-        self.old_notes[node] |= *deed == Deed::Notes(NotesFault::Old);
+        self.old_notes[node] |= *intervention == Intervention::Notes(NotesFault::Old);
         // They may speak of a hand-over that is over: the other does not, and is waited for.
         self.stuck[node] |= self.old_notes[node] && pair.hosts[1 - node].original.is_some();
-        match deed {
-            Deed::Notes(NotesFault::Lost | NotesFault::Unreadable) => {
+        match intervention {
+            Intervention::Notes(NotesFault::Lost | NotesFault::Unreadable) => {
                 self.lost_notes[node] = true;
                 // Nobody knows any more what was being started, and may come up later.
                 let starts = self.may_run[node].keys().filter(|word| pair.may_come_up(node, word));
                 self.liars.extend(starts.cloned());
             }
-            Deed::ComesUp(word) => drop(self.liars.insert(word.clone())),
+            Intervention::ComesUp(word) => drop(self.liars.insert(word.clone())),
             // It looks at the first resource of a group only.
-            Deed::Dies(_) => self.stuck[node] |= pair.hosts[node].original.is_some(),
-            Deed::HeartbeatStarts(_) => {
+            Intervention::Dies(_) => self.stuck[node] |= pair.hosts[node].original.is_some(),
+            Intervention::HeartbeatStarts(_) => {
                 self.stuck[node] = false;
                 // It says that it runs nothing, whatever a dead one left running.
                 self.liars.extend(self.may_run[node].keys().cloned());
@@ -145,7 +145,7 @@ impl Truth {
     }
 
     /// An original says something: what runs there nevertheless it has not noticed.
-    fn read_word(&mut self, pair: &Pair, node: usize, text: &str) {
+    fn read_word(&mut self, pair: &SimulatedPair, node: usize, text: &str) {
         let field = |name: &str| text.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
         match field("t") {
             Some("shutdone") => {
@@ -172,7 +172,7 @@ impl Truth {
     }
 
     /// Nobody can keep a promise about a group of which something runs there all the same.
-    fn is_said_to_be_down(&mut self, pair: &Pair, node: usize, is_meant: impl Fn(bool, &str) -> bool) {
+    fn is_said_to_be_down(&mut self, pair: &SimulatedPair, node: usize, is_meant: impl Fn(bool, &str) -> bool) {
         let groups = pair.hosts[node].groups.iter();
         let meant = groups.filter(|group| is_meant(pair.node(&group.owner) == Some(node), group.key()));
         let runs = |group: &&ResourceGroup| group.resources.iter().any(|r| self.may_run[node].contains_key(&r.word));

@@ -65,7 +65,7 @@ async fn anyone_may_connect_and_is_known_by_the_kernels_word() {
     stream.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer[8..], b"answer");
     drop(stream);
-    let SocketEvent::Gone { client: gone, why: Why::Eof } = rig.next().await else { panic!("no end") };
+    let SocketEvent::Gone { client: gone, why: CloseReason::Eof } = rig.next().await else { panic!("no end") };
     assert_eq!(gone, client);
 }
 
@@ -76,7 +76,7 @@ async fn a_header_that_claims_too_much_ends_that_connection_alone() {
     for (length, magic) in [(300_000_i32, 0xabcd_u32), (-1, 0xabcd), (20_000, 0xabcd), (4, 0x1234)] {
         let (client, mut stream) = rig.connect().await;
         stream.write_all(&[length.to_ne_bytes(), magic.to_ne_bytes()].concat()).await.unwrap();
-        let SocketEvent::Gone { client: gone, why: Why::Rubbish(_) } = rig.next().await else {
+        let SocketEvent::Gone { client: gone, why: CloseReason::Rubbish(_) } = rig.next().await else {
             panic!("it was accepted")
         };
         assert_eq!(gone, client);
@@ -111,7 +111,7 @@ async fn who_does_not_read_is_noticed_and_nobody_waits_for_it() {
         tokio::task::yield_now().await;
         assert!(said < 5000, "a queue without end");
     };
-    assert_eq!(why, Why::Slow { waiting: 64, most: 64 });
+    assert_eq!(why, CloseReason::Slow { waiting: 64, most: 64 });
     rig.socket.cut(client);
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
@@ -160,7 +160,7 @@ async fn whoever_never_signs_on_is_sent_away_by_the_audit() {
         assert_eq!(rig.socket.audit(|_| false), []);
     }
     assert_eq!(rig.socket.audit(|_| true), []);
-    assert!(matches!(rig.socket.audit(|_| false)[..], [(gone, Why::Rubbish(_))] if gone == client));
+    assert!(matches!(rig.socket.audit(|_| false)[..], [(gone, CloseReason::Rubbish(_))] if gone == client));
     assert!(matches!(rig.socket.next().await, SocketEvent::Audit));
 }
 

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn kept() -> Kept {
-    let group = |state, words: &[&str], failure: Option<&str>| KeptGroup {
+fn kept() -> Notes {
+    let group = |state, words: &[&str], failure: Option<&str>| NotedGroup {
         owner: NodeName::new("alpha").unwrap(),
         words: words.iter().map(|word| (*word).to_owned()).collect(),
         state,
@@ -21,7 +21,7 @@ fn kept() -> Kept {
     let handover =
         Handover { giving: true, set: Set::Foreign, done: false, begun: false, overdue: false, heard: Sequence(77) };
     let patience = Some(Duration::from_secs(8));
-    Kept {
+    Notes {
         groups,
         leaving: true,
         needs_failback: true,
@@ -54,7 +54,7 @@ fn every_step_of_a_hand_over_is_read_back() {
     let taking = [(false, false, false, false), (false, false, true, false), (false, true, true, false)];
     for (giving, done, begun, overdue) in steps.into_iter().chain(taking).chain([(false, false, true, true)]) {
         let handover = Some(Handover { giving, set: Set::Local, done, begun, overdue, heard: Sequence(3) });
-        file.keep(Kept { handover, ..kept() }).unwrap();
+        file.keep(Notes { handover, ..kept() }).unwrap();
         assert_eq!(NotesFile::read(dir.path()).unwrap().kept.handover, handover);
     }
 }
@@ -81,7 +81,7 @@ fn a_file_nobody_needs_goes_and_one_that_names_a_blocked_group_stays() {
     file.keep(kept()).unwrap();
     file.close();
     assert!(NotesFile::path(dir.path()).exists());
-    file.keep(Kept::default()).unwrap();
+    file.keep(Notes::default()).unwrap();
     file.close();
     assert!(!NotesFile::path(dir.path()).exists());
 }
@@ -91,7 +91,7 @@ fn a_program_that_ends_after_the_end_of_the_daemon_leaves_no_order_to_leave_behi
     let dir = tempfile::tempdir().unwrap();
     let mut file = NotesFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     file.respawned(vec![Process { pid: 4711, start: 12 }]).unwrap();
-    file.keep(Kept { leaving: true, ..Kept::default() }).unwrap();
+    file.keep(Notes { leaving: true, ..Notes::default() }).unwrap();
     file.close();
     file.respawned(Vec::new()).unwrap();
     assert_eq!(NotesFile::read(dir.path()), None);
@@ -103,7 +103,7 @@ fn a_full_disk_is_told_once_and_leaves_no_old_news_behind() {
     let mut file = NotesFile::new(dir.path(), Duration::ZERO, Duration::ZERO);
     file.keep(kept()).unwrap();
     fs::remove_dir_all(dir.path()).unwrap();
-    let why = file.keep(Kept::default()).unwrap_err();
+    let why = file.keep(Notes::default()).unwrap_err();
     assert!(why.contains("latido-state") && why.contains("is not adopted"), "{why}");
     file.keep(kept()).unwrap();
     fs::create_dir(dir.path()).unwrap();
@@ -129,37 +129,38 @@ fn notes_of_version_0_1_0_and_of_a_later_one_are_read() {
     let mut kept = kept();
     kept.groups[1].since_partition = false;
     (kept.peer_gone, kept.handover, kept.lost, kept.patience) = (false, None, false, None);
-    let notes = Notes::from_text(of_0_1_0).unwrap();
+    let notes = NotesOnDisk::from_text(of_0_1_0).unwrap();
     assert_eq!((notes.kept.clone(), notes.boot.as_str()), (kept, "9f2c 37"));
     assert_eq!((notes.alive, notes.patience), (Duration::from_millis(123_456), Duration::from_secs(2)));
     assert_eq!((notes.jobs.len(), notes.respawned.len()), (1, 1));
     let later = of_0_1_0.replace("leaving\n", "leaving\nmood good\n");
-    assert_eq!(Notes::from_text(&later), Some(notes));
+    assert_eq!(NotesOnDisk::from_text(&later), Some(notes));
 }
 
 #[test]
 fn what_a_broken_disk_adds_to_the_end_of_a_line_is_not_part_of_it() {
-    let notes = Notes::from_text("alive 1 1\r\nlatido 1\r\r\nboot 9f2c\r\r\r\ngroup held - alpha ra\r\r\n").unwrap();
+    let notes =
+        NotesOnDisk::from_text("alive 1 1\r\nlatido 1\r\r\nboot 9f2c\r\r\r\ngroup held - alpha ra\r\r\n").unwrap();
     assert_eq!((notes.boot.as_str(), &notes.kept.groups[0].words[..]), ("9f2c", &["ra".to_owned()][..]));
-    assert_eq!(Notes::from_text(&notes.to_text()), Some(notes));
+    assert_eq!(NotesOnDisk::from_text(&notes.to_text()), Some(notes));
 }
 
 #[test]
 fn numbers_that_would_mean_everybody_are_refused() {
     for line in ["job -1 5 5", "job 0 5 5", "job 1 5 5", "client -4711 5"] {
-        assert_eq!(Notes::from_text(&format!("alive 1 1\nlatido 1\n{line}\n")), None, "{line}");
+        assert_eq!(NotesOnDisk::from_text(&format!("alive 1 1\nlatido 1\n{line}\n")), None, "{line}");
     }
 }
 
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "(alive|latido 1|group|why|job|client|boot|held|[ -~]|\n){0,80}") {
-        let _ = Notes::from_text(&text);
+        let _ = NotesOnDisk::from_text(&text);
     }
 
     #[test]
     fn what_it_writes_it_reads(alive in 0u64..1 << 50, patience in 0u64..86_400_000, pid in 2i32..i32::MAX, start: u64) {
-        let notes = Notes {
+        let notes = NotesOnDisk {
             alive: Duration::from_millis(alive),
             patience: Duration::from_millis(patience),
             boot: "b 1".into(),
@@ -167,6 +168,6 @@ proptest! {
             jobs: vec![(Process { pid, start }, Duration::from_millis(alive))],
             respawned: vec![Process { pid, start }],
         };
-        prop_assert_eq!(Notes::from_text(&notes.to_text()), Some(notes));
+        prop_assert_eq!(NotesOnDisk::from_text(&notes.to_text()), Some(notes));
     }
 }

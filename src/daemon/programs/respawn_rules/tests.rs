@@ -5,7 +5,7 @@ fn at(milliseconds: u64) -> Mono {
 }
 
 fn rules(lines: &[(&str, bool)]) -> RespawnRules {
-    let line = |&(command, failfast): &(&str, bool)| Respawn {
+    let line = |&(command, failfast): &(&str, bool)| RespawnLine {
         user: "root".into(),
         command: command.split(' ').map(str::to_owned).collect(),
         failfast,

@@ -3,16 +3,16 @@ use std::os::unix::fs::symlink;
 
 use tempfile::TempDir;
 
-use crate::cluster::Birth;
-use crate::record::{Player, Shown};
+use crate::cluster::StartFacts;
+use crate::record::{Player, ShowLevel};
 use crate::simulate::{groups, settings};
 use crate::wire::Generation;
 
 use super::*;
 
-fn life() -> Life {
-    let birth = Birth::new(Generation(7), [1; 16], 3);
-    Life::new(&settings("alpha").unwrap(), &groups("alpha ra"), &birth, Now::default())
+fn life() -> RecordStart {
+    let start_facts = StartFacts::new(Generation(7), [1; 16], 3);
+    RecordStart::new(&settings("alpha").unwrap(), &groups("alpha ra"), &start_facts, Now::default())
 }
 
 fn place() -> (TempDir, PathBuf) {
@@ -28,7 +28,7 @@ fn open(path: &Path) -> Result<Recorder, String> {
 /// How many lives and events there are; every line is whole.
 fn play(path: &Path) -> usize {
     let text = fs::read_to_string(path).unwrap();
-    let mut player = Player::new(Shown::Changes);
+    let mut player = Player::new(ShowLevel::Changes);
     text.lines().for_each(|line| drop(player.play(line).unwrap()));
     player.end().unwrap();
     text.lines().count()

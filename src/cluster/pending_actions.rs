@@ -9,13 +9,13 @@ const MOST_TOLD_ONCE: usize = 32;
 
 /// What goes out.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct PendingActions {
     actions: Vec<Action>,
     told_once: BTreeSet<String>,
     has_ended: bool,
 }
 
-impl Outbox {
+impl PendingActions {
     /// One more thing to do.
     pub(super) fn push(&mut self, action: Action) {
         self.actions.push(action);

@@ -1,4 +1,4 @@
-//! The doors for what is asked on this machine: requests at the control socket, and messages that programs write into the
+//! The ways in for what is asked on this machine: requests at the control socket, and messages that programs write into the
 //! FIFO or hand to the daemon (`wire.md` 1.6). Each is told apart here, and here only; messages of other nodes come in by
 //! `membership`.
 

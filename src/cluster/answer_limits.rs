@@ -13,7 +13,7 @@ const STATUSES: u32 = 5;
 
 /// What was answered within a second.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct AnswerLimits {
     naks: Count,
     statuses: Count,
 }
@@ -24,7 +24,7 @@ struct Count {
     answered: u32,
 }
 
-impl Answers {
+impl AnswerLimits {
     /// Whether one more may be told that what he misses is gone; counts it.
     pub(super) fn may_deny(&mut self, now: Mono) -> bool {
         self.naks.one_more(now, NAKS)
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_questions_gets_so_many_answers_a_second() {
-        let mut answers = Answers::default();
+        let mut answers = AnswerLimits::default();
         let mut asked =
             |from: u64| (0..1000).filter(|n| answers.may_deny(Mono::at(Duration::from_millis(from + n)))).count();
         assert_eq!((asked(0), asked(1000), asked(5000)), (20, 20, 20));

@@ -2,24 +2,24 @@
 
 use crate::time::Mono;
 
-use super::super::{GroupState, KeptGroup};
+use super::super::{GroupState, NotedGroup};
 use super::{Doubt, Group, Groups, Wish};
 
 impl Groups {
     /// What a successor must know.
-    pub(in crate::cluster) fn to_keep(&self) -> Vec<KeptGroup> {
-        self.list.iter().filter(|group| group.state != GroupState::Free).map(Group::keep).collect()
+    pub(in crate::cluster) fn to_notes(&self) -> Vec<NotedGroup> {
+        self.list.iter().filter(|group| group.state != GroupState::Free).map(Group::to_note).collect()
     }
 
     /// Whether a successor would be told the same.
-    pub(in crate::cluster) fn are_kept_as(&self, kept: &[KeptGroup]) -> bool {
+    pub(in crate::cluster) fn match_notes(&self, noted: &[NotedGroup]) -> bool {
         let mut held = self.list.iter().filter(|group| group.state != GroupState::Free);
-        kept.iter().all(|kept| held.next().is_some_and(|held| held.is_kept_as(kept))) && held.next().is_none()
+        noted.iter().all(|noted| held.next().is_some_and(|held| held.matches_note(noted))) && held.next().is_none()
     }
 
     /// Goes on where a predecessor died; a group that is gone from the file is only there to be stopped.
-    pub(in crate::cluster) fn adopt(&mut self, kept: &[KeptGroup], now: Mono) {
-        for old in kept {
+    pub(in crate::cluster) fn adopt(&mut self, noted: &[NotedGroup], now: Mono) {
+        for old in noted {
             let Some(index) = self.known_or_removed(old, now) else { continue };
             // Damaged notes name a group twice: the first that is at work counts.
             if self.is_queued(index) {
@@ -47,8 +47,8 @@ impl Groups {
     }
 
     /// Stops whatever a predecessor may have left running.
-    pub(in crate::cluster) fn clean(&mut self, kept: &[KeptGroup], now: Mono) {
-        for old in kept.iter().filter(|old| old.state != GroupState::Failed) {
+    pub(in crate::cluster) fn clean(&mut self, noted: &[NotedGroup], now: Mono) {
+        for old in noted.iter().filter(|old| old.state != GroupState::Failed) {
             if let Some(index) = self.known_or_removed(old, now) {
                 if self.is_queued(index) {
                     // Damaged notes name a group twice: whatever either says is stopped.
@@ -71,7 +71,7 @@ impl Groups {
         self.queue.iter().any(|task| task.0 == index)
     }
 
-    fn known_or_removed(&mut self, old: &KeptGroup, now: Mono) -> Option<usize> {
+    fn known_or_removed(&mut self, old: &NotedGroup, now: Mono) -> Option<usize> {
         let spec = old.spec();
         if spec.resources.is_empty() {
             return None;
@@ -85,8 +85,8 @@ impl Groups {
 }
 
 impl Group {
-    fn keep(&self) -> KeptGroup {
-        KeptGroup {
+    fn to_note(&self) -> NotedGroup {
+        NotedGroup {
             owner: self.spec.owner.clone(),
             words: self.running_spec().resources.iter().map(|resource| resource.word.clone()).collect(),
             state: self.state,
@@ -96,14 +96,14 @@ impl Group {
         }
     }
 
-    /// As [`Group::keep`], without making anything.
-    fn is_kept_as(&self, kept: &KeptGroup) -> bool {
+    /// As [`Group::to_note`], without making anything.
+    fn matches_note(&self, noted: &NotedGroup) -> bool {
         let words = self.running_spec().resources.iter().map(|resource| resource.word.as_str());
-        self.state == kept.state
-            && self.since_partition == kept.since_partition
-            && self.offered == kept.offered
-            && self.failure == kept.failure
-            && self.spec.owner == kept.owner
-            && words.eq(kept.words.iter().map(String::as_str))
+        self.state == noted.state
+            && self.since_partition == noted.since_partition
+            && self.offered == noted.offered
+            && self.failure == noted.failure
+            && self.spec.owner == noted.owner
+            && words.eq(noted.words.iter().map(String::as_str))
     }
 }

@@ -4,7 +4,7 @@
 use crate::names::NodeName;
 use crate::wire::{Kind, Message, Sequence, field};
 
-use super::{Action, Class, Cluster, Status, mirror};
+use super::{Action, Class, Cluster, Status, peer_facts};
 
 /// That a client joined or left (`api.md` 2.2).
 const CLIENT_STATUS: &str = "hbapi-clstat";
@@ -16,7 +16,7 @@ const FEW_UNACKED: u64 = 200;
 
 /// Messages that may not overtake those before them.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct HeldMessages {
     messages: Vec<(NodeName, Sequence, Message)>,
 }
 
@@ -26,7 +26,7 @@ impl Cluster {
         let most = if paused { FEW_UNACKED } else { MOST_UNACKED };
         // A node that has not acknowledged anything yet does not know where to begin.
         let waits = |node: &&super::Node| node.is_alive() && node.acks() && node.acked() > Sequence(0);
-        self.nodes.iter().filter(waits).any(|node| self.voice.seq().0.saturating_sub(node.acked().0) > most)
+        self.nodes.iter().filter(waits).any(|node| self.sending.seq().0.saturating_sub(node.acked().0) > most)
     }
 
     /// Hands a message to the programs on this machine.
@@ -95,7 +95,7 @@ fn is_talk(kind: &Kind) -> bool {
             false
         }
         // Between two Latidos; no client of the original's knows it.
-        Kind::Other(name) if name == mirror::KIND => false,
+        Kind::Other(name) if name == peer_facts::KIND => false,
         Kind::Starting
         | Kind::Resource
         | Kind::AskResources
@@ -113,7 +113,7 @@ fn is_talk(kind: &Kind) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use crate::cluster::{Birth, Event};
+    use crate::cluster::{Event, StartFacts};
     use crate::names::MediumId;
     use crate::simulate::settings;
     use crate::time::{Mono, Now, Wall};
@@ -126,8 +126,8 @@ mod tests {
     }
 
     fn cluster() -> Cluster {
-        let birth = Birth::new(Generation(1), [7; 16], 1);
-        let mut cluster = Cluster::start(settings("alpha").unwrap(), vec![], birth, now(0));
+        let start_facts = StartFacts::new(Generation(1), [7; 16], 1);
+        let mut cluster = Cluster::start(settings("alpha").unwrap(), vec![], start_facts, now(0));
         cluster.handle(now(0), Event::Tick);
         cluster
     }
@@ -211,7 +211,7 @@ mod tests {
         let mut cluster = cluster();
         heard(&mut cluster, 10, status(1, "active"));
         let ack = |cluster: &mut Cluster| {
-            let seq = format!("{:x}", cluster.voice.seq().0);
+            let seq = format!("{:x}", cluster.sending.seq().0);
             let ack = from_beta("NS_ackmsg", 0, &[("ackseq", &seq), ("dest", "alpha")]);
             heard(cluster, 20, ack);
         };

@@ -9,7 +9,7 @@ use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
 use super::timer::Timer;
-use super::{Cluster, GroupState, Mirror};
+use super::{Cluster, GroupState, PeerFacts};
 
 /// `t=` of the message.
 pub(super) const KIND: &str = "latido";
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What a peer says is shown to people: no more of it than they would read.
 const LONGEST: usize = 400;
 
-/// Something that [`Cluster::mirror`] is made of.
+/// Something that [`Cluster::facts`] is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fact {
     Link(bool),
@@ -32,15 +32,15 @@ enum Fact {
 
 /// Both directions.
 #[derive(Debug, Default)]
-pub(super) struct Mirrors {
+pub(super) struct FactExchange {
     said: Option<String>,
     /// What the last look was about; the words are put together only when it changed.
     facts: Option<Vec<Fact>>,
     due: Option<Mono>,
-    pub(super) heard: Option<Mirror>,
+    pub(super) heard: Option<PeerFacts>,
 }
 
-impl Mirrors {
+impl FactExchange {
     /// What our files say has changed.
     pub(super) fn look_again(&mut self) {
         self.facts = None;
@@ -56,33 +56,33 @@ impl Mirrors {
 
 impl Cluster {
     /// Tells the other Latido what has changed here.
-    pub(super) fn serve_mirror(&mut self) {
+    pub(super) fn tell_own_facts(&mut self) {
         let Some(peer) = self.peer_name().filter(|_| self.peer_is_latido() && self.is_active()) else { return };
         let alive = self.peer_node().is_some_and(super::node::Node::is_alive);
-        if !alive || self.leaving.is_ordered() || self.timers.is_set(&Timer::Mirror) {
+        if !alive || self.leaving.is_ordered() || self.timers.is_set(&Timer::OwnFacts) {
             return;
         }
         // After every event, so nothing is written down to find out that nothing changed.
-        if self.mirrors.facts.as_ref().is_some_and(|known| self.mirror_facts().eq(known.iter().copied())) {
+        if self.facts_exchange.facts.as_ref().is_some_and(|known| self.own_facts().eq(known.iter().copied())) {
             return;
         }
-        if self.mirrors.due.is_none_or(|due| self.now.mono < due) {
+        if self.facts_exchange.due.is_none_or(|due| self.now.mono < due) {
             // Later: what is being agreed on now needs the line.
             let due = self.now.mono + PAUSE;
-            self.mirrors.due = Some(due);
-            return self.timers.set(Timer::Mirror, due);
+            self.facts_exchange.due = Some(due);
+            return self.timers.set(Timer::OwnFacts, due);
         }
-        self.mirrors.due = None;
-        self.mirrors.facts = Some(self.mirror_facts().collect());
-        let message = self.mirror(&peer);
+        self.facts_exchange.due = None;
+        self.facts_exchange.facts = Some(self.own_facts().collect());
+        let message = self.facts_message(&peer);
         let text = message.to_string();
-        if self.mirrors.said.as_ref() != Some(&text) {
-            self.mirrors.said = Some(text);
+        if self.facts_exchange.said.as_ref() != Some(&text) {
+            self.facts_exchange.said = Some(text);
             self.send(message);
         }
     }
 
-    fn mirror_facts(&self) -> impl Iterator<Item = Fact> {
+    fn own_facts(&self) -> impl Iterator<Item = Fact> {
         let links =
             self.peer_node().into_iter().flat_map(|node| node.links().iter().map(|link| Fact::Link(link.is_up())));
         let failed = |index| match self.groups.state(index) {
@@ -93,7 +93,7 @@ impl Cluster {
         links.chain(groups)
     }
 
-    fn mirror(&self, peer: &NodeName) -> Message {
+    fn facts_message(&self, peer: &NodeName) -> Message {
         let links = self.peer_node().map_or(String::new(), |node| {
             let word =
                 |link: &super::link::Link| format!("{}={}", link.medium(), if link.is_up() { "up" } else { "dead" });
@@ -116,10 +116,10 @@ impl Cluster {
     }
 
     /// The other node told us.
-    pub(super) fn on_mirror(&mut self, message: &Message) {
+    pub(super) fn on_peer_facts(&mut self, message: &Message) {
         let text = |name: &str| message.get(name).unwrap_or_default().chars().take(LONGEST).collect::<String>();
         let link = |word: &str| word.rsplit_once('=').map(|(name, state)| (name.to_owned(), state == "up"));
-        self.mirrors.heard = Some(Mirror {
+        self.facts_exchange.heard = Some(PeerFacts {
             at: self.now.mono,
             links: text(LINKS).split(' ').filter_map(link).collect(),
             failed: text(FAILED).split("; ").filter(|word| !word.is_empty()).map(str::to_owned).collect(),
@@ -136,18 +136,18 @@ impl Cluster {
         if peer.resources_digest().is_some_and(|theirs| *theirs != self.settings.resources_digest) {
             sentences.push(format!("haresources is not the same as on {}", peer.name()));
         }
-        let Some(mirror) = &self.mirrors.heard else { return sentences };
+        let Some(facts) = &self.facts_exchange.heard else { return sentences };
         let ours: Vec<_> = self.settings.timing.split(' ').collect();
         let other = |word: &&str| !ours.contains(word);
-        let differing: Vec<_> = mirror.timing.split(' ').filter(other).collect();
+        let differing: Vec<_> = facts.timing.split(' ').filter(other).collect();
         if !differing.is_empty() {
             sentences.push(format!("ha.cf of {} says {}", peer.name(), differing.join(" ")));
         }
-        if mirror.key != self.settings.key && !mirror.key.is_empty() {
+        if facts.key != self.settings.key && !facts.key.is_empty() {
             sentences.push(format!(
                 "{} signs with key {}, this node with {}",
                 peer.name(),
-                mirror.key,
+                facts.key,
                 self.settings.key
             ));
         }

@@ -7,22 +7,22 @@ use std::time::Duration;
 use crate::time::Mono;
 
 use super::host::{Begun, Host};
-use super::{Note, Pair, What, Where};
+use super::{Location, Observation, Observed, SimulatedPair};
 
 /// A group begins to run otherwise than before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct LocationChange {
     /// From then on.
     pub at: Mono,
     /// Its place in the file.
     pub group: usize,
     /// Where it runs now.
-    pub now: Where,
+    pub now: Location,
 }
 
 /// What the users of a group saw from one moment to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ServiceSeen {
     /// For how long its clients reached it nowhere.
     pub without: Duration,
     /// For how long something of it ran on both nodes.
@@ -33,7 +33,7 @@ pub struct Seen {
 
 /// A resource that runs, or may run, on both nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Double {
+pub struct DoubleRun {
     /// As written in `haresources`.
     pub word: String,
     /// Since when.
@@ -42,23 +42,23 @@ pub struct Double {
     pub until: Option<Mono>,
 }
 
-impl Pair {
+impl SimulatedPair {
     /// Every change of where groups run, oldest first; at the start all run nowhere.
-    pub fn changes(&self) -> &[Change] {
+    pub fn changes(&self) -> &[LocationChange] {
         &self.changes
     }
 
     /// Where a group runs now, by its place in the file.
-    pub fn whereabouts(&self, group: usize) -> Where {
-        self.whereabouts.get(group).copied().unwrap_or_default()
+    pub fn location(&self, group: usize) -> Location {
+        self.location.get(group).copied().unwrap_or_default()
     }
 
     /// What the users of a group saw from one moment to another.
-    pub fn seen(&self, group: usize, from: Mono, until: Mono) -> Seen {
-        let mut seen = Seen::default();
-        let (mut at, mut was) = (from, Where::default());
+    pub fn seen(&self, group: usize, from: Mono, until: Mono) -> ServiceSeen {
+        let mut seen = ServiceSeen::default();
+        let (mut at, mut was) = (from, Location::default());
         let of_group = self.changes.iter().filter(|change| change.group == group && change.at <= until);
-        for (to, next) in of_group.map(|change| (change.at, change.now)).chain([(until, Where::default())]) {
+        for (to, next) in of_group.map(|change| (change.at, change.now)).chain([(until, Location::default())]) {
             let time = to.since(at);
             seen.without += if was.is_served() { Duration::ZERO } else { time };
             seen.doubled += if was.doubled { time } else { Duration::ZERO };
@@ -78,7 +78,7 @@ impl Pair {
     }
 
     /// Everything that ever ran, or may have run, on both nodes at once, oldest first.
-    pub fn doubles(&self) -> &[Double] {
+    pub fn doubles(&self) -> &[DoubleRun] {
         &self.doubles
     }
 
@@ -88,7 +88,7 @@ impl Pair {
     }
 
     /// Whether something runs or may run on a node without a daemon.
-    pub fn is_haunted(&self) -> bool {
+    pub fn runs_without_daemon(&self) -> bool {
         let left = |host: &Host| !(host.running.is_empty() && host.begun.is_empty());
         (0..2).any(|node| !self.is_on(node) && left(&self.hosts[node]))
     }
@@ -155,11 +155,15 @@ impl Pair {
     /// Notes what has changed.
     pub(super) fn look(&mut self) {
         for (index, group) in self.groups.iter().enumerate() {
-            let now = Where::of(group, [&self.hosts[0].running, &self.hosts[1].running], self.unplugged);
-            if self.whereabouts[index] != now {
-                let was = std::mem::replace(&mut self.whereabouts[index], now);
-                self.changes.push(Change { at: self.now, group: index, now });
-                self.notes.push(Note { at: self.now, node: None, what: What::Moved { group: index, was, now } });
+            let now = Location::of(group, [&self.hosts[0].running, &self.hosts[1].running], self.unplugged);
+            if self.location[index] != now {
+                let was = std::mem::replace(&mut self.location[index], now);
+                self.changes.push(LocationChange { at: self.now, group: index, now });
+                self.observations.push(Observation {
+                    at: self.now,
+                    node: None,
+                    what: Observed::Moved { group: index, was, now },
+                });
             }
         }
         self.look_for_doubles();
@@ -175,7 +179,7 @@ impl Pair {
         let both = one.begun.keys().filter(|word| other.begun.contains_key(*word));
         for word in both {
             if !self.doubles.iter().any(|double| double.until.is_none() && double.word == *word) {
-                self.doubles.push(Double { word: word.clone(), from: self.now, until: None });
+                self.doubles.push(DoubleRun { word: word.clone(), from: self.now, until: None });
             }
         }
     }
@@ -191,8 +195,8 @@ mod tests {
 
     #[test]
     fn a_service_is_missed_from_its_first_resource_lost_to_the_last_one_back() {
-        let mut pair = Pair::new("alpha ra rb", 1, |_| {}).unwrap();
-        let at = |pair: &mut Pair, second: u64| pair.run_for(secs(second).since(pair.now()));
+        let mut pair = SimulatedPair::new("alpha ra rb", 1, |_| {}).unwrap();
+        let at = |pair: &mut SimulatedPair, second: u64| pair.run_for(secs(second).since(pair.now()));
         ["ra", "rb"].into_iter().for_each(|word| pair.runs_by_itself(0, word));
         at(&mut pair, 10);
         pair.service_dies(0, "rb");
@@ -204,7 +208,7 @@ mod tests {
         at(&mut pair, 20);
         pair.runs_by_itself(0, "ra");
         at(&mut pair, 24);
-        let seen = |without, doubled| Seen {
+        let seen = |without, doubled| ServiceSeen {
             without: Duration::from_secs(without),
             doubled: Duration::from_secs(doubled),
             unnoticed: false,

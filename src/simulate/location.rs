@@ -6,7 +6,7 @@ use crate::haresources::ResourceGroup;
 
 /// Where a group runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Where {
+pub struct Location {
     /// On each node: whether all of it runs there.
     pub whole: [bool; 2],
     /// Something of it runs on both.
@@ -15,7 +15,7 @@ pub struct Where {
     pub cut_off: [bool; 2],
 }
 
-impl Where {
+impl Location {
     /// Somewhere all of it runs: the service is there.
     pub fn is_up(self) -> bool {
         self.whole[0] || self.whole[1]
@@ -36,10 +36,10 @@ impl Where {
         self.is_up() && !self.doubled
     }
 
-    pub(super) fn of(group: &ResourceGroup, running: [&BTreeSet<String>; 2], cut_off: [bool; 2]) -> Where {
+    pub(super) fn of(group: &ResourceGroup, running: [&BTreeSet<String>; 2], cut_off: [bool; 2]) -> Location {
         let on = |node: usize, word: &String| running[node].contains(word);
         let words = || group.resources.iter().map(|resource| &resource.word);
-        Where {
+        Location {
             whole: [0, 1].map(|node| words().all(|word| on(node, word))),
             doubled: words().any(|word| on(0, word) && on(1, word)),
             cut_off,

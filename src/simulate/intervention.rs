@@ -17,12 +17,12 @@ pub enum NotesFault {
     Unreadable,
 }
 
-/// One deed.
+/// What is done to a node from outside, or befalls it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Intervention {
     /// A daemon is started, and needs so long to its first word.
     StartsSlowly(Duration),
-    /// A daemon is born, with what its predecessor left.
+    /// A daemon starts, with what its predecessor left.
     Starts(Start),
     /// A life played by hand begins.
     OriginalStarts,
@@ -30,11 +30,11 @@ pub enum Deed {
     HeartbeatStarts(Version),
     /// Whoever is played by hand says from now on that its status is this.
     Says(String),
-    /// This runs beside whoever is played by hand, and nothing else.
+    /// This runs on the machine of whoever is played by hand, and nothing else.
     Runs(Vec<String>),
     /// A service dies by itself.
     Dies(String),
-    /// Somebody starts a service behind the cluster's back.
+    /// Somebody starts a service without the cluster knowing.
     ComesUp(String),
     /// The machine loses its power.
     PowerOff,
@@ -72,7 +72,7 @@ pub enum Deed {
     Replayed,
 }
 
-/// What a daemon finds of its predecessor when it is born.
+/// What a daemon finds of its predecessor when it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// There was none, or it left in order.
@@ -87,48 +87,54 @@ pub enum Start {
     ToGiveUp,
 }
 
-impl Deed {
+impl Intervention {
     /// Whether a life begins, or is about to.
-    pub const fn begins_a_life(&self) -> bool {
-        matches!(self, Deed::StartsSlowly(_) | Deed::Starts(_) | Deed::OriginalStarts | Deed::HeartbeatStarts(_))
+    pub const fn starts_a_daemon(&self) -> bool {
+        matches!(
+            self,
+            Intervention::StartsSlowly(_)
+                | Intervention::Starts(_)
+                | Intervention::OriginalStarts
+                | Intervention::HeartbeatStarts(_)
+        )
     }
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for Intervention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Deed::StartsSlowly(time) => write!(f, "start, which takes {} ms", time.as_millis()),
-            Deed::Starts(how) => f.write_str(match how {
+            Intervention::StartsSlowly(time) => write!(f, "start, which takes {} ms", time.as_millis()),
+            Intervention::Starts(how) => f.write_str(match how {
                 Start::Fresh => "start",
                 Start::WithoutNotes => "start without notes",
                 Start::InTime => "start in time",
                 Start::TooLate => "start too late",
                 Start::ToGiveUp => "start to give up",
             }),
-            Deed::OriginalStarts => f.write_str("start of an original"),
-            Deed::HeartbeatStarts(version) => write!(f, "start of heartbeat {version}"),
-            Deed::Says(status) => write!(f, "says st={status}"),
-            Deed::Runs(words) if words.is_empty() => f.write_str("runs nothing"),
-            Deed::Runs(words) => write!(f, "runs {}", words.join(" ")),
-            Deed::Dies(word) => write!(f, "{word} dies"),
-            Deed::ComesUp(word) => write!(f, "{word} comes up"),
-            Deed::PowerOff => f.write_str("power off"),
-            Deed::Crash => f.write_str("crash"),
-            Deed::Left => f.write_str("left"),
-            Deed::FellSilent => f.write_str("fell silent"),
-            Deed::AskedToLeave => f.write_str("asked to leave"),
-            Deed::Notes(how) => write!(f, "its notes: {how:?}"),
-            Deed::ClockSet(seconds) => write!(f, "its clock is set by {seconds} s"),
-            Deed::Stalled(time) => write!(f, "stalled for {} ms", time.as_millis()),
-            Deed::Suspended(time) => write!(f, "suspended for {} ms", time.as_millis()),
-            Deed::Frozen(time) => write!(f, "frozen for {} ms", time.as_millis()),
-            Deed::Unplugged => f.write_str("its client cable is cut"),
-            Deed::Plugged => f.write_str("its client cable is whole again"),
-            Deed::IpfailDies => f.write_str("its ipfail dies"),
-            Deed::Fifo(text) => write!(f, "fifo: {text}"),
-            Deed::Edited => f.write_str("its haresources are edited"),
-            Deed::Reload => f.write_str("reload"),
-            Deed::Replayed => f.write_str("a replayed message"),
+            Intervention::OriginalStarts => f.write_str("start of an original"),
+            Intervention::HeartbeatStarts(version) => write!(f, "start of heartbeat {version}"),
+            Intervention::Says(status) => write!(f, "says st={status}"),
+            Intervention::Runs(words) if words.is_empty() => f.write_str("runs nothing"),
+            Intervention::Runs(words) => write!(f, "runs {}", words.join(" ")),
+            Intervention::Dies(word) => write!(f, "{word} dies"),
+            Intervention::ComesUp(word) => write!(f, "{word} comes up"),
+            Intervention::PowerOff => f.write_str("power off"),
+            Intervention::Crash => f.write_str("crash"),
+            Intervention::Left => f.write_str("left"),
+            Intervention::FellSilent => f.write_str("fell silent"),
+            Intervention::AskedToLeave => f.write_str("asked to leave"),
+            Intervention::Notes(how) => write!(f, "its notes: {how:?}"),
+            Intervention::ClockSet(seconds) => write!(f, "its clock is set by {seconds} s"),
+            Intervention::Stalled(time) => write!(f, "stalled for {} ms", time.as_millis()),
+            Intervention::Suspended(time) => write!(f, "suspended for {} ms", time.as_millis()),
+            Intervention::Frozen(time) => write!(f, "frozen for {} ms", time.as_millis()),
+            Intervention::Unplugged => f.write_str("its client cable is cut"),
+            Intervention::Plugged => f.write_str("its client cable is whole again"),
+            Intervention::IpfailDies => f.write_str("its ipfail dies"),
+            Intervention::Fifo(text) => write!(f, "fifo: {text}"),
+            Intervention::Edited => f.write_str("its haresources are edited"),
+            Intervention::Reload => f.write_str("reload"),
+            Intervention::Replayed => f.write_str("a replayed message"),
         }
     }
 }

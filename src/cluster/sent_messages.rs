@@ -13,7 +13,7 @@ const TIMES: usize = 64;
 
 /// Answer to somebody who missed a message.
 #[derive(Debug, PartialEq)]
-pub(super) enum Recall {
+pub(super) enum Resend {
     /// Send this again.
     Again(Box<Message>),
     /// It was sent again a moment ago, or never sent: say nothing.
@@ -24,14 +24,14 @@ pub(super) enum Recall {
 
 /// The last numbered messages we sent.
 #[derive(Debug, Default)]
-pub(super) struct SentHistory {
+pub(super) struct SentMessages {
     sent: VecDeque<(Sequence, Message, Option<Mono>)>,
     newest: Sequence,
     /// The last numbers and when they were said, by the clock on the wall; acked or not.
     times: VecDeque<(Sequence, Option<u64>)>,
 }
 
-impl SentHistory {
+impl SentMessages {
     /// Notes a message just sent.
     pub(super) fn record(&mut self, sequence: Sequence, message: Message) {
         self.newest = sequence;
@@ -55,19 +55,19 @@ impl SentHistory {
     }
 
     /// What to do for somebody who asks for `sequence`; the same one is not sent twice within `pause`.
-    pub(super) fn recall(&mut self, sequence: Sequence, now: Mono, pause: Duration) -> Recall {
+    pub(super) fn resend(&mut self, sequence: Sequence, now: Mono, pause: Duration) -> Resend {
         if sequence > self.newest {
-            return Recall::Skip;
+            return Resend::Skip;
         }
         let Some((_, message, resent)) = self.sent.iter_mut().find(|(seq, _, _)| *seq == sequence) else {
             let too_low = self.sent.front().is_some_and(|(oldest, _, _)| sequence < *oldest);
-            return Recall::Gone(if too_low { "seqno too low" } else { "seqno not found" });
+            return Resend::Gone(if too_low { "seqno too low" } else { "seqno not found" });
         };
         if resent.is_some_and(|at| now.since(at) < pause) {
-            return Recall::Skip;
+            return Resend::Skip;
         }
         *resent = Some(now);
-        Recall::Again(Box::new(message.clone()))
+        Resend::Again(Box::new(message.clone()))
     }
 
     /// Everybody has these: forget them.
@@ -86,17 +86,17 @@ mod tests {
 
     #[test]
     fn a_message_is_sent_again_but_not_twice_in_one_pause_and_a_lost_one_is_admitted() {
-        let mut history = SentHistory::default();
+        let mut sent = SentMessages::default();
         for seq in 1..=600 {
-            history.record(Sequence(seq), Message::new(&Kind::Status));
+            sent.record(Sequence(seq), Message::new(&Kind::Status));
         }
         let pause = Duration::from_millis(240);
-        assert!(matches!(history.recall(Sequence(600), Mono::ZERO, pause), Recall::Again(_)));
-        assert_eq!(history.recall(Sequence(600), Mono::ZERO, pause), Recall::Skip);
-        assert!(matches!(history.recall(Sequence(600), Mono::ZERO + pause, pause), Recall::Again(_)));
-        assert_eq!(history.recall(Sequence(100), Mono::ZERO, pause), Recall::Gone("seqno too low"));
-        assert_eq!(history.recall(Sequence(601), Mono::ZERO, pause), Recall::Skip);
-        history.forget_up_to(Sequence(590));
-        assert_eq!(history.recall(Sequence(590), Mono::ZERO, pause), Recall::Gone("seqno too low"));
+        assert!(matches!(sent.resend(Sequence(600), Mono::ZERO, pause), Resend::Again(_)));
+        assert_eq!(sent.resend(Sequence(600), Mono::ZERO, pause), Resend::Skip);
+        assert!(matches!(sent.resend(Sequence(600), Mono::ZERO + pause, pause), Resend::Again(_)));
+        assert_eq!(sent.resend(Sequence(100), Mono::ZERO, pause), Resend::Gone("seqno too low"));
+        assert_eq!(sent.resend(Sequence(601), Mono::ZERO, pause), Resend::Skip);
+        sent.forget_up_to(Sequence(590));
+        assert_eq!(sent.resend(Sequence(590), Mono::ZERO, pause), Resend::Gone("seqno too low"));
     }
 }

@@ -5,24 +5,24 @@ use crate::haresources::{Invocation, Outcome};
 use crate::names::MediumId;
 use crate::time::Mono;
 
-use super::{Deed, Where};
+use super::{Intervention, Location};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Note {
+pub struct Observation {
     /// When.
     pub at: Mono,
     /// On which node; `None` for what whoever plays says.
     pub node: Option<usize>,
     /// What.
-    pub what: What,
+    pub what: Observed,
 }
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
-pub enum What {
+pub enum Observed {
     /// Whoever plays does something to a node.
-    Deed(Deed),
+    Intervention(Intervention),
     /// Whoever plays asks a node for something.
     Asked(Request),
     /// Whoever plays says something.
@@ -40,9 +40,9 @@ pub enum What {
         /// Its place in the file.
         group: usize,
         /// Until now.
-        was: Where,
+        was: Location,
         /// From now on.
-        now: Where,
+        now: Location,
     },
     /// A message that is no heartbeat was sent, without its control fields.
     Sent(String),
@@ -51,7 +51,7 @@ pub enum What {
     /// The operator was told.
     Said(Report),
     /// The ipfail of a node logged this.
-    Beside(String),
+    IpfailLogged(String),
     /// An original logged this.
     Logged(String),
     /// A client was answered.
@@ -69,7 +69,7 @@ pub enum What {
     Cancelled,
 }
 
-impl Note {
+impl Observation {
     /// A line of a transcript.
     pub(super) fn line(&self, names: &[&str; 2]) -> String {
         let seconds = self.at.elapsed().as_secs_f64();
@@ -80,26 +80,26 @@ impl Note {
     }
 }
 
-impl What {
+impl Observed {
     /// In the words of a transcript.
     pub fn text(&self) -> String {
         match self {
-            What::Deed(deed) => format!("({deed})"),
-            What::Asked(request) => format!("(asked for {request:?})"),
-            What::Remark(text) | What::Met(text) | What::Unmet(text) => text.clone(),
-            What::Cut(medium) => format!("cut {medium}"),
-            What::Moved { group, now, .. } => format!("group {group}: {now:?}"),
-            What::Chapter(title) => format!("chapter {title}"),
-            What::Sent(text) => format!("send    {text}"),
-            What::Ran(call, outcome) if outcome.said.is_empty() => format!("run     {call} -> {}", outcome.exit),
-            What::Ran(call, outcome) => format!("run     {call} -> {}, says {}", outcome.exit, outcome.said),
-            What::Beside(text) => format!("ipfail  {text}"),
-            What::Logged(text) => format!("log     {text}"),
-            What::Said(report) => format!("report  {}: {report}", report.level().as_str()),
-            What::Replied(response) => format!("reply   {response:?}"),
-            What::Announced(group) => format!("announce {group}"),
-            What::Fenced { victim, device } => format!("fence   {victim} with device {device}"),
-            What::Cancelled => "cancel".to_owned(),
+            Observed::Intervention(intervention) => format!("({intervention})"),
+            Observed::Asked(request) => format!("(asked for {request:?})"),
+            Observed::Remark(text) | Observed::Met(text) | Observed::Unmet(text) => text.clone(),
+            Observed::Cut(medium) => format!("cut {medium}"),
+            Observed::Moved { group, now, .. } => format!("group {group}: {now:?}"),
+            Observed::Chapter(title) => format!("chapter {title}"),
+            Observed::Sent(text) => format!("send    {text}"),
+            Observed::Ran(call, outcome) if outcome.said.is_empty() => format!("run     {call} -> {}", outcome.exit),
+            Observed::Ran(call, outcome) => format!("run     {call} -> {}, says {}", outcome.exit, outcome.said),
+            Observed::IpfailLogged(text) => format!("ipfail  {text}"),
+            Observed::Logged(text) => format!("log     {text}"),
+            Observed::Said(report) => format!("report  {}: {report}", report.level().as_str()),
+            Observed::Replied(response) => format!("reply   {response:?}"),
+            Observed::Announced(group) => format!("announce {group}"),
+            Observed::Fenced { victim, device } => format!("fence   {victim} with device {device}"),
+            Observed::Cancelled => "cancel".to_owned(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The standard story of a pair, as a play: what can befall it, one thing after the other, and where its groups must
+//! The standard play of a pair: what can befall it, one thing after the other, and where its groups must
 //! be after each.
 
 use std::fmt::Write as _;
@@ -8,45 +8,45 @@ use crate::cluster::{AutoFailback, OnStartFailure, OnStopFailure, Settings};
 use crate::config::value::as_written;
 use crate::haresources::{Resource, ResourceGroup, known};
 
-use super::timeline::{label, service};
-use super::{Beside, Ipfail};
+use super::entries::{label, service};
+use super::{Ipfail, NonCoreSettings};
 
 /// Between two chapters.
 const CALM: Duration = Duration::from_secs(10);
 /// What an operator needs to mend something.
 const MENDED_AFTER: Duration = Duration::from_secs(60);
 
-/// The story of a pair with these settings and groups, beside these programs, to be read by
-/// [`super::Play::parse_beside`].
-pub fn story(settings: &[Settings; 2], groups: &[ResourceGroup], beside: &Beside) -> String {
+/// The standard play of a pair with these settings, groups and programs, to be read by
+/// [`super::Play::parse_with`].
+pub fn standard_play(settings: &[Settings; 2], groups: &[ResourceGroup], non_core: &NonCoreSettings) -> String {
     let first = groups.iter().find(|group| !group.resources.is_empty());
     let owner = first.and_then(|group| settings.iter().position(|node| node.me == group.owner)).unwrap_or(0);
-    let mut teller = Teller {
+    let mut writer = PlayWriter {
         settings: &settings[owner],
         owner: settings[owner].me.as_str(),
         other: settings[1 - owner].me.as_str(),
         groups,
-        ipfail: beside.ipfail.as_ref(),
+        ipfail: non_core.ipfail.as_ref(),
         text: "# The standard story of this pair. Change it as you like: latido simulate --play FILE\n".to_owned(),
     };
-    teller.cold_start();
-    teller.power_off();
-    teller.cables();
-    teller.client_cable();
-    teller.partition();
-    teller.hand_over();
-    teller.graceful_stop();
+    writer.cold_start();
+    writer.power_off();
+    writer.cables();
+    writer.client_cable();
+    writer.partition();
+    writer.hand_over();
+    writer.graceful_stop();
     if let Some((group, service)) = first.and_then(|group| Some((group, service(group)?))) {
         let name = label(group);
-        teller.failing_start(&name, service);
-        teller.hanging_stop(&name, service);
-        teller.dead_service(&name, service);
+        writer.failing_start(&name, service);
+        writer.hanging_stop(&name, service);
+        writer.dead_service(&name, service);
     }
-    teller.killed_daemon();
-    teller.text
+    writer.killed_daemon();
+    writer.text
 }
 
-struct Teller<'a> {
+struct PlayWriter<'a> {
     settings: &'a Settings,
     owner: &'a str,
     other: &'a str,
@@ -55,7 +55,7 @@ struct Teller<'a> {
     text: String,
 }
 
-impl Teller<'_> {
+impl PlayWriter<'_> {
     fn chapter(&mut self, title: &str) {
         let _ = write!(self.text, "\nchapter {title}\n");
     }
@@ -346,7 +346,7 @@ mod tests {
     use crate::simulate::{NAMES, Play, Setting, groups, settings};
 
     #[test]
-    fn the_story_goes_well_whatever_the_settings() {
+    fn the_standard_play_goes_well_whatever_the_settings() {
         let stops = [OnStopFailure::Reboot, OnStopFailure::Block, OnStopFailure::Fence];
         for mode in [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy] {
             for (stop, fences) in stops.into_iter().flat_map(|stop| [(stop, 0), (stop, 1)]) {
@@ -359,15 +359,15 @@ mod tests {
                         ..settings(name).unwrap()
                     });
                     let what = format!("{mode:?} {stop:?} {start:?} {fences}");
-                    goes_well(&both, "alpha ra rb\nbeta rc", &Beside::default(), &what);
-                    goes_well(&both, "beta ra", &Beside::default(), &format!("one group {what}"));
+                    goes_well(&both, "alpha ra rb\nbeta rc", &NonCoreSettings::default(), &what);
+                    goes_well(&both, "beta ra", &NonCoreSettings::default(), &format!("one group {what}"));
                 }
             }
         }
     }
 
     #[test]
-    fn the_story_goes_well_with_ping_hosts_and_whoever_runs_ipfail() {
+    fn the_standard_play_goes_well_with_ping_hosts_and_whoever_runs_ipfail() {
         let alone = |settings: Settings| Settings { media: settings.media[..1].to_vec(), ..settings };
         for mode in [AutoFailback::On, AutoFailback::Off, AutoFailback::Legacy] {
             for fences in [0, 1] {
@@ -380,24 +380,24 @@ mod tests {
                     settings
                 });
                 for user in ["hacluster", "root"] {
-                    let beside = Beside { ipfail: Some(Ipfail::of(user)), ..Beside::default() };
+                    let non_core = NonCoreSettings { ipfail: Some(Ipfail::of(user)), ..NonCoreSettings::default() };
                     let what = format!("{mode:?} {fences} {user}");
                     for groups in
                         ["alpha ra rb\nbeta rc", "beta 10.0.0.1/24/eth0:1", "alpha 10.0.0.1/24/eth5 ra\nbeta rb"]
                     {
-                        goes_well(&pinging, groups, &beside, &format!("{groups} {what}"));
+                        goes_well(&pinging, groups, &non_core, &format!("{groups} {what}"));
                     }
-                    goes_well(&both, "alpha ra", &beside, &format!("no ping host {what}"));
-                    goes_well(&pinging.clone().map(alone), "alpha ra", &beside, &format!("one medium {what}"));
+                    goes_well(&both, "alpha ra", &non_core, &format!("no ping host {what}"));
+                    goes_well(&pinging.clone().map(alone), "alpha ra", &non_core, &format!("one medium {what}"));
                 }
             }
         }
     }
 
-    fn goes_well(settings: &[Settings; 2], text: &str, beside: &Beside, what: &str) {
+    fn goes_well(settings: &[Settings; 2], text: &str, non_core: &NonCoreSettings, what: &str) {
         let groups = groups(text);
-        let source = SourceText::new("story", story(settings, &groups, beside));
-        let play = Play::parse_beside(&source, settings, &groups, beside).unwrap();
+        let source = SourceText::new("story", standard_play(settings, &groups, non_core));
+        let play = Play::parse_with(&source, settings, &groups, non_core).unwrap();
         let performance = play.perform(settings, &groups, None);
         assert!(
             performance.complaints.is_empty(),

@@ -11,20 +11,20 @@ use crate::haresources::parse::PlacedGroup;
 
 use super::ha_cf::HaCf;
 use super::latido_cf::LatidoCf;
-use super::line::{self, Line, Word};
+use super::line::{self, FileLine, Word};
 use super::suggest::nearest;
 
 const IPFAIL: &str = "respawn hacluster /usr/lib/heartbeat/ipfail";
 
 /// Lines of a file, by their first word.
-struct Lines<'a>(Vec<Line<'a>>);
+struct LinesByWord<'a>(Vec<FileLine<'a>>);
 
-impl<'a> Lines<'a> {
-    fn of(source: &'a SourceText) -> Lines<'a> {
-        Lines(line::read(source).0)
+impl<'a> LinesByWord<'a> {
+    fn of(source: &'a SourceText) -> LinesByWord<'a> {
+        LinesByWord(line::read(source).0)
     }
 
-    fn all<'s>(&'s self, names: &'s [&str]) -> impl Iterator<Item = &'s Line<'a>> {
+    fn all<'s>(&'s self, names: &'s [&str]) -> impl Iterator<Item = &'s FileLine<'a>> {
         self.0.iter().filter(|line| names.contains(&line.directive.text))
     }
 
@@ -35,7 +35,7 @@ impl<'a> Lines<'a> {
 
 /// Of `ha.cf`.
 pub(super) fn ha_cf(cf: &HaCf, source: &SourceText) -> Vec<Problem> {
-    let lines = Lines::of(source);
+    let lines = LinesByWord::of(source);
     let mut problems = Vec::new();
     ipfail(cf, source, &lines, &mut problems);
     for (name, needs, what, remedy) in [
@@ -76,9 +76,10 @@ pub(super) fn ha_cf(cf: &HaCf, source: &SourceText) -> Vec<Problem> {
 }
 
 /// Ping hosts alone decide nothing, and neither does `ipfail` alone.
-fn ipfail(cf: &HaCf, source: &SourceText, lines: &Lines<'_>, problems: &mut Vec<Problem>) {
-    let is_ipfail =
-        |line: &&Line<'_>| line.words().get(1).is_some_and(|program| program.text.rsplit('/').next() == Some("ipfail"));
+fn ipfail(cf: &HaCf, source: &SourceText, lines: &LinesByWord<'_>, problems: &mut Vec<Problem>) {
+    let is_ipfail = |line: &&FileLine<'_>| {
+        line.words().get(1).is_some_and(|program| program.text.rsplit('/').next() == Some("ipfail"))
+    };
     let starts = lines.all(&["respawn", "failfast"]).find(is_ipfail);
     if ["ping", "ping6", "ping_group", "respawn", "failfast"].iter().any(|name| cf.broken.contains(name)) {
         return;
@@ -109,13 +110,13 @@ fn ipfail(cf: &HaCf, source: &SourceText, lines: &Lines<'_>, problems: &mut Vec<
 }
 
 /// The hosts of a line, or the name they have together.
-fn asked<'a>(line: &Line<'a>) -> &'a str {
+fn asked<'a>(line: &FileLine<'a>) -> &'a str {
     let group = line.words().first().filter(|_| line.directive.text == "ping_group").map(|name| name.text);
     group.or_else(|| line.tail().map(|tail| tail.text)).unwrap_or("the ping host")
 }
 
 /// A line for a host that is no node is for nobody.
-fn stonith_host(cf: &HaCf, source: &SourceText, lines: &Lines<'_>, problems: &mut Vec<Problem>) {
+fn stonith_host(cf: &HaCf, source: &SourceText, lines: &LinesByWord<'_>, problems: &mut Vec<Problem>) {
     let nodes = cf.node_names();
     if nodes.is_empty() || cf.broken.contains("node") {
         return;
@@ -140,7 +141,7 @@ pub(super) fn latido_cf(
     cf: Option<(&HaCf, &SourceText)>,
     groups: Option<&[PlacedGroup]>,
 ) -> Vec<Problem> {
-    let lines = Lines::of(source);
+    let lines = LinesByWord::of(source);
     let mut problems = Vec::new();
     if let Some(groups) = groups {
         monitors(source, &lines, groups, &mut problems);
@@ -156,7 +157,7 @@ pub(super) fn latido_cf(
         let problem = word.warning(source, "auto_failback in ha.cf is not on: failback-delay has no effect");
         problems.push(problem.remedy("write auto_failback on in ha.cf, or remove the line"));
     }
-    let fenced = !latido.fences.is_empty() || Lines::of(ha_cf).has(&["stonith", "stonith_host"]);
+    let fenced = !latido.fences.is_empty() || LinesByWord::of(ha_cf).has(&["stonith", "stonith_host"]);
     if latido.on_stop_failure == OnStopFailure::Fence
         && !fenced
         && let Some(word) = last("on-stop-failure")
@@ -167,7 +168,7 @@ pub(super) fn latido_cf(
     problems
 }
 
-fn monitors(source: &SourceText, lines: &Lines<'_>, groups: &[PlacedGroup], problems: &mut Vec<Problem>) {
+fn monitors(source: &SourceText, lines: &LinesByWord<'_>, groups: &[PlacedGroup], problems: &mut Vec<Problem>) {
     let resources = || groups.iter().flat_map(|placed| &placed.group.resources);
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     for line in lines.all(&["monitor"]) {
@@ -186,7 +187,7 @@ fn monitors(source: &SourceText, lines: &Lines<'_>, groups: &[PlacedGroup], prob
     }
 }
 
-fn announce(source: &SourceText, lines: &Lines<'_>, groups: &[PlacedGroup], problems: &mut Vec<Problem>) {
+fn announce(source: &SourceText, lines: &LinesByWord<'_>, groups: &[PlacedGroup], problems: &mut Vec<Problem>) {
     let mut resources = groups.iter().flat_map(|placed| &placed.group.resources);
     let Some(line) = lines.all(&["announce"]).last() else { return };
     if !resources.any(known::is_announced) {

@@ -11,42 +11,43 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::config::{MediumSpec, literal_address};
 
-use super::memory::Memory;
+use super::memory::MemoryMedium;
 use super::ping::PingPlan;
 use super::serial::{Opening, SerialPlan};
-use super::udp::{Peer, UdpPlan};
+use super::udp::{UdpPlan, UdpTarget};
 use super::{LinkError, OpenLink};
 
 /// What is needed to open a medium, now and again.
 #[derive(Clone, Debug)]
-pub(super) enum Plan {
+pub(super) enum MediumPlan {
     Serial(SerialPlan),
     Udp(UdpPlan),
     Ping(PingPlan),
-    Memory(Memory),
+    Memory(MemoryMedium),
     /// Its names could not be resolved; to be asked for again, not by the loop.
     Unresolved(MediumSpec, PathBuf),
 }
 
-impl Plan {
-    /// Resolves what `spec` names. Hosts of a ping group that cannot be resolved are left out and told to `notes`.
-    pub(super) fn new(spec: &MediumSpec, lock_dir: &Path, notes: &mut Vec<String>) -> io::Result<Plan> {
-        let udp = |interface: &str, port, peer| Plan::Udp(UdpPlan { interface: interface.to_owned(), port, peer });
+impl MediumPlan {
+    /// Resolves what `spec` names. Hosts of a ping group that cannot be resolved are left out and told to `warnings`.
+    pub(super) fn new(spec: &MediumSpec, lock_dir: &Path, warnings: &mut Vec<String>) -> io::Result<MediumPlan> {
+        let udp =
+            |interface: &str, port, target| MediumPlan::Udp(UdpPlan { interface: interface.to_owned(), port, target });
         Ok(match spec {
             MediumSpec::Serial { device, baud } => {
-                Plan::Serial(SerialPlan { device: device.clone(), baud: *baud, lock_dir: lock_dir.to_owned() })
+                MediumPlan::Serial(SerialPlan { device: device.clone(), baud: *baud, lock_dir: lock_dir.to_owned() })
             }
-            MediumSpec::Bcast { interface, port } => udp(interface, *port, Peer::Broadcast),
+            MediumSpec::Bcast { interface, port } => udp(interface, *port, UdpTarget::Broadcast),
             MediumSpec::Mcast { interface, group, port, ttl, looped } => {
-                udp(interface, *port, Peer::Multicast { group: *group, ttl: *ttl, looped: *looped })
+                udp(interface, *port, UdpTarget::Multicast { group: *group, ttl: *ttl, looped: *looped })
             }
-            MediumSpec::Ucast { interface, host, port } => udp(interface, *port, Peer::Unicast(resolve_v4(host)?)),
+            MediumSpec::Ucast { interface, host, port } => udp(interface, *port, UdpTarget::Unicast(resolve_v4(host)?)),
             MediumSpec::Mcast6 { interface, group, port, hops, looped } => {
-                udp(interface, *port, Peer::Multicast6 { group: *group, hops: *hops, looped: *looped })
+                udp(interface, *port, UdpTarget::Multicast6 { group: *group, hops: *hops, looped: *looped })
             }
-            MediumSpec::Ucast6 { interface, address, port } => udp(interface, *port, Peer::Unicast6(*address)),
+            MediumSpec::Ucast6 { interface, address, port } => udp(interface, *port, UdpTarget::Unicast6(*address)),
             MediumSpec::Ping { host, v6, .. } => ping(vec![resolve(host, *v6)?]),
-            MediumSpec::PingGroup { hosts, .. } => ping(resolve_some(hosts, notes)?),
+            MediumSpec::PingGroup { hosts, .. } => ping(resolve_some(hosts, warnings)?),
         })
     }
 
@@ -62,7 +63,7 @@ impl Plan {
         patience: Duration,
     ) -> io::Result<OpenLink> {
         match self {
-            Plan::Serial(plan) => {
+            MediumPlan::Serial(plan) => {
                 let mut begun = opening.take().map_or_else(|| Opening::begin(plan), Ok)?;
                 let Some(line) = begun.result(patience) else {
                     *opening = Some(begun);
@@ -70,10 +71,10 @@ impl Plan {
                 };
                 plan.with(line?, clock).map(OpenLink::Serial)
             }
-            Plan::Udp(plan) => plan.open(clock).map(OpenLink::Udp),
-            Plan::Ping(plan) => plan.open(clock).map(OpenLink::Ping),
-            Plan::Memory(memory) => memory.check().map(|()| OpenLink::Memory(memory.clone())),
-            Plan::Unresolved(..) => Err(unresolved()),
+            MediumPlan::Udp(plan) => plan.open(clock).map(OpenLink::Udp),
+            MediumPlan::Ping(plan) => plan.open(clock).map(OpenLink::Ping),
+            MediumPlan::Memory(memory) => memory.check().map(|()| OpenLink::Memory(memory.clone())),
+            MediumPlan::Unresolved(..) => Err(unresolved()),
         }
     }
 }
@@ -131,20 +132,20 @@ fn remedy(spec: &MediumSpec, error: &io::Error) -> Option<&'static str> {
     table.into_iter().find(|(kind, applies, _)| error.kind() == *kind && *applies).map(|(_, _, remedy)| remedy)
 }
 
-fn ping(hosts: Vec<IpAddr>) -> Plan {
+fn ping(hosts: Vec<IpAddr>) -> MediumPlan {
     // The low half of the pid, as the original: other nodes on this machine ping with other numbers.
     let id = u16::try_from(std::process::id() & 0xffff).unwrap_or_default();
-    Plan::Ping(PingPlan { hosts, id })
+    MediumPlan::Ping(PingPlan { hosts, id })
 }
 
-fn resolve_some(hosts: &[String], notes: &mut Vec<String>) -> io::Result<Vec<IpAddr>> {
+fn resolve_some(hosts: &[String], warnings: &mut Vec<String>) -> io::Result<Vec<IpAddr>> {
     let mut found = Vec::new();
     let mut failure = io::Error::new(io::ErrorKind::InvalidInput, "no hosts are named");
     for host in hosts {
         match resolve(host, false) {
             Ok(address) => found.push(address),
             Err(error) => {
-                notes.push(error.to_string());
+                warnings.push(error.to_string());
                 failure = error;
             }
         }
@@ -205,11 +206,11 @@ mod tests {
 
     #[test]
     fn a_group_lives_on_the_hosts_that_can_be_resolved() {
-        let mut notes = Vec::new();
+        let mut warnings = Vec::new();
         let hosts = ["10.0.0.1".to_owned(), "no such host".to_owned()];
-        assert_eq!(resolve_some(&hosts, &mut notes).unwrap().len(), 1);
-        assert!(notes[0].starts_with("unknown host: no such host"), "{notes:?}");
-        assert!(resolve_some(&hosts[1..], &mut notes).is_err());
+        assert_eq!(resolve_some(&hosts, &mut warnings).unwrap().len(), 1);
+        assert!(warnings[0].starts_with("unknown host: no such host"), "{warnings:?}");
+        assert!(resolve_some(&hosts[1..], &mut warnings).is_err());
     }
 
     #[test]

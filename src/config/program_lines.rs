@@ -4,9 +4,9 @@ use crate::diagnostic::{Place, Problem};
 
 use super::facts::{PathFact, PathKind};
 use super::ha_cf::Given;
-use super::line::{Line, Word};
+use super::line::{FileLine, Word};
 use super::reader::{Directive, Reader};
-use super::{ApiRule, Fence, Respawn};
+use super::{ApiRule, FenceDevice, RespawnLine};
 
 /// Where cluster-glue puts its program, and distributions put it.
 pub const STONITH_PROGRAMS: [&str; 3] = ["/usr/sbin/stonith", "/sbin/stonith", "/usr/lib/heartbeat/stonith"];
@@ -21,12 +21,12 @@ pub fn plugin_of(device: &str) -> Option<String> {
     }
 }
 
-fn place(line: &Line<'_>) -> Place {
+fn place(line: &FileLine<'_>) -> Place {
     let tail = line.tail().unwrap_or_else(|| line.directive.clone());
     Place { line: tail.line, span: tail.span }
 }
 
-pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, line: &Line<'_>) {
+pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let [user, path, ..] = words.as_slice() else {
         let problem = reader.error(&line.directive, format!("{} needs USER and /PATH", directive.name));
@@ -53,7 +53,7 @@ pub(super) fn respawn(reader: &mut Reader<'_>, directive: &'static Directive, li
     problems.into_iter().for_each(|problem| reader.push(problem));
     if usable {
         let command = words[1..].iter().map(|word| word.text.to_owned()).collect();
-        let value = Respawn { user: user.text.to_owned(), command, failfast: directive.name == "failfast" };
+        let value = RespawnLine { user: user.text.to_owned(), command, failfast: directive.name == "failfast" };
         reader.cf.respawn.push(Given { value, place: place(line) });
     }
 }
@@ -132,7 +132,7 @@ fn program_problem(reader: &Reader<'_>, path: &Word<'_>, fact: &PathFact) -> Opt
     Some(problem.alone().remedy("chown root and chmod go-w the program and its directory"))
 }
 
-pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn apiauth(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let rest = line.tail().map_or("", |tail| tail.text);
     let syntax = "write apiauth CLIENT [uid=USER,...] [gid=GROUP,...]";
@@ -209,7 +209,7 @@ pub(super) fn env(reader: &mut Reader<'_>, _: &'static Directive, word: &Word<'_
 }
 
 /// Fencing that was asked for and cannot happen would be worse than a daemon that does not start.
-fn fencing(reader: &mut Reader<'_>, line: &Line<'_>, device: &Word<'_>, value: Fence) {
+fn fencing(reader: &mut Reader<'_>, line: &FileLine<'_>, device: &Word<'_>, value: FenceDevice) {
     if let Some(problem) = device_problem(reader, device) {
         reader.push(problem);
     }
@@ -232,7 +232,7 @@ fn device_problem(reader: &Reader<'_>, device: &Word<'_>) -> Option<Problem> {
     Some(problem.remedy("stonith -L lists them").original(format!("Invalid Stonith type [{}]", device.text)))
 }
 
-pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let [device, rest @ ..] = words.as_slice() else {
         let problem = reader.error(&line.directive, "stonith needs TYPE and CONFIGFILE");
@@ -250,10 +250,10 @@ pub(super) fn stonith(reader: &mut Reader<'_>, _: &'static Directive, line: &Lin
         let problem = reader.error(file, format!("{why}: this device is not used")).alone();
         reader.push(problem.remedy("chown root and chmod go-w the file and its directory"));
     }
-    fencing(reader, line, device, Fence::File { device: device.text.to_owned(), file: file.text.to_owned() });
+    fencing(reader, line, device, FenceDevice::File { device: device.text.to_owned(), file: file.text.to_owned() });
 }
 
-pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line: &Line<'_>) {
+pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line: &FileLine<'_>) {
     let words = line.words();
     let Some((host, rest)) = words.split_first() else {
         let problem = reader.error(&line.directive, "stonith_host needs HOST, TYPE and PARAMETERS");
@@ -267,5 +267,5 @@ pub(super) fn stonith_host(reader: &mut Reader<'_>, _: &'static Directive, line:
         return reader.push(reader.error(host, "stonith_host needs a TYPE").original("No Stonith type given"));
     };
     let parameters = parameters.iter().map(|word| word.text).collect::<Vec<_>>().join(" ");
-    fencing(reader, line, device, Fence::Parameters { device: device.text.to_owned(), parameters });
+    fencing(reader, line, device, FenceDevice::Parameters { device: device.text.to_owned(), parameters });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fault::{Fault, unread};
+use super::fault::{ArgumentFault, unread};
 
 const DELAY: &str = "Delay::SECONDS, or Delay::SECONDS::SECONDS for start and stop";
 const MAIL: &str = "MailTo::ADDRESS, or MailTo::ADDRESS,ADDRESS::SUBJECT";
@@ -23,30 +23,31 @@ impl Delay {
     ///
     /// # Errors
     /// With what it would not start.
-    pub fn read(args: &[String]) -> Result<Delay, Fault> {
+    pub fn read(args: &[String]) -> Result<Delay, ArgumentFault> {
         let time = |at: usize, default| args.get(at).map_or(Ok(Duration::from_secs(default)), |word| seconds(word));
         Ok(Delay { start: time(0, 20)?, stop: time(1, 30)? })
     }
 
     /// Whether it waits longer than scripts are let run: then it is ended, and has failed.
-    pub fn outlasts(&self, start: Duration, stop: Duration) -> Option<Fault> {
+    pub fn outlasts(&self, start: Duration, stop: Duration) -> Option<ArgumentFault> {
         let (verb, waits, limit) = [("start", self.start, start), ("stop", self.stop, stop)]
             .into_iter()
             .find(|(_, waits, limit)| waits >= limit)?;
         let what = format!("the {verb} waits {waits:?}, and is ended after {limit:?}");
-        Some(Fault::refused(what, format!("a shorter Delay, or a longer script-timeout {verb}")))
+        Some(ArgumentFault::refused(what, format!("a shorter Delay, or a longer script-timeout {verb}")))
     }
 
-    pub(super) fn doubts(args: &[String]) -> Vec<Fault> {
+    pub(super) fn doubts(args: &[String]) -> Vec<ArgumentFault> {
         unread("Delay", args, 2, DELAY).into_iter().collect()
     }
 }
 
-fn seconds(word: &str) -> Result<Duration, Fault> {
+fn seconds(word: &str) -> Result<Duration, ArgumentFault> {
     let number = word.strip_suffix('s').unwrap_or(word).parse::<f64>().ok();
     let time = number.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.filter(|time| time.as_secs() <= LONGEST)
-        .ok_or_else(|| Fault::refused(format!("\"{word}\" is not a number of seconds"), format!("write {DELAY}")))
+    time.filter(|time| time.as_secs() <= LONGEST).ok_or_else(|| {
+        ArgumentFault::refused(format!("\"{word}\" is not a number of seconds"), format!("write {DELAY}"))
+    })
 }
 
 /// `ADDRESS[,ADDRESS][::SUBJECT]`: who is told.
@@ -63,24 +64,24 @@ impl Mail {
     ///
     /// # Errors
     /// With what it would mail to nobody.
-    pub fn read(args: &[String]) -> Result<Mail, Fault> {
+    pub fn read(args: &[String]) -> Result<Mail, ArgumentFault> {
         let remedy = format!("write {MAIL}");
         let Some(to) = args.first().filter(|to| to.split(',').any(|address| !address.is_empty())) else {
-            return Err(Fault::missing("MailTo has nobody to mail to", remedy));
+            return Err(ArgumentFault::missing("MailTo has nobody to mail to", remedy));
         };
         let bad =
             |address: &str| address.starts_with('-') || address.contains(|c: char| c.is_whitespace() || c.is_control());
         if let Some(wrong) = to.split(',').find(|address| bad(address)) {
-            return Err(Fault::refused(format!("\"{wrong}\" is no mail address"), remedy));
+            return Err(ArgumentFault::refused(format!("\"{wrong}\" is no mail address"), remedy));
         }
         Ok(Mail { to: to.clone(), subject: args.get(1).cloned() })
     }
 
-    pub(super) fn doubts(&self, args: &[String]) -> Vec<Fault> {
-        let mut doubts: Vec<Fault> = unread("MailTo", args, 2, MAIL).into_iter().collect();
+    pub(super) fn doubts(&self, args: &[String]) -> Vec<ArgumentFault> {
+        let mut doubts: Vec<ArgumentFault> = unread("MailTo", args, 2, MAIL).into_iter().collect();
         if let Some(subject) = self.subject.as_ref().filter(|subject| subject.contains('@')) {
             let what = format!("\"{subject}\" is the subject, and gets no mail");
-            doubts.push(Fault::doubtful(what, "several addresses have a comma between them"));
+            doubts.push(ArgumentFault::doubtful(what, "several addresses have a comma between them"));
         }
         doubts
     }

@@ -13,9 +13,9 @@ const RESERVE: u32 = 5;
 
 /// What a node writes down for its next life, each time before it acts on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Kept {
+pub struct Notes {
     /// The groups that are not simply free.
-    pub groups: Vec<KeptGroup>,
+    pub groups: Vec<NotedGroup>,
     /// It was told to leave.
     pub leaving: bool,
     /// The other node had been away and has not got its groups back.
@@ -58,7 +58,7 @@ fn begun() -> bool {
     true
 }
 
-/// How long nothing was heard of us when we were born, and how long the others bear that.
+/// How long nothing was heard of us when we started, and how long the others bear that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Silence {
     /// Since the predecessor's last status.
@@ -69,7 +69,7 @@ pub struct Silence {
 
 /// One group as it was.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct KeptGroup {
+pub struct NotedGroup {
     /// Where it belongs.
     pub owner: NodeName,
     /// Its resources, verbatim, as they were started.
@@ -94,21 +94,21 @@ pub enum Past {
     /// A death, and its notes are lost or cannot be read.
     Lost,
     /// A death so short ago that the peer does not know of it.
-    Crashed(Kept),
+    Crashed(Notes),
     /// A death the peer has noticed, or may have.
-    Late(Kept),
+    Late(Notes),
     /// One death too many.
-    Hopeless(Kept),
+    Hopeless(Notes),
 }
 
 impl Past {
     /// What the notes of a dead predecessor mean: it was last heard `silent_for` ago and had asked the others to call
     /// it dead after `patience`. `alone`: there is no other node that could have taken anything.
-    pub fn judge(kept: Kept, silent_for: Duration, patience: Duration, alone: bool) -> Past {
+    pub fn judge(notes: Notes, silent_for: Duration, patience: Duration, alone: bool) -> Past {
         if (Silence { lasted: silent_for, patience }).is_in_time(Duration::ZERO) || alone {
-            Past::Crashed(kept)
+            Past::Crashed(notes)
         } else {
-            Past::Late(kept)
+            Past::Late(notes)
         }
     }
 }
@@ -120,7 +120,7 @@ impl Silence {
     }
 }
 
-impl Kept {
+impl Notes {
     /// Whether a successor must know any of it.
     pub fn is_worth_keeping(&self) -> bool {
         self.leaving || self.peer_gone || self.lost || self.handover.is_some() || !self.groups.is_empty()
@@ -128,11 +128,11 @@ impl Kept {
 
     /// Whether anything may run that nobody else may start.
     pub fn claims_anything(&self) -> bool {
-        self.lost || self.groups.iter().any(KeptGroup::is_claimed)
+        self.lost || self.groups.iter().any(NotedGroup::is_claimed)
     }
 }
 
-impl KeptGroup {
+impl NotedGroup {
     pub(super) fn is_claimed(&self) -> bool {
         !matches!(self.state, GroupState::Free | GroupState::Failed)
     }

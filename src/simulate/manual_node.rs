@@ -5,18 +5,18 @@ use crate::cluster::Event;
 use crate::time::Mono;
 use crate::wire::{Kind, Message, field};
 
-use super::{Deed, Fault, Pair};
+use super::{Fault, Intervention, SimulatedPair};
 
 /// What the rig knows of such a node.
 #[derive(Debug)]
-pub(super) struct Puppet {
+pub(super) struct ManualNode {
     generation: u64,
     sequence: u64,
     status: String,
     next_beat: Mono,
 }
 
-impl Puppet {
+impl ManualNode {
     pub(super) fn next_beat(&self) -> Mono {
         self.next_beat
     }
@@ -29,51 +29,51 @@ pub(super) fn message(text: &str) -> Message {
     words.filter_map(|word| word.split_once('=')).fold(message, |message, (name, value)| message.with(name, value))
 }
 
-impl Pair {
+impl SimulatedPair {
     /// An original on this node starts a new life and says that its status is `status`.
     pub fn original_starts(&mut self, node: usize, status: &str) {
-        self.deed(node, Deed::OriginalStarts);
+        self.observe_intervention(node, Intervention::OriginalStarts);
         self.count(Fault::Original);
         self.hosts[node].powered_off = None;
         self.generation += 1;
         self.end_life(node);
-        let puppet = Puppet {
+        let manual = ManualNode {
             generation: self.generation,
             sequence: 0,
             status: String::new(),
             next_beat: self.now + self.settings[node].keepalive,
         };
-        self.hosts[node].puppet = Some(puppet);
+        self.hosts[node].manual = Some(manual);
         self.original_is(node, status);
     }
 
     /// The original on this node says from now on that its status is `status`.
     pub fn original_is(&mut self, node: usize, status: &str) {
-        self.deed(node, Deed::Says(status.to_owned()));
-        if let Some(puppet) = &mut self.hosts[node].puppet {
-            status.clone_into(&mut puppet.status);
+        self.observe_intervention(node, Intervention::Says(status.to_owned()));
+        if let Some(manual) = &mut self.hosts[node].manual {
+            status.clone_into(&mut manual.status);
         }
-        self.beat_puppet(node);
+        self.beat_manual_node(node);
     }
 
     /// The original on this node says something.
     pub fn original_says(&mut self, node: usize, text: &str) {
-        self.puppet_sends(node, message(text));
+        self.manual_node_sends(node, message(text));
     }
 
-    /// What really runs beside the original on this node from now on.
+    /// What really runs with the original on this node from now on.
     pub fn original_runs(&mut self, node: usize, words: &[&str]) {
         self.runs_only(node, words);
-        self.deed(node, Deed::Runs(words.iter().map(|word| (*word).to_owned()).collect()));
+        self.observe_intervention(node, Intervention::Runs(words.iter().map(|word| (*word).to_owned()).collect()));
     }
 
-    pub(super) fn tell_puppet(&mut self, node: usize, event: &Event) {
+    pub(super) fn tell_manual_node(&mut self, node: usize, event: &Event) {
         match event {
-            Event::Tick => self.beat_puppet(node),
+            Event::Tick => self.beat_manual_node(node),
             Event::Message { message, .. } if message.kind() == Kind::ReqNodes => {
                 let list = format!("{} {} ", self.name(0), self.name(1));
                 let answer = Message::new(&Kind::RepNodes).with(field::NODELIST, list).with(field::DELNODELIST, " ");
-                self.puppet_sends(node, answer.with(field::DEST, self.name(1 - node)));
+                self.manual_node_sends(node, answer.with(field::DEST, self.name(1 - node)));
             }
             Event::Message { .. }
             | Event::Local(_)
@@ -86,23 +86,23 @@ impl Pair {
         }
     }
 
-    fn beat_puppet(&mut self, node: usize) {
+    fn beat_manual_node(&mut self, node: usize) {
         let (now, settings) = (self.now, &self.settings[node]);
         let deadtime = format!("{:x}", settings.deadtime.as_millis());
-        let Some(puppet) = &mut self.hosts[node].puppet else { return };
-        puppet.next_beat = now + settings.keepalive;
-        let status = Message::new(&Kind::Status).with(field::ST, puppet.status.as_str()).with(field::DT, deadtime);
-        self.puppet_sends(node, status.with(field::PROTOCOL, "1"));
+        let Some(manual) = &mut self.hosts[node].manual else { return };
+        manual.next_beat = now + settings.keepalive;
+        let status = Message::new(&Kind::Status).with(field::ST, manual.status.as_str()).with(field::DT, deadtime);
+        self.manual_node_sends(node, status.with(field::PROTOCOL, "1"));
     }
 
-    fn puppet_sends(&mut self, node: usize, message: Message) {
+    fn manual_node_sends(&mut self, node: usize, message: Message) {
         let wall = self.moment().wall.0;
-        let Some(puppet) = &mut self.hosts[node].puppet else { return };
-        puppet.sequence += 1;
+        let Some(manual) = &mut self.hosts[node].manual else { return };
+        manual.sequence += 1;
         let message = message
             .with(field::SRC, self.settings[node].me.as_str())
-            .with(field::SEQ, format!("{:x}", puppet.sequence))
-            .with(field::HG, format!("{:x}", puppet.generation))
+            .with(field::SEQ, format!("{:x}", manual.sequence))
+            .with(field::HG, format!("{:x}", manual.generation))
             .with(field::TS, format!("{wall:x}"))
             .with(field::TTL, "3");
         self.transmit(node, &message);

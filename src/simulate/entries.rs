@@ -7,35 +7,35 @@
 
 use crate::amount::{exact, measured};
 use crate::cluster::{Level, Report as R, Request, Response, Shown};
-use crate::haresources::known::{self, Kind};
+use crate::haresources::known::{self, ResourceKind};
 use crate::haresources::{Exit, Invocation, Outcome, Resource, ResourceGroup, Verb};
 use crate::ipfail;
 use crate::time::Mono;
-use crate::timeline::{Entry, Tone};
+use crate::timeline::{TimelineEntry, Tone};
 
-use super::{Deed, Note, Pair, What, Where};
+use super::{Intervention, Location, Observation, Observed, SimulatedPair};
 
 /// The time line of what a pair went through; `messages`: with every message but the heartbeats.
-pub fn timeline(pair: &Pair, messages: bool) -> Vec<Entry> {
+pub fn timeline_entries(pair: &SimulatedPair, messages: bool) -> Vec<TimelineEntry> {
     let mut gone: Vec<Option<Mono>> = vec![None; pair.groups().len()];
-    let entry = |note: &Note| {
-        let (tone, what, detail) = match (&note.what, note.node) {
-            (What::Moved { group, was, now }, _) => moved(pair, note.at, *group, *was, *now, &mut gone)?,
-            (What::Sent(text), _) => messages.then(|| (Tone::Plain, format!("says {text}"), String::new()))?,
+    let entry = |observation: &Observation| {
+        let (tone, what, detail) = match (&observation.what, observation.node) {
+            (Observed::Moved { group, was, now }, _) => moved(pair, observation.at, *group, *was, *now, &mut gone)?,
+            (Observed::Sent(text), _) => messages.then(|| (Tone::Plain, format!("says {text}"), String::new()))?,
             (what, node) => worded(pair, what, node)?,
         };
-        let who = match (&note.what, note.node) {
-            (What::Moved { .. }, _) => "service",
+        let who = match (&observation.what, observation.node) {
+            (Observed::Moved { .. }, _) => "service",
             (_, Some(node)) => pair.name(node),
             (_, None) => "play",
         };
-        Some(Entry { at: note.at, who: who.to_owned(), what, detail, tone })
+        Some(TimelineEntry { at: observation.at, who: who.to_owned(), what, detail, tone })
     };
-    pair.notes().iter().filter_map(entry).collect()
+    pair.observations().iter().filter_map(entry).collect()
 }
 
 /// Who plays, and with which numbers.
-pub fn heading(pair: &Pair) -> Entry {
+pub fn heading(pair: &SimulatedPair) -> TimelineEntry {
     let settings = pair.settings(0);
 
     let media: Vec<_> = pair.media().iter().map(|medium| medium.id.as_str()).collect();
@@ -47,7 +47,7 @@ pub fn heading(pair: &Pair) -> Entry {
         exact(settings.initdead),
         settings.auto_failback.as_str()
     );
-    Entry { at: Mono::ZERO, who: "play".to_owned(), what, detail, tone: Tone::Plain }
+    TimelineEntry { at: Mono::ZERO, who: "play".to_owned(), what, detail, tone: Tone::Plain }
 }
 
 /// What people call a group: by its last resource, which the others are there for; an address without its mask.
@@ -58,17 +58,17 @@ pub fn label(group: &ResourceGroup) -> String {
 
 /// The last resource that is more than an afterthought.
 pub(super) fn service(group: &ResourceGroup) -> Option<&Resource> {
-    let more = |resource: &&Resource| known::kind(resource) != Kind::Afterthought;
+    let more = |resource: &&Resource| known::kind(resource) != ResourceKind::Afterthought;
     group.resources.iter().rev().find(more).or(group.resources.last())
 }
 
 /// What the users of a service notice.
 fn moved(
-    pair: &Pair,
+    pair: &SimulatedPair,
     at: Mono,
     group: usize,
-    was: Where,
-    now: Where,
+    was: Location,
+    now: Location,
     gone: &mut [Option<Mono>],
 ) -> Option<(Tone, String, String)> {
     let name = label(pair.groups().get(group)?);
@@ -95,17 +95,17 @@ fn moved(
     }
 }
 
-fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String, String)> {
+fn worded(pair: &SimulatedPair, what: &Observed, node: Option<usize>) -> Option<(Tone, String, String)> {
     let plain = |what: String| Some((Tone::Plain, what, String::new()));
-    let deed = |what: &str| Some((Tone::Deed, format!("── {what} ──"), String::new()));
+    let intervention = |what: &str| Some((Tone::Intervention, format!("── {what} ──"), String::new()));
     match what {
-        What::Chapter(title) => Some((Tone::Chapter, title.clone(), String::new())),
-        What::Deed(Deed::Left) => plain("the daemon has ended".to_owned()),
-        What::Deed(Deed::Crash) => deed("the daemon is killed"),
-        What::Deed(other) => deed(&other.to_string()),
-        What::Remark(text) => deed(text),
-        What::Cut(medium) => deed(&format!("cut {medium}")),
-        What::Asked(request) => deed(&match request {
+        Observed::Chapter(title) => Some((Tone::Chapter, title.clone(), String::new())),
+        Observed::Intervention(Intervention::Left) => plain("the daemon has ended".to_owned()),
+        Observed::Intervention(Intervention::Crash) => intervention("the daemon is killed"),
+        Observed::Intervention(other) => intervention(&other.to_string()),
+        Observed::Remark(text) => intervention(text),
+        Observed::Cut(medium) => intervention(&format!("cut {medium}")),
+        Observed::Asked(request) => intervention(&match request {
             Request::Move(group, to) => {
                 format!("latido move {group}{}", to.as_ref().map_or_else(String::new, |to| format!(" {to}")))
             }
@@ -115,17 +115,21 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
             Request::Bring(group) => format!("req_resource {group}"),
             Request::Forget(node) => format!("latido forget-peer {node}"),
         }),
-        What::Met(_) | What::Announced(_) | What::Cancelled | What::Sent(_) | What::Moved { .. } => None,
-        What::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
-        What::Logged(text) => plain(text.clone()),
-        What::Beside(text) if ipfail::is_small_talk(text) => None,
-        What::Beside(text) => plain(format!("ipfail: {text}")),
-        What::Ran(call, outcome) => ran(pair, call, outcome),
-        What::Said(report) => said(pair.name(node?), report),
-        What::Replied(Response::Moved { groups }) if groups.is_empty() => plain("answers: done".to_owned()),
-        What::Replied(Response::Moved { groups }) => plain(format!("answers: moved {}", groups.join(" "))),
-        What::Replied(Response::Refused(why)) => Some((Tone::Bad, format!("answers: {why}"), String::new())),
-        What::Fenced { victim, device } => {
+        Observed::Met(_)
+        | Observed::Announced(_)
+        | Observed::Cancelled
+        | Observed::Sent(_)
+        | Observed::Moved { .. } => None,
+        Observed::Unmet(text) => Some((Tone::Wrong, text.clone(), String::new())),
+        Observed::Logged(text) => plain(text.clone()),
+        Observed::IpfailLogged(text) if ipfail::is_minor(text) => None,
+        Observed::IpfailLogged(text) => plain(format!("ipfail: {text}")),
+        Observed::Ran(call, outcome) => ran(pair, call, outcome),
+        Observed::Said(report) => said(pair.name(node?), report),
+        Observed::Replied(Response::Moved { groups }) if groups.is_empty() => plain("answers: done".to_owned()),
+        Observed::Replied(Response::Moved { groups }) => plain(format!("answers: moved {}", groups.join(" "))),
+        Observed::Replied(Response::Refused(why)) => Some((Tone::Bad, format!("answers: {why}"), String::new())),
+        Observed::Fenced { victim, device } => {
             let name = pair.settings(node?).fences.get(*device).cloned().unwrap_or_default();
             plain(format!("fences {victim} with {name}"))
         }
@@ -133,7 +137,7 @@ fn worded(pair: &Pair, what: &What, node: Option<usize>) -> Option<(Tone, String
 }
 
 /// A script that changes something, or would have.
-fn ran(pair: &Pair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, String, String)> {
+fn ran(pair: &SimulatedPair, call: &Invocation, outcome: &Outcome) -> Option<(Tone, String, String)> {
     let ended = match &outcome.exit {
         Exit::TimedOut => {
             let limits = pair.settings(0).script_timeout;

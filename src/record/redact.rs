@@ -1,4 +1,4 @@
-//! What does not go into a record, which is made to be handed to strangers: arguments of commands, the talk of programs
+//! What does not go into a record, which is made to be handed to others: arguments of commands, the talk of programs
 //! that use the cluster to speak to each other, and what healthy scripts print. The core decides the same without.
 
 use std::borrow::Cow;
@@ -56,7 +56,7 @@ const CONTENT: [&str; 25] = [
 
 /// The event as it is written.
 pub(super) fn event(event: &Event) -> Cow<'_, Event> {
-    let veiled = match event {
+    let redacted = match event {
         Event::Message { medium, at, message: told } => {
             let Some(message) = message(told) else { return Cow::Borrowed(event) };
             Event::Message { medium: medium.clone(), at: *at, message }
@@ -74,18 +74,18 @@ pub(super) fn event(event: &Event) -> Cow<'_, Event> {
             return Cow::Borrowed(event);
         }
     };
-    Cow::Owned(veiled)
+    Cow::Owned(redacted)
 }
 
 /// Of a probe's command only the program.
 pub(super) fn settings(settings: &Settings) -> Settings {
-    let mut veiled = settings.clone();
-    for monitor in &mut veiled.monitors {
+    let mut redacted = settings.clone();
+    for monitor in &mut redacted.monitors {
         if let Probe::Command(words) = &mut monitor.with {
             words.truncate(1);
         }
     }
-    veiled
+    redacted
 }
 
 /// Other fields by their length; `None` when there are none.
@@ -100,20 +100,20 @@ fn message(message: &Message) -> Option<Message> {
     if message.fields().all(|(name, _)| is_known(name)) {
         return None;
     }
-    let mut veiled = Message::empty();
+    let mut redacted = Message::empty();
     for (name, value) in message.fields() {
         let length = match value {
             _ if is_known(name) => {
-                veiled.push(name, value.clone());
+                redacted.push(name, value.clone());
                 continue;
             }
             Value::Text(text) => text.len(),
             Value::Binary(bytes) => bytes.len(),
             Value::Opaque { raw, .. } => raw.len(),
         };
-        veiled.push(name, Value::Text(format!("({length} bytes)")));
+        redacted.push(name, Value::Text(format!("({length} bytes)")));
     }
-    Some(veiled)
+    Some(redacted)
 }
 
 /// A script that says it runs has said no more than that; of another one the words that a report would show.
@@ -123,11 +123,11 @@ fn outcome(outcome: &Outcome) -> Option<Outcome> {
     if said == outcome.said {
         return None;
     }
-    let mut veiled = Outcome { exit: outcome.exit.clone(), said };
-    if veiled.told() != outcome.told() || veiled.says_running() != runs {
-        veiled.said += " not running";
+    let mut redacted = Outcome { exit: outcome.exit.clone(), said };
+    if redacted.told() != outcome.told() || redacted.says_running() != runs {
+        redacted.said += " not running";
     }
-    Some(veiled)
+    Some(redacted)
 }
 
 /// Whether a node can live with these: a record comes from anywhere.
