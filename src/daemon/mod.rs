@@ -4,9 +4,9 @@
 //! to `driver`, which waits for whatever happens next, tells the core, and carries out what it asks for.
 //!
 //! ```text
-//! life (supervisor, guardian) ──> start ──> driver ──> programs   scripts, respawn
-//!                                                  ──> doors      sockets, FIFO, page
-//!                                                  ──> writing    log, journal, record
+//! life (supervisor, own_supervisor) ──> start ──> driver ──> programs   scripts, respawn
+//!                                                        ──> doors      sockets, FIFO, page
+//!                                                        ──> writing    log, journal, record
 //! ```
 
 mod doors;
