@@ -4,9 +4,10 @@
 //! to `driver`, which waits for whatever happens next, tells the core, and carries out what it asks for.
 //!
 //! ```text
-//! life (supervisor, guardian) ──> start ──> driver ──> programs   scripts, respawn
+//! life (supervisor, own_supervisor) ──> start ──> driver ──> programs   scripts, respawn
 //!                                                  ──> doors      sockets, FIFO, page
 //!                                                  ──> writing    log, journal, record
+//! start ──> options, terms: how it is to run, and what it may do without
 //! ```
 
 mod doors;

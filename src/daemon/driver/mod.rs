@@ -4,11 +4,11 @@
 //! punctual peer is judged unheard nor a flood starves our own heartbeat (`house.md` 5).
 //!
 //! ```text
-//! deadline ──> mod.rs ──> the core ──> perform: its actions, one by one
+//! deadline_timer ──> mod.rs ──> the core ──> perform: its actions, one by one
 //!              mod.rs ──> units, service     units of systemd that belong to groups; what systemd is told
 //! perform ──> fence, probe (carrier), notify_command, notification_scripts, journal_entries
 //! api_clients, keys, reload ──> wants   what was refused at a start and is tried again
-//! status: the answer to `latido status`           pace: what is sent when, and who waits
+//! status: the answer to `latido status`           send_queue: what is sent when, and who waits
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
