@@ -99,7 +99,7 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 /// A line that means something.
-fn deed() -> impl Strategy<Value = String> {
+fn play_line() -> impl Strategy<Value = String> {
     let node = prop::sample::select(NAMES.to_vec());
     let word = prop::sample::select(vec!["ra", "rb", "rc"]);
     let verb = prop::sample::select(vec!["start", "stop", "status"]);
@@ -212,7 +212,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_befalls_a_pair_the_play_ends_and_can_be_told(lines in prop::collection::vec(deed(), 0..40)) {
+    fn whatever_befalls_a_pair_the_play_ends_and_can_be_told(lines in prop::collection::vec(play_line(), 0..40)) {
         let beside = "set ping 10.0.0.254\nset ping_group routers 10.0.0.252 10.0.0.253\nset ipfail hacluster\n";
         let text = beside.to_owned() + &lines.join("\n");
         let told = play(&text);

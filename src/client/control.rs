@@ -50,7 +50,7 @@ impl Asker {
     /// When nobody listens there or we may not.
     #[allow(clippy::wildcard_enum_match_arm, reason = "std's error kinds are without end")]
     pub fn connect(path: &Path) -> Result<Asker, AskError> {
-        log::debug!("connecting to {}", path.display());
+        log::debug!(target: "latido::client", "connecting to {}", path.display());
         match UnixStream::connect(path) {
             Ok(stream) => Ok(Asker { stream: BufReader::new(stream) }),
             Err(error) => Err(match error.kind() {
@@ -76,7 +76,7 @@ impl Asker {
     pub fn ask(&mut self, ask: &Ask, timeout: Duration) -> Result<Answer, AskError> {
         let line = serde_json::to_string(ask).map_err(|error| AskError::Broken(error.to_string()))?;
         let timeout = timeout.max(Duration::from_millis(1));
-        log::debug!("asking {line}, and waiting at most {}", amount::exact(timeout));
+        log::debug!(target: "latido::client", "asking {line}, and waiting at most {}", amount::exact(timeout));
         let stream = self.stream.get_mut();
         stream.set_read_timeout(Some(timeout)).map_err(from_io)?;
         stream.write_all(format!("{line}\n").as_bytes()).map_err(from_io)?;
@@ -84,7 +84,7 @@ impl Asker {
         if self.stream.read_line(&mut answer).map_err(from_io)? == 0 {
             return Err(AskError::Broken("it closed the connection".to_owned()));
         }
-        log::debug!("answered with {} bytes", answer.len());
+        log::debug!(target: "latido::client", "answered with {} bytes", answer.len());
         // It repeats what others said.
         let fit = serde_json::from_str(&answer).and_then(|mut value: serde_json::Value| {
             printable::clean(&mut value);

@@ -5,8 +5,8 @@
 //!
 //! ```text
 //! life (supervisor, own_supervisor) ──> start ──> driver ──> programs   scripts, respawn
-//!                                                  ──> doors      sockets, FIFO, page
-//!                                                  ──> writing    log, journal, record
+//!                                                        ──> doors      sockets, FIFO, page
+//!                                                        ──> writing    log, journal, record
 //! start ──> options, terms: how it is to run, and what it may do without
 //! ```
 

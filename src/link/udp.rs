@@ -53,7 +53,7 @@ pub(super) struct UdpPlan {
 #[derive(Debug)]
 pub(super) struct Udp {
     receiver: DatagramReceiver,
-    outbox: Socket,
+    sending_socket: Socket,
     /// Something that can wait was sent, and may not have left yet.
     has_bulk: bool,
     to: SockAddr,
@@ -65,9 +65,9 @@ impl UdpPlan {
     /// Opens both sockets on the interface as it is now.
     pub(super) fn open(&self, clock: &Clock) -> io::Result<Udp> {
         let seen = self.look()?;
-        let (outbox, to) = self.sender(&seen)?;
+        let (sending_socket, to) = self.sender(&seen)?;
         // Without CAP_NET_ADMIN what the kernel gives everybody has to do.
-        let _ = setsockopt(&outbox, SndBufForce, &SEND_BUFFER);
+        let _ = setsockopt(&sending_socket, SndBufForce, &SEND_BUFFER);
         let receiver = match self.listener(&seen, Type::DGRAM) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && !port_holders::is_roots(self.port) => {
                 log::warn!("UDP port {} is held by another user of this machine: listening past him", self.port);
@@ -76,7 +76,7 @@ impl UdpPlan {
             }
             socket => DatagramReceiver::new(socket?, PacketHeader::None, clock)?,
         };
-        Ok(Udp { receiver, outbox, has_bulk: false, to: to.into(), plan: self.clone(), seen })
+        Ok(Udp { receiver, sending_socket, has_bulk: false, to: to.into(), plan: self.clone(), seen })
     }
 
     /// The interface as it is now, as far as this medium depends on it: an address that comes and goes with a resource
@@ -223,14 +223,14 @@ impl Udp {
             }
             self.has_bulk = true;
         }
-        self.outbox.send_to(frame, &self.to).map(drop)
+        self.sending_socket.send_to(frame, &self.to).map(drop)
     }
 
     /// Whether the interface keeps up with what it is given.
     pub(super) fn has_room(&mut self) -> bool {
         // Without bulk there is nothing to ask the kernel about.
         if self.has_bulk {
-            let unsent = sys::unsent(self.outbox.as_fd()).unwrap_or(0);
+            let unsent = sys::unsent(self.sending_socket.as_fd()).unwrap_or(0);
             self.has_bulk = unsent > 0;
             return unsent < BULK_MOST;
         }

@@ -58,7 +58,7 @@ pub use observation::{Observation, Observed};
 pub use orders::{AnsweredRequest, OpenRequest};
 pub use original::Version;
 pub use perform::{Performance, UnmetExpectation};
-pub use pings::Way;
+pub use pings::PingDirection;
 pub use play::{COMMANDS, EXPECTATIONS, Play};
 pub use promises::{BrokenPromise, Promise};
 pub use recording::RecordedLine;

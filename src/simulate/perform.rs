@@ -8,7 +8,7 @@ use crate::haresources::ResourceGroup;
 use crate::time::Mono;
 
 use super::play::{Command, Directions, Expectation, Original, Play, Reload, Step};
-use super::{Observation, Observed, Setting, SimulatedPair, Way, label};
+use super::{Observation, Observed, PingDirection, Setting, SimulatedPair, label};
 
 /// A pair after a play.
 #[derive(Debug)]
@@ -230,17 +230,17 @@ fn cut(pair: &mut SimulatedPair, ways: &Directions, is_cut: bool) {
             }
             pair.cut_both(*medium, is_cut);
             if !is_cut && pair.media()[*medium].ping_node.is_some() {
-                [0, 1].into_iter().for_each(|node| pair.cut_ping(&name, node, Way::Back, false));
+                [0, 1].into_iter().for_each(|node| pair.cut_ping(&name, node, PingDirection::Back, false));
             }
         }
     }
 }
 
-fn cut_ping(pair: &mut SimulatedPair, host: &str, nodes: &[usize], ways: &[Way], is_cut: bool) {
+fn cut_ping(pair: &mut SimulatedPair, host: &str, nodes: &[usize], ways: &[PingDirection], is_cut: bool) {
     let verb = if is_cut { "cut" } else { "mend" };
     let direction = match (nodes, ways) {
-        ([node], [Way::There]) => format!(" {}>{host}", pair.name(*node)),
-        ([node], [Way::Back]) => format!(" {host}>{}", pair.name(*node)),
+        ([node], [PingDirection::There]) => format!(" {}>{host}", pair.name(*node)),
+        ([node], [PingDirection::Back]) => format!(" {host}>{}", pair.name(*node)),
         _ => String::new(),
     };
     pair.remark(&format!("{verb} {host}{direction}"));

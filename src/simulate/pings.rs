@@ -20,7 +20,7 @@ pub(super) struct PingHost {
 
 /// A way between a node and a ping host, as the node sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum PingDirection {
     /// From the node to the host.
     There,
     /// From the host to the node.
@@ -43,10 +43,10 @@ impl SimulatedPair {
     }
 
     /// Cuts or mends one way between a node and a ping host, or all hosts of a ping group.
-    pub fn cut_ping(&mut self, host: &str, node: usize, way: Way, is_cut: bool) {
+    pub fn cut_ping(&mut self, host: &str, node: usize, way: PingDirection, is_cut: bool) {
         let media = &self.settings[0].media;
         let of_name = |ping_host: &&mut PingHost| ping_host.host == host || media[ping_host.medium].id.as_str() == host;
-        let place = usize::from(way == Way::Back);
+        let place = usize::from(way == PingDirection::Back);
         self.ping_hosts.iter_mut().filter(of_name).for_each(|ping_host| ping_host.cut[node][place] = is_cut);
         if is_cut {
             self.count(Fault::CutPing);

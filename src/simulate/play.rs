@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::cluster::Set;
 use crate::haresources::{ResourceGroup, Verb};
 
-use super::{Behaviour, NonCoreSettings, NotesFault, Setting, Version, Way};
+use super::{Behaviour, NonCoreSettings, NotesFault, PingDirection, Setting, Version};
 
 /// Every command with its words, and what it does.
 pub const COMMANDS: [(&str, &str); 64] = [
@@ -158,7 +158,7 @@ pub(super) enum Command {
     Notes(usize, NotesFault),
     Generation(usize, u64),
     Cut(Directions, bool),
-    CutPing(String, Vec<usize>, Vec<Way>, bool),
+    CutPing(String, Vec<usize>, Vec<PingDirection>, bool),
     Plug(usize, Option<usize>, bool),
     IpfailDies(usize),
     Loss(Directions, u64),

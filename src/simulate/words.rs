@@ -7,7 +7,7 @@ use crate::config::value;
 use crate::diagnostic::Problem;
 use crate::haresources::{Resource, Verb};
 
-use super::pings::Way as PingDirection;
+use super::pings::PingDirection;
 use super::play::{Command, Directions};
 use super::reader::{PlayLine, Reader};
 use super::{Behaviour, Setting, Version};

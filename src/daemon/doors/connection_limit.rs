@@ -204,15 +204,15 @@ mod tests {
     #[test]
     fn where_all_are_signed_on_who_has_most_gives_one() {
         let limit = ConnectionLimit::new(12, 2, 8);
-        let mut greedy: Vec<_> = (0..8).map(|_| limit.admit(1, false).unwrap()).collect();
-        greedy.iter().for_each(|slot| slot.set(Standing::Known));
+        let mut first: Vec<_> = (0..8).map(|_| limit.admit(1, false).unwrap()).collect();
+        first.iter().for_each(|slot| slot.set(Standing::Known));
         assert!(limit.admit(1, false).is_none());
         let one = || limit.admit(2, false).inspect(|slot| slot.set(Standing::Known));
         let few: Vec<_> = (0..4).map(|_| one()).collect();
         assert!(few.iter().all(Option::is_some));
-        assert_eq!(greedy.iter().filter(|slot| is_out(slot)).count(), 2);
-        greedy.retain(|slot| !is_out(slot));
-        greedy.iter().for_each(|slot| slot.set(Standing::Busy));
+        assert_eq!(first.iter().filter(|slot| is_out(slot)).count(), 2);
+        first.retain(|slot| !is_out(slot));
+        first.iter().for_each(|slot| slot.set(Standing::Busy));
         few.iter().flatten().for_each(|slot| slot.set(Standing::Busy));
         assert!(limit.admit(3, false).is_none(), "who waits for an answer is not sent away");
         assert!(limit.admit(0, true).is_some());

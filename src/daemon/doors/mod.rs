@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! control, status_page ──> question ──> the loop     connection_limit: how many may be connected, and who makes room
-//! api_socket, fifo ─────────────────> the loop     socket: how each is made, with its mode
+//! api_socket, fifo ──────────────────> the loop     socket: how each is made, with its mode
 //! ```
 
 pub(super) mod api_socket;

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! deadline_timer ──> mod.rs ──> the core ──> perform: its actions, one by one
-//!              mod.rs ──> units, service     units of systemd that belong to groups; what systemd is told
+//!                    mod.rs ──> units, service     units of systemd that belong to groups; what systemd is told
 //! perform ──> fence, probe (carrier), notify_command, notification_scripts, journal_entries
 //! api_clients, keys, reload ──> wants   what was refused at a start and is tried again
 //! status: the answer to `latido status`           send_queue: what is sent when, and who waits
