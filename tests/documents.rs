@@ -92,6 +92,28 @@ fn the_files_of_an_errand_are_those_where_its_example_stands() {
     }
 }
 
+/// A file that was renamed, or came later, leaves no drawing that is not so.
+#[test]
+fn each_file_of_a_room_stands_in_the_header_of_its_folder() {
+    for head in sources(&root().join("src")).into_iter().filter(|path| path.ends_with("mod.rs")) {
+        let text = fs::read_to_string(&head).unwrap();
+        let header: String =
+            text.lines().filter(|line| line.starts_with("//!")).map(|line| line[3..].to_owned() + "\n").collect();
+        let folder = head.parent().unwrap();
+        // There a file is named as its subcommand.
+        if folder.ends_with("src/cli") {
+            continue;
+        }
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let is_source = path.extension().is_some_and(|extension| extension == "rs");
+            if is_source && !["mod", "tests", "fuzzing"].contains(&name.as_str()) {
+                assert!(names(&header, &name), "{}: its header does not say what {name} is", head.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn each_file_that_is_named_to_be_touched_is_there() {
     for document in ["CONTRIBUTING.md", "tests/README.md"] {

@@ -9,6 +9,7 @@
 //!                                      ──> request ──> answer   what is asked, and what it comes to
 //!                                      ──> say, deliver         messages to the other node and to other clients
 //! clients ──> effect: what the caller is to do
+//! field: names of fields that only this API has
 //! ```
 
 mod answer;

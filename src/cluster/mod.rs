@@ -11,10 +11,12 @@
 //! imports from it.
 //!
 //! ```text
-//! event ──> doors (what is asked here), membership (messages, silence) ──> node, link, sequence, gaps, retransmit
+//! event ──> local_input (what is asked here), membership (messages, silence) ──> node, link, sequence, gaps, retransmit
 //!       ──> joining, takeover, standby, failback, partition, shutdown, legacy ──> dialogues
-//!       ──> groups ──> Action::Run          claims, send, outbox ──> Action::Send          report ──> Action::Report
-//! timer: the next `Tick`       kept, adopt: what a successor needs       view, told: what others are shown
+//!       ──> groups ──> Action::Run          claims, send, pending_actions ──> Action::Send          report ──> Action::Report
+//! timer: the next `Tick`       notes, adopt: what a successor needs       view, rscstatus: what others are shown
+//! settings, reconfigure (files reread), request (what may be asked), sent_messages, answer_limits, milestones
+//! delivery: what programs here hear     by_hand: helpers of the original     twin: a second machine with our name
 //! ```
 
 // Numbers from outside are reckoned with here: what could go beyond its range is said to saturate, or checked.

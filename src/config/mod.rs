@@ -4,9 +4,9 @@
 //!
 //! ```text
 //! read_ha_cf ──> line, reader               lines and words; where a directive leaves what it was told (ha_cf)
-//!            ──> directive ──> scalar, media_lines (media), access (programs) ──> value
+//!            ──> directive ──> scalar, media_lines (media), program_lines (programs) ──> value
 //! latido_cf  ──> line, value                the same for latido.cf, with a table of its own
-//! mod.rs     ──> check (cross, cables, words), effect     what the files mean together, and what is wrong with it
+//! mod.rs     ──> check (cross, cables, words), no_effect  what the files mean together, and what is wrong with it
 //!            ──> parameters, print          what is in force, as clients and as files see it
 //! facts                                     what only the machine knows; suggest: what was probably meant
 //! ```

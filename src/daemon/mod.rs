@@ -7,6 +7,7 @@
 //! life (supervisor, own_supervisor) ──> start ──> driver ──> programs   scripts, respawn
 //!                                                        ──> doors      sockets, FIFO, page
 //!                                                        ──> writing    log, journal, record
+//! start ──> options, terms: how it is to run, and what it may do without
 //! ```
 
 mod doors;

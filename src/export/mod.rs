@@ -2,6 +2,10 @@
 //!
 //! What has a counterpart becomes a command; what has none becomes a comment that begins with `# !` and says what to do.
 //! Written for pcs 0.11. The resources are those of `resources.md` 9, which have OCF agents of the same name.
+//!
+//! ```text
+//! mod.rs: the pair, its media, its groups ──> resource: one word of `haresources`
+//! ```
 
 mod resource;
 

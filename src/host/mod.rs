@@ -8,6 +8,9 @@
 //! groups_by_hand, one_script ──> script, lookup                    `latido resource`, `latido doctor --run`
 //! pidfile ──> process, called          who runs here
 //! files, spare, log_file, directories ──> trust                    what is written, and where only root may write
+//! layout ──> sourced                   what scripts read before anything else
+//! rc_d                                 the original's own scripts for messages, known by checksum
+//! disk_thread                          what may wait for a disk, off the loop
 //! ```
 
 pub(crate) mod at_boot;

@@ -9,6 +9,7 @@
 //! pair ──> machine (original) ──> host ──> init ──> namespaces
 //!      ──> bench ──> switch, interface; cable, caller
 //! witness, caller ──> log_entries ──> printer; what_runs; stalls: whether the machine stood still
+//! waker: wakes the thread of a switch or a cable
 //! ```
 
 pub mod bench;

@@ -8,7 +8,7 @@
 //! daemon starts, so that reopening never asks a resolver.
 //!
 //! ```text
-//! links ──> plan ──> serial (lock, out_queue), udp (interface, port_holders), ping ──> datagram
+//! links ──> medium_plan ──> serial (lock, out_queue), udp (interface, port_holders), ping ──> datagram
 //!       ──> watch: what became of an interface       memory: a cable inside this process, for tests
 //! line_test ──> serial: `latido doctor --line`
 //! ```

@@ -9,6 +9,7 @@
 //! A record outlives the version that wrote it: what came into a line later has a default (`record.md`), and what cannot
 //! be read names the version that can. A file may hold several lives, one after the other. Pure. No key, no talk of other programs and no output of scripts
 //! that `latido events` would not show gets into it (`redact`).
+//! `player` lets a core live through it, `redact` leaves out what must not be in it.
 
 mod player;
 mod redact;

@@ -3,11 +3,11 @@
 //! The rig is an ordinary user of [`crate::cluster`]. It knows what really runs on each node, which the cores do not.
 //!
 //! ```text
-//! a play:   reader ──> play ──> perform ──> deed, orders, setting, note, cables        (words: the help)
-//! the rig:  rig ──> host ──> life, original, puppet (a node played by hand)
-//!           rig ──> work, script, pending      what scripts do and when;  pings, beside (ipfail), presence
-//! judged:   promises, verdict                  shown: timeline, table, story; tape: a record of it
-//! schedules of faults: fault
+//! a play:   reader ──> play ──> perform ──> intervention, orders, setting, observation, cables        (words: the help)
+//! the rig:  rig ──> host ──> life, original, manual_node (a node played by hand)
+//!           rig ──> work, script, pending      what scripts do and when;  pings, simulated_ipfail, what_runs (location)
+//! judged:   promises, verdict                  shown: entries, table, standard_play; recording
+//! faults: fault        the pair: setup
 //! ```
 
 mod cables;

@@ -14,6 +14,11 @@
 //! The other is netstrings, `###\n11:(0)t=status,…%%%\n42:1 eb68…,`, signed as a whole behind the end. Bytes from
 //! outside go through [`Intake`]: find the frame, find the signature, check it over the bytes as they came, and only
 //! then ask what they mean. Nothing here panics on any bytes, nor holds more than a few hundred kilobytes of them.
+//!
+//! ```text
+//! bytes ──> intake ──> frame ──> seal (base64) ──> classic, netstring (compress) ──> message ──> field
+//!                  ──> reject: what was refused, and why        fifo: lines from this machine; json: for records
+//! ```
 
 mod base64;
 mod classic;

@@ -3,6 +3,11 @@
 //!
 //! `mount` and `fsck` are those of the system: they know the options and helpers users write. What was mounted is judged
 //! by the mount table, as in the original: whatever is mounted on DIR counts.
+//!
+//! ```text
+//! mod.rs ──> mounts: the mount table
+//!        ──> stop ──> holders: who keeps a file system from going
+//! ```
 
 mod holders;
 mod mounts;

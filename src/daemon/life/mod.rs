@@ -5,6 +5,7 @@
 //! supervisor <── socket pair ──> own_supervisor (the core's side)    next_program: either starts the other anew
 //! start ──> adopt ──> notes, in_force      what was left             stuck_core: a core that stands still
 //!       ──> identity, generation           who the node is
+//! start ──> realtime, signals, watchdog, service (the service manager)
 //! ```
 
 pub(super) mod adopt;

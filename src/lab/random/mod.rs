@@ -4,7 +4,7 @@
 //! scripts write down when they are called, `run` collects the `fact`s, `judge` asks the promises of `takeover.md` 0.
 //!
 //! ```text
-//! run ──> fault ──> carry_out ──> the hosts ──> script_lines ──> fact ──> judge ──> broken promises
+//! run ──> fault ──> carry_out ──> the hosts ──> script_lines ──> fact ──> judge (causes) ──> broken promises
 //! ```
 
 mod carry_out;
