@@ -160,15 +160,20 @@ mod tests {
 
     use super::*;
 
+    /// Made by a process of its own: a file this one has open to write cannot be run while another test forks.
+    fn copy_of_sleep(path: &std::path::Path) {
+        assert!(std::process::Command::new("cp").arg("/bin/sleep").arg(path).status().unwrap().success());
+    }
+
     #[test]
     fn a_program_that_was_exchanged_or_removed_is_the_old_one() {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("sleep");
-        fs::copy("/bin/sleep", &program).unwrap();
+        copy_of_sleep(&program);
         let mut child = std::process::Command::new(&program).arg("60").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let fresh = still_the_old_one(pid).unwrap();
-        fs::copy("/bin/sleep", dir.path().join("new")).unwrap();
+        copy_of_sleep(&dir.path().join("new"));
         fs::rename(dir.path().join("new"), &program).unwrap();
         let exchanged = still_the_old_one(pid).unwrap();
         fs::remove_file(&program).unwrap();

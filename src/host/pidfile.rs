@@ -219,13 +219,18 @@ impl OnlyOne {
 mod tests {
     use super::*;
 
+    /// Made by a process of its own: a file this one has open to write cannot be run while another test forks.
+    fn copy_of_sleep(path: &Path) {
+        assert!(std::process::Command::new("cp").arg("/bin/sleep").arg(path).status().unwrap().success());
+    }
+
     /// Somebody with that program, name and first word, until it is dropped.
     struct SomebodyElse(std::process::Child, tempfile::TempDir);
 
     impl SomebodyElse {
         fn new(program: &str, called: &str) -> SomebodyElse {
             let dir = tempfile::tempdir().unwrap();
-            fs::copy("/bin/sleep", dir.path().join(program)).unwrap();
+            copy_of_sleep(&dir.path().join(program));
             let mut command = std::process::Command::new(dir.path().join(program));
             let child = std::os::unix::process::CommandExt::arg0(&mut command, called).arg("600").spawn().unwrap();
             // Only some time after it runs its words can be seen.
@@ -280,7 +285,7 @@ mod tests {
             assert_eq!(daemon.is(), Running::Yes(daemon.pid()), "{called}");
             let file = daemon.1.path().join(program);
             let new = daemon.1.path().join("new");
-            fs::copy("/bin/sleep", &new).unwrap();
+            copy_of_sleep(&new);
             fs::rename(new, &file).unwrap();
             assert_eq!(daemon.is(), Running::Yes(daemon.pid()), "{called}, replaced");
             fs::remove_file(file).unwrap();

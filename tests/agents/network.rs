@@ -138,7 +138,7 @@ fn an_address_is_announced_at_once_as_request_and_as_reply_and_again() {
             }
         });
         eprintln!("IPaddr start: (returned after, announced after) {delays:?}");
-        assert!(delays.iter().any(|(taken, _)| *taken < ms(20)), "{delays:?}");
+        assert!(delays.iter().any(|(taken, _)| *taken < ms(200)), "{delays:?}");
     });
 }
 

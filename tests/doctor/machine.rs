@@ -204,7 +204,8 @@ fn what_belongs_to_another_daemon_is_left_alone() {
     node.write("haresources", "alpha 127.0.0.1/8/lo web\n", 0o644);
     // A program by that name that runs, and answers nothing.
     let program = node.path().join("heartbeat");
-    fs::copy("/bin/sleep", &program).unwrap();
+    // By a process of its own: a file this one has open to write cannot be run while another test forks.
+    assert!(Command::new("cp").arg("/bin/sleep").arg(&program).status().unwrap().success());
     let mut daemon = Command::new(&program).arg("600").spawn().unwrap();
     node.write("var/run/heartbeat.pid", &format!("{:>10}\n", daemon.id()), 0o644);
     // Would be found in use if it were opened.

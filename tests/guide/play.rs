@@ -67,7 +67,8 @@ fn typed_on(block: &Block) -> Option<&[&'static str]> {
     }
 }
 
-/// Without what differs from run to run: numbers, and the gaps, which are there only after a while.
+/// Without what differs from run to run: numbers, the gaps, which are there only after a while, and what the test of a line by
+/// `latido doctor` may have left in it.
 fn plain(line: &str) -> String {
     let line = line.split("   gaps ").next().unwrap_or(line);
     let fencing = line.split(" · fencing ").next().unwrap_or(line);
@@ -75,7 +76,7 @@ fn plain(line: &str) -> String {
     words.retain(|word| {
         !word.trim_end_matches('s').chars().all(|c| c.is_ascii_digit() || c == '.') && *word != "s" && *word != "min"
     });
-    words.join(" ")
+    words.join(" ").replace(", bytes of noise", "")
 }
 
 #[test]
