@@ -1,6 +1,6 @@
 //! Hosts and the cables between them, for the scenarios of the lab, for tests and for benchmarks.
 //!
-//! Works only in a process that lives in namespaces of its own ([`super::namespaces`]).
+//! Works only in a process that lives in namespaces of its own (`namespaces`).
 
 use std::io;
 use std::net::Ipv4Addr;

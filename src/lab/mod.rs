@@ -1,6 +1,6 @@
 //! Two hosts, a caller and the cables between them on this machine, made of kernel namespaces.
 //!
-//! From the ground up: [`namespaces`] makes the bench in which everything lives and with which it vanishes, [`host`] a host
+//! From the ground up: `namespaces` makes the bench in which everything lives and with which it vanishes, [`host`] a host
 //! in it, [`switch`] and [`cable`] the network and the null-modem line with their faults, `bench` joins them. [`caller`]
 //! and [`witness`] see what happens, [`printer`] prints it, `run` waits for what should come of what a scenario does.
 //!
