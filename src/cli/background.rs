@@ -84,11 +84,13 @@ fn await_running(name: &str, paths: &Paths, child: &mut std::process::Child) -> 
 /// One runs, and nobody can be told: what to do.
 pub(super) fn who_runs(paths: &Paths) -> Result<Option<i32>, String> {
     let mut holder = None;
+    let lock = paths.pid_file.with_extension("lock");
     for _ in 0..100 {
         if let Running::Yes(pid) = running(&paths.pid_file) {
             return Ok(Some(pid));
         }
-        holder = without_supervisor(&paths.pid_file);
+        holder = without_supervisor(&paths.pid_file)
+            .map_err(|error| format!("cannot find out whether a daemon runs here: {}: {error}", lock.display()))?;
         if holder.is_none() {
             return Ok(None);
         }

@@ -150,13 +150,22 @@ pub struct Holder {
 
 /// The daemon whose core process runs without the supervisor that the pid file names: it gets itself another one within
 /// a second, unless it stands still.
-pub fn without_supervisor(pid_file: &Path) -> Option<Holder> {
+///
+/// # Errors
+/// When the lock cannot be looked at, as by somebody who may not: then nobody knows.
+pub fn without_supervisor(pid_file: &Path) -> io::Result<Option<Holder>> {
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(pid_file.with_extension("lock")).ok()?;
-    let Err((file, Errno::EWOULDBLOCK)) = Flock::lock(file, FlockArg::LockSharedNonblock) else { return None };
-    match running(pid_file) {
-        Running::Yes(_) => None,
-        Running::No | Running::Stale => Some(Holder::named_in(file)),
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(pid_file.with_extension("lock")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Ok(_) => Ok(None),
+        Err((file, Errno::EWOULDBLOCK)) => Ok(match running(pid_file) {
+            Running::Yes(_) => None,
+            Running::No | Running::Stale => Some(Holder::named_in(file)),
+        }),
+        Err((_, errno)) => Err(errno.into()),
     }
 }
 
@@ -351,14 +360,14 @@ mod tests {
         let first = OnlyOne::take(&path, 4711).unwrap();
         let core = Some(std::process::id().cast_signed());
         assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), Holder { supervisor: 4711, core });
-        assert_eq!(without_supervisor(&path), Some(Holder { supervisor: 4711, core }));
+        assert_eq!(without_supervisor(&path).unwrap(), Some(Holder { supervisor: 4711, core }));
         let other = SomebodyElse::new("heartbeat", "heartbeat");
         write(&path, other.0.id()).unwrap();
         assert_eq!(OnlyOne::take(&path, 4712).unwrap_err(), Holder { supervisor: other.pid(), core });
-        assert_eq!(without_supervisor(&path), None, "it has one");
+        assert_eq!(without_supervisor(&path).unwrap(), None, "it has one");
         drop(first);
         drop(other);
-        assert_eq!(without_supervisor(&path), None, "nobody runs");
+        assert_eq!(without_supervisor(&path).unwrap(), None, "nobody runs");
         assert!(OnlyOne::take(&path, 4713).unwrap().missing().is_none());
     }
 
@@ -368,6 +377,7 @@ mod tests {
         let path = dir.path().join("heartbeat.pid");
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), path.with_extension("lock")).unwrap();
         assert!(OnlyOne::take(&path, 4711).unwrap().missing().is_some());
+        assert!(without_supervisor(&path).is_err(), "a lock that cannot be looked at says nothing");
         assert!(!dir.path().join("elsewhere").exists(), "nobody is followed");
         assert!(OnlyOne::take(Path::new("/nonexistent/heartbeat.pid"), 4711).is_ok());
     }

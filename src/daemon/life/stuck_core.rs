@@ -21,7 +21,8 @@ pub(crate) fn await_it(paths: &Paths, holder: Holder, limit: Option<Duration>, l
     let looks = limit.unwrap_or(PATIENCE).as_millis() / LOOK.as_millis();
     let before = turns(core);
     for _ in 0..looks {
-        if !is_still(core) || turns(core) != before || without_supervisor(&paths.pid_file) != Some(holder) {
+        let is_alone = without_supervisor(&paths.pid_file).is_ok_and(|found| found == Some(holder));
+        if !is_still(core) || turns(core) != before || !is_alone {
             return;
         }
         pause();
